@@ -1,0 +1,3 @@
+//! Builds the purgatory blob and embeds it.
+
+fn main() {}

@@ -1,0 +1,75 @@
+//! What one entry is made of, read once: the files' bytes, each with the digest
+//! that was taken while it was read.
+//!
+//! The container of the bytes is a parameter: on the device it is a sealed
+//! memfd, in tests a vector. Nothing here reads a file.
+
+use core::fmt;
+
+use sha2::{Digest as _, Sha256};
+
+/// A SHA-256 digest.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Digest(pub [u8; 32]);
+
+impl Digest {
+    /// The digest of `bytes`.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// One file of an entry.
+#[derive(Debug, Clone)]
+pub struct Blob<B> {
+    /// Path on the boot partition, as the menu entry names it.
+    pub path: String,
+    /// The bytes that will be loaded; never read again from the disk.
+    pub bytes: B,
+    /// Digest of exactly these bytes.
+    pub digest: Digest,
+}
+
+impl<B: AsRef<[u8]>> Blob<B> {
+    /// A blob whose digest is computed here. The device computes it while
+    /// reading instead (`sys::read`).
+    pub fn hash(path: &str, bytes: B) -> Self {
+        let digest = Digest::of(bytes.as_ref());
+        Self { path: path.to_owned(), bytes, digest }
+    }
+
+    /// Length in bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.bytes.as_ref().len() as u64
+    }
+}
+
+/// All files of one entry, in the order in which the next kernel gets them.
+#[derive(Debug, Clone)]
+pub struct Bundle<B> {
+    /// Id of the menu entry.
+    pub entry: String,
+    /// The kernel image.
+    pub linux: Blob<B>,
+    /// The initrds, in order.
+    pub initrds: Vec<Blob<B>>,
+    /// A device tree of the entry's own.
+    pub devicetree: Option<Blob<B>>,
+    /// Kernel command line. Before verification it is the menu's; after it, the
+    /// manifest's.
+    pub options: String,
+}

@@ -1,0 +1,25 @@
+//! The library behind `turnout`: everything between a boot partition and the
+//! jump into the next kernel.
+//!
+//! Data moves forward only, as values: discover, menu, choose, read, verify,
+//! identify, plan, load, quiesce, jump ([`boot`] is that sentence as code).
+//! Every module but [`sys`] is pure: bytes and values in, values out; it must
+//! never touch a file, a device or a system call, so that it runs under a
+//! fuzzer and on any host. `tests/integration/layering.rs` holds that line.
+
+pub mod addr;
+pub mod arch;
+pub mod boot;
+pub mod bundle;
+pub mod choose;
+pub mod config;
+pub mod failure;
+pub mod fdt;
+pub mod image;
+pub mod memmap;
+pub mod menu;
+pub mod plan;
+pub mod source;
+pub mod sys;
+pub mod text;
+pub mod trust;
