@@ -1,3 +1,4 @@
 //! Tests of the library from outside.
 
 mod corpus;
+mod source;

@@ -1,0 +1,290 @@
+//! What file system a partition holds, from its superblock alone.
+//!
+//! Good for finding a partition by UUID or label and for telling a person what
+//! was seen. It is a guess by magic numbers, made before anything is verified:
+//! nothing is trusted because of it.
+
+use core::fmt;
+
+/// How many bytes from the start of a partition [`identify`] can use.
+pub const PROBE_BYTES: usize = 68 * 1024;
+
+/// What a partition holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// FAT12, FAT16 or FAT32.
+    Vfat,
+    /// ext2, ext3 or ext4: one driver mounts all three.
+    Ext4,
+    /// XFS.
+    Xfs,
+    /// Btrfs.
+    Btrfs,
+    /// The file system of CDs.
+    Iso9660,
+    /// Squashfs.
+    Squashfs,
+    /// EROFS.
+    Erofs,
+    /// F2FS.
+    F2fs,
+    /// NTFS.
+    Ntfs,
+    /// exFAT.
+    Exfat,
+    /// A LUKS container: encrypted, no file system to mount.
+    Luks,
+    /// A physical volume of LVM: no file system to mount.
+    Lvm,
+    /// Swap: no file system to mount.
+    Swap,
+}
+
+/// An identified file system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileSystem {
+    /// What it is.
+    pub kind: Kind,
+    /// UUID in its usual form, `XXXX-XXXX` for FAT.
+    pub uuid: Option<String>,
+    /// Label; outside text.
+    pub label: Option<String>,
+}
+
+/// A superblock that is known by constant bytes at a constant place.
+struct Magic {
+    kind: Kind,
+    at: usize,
+    bytes: &'static [u8],
+    /// Place of a 16-byte UUID.
+    uuid: Option<usize>,
+    /// Place and length of a label, padded with NUL or blanks.
+    label: Option<(usize, usize)>,
+}
+
+impl Magic {
+    const fn new(kind: Kind, at: usize, bytes: &'static [u8]) -> Self {
+        Self { kind, at, bytes, uuid: None, label: None }
+    }
+
+    const fn with(self, uuid: Option<usize>, label: (usize, usize)) -> Self {
+        Self { uuid, label: Some(label), ..self }
+    }
+}
+
+/// Places and magics are those of the kernel's own superblock structures.
+const MAGICS: &[Magic] = &[
+    Magic::new(Kind::Luks, 0, b"LUKS\xba\xbe"),
+    Magic::new(Kind::Lvm, 536, b"LVM2 001"),
+    Magic::new(Kind::Xfs, 0, b"XFSB").with(Some(32), (108, 12)),
+    Magic::new(Kind::Squashfs, 0, b"hsqs"),
+    Magic::new(Kind::Ntfs, 3, b"NTFS    "),
+    Magic::new(Kind::Exfat, 3, b"EXFAT   "),
+    Magic::new(Kind::Erofs, 1024, b"\xe2\xe1\xf5\xe0").with(Some(1072), (1088, 16)),
+    Magic::new(Kind::F2fs, 1024, b"\x10\x20\xf5\xf2"),
+    Magic::new(Kind::Swap, 4086, b"SWAPSPACE2"),
+    Magic::new(Kind::Iso9660, 32_769, b"CD001").with(None, (32_808, 32)),
+    Magic::new(Kind::Btrfs, 65_600, b"_BHRfS_M").with(Some(65_568), (65_835, 256)),
+];
+
+/// Identifies a file system from the first bytes of a partition, as many as
+/// there are up to [`PROBE_BYTES`].
+#[must_use]
+pub fn identify(bytes: &[u8]) -> Option<FileSystem> {
+    let magic = MAGICS
+        .iter()
+        .find(|magic| bytes_at(bytes, magic.at, magic.bytes.len()) == Some(magic.bytes));
+    let known = magic.map(|magic| FileSystem {
+        kind: magic.kind,
+        uuid: magic.uuid.and_then(|at| uuid(bytes, at)),
+        label: magic.label.and_then(|(at, length)| label(bytes, at, length)),
+    });
+    known.or_else(|| ext4(bytes)).or_else(|| vfat(bytes))
+}
+
+/// ext2, ext3, ext4. Its magic is only two bytes long, so the block size is
+/// looked at too; a journal on a device of its own is no file system.
+fn ext4(bytes: &[u8]) -> Option<FileSystem> {
+    const SUPERBLOCK: usize = 1024;
+    const JOURNAL_DEVICE: u32 = 0x8;
+    let superblock = bytes.get(SUPERBLOCK..)?;
+    let is_ext = bytes_at(superblock, 56, 2)? == [0x53, 0xef] && u32_at(superblock, 24)? <= 6;
+    let is_journal = u32_at(superblock, 96)? & JOURNAL_DEVICE != 0;
+    (is_ext && !is_journal).then(|| FileSystem {
+        kind: Kind::Ext4,
+        uuid: uuid(superblock, 104),
+        label: label(superblock, 120, 16),
+    })
+}
+
+/// FAT, known by a boot sector in which every field makes sense: there is no
+/// magic that all formatters write.
+fn vfat(bytes: &[u8]) -> Option<FileSystem> {
+    let sector_size = u16_at(bytes, 11)?;
+    let [cluster, fats, media] = [byte_at(bytes, 13)?, byte_at(bytes, 16)?, byte_at(bytes, 21)?];
+    let plausible = bytes_at(bytes, 510, 2)? == [0x55, 0xaa]
+        && sector_size.is_power_of_two()
+        && (512..=4096).contains(&sector_size)
+        && cluster.is_power_of_two()
+        && u16_at(bytes, 14)? != 0
+        && (1..=2).contains(&fats)
+        && (media == 0xf0 || media >= 0xf8);
+    let is_fat32 = u16_at(bytes, 22)? == 0 && u32_at(bytes, 36)? != 0;
+    let extension = if is_fat32 { 66 } else { 38 };
+    plausible.then(|| vfat_identity(bytes.get(extension..).unwrap_or_default()))
+}
+
+/// Serial number and label from the extended boot record, whose first byte
+/// says what it holds: 0x28 no label, 0x29 both.
+fn vfat_identity(extension: &[u8]) -> FileSystem {
+    let signature = byte_at(extension, 0);
+    let serial = u32_at(extension, 1).filter(|_| matches!(signature, Some(0x28 | 0x29)));
+    let label = label(extension, 5, 11).filter(|label| label != "NO NAME");
+    FileSystem {
+        kind: Kind::Vfat,
+        uuid: serial.map(|serial| format!("{:04X}-{:04X}", serial >> 16, serial & 0xffff)),
+        label: label.filter(|_| signature == Some(0x29)),
+    }
+}
+
+fn uuid(bytes: &[u8], at: usize) -> Option<String> {
+    let number = u128::from_be_bytes(*bytes.get(at..)?.first_chunk()?);
+    (number != 0).then(|| super::Guid(number).to_string())
+}
+
+fn label(bytes: &[u8], at: usize, length: usize) -> Option<String> {
+    let text = bytes_at(bytes, at, length)?.split(|byte| *byte == 0).next()?;
+    let text = String::from_utf8_lossy(text);
+    let text = text.trim_end_matches(' ');
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn bytes_at(bytes: &[u8], at: usize, length: usize) -> Option<&[u8]> {
+    bytes.get(at..)?.get(..length)
+}
+
+fn byte_at(bytes: &[u8], at: usize) -> Option<u8> {
+    bytes.get(at).copied()
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
+}
+
+impl Kind {
+    /// The name that mount(2) takes; for what cannot be mounted, blkid's name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Vfat => "vfat",
+            Self::Ext4 => "ext4",
+            Self::Xfs => "xfs",
+            Self::Btrfs => "btrfs",
+            Self::Iso9660 => "iso9660",
+            Self::Squashfs => "squashfs",
+            Self::Erofs => "erofs",
+            Self::F2fs => "f2fs",
+            Self::Ntfs => "ntfs",
+            Self::Exfat => "exfat",
+            Self::Luks => "crypto_LUKS",
+            Self::Lvm => "LVM2_member",
+            Self::Swap => "swap",
+        }
+    }
+
+    /// Whether there is a file system that could be mounted.
+    #[must_use]
+    pub const fn is_mountable(self) -> bool {
+        !matches!(self, Self::Luks | Self::Lvm | Self::Swap)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image(parts: &[(usize, &[u8])]) -> Vec<u8> {
+        let mut bytes = vec![0; PROBE_BYTES];
+        for (at, part) in parts {
+            bytes[*at..at + part.len()].copy_from_slice(part);
+        }
+        bytes
+    }
+
+    fn identity(bytes: &[u8]) -> Option<(&'static str, Option<String>, Option<String>)> {
+        identify(bytes).map(|found| (found.kind.name(), found.uuid, found.label))
+    }
+
+    fn text(text: &str) -> Option<String> {
+        Some(text.to_owned())
+    }
+
+    /// A FAT boot sector: 512-byte sectors, one per cluster, two FATs.
+    const BOOT_SECTOR: [(usize, &[u8]); 3] =
+        [(11, &[0, 2, 1, 1, 0, 2]), (21, &[0xf8]), (510, &[0x55, 0xaa])];
+
+    #[test]
+    fn fat16_has_its_serial_number_and_label_in_the_boot_sector() {
+        let extension: &[u8] = b"\x29\xef\xbe\xad\xdeESP        ";
+        let bytes = image(&[&BOOT_SECTOR[..], &[(22, &[32, 0]), (38, extension)]].concat());
+        assert_eq!(identity(&bytes), Some(("vfat", text("DEAD-BEEF"), text("ESP"))));
+    }
+
+    #[test]
+    fn fat32_has_them_further_on() {
+        let extension: &[u8] = b"\x29\x01\x00\x00\x00NO NAME    ";
+        let bytes = image(&[&BOOT_SECTOR[..], &[(36, &[32]), (66, extension)]].concat());
+        assert_eq!(identity(&bytes), Some(("vfat", text("0000-0001"), None)));
+    }
+
+    #[test]
+    fn a_boot_sector_that_makes_no_sense_is_no_fat() {
+        let cases: [(usize, &[u8]); 6] =
+            [(11, &[0, 3]), (11, &[0, 64]), (13, &[3]), (14, &[0]), (16, &[0]), (510, &[0, 0])];
+        for nonsense in cases {
+            let bytes = image(&[&BOOT_SECTOR[..], &[(22, &[32, 0]), nonsense]].concat());
+            assert_eq!(identity(&bytes), None, "{nonsense:?}");
+        }
+    }
+
+    #[test]
+    fn ext4_tells_uuid_and_label_and_a_journal_device_is_none() {
+        let parts: [(usize, &[u8]); 3] =
+            [(1080, &[0x53, 0xef]), (1128, &[0xab; 16]), (1144, b"boot\0junk")];
+        let expected = ("ext4", text("abababab-abab-abab-abab-abababababab"), text("boot"));
+        assert_eq!(identity(&image(&parts)), Some(expected));
+        let journal = [&parts[..], &[(1120, &[8])]].concat();
+        assert_eq!(identity(&image(&journal)), None);
+    }
+
+    #[test]
+    fn the_others_are_known_by_their_magic() {
+        for magic in MAGICS {
+            let found = identify(&image(&[(magic.at, magic.bytes)])).unwrap();
+            assert_eq!(found, FileSystem { kind: magic.kind, uuid: None, label: None });
+        }
+        let xfs = image(&[(0, b"XFSB"), (32, &[1; 16]), (108, b"boot")]);
+        let expected = ("xfs", text("01010101-0101-0101-0101-010101010101"), text("boot"));
+        assert_eq!(identity(&xfs), Some(expected));
+    }
+
+    #[test]
+    fn what_is_cut_short_is_not_read_beyond_its_end() {
+        let full = image(&[(1080, &[0x53, 0xef]), (65_600, b"_BHRfS_M")]);
+        for length in [0, 1, 511, 1024, 1081, 4096, 65_607] {
+            let expected = if length > 1200 { Some(("ext4", None, None)) } else { None };
+            assert_eq!(identity(&full[..length]), expected, "{length}");
+        }
+        assert_eq!(identity(&full), Some(("btrfs", None, None)));
+    }
+}
