@@ -15,16 +15,16 @@ use crate::bundle::Digest;
 /// The value of the first line's field `turnout-manifest`.
 const VERSION: &str = "1";
 /// Most `initrd` lines.
-pub const MAX_INITRDS: usize = 16;
+pub const MAX_INITRDS: usize = 32;
 /// Most `board` lines.
 pub const MAX_BOARDS: usize = 32;
 /// Longest entry id and board name, in bytes: with `.manifest.sig` behind it
 /// the id must still be a file name.
-pub const MAX_NAME: usize = 200;
+pub const MAX_NAME: usize = 242;
 /// Longest title, in bytes.
-pub const MAX_TITLE: usize = 256;
-/// Longest path, in bytes.
-pub const MAX_PATH: usize = 1024;
+pub const MAX_TITLE: usize = 512;
+/// Longest path, in bytes (Linux's PATH_MAX).
+pub const MAX_PATH: usize = 4096;
 
 /// What was signed together.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -626,7 +626,7 @@ mod tests {
         assert_eq!(changed("board acme,one\nboard acme,two\n", &boards), (38, most));
         let initrd = format!("initrd /a.img 0 sha256:{HEX}\n");
         let most = Problem::TooMany { field: "initrd", most: MAX_INITRDS };
-        assert_eq!(changed(&initrd, &initrd.repeat(MAX_INITRDS)), (25, most));
+        assert_eq!(changed(&initrd, &initrd.repeat(MAX_INITRDS)), (41, most));
         let title = "t".repeat(MAX_TITLE + 1);
         let name = Problem::Name { field: "title", value: Shown::text(&title) };
         assert_eq!(changed("Debian, für alle", &title), (3, name));

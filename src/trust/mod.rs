@@ -23,6 +23,8 @@ mod wire;
 
 use core::fmt;
 
+use crate::text::{printable_bytes, quoted};
+
 /// No file of this module is longer, in bytes.
 pub const MAX_FILE: usize = 64 * 1024;
 
@@ -39,35 +41,27 @@ pub fn signature_path(entry: &str) -> String {
 }
 
 /// A value from an untrusted file as an error message shows it: in quotes,
-/// short, with everything that could move a cursor escaped.
+/// short, and safe for a console.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shown(String);
 
 impl Shown {
-    /// Longest part of a value that is kept, in characters.
-    const MAX: usize = 96;
-
     /// Takes a shortened copy of `value`.
     #[must_use]
     pub fn text(value: &str) -> Self {
-        let mut short: String = value.chars().take(Self::MAX).collect();
-        if short.len() < value.len() {
-            short.push_str("...");
-        }
-        Self(short)
+        Self(quoted(value))
     }
 
     /// The same for bytes that may not be UTF-8.
     #[must_use]
     pub fn bytes(value: &[u8]) -> Self {
-        let start = value.get(..Self::MAX.saturating_mul(4)).unwrap_or(value);
-        Self::text(&String::from_utf8_lossy(start))
+        Self(quoted(&printable_bytes(value)))
     }
 }
 
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
+        f.write_str(&self.0)
     }
 }
 
@@ -76,17 +70,4 @@ fn line_of(bytes: &[u8], offset: usize) -> u32 {
     let before = bytes.get(..offset).unwrap_or(bytes);
     let ends = before.iter().filter(|byte| **byte == b'\n').count();
     u32::try_from(ends).unwrap_or(u32::MAX).saturating_add(1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_shown_value_cannot_move_the_cursor_or_flood_the_console() {
-        assert_eq!(Shown::text("a\u{1b}[2Jb\n").to_string(), r#""a\u{1b}[2Jb\n""#);
-        assert_eq!(Shown::text("\u{202e}x").to_string(), r#""\u{202e}x""#);
-        assert_eq!(Shown::text(&"x".repeat(5000)).to_string().len(), Shown::MAX + 5);
-        assert_eq!(Shown::bytes(b"\xff").to_string(), "\"\u{fffd}\"");
-    }
 }

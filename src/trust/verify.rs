@@ -12,9 +12,10 @@ use core::ops::Deref;
 use super::allowed_signers::{Key, KeyRing};
 use super::manifest::{self, File, Manifest};
 use super::sshsig::{self, Signature};
-use super::{Shown, manifest_path, signature_path};
+use super::{manifest_path, signature_path};
 use crate::arch::Arch;
 use crate::bundle::{Blob, Bundle, Digest};
+use crate::text::quoted;
 
 /// Whether unsigned entries boot. Fixed when the image is built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -503,7 +504,7 @@ impl fmt::Display for Refusal {
             Self::SignatureInvalid { entry, signer } => write!(
                 f,
                 "the signature by {} does not fit {}: one of the two was changed",
-                Shown::text(signer),
+                quoted(signer),
                 manifest_path(entry)
             ),
             Self::KeyUnknown { entry, fingerprint: None } => {
@@ -515,12 +516,12 @@ impl fmt::Display for Refusal {
                 manifest_path(entry)
             ),
             Self::Namespace { entry, signer, needed, found } => {
-                write!(f, "{}, signature by {}: ", signature_path(entry), Shown::text(signer))?;
+                write!(f, "{}, signature by {}: ", signature_path(entry), quoted(signer))?;
                 write!(f, "{found}, not for {needed}")
             }
             Self::ManifestSyntax { entry, error } => write!(f, "{}, {error}", manifest_path(entry)),
             Self::ManifestEntry { entry, signed } => {
-                let signed = Shown::text(signed);
+                let signed = quoted(signed);
                 write!(f, "{} was signed for the entry {signed}", manifest_path(entry))
             }
             Self::Architecture { signed, machine } => {
@@ -529,7 +530,7 @@ impl fmt::Display for Refusal {
             Self::Board { boards } => write!(
                 f,
                 "the entry was signed for the board {} only, and this image does not know its board",
-                Shown::text(&boards.join(" or "))
+                quoted(&boards.join(" or "))
             ),
             Self::LinuxSize(sizes) | Self::InitrdSize(sizes) => fmt::Display::fmt(sizes, f),
             Self::LinuxDigest(digests)
@@ -539,10 +540,10 @@ impl fmt::Display for Refusal {
                 write!(f, "the entry has {found} initrd files, {signed} were signed")
             }
             Self::Devicetree { path, signed: true } => {
-                write!(f, "the entry lacks the signed device tree {}", Shown::text(path))
+                write!(f, "the entry lacks the signed device tree {}", quoted(path))
             }
             Self::Devicetree { path, signed: false } => {
-                write!(f, "no device tree was signed, but the entry has {}", Shown::text(path))
+                write!(f, "no device tree was signed, but the entry has {}", quoted(path))
             }
         }
     }
@@ -553,9 +554,9 @@ impl core::error::Error for Refusal {}
 impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Signature(namespace) => write!(f, "made for {}", Shown::text(namespace)),
+            Self::Signature(namespace) => write!(f, "made for {}", quoted(namespace)),
             Self::Key(namespaces) => {
-                write!(f, "the key may sign for {}", Shown::text(&namespaces.join(", ")))
+                write!(f, "the key may sign for {}", quoted(&namespaces.join(", ")))
             }
         }
     }
@@ -564,7 +565,7 @@ impl fmt::Display for Found {
 impl fmt::Display for Sizes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { path, signed, found } = self;
-        let path = Shown::text(path);
+        let path = quoted(path);
         write!(f, "{path} has {found} bytes, the signed file has {signed}")
     }
 }
@@ -572,7 +573,7 @@ impl fmt::Display for Sizes {
 impl fmt::Display for Digests {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { path, signed, found } = self;
-        let path = Shown::text(path);
+        let path = quoted(path);
         write!(f, "{path} is not the signed file: its SHA-256 is {found}, {signed} was signed")
     }
 }
