@@ -1,2 +1,39 @@
-//! Stub.
 #![no_std]
+#![forbid(unsafe_code)]
+//! The purgatory's contract with the loader, and what it does with it.
+//!
+//! The purgatory is the code that the old kernel jumps to and that jumps to the
+//! new kernel. This library is the half that both sides share: the parameter
+//! [`Block`] that the loader patches into the blob, and the walk over its checks
+//! ([`verify`]). The other half, `blob.rs`, is the freestanding program.
+//!
+//! Nothing here may panic, allocate, or touch memory that it was not handed:
+//! the blob runs it with no kernel underneath.
+//!
+//! # What the loader must provide
+//!
+//! - A copy of the blob with the block put in by [`install`], in one segment,
+//!   at an address that is a multiple of 4096. The kexec entry address is that
+//!   address. Stack and variables are bytes of the blob, so its length is all
+//!   the memory it needs.
+//! - Every region of every check inside a segment (on x86_64 nothing else is
+//!   sure to be mapped), and none that overlaps the blob, which changes while it
+//!   runs.
+//! - The UART and, on aarch64, the conduit of the machine that it runs on;
+//!   without them a refusal is silent or, at EL1, has no end.
+//! - On x86_64, memory for the next kernel as its boot protocol wants it: the
+//!   old kernel's identity map stays in force.
+//!
+//! Specification: Linux Documentation/arch/x86/boot.rst (64-bit boot protocol)
+//! and Documentation/arch/arm64/booting.rst; Arm DEN0022 (PSCI).
+
+mod block;
+mod sha256;
+mod walk;
+
+pub use block::{
+    BLOCK_OFFSET, BLOCK_SIZE, Block, Check, Conduit, Error, MAGIC, MAX_CHECKS, MAX_REGIONS, Name,
+    Region, Uart, VERSION, install,
+};
+pub use sha256::Sha256;
+pub use walk::{Fault, verify};
