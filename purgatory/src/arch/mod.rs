@@ -1,0 +1,15 @@
+//! What differs between the architectures: the entry code and the jump, the
+//! registers of a UART, the reset, and the few routines that compilers call.
+
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
+#[cfg(target_arch = "aarch64")]
+pub(crate) use aarch64::{UartRegisters, block, reset};
+
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use x86_64::{UartRegisters, block, reset};
+
+#[cfg(not(any(target_arch = "aarch64", target_arch = "x86_64")))]
+compile_error!("the purgatory is written for x86_64 and aarch64");
