@@ -1,0 +1,92 @@
+//! Where things go on aarch64: an `Image` and a device tree.
+//!
+//! Follows Linux Documentation/arch/arm64/booting.rst.
+
+use std::borrow::Cow;
+
+use crate::addr::{Range, align_down};
+use crate::fdt::{Chosen, Fdt};
+use crate::image::Arm64Image;
+
+use super::initrd::{Initrd, Placed};
+use super::machine::{Board, Machine};
+use super::space::{NoRoom, Space, Want};
+use super::{Check, Error, Job, Layout, Segment, span};
+
+/// Images start `text_offset` behind a multiple of this, and a device tree may
+/// not cross one.
+const BLOCK: u64 = 2 << 20;
+const GIB: u64 = 1 << 30;
+/// How much the kernel maps to find its initrd: from the GiB that it lies in.
+const INITRD_WINDOW: u64 = 32 * GIB;
+/// The purgatory cannot look at address zero.
+const ANYWHERE: Range = span(1, u64::MAX);
+
+pub(super) fn lay_out<'a>(
+    image: &Arm64Image<'a>,
+    (machine, board): (&Machine, &Board),
+    job: Job<'a>,
+    space: &mut Space,
+) -> Result<Layout<'a>, Error> {
+    if image.text_offset().checked_rem(machine.page_size) != Some(0) {
+        return Err(Error::TextOffset(image.text_offset()));
+    }
+    let running = Fdt::parse(&board.fdt)?;
+    let source = job.devicetree.map(Fdt::parse).transpose()?;
+
+    let kernel = place_kernel(image, space)?;
+    let initrd = job.initrd.map(|initrd| place_initrd(initrd, kernel, space)).transpose()?;
+    let initrd_bytes = initrd.as_ref().map(Placed::bytes);
+    let seeds = machine.seeds.as_ref();
+    let chosen = Chosen { bootargs: job.cmdline, initrd: initrd_bytes, seeds };
+    let fdt = source.as_ref().unwrap_or(&running).hand_over(&chosen)?;
+    let params = place_fdt(&fdt, space)?;
+
+    let linux = Range::with_len(kernel.start(), image.file().len() as u64);
+    let linux = linux.into_iter().collect();
+    let mut checks = vec![Check { name: "linux".to_owned(), digest: job.linux, regions: linux }];
+    checks.extend(initrd.iter().flat_map(Placed::checks));
+    checks.push(Check::of("params", params.start(), &fdt));
+
+    let conduit = running.psci_conduit().or(board.acpi_conduit);
+    let bytes = Cow::Borrowed(image.file());
+    let mut segments = vec![Segment { name: "kernel", bytes, range: kernel }];
+    segments.extend(initrd.map(Placed::into_segment));
+    segments.push(Segment { name: "params", bytes: Cow::Owned(fdt), range: params });
+    Ok(Layout {
+        entry: kernel.start(),
+        argument: params.start(),
+        conduit: conduit.unwrap_or(purgatory::Conduit::None),
+        segments,
+        checks,
+    })
+}
+
+/// As low as possible: an image may ask to be near the start of memory.
+fn place_kernel(image: &Arm64Image<'_>, space: &mut Space) -> Result<Range, NoRoom> {
+    space.take_lowest(&Want {
+        name: "kernel",
+        size: image.memory_size(),
+        align: BLOCK,
+        offset: image.text_offset(),
+        within: ANYWHERE,
+    })
+}
+
+fn place_initrd<'a>(
+    initrd: Initrd<'a>,
+    kernel: Range,
+    space: &mut Space,
+) -> Result<Placed<'a>, NoRoom> {
+    let start = align_down(kernel.start(), GIB).unwrap_or(0);
+    let within = span(start, start.saturating_add(INITRD_WINDOW));
+    let size = initrd.bytes.len() as u64;
+    let want = Want { name: "initrd", size, align: 1, offset: 0, within };
+    Ok(Placed { range: space.take_highest(&want)?, initrd })
+}
+
+/// At the start of a block, which it is never larger than.
+fn place_fdt(fdt: &[u8], space: &mut Space) -> Result<Range, NoRoom> {
+    let size = fdt.len() as u64;
+    space.take_highest(&Want { name: "params", size, align: BLOCK, offset: 0, within: ANYWHERE })
+}

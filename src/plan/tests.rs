@@ -1,0 +1,456 @@
+//! Whole plans, on the machines of `tests/data` and on made-up ones.
+
+use std::borrow::Cow;
+
+use purgatory::{BLOCK_OFFSET, BLOCK_SIZE, Uart};
+
+use super::machine::testing::{q35, q35_6g, virt};
+use super::*;
+use crate::bundle::Blob;
+use crate::image::{arm64, bzimage, identify};
+use crate::memmap::E820Entry;
+use crate::trust::verify::{Evidence, Mode, Policy, Role, check_manifest, verify};
+
+const FACTS: Facts = Facts {
+    arch: Arch::X86_64,
+    kexec_file_load: true,
+    kexec_load: true,
+    lockdown: None,
+    devicetree: false,
+};
+const SEGMENTS: Request = Request::Only(Engine::Segments);
+
+/// As long as a real blob, and takes a block.
+fn blob() -> Vec<u8> {
+    let mut blob = vec![0x90; 16384];
+    blob[BLOCK_OFFSET..BLOCK_OFFSET + BLOCK_SIZE].copy_from_slice(&Block::TEMPLATE.to_bytes());
+    blob
+}
+
+fn bundle(linux: Vec<u8>, initrds: &[&[u8]]) -> Bundle<Vec<u8>> {
+    Bundle {
+        entry: "debian".to_owned(),
+        linux: Blob::hash("/vmlinuz", linux),
+        initrds: initrds.iter().map(|bytes| Blob::hash("/initrd", bytes.to_vec())).collect(),
+        devicetree: None,
+        options: "root=LABEL=root ro quiet".to_owned(),
+    }
+}
+
+/// As open mode takes an entry that nobody signed.
+fn verified(bundle: Bundle<Vec<u8>>) -> Verified<Bundle<Vec<u8>>> {
+    let policy = Policy { mode: Mode::Open, ring: None, role: Role::Boot, arch: Arch::X86_64 };
+    let evidence = Evidence { manifest: None, signature: None };
+    verify(&check_manifest(&policy, &bundle.entry, evidence).unwrap(), bundle).unwrap()
+}
+
+fn plan<'a>(bundle: &'a Verified<Bundle<Vec<u8>>>, machine: &Machine) -> Result<Plan<'a>, Error> {
+    let kernel = identify(&bundle.linux.bytes).unwrap();
+    make(SEGMENTS, &FACTS, &kernel, bundle, machine, &blob())
+}
+
+fn segment<'a, 'b>(plan: &'b Plan<'a>, name: &str) -> &'b Segment<'a> {
+    plan.segments.iter().find(|segment| segment.name == name).unwrap()
+}
+
+fn block(plan: &Plan<'_>) -> Block {
+    let bytes = &segment(plan, "purgatory").bytes[BLOCK_OFFSET..];
+    Block::from_bytes(bytes.first_chunk().unwrap())
+}
+
+/// The bytes of a range once the segments are in place.
+fn loaded<'b>(plan: &'b Plan<'_>, range: Range) -> &'b [u8] {
+    let segment =
+        plan.segments.iter().find(|segment| segment.range.contains(range)).expect("a segment");
+    let start = usize::try_from(range.start() - segment.range.start()).unwrap();
+    &segment.bytes[start..start + usize::try_from(range.len()).unwrap()]
+}
+
+fn assert_every_check_holds(plan: &Plan<'_>) {
+    for check in &plan.checks {
+        let parts: Vec<_> = check.regions.iter().map(|region| loaded(plan, *region)).collect();
+        assert_eq!(Digest::of(&parts.concat()), check.digest, "{}", check.name);
+    }
+}
+
+#[test]
+fn a_debian_kernel_on_a_pc() {
+    let bundle = verified(bundle(bzimage::testing::debian(), &[&[7; 1_000_000]]));
+    let plan = plan(&bundle, &q35()).unwrap();
+    assert_eq!(plan.to_string(), include_str!("../../tests/data/q35/plan").trim_end());
+    assert_every_check_holds(&plan);
+    let names: Vec<_> = plan.checks.iter().map(|check| check.name.as_str()).collect();
+    assert_eq!(names, ["linux", "initrd 1", "params"]);
+    assert_eq!(plan.checks[0].digest, bundle.linux.digest);
+    assert!(matches!(segment(&plan, "kernel").bytes, Cow::Borrowed(_)));
+    assert!(matches!(segment(&plan, "initrd").bytes, Cow::Borrowed(_)));
+}
+
+#[test]
+fn a_debian_kernel_on_an_arm64_machine() {
+    let bundle = verified(bundle(arm64::testing::debian(), &[&[7; 1_000_000]]));
+    let plan = plan(&bundle, &virt()).unwrap();
+    assert_eq!(plan.to_string(), include_str!("../../tests/data/virt/plan").trim_end());
+    assert_every_check_holds(&plan);
+    assert!(matches!(segment(&plan, "kernel").bytes, Cow::Borrowed(_)));
+}
+
+#[test]
+fn the_purgatory_is_told_where_to_jump_print_and_reset() {
+    let pc = verified(bundle(bzimage::testing::debian(), &[]));
+    let pc = plan(&pc, &q35()).unwrap();
+    assert_eq!(block(&pc).entry(), segment(&pc, "kernel").range.start() + 0x200);
+    assert_eq!(block(&pc).arg(), segment(&pc, "params").range.start());
+    assert_eq!(block(&pc).uart(), Uart::Port8250 { port: 0x3f8 });
+    assert_eq!(block(&pc).conduit(), Conduit::None);
+    assert_eq!(block(&pc).checks().unwrap().len(), 2);
+
+    let board = verified(bundle(arm64::testing::small(), &[]));
+    let board = plan(&board, &virt()).unwrap();
+    assert_eq!(block(&board).entry(), segment(&board, "kernel").range.start());
+    assert_eq!(block(&board).arg(), segment(&board, "params").range.start());
+    assert_eq!(block(&board).uart(), Uart::Pl011 { address: 0x900_0000 });
+    assert_eq!(block(&board).conduit(), Conduit::Hvc);
+}
+
+#[test]
+fn boot_params_and_device_tree_name_the_initrd_to_the_byte() {
+    let pc = verified(bundle(bzimage::testing::small(), &[&[7; 5001]]));
+    let pc = plan(&pc, &q35()).unwrap();
+    let params = &segment(&pc, "params").bytes;
+    let word = |at: usize| u64::from(u32::from_le_bytes(params[at..at + 4].try_into().unwrap()));
+    assert_eq!((word(0x218), word(0x21c)), (segment(&pc, "initrd").range.start(), 5001));
+
+    let board = verified(bundle(arm64::testing::small(), &[&[7; 5001]]));
+    let board = plan(&board, &virt()).unwrap();
+    let fdt = dtoolkit::fdt::Fdt::new(&segment(&board, "params").bytes).unwrap();
+    let reserved: Vec<_> =
+        fdt.memory_reservations().map(|entry| (entry.address(), entry.size())).collect();
+    assert_eq!(reserved, [(segment(&board, "initrd").range.start(), 5001)]);
+}
+
+#[test]
+fn several_initrds_are_one_segment_and_a_check_each() {
+    for (linux, machine) in [(bzimage::testing::small(), q35()), (arm64::testing::small(), virt())]
+    {
+        let bundle = verified(bundle(linux, &[b"first", b"", b"third"]));
+        let plan = plan(&bundle, &machine).unwrap();
+        assert_eq!(*segment(&plan, "initrd").bytes, *b"first\0\0\0third");
+        let names: Vec<_> = plan.checks.iter().map(|check| check.name.as_str()).collect();
+        assert_eq!(names, ["linux", "initrd 1", "initrd 2", "initrd 3", "params"]);
+        assert_every_check_holds(&plan);
+    }
+}
+
+#[test]
+fn without_an_initrd_there_is_no_segment_for_one() {
+    for (linux, machine) in [(bzimage::testing::small(), q35()), (arm64::testing::small(), virt())]
+    {
+        let bundle = verified(bundle(linux, &[]));
+        let plan = plan(&bundle, &machine).unwrap();
+        let names: Vec<_> = plan.segments.iter().map(|segment| segment.name).collect();
+        assert_eq!(names, ["kernel", "params", "purgatory"]);
+    }
+}
+
+#[test]
+fn a_device_tree_of_the_entrys_own_replaces_the_machines() {
+    use dtoolkit::model::{DeviceTree, DeviceTreeNode};
+    let mut own = DeviceTree::new();
+    own.root.add_child(DeviceTreeNode::new("memory@40000000").unwrap());
+    let mut bundle = bundle(arm64::testing::small(), &[]);
+    bundle.devicetree = Some(Blob::hash("/board.dtb", own.to_dtb()));
+    let bundle = verified(bundle);
+    let plan = plan(&bundle, &virt()).unwrap();
+    let fdt = dtoolkit::fdt::Fdt::new(&segment(&plan, "params").bytes).unwrap();
+    assert!(fdt.find_node("/memory@40000000").is_some() && fdt.find_node("/psci").is_none());
+    // How to reset is a property of the machine that the purgatory runs on.
+    assert_eq!(block(&plan).conduit(), Conduit::Hvc);
+}
+
+#[test]
+fn with_kexec_file_load_the_plan_has_no_segments() {
+    let bundle = verified(bundle(bzimage::testing::small(), &[b"initrd"]));
+    let kernel = identify(&bundle.linux.bytes).unwrap();
+    let plan = make(Request::Auto, &FACTS, &kernel, &bundle, &q35(), &blob()).unwrap();
+    let text = "kexec_file_load on x86_64, because it is the default on x86_64\n\
+                options \"root=LABEL=root ro quiet\"";
+    assert_eq!(plan.to_string(), text);
+    assert_eq!((plan.segments.len(), plan.checks.len(), plan.entry), (0, 0, 0));
+}
+
+#[test]
+fn a_command_line_is_never_cut() {
+    let cases = [
+        (bzimage::testing::small(), q35(), SEGMENTS, 2047),
+        (bzimage::testing::small(), q35(), Request::Auto, 2016),
+        (arm64::testing::small(), virt(), SEGMENTS, 2047),
+    ];
+    for (linux, machine, request, limit) in cases {
+        let mut bundle = bundle(linux, &[]);
+        for (size, fits) in [(limit, true), (limit + 1, false)] {
+            bundle.options = "x".repeat(size);
+            let bundle = verified(bundle.clone());
+            let kernel = identify(&bundle.linux.bytes).unwrap();
+            let plan = make(request, &FACTS, &kernel, &bundle, &machine, &blob());
+            let error = plan.map(|_| ()).map_err(|error| error.to_string());
+            let engine =
+                if request == SEGMENTS { Engine::Segments } else { Engine::File }.system_call();
+            let expected = format!(
+                "the command line has {size} bytes; by {engine} this kernel takes at most {limit}"
+            );
+            assert_eq!(error, if fits { Ok(()) } else { Err(expected) });
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_booted_is_refused_with_the_cause() {
+    let refusal = |bundle: &Bundle<Vec<u8>>, machine: &Machine| {
+        plan(&verified(bundle.clone()), machine).unwrap_err().to_string()
+    };
+    let (pc, board) =
+        (bundle(bzimage::testing::small(), &[]), bundle(arm64::testing::small(), &[]));
+    assert_eq!(refusal(&pc, &virt()), "the kernel is for x86_64, but this machine is aarch64");
+    assert_eq!(refusal(&board, &q35()), "the kernel is for aarch64, but this machine is x86_64");
+
+    let mut own_tree = pc.clone();
+    own_tree.devicetree = Some(Blob::hash("/board.dtb", vec![]));
+    assert_eq!(
+        refusal(&own_tree, &q35()),
+        "the entry has a device tree of its own, which x86_64 kernels do not take"
+    );
+    let mut nul = pc.clone();
+    nul.options = "quiet\0init=/bin/sh".to_owned();
+    assert_eq!(refusal(&nul, &q35()), "the command line has a NUL character in it");
+
+    let mut high = board.clone();
+    high.linux.bytes[8..16].copy_from_slice(&0x800_u64.to_le_bytes());
+    assert_eq!(
+        refusal(&high, &virt()),
+        "the arm64 Image wants to lie 0x800 bytes into a block, not at a page"
+    );
+    let mut no_tree = virt();
+    let Platform::Board(platform) = &mut no_tree.platform else { unreachable!() };
+    platform.fdt.clear();
+    assert_eq!(refusal(&board, &no_tree), "the device tree blob is cut off after 0 bytes");
+}
+
+#[test]
+fn a_pc_without_what_its_kernel_needs_is_refused() {
+    let with = |change: &dyn Fn(&mut Pc)| {
+        let mut machine = q35();
+        let Platform::Pc(pc) = &mut machine.platform else { unreachable!() };
+        change(pc);
+        machine
+    };
+    let mut bundle = bundle(bzimage::testing::small(), &[]);
+    let machine = with(&|pc| pc.boot_params.truncate(4095));
+    assert_eq!(plan(&verified(bundle.clone()), &machine).unwrap_err(), Error::BootParams(4095));
+    let machine = with(&|pc| pc.five_level_paging = true);
+    plan(&verified(bundle.clone()), &machine).unwrap();
+    bundle.linux.bytes[0x236] &= !(1 << 5);
+    assert_eq!(plan(&verified(bundle.clone()), &machine).unwrap_err(), Error::FiveLevelPaging);
+    plan(&verified(bundle.clone()), &q35()).unwrap();
+}
+
+#[test]
+fn a_kernel_that_cannot_move_goes_where_it_must_or_nowhere() {
+    let mut bundle = bundle(bzimage::testing::small(), &[]);
+    bundle.linux.bytes[0x234] = 0;
+    bundle.linux.bytes[0x258..0x260].copy_from_slice(&0x3000_0000_u64.to_le_bytes());
+    bundle.linux.bytes[0x260..0x264].copy_from_slice(&0x10_0000_u32.to_le_bytes());
+    let start = segment(&plan(&verified(bundle.clone()), &q35()).unwrap(), "kernel").range.start();
+    assert_eq!(start, 0x3000_0000);
+    bundle.linux.bytes[0x258..0x260].copy_from_slice(&0x7000_0000_u64.to_le_bytes());
+    let error = plan(&verified(bundle.clone()), &q35()).unwrap_err();
+    assert_eq!(error, Error::NoRoom(NoRoom { name: "kernel", size: 0x10_0000, longest: 0 }));
+}
+
+#[test]
+fn a_kernel_from_other_bytes_than_the_bundles_is_refused() {
+    let bundle = verified(bundle(bzimage::testing::small(), &[]));
+    let copy = bundle.linux.bytes.clone();
+    let kernel = identify(&copy).unwrap();
+    let error = make(SEGMENTS, &FACTS, &kernel, &bundle, &q35(), &blob()).unwrap_err();
+    assert_eq!(error, Error::OtherKernel);
+}
+
+#[test]
+fn a_kernel_for_other_pages_is_a_warning() {
+    let mut bundle = bundle(arm64::testing::small(), &[]);
+    bundle.linux.bytes[0x18] = 6;
+    assert_eq!(
+        plan(&verified(bundle), &virt()).unwrap().warnings,
+        ["the kernel wants pages of 64 KiB; this machine is only known to have 4 KiB"]
+    );
+}
+
+#[test]
+fn a_load_beyond_half_of_the_memory_is_refused_before_the_kernel_does() {
+    let bundle = verified(bundle(bzimage::testing::small(), &[]));
+    let mut machine = q35();
+    machine.total_ram = 100 << 20;
+    let error = plan(&bundle, &machine).unwrap_err();
+    let size = 0x3f9_8000 + 8192 + 16384;
+    assert_eq!(error, Error::Invalid(Invalid::TooBig { size, limit: 50 << 20 }));
+    assert_eq!(
+        error.to_string(),
+        "the segments need 66707456 bytes, but the running kernel takes at most 52428800, \
+         half of its memory"
+    );
+}
+
+#[test]
+fn memory_beyond_4_gib_is_used_when_there_is_no_other() {
+    let bundle = verified(bundle(bzimage::testing::small(), &[&[7; 8192]]));
+    let mut machine = q35_6g();
+    machine.free.retain(|range| range.start() >= 1 << 32);
+    let plan = plan(&bundle, &machine).unwrap();
+    assert!(plan.segments.iter().all(|segment| segment.range.start() >= 1 << 32));
+    assert_every_check_holds(&plan);
+}
+
+#[test]
+fn validation_names_the_broken_rule() {
+    let bundle = verified(bundle(bzimage::testing::small(), &[b"initrd"]));
+    let machine = q35();
+    let good = plan(&bundle, &machine).unwrap();
+    let broken = |change: &dyn Fn(&mut Plan<'_>)| {
+        let mut plan = good.clone();
+        change(&mut plan);
+        plan.validate(&machine).unwrap_err().to_string()
+    };
+    let at = |start, end| Range::new(start, end).unwrap();
+    let kernel = "the kernel at 0x1000000..0x1000800 is not in whole pages";
+    assert_eq!(broken(&|plan| plan.segments[0].range = at(0x100_0000, 0x100_0800)), kernel);
+    let kernel = "the kernel at 0x1000800..0x1001800 is not in whole pages";
+    assert_eq!(broken(&|plan| plan.segments[0].range = at(0x100_0800, 0x100_1800)), kernel);
+    let kernel = "the kernel at 0x1000000..0x1000000 is not in whole pages";
+    assert_eq!(broken(&|plan| plan.segments[0].range = at(0x100_0000, 0x100_0000)), kernel);
+    let kernel = "the kernel at 0x3ffd0000..0x3fff0000 lies in memory that is not free";
+    assert_eq!(broken(&|plan| plan.segments[0].range = at(0x3ffd_0000, 0x3fff_0000)), kernel);
+    let kernel = "the kernel at 0x8000..0xa000 lies in memory that is not free";
+    assert_eq!(broken(&|plan| plan.segments[0].range = at(0x8000, 0xa000)), kernel);
+    let kernel = "the kernel and the initrd overlap";
+    assert_eq!(broken(&|plan| plan.segments[1].range = at(0x100_1000, 0x100_2000)), kernel);
+    let bytes = "the initrd has 8192 bytes, more than fit in 0x3ffdf000..0x3ffe0000";
+    assert_eq!(broken(&|plan| plan.segments[1].bytes = Cow::Owned(vec![0; 8192])), bytes);
+    let entry = "the entry 0x1 lies in no segment";
+    assert_eq!(broken(&|plan| plan.entry = 1), entry);
+    let region = "the linux is checked at 0x1002000..0x1002001, where nothing is loaded";
+    assert_eq!(broken(&|plan| plan.checks[0].regions = vec![at(0x100_2000, 0x100_2001)]), region);
+    let count = "17 segments, but kexec_load takes 1 to 16";
+    assert_eq!(broken(&|plan| plan.segments.resize(17, plan.segments[0].clone())), count);
+    assert_eq!(broken(&|plan| plan.segments.clear()), "0 segments, but kexec_load takes 1 to 16");
+}
+
+/// xorshift64: the same numbers on every run.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn below(&mut self, limit: u64) -> u64 {
+        self.next() % limit
+    }
+
+    /// Up to twelve ranges of all sizes, with gaps, from a random start.
+    fn memory(&mut self, page: u64) -> Vec<Range> {
+        let mut at = self.below(1 << 33) / page * page;
+        let mut ranges = Vec::new();
+        for _ in 0..=self.below(12) {
+            let (gap, shift) = (self.below(1 << 24), self.below(14));
+            let size = (page + self.below(1 << 28 >> shift)) / page * page;
+            at += gap / page * page;
+            ranges.push(Range::with_len(at, size).unwrap());
+            at += size;
+        }
+        ranges
+    }
+}
+
+fn assert_well_placed(plan: &Plan<'_>, free: &[Range], page: u64) {
+    for (index, segment) in plan.segments.iter().enumerate() {
+        let range = segment.range;
+        assert!(range.start() % page == 0 && range.len() % page == 0 && !range.is_empty());
+        assert!(free.iter().any(|free| free.contains(range)), "{segment} outside {free:?}");
+        assert!(segment.bytes.len() as u64 <= range.len());
+        for other in &plan.segments[..index] {
+            assert!(
+                range.end() <= other.range.start() || other.range.end() <= range.start(),
+                "{segment} over {other}"
+            );
+        }
+    }
+}
+
+/// Plans on many random memories. A plan must be sound; without one, there must
+/// have been no room for what is named. Gives how many plans there were.
+fn plan_on_random_memories(
+    linux: Vec<u8>,
+    machine: &Machine,
+    page: u64,
+    check: impl Fn(&Plan<'_>),
+) -> usize {
+    let mut random = Random(0x2545_f491_4f6c_dd1d);
+    let mut plans = 0;
+    for _ in 0..2000 {
+        let initrd = vec![7; usize::try_from(random.below(1 << 16)).unwrap()];
+        let bundle = verified(bundle(linux.clone(), &[&initrd, b"second"]));
+        let free = random.memory(page);
+        let mut machine = Machine { page_size: page, total_ram: u64::MAX, ..machine.clone() };
+        if let Platform::Pc(pc) = &mut machine.platform {
+            pc.firmware_map = free.iter().map(|&range| E820Entry { range, kind: 1 }).collect();
+        }
+        machine.free = free.clone();
+        match plan(&bundle, &machine) {
+            Ok(plan) => {
+                plans += 1;
+                assert_well_placed(&plan, &free, page);
+                check(&plan);
+            }
+            Err(Error::NoRoom(NoRoom { name: "kernel", size, longest })) => {
+                assert!(longest < size + (4 << 20), "{size} bytes in {free:?}");
+            }
+            Err(Error::NoRoom(NoRoom { longest, .. })) => assert!(longest < 4 << 20, "{free:?}"),
+            Err(error) => panic!("{error}"),
+        }
+    }
+    plans
+}
+
+#[test]
+fn on_any_pc_segments_are_disjoint_aligned_and_in_free_memory() {
+    let plans = plan_on_random_memories(bzimage::testing::small(), &q35(), 4096, |plan| {
+        let kernel = segment(plan, "kernel").range;
+        assert!(kernel.start().is_multiple_of(2 << 20) && kernel.start() >= 16 << 20);
+        assert!(kernel.len() >= 0x3f9_8000);
+        assert!(segment(plan, "initrd").range.start() >= 16 << 20);
+        assert_every_check_holds(plan);
+    });
+    assert!((500..2000).contains(&plans), "{plans} of 2000 memories had room");
+}
+
+#[test]
+fn on_any_board_segments_are_disjoint_aligned_and_in_free_memory() {
+    let mut linux = arm64::testing::small();
+    linux[8..16].copy_from_slice(&0x8_0000_u64.to_le_bytes());
+    for page in [4096, 65536] {
+        let plans = plan_on_random_memories(linux.clone(), &virt(), page, |plan| {
+            let kernel = segment(plan, "kernel").range;
+            assert_eq!(kernel.start() % (2 << 20), 0x8_0000);
+            let (initrd, params) = (segment(plan, "initrd").range, segment(plan, "params").range);
+            let window = kernel.start() >> 30 << 30;
+            assert!(window <= initrd.start() && initrd.end() <= window + (32 << 30));
+            assert_eq!(params.start() >> 21, (params.end() - 1) >> 21);
+            assert_every_check_holds(plan);
+        });
+        assert!((500..2000).contains(&plans), "{plans} of 2000 memories had room");
+    }
+}

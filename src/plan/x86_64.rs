@@ -1,0 +1,126 @@
+//! Where things go on x86_64: a bzImage, started at its 64-bit entry point.
+//!
+//! The whole window that the kernel unpacks itself into is declared as memory
+//! of its segment, so that the running kernel's identity map covers it and none
+//! of its page tables lie in it; only the file's bytes are given. Follows Linux
+//! Documentation/arch/x86/boot.rst.
+
+use std::borrow::Cow;
+
+use crate::addr::{Range, align_up};
+use crate::image::Bzimage;
+use crate::image::bzimage::ENTRY_64;
+
+use super::boot_params::Contents;
+use super::initrd::{Initrd, Placed};
+use super::machine::{Machine, Pc};
+use super::space::{NoRoom, Space, Want};
+use super::{Check, Error, Job, Layout, Segment, span};
+
+/// Older devices do DMA below here, and the kernel unpacks itself above.
+const ABOVE_DMA: u64 = 16 << 20;
+const BELOW_4G: Range = span(ABOVE_DMA, 1 << 32);
+const ANYWHERE: Range = span(ABOVE_DMA, u64::MAX);
+
+pub(super) fn lay_out<'a>(
+    image: &Bzimage<'a>,
+    (machine, pc): (&Machine, &Pc),
+    job: Job<'a>,
+    space: &mut Space,
+) -> Result<Layout<'a>, Error> {
+    check(image, pc, &job)?;
+    let kernel = place_kernel(image, space)?;
+    let initrd = job.initrd.map(|initrd| place_initrd(initrd, space)).transpose()?;
+    let initrd_bytes = initrd.as_ref().map(Placed::bytes);
+    let contents = Contents { image, machine, pc, cmdline: job.cmdline, initrd: initrd_bytes };
+    let params = Params::place(&contents, space)?;
+
+    let loaded = Range::with_len(kernel.start(), image.protected_mode().len() as u64);
+    let linux = [params.setup(), loaded].into_iter().flatten().collect();
+    let mut checks = vec![Check { name: "linux".to_owned(), digest: job.linux, regions: linux }];
+    checks.extend(initrd.iter().flat_map(Placed::checks));
+    checks.push(Check::of("params", params.range.start(), params.checked()));
+
+    let entry = kernel.start().saturating_add(ENTRY_64);
+    let argument = params.range.start();
+    let bytes = Cow::Borrowed(image.protected_mode());
+    let mut segments = vec![Segment { name: "kernel", bytes, range: kernel }];
+    segments.extend(initrd.map(Placed::into_segment));
+    segments.push(params.into_segment());
+    Ok(Layout { entry, argument, conduit: purgatory::Conduit::None, segments, checks })
+}
+
+fn check(image: &Bzimage<'_>, pc: &Pc, job: &Job<'_>) -> Result<(), Error> {
+    if job.devicetree.is_some() {
+        return Err(Error::Devicetree);
+    }
+    if pc.five_level_paging && !image.five_level_paging() {
+        return Err(Error::FiveLevelPaging);
+    }
+    let size = pc.boot_params.len();
+    if size < super::boot_params::SIZE { Err(Error::BootParams(size)) } else { Ok(()) }
+}
+
+/// At or above the address that the kernel prefers: one that is loaded below
+/// unpacks itself there anyway, over whatever it finds.
+fn place_kernel(image: &Bzimage<'_>, space: &mut Space) -> Result<Range, NoRoom> {
+    let (size, align, preferred) = (image.memory_size(), image.alignment(), image.pref_address());
+    let end = if image.relocatable() {
+        Some(u64::MAX)
+    } else {
+        // Too close for the next multiple of `align`: there or nowhere.
+        preferred.checked_add(size).and_then(|end| align_up(end, align))
+    };
+    let within = span(preferred.max(ABOVE_DMA), end.unwrap_or(0));
+    space.take_lowest(&Want { name: "kernel", size, align, offset: 0, within })
+}
+
+fn place_initrd<'a>(initrd: Initrd<'a>, space: &mut Space) -> Result<Placed<'a>, NoRoom> {
+    let range = place("initrd", initrd.bytes.len() as u64, space)?;
+    Ok(Placed { initrd, range })
+}
+
+/// As high as possible below 4 GiB, or else above: the kernel takes both.
+fn place(name: &'static str, size: u64, space: &mut Space) -> Result<Range, NoRoom> {
+    let want = Want { name, size, align: 1, offset: 0, within: BELOW_4G };
+    space.take_highest(&want).or_else(|_| space.take_highest(&Want { within: ANYWHERE, ..want }))
+}
+
+/// The segment of everything small. Behind boot_params and its kin lies the
+/// file's real-mode part: nothing runs it, but without it the file's digest
+/// could not be checked.
+struct Params {
+    bytes: Vec<u8>,
+    setup_at: usize,
+    range: Range,
+}
+
+impl Params {
+    fn place(contents: &Contents<'_>, space: &mut Space) -> Result<Self, NoRoom> {
+        let (bytes, _) = Self::lay_out(contents, 0);
+        let range = place("params", bytes.len() as u64, space)?;
+        let (bytes, setup_at) = Self::lay_out(contents, range.start());
+        Ok(Self { bytes, setup_at, range })
+    }
+
+    fn lay_out(contents: &Contents<'_>, base: u64) -> (Vec<u8>, usize) {
+        let mut bytes = contents.lay_out(base);
+        let setup_at = bytes.len();
+        bytes.extend_from_slice(contents.image.setup());
+        (bytes, setup_at)
+    }
+
+    fn checked(&self) -> &[u8] {
+        self.bytes.get(..self.setup_at).unwrap_or_default()
+    }
+
+    /// Where the file's real-mode part lies.
+    fn setup(&self) -> Option<Range> {
+        let setup = self.bytes.len().checked_sub(self.setup_at)?;
+        Range::with_len(self.range.start().checked_add(self.setup_at as u64)?, setup as u64)
+    }
+
+    fn into_segment(self) -> Segment<'static> {
+        Segment { name: "params", bytes: Cow::Owned(self.bytes), range: self.range }
+    }
+}
