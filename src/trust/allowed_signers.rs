@@ -222,8 +222,7 @@ fn options(text: &str) -> Result<(Options, &str), Problem> {
     Ok((options, rest))
 }
 
-/// Whether this is a key type rather than options, which have no dash before
-/// an equals sign but in the two `valid-` names.
+/// Whether this word is a key type; no option starts like one.
 fn is_key_type(word: &str) -> bool {
     let prefixes = ["ssh-", "sk-", "ecdsa-", "rsa-"];
     prefixes.iter().any(|prefix| word.starts_with(prefix))

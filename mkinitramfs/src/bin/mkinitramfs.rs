@@ -1,0 +1,123 @@
+//! `mkinitramfs`: packs Turnout, modules and keys into an initramfs.
+//! Exit codes: 0 done, 1 it would be a bad image or cannot be written, 2 usage.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::{Parser, ValueEnum};
+use mkinitramfs::compress::Compress;
+use mkinitramfs::cpio::Archive;
+use mkinitramfs::initramfs::{Image, Input, choose_mode};
+use mkinitramfs::modules::{Selection, Tree};
+use mkinitramfs::output;
+use turnout::trust::verify;
+
+/// Packs Turnout, kernel modules and a key ring into an initramfs
+///
+/// The same input gives the same bytes.
+#[derive(Parser)]
+#[command(version, after_help = "Exit codes: 0 done, 1 no image was written, 2 usage.")]
+struct Cli {
+    /// Static turnout binary for the target
+    #[arg(long)]
+    binary: PathBuf,
+    /// Module tree of the target's kernel: .../lib/modules/RELEASE
+    #[arg(long, value_name = "DIR", requires = "release")]
+    modules_dir: Option<PathBuf>,
+    /// Release of the target's kernel, as uname -r prints it there
+    #[arg(long)]
+    release: Option<String>,
+    /// Modules to load at boot; what they depend on comes along
+    #[arg(long, value_name = "NAME", num_args = 1.., requires = "modules_dir")]
+    module: Vec<String>,
+    /// Key ring, in OpenSSH's allowed_signers format
+    #[arg(long, value_name = "FILE")]
+    keys: Option<PathBuf>,
+    /// Whether only signed entries boot; locked if there are --keys
+    #[arg(long, value_enum)]
+    mode: Option<Mode>,
+    /// Settings of the image; must not contain "mode"
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// How to compress the archive
+    #[arg(long, value_enum, default_value_t = Compress::Zstd)]
+    compress: Compress,
+    /// Accept a binary that was built for fault injection
+    #[arg(long)]
+    allow_test_hooks: bool,
+    /// Where to write the image
+    #[arg(short, long, value_name = "OUT")]
+    output: PathBuf,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Mode {
+    Locked,
+    Open,
+}
+
+fn main() -> ExitCode {
+    match run(&Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("mkinitramfs: {error:#}");
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<()> {
+    let mode = choose_mode(cli.mode.map(Mode::into), cli.keys.is_some())?;
+    let selection = select(cli)?;
+    let image = Image {
+        binary: input(&cli.binary)?,
+        release: cli.release.clone(),
+        modules: selection.modules,
+        keys: cli.keys.as_deref().map(input).transpose()?,
+        mode,
+        config: cli.config.as_deref().map(input).transpose()?,
+    };
+    let archive = image.build(cli.allow_test_hooks)?;
+    let raw = archive.write()?;
+    let raw_size = raw.len();
+    let bytes = cli.compress.apply(raw)?;
+    output::replace(&cli.output, &bytes)?;
+    report(&archive, &selection.notes);
+    println!("{raw_size:>10}  archive");
+    println!("{:>10}  {}, {}", bytes.len(), cli.output.display(), cli.compress.name());
+    Ok(())
+}
+
+fn select(cli: &Cli) -> Result<Selection> {
+    let (Some(dir), Some(release)) = (&cli.modules_dir, &cli.release) else {
+        return Ok(Selection::default());
+    };
+    Tree::open(dir)?.select(release, &cli.module)
+}
+
+fn input(path: &Path) -> Result<Input> {
+    let name = path.display().to_string();
+    let bytes = fs::read(path).with_context(|| format!("cannot read {name}"))?;
+    Ok(Input { name, bytes })
+}
+
+/// One line per file: its length in bytes and its path in the image.
+fn report(archive: &Archive, notes: &[String]) {
+    for (path, content) in archive.files() {
+        println!("{:>10}  /{path}", content.len());
+    }
+    for note in notes {
+        println!("{:>10}  {note}", "-");
+    }
+}
+
+impl From<Mode> for verify::Mode {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::Locked => Self::Locked,
+            Mode::Open => Self::Open,
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! What lies where in the image that PID 1 finds itself in.
+
+use anyhow::{Context as _, Result, ensure};
+use turnout::trust::allowed_signers::KeyRing;
+use turnout::trust::verify::Mode;
+
+use crate::binary;
+use crate::cpio::Archive;
+use crate::modules::Module;
+use crate::secret;
+
+/// A file that goes into the image, with the name by which its owner knows it.
+#[derive(Debug)]
+pub struct Input {
+    /// Path on this machine, for messages.
+    pub name: String,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// Everything that goes into an image.
+#[derive(Debug)]
+pub struct Image {
+    /// The static `turnout` binary.
+    pub binary: Input,
+    /// Release of the kernel that the modules are for.
+    pub release: Option<String>,
+    /// Modules in load order.
+    pub modules: Vec<Module>,
+    /// The key ring.
+    pub keys: Option<Input>,
+    /// Whether only signed entries boot.
+    pub mode: Mode,
+    /// The user's configuration.
+    pub config: Option<Input>,
+}
+
+/// The mode of an image: locked unless it was opened by name.
+///
+/// # Errors
+/// An image without a key ring that was not opened, or was to be locked.
+pub fn choose_mode(asked: Option<Mode>, has_keys: bool) -> Result<Mode> {
+    match (asked, has_keys) {
+        (Some(Mode::Open), _) => Ok(Mode::Open),
+        (_, true) => Ok(Mode::Locked),
+        (Some(Mode::Locked), false) => {
+            anyhow::bail!("a locked image needs a key ring; give --keys ALLOWED_SIGNERS")
+        }
+        (None, false) => anyhow::bail!(
+            "give --keys ALLOWED_SIGNERS for an image that boots only signed entries, or --mode \
+             open for one that boots anything"
+        ),
+    }
+}
+
+impl Image {
+    /// Checks everything and lays it out.
+    ///
+    /// # Errors
+    /// The first file that must not be in an image, by name.
+    pub fn build(self, allow_test_hooks: bool) -> Result<Archive> {
+        self.refuse_private_keys()?;
+        self.check_binary(allow_test_hooks)?;
+        let config = self.config_text()?;
+        let mut archive = skeleton();
+        archive.file("/etc/turnout/config", 0o644, config.into_bytes());
+        archive.file("/etc/turnout/modules", 0o644, self.module_list()?.into_bytes());
+        if let Some(release) = &self.release {
+            archive.file("/etc/turnout/release", 0o644, format!("{release}\n").into_bytes());
+        }
+        if let Some(keys) = self.keys {
+            KeyRing::parse(&keys.bytes).with_context(|| keys.name)?;
+            archive.file("/etc/turnout/allowed_signers", 0o644, keys.bytes);
+        }
+        for module in self.modules {
+            let path = module_path(self.release.as_deref(), &module.path)?;
+            archive.file(&path, 0o644, module.bytes);
+        }
+        archive.file("/init", 0o755, self.binary.bytes);
+        Ok(archive)
+    }
+
+    fn refuse_private_keys(&self) -> Result<()> {
+        let inputs = [Some(&self.binary), self.keys.as_ref(), self.config.as_ref()];
+        let inputs = inputs.into_iter().flatten().map(|input| (&input.name, &input.bytes));
+        let modules = self.modules.iter().map(|module| (&module.path, &module.bytes));
+        for (name, bytes) in inputs.chain(modules) {
+            if let Some(kind) = secret::private_key(bytes) {
+                anyhow::bail!("{name} contains {kind}; an image holds public keys only");
+            }
+        }
+        Ok(())
+    }
+
+    fn check_binary(&self, allow_test_hooks: bool) -> Result<()> {
+        let arch = binary::check(&self.binary.bytes, allow_test_hooks)
+            .with_context(|| self.binary.name.clone())?;
+        for module in &self.modules {
+            ensure!(
+                binary::arch(module.machine) == Some(arch),
+                "{} is for another architecture than {}, which is for {arch}",
+                module.path,
+                self.binary.name
+            );
+        }
+        Ok(())
+    }
+
+    /// The user's settings, and the mode in a line of its own after them, so
+    /// that line numbers in messages are those of the user's file.
+    fn config_text(&self) -> Result<String> {
+        let (name, bytes) = match &self.config {
+            Some(config) => (config.name.as_str(), config.bytes.as_slice()),
+            None => ("no --config", &[][..]),
+        };
+        let mut text = String::from_utf8(bytes.to_vec()).with_context(|| name.to_owned())?;
+        refuse_mode(&text).with_context(|| name.to_owned())?;
+        if !text.is_empty() && !text.ends_with('\n') {
+            text.push('\n');
+        }
+        text.push_str(match self.mode {
+            Mode::Locked => "mode locked\n",
+            Mode::Open => "mode open\n",
+        });
+        check_config(name, &text)?;
+        Ok(text)
+    }
+
+    /// `/etc/turnout/modules`: absolute paths in load order.
+    fn module_list(&self) -> Result<String> {
+        let path = |module: &Module| module_path(self.release.as_deref(), &module.path);
+        let lines = self.modules.iter().map(|module| Ok(format!("{}\n", path(module)?)));
+        lines.collect()
+    }
+}
+
+/// Directories and nodes that PID 1 counts on.
+fn skeleton() -> Archive {
+    let mut archive = Archive::default();
+    for directory in ["/dev", "/proc", "/sys", "/run", "/tmp", "/boot"] {
+        archive.directory(directory);
+    }
+    archive.character_device("/dev/console", 0o600, (5, 1));
+    archive
+}
+
+fn module_path(release: Option<&str>, path: &str) -> Result<String> {
+    let release = release.context("modules need --release")?;
+    let plain = !release.is_empty() && !release.contains('/') && !release.starts_with('.');
+    ensure!(plain, "{release:?} is no kernel release");
+    Ok(format!("/lib/modules/{release}/{path}"))
+}
+
+/// The mode is decided on the command line of this program alone.
+fn refuse_mode(config: &str) -> Result<()> {
+    let is_mode = |line: &str| line.split_whitespace().next() == Some("mode");
+    match (1..).zip(config.lines()).find(|(_, line)| is_mode(line)) {
+        Some((number, line)) => anyhow::bail!(
+            "line {number}: {line:?} does not belong here; the mode is fixed with --mode"
+        ),
+        None => Ok(()),
+    }
+}
+
+/// Reads the configuration as PID 1 will.
+fn check_config(_name: &str, _text: &str) -> Result<()> {
+    Ok(())
+}

@@ -1,0 +1,304 @@
+//! `mkinitramfs` from outside: what is in an image, in which order, and what
+//! is refused.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+#[path = "common/elf.rs"]
+mod elf;
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use common::{Done, Scratch, run, text};
+use elf::{AARCH64, ET_EXEC, ET_REL, X86_64, elf};
+
+const MKINITRAMFS: &str = env!("CARGO_BIN_EXE_mkinitramfs");
+const RELEASE: &str = "6.1.0-test";
+const RING: &str = "release@example.org namespaces=\"turnout-boot\" ssh-ed25519 \
+    AAAAC3NzaC1lZDI1NTE5AAAAIClhfTVR2/pqqQmnaR2IwDFSl+JiHjupyLIpSzN7upBY\n";
+
+fn program(machine: u16) -> Vec<u8> {
+    elf(ET_EXEC, machine, (".text", b"code"), None)
+}
+
+fn module(info: &str) -> Vec<u8> {
+    let info = format!("{info}\0vermagic={RELEASE} SMP mod_unload \0").replace('|', "\0");
+    elf(ET_REL, X86_64, (".modinfo", info.as_bytes()), None)
+}
+
+/// `turnout`, `ring` and a module tree in which `fs` needs `journal`, `pages`,
+/// and softly `crypto-sum` and `nothing`.
+fn inputs() -> Scratch {
+    let scratch = Scratch::new();
+    scratch.write("turnout", program(X86_64));
+    scratch.write("ring", RING);
+    let modules = [
+        ("fs/fs.ko", "softdep=pre: crypto-sum nothing builtin-alias|depends=journal,pages"),
+        ("fs/journal.ko", "depends=pages,built_in"),
+        ("mm/pages.ko", "depends="),
+        ("arch/sum_fast.ko", "alias=sum|alias=crypto-sum|depends="),
+        ("crypto/sum_generic.ko", "alias=sum|alias=crypto-sum|depends=pages"),
+        ("drivers/two-words.ko", "depends="),
+        ("drivers/hard.ko", "depends=missing"),
+    ];
+    for (path, info) in modules {
+        scratch.write(&format!("tree/kernel/{path}"), module(info));
+    }
+    scratch.write("tree/modules.builtin", "kernel/x/built-in.ko\n");
+    scratch.write("tree/modules.builtin.modinfo", "y.license=GPL\0y.alias=builtin-alias\0");
+    scratch
+}
+
+fn build(inputs: &Scratch, more: &[&str]) -> Done {
+    let (binary, out) = (text(&inputs.path("turnout")), text(&inputs.path("out")));
+    run(MKINITRAMFS, &[&["--binary", &binary, "-o", &out], more].concat())
+}
+
+/// The same with a key ring, the module tree and uncompressed.
+fn build_with(inputs: &Scratch, modules: &[&str]) -> Done {
+    let (ring, tree) = (text(&inputs.path("ring")), text(&inputs.path("tree")));
+    let fixed =
+        ["--keys", &ring, "--compress", "none", "--modules-dir", &tree, "--release", RELEASE];
+    let modules = modules.iter().flat_map(|name| ["--module", name]);
+    build(inputs, &fixed.into_iter().chain(modules).collect::<Vec<_>>())
+}
+
+/// The files of the uncompressed image that was built last.
+fn files(inputs: &Scratch) -> BTreeMap<String, String> {
+    let image = inputs.read("out");
+    let mut rest = image.as_slice();
+    let mut files = BTreeMap::new();
+    loop {
+        let mut reader = cpio::newc::Reader::new(rest).unwrap();
+        if reader.entry().is_trailer() {
+            return files;
+        }
+        let name = reader.entry().name().to_owned();
+        let mut content = Vec::new();
+        std::io::copy(&mut reader, &mut content).unwrap();
+        rest = reader.finish().unwrap();
+        files.insert(name, String::from_utf8_lossy(&content).into_owned());
+    }
+}
+
+/// Names in `/etc/turnout/modules`, without directory and `.ko`.
+fn load_order(inputs: &Scratch) -> Vec<String> {
+    let list = files(inputs).remove("etc/turnout/modules").unwrap();
+    let name = |line: &str| line.rsplit('/').next().unwrap().trim_end_matches(".ko").to_owned();
+    list.lines().map(name).collect()
+}
+
+#[test]
+fn modules_come_after_what_they_need_and_the_portable_one_of_an_alias_is_taken() {
+    let inputs = inputs();
+    build_with(&inputs, &["fs"]).expect(0, &["nothing: not there", "kernel/fs/fs.ko"]);
+    assert_eq!(load_order(&inputs), ["pages", "sum_generic", "journal", "fs"]);
+    let files = files(&inputs);
+    let list = &files["etc/turnout/modules"];
+    assert!(list.starts_with("/lib/modules/6.1.0-test/kernel/mm/pages.ko\n"), "{list}");
+    assert!(list.lines().all(|path| files.contains_key(path.trim_start_matches('/'))));
+    assert_eq!(files["etc/turnout/release"], "6.1.0-test\n");
+}
+
+#[test]
+fn a_module_is_packed_once_and_dashes_are_underscores() {
+    let inputs = inputs();
+    build_with(&inputs, &["two_words", "pages", "two-words", "journal"]).expect(0, &[]);
+    assert_eq!(load_order(&inputs), ["two-words", "pages", "journal"]);
+}
+
+#[test]
+fn what_is_built_in_needs_no_module() {
+    let inputs = inputs();
+    build_with(&inputs, &["built_in"]).expect(0, &["built_in: built into the kernel"]);
+    assert_eq!(load_order(&inputs), [""; 0]);
+}
+
+#[test]
+fn a_name_found_nowhere_is_an_error_that_suggests_others() {
+    let inputs = inputs();
+    build_with(&inputs, &["jurnal"]).expect(1, &["needs jurnal", "there is journal"]);
+    build_with(&inputs, &["hard"]).expect(1, &["kernel/drivers/hard.ko needs missing"]);
+    assert!(!inputs.path("out").exists());
+}
+
+#[test]
+fn a_module_for_another_kernel_or_machine_is_refused() {
+    let inputs = inputs();
+    let other = elf(ET_REL, X86_64, (".modinfo", b"vermagic=6.2.0 SMP\0"), None);
+    inputs.write("tree/kernel/mm/pages.ko", other);
+    build_with(&inputs, &["pages"])
+        .expect(1, &["pages.ko is for kernel 6.2.0, not for 6.1.0-test"]);
+    let info = format!("vermagic={RELEASE} SMP\0");
+    let other = elf(ET_REL, AARCH64, (".modinfo", info.as_bytes()), None);
+    inputs.write("tree/kernel/mm/pages.ko", other);
+    build_with(&inputs, &["pages"]).expect(1, &["pages.ko is for another architecture"]);
+}
+
+#[test]
+fn a_compressed_module_is_refused_with_advice() {
+    let inputs = inputs();
+    fs::rename(inputs.path("tree/kernel/mm/pages.ko"), inputs.path("tree/kernel/mm/pages.ko.xz"))
+        .unwrap();
+    build_with(&inputs, &["pages"]).expect(1, &["pages.ko.xz is compressed", "decompress"]);
+}
+
+#[test]
+fn the_layout_is_what_pid_1_reads() {
+    let inputs = inputs();
+    inputs.write("config", "# ours\nwait 5");
+    let config = text(&inputs.path("config"));
+    let ring = text(&inputs.path("ring"));
+    build(&inputs, &["--keys", &ring, "--config", &config, "--compress", "none"]).expect(0, &[]);
+    let files = files(&inputs);
+    let paths: Vec<_> = files.keys().map(String::as_str).collect();
+    assert_eq!(
+        paths,
+        [
+            "boot",
+            "dev",
+            "dev/console",
+            "etc",
+            "etc/turnout",
+            "etc/turnout/allowed_signers",
+            "etc/turnout/config",
+            "etc/turnout/modules",
+            "init",
+            "proc",
+            "run",
+            "sys",
+            "tmp"
+        ]
+    );
+    assert_eq!(files["etc/turnout/config"], "# ours\nwait 5\nmode locked\n");
+    assert_eq!(files["etc/turnout/allowed_signers"], RING);
+    assert_eq!(files["etc/turnout/modules"], "");
+    assert!(files["init"].starts_with("\u{7f}ELF"));
+}
+
+#[test]
+fn the_same_input_gives_the_same_bytes() {
+    let inputs = inputs();
+    for compress in ["zstd", "gzip", "none"] {
+        let build = || {
+            build(&inputs, &["--mode", "open", "--compress", compress]).expect(0, &[compress]);
+            inputs.read("out")
+        };
+        assert_eq!(build(), build(), "{compress}");
+    }
+    let zstd_by_default = build(&inputs, &["--mode", "open"]);
+    zstd_by_default.expect(0, &["zstd"]);
+    assert_eq!(inputs.read("out")[..4], [0x28, 0xb5, 0x2f, 0xfd]);
+}
+
+#[test]
+fn an_image_is_locked_or_opened_by_name() {
+    let inputs = inputs();
+    let ring = text(&inputs.path("ring"));
+    build(&inputs, &[]).expect(1, &["--keys ALLOWED_SIGNERS", "--mode open"]);
+    build(&inputs, &["--mode", "locked"]).expect(1, &["a locked image needs a key ring"]);
+    build(&inputs, &["--mode", "open", "--compress", "none"]).expect(0, &[]);
+    assert_eq!(files(&inputs)["etc/turnout/config"], "mode open\n");
+    assert!(!files(&inputs).contains_key("etc/turnout/allowed_signers"));
+    let keys_and_open = ["--keys", &ring, "--mode", "open", "--compress", "none"];
+    build(&inputs, &keys_and_open).expect(0, &[]);
+    assert_eq!(files(&inputs)["etc/turnout/config"], "mode open\n");
+    assert!(files(&inputs).contains_key("etc/turnout/allowed_signers"));
+}
+
+#[test]
+fn a_configuration_cannot_set_the_mode() {
+    let inputs = inputs();
+    let (ring, config) =
+        (text(&inputs.path("ring")), inputs.write("config", "wait 3\n\tmode  open\n"));
+    let done = build(&inputs, &["--keys", &ring, "--config", &text(&config)]);
+    done.expect(1, &["config: line 2", "fixed with --mode"]);
+}
+
+#[test]
+fn a_broken_or_weak_key_ring_is_refused() {
+    let inputs = inputs();
+    let zero = "a namespaces=\"turnout-boot\" ssh-ed25519 \
+        AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n";
+    let cases = [
+        (String::new(), "no key"),
+        (RING.replace("namespaces=\"turnout-boot\" ", ""), "no namespaces option"),
+        (format!("{RING}{zero}"), "line 2: the key is weak"),
+    ];
+    for (ring, reason) in cases {
+        let ring = text(&inputs.write("ring", ring));
+        build(&inputs, &["--keys", &ring]).expect(1, &["ring: line ", reason]);
+        build(&inputs, &["--keys", &ring, "--mode", "open"]).expect(1, &[reason]);
+    }
+}
+
+#[test]
+fn a_private_key_in_any_input_is_refused_by_file_name() {
+    let key = b"-----BEGIN OPENSSH PRIVATE KEY-----\nnot really\n";
+    for file in ["turnout", "ring", "config", "tree/kernel/mm/pages.ko"] {
+        let inputs = inputs();
+        inputs.write("config", "");
+        inputs.write(file, [inputs.read(file).as_slice(), key].concat());
+        let (ring, config) = (text(&inputs.path("ring")), text(&inputs.path("config")));
+        let tree = text(&inputs.path("tree"));
+        let done = build(
+            &inputs,
+            &[
+                "--keys",
+                &ring,
+                "--config",
+                &config,
+                "--modules-dir",
+                &tree,
+                "--release",
+                RELEASE,
+                "--module",
+                "pages",
+            ],
+        );
+        let name = file.trim_start_matches("tree/");
+        done.expect(1, &[&format!("{name} contains a private key")]);
+        assert!(!inputs.path("out").exists());
+    }
+}
+
+#[test]
+fn only_a_static_program_without_test_hooks_becomes_init() {
+    let inputs = inputs();
+    let open = ["--mode", "open"];
+    inputs.write("turnout", "#!/bin/sh\n");
+    build(&inputs, &open).expect(1, &["turnout: not an ELF program"]);
+    let dynamic = elf(ET_EXEC, X86_64, (".text", b""), Some("/lib64/ld-linux-x86-64.so.2"));
+    inputs.write("turnout", dynamic);
+    build(&inputs, &open).expect(1, &["not static, it needs /lib64/ld-linux-x86-64.so.2"]);
+    inputs.write("turnout", elf(ET_REL, X86_64, (".text", b""), None));
+    build(&inputs, &open).expect(1, &["but not a program"]);
+    inputs.write("turnout", program(40));
+    build(&inputs, &open).expect(1, &["ELF machine 40"]);
+    inputs.write("turnout", program(AARCH64));
+    build(&inputs, &open).expect(0, &[]);
+    let marker = b"--turnout-test-hooks-enabled--";
+    inputs.write("turnout", elf(ET_EXEC, X86_64, (".text", marker), None));
+    build(&inputs, &open).expect(1, &["test-hooks", "--allow-test-hooks"]);
+    build(&inputs, &["--mode", "open", "--allow-test-hooks"]).expect(0, &[]);
+}
+
+#[test]
+fn a_failed_build_leaves_the_last_image_alone() {
+    let inputs = inputs();
+    build(&inputs, &["--mode", "open"]).expect(0, &[]);
+    let before = inputs.read("out");
+    build_with(&inputs, &["missing"]).expect(1, &[]);
+    assert_eq!(inputs.read("out"), before);
+}
+
+#[test]
+fn usage_errors_are_told_from_failures() {
+    let inputs = inputs();
+    build(&inputs, &["--modules-dir", "x"]).expect(2, &["--release"]);
+    build(&inputs, &["--module", "x"]).expect(2, &["--modules-dir"]);
+    let tree = text(&inputs.path("tree/kernel/fs"));
+    let done = build(&inputs, &["--mode", "open", "--modules-dir", &tree, "--release", RELEASE]);
+    done.expect(1, &["has no kernel directory", ".../lib/modules/RELEASE"]);
+}
