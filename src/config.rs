@@ -1,1 +1,235 @@
-//! Stub.
+//! What the image was built to do: `/etc/turnout/config`, written by
+//! mkinitramfs and never read from a disk.
+//!
+//! Lines of `key value`; `#` starts a comment line; every key at most once.
+//! A missing `mode` is an error: nothing here may turn into open by itself.
+
+use core::fmt;
+use core::time::Duration;
+
+use crate::plan::Request;
+use crate::source::Selector;
+use crate::trust::verify::Mode;
+
+/// The settings of an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Whether anything unsigned may boot.
+    pub mode: Mode,
+    /// Which partition holds the menu.
+    pub device: Selector,
+    /// How long to wait for that partition.
+    pub wait: Duration,
+    /// How long the reason stays on the console before a reset.
+    pub reset_delay: Duration,
+    /// How often discovery and every entry are tried before the reset.
+    pub attempts: u32,
+    /// Which system call loads the next kernel.
+    pub engine: Request,
+}
+
+/// What is wrong with a configuration file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    /// The file's name, as the caller knows it.
+    pub file: String,
+    /// Line, counted from 1; 0 where the fault is an absence.
+    pub line: usize,
+    /// What is wrong there.
+    pub kind: ErrorKind,
+}
+
+/// The kinds of [`Error`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// No such key.
+    UnknownKey(String),
+    /// The key stands on an earlier line too.
+    DuplicateKey(String),
+    /// The key's value cannot be read: key, value, what would be right.
+    Value(&'static str, String, &'static str),
+    /// The key has to be there.
+    MissingKey(&'static str),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            0 => write!(f, "{}: {}", self.file, self.kind),
+            line => write!(f, "{}:{line}: {}", self.file, self.kind),
+        }
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownKey(key) => write!(f, "unknown key \"{key}\""),
+            Self::DuplicateKey(key) => write!(f, "\"{key}\" was set on an earlier line"),
+            Self::Value(key, value, want) => {
+                write!(f, "\"{value}\" is no value for \"{key}\": {want}")
+            }
+            Self::MissingKey(key) => write!(f, "\"{key}\" is not set"),
+        }
+    }
+}
+
+impl core::error::Error for Error {}
+
+/// Seconds: an hour at most, so that no sum of them overflows.
+const MAX_SECONDS: u64 = 3600;
+const MAX_ATTEMPTS: u32 = 100;
+
+const MODE: &str = "locked or open";
+const DEVICE: &str = "auto, PARTUUID=..., UUID=... or LABEL=...";
+const SECONDS: &str = "a number of seconds, 0 to 3600";
+const ATTEMPTS: &str = "a number from 1 to 100";
+const ENGINE: &str = "auto, file or segments";
+
+impl Config {
+    /// What an image does when only the mode is given.
+    #[must_use]
+    pub const fn new(mode: Mode) -> Self {
+        Self {
+            mode,
+            device: Selector::Auto,
+            wait: Duration::from_secs(30),
+            reset_delay: Duration::from_secs(10),
+            attempts: 3,
+            engine: Request::Auto,
+        }
+    }
+
+    fn set(&mut self, key: &str, value: &str) -> Result<(), ErrorKind> {
+        match key {
+            "mode" => self.mode = parse("mode", value, mode, MODE)?,
+            "device" => self.device = parse("device", value, device, DEVICE)?,
+            "wait" => self.wait = parse("wait", value, seconds, SECONDS)?,
+            "reset-delay" => self.reset_delay = parse("reset-delay", value, seconds, SECONDS)?,
+            "attempts" => self.attempts = parse("attempts", value, attempts, ATTEMPTS)?,
+            "engine" => self.engine = parse("engine", value, Request::parse, ENGINE)?,
+            _ => return Err(ErrorKind::UnknownKey(key.to_owned())),
+        }
+        Ok(())
+    }
+}
+
+/// Reads the configuration of an image. `file` names it in errors.
+///
+/// # Errors
+/// The first line that cannot be read, or the absence of `mode`.
+pub fn read(file: &str, text: &str) -> Result<Config, Error> {
+    let at = |line, kind| Error { file: file.to_owned(), line, kind };
+    // The value of `mode` here is never seen: without a `mode` line this fails.
+    let mut config = Config::new(Mode::Locked);
+    let mut seen: Vec<&str> = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let Some((key, value)) = split(line) else { continue };
+        let number = index.saturating_add(1);
+        if seen.contains(&key) {
+            return Err(at(number, ErrorKind::DuplicateKey(key.to_owned())));
+        }
+        config.set(key, value).map_err(|kind| at(number, kind))?;
+        seen.push(key);
+    }
+    if seen.contains(&"mode") { Ok(config) } else { Err(at(0, ErrorKind::MissingKey("mode"))) }
+}
+
+/// Key and value of a line; `None` for blank lines and comments.
+fn split(line: &str) -> Option<(&str, &str)> {
+    let line = line.trim();
+    if line.is_empty() || line.starts_with('#') {
+        return None;
+    }
+    let (key, value) = line.split_once([' ', '\t']).unwrap_or((line, ""));
+    Some((key, value.trim_start()))
+}
+
+fn parse<T>(
+    key: &'static str,
+    value: &str,
+    read: impl FnOnce(&str) -> Option<T>,
+    want: &'static str,
+) -> Result<T, ErrorKind> {
+    read(value).ok_or_else(|| ErrorKind::Value(key, value.to_owned(), want))
+}
+
+fn mode(value: &str) -> Option<Mode> {
+    match value {
+        "locked" => Some(Mode::Locked),
+        "open" => Some(Mode::Open),
+        _ => None,
+    }
+}
+
+fn device(value: &str) -> Option<Selector> {
+    Selector::parse(value).ok()
+}
+
+fn seconds(value: &str) -> Option<Duration> {
+    value.parse().ok().filter(|seconds| *seconds <= MAX_SECONDS).map(Duration::from_secs)
+}
+
+fn attempts(value: &str) -> Option<u32> {
+    value.parse().ok().filter(|attempts| (1..=MAX_ATTEMPTS).contains(attempts))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Engine;
+
+    fn error(text: &str) -> String {
+        read("config", text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_mode_alone_gives_the_defaults() {
+        assert_eq!(read("config", "mode open\n").unwrap(), Config::new(Mode::Open));
+    }
+
+    #[test]
+    fn every_key_is_read() {
+        let text = "# made by mkinitramfs\n\nmode locked\ndevice LABEL=boot\nwait 5\n\
+                    reset-delay\t0\nattempts 2\nengine segments\n";
+        let expected = Config {
+            device: Selector::parse("LABEL=boot").unwrap(),
+            wait: Duration::from_secs(5),
+            reset_delay: Duration::ZERO,
+            attempts: 2,
+            engine: Request::Only(Engine::Segments),
+            ..Config::new(Mode::Locked)
+        };
+        assert_eq!(read("config", text).unwrap(), expected);
+    }
+
+    #[test]
+    fn an_absent_mode_is_an_error_and_never_open() {
+        assert_eq!(error(""), "config: \"mode\" is not set");
+        assert_eq!(error("wait 5\n"), "config: \"mode\" is not set");
+    }
+
+    #[test]
+    fn errors_name_file_line_and_value() {
+        let cases = [
+            ("mode ajar\n", "config:1: \"ajar\" is no value for \"mode\": locked or open"),
+            (
+                "mode open\nwait soon\n",
+                "config:2: \"soon\" is no value for \"wait\": a number of seconds, 0 to 3600",
+            ),
+            (
+                "mode open\nwait 3601\n",
+                "config:2: \"3601\" is no value for \"wait\": a number of seconds, 0 to 3600",
+            ),
+            (
+                "mode open\nattempts 0\n",
+                "config:2: \"0\" is no value for \"attempts\": a number from 1 to 100",
+            ),
+            ("mode open\nmode locked\n", "config:2: \"mode\" was set on an earlier line"),
+            ("mode open\nmodes\n", "config:2: unknown key \"modes\""),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(error(text), expected);
+        }
+    }
+}

@@ -11,18 +11,25 @@ use super::{Code, Diagnostic};
 const MAX_PATTERN: usize = 512;
 
 /// How long a person has to choose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Timeout {
     /// The menu counts down this many seconds; never 0.
     Seconds(u32),
     /// The menu waits for a person, however long (`menu-force`).
     Forever,
-    /// The default boots at once (`menu-hidden`, `0`, or nothing said).
-    #[default]
+    /// The default boots at once (`menu-hidden` or `0`).
     Hidden,
     /// The default boots at once and no key may change that
     /// (`menu-disabled`).
     Disabled,
+}
+
+/// A partition that says nothing gets a menu: unlike systemd-boot, which hides
+/// it then, Turnout has no key that could still bring it up.
+impl Default for Timeout {
+    fn default() -> Self {
+        Self::Seconds(5)
+    }
 }
 
 /// What loader.conf says.
@@ -93,7 +100,7 @@ mod tests {
     #[test]
     fn every_form_of_timeout_is_read() {
         let cases = [
-            ("", Timeout::Hidden),
+            ("", Timeout::Seconds(5)),
             ("timeout 5", Timeout::Seconds(5)),
             ("timeout 0", Timeout::Hidden),
             ("timeout menu-hidden", Timeout::Hidden),

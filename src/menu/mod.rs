@@ -319,7 +319,7 @@ mod tests {
     #[test]
     fn without_any_file_there_is_an_empty_menu() {
         let menu = build(None, &[], Arch::X86_64);
-        assert_eq!((ids(&menu), menu.default, menu.timeout), (vec![], None, Timeout::Hidden));
+        assert_eq!((ids(&menu), menu.default, menu.timeout), (vec![], None, Timeout::Seconds(5)));
         assert_eq!(messages(&menu), [""; 0]);
     }
 
