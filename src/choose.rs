@@ -108,6 +108,17 @@ impl Chooser {
         Self { status: status.to_owned(), ..self }
     }
 
+    /// Replaces what is said below the menu.
+    pub fn say(&mut self, status: &str) {
+        status.clone_into(&mut self.status);
+    }
+
+    /// Whether the menu boots at once, without being drawn.
+    #[must_use]
+    pub const fn is_hidden(&self) -> bool {
+        self.default.is_some() && matches!(self.timeout, Timeout::Hidden | Timeout::Disabled)
+    }
+
     /// Starts the countdown, if the menu has one. To be called when the menu
     /// is on the screen: a slow console must not eat up the time to read it.
     /// All times count from one moment of the caller's choice.

@@ -1,1 +1,190 @@
-//! Stub.
+//! One shape for everything that can go wrong on the way to the jump, and the
+//! one place where it is put into words.
+
+use core::error::Error;
+use core::fmt;
+use std::rc::Rc;
+
+use crate::trust::verify::Refusal;
+
+/// The step of the sentence in which it went wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Mounts, console, configuration, key ring.
+    Start,
+    /// Finding the boot partition.
+    Discover,
+    /// Mounting it and reading its menu.
+    Menu,
+    /// Reading an entry's files.
+    Read,
+    /// Proving that they were signed together.
+    Verify,
+    /// Finding out what kind of kernel it is.
+    Identify,
+    /// Placing it in memory.
+    Plan,
+    /// Handing it to the running kernel.
+    Load,
+    /// Making the machine still.
+    Quiesce,
+    /// Starting it.
+    Jump,
+}
+
+impl Stage {
+    /// Whether another entry can still be loaded after a failure here: the
+    /// kernel takes no second one once `quiesce` has begun.
+    #[must_use]
+    pub const fn leaves_a_choice(self) -> bool {
+        !matches!(self, Self::Quiesce | Self::Jump)
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Start => "start",
+            Self::Discover => "discover",
+            Self::Menu => "menu",
+            Self::Read => "read",
+            Self::Verify => "verify",
+            Self::Identify => "identify",
+            Self::Plan => "plan",
+            Self::Load => "load",
+            Self::Quiesce => "quiesce",
+            Self::Jump => "jump",
+        })
+    }
+}
+
+/// Why.
+#[derive(Debug, Clone)]
+pub enum Cause {
+    /// Trust said no; the code is stable.
+    Refused(Box<Refusal>),
+    /// The entry itself cannot boot: a stable code and the sentence.
+    Broken(&'static str, String),
+    /// Everything else: the error of the module, with the offending value.
+    Other(Rc<dyn Error>),
+}
+
+/// A step that failed, for which entry, and why.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// Where.
+    pub stage: Stage,
+    /// Id of the entry; none before one was chosen.
+    pub entry: Option<String>,
+    /// Why.
+    pub cause: Cause,
+}
+
+impl Failure {
+    /// A failure before an entry was chosen.
+    pub fn new(stage: Stage, source: impl Into<Box<dyn Error>>) -> Self {
+        Self { stage, entry: None, cause: Cause::Other(source.into().into()) }
+    }
+
+    /// An entry that cannot boot, found before it was chosen.
+    #[must_use]
+    pub const fn broken(code: &'static str, detail: String) -> Self {
+        Self { stage: Stage::Menu, entry: None, cause: Cause::Broken(code, detail) }
+    }
+
+    /// A refusal by trust.
+    #[must_use]
+    pub fn refused(refusal: Refusal) -> Self {
+        Self { stage: Stage::Verify, entry: None, cause: Cause::Refused(Box::new(refusal)) }
+    }
+
+    /// The same, with the entry that it happened to.
+    #[must_use]
+    pub fn of(self, entry: &str) -> Self {
+        Self { entry: Some(entry.to_owned()), ..self }
+    }
+
+    /// The short word beside the entry in the menu.
+    #[must_use]
+    pub fn mark(&self) -> String {
+        match &self.cause {
+            Cause::Refused(refusal) => format!("refused({})", refusal.code()),
+            Cause::Broken(code, _) => format!("broken({code})"),
+            Cause::Other(_) => format!("failed({})", self.stage),
+        }
+    }
+
+    /// The sentence without the entry and the stage.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match &self.cause {
+            Cause::Refused(refusal) => refusal.to_string(),
+            Cause::Broken(_, detail) => detail.clone(),
+            Cause::Other(error) => error.to_string(),
+        }
+    }
+}
+
+/// `refused ENTRY: CODE: sentence`, or `failed ENTRY: STAGE: [CODE: ]sentence`.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let entry = self.entry.as_deref().unwrap_or("boot");
+        match &self.cause {
+            Cause::Refused(refusal) => {
+                write!(f, "refused {entry}: {}: {refusal}", refusal.code())
+            }
+            Cause::Broken(code, detail) => {
+                write!(f, "failed {entry}: {}: {code}: {detail}", self.stage)
+            }
+            Cause::Other(error) => write!(f, "failed {entry}: {}: {error}", self.stage),
+        }
+    }
+}
+
+/// Error numbers of Linux, as on x86_64 and aarch64
+/// (include/uapi/asm-generic/errno-base.h and errno.h).
+const MEANINGS: [(i32, &str); 12] = [
+    (1, "the kernel forbids it: lockdown, kernel.kexec_load_disabled or a missing privilege"),
+    (8, "the kernel does not know this image format"),
+    (12, "not enough memory for a second copy of the kernel and its initrd"),
+    (13, "the kernel's integrity policy (IMA, Secure Boot) forbids it"),
+    (16, "another kexec operation is in progress"),
+    (22, "the kernel does not accept the image, its command line or its segments"),
+    (26, "somebody has the file open for writing"),
+    (38, "this kernel was built without the system call"),
+    (61, "the kernel demands a signature of its own and the image has none"),
+    (99, "a segment lies where the kernel allows none"),
+    (126, "the kernel has no key for the image's signature"),
+    (129, "the kernel rejected the image's signature"),
+];
+
+/// What an errno of kexec_load, kexec_file_load or reboot(KEXEC) means.
+#[must_use]
+pub fn meaning_of_kexec_errno(errno: i32) -> Option<&'static str> {
+    MEANINGS.iter().find(|(number, _)| *number == errno).map(|(_, meaning)| *meaning)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_names_entry_stage_and_reason() {
+        let failure = Failure::new(Stage::Load, "kexec_load: no").of("good");
+        assert_eq!(failure.to_string(), "failed good: load: kexec_load: no");
+        assert_eq!(failure.mark(), "failed(load)");
+    }
+
+    #[test]
+    fn after_quiesce_no_other_entry_can_be_tried() {
+        assert!(Stage::Load.leaves_a_choice());
+        assert!(!Stage::Quiesce.leaves_a_choice());
+        assert!(!Stage::Jump.leaves_a_choice());
+    }
+
+    #[test]
+    fn the_usual_refusals_of_the_kernel_have_a_meaning() {
+        assert!(meaning_of_kexec_errno(1).is_some_and(|text| text.contains("lockdown")));
+        assert_eq!(meaning_of_kexec_errno(2), None);
+    }
+}

@@ -1,0 +1,160 @@
+//! The console: one writer, raw input, and waiting for it.
+//!
+//! Output processing stays on, so that a line printed with a bare LF by
+//! anybody (a panic, the standard library) still reads right.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd};
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::termios::{
+    InputFlags, LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcdrain, tcgetattr, tcsetattr,
+};
+
+use super::{Error, file};
+
+const DEVICE: &str = "/dev/console";
+const PRINTK: &str = "/proc/sys/kernel/printk";
+/// A terminal that does not tell its size: a serial line.
+const DEFAULT_SIZE: (u16, u16) = (80, 25);
+
+/// The machine's console.
+#[derive(Debug)]
+pub struct Console {
+    device: File,
+    cooked: Option<Termios>,
+    printk: Option<String>,
+}
+
+impl Console {
+    /// Opens /dev/console, makes it standard input, output and error, and sets
+    /// it raw.
+    ///
+    /// # Errors
+    /// The errno of the open.
+    pub fn open() -> Result<Self, Error> {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        let device = File::options()
+            .read(true)
+            .write(true)
+            .custom_flags(nix::libc::O_NOCTTY | nix::libc::O_CLOEXEC)
+            .open(DEVICE)
+            .map_err(|source| Error::new(DEVICE, source))?;
+        become_stdio(&device);
+        let cooked = tcgetattr(&device).ok();
+        let console = Self { device, cooked, printk: file::read_line(PRINTK).ok() };
+        console.raw();
+        Ok(console)
+    }
+
+    /// Keys arrive one by one, unechoed, and none of them sends a signal.
+    pub fn raw(&self) {
+        let Some(mut termios) = self.cooked.clone() else { return };
+        termios.local_flags &=
+            !(LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ISIG | LocalFlags::IEXTEN);
+        termios.input_flags &= !(InputFlags::ICRNL | InputFlags::IXON | InputFlags::BRKINT);
+        for (index, value) in
+            [(SpecialCharacterIndices::VMIN, 1), (SpecialCharacterIndices::VTIME, 0)]
+        {
+            if let Some(slot) = termios.control_chars.get_mut(index as usize) {
+                *slot = value;
+            }
+        }
+        let _ = tcsetattr(&self.device, SetArg::TCSANOW, &termios);
+    }
+
+    /// Puts the terminal back as it was found, all output sent.
+    pub fn restore(&self) {
+        if let Some(termios) = &self.cooked {
+            let _ = tcsetattr(&self.device, SetArg::TCSADRAIN, termios);
+        }
+        self.drain();
+    }
+
+    /// Writes bytes as they are. A console that cannot be written to must not
+    /// stop a boot, so nothing is returned.
+    pub fn write(&self, bytes: &[u8]) {
+        let _ = (&self.device).write_all(bytes);
+    }
+
+    /// Writes one line. The text has to be free of control characters
+    /// ([`crate::text`]).
+    pub fn line(&self, text: &str) {
+        self.write(format!("{text}\r\n").as_bytes());
+    }
+
+    /// Waits until the last byte has left the machine.
+    pub fn drain(&self) {
+        let _ = tcdrain(&self.device);
+    }
+
+    /// Takes the bytes that were typed; call it when [`wait`] says there are
+    /// some.
+    #[must_use]
+    pub fn read(&self) -> Vec<u8> {
+        let mut buffer = [0; 64];
+        let len = nix::unistd::read(&self.device, &mut buffer).unwrap_or(0);
+        buffer.get(..len).unwrap_or_default().to_vec()
+    }
+
+    /// Columns and rows; 80 by 25 where the terminal does not know.
+    #[must_use]
+    pub fn size(&self) -> (u16, u16) {
+        let mut size = nix::libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+        // SAFETY: TIOCGWINSZ writes one winsize to the pointer, which is valid
+        // for the call; an error leaves it as it is.
+        let result = unsafe {
+            nix::libc::ioctl(self.device.as_raw_fd(), nix::libc::TIOCGWINSZ, &raw mut size)
+        };
+        match (result, size.ws_col, size.ws_row) {
+            (0, columns @ 1.., rows @ 1..) => (columns, rows),
+            _ => DEFAULT_SIZE,
+        }
+    }
+
+    /// Keeps kernel messages off the screen while a menu is on it; only a
+    /// dying kernel still speaks.
+    pub fn quiet_kernel(&self) {
+        let _ = file::write_text(PRINTK, "1");
+    }
+
+    /// Lets the kernel speak as it did before.
+    pub fn restore_kernel(&self) {
+        if let Some(levels) = &self.printk {
+            let _ = file::write_text(PRINTK, levels);
+        }
+    }
+}
+
+impl AsFd for Console {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.device.as_fd()
+    }
+}
+
+/// What a panic prints has to reach the console that is in use.
+fn become_stdio(device: &File) {
+    let _ = nix::unistd::dup2_stdin(device);
+    let _ = nix::unistd::dup2_stdout(device);
+    let _ = nix::unistd::dup2_stderr(device);
+}
+
+/// Waits until one of the descriptors can be read or the time is over, and
+/// tells for each whether it can be read. No time means: however long it takes.
+#[must_use]
+pub fn wait<const N: usize>(fds: [&dyn AsFd; N], time: Option<Duration>) -> [bool; N] {
+    // Rounded up, so that waiting for a moment never ends just before it and
+    // spins.
+    let millis = |time: Duration| time.as_nanos().div_ceil(1_000_000);
+    let timeout = time.map_or(PollTimeout::NONE, |time| {
+        i32::try_from(millis(time))
+            .ok()
+            .and_then(|time| PollTimeout::try_from(time).ok())
+            .unwrap_or(PollTimeout::MAX)
+    });
+    let mut polled = fds.map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN));
+    let _ = poll(&mut polled, timeout);
+    polled.map(|fd| fd.any().unwrap_or(false))
+}

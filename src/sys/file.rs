@@ -1,0 +1,79 @@
+//! Small text files of the kernel and of the image, read whole with a limit.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::path::Path;
+
+use super::Error;
+
+/// Largest kernel or image text file that is read, in bytes.
+pub const MAX_TEXT: u64 = 1 << 20;
+
+/// Reads a file of at most `limit` bytes.
+///
+/// # Errors
+/// The errno, or EFBIG where the file is larger.
+pub fn read_bytes(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
+    let name = || path.display().to_string();
+    let file = File::open(path).map_err(|source| Error::new(name(), source))?;
+    let mut bytes = Vec::new();
+    file.take(limit.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(|source| Error::new(name(), source))?;
+    if u64::try_from(bytes.len()).is_ok_and(|len| len > limit) {
+        return Err(Error::new(name(), std::io::Error::from_raw_os_error(nix::libc::EFBIG)));
+    }
+    Ok(bytes)
+}
+
+/// Reads a text file; bytes that are not UTF-8 become U+FFFD.
+///
+/// # Errors
+/// As [`read_bytes`].
+pub fn read_text(path: impl AsRef<Path>) -> Result<String, Error> {
+    let bytes = read_bytes(path.as_ref(), MAX_TEXT)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Reads a one-line file without its line end.
+///
+/// # Errors
+/// As [`read_bytes`].
+pub fn read_line(path: impl AsRef<Path>) -> Result<String, Error> {
+    Ok(read_text(path)?.trim_end().to_owned())
+}
+
+/// Reads a number in a kernel file, decimal or with 0x.
+#[must_use]
+pub fn read_number(path: impl AsRef<Path>) -> Option<u64> {
+    let text = read_line(path).ok()?;
+    let text = text.trim();
+    match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(hex) => u64::from_str_radix(hex, 16).ok(),
+        None => text.parse().ok(),
+    }
+}
+
+/// Writes to a kernel file that exists already.
+///
+/// # Errors
+/// The errno, with the file's name.
+pub fn write_text(path: &str, text: &str) -> Result<(), Error> {
+    let open = File::options().write(true).open(path);
+    open.and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(|source| Error::new(path, source))
+}
+
+/// The names in a directory, sorted; an unreadable name is left out.
+///
+/// # Errors
+/// The errno, with the directory's name.
+pub fn names(path: impl AsRef<Path>) -> Result<Vec<String>, Error> {
+    let path = path.as_ref();
+    let entries =
+        std::fs::read_dir(path).map_err(|source| Error::new(path.display().to_string(), source))?;
+    let mut names: Vec<String> =
+        entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.sort();
+    Ok(names)
+}

@@ -1,0 +1,44 @@
+//! Faults that a boot test asks for with `turnout.test=` on the kernel command
+//! line. Compiled only with the feature `test-hooks`; mkinitramfs finds the
+//! marker and refuses such a binary for a real image.
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::file;
+
+/// What mkinitramfs looks for in a binary.
+pub const MARKER: &str = "turnout-test-hooks-enabled";
+
+/// The value of `turnout.test=`, if any.
+#[must_use]
+pub fn requested() -> Option<String> {
+    let cmdline = file::read_line("/proc/cmdline").ok()?;
+    cmdline
+        .split_ascii_whitespace()
+        .find_map(|word| word.strip_prefix("turnout.test="))
+        .map(str::to_owned)
+}
+
+/// Does the fault, if it is one that happens at the start.
+#[expect(clippy::panic, reason = "the test wants to see how a panic ends")]
+pub fn at_start(console: &super::console::Console) {
+    console.line(&format!("turnout: {MARKER}"));
+    match requested().as_deref() {
+        Some("panic") => panic!("asked for by turnout.test=panic"),
+        Some("signals") => send_signals(),
+        _ => {}
+    }
+}
+
+fn send_signals() {
+    for signal in [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM, Signal::SIGHUP] {
+        let _ = kill(Pid::this(), signal);
+    }
+}
+
+/// Name of the segment that the purgatory is to damage before it checks it.
+#[must_use]
+pub fn corrupt_segment() -> Option<String> {
+    requested()?.strip_prefix("corrupt=").map(str::to_owned)
+}

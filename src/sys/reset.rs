@@ -1,0 +1,44 @@
+//! The ends that are not a boot: reset and power-off.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use nix::sys::reboot::{RebootMode, reboot};
+
+/// Tells why, waits, and resets the machine. Never returns; outside PID 1 it
+/// ends the process with exit status 4 instead.
+pub fn after(delay: Duration, reason: &str) -> ! {
+    say(&format!("turnout: reset in {} s: {reason}", delay.as_secs()));
+    std::thread::sleep(delay);
+    now()
+}
+
+/// Resets the machine at once.
+pub fn now() -> ! {
+    end(RebootMode::RB_AUTOBOOT)
+}
+
+/// Turns the machine off.
+pub fn power_off() -> ! {
+    end(RebootMode::RB_POWER_OFF)
+}
+
+fn end(how: RebootMode) -> ! {
+    if !super::is_pid_1() {
+        std::process::exit(4);
+    }
+    nix::unistd::sync();
+    let _ = nix::sys::termios::tcdrain(std::io::stdout());
+    // A machine that refuses even this stays here, in sight of its watchdog:
+    // the end of PID 1 would be a kernel panic.
+    loop {
+        let Err(errno) = reboot(how);
+        say(&format!("turnout: the kernel refused to reset: {errno}"));
+        std::thread::sleep(Duration::from_secs(10));
+    }
+}
+
+/// A line on the console that never fails and never panics.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}\r");
+}

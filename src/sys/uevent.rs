@@ -1,0 +1,73 @@
+//! The kernel's own announcement of devices (NETLINK_KOBJECT_UEVENT).
+
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, socket,
+};
+
+use super::Error;
+
+/// Group of the kernel's events (udev's own come on group 2).
+const KERNEL_GROUP: u32 = 1;
+
+/// A socket on which events of all devices arrive.
+#[derive(Debug)]
+pub struct Uevents(OwnedFd);
+
+impl Uevents {
+    /// Opens the socket. Open it before looking at /sys: what appears in
+    /// between is then announced, not missed.
+    ///
+    /// # Errors
+    /// The errno of the call that failed.
+    pub fn open() -> Result<Self, Error> {
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        let protocol = SockProtocol::NetlinkKObjectUEvent;
+        let fd = socket(AddressFamily::Netlink, SockType::Datagram, flags, protocol)
+            .map_err(|errno| Error::new("uevent socket", errno))?;
+        bind(fd.as_raw_fd(), &NetlinkAddr::new(0, KERNEL_GROUP))
+            .map_err(|errno| Error::new("uevent socket", errno))?;
+        Ok(Self(fd))
+    }
+
+    /// Takes all that arrived; true if a block device was among it, or if the
+    /// socket overflowed and something may have been.
+    #[must_use]
+    pub fn block_changed(&self) -> bool {
+        let mut buffer = [0; 8192];
+        let mut changed = false;
+        loop {
+            match recv(self.0.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
+                Ok(len) => changed |= buffer.get(..len).is_some_and(is_block),
+                Err(Errno::ENOBUFS) => changed = true,
+                Err(Errno::EINTR) => {}
+                Err(_) => return changed,
+            }
+        }
+    }
+}
+
+impl AsFd for Uevents {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// An event is a NUL-separated list of `KEY=value`.
+fn is_block(event: &[u8]) -> bool {
+    event.split(|byte| *byte == 0).any(|field| field == b"SUBSYSTEM=block")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_events_of_block_devices_count() {
+        assert!(is_block(b"add@/devices/x\0ACTION=add\0SUBSYSTEM=block\0DEVNAME=vda\0"));
+        assert!(!is_block(b"add@/devices/x\0ACTION=add\0SUBSYSTEM=net\0"));
+        assert!(!is_block(b""));
+    }
+}
