@@ -1,1 +1,161 @@
-//! Stub.
+//! The sentence of the design, as code: discover, menu, choose, read, verify,
+//! identify, plan, load, quiesce, jump.
+//!
+//! It always ends somewhere: a verified system, the recovery prompt of an open
+//! image, or a reset with its reason on the console. It never returns, never
+//! boots what [`crate::trust::verify`] did not admit, and never reads a
+//! verified file twice.
+
+mod choose;
+mod discover;
+mod launch;
+mod recovery;
+mod shelf;
+
+use crate::arch::Arch;
+use crate::config::{self, Config};
+use crate::failure::{Failure, Stage};
+use crate::sys::console::Console;
+use crate::sys::signal::Signals;
+use crate::sys::{clock, file, machine, module, mount, panic, reset};
+use crate::trust::allowed_signers::KeyRing;
+use crate::trust::verify::{Mode, Policy, Role};
+
+use recovery::Wish;
+use shelf::Shelf;
+
+const CONFIG: &str = "/etc/turnout/config";
+const KEY_RING: &str = "/etc/turnout/allowed_signers";
+
+/// Boots, or resets the machine with the reason on the console.
+pub fn run() -> ! {
+    clock::start();
+    panic::catch();
+    match Station::start() {
+        Ok(station) => station.run(),
+        Err(failure) => reset::after(panic::reset_delay(), &failure.to_string()),
+    }
+}
+
+/// What PID 1 holds from its start to the jump.
+struct Station {
+    console: Console,
+    signals: Signals,
+    config: Config,
+    ring: Option<KeyRing>,
+    arch: Arch,
+}
+
+impl Station {
+    fn start() -> Result<Self, Failure> {
+        let at_start = |error| Failure::new(Stage::Start, error);
+        mount::kernel_file_systems().map_err(at_start)?;
+        let console = Console::open().map_err(at_start)?;
+        let signals = Signals::block().map_err(at_start)?;
+        let config = read_config()?;
+        panic::set_reset_delay(config.reset_delay);
+        let ring = read_ring(config.mode)?;
+        let station = Self { console, signals, config, ring, arch: machine::arch() };
+        station.greet();
+        Ok(station)
+    }
+
+    fn greet(&self) {
+        let release = machine::release();
+        self.console.line(&format!("{}, kernel {release} {}", self.heading(), self.arch));
+        if self.config.mode == Mode::Open {
+            self.console.line("turnout: OPEN: anybody at this console decides what runs here");
+        }
+        #[cfg(feature = "test-hooks")]
+        crate::sys::hooks::at_start(&self.console);
+        for line in module::load_all(&release) {
+            self.say(&line);
+        }
+    }
+
+    /// Name, version and mode: the first thing to be seen, at the start and in
+    /// the menu.
+    fn heading(&self) -> String {
+        let mode = match self.config.mode {
+            Mode::Locked => "locked",
+            Mode::Open => "open",
+        };
+        format!("turnout {} ({mode})", env!("CARGO_PKG_VERSION"))
+    }
+
+    fn policy(&self) -> Policy<'_> {
+        Policy {
+            mode: self.config.mode,
+            ring: self.ring.as_ref(),
+            role: Role::Boot,
+            arch: self.arch,
+        }
+    }
+
+    fn say(&self, text: &str) {
+        self.console.line(&format!("turnout: {text}"));
+    }
+
+    /// Tries until something boots or the attempts are used up. A locked image
+    /// goes on by itself; an open one asks.
+    fn run(&self) -> ! {
+        let attempts = self.config.attempts;
+        for attempt in 1..=attempts {
+            let failure = self.attempt();
+            self.say(&failure.to_string());
+            self.say(&format!("attempt {attempt} of {attempts} has booted nothing"));
+            if self.config.mode == Mode::Open {
+                match recovery::ask(&self.console, &self.signals) {
+                    Wish::Retry => {}
+                    Wish::Reset => reset::now(),
+                    Wish::PowerOff => reset::power_off(),
+                }
+            }
+        }
+        let reason = format!("{attempts} attempts have booted nothing");
+        reset::after(self.config.reset_delay, &reason)
+    }
+
+    /// One walk through the sentence. It comes back only with the reason why
+    /// nothing was booted.
+    fn attempt(&self) -> Failure {
+        match self.discover().and_then(|partitions| Shelf::first(self, &partitions)) {
+            Ok(shelf) => self.serve(shelf),
+            Err(failure) => failure,
+        }
+    }
+
+    /// Lets somebody choose, and boots; after a failure the menu is back with
+    /// the reason, until there is nothing left that could boot.
+    fn serve(&self, mut shelf: Shelf) -> Failure {
+        let mut status = String::new();
+        let mut next = shelf.menu.default;
+        while let Some(index) = self.choose(&shelf, &status, next) {
+            let failure = launch::boot(self, &shelf, index);
+            self.say(&failure.to_string());
+            if !failure.stage.leaves_a_choice() {
+                reset::after(self.config.reset_delay, &failure.to_string());
+            }
+            status = failure.to_string();
+            shelf.strike(index, failure);
+            next = shelf.next_after(index);
+        }
+        Failure::new(Stage::Menu, shelf.nothing_boots())
+    }
+}
+
+fn read_config() -> Result<Config, Failure> {
+    let text = file::read_text(CONFIG).map_err(|error| Failure::new(Stage::Start, error))?;
+    config::read(CONFIG, &text).map_err(|error| Failure::new(Stage::Start, error))
+}
+
+/// A locked image needs its ring. An open one may have one; a ring that cannot
+/// be read is never taken for none.
+fn read_ring(mode: Mode) -> Result<Option<KeyRing>, Failure> {
+    let bytes = match file::read_text(KEY_RING) {
+        Err(error) if mode == Mode::Open && error.is_absence() => return Ok(None),
+        other => other.map_err(|error| Failure::new(Stage::Start, error))?,
+    };
+    let ring = KeyRing::parse(bytes.as_bytes());
+    ring.map(Some).map_err(|error| Failure::new(Stage::Start, format!("{KEY_RING}: {error}")))
+}

@@ -1,0 +1,113 @@
+//! Puts the menu on the console and waits for a choice: joins the pure state
+//! machine of [`crate::choose`] with the terminal, the clock and the signals.
+
+use core::time::Duration;
+
+use super::Station;
+use super::shelf::Shelf;
+use crate::choose::keys::{Decoder, SEQUENCE_TIMEOUT};
+use crate::choose::screen::{Frame, Size, draw, frame, leave};
+use crate::choose::{Chooser, Step};
+use crate::sys::clock;
+use crate::sys::console::wait;
+
+impl Station {
+    /// Index of the entry to boot; `None` if there is none that could.
+    pub(super) fn choose(&self, shelf: &Shelf, status: &str, next: Option<usize>) -> Option<usize> {
+        let chooser = Chooser::new(shelf.items(), next, shelf.menu.timeout)
+            .with_heading(&self.heading())
+            .with_status(status);
+        self.console.quiet_kernel();
+        let mut menu = Screen { station: self, chooser, decoder: Decoder::default(), shown: None };
+        let choice = menu.run();
+        menu.close();
+        self.console.restore_kernel();
+        choice
+    }
+}
+
+/// A menu that is on the console.
+struct Screen<'a> {
+    station: &'a Station,
+    chooser: Chooser,
+    decoder: Decoder,
+    shown: Option<Frame>,
+}
+
+impl Screen<'_> {
+    fn run(&mut self) -> Option<usize> {
+        let mut step = self.open();
+        loop {
+            step = match step {
+                Step::Take(index) => return Some(index),
+                Step::Nothing => return None,
+                Step::Redraw(until) => {
+                    self.redraw();
+                    self.wait(until)
+                }
+                Step::Wait(until) => self.wait(until),
+            }
+        }
+    }
+
+    /// A hidden menu boots without having been drawn. Otherwise the countdown
+    /// starts once the menu has left the machine: at 9600 baud that is a
+    /// second later.
+    fn open(&mut self) -> Step {
+        if !self.chooser.is_hidden() {
+            self.redraw();
+            self.station.console.drain();
+        }
+        self.chooser.start(clock::elapsed())
+    }
+
+    fn redraw(&mut self) {
+        let (columns, rows) = self.station.console.size();
+        let size = Size { columns: columns.into(), rows: rows.into() };
+        let next = frame(&self.chooser, size);
+        self.station.console.write(&draw(self.shown.as_ref(), &next));
+        self.shown = Some(next);
+    }
+
+    /// Sleeps until a key, a signal or the time comes, and lets the menu act
+    /// on it.
+    fn wait(&mut self, until: Option<Duration>) -> Step {
+        let station = self.station;
+        let left = until.map(|until| until.saturating_sub(clock::elapsed()));
+        let patience = if self.decoder.is_pending() { Some(SEQUENCE_TIMEOUT) } else { None };
+        let time = left.into_iter().chain(patience).min();
+        let [typed, signal] = wait([&station.console, &station.signals], time);
+        if signal && let Some(note) = station.note_signals() {
+            self.chooser.say(&note);
+            return Step::Redraw(until);
+        }
+        if !typed {
+            self.decoder.give_up();
+            return self.chooser.tick(clock::elapsed());
+        }
+        self.type_keys(until)
+    }
+
+    fn type_keys(&mut self, until: Option<Duration>) -> Step {
+        let mut step = Step::Wait(until);
+        for byte in self.station.console.read() {
+            let Some(key) = self.decoder.push(byte) else { continue };
+            step = match (step, self.chooser.key(key, clock::elapsed())) {
+                // A key without a meaning must not swallow the redraw that one
+                // before it asked for.
+                (Step::Redraw(_), Step::Wait(until)) => Step::Redraw(until),
+                (_, Step::Take(index)) => return Step::Take(index),
+                (_, next) => next,
+            };
+        }
+        step
+    }
+
+    /// Puts the cursor below the menu, so that what follows can be read beside
+    /// it.
+    fn close(&self) {
+        if let Some(shown) = &self.shown {
+            self.station.console.write(&leave(shown));
+        }
+    }
+}

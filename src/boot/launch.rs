@@ -1,0 +1,126 @@
+//! From a chosen entry to the jump: read, verify, identify, plan, load,
+//! quiesce, jump. Comes back only with the step that failed.
+
+use core::convert::Infallible;
+use core::error::Error;
+
+use super::Station;
+use super::shelf::Shelf;
+use crate::bundle::{Blob, Bundle};
+use crate::failure::{Failure, Stage, meaning_of_kexec_errno};
+use crate::image;
+use crate::menu::Entry;
+use crate::plan::{self, Engine, Plan};
+use crate::sys::kexec::{self, Staged};
+use crate::sys::quiesce::quiesce;
+use crate::sys::read::{Root, Sealed};
+use crate::sys::{self, clock, machine};
+use crate::text::printable;
+use crate::trust::verify::{Verified, verify};
+
+/// Boots the entry, or says why not.
+pub(super) fn boot(station: &Station, shelf: &Shelf, index: usize) -> Failure {
+    let Err(failure) = try_boot(station, shelf, index);
+    match shelf.menu.entries.get(index) {
+        Some(entry) => failure.of(&entry.id),
+        None => failure,
+    }
+}
+
+fn try_boot(station: &Station, shelf: &Shelf, index: usize) -> Result<Infallible, Failure> {
+    let (entry, attested) = shelf.get(index)?;
+    station.say(&format!("reading {}", printable(&entry.id)));
+    let bundle = read(&shelf.root, entry)?;
+    let verified = verify(attested, bundle).map_err(Failure::refused)?;
+    let plan = make_plan(station, &verified)?;
+    station.say(&format!("loading {} by {}: {}", printable(&entry.id), plan.engine, plan.reason));
+    let staged = load(&plan, verified.get())?;
+    jump(station, &plan, verified.get(), staged)
+}
+
+/// Reads the files of an entry, each once, in the order in which they are used.
+fn read(root: &Root, entry: &Entry) -> Result<Bundle<Sealed>, Failure> {
+    let limit = machine::memory_for_files();
+    let blob =
+        |path: &str| root.blob(path, limit).map_err(|error| Failure::new(Stage::Read, error));
+    Ok(Bundle {
+        entry: entry.id.clone(),
+        linux: blob(entry.linux.as_deref().unwrap_or_default())?,
+        initrds: entry.initrds.iter().map(|path| blob(path)).collect::<Result<_, _>>()?,
+        devicetree: entry.devicetree.as_deref().map(blob).transpose()?,
+        options: entry.options.clone(),
+    })
+}
+
+/// Kernel images are parsed here for the first time: verified, all of them.
+fn make_plan<'a>(
+    station: &Station,
+    verified: &'a Verified<Bundle<Sealed>>,
+) -> Result<Plan<'a>, Failure> {
+    let bundle = verified.get();
+    let kernel = image::identify(bundle.linux.bytes.as_ref()).map_err(|error| {
+        Failure::new(Stage::Identify, format!("{}: {error}", bundle.linux.path))
+    })?;
+    let at_plan = |error: Box<dyn Error>| Failure::new(Stage::Plan, error);
+    let machine = machine::survey().map_err(|error| at_plan(error.into()))?;
+    let facts = machine::facts(bundle.devicetree.is_some());
+    let request = station.config.engine;
+    #[cfg_attr(not(feature = "test-hooks"), expect(unused_mut, reason = "only a test damages it"))]
+    let mut plan = plan::make(request, &facts, &kernel, verified, &machine, machine::PURGATORY)
+        .map_err(|error| at_plan(error.into()))?;
+    #[cfg(feature = "test-hooks")]
+    if let Some(name) = sys::hooks::corrupt_segment() {
+        plan.corrupt(&name).map_err(|error| at_plan(error.into()))?;
+    }
+    for warning in &plan.warnings {
+        station.say(warning);
+    }
+    Ok(plan)
+}
+
+fn load(plan: &Plan<'_>, bundle: &Bundle<Sealed>) -> Result<Staged, Failure> {
+    let failed = |error: sys::Error| Failure::new(Stage::Load, with_meaning(&error));
+    let linux = &bundle.linux.bytes;
+    match (plan.engine, bundle.initrds.as_slice()) {
+        (Engine::Segments, _) | (Engine::File, []) => kexec::load(plan, linux, None),
+        (Engine::File, [one]) => kexec::load(plan, linux, Some(&one.bytes)),
+        (Engine::File, several) => join_and_load(plan, linux, several),
+    }
+    .map_err(failed)
+}
+
+/// kexec_file_load takes one initrd: a sealed copy of all.
+fn join_and_load(
+    plan: &Plan<'_>,
+    linux: &Sealed,
+    initrds: &[Blob<Sealed>],
+) -> Result<Staged, sys::Error> {
+    let joined = plan::join(initrds).map(|initrd| Sealed::copy("initrd", &initrd.bytes));
+    kexec::load(plan, linux, joined.transpose()?.as_ref())
+}
+
+fn jump(
+    station: &Station,
+    plan: &Plan<'_>,
+    bundle: &Bundle<Sealed>,
+    staged: Staged,
+) -> Result<Infallible, Failure> {
+    let last_words = format!(
+        "turnout: jumping to {}: {} with \"{}\" by {}, {:.6} s after start",
+        printable(&bundle.entry),
+        printable(&bundle.linux.path),
+        printable(&plan.cmdline),
+        plan.engine,
+        clock::elapsed().as_secs_f64(),
+    );
+    let quiet = quiesce(staged, &station.console, &last_words)
+        .map_err(|error| Failure::new(Stage::Quiesce, error))?;
+    Err(Failure::new(Stage::Jump, with_meaning(&kexec::jump(quiet))))
+}
+
+fn with_meaning(error: &sys::Error) -> String {
+    match error.source.raw_os_error().and_then(meaning_of_kexec_errno) {
+        Some(meaning) => format!("{error}: {meaning}"),
+        None => error.to_string(),
+    }
+}

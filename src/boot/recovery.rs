@@ -1,0 +1,78 @@
+//! The plain prompt of an open image that has booted nothing. It offers no
+//! shell and runs nothing: there is nothing else in the image.
+
+use crate::sys::console::{Console, wait};
+use crate::sys::signal::Signals;
+use crate::text::printable;
+
+/// What somebody wants after reading why nothing booted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wish {
+    Retry,
+    Reset,
+    PowerOff,
+}
+
+const HELP: &str = "retry (look for the boot partition again), reset, poweroff";
+/// Longest line that is kept, in bytes; the rest of it is dropped.
+const MAX_LINE: usize = 128;
+
+/// Asks until one of the words comes.
+pub(super) fn ask(console: &Console, signals: &Signals) -> Wish {
+    loop {
+        console.write(b"recovery> ");
+        let line = read_line(console, signals);
+        match parse(&line) {
+            Some(wish) => return wish,
+            None if line.trim().is_empty() => {}
+            None => console.line(&format!("\"{}\" is not one of: {HELP}", printable(line.trim()))),
+        }
+    }
+}
+
+fn parse(line: &str) -> Option<Wish> {
+    match line.trim() {
+        "retry" => Some(Wish::Retry),
+        "reset" | "reboot" => Some(Wish::Reset),
+        "poweroff" => Some(Wish::PowerOff),
+        _ => None,
+    }
+}
+
+/// A line of printable ASCII, echoed, with backspace.
+fn read_line(console: &Console, signals: &Signals) -> String {
+    let mut line = String::new();
+    loop {
+        let [typed, signal] = wait([console, signals], None);
+        if signal {
+            let _ = signals.take();
+        }
+        for byte in if typed { console.read() } else { Vec::new() } {
+            match byte {
+                b'\r' | b'\n' => {
+                    console.line("");
+                    return line;
+                }
+                0x08 | 0x7f if line.pop().is_some() => console.write(b"\x08 \x08"),
+                b' '..=b'~' if line.len() < MAX_LINE => {
+                    line.push(char::from(byte));
+                    console.write(&[byte]);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_offered_words_are_wishes() {
+        assert_eq!(parse(" retry "), Some(Wish::Retry));
+        assert_eq!(parse("reset"), Some(Wish::Reset));
+        assert_eq!(parse("poweroff"), Some(Wish::PowerOff));
+        assert_eq!(parse("sh"), None);
+    }
+}
