@@ -8,6 +8,7 @@
 
 mod choose;
 mod discover;
+mod figures;
 mod launch;
 mod recovery;
 mod shelf;

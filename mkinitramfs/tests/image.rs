@@ -159,6 +159,7 @@ fn the_layout_is_what_pid_1_reads() {
             "boot",
             "dev",
             "dev/console",
+            "dev/null",
             "etc",
             "etc/turnout",
             "etc/turnout/allowed_signers",

@@ -5,6 +5,7 @@ use core::convert::Infallible;
 use core::error::Error;
 
 use super::Station;
+use super::figures::{self, Moments};
 use super::shelf::Shelf;
 use crate::bundle::{Blob, Bundle};
 use crate::failure::{Failure, Stage, meaning_of_kexec_errno};
@@ -30,12 +31,14 @@ pub(super) fn boot(station: &Station, shelf: &Shelf, index: usize) -> Failure {
 fn try_boot(station: &Station, shelf: &Shelf, index: usize) -> Result<Infallible, Failure> {
     let (entry, attested) = shelf.get(index)?;
     station.say(&format!("reading {}", printable(&entry.id)));
+    let before_read = clock::counter();
     let bundle = read(&shelf.root, entry)?;
     let verified = verify(attested, bundle).map_err(Failure::refused)?;
     let plan = make_plan(station, &verified)?;
     station.say(&format!("loading {} by {}: {}", printable(&entry.id), plan.engine, plan.reason));
     let staged = load(&plan, verified.get())?;
-    jump(station, &plan, verified.get(), staged)
+    let moments = Moments { before_read, after_load: clock::counter() };
+    jump(station, &plan, verified.get(), staged, &moments)
 }
 
 /// Reads the files of an entry, each once, in the order in which they are used.
@@ -104,6 +107,7 @@ fn jump(
     plan: &Plan<'_>,
     bundle: &Bundle<Sealed>,
     staged: Staged,
+    moments: &Moments,
 ) -> Result<Infallible, Failure> {
     let last_words = format!(
         "turnout: jumping to {}: {} with \"{}\" by {}, {:.6} s after start",
@@ -115,6 +119,7 @@ fn jump(
     );
     let quiet = quiesce(staged, &station.console, &last_words)
         .map_err(|error| Failure::new(Stage::Quiesce, error))?;
+    figures::print(station, plan, bundle, moments);
     Err(Failure::new(Stage::Jump, with_meaning(&kexec::jump(quiet))))
 }
 

@@ -7,7 +7,7 @@ static START: OnceLock<(Instant, u64)> = OnceLock::new();
 
 /// Marks the start. Later calls change nothing.
 pub fn start() {
-    START.get_or_init(|| (Instant::now(), ticks()));
+    START.get_or_init(|| (Instant::now(), counter()));
 }
 
 /// Time since [`start`].
@@ -18,28 +18,38 @@ pub fn elapsed() -> Duration {
 
 /// The counter at [`start`].
 #[must_use]
-pub fn start_ticks() -> u64 {
-    START.get().map_or(0, |(_, ticks)| *ticks)
+pub fn counter_at_start() -> u64 {
+    START.get().map_or(0, |(_, counter)| *counter)
 }
 
-/// The counter that runs on through a kexec: TSC on x86_64 (CPU cycles),
-/// CNTVCT_EL0 on aarch64 (at the frequency in CNTFRQ_EL0). The benchmark
-/// compares it with the next system's.
+/// The counter that runs on through a kexec, for the benchmark: the TSC in CPU
+/// cycles, which are nanoseconds on QEMU's counted clock.
+#[cfg(target_arch = "x86_64")]
 #[must_use]
-pub fn ticks() -> u64 {
-    #[cfg(target_arch = "x86_64")]
+pub fn counter() -> u64 {
     // SAFETY: RDTSC reads a register and touches no memory; Linux leaves it
     // open to user space.
-    let ticks = unsafe { core::arch::x86_64::_rdtsc() };
-    #[cfg(target_arch = "aarch64")]
-    let ticks = {
-        let ticks: u64;
-        // SAFETY: reads a register that Linux opens to user space (it serves
-        // the vDSO); touches neither memory nor flags.
-        unsafe {
-            core::arch::asm!("isb", "mrs {}, cntvct_el0", out(reg) ticks, options(nomem, nostack, preserves_flags));
-        }
-        ticks
-    };
-    ticks
+    unsafe { core::arch::x86_64::_rdtsc() }
+}
+
+/// The counter that runs on through a kexec, for the benchmark: the virtual
+/// counter, in nanoseconds by the frequency that CNTFRQ_EL0 states.
+#[cfg(target_arch = "aarch64")]
+#[must_use]
+pub fn counter() -> u64 {
+    let (count, frequency): (u64, u64);
+    // SAFETY: reads two registers that Linux opens to user space (they serve
+    // the vDSO); touches neither memory nor flags.
+    unsafe {
+        core::arch::asm!(
+            "isb",
+            "mrs {count}, cntvct_el0",
+            "mrs {frequency}, cntfrq_el0",
+            count = out(reg) count,
+            frequency = out(reg) frequency,
+            options(nomem, nostack, preserves_flags)
+        );
+    }
+    let nanos = u128::from(count).saturating_mul(1_000_000_000) / u128::from(frequency.max(1));
+    u64::try_from(nanos).unwrap_or(u64::MAX)
 }

@@ -1,0 +1,56 @@
+//! What the benchmark asks for with `turnout.ticks` on the kernel command line:
+//! counters and sizes, printed right before the jump.
+
+use super::Station;
+use crate::bundle::Bundle;
+use crate::plan::{Engine, Plan};
+use crate::sys::read::Sealed;
+use crate::sys::{clock, file, machine};
+
+/// The counter at three moments of a boot.
+pub(super) struct Moments {
+    /// Before the first file of the entry was opened.
+    pub(super) before_read: u64,
+    /// After the kernel had taken the last byte.
+    pub(super) after_load: u64,
+}
+
+/// Prints the figures if somebody asked for them.
+pub(super) fn print(
+    station: &Station,
+    plan: &Plan<'_>,
+    bundle: &Bundle<Sealed>,
+    moments: &Moments,
+) {
+    if !asked_for() {
+        return;
+    }
+    let payload = payload(bundle);
+    let loaded = match plan.engine {
+        Engine::File => payload,
+        Engine::Segments => plan.segments.iter().map(|one| one.bytes.len() as u64).sum(),
+    };
+    let kib = |bytes: u64| bytes / 1024;
+    station.say(&format!(
+        "peak rss {} KiB, payload {} KiB",
+        kib(machine::peak_memory()),
+        kib(payload)
+    ));
+    station.say(&format!(
+        "ticks start={} load={} jump={} loaded={loaded} hashed={payload}",
+        clock::counter_at_start(),
+        moments.after_load.saturating_sub(moments.before_read),
+        clock::counter(),
+    ));
+}
+
+fn asked_for() -> bool {
+    let cmdline = file::read_line("/proc/cmdline").unwrap_or_default();
+    cmdline.split_ascii_whitespace().any(|word| word == "turnout.ticks")
+}
+
+/// Bytes of all files of the entry.
+fn payload(bundle: &Bundle<Sealed>) -> u64 {
+    let files = bundle.initrds.iter().chain(&bundle.devicetree);
+    files.map(crate::bundle::Blob::size).fold(bundle.linux.size(), u64::saturating_add)
+}
