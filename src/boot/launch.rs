@@ -120,7 +120,7 @@ fn jump(
     let quiet = quiesce(staged, &station.console, &last_words)
         .map_err(|error| Failure::new(Stage::Quiesce, error))?;
     figures::print(station, plan, bundle, moments);
-    Err(Failure::new(Stage::Jump, with_meaning(&kexec::jump(quiet))))
+    Err(Failure::new(Stage::Jump, with_meaning(&sys::jump::jump(quiet))))
 }
 
 fn with_meaning(error: &sys::Error) -> String {

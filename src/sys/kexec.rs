@@ -1,9 +1,9 @@
-//! The two system calls that load a kernel, and the one that starts it.
+//! The two system calls that load a kernel.
 //!
 //! The crates at hand lack them, so they are made by number. Each refuses to
 //! run outside PID 1. Nothing is decided here: which call, which segments and
 //! what to do after an errno is the planner's and the caller's business
-//! (kexec_load(2), kexec_file_load(2), reboot(2)).
+//! (kexec_load(2), kexec_file_load(2)).
 
 use std::ffi::CString;
 use std::io;
@@ -14,7 +14,7 @@ use nix::libc::{self, c_long, c_ulong};
 
 use super::read::Sealed;
 use super::{Error, file, only_pid_1};
-use crate::plan::{Engine, Plan, Segment};
+use crate::plan::{Engine, MAX_SEGMENTS, Plan, Segment};
 
 /// KEXEC_FILE_NO_INITRAMFS of the kernel's include/uapi/linux/kexec.h.
 const FILE_NO_INITRAMFS: c_ulong = 4;
@@ -67,14 +67,6 @@ pub fn is_loaded() -> bool {
     file::read_number(LOADED) == Some(1)
 }
 
-/// Unloads what is loaded, so that a failed attempt leaves nothing behind.
-///
-/// # Errors
-/// The errno of the call.
-pub fn unload(_staged: Staged) -> Result<(), Error> {
-    segments_load(0, &[])
-}
-
 /// kexec_file_load(kernel_fd, initrd_fd, cmdline_len, cmdline, flags)
 fn file_load(linux: &Sealed, initrd: Option<&Sealed>, cmdline: &str) -> Result<(), Error> {
     const CALL: &str = "kexec_file_load";
@@ -112,7 +104,11 @@ struct KexecSegment {
 fn segments_load(entry: u64, segments: &[Segment<'_>]) -> Result<(), Error> {
     const CALL: &str = "kexec_load";
     only_pid_1(CALL)?;
-    let raw: Vec<KexecSegment> = segments.iter().map(raw_segment).collect::<Result<_, _>>()?;
+    let mut raw = heapless::Vec::<KexecSegment, MAX_SEGMENTS>::new();
+    for segment in segments {
+        let too_many = |_| Error::new(CALL, io::Error::other("more than 16 segments"));
+        raw.push(raw_segment(segment)?).map_err(too_many)?;
+    }
     let entry = address(entry)?;
     // SAFETY: every buffer outlives the call, `bufsz` is its length, and the
     // kernel only reads it; the planner has shown that the destinations are
@@ -144,17 +140,4 @@ fn address(value: u64) -> Result<usize, Error> {
 pub fn disable_loading() -> Result<(), Error> {
     only_pid_1("kernel.kexec_load_disabled")?;
     file::write_text(LOAD_DISABLED, "1")
-}
-
-/// Starts the loaded kernel. Returns only if the kernel refused.
-#[must_use]
-pub fn jump(_quiet: super::quiesce::Quiet) -> Error {
-    const CALL: &str = "reboot(LINUX_REBOOT_CMD_KEXEC)";
-    if let Err(error) = only_pid_1(CALL) {
-        return error;
-    }
-    match nix::sys::reboot::reboot(nix::sys::reboot::RebootMode::RB_KEXEC) {
-        Ok(never) => match never {},
-        Err(errno) => Error::new(CALL, errno),
-    }
 }

@@ -19,6 +19,7 @@ pub mod console;
 pub mod file;
 #[cfg(feature = "test-hooks")]
 pub mod hooks;
+pub mod jump;
 pub mod kexec;
 pub mod machine;
 pub mod module;

@@ -6,7 +6,7 @@ use super::console::Console;
 use super::kexec::{self, Staged};
 use super::{Error, mount};
 
-/// The machine is ready to jump; only [`kexec::jump`] takes this.
+/// The machine is ready to jump; only [`super::jump::jump`] takes this.
 #[derive(Debug)]
 pub struct Quiet(());
 

@@ -99,7 +99,7 @@ fn numbers_outside_the_vectors_are_no_timeout() {
         array(&vectors["parse_number_bad"]).iter().map(text).filter(|text| !text.is_empty())
     {
         let menu = menu::build(Some(format!("timeout {number}").as_bytes()), &[], Arch::X86_64);
-        assert_eq!(menu.timeout, menu::Timeout::Hidden, "{number}");
+        assert_eq!(menu.timeout, menu::Timeout::default(), "{number}");
         assert_eq!(menu.diagnostics[0].code, menu::Code::Setting, "{number}");
     }
 }
