@@ -97,24 +97,38 @@ impl Station {
         self.console.line(&format!("turnout: {text}"));
     }
 
-    /// Tries until something boots or the attempts are used up. A locked image
-    /// goes on by itself; an open one asks.
     fn run(&self) -> ! {
-        let attempts = self.config.attempts;
-        for attempt in 1..=attempts {
-            let failure = self.attempt();
-            self.say(&failure.to_string());
-            self.say(&format!("attempt {attempt} of {attempts} has booted nothing"));
-            if self.config.mode == Mode::Open {
-                match recovery::ask(&self.console, &self.signals) {
-                    Wish::Retry => {}
-                    Wish::Reset => reset::now(),
-                    Wish::PowerOff => reset::power_off(),
-                }
-            }
+        match self.config.mode {
+            Mode::Open => self.run_open(),
+            Mode::Locked => self.run_locked(),
         }
-        let reason = format!("{attempts} attempts have booted nothing");
-        reset::after(self.config.reset_delay, &reason)
+    }
+
+    /// Asks after every attempt that has booted nothing.
+    fn run_open(&self) -> ! {
+        loop {
+            self.say(&self.attempt().to_string());
+            self.ask();
+        }
+    }
+
+    /// Goes on by itself, counts, and resets the machine.
+    fn run_locked(&self) -> ! {
+        let limit = self.config.attempts;
+        for attempt in 1..=limit {
+            self.say(&self.attempt().to_string());
+            self.say(&format!("attempt {attempt} of {limit} has booted nothing"));
+        }
+        reset::after(self.config.reset_delay, &format!("{limit} attempts have booted nothing"))
+    }
+
+    /// Comes back if somebody wants another try.
+    fn ask(&self) {
+        match recovery::ask(&self.console, &self.signals) {
+            Wish::Retry => {}
+            Wish::Reset => reset::now(),
+            Wish::PowerOff => reset::power_off(),
+        }
     }
 
     /// One walk through the sentence. It comes back only with the reason why
