@@ -97,6 +97,11 @@ impl Station {
         self.console.line(&format!("turnout: {text}"));
     }
 
+    fn report(&self, failure: &Failure) {
+        self.say(&failure.to_string());
+        figures::print_elapsed(self);
+    }
+
     fn run(&self) -> ! {
         match self.config.mode {
             Mode::Open => self.run_open(),
@@ -107,7 +112,7 @@ impl Station {
     /// Asks after every attempt that has booted nothing.
     fn run_open(&self) -> ! {
         loop {
-            self.say(&self.attempt().to_string());
+            self.report(&self.attempt());
             self.ask();
         }
     }
@@ -116,7 +121,7 @@ impl Station {
     fn run_locked(&self) -> ! {
         let limit = self.config.attempts;
         for attempt in 1..=limit {
-            self.say(&self.attempt().to_string());
+            self.report(&self.attempt());
             self.say(&format!("attempt {attempt} of {limit} has booted nothing"));
         }
         reset::after(self.config.reset_delay, &format!("{limit} attempts have booted nothing"))
@@ -147,7 +152,7 @@ impl Station {
         let mut next = shelf.menu.default;
         while let Some(index) = self.choose(&shelf, &status, next) {
             let failure = launch::boot(self, &shelf, index);
-            self.say(&failure.to_string());
+            self.report(&failure);
             if !failure.stage.leaves_a_choice() {
                 reset::after(self.config.reset_delay, &failure.to_string());
             }

@@ -44,6 +44,14 @@ pub(super) fn print(
     ));
 }
 
+/// Prints the time since the start, where a boot ends without a jump.
+pub(super) fn print_elapsed(station: &Station) {
+    if asked_for() {
+        let time = clock::elapsed();
+        station.say(&format!("elapsed {}.{:06} s", time.as_secs(), time.subsec_micros()));
+    }
+}
+
 fn asked_for() -> bool {
     let cmdline = file::read_line("/proc/cmdline").unwrap_or_default();
     cmdline.split_ascii_whitespace().any(|word| word == "turnout.ticks")
