@@ -1,1 +1,27 @@
-//! Stub.
+//! The boot harness: builds boot disks and initial file systems, starts
+//! machines in QEMU, and talks to them over their serial line.
+//!
+//! It needs no root, mounts nothing, and must never call kexec on the host:
+//! Debian's kernels and tools (`qemu/setup` unpacks them) run in guests only.
+
+pub mod bench;
+pub mod boot_tree;
+pub mod budget;
+pub mod build;
+pub mod command;
+pub mod demo;
+pub mod disk;
+pub mod guest;
+pub mod initrd;
+pub mod machine;
+pub mod menu;
+pub mod place;
+pub mod serial;
+
+use anyhow::Result;
+use std::process::Command;
+
+/// Runs `qemu/setup`, which says itself what it does.
+pub fn setup(arguments: &[&str]) -> Result<()> {
+    command::run(Command::new(place::tree().join("qemu/setup")).args(arguments))
+}

@@ -1,0 +1,411 @@
+//! The benchmark: one counted run per row (see [`Accelerator::Counted`]), so
+//! figures are instructions of the guest, not the mood of the host.
+//!
+//! The clock is the CPU's own counter, read by PID 1 (`turnout.ticks` on its
+//! command line), by the incumbent's script and by the next system's script.
+
+use crate::boot_tree::{BootTree, Entry, Image, Key, console};
+use crate::build::{self, Tools};
+use crate::disk;
+use crate::guest::{Flavour, Kernel};
+use crate::initrd::{self, Incumbent, PROMPT};
+use crate::machine::{Accelerator, Bus, Machine};
+use crate::place::{self, Scratch};
+use crate::serial::{Console, Event};
+use anyhow::{Result, anyhow, bail};
+use mkinitramfs::compress::Compress;
+use std::fmt::{self, Display};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+use turnout::arch::Arch;
+
+const LINUX: &str = "/vmlinuz";
+const INITRD: &str = "/initrd";
+/// The boot partition on the benchmark's one NVMe disk.
+const BOOT_DEVICE: &str = "/dev/nvme0n1p2";
+const DEADLINE: Duration = Duration::from_secs(240);
+
+/// One way of booting, measured. Times are nanoseconds of guest time; `None`
+/// where a row has no such figure.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Row {
+    /// What was measured.
+    pub name: String,
+    /// The load: reading, verifying (Turnout only) and the system call.
+    pub load_ns: Option<u64>,
+    /// From the jump to where the next kernel starts to keep time.
+    pub jump_to_kernel_ns: Option<u64>,
+    /// From the jump to the next system's init.
+    pub jump_to_init_ns: Option<u64>,
+    /// From the start of PID 1 to the jump.
+    pub start_to_jump_ns: Option<u64>,
+    /// Bytes given to the kernel to load.
+    pub loaded_bytes: Option<u64>,
+    /// Bytes that PID 1 hashed.
+    pub hashed_bytes: Option<u64>,
+    /// The compressed initramfs.
+    pub initramfs_bytes: Option<u64>,
+    /// PID 1's peak resident set.
+    pub peak_rss_bytes: Option<u64>,
+    /// How much of that is the loaded payload.
+    pub payload_rss_bytes: Option<u64>,
+}
+
+/// Sizes that do not depend on a run.
+#[derive(Debug, Clone, Default)]
+pub struct Sizes {
+    /// The static binary.
+    pub binary: u64,
+    /// The purgatory embedded in it.
+    pub purgatory: Option<u64>,
+    /// The initramfs without modules, not compressed.
+    pub initramfs_raw: u64,
+    /// The same, compressed.
+    pub initramfs: u64,
+}
+
+/// The figures of one architecture.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// Which architecture.
+    pub arch: Arch,
+    /// Sizes.
+    pub sizes: Sizes,
+    /// One row per way of booting, Turnout's first.
+    pub rows: Vec<Row>,
+}
+
+/// Measures every row of one architecture: Turnout on one core of the host, the
+/// incumbent on another. Counted time does not notice.
+pub fn measure(arch: Arch) -> Result<Report> {
+    let bench = Bench::prepare(arch)?;
+    let all = |run: &dyn Fn(&&str) -> Result<Row>, of: &[&str]| of.iter().map(run).collect();
+    let (turnout, incumbent): (Result<Vec<Row>>, Result<Vec<Row>>) = thread::scope(|scope| {
+        let incumbent = scope.spawn(|| all(&|mode| bench.incumbent(mode), incumbent_modes(arch)));
+        let turnout = all(&|engine| bench.turnout(engine), engines(arch));
+        (turnout, incumbent.join().unwrap_or_else(|_| Err(anyhow!("a measurement panicked"))))
+    });
+    Ok(Report { arch, sizes: bench.sizes()?, rows: [turnout?, incumbent?].concat() })
+}
+
+/// Debian's arm64 kernels have no kexec_file_load.
+const fn engines(arch: Arch) -> &'static [&'static str] {
+    match arch {
+        Arch::X86_64 => &["file", "segments"],
+        Arch::Aarch64 => &["segments"],
+    }
+}
+
+const fn incumbent_modes(arch: Arch) -> &'static [&'static str] {
+    match arch {
+        Arch::X86_64 => &["-s", "-c"],
+        Arch::Aarch64 => &["-c"],
+    }
+}
+
+/// What every row shares: the kernel, the disk and the helper that tells time.
+struct Bench {
+    arch: Arch,
+    scratch: Scratch,
+    kernel: Kernel,
+    ticks: PathBuf,
+    disk: PathBuf,
+    tools: Tools,
+    key: Key,
+    binary: PathBuf,
+    payload: u64,
+}
+
+impl Bench {
+    fn prepare(arch: Arch) -> Result<Self> {
+        let scratch = Scratch::new(&format!("bench-{arch}"))?;
+        let kernel = Kernel::find(arch, Flavour::Cloud)?;
+        let ticks = build::guest_program(arch, "ticks", "ticks", &[])?;
+        let binary = build::turnout(arch, &[], scratch.path())?;
+        let tools = Tools::build()?;
+        let key = Key::generate(&tools, scratch.path(), "bench")?;
+        let tree = boot_tree(arch, &scratch, &kernel, &ticks)?;
+        key.sign(&tools, &tree, "next", &[])?;
+        let size = |path| Ok::<u64, anyhow::Error>(fs::metadata(tree.host_path(path))?.len());
+        let payload = size(LINUX)? + size(INITRD)?;
+        let disk = scratch.path().join("disk");
+        build_disk(&scratch, &tree, &disk)?;
+        Ok(Self { arch, scratch, kernel, ticks, disk, tools, key, binary, payload })
+    }
+
+    fn turnout(&self, engine: &str) -> Result<Row> {
+        eprintln!("bench: {} turnout, {engine} engine", self.arch);
+        let image = self.scratch.path().join("turnout.initramfs");
+        self.image(&format!("engine {engine}\n"), "zstd").write(&self.tools, &image)?;
+        let text = self.run("turnout", &image, "quiet turnout.ticks")?;
+        let mut row = Row { name: format!("turnout {engine}"), ..self.common_figures(&image)? };
+        let figure = |name| labelled(&text, "turnout: ticks ", name);
+        let (start, load, jump) = (figure("start"), figure("load"), figure("jump"));
+        row.fill_times(start, load, jump, next_clock(&text));
+        row.loaded_bytes = figure("loaded");
+        row.hashed_bytes = figure("hashed");
+        let peak = |name| Some(labelled(&text, "turnout: peak ", name)?.saturating_mul(1024));
+        row.peak_rss_bytes = peak("rss");
+        row.payload_rss_bytes = peak("payload");
+        Ok(row)
+    }
+
+    fn image<'a>(&'a self, config: &'a str, compress: &'a str) -> Image<'a> {
+        Image { ring: Some(&self.key.ring), config, compress, ..Image::new(&self.binary) }
+    }
+
+    fn incumbent(&self, mode: &str) -> Result<Row> {
+        eprintln!("bench: {} kexec-tools {mode}", self.arch);
+        let plan = Incumbent {
+            mode,
+            device: BOOT_DEVICE,
+            linux: LINUX,
+            initrd: INITRD,
+            options: &options(self.arch),
+        };
+        let image = self.scratch.path().join("incumbent.initramfs");
+        let archive = initrd::incumbent(self.arch, &self.ticks, &plan)?;
+        fs::write(&image, Compress::Zstd.apply(archive)?)?;
+        let text = self.run("incumbent", &image, "quiet")?;
+        let mut row = Row { name: format!("kexec-tools {mode}"), ..self.common_figures(&image)? };
+        let ticks = numbers_after(&text, "incumbent ticks: ");
+        let &[start, begin, end, jump] = ticks.as_slice() else {
+            bail!("the incumbent's script printed no ticks:\n{text}");
+        };
+        row.fill_times(Some(start), Some(end.saturating_sub(begin)), Some(jump), next_clock(&text));
+        row.loaded_bytes = Some(self.payload);
+        Ok(row)
+    }
+
+    fn common_figures(&self, image: &Path) -> Result<Row> {
+        Ok(Row { initramfs_bytes: Some(fs::metadata(image)?.len()), ..Row::default() })
+    }
+
+    /// Boots once, to the next system's prompt, and gives all that was printed.
+    fn run(&self, name: &str, image: &Path, options: &str) -> Result<String> {
+        let mut machine = Machine::new(self.arch, self.kernel.image.clone(), image.to_owned());
+        machine.options = options.to_owned();
+        machine.accelerator = Accelerator::Counted;
+        machine.disks.push((Bus::Nvme, self.disk.clone()));
+        let transcript = self.scratch.path().join(format!("{name}.transcript"));
+        let mut console = Console::start(&machine, &transcript)?;
+        match console.wait_for(&[PROMPT], DEADLINE)? {
+            Event::Seen { .. } => Ok(console.text().to_owned()),
+            other => bail!("the next system was not reached ({other:?}):\n{}", console.text()),
+        }
+    }
+
+    fn sizes(&self) -> Result<Sizes> {
+        let write = |compress| {
+            let out = self.scratch.path().join(format!("size.{compress}"));
+            self.image("", compress).write(&self.tools, &out)?;
+            Ok::<u64, anyhow::Error>(fs::metadata(out)?.len())
+        };
+        Ok(Sizes {
+            binary: fs::metadata(&self.binary)?.len(),
+            purgatory: purgatory_size(self.arch),
+            initramfs_raw: write("none")?,
+            initramfs: write("zstd")?,
+        })
+    }
+}
+
+fn options(arch: Arch) -> String {
+    format!("{} quiet demo.name=bench", console(arch))
+}
+
+fn boot_tree(arch: Arch, scratch: &Scratch, kernel: &Kernel, ticks: &Path) -> Result<BootTree> {
+    let tree = BootTree::new(scratch.subdirectory("boot")?)?;
+    tree.add_file(LINUX, &kernel.image)?;
+    fs::write(tree.host_path(INITRD), initrd::next_system(arch, Some(ticks))?)?;
+    tree.set_loader_conf("timeout 0\ndefault next\n")?;
+    tree.add_entry(&Entry {
+        id: "next",
+        title: "The next system",
+        linux: LINUX,
+        initrds: &[INITRD],
+        options: &options(arch),
+    })?;
+    Ok(tree)
+}
+
+fn build_disk(scratch: &Scratch, tree: &BootTree, disk: &Path) -> Result<()> {
+    let esp = scratch.subdirectory("esp")?;
+    disk::build(&disk::boot_partitions(esp, tree.root()), scratch.path(), disk)
+}
+
+/// The newest purgatory.bin that the build of `turnout` for `arch` left.
+fn purgatory_size(arch: Arch) -> Option<u64> {
+    let toolchain_directories = fs::read_dir(place::cargo_target()).ok()?;
+    let mut found = Vec::new();
+    for target in toolchain_directories.flatten() {
+        if !target.file_name().to_string_lossy().starts_with(arch.name()) {
+            continue;
+        }
+        for package in fs::read_dir(target.path().join("release/build")).ok()?.flatten() {
+            let metadata = fs::metadata(package.path().join("out/purgatory.bin"));
+            found.extend(metadata.ok().and_then(|m| Some((m.modified().ok()?, m.len()))));
+        }
+    }
+    found.into_iter().max().map(|(_, size)| size)
+}
+
+impl Row {
+    /// `next` is the counter and the uptime when the next system's init ran.
+    fn fill_times(
+        &mut self,
+        start: Option<u64>,
+        load: Option<u64>,
+        jump: Option<u64>,
+        next: Option<(u64, u64)>,
+    ) {
+        let since_jump = |then: u64| jump.map(|jump| then.saturating_sub(jump));
+        self.load_ns = load;
+        self.start_to_jump_ns = start.and_then(since_jump_from(jump));
+        self.jump_to_init_ns = next.and_then(|(init, _)| since_jump(init));
+        self.jump_to_kernel_ns = next.and_then(|(init, up)| since_jump(init.saturating_sub(up)));
+    }
+}
+
+fn since_jump_from(jump: Option<u64>) -> impl Fn(u64) -> Option<u64> {
+    move |start| jump.map(|jump| jump.saturating_sub(start))
+}
+
+/// The value of `name=VALUE`, or of `name VALUE`, in the line that begins so.
+fn labelled(text: &str, begins: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find(|line| line.starts_with(begins))?;
+    let mut words = line.split([' ', '=', ',']);
+    words.find(|word| *word == name)?;
+    words.next()?.parse().ok()
+}
+
+fn numbers_after(text: &str, begins: &str) -> Vec<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(begins)).unwrap_or_default();
+    line.split(' ').map_while(|word| word.parse().ok()).collect()
+}
+
+fn next_clock(text: &str) -> Option<(u64, u64)> {
+    match numbers_after(text, "next clock: ").as_slice() {
+        &[counter, up] => Some((counter, up)),
+        _ => None,
+    }
+}
+
+impl Report {
+    /// All rows of all architectures as one JSON array.
+    pub fn json(reports: &[Self]) -> String {
+        let rows =
+            reports.iter().flat_map(|report| report.rows.iter().map(|row| row.json(report.arch)));
+        format!("[{}]", rows.collect::<Vec<_>>().join(",\n "))
+    }
+}
+
+impl Row {
+    /// Whether this is a row of Turnout's, not of the incumbent's.
+    pub fn is_turnout(&self) -> bool {
+        self.name.starts_with("turnout ")
+    }
+
+    fn figures(&self) -> [(&'static str, Option<u64>); 8] {
+        [
+            ("load_ns", self.load_ns),
+            ("jump_to_kernel_ns", self.jump_to_kernel_ns),
+            ("jump_to_init_ns", self.jump_to_init_ns),
+            ("start_to_jump_ns", self.start_to_jump_ns),
+            ("loaded_bytes", self.loaded_bytes),
+            ("hashed_bytes", self.hashed_bytes),
+            ("initramfs_bytes", self.initramfs_bytes),
+            ("peak_rss_bytes", self.peak_rss_bytes),
+        ]
+    }
+
+    fn json(&self, arch: Arch) -> String {
+        let figures =
+            self.figures().map(|(key, value)| format!("\"{key}\":{}", json_number(value)));
+        format!("{{\"name\":\"{arch} {}\",{}}}", self.name, figures.join(","))
+    }
+}
+
+fn json_number(value: Option<u64>) -> String {
+    value.map_or_else(|| "null".to_owned(), |number| number.to_string())
+}
+
+/// Markdown, as the README carries it.
+impl Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "\n### {}\n", self.arch)?;
+        writeln!(
+            f,
+            "| | start to jump | of which load | jump to kernel | jump to init | \
+             loaded | hashed | initramfs | peak RSS |"
+        )?;
+        writeln!(f, "|---|---|---|---|---|---|---|---|---|")?;
+        for row in &self.rows {
+            writeln!(
+                f,
+                "| {} | {} | {} | {} | {} | {} | {} | {} | {} |",
+                row.name,
+                seconds(row.start_to_jump_ns),
+                seconds(row.load_ns),
+                seconds(row.jump_to_kernel_ns),
+                seconds(row.jump_to_init_ns),
+                kib(row.loaded_bytes),
+                kib(row.hashed_bytes),
+                kib(row.initramfs_bytes),
+                kib(row.peak_rss_bytes),
+            )?;
+        }
+        writeln!(
+            f,
+            "\nSizes: binary {}, purgatory {}, initramfs without modules {} ({} compressed).",
+            kib(Some(self.sizes.binary)),
+            self.sizes.purgatory.map_or_else(|| "-".to_owned(), |bytes| format!("{bytes} bytes")),
+            kib(Some(self.sizes.initramfs_raw)),
+            kib(Some(self.sizes.initramfs)),
+        )
+    }
+}
+
+fn seconds(nanoseconds: Option<u64>) -> String {
+    nanoseconds.map_or_else(
+        || "-".to_owned(),
+        |ns| format!("{}.{:03} s", ns / 1_000_000_000, ns % 1_000_000_000 / 1_000_000),
+    )
+}
+
+fn kib(bytes: Option<u64>) -> String {
+    bytes.map_or_else(|| "-".to_owned(), |bytes| format!("{} KiB", bytes.div_ceil(1024)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "turnout: ticks start=100 load=50 jump=400 loaded=9 hashed=8\n\
+                        turnout: peak rss 2048 KiB, payload 900 KiB\nnext clock: 1000 300\n";
+
+    #[test]
+    fn times_count_from_the_jump_and_the_kernel_starts_at_uptime_zero() {
+        let figure = |name| labelled(TEXT, "turnout: ticks ", name);
+        let mut row = Row::default();
+        row.fill_times(figure("start"), figure("load"), figure("jump"), next_clock(TEXT));
+        assert_eq!(row.start_to_jump_ns, Some(300));
+        assert_eq!(row.load_ns, Some(50));
+        assert_eq!(row.jump_to_kernel_ns, Some(300));
+        assert_eq!(row.jump_to_init_ns, Some(600));
+        assert_eq!(labelled(TEXT, "turnout: peak ", "rss"), Some(2048));
+    }
+
+    #[test]
+    fn a_missing_figure_is_null_in_json_and_a_dash_in_the_table() {
+        let row = Row { name: "x".to_owned(), load_ns: Some(1_500_000), ..Row::default() };
+        assert!(
+            row.json(Arch::Aarch64)
+                .starts_with(r#"{"name":"aarch64 x","load_ns":1500000,"jump_to_kernel_ns":null"#)
+        );
+        assert_eq!(seconds(row.load_ns), "0.001 s");
+        assert_eq!(seconds(None), "-");
+    }
+}

@@ -1,0 +1,164 @@
+//! Boot disks: a plain file with a GPT, an ESP and an XBOOTLDR partition,
+//! built by sfdisk, mkfs.vfat, mtools and mke2fs. No loop device, no root.
+//!
+//! Partition types: the UAPI Group's discoverable partitions specification.
+
+use crate::command;
+use anyhow::{Context, Result};
+use std::fmt::Write as _;
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const MIB: u64 = 1024 * 1024;
+const SECTOR: u64 = 512;
+/// The smallest size at which mkfs.vfat makes a valid FAT32.
+const ESP_MIB: u64 = 40;
+
+/// What a partition holds.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// A FAT32 file system with the files of this directory.
+    Fat(PathBuf),
+    /// An ext4 file system with the files of this directory.
+    Ext4(PathBuf),
+}
+
+/// The GPT type of a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Type {
+    /// EFI system partition.
+    Esp,
+    /// Extended boot loader partition.
+    Xbootldr,
+    /// Linux file system: not one that a boot loader looks at.
+    Linux,
+}
+
+impl Type {
+    const fn uuid(self) -> &'static str {
+        match self {
+            Self::Esp => "C12A7328-F81F-11D2-BA4B-00A0C93EC93B",
+            Self::Xbootldr => "BC13C2FF-59E6-4262-A352-B275FD6F7172",
+            Self::Linux => "0FC63DAF-8483-4772-8E79-3D69D8477DE4",
+        }
+    }
+}
+
+/// One partition, in the order of the table.
+#[derive(Debug, Clone)]
+pub struct Partition {
+    /// Its GPT type.
+    pub kind: Type,
+    /// Its file system label, and its name in the table.
+    pub label: &'static str,
+    /// Its file system.
+    pub content: Content,
+}
+
+/// An empty ESP and an XBOOTLDR partition with the files of `boot`.
+pub fn boot_partitions(esp: PathBuf, boot: &Path) -> [Partition; 2] {
+    let esp = Content::Fat(esp);
+    let boot = Content::Ext4(boot.to_owned());
+    [
+        Partition { kind: Type::Esp, label: "ESP", content: esp },
+        Partition { kind: Type::Xbootldr, label: "XBOOTLDR", content: boot },
+    ]
+}
+
+/// Writes a disk image to `out`; `scratch` holds the file systems meanwhile.
+pub fn build(partitions: &[Partition], scratch: &Path, out: &Path) -> Result<()> {
+    let mut table = "label: gpt\nlabel-id: 5455524E-4F55-5400-0000-000000000000\n".to_owned();
+    let mut start = MIB;
+    let mut placed = Vec::new();
+    for (partition, number) in partitions.iter().zip(1_u32..) {
+        let image = scratch.join(format!("partition{number}"));
+        let size = make_file_system(partition, number, &image)?;
+        writeln!(
+            table,
+            "start={}, size={}, type={}, uuid={}, name={}",
+            start / SECTOR,
+            size / SECTOR,
+            partition.kind.uuid(),
+            uuid(number),
+            partition.label
+        )?;
+        placed.push((start, image));
+        start += size;
+    }
+    sized_file(out, start + MIB)?;
+    command::feed(Command::new("sfdisk").arg("--quiet").arg(out), &table)?;
+    placed.iter().try_for_each(|(start, image)| {
+        copy_into(image, out, *start)?;
+        Ok(fs::remove_file(image)?)
+    })
+}
+
+/// Fixed, so that two disks of the same files are the same bytes.
+fn uuid(number: u32) -> String {
+    format!("5455524E-4F55-5400-0000-{number:012}")
+}
+
+fn make_file_system(partition: &Partition, number: u32, image: &Path) -> Result<u64> {
+    match &partition.content {
+        Content::Fat(tree) => make_fat(tree, partition.label, image),
+        Content::Ext4(tree) => make_ext4(tree, partition.label, number, image),
+    }
+}
+
+fn make_fat(tree: &Path, label: &str, image: &Path) -> Result<u64> {
+    sized_file(image, ESP_MIB * MIB)?;
+    let mut mkfs = Command::new("mkfs.vfat");
+    command::output(
+        mkfs.args(["-F", "32", "-i", "54555254", "--invariant", "-n", label]).arg(image),
+    )?;
+    for entry in fs::read_dir(tree)? {
+        let mut copy = Command::new("mcopy");
+        command::output(copy.arg("-s").arg("-i").arg(image).arg(entry?.path()).arg("::"))?;
+    }
+    Ok(ESP_MIB * MIB)
+}
+
+fn make_ext4(tree: &Path, label: &str, number: u32, image: &Path) -> Result<u64> {
+    let size = (tree_size(tree)? / MIB + 16) * MIB;
+    sized_file(image, size)?;
+    let mut mkfs = Command::new("mke2fs");
+    mkfs.env("E2FSPROGS_FAKE_TIME", "1700000000").args(["-q", "-F", "-t", "ext4", "-m", "0"]);
+    let fixed = format!("hash_seed={}", uuid(number));
+    mkfs.args(["-L", label, "-U", &uuid(number), "-E", &fixed, "-d"]).arg(tree).arg(image);
+    command::output(&mut mkfs)?;
+    Ok(size)
+}
+
+fn tree_size(path: &Path) -> Result<u64> {
+    let metadata = fs::symlink_metadata(path).with_context(|| path.display().to_string())?;
+    if !metadata.is_dir() {
+        return Ok(metadata.len());
+    }
+    fs::read_dir(path)?.map(|entry| tree_size(&entry?.path())).sum()
+}
+
+fn sized_file(path: &Path, size: u64) -> Result<()> {
+    let file = File::create(path).with_context(|| path.display().to_string())?;
+    Ok(file.set_len(size)?)
+}
+
+/// Copies a file system to its place, leaving holes where it holds zeros.
+fn copy_into(image: &Path, disk: &Path, start: u64) -> Result<()> {
+    let mut from = File::open(image)?;
+    let mut to = OpenOptions::new().write(true).open(disk)?;
+    let mut block = vec![0_u8; 64 * 1024];
+    let mut at = start;
+    loop {
+        let count = from.read(&mut block)?;
+        let Some(bytes) = block.get(..count).filter(|bytes| !bytes.is_empty()) else {
+            return Ok(());
+        };
+        if bytes.iter().any(|byte| *byte != 0) {
+            to.seek(SeekFrom::Start(at))?;
+            to.write_all(bytes)?;
+        }
+        at += u64::try_from(count)?;
+    }
+}

@@ -1,0 +1,137 @@
+//! Debian's files for the guests, as `qemu/setup` unpacked them.
+
+use crate::command;
+use crate::place;
+use anyhow::{Context, Result};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use turnout::arch::Arch;
+
+/// Which of Debian's kernel packages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flavour {
+    /// linux-image-cloud-*: NVMe and ext4 built in.
+    Cloud,
+    /// linux-image-amd64 and -arm64: nearly everything is a module.
+    Generic,
+}
+
+impl Flavour {
+    /// The name of its directory in the cache.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cloud => "cloud",
+            Self::Generic => "generic",
+        }
+    }
+}
+
+/// An unpacked kernel package.
+#[derive(Debug, Clone)]
+pub struct Kernel {
+    /// The kernel image.
+    pub image: PathBuf,
+    /// What `uname -r` prints.
+    pub release: String,
+    /// The directory that holds `lib/modules/RELEASE`.
+    pub root: PathBuf,
+}
+
+impl Kernel {
+    /// Finds the kernel in the cache.
+    pub fn find(arch: Arch, flavour: Flavour) -> Result<Self> {
+        let root = place::cache()?.join(arch.name()).join(flavour.name());
+        let image = only_entry(&root.join("boot"), "vmlinuz-")?;
+        let name = image.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let release = name.trim_start_matches("vmlinuz-").to_owned();
+        let root = if root.join("lib/modules").is_dir() { root } else { root.join("usr") };
+        Ok(Self { image, release, root })
+    }
+}
+
+fn only_entry(directory: &Path, prefix: &str) -> Result<PathBuf> {
+    fs::read_dir(directory)
+        .with_context(|| format!("{} (run qemu/setup)", directory.display()))?
+        .flatten()
+        .map(|entry| entry.path())
+        .find(|path| path.file_name().is_some_and(|n| n.to_string_lossy().starts_with(prefix)))
+        .with_context(|| format!("no {prefix}* in {}", directory.display()))
+}
+
+fn tools(arch: Arch) -> Result<PathBuf> {
+    Ok(place::cache()?.join(arch.name()).join("tools"))
+}
+
+fn first_existing(root: &Path, names: &[&str]) -> Result<PathBuf> {
+    let found = names.iter().map(|name| root.join(name)).find(|path| path.exists());
+    found.with_context(|| format!("none of {names:?} in {} (run qemu/setup)", root.display()))
+}
+
+/// Debian's static busybox.
+pub fn busybox(arch: Arch) -> Result<PathBuf> {
+    first_existing(&tools(arch)?, &["bin/busybox", "usr/bin/busybox"])
+}
+
+/// Debian's kexec and every library that it loads: path in the guest and file
+/// on the host.
+pub fn kexec_tools(arch: Arch) -> Result<Vec<(String, PathBuf)>> {
+    let root = tools(arch)?;
+    let kexec = first_existing(&root, &["sbin/kexec", "usr/sbin/kexec"])?;
+    let loader = match arch {
+        Arch::X86_64 => "lib64/ld-linux-x86-64.so.2",
+        Arch::Aarch64 => "lib/ld-linux-aarch64.so.1",
+    };
+    let mut files = vec![("sbin/kexec".to_owned(), kexec.clone())];
+    let mut wanted = vec![kexec];
+    let mut seen = BTreeSet::new();
+    while let Some(file) = wanted.pop() {
+        for library in needed(&file)? {
+            if seen.insert(library.clone()) {
+                let path = find_library(&root, arch, &library)?;
+                files.push((guest_path(&library, loader), path.clone()));
+                wanted.push(path);
+            }
+        }
+    }
+    Ok(files)
+}
+
+/// The dynamic loader is found by its full path, a library in /lib.
+fn guest_path(library: &str, loader: &str) -> String {
+    if loader.ends_with(library) { loader.to_owned() } else { format!("lib/{library}") }
+}
+
+fn find_library(root: &Path, arch: Arch, library: &str) -> Result<PathBuf> {
+    let directories = ["lib", "usr/lib"].map(|d| format!("{d}/{arch}-linux-gnu/{library}"));
+    first_existing(root, &directories.each_ref().map(String::as_str))
+}
+
+/// The NEEDED entries of an ELF file, and the interpreter of a program.
+fn needed(file: &Path) -> Result<Vec<String>> {
+    let text = command::output(Command::new("readelf").arg("-d").arg("-l").arg(file))?;
+    Ok(text.lines().filter_map(library_name).collect())
+}
+
+fn library_name(line: &str) -> Option<String> {
+    if let Some((_, rest)) = line.split_once("(NEEDED)") {
+        return Some(rest.split_once('[')?.1.trim_end_matches(']').to_owned());
+    }
+    let (_, interpreter) = line.split_once("program interpreter: ")?;
+    Some(interpreter.trim_end_matches(']').rsplit('/').next()?.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readelf_names_the_libraries_and_the_loader() {
+        let needed = " 0x01 (NEEDED)             Shared library: [libz.so.1]";
+        assert_eq!(library_name(needed).as_deref(), Some("libz.so.1"));
+        let loader = "      [Requesting program interpreter: /lib64/ld-linux-x86-64.so.2]";
+        assert_eq!(library_name(loader).as_deref(), Some("ld-linux-x86-64.so.2"));
+        assert_eq!(library_name(" 0x0e (SONAME) Library soname: [libz.so.1]"), None);
+    }
+}

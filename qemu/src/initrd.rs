@@ -1,0 +1,140 @@
+//! Initial file systems made of busybox and a script: the next system, which
+//! says where it is, and the incumbent for the benchmark, kexec-tools.
+//!
+//! They stay uncompressed: every measured row then loads and hashes the same
+//! bytes, and none pays for a decompressor. /dev/console comes from the archive
+//! inside Debian's kernels.
+
+use crate::guest;
+use anyhow::{Context, Result};
+use mkinitramfs::cpio::Archive;
+use std::fs;
+use std::path::Path;
+use turnout::arch::Arch;
+
+/// What the next system's shell prints when it waits for a command.
+pub const PROMPT: &str = "demo:/# ";
+/// How the line begins with which the next system says that it runs.
+pub const REACHED: &str = "Turnout demo: reached ";
+/// A line of the next system's script that means nothing: flipping a byte of it
+/// changes the digest and leaves a system that would boot.
+pub const SPARE_LINE: &str = "# spare: flipping a byte here would go unnoticed";
+
+/// The script of the next system. It is named by `demo.name=` on its command
+/// line, so that one initrd serves several entries.
+const NEXT_INIT: &str = r#"#!/bin/busybox sh
+# spare: flipping a byte here would go unnoticed
+/bin/busybox mkdir -p /bin /proc /sys /dev
+/bin/busybox --install -s /bin
+export PATH=/bin
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev 2>/dev/null
+name=unnamed
+for word in $(cat /proc/cmdline); do
+    case "$word" in demo.name=*) name="${word#demo.name=}" ;; esac
+done
+[ -x /ticks ] && echo "next clock: $(/ticks)"
+echo
+echo "Turnout demo: reached $name, kernel $(uname -r) $(uname -m)"
+echo "next cmdline: $(cat /proc/cmdline)"
+[ -e /second ] && echo "next second initrd: $(cat /second)"
+echo "A shell of the next system. 'poweroff -f' ends the machine."
+export PS1='demo:\w# '
+setsid cttyhack sh
+poweroff -f
+"#;
+
+/// A boot script as people write it: mount, kexec -l, kexec -e.
+const INCUMBENT_INIT: &str = r#"#!/bin/busybox sh
+start=$(/ticks)
+/bin/busybox --install -s /bin
+export PATH=/bin:/sbin
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev 2>/dev/null
+while [ ! -b @DEVICE@ ]; do usleep 1000; done
+mount -t ext4 -o ro @DEVICE@ /boot
+begin=$(/ticks)
+kexec @MODE@ -l /boot@LINUX@ --initrd=/boot@INITRD@ --command-line='@OPTIONS@' || exec sh
+end=$(/ticks)
+umount /boot
+jump=$(/ticks)
+echo "incumbent ticks: ${start% *} ${begin% *} ${end% *} ${jump% *}"
+kexec -e
+exec sh
+"#;
+
+/// How the incumbent's script loads the next kernel.
+#[derive(Debug)]
+pub struct Incumbent<'a> {
+    /// `-c` (kexec_load) or `-s` (kexec_file_load).
+    pub mode: &'a str,
+    /// The block device of the boot partition.
+    pub device: &'a str,
+    /// The kernel's path on it.
+    pub linux: &'a str,
+    /// The initrd's path on it.
+    pub initrd: &'a str,
+    /// The next kernel's command line.
+    pub options: &'a str,
+}
+
+/// The next system's initrd; `ticks` is the helper that prints the clock, for
+/// machines that are timed.
+pub fn next_system(arch: Arch, ticks: Option<&Path>) -> Result<Vec<u8>> {
+    let mut archive = Archive::default();
+    archive.file("/init", 0o755, NEXT_INIT.as_bytes().to_vec());
+    add_program(&mut archive, "/bin/busybox", &guest::busybox(arch)?)?;
+    if let Some(ticks) = ticks {
+        add_program(&mut archive, "/ticks", ticks)?;
+    }
+    archive.write()
+}
+
+/// An initrd that holds one text, /second, to be put after another.
+pub fn second(text: &str) -> Result<Vec<u8>> {
+    let mut archive = Archive::default();
+    archive.file("/second", 0o644, text.as_bytes().to_vec());
+    archive.write()
+}
+
+/// The incumbent's initramfs: Debian's kexec-tools with busybox.
+pub fn incumbent(arch: Arch, ticks: &Path, plan: &Incumbent<'_>) -> Result<Vec<u8>> {
+    let script = INCUMBENT_INIT
+        .replace("@MODE@", plan.mode)
+        .replace("@DEVICE@", plan.device)
+        .replace("@LINUX@", plan.linux)
+        .replace("@INITRD@", plan.initrd)
+        .replace("@OPTIONS@", plan.options);
+    let mut archive = Archive::default();
+    archive.file("/init", 0o755, script.into_bytes());
+    ["proc", "sys", "dev", "boot"].iter().for_each(|path| archive.directory(path));
+    add_program(&mut archive, "/bin/busybox", &guest::busybox(arch)?)?;
+    add_program(&mut archive, "/ticks", ticks)?;
+    for (path, file) in guest::kexec_tools(arch)? {
+        add_program(&mut archive, &path, &file)?;
+    }
+    archive.write()
+}
+
+fn add_program(archive: &mut Archive, path: &str, file: &Path) -> Result<()> {
+    let content = fs::read(file).with_context(|| file.display().to_string())?;
+    archive.file(path, 0o755, content);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_spare_line_is_in_the_script_once() {
+        assert_eq!(NEXT_INIT.matches(SPARE_LINE).count(), 1);
+    }
+
+    #[test]
+    fn the_prompt_is_what_the_shell_prints_in_the_root_directory() {
+        assert!(NEXT_INIT.contains(&PROMPT.replace('/', "\\w")), "{PROMPT}");
+    }
+}

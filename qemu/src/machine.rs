@@ -1,0 +1,218 @@
+//! QEMU machines: the command line for each architecture, and whether KVM
+//! really works here.
+
+use crate::serial::{Console, Event};
+use crate::{command, guest, initrd, place};
+use anyhow::{Result, bail};
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+use turnout::arch::Arch;
+
+/// The bus that a disk hangs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bus {
+    /// virtio-blk: a module in all of Debian's kernels.
+    Virtio,
+    /// NVMe: built into the cloud kernels.
+    Nvme,
+}
+
+/// What executes the guest's instructions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accelerator {
+    /// QEMU's translator: slow, and works everywhere.
+    Tcg,
+    /// The translator with one instruction a nanosecond: guest time is the
+    /// same on every host.
+    Counted,
+    /// The host's processor.
+    Kvm,
+}
+
+/// Where the guest's serial port goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Serial {
+    /// This process's terminal, raw; Ctrl-A X ends QEMU, Ctrl-C goes to the guest.
+    Terminal,
+    /// A pipe.
+    Pipe,
+}
+
+/// A machine to start.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    /// The processor architecture.
+    pub arch: Arch,
+    /// The first kernel.
+    pub kernel: PathBuf,
+    /// Its initramfs.
+    pub initramfs: PathBuf,
+    /// Words to add to its command line.
+    pub options: String,
+    /// Disk images; the guest's writes are thrown away.
+    pub disks: Vec<(Bus, PathBuf)>,
+    /// What executes it.
+    pub accelerator: Accelerator,
+    /// Whether a reset starts the machine again; otherwise it ends QEMU.
+    pub reboot: bool,
+    /// A socket for QEMU's monitor; it comes with a keyboard.
+    pub monitor: Option<PathBuf>,
+    /// The CPU model, where the usual one will not do.
+    pub cpu: Option<&'static str>,
+    /// More arguments for QEMU, last.
+    pub extra: Vec<String>,
+}
+
+impl Machine {
+    /// A machine without disks.
+    pub fn new(arch: Arch, kernel: PathBuf, initramfs: PathBuf) -> Self {
+        Self {
+            arch,
+            kernel,
+            initramfs,
+            options: String::new(),
+            disks: Vec::new(),
+            accelerator: Accelerator::Tcg,
+            reboot: false,
+            monitor: None,
+            cpu: None,
+            extra: Vec::new(),
+        }
+    }
+
+    /// The QEMU command line.
+    pub fn command(&self, serial: Serial) -> Command {
+        let mut qemu = Command::new(format!("qemu-system-{}", self.arch));
+        self.add_board(&mut qemu);
+        qemu.args(["-m", "1G", "-display", "none", "-nic", "none", "-serial"]);
+        qemu.arg(if serial == Serial::Terminal { "mon:stdio" } else { "stdio" });
+        if !self.reboot {
+            qemu.arg("-no-reboot");
+        }
+        self.add_monitor(&mut qemu, serial);
+        qemu.arg("-kernel").arg(&self.kernel).arg("-initrd").arg(&self.initramfs);
+        qemu.arg("-append").arg(self.first_command_line());
+        for ((bus, path), index) in self.disks.iter().zip(0_usize..) {
+            add_disk(&mut qemu, *bus, path, index);
+        }
+        qemu.args(&self.extra);
+        qemu
+    }
+
+    /// A GICv3 without EFI must not use LPIs in the first kernel: the next one
+    /// would have the interrupt controller write into its own text. A counted
+    /// machine polls when idle: otherwise its clock leaps to the next timer
+    /// whenever the guest waits for the host's disk (seen: half a minute).
+    fn first_command_line(&self) -> String {
+        let fixed = match (self.arch, self.accelerator) {
+            (Arch::X86_64, Accelerator::Counted) => "console=ttyS0 idle=poll",
+            (Arch::X86_64, _) => "console=ttyS0",
+            (Arch::Aarch64, Accelerator::Counted) => "console=ttyAMA0 irqchip.gicv3_nolpi=1 nohlt",
+            (Arch::Aarch64, _) => "console=ttyAMA0 irqchip.gicv3_nolpi=1",
+        };
+        let panic = if self.reboot { "panic=5" } else { "panic=-1" };
+        format!("{fixed} {panic} {}", self.options).trim_end().to_owned()
+    }
+
+    /// Timed machines get neither random instructions nor seeds nor the host's
+    /// clock: those would make two runs differ.
+    fn add_board(&self, qemu: &mut Command) {
+        let counted = self.accelerator == Accelerator::Counted;
+        let (board, cpu) = match (self.arch, self.accelerator) {
+            (Arch::X86_64, Accelerator::Kvm) => ("q35", "host"),
+            (Arch::X86_64, Accelerator::Counted) => ("q35", "max,-rdrand,-rdseed"),
+            (Arch::X86_64, Accelerator::Tcg) => ("q35", "max"),
+            (Arch::Aarch64, Accelerator::Kvm) => ("virt,gic-version=3", "host"),
+            (Arch::Aarch64, Accelerator::Counted) => {
+                ("virt,gic-version=3,dtb-randomness=off", "cortex-a57")
+            }
+            (Arch::Aarch64, Accelerator::Tcg) => ("virt,gic-version=3", "cortex-a57"),
+        };
+        qemu.args(["-M", board, "-cpu", self.cpu.unwrap_or(cpu), "-accel"]);
+        qemu.arg(if self.accelerator == Accelerator::Kvm { "kvm" } else { "tcg" });
+        if counted {
+            qemu.args(["-icount", "shift=0,sleep=off", "-rtc", "base=2024-01-01,clock=vm"]);
+        }
+    }
+
+    fn add_monitor(&self, qemu: &mut Command, serial: Serial) {
+        if let Some(socket) = &self.monitor {
+            let address = format!("unix:{},server=on,wait=off", socket.display());
+            qemu.args(["-monitor", &address]);
+            if self.arch == Arch::Aarch64 {
+                qemu.args(["-device", "virtio-keyboard-pci"]);
+            }
+        } else if serial == Serial::Pipe {
+            qemu.args(["-monitor", "none"]);
+        }
+    }
+}
+
+fn add_disk(qemu: &mut Command, bus: Bus, path: &std::path::Path, index: usize) {
+    let path = path.display().to_string().replace(',', ",,");
+    qemu.args(["-drive", &format!("file={path},format=raw,if=none,id=disk{index},snapshot=on")]);
+    let device = match bus {
+        Bus::Virtio => format!("virtio-blk-pci,drive=disk{index}"),
+        Bus::Nvme => format!("nvme,drive=disk{index},serial=turnout{index}"),
+    };
+    qemu.args(["-device", &device]);
+}
+
+/// The accelerator for a machine that a person watches: KVM where a machine
+/// has really booted with it, TCG otherwise. `TURNOUT_ACCEL` decides if set.
+pub fn choose_accelerator(arch: Arch) -> Result<Accelerator> {
+    match std::env::var("TURNOUT_ACCEL").as_deref() {
+        Ok("tcg") => return Ok(Accelerator::Tcg),
+        Ok("kvm") => return Ok(Accelerator::Kvm),
+        Ok(other) => bail!("TURNOUT_ACCEL={other}: tcg or kvm"),
+        Err(_) => {}
+    }
+    let native = std::env::consts::ARCH == arch.name();
+    let device = fs::OpenOptions::new().read(true).write(true).open("/dev/kvm");
+    if !native || device.is_err() {
+        return Ok(Accelerator::Tcg);
+    }
+    let works = remembered_probe()?;
+    println!(
+        "accelerator: {}",
+        if works { "KVM" } else { "TCG (/dev/kvm is there but boots nothing)" }
+    );
+    Ok(if works { Accelerator::Kvm } else { Accelerator::Tcg })
+}
+
+/// The probe's answer holds until the host boots again.
+fn remembered_probe() -> Result<bool> {
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let file = place::cache()?.join("kvm-probe");
+    let known = fs::read_to_string(&file).unwrap_or_default();
+    if let Some((known_boot, answer)) = known.split_once(' ')
+        && known_boot == boot.trim()
+    {
+        return Ok(answer == "works");
+    }
+    let works = probe_kvm()?;
+    fs::write(&file, format!("{} {}", boot.trim(), if works { "works" } else { "fails" }))?;
+    Ok(works)
+}
+
+fn probe_kvm() -> Result<bool> {
+    println!("accelerator: probing KVM, up to 20 s");
+    let scratch = place::Scratch::new("kvm-probe")?;
+    let arch = if cfg!(target_arch = "x86_64") { Arch::X86_64 } else { Arch::Aarch64 };
+    let archive = scratch.path().join("initrd");
+    fs::write(&archive, initrd::next_system(arch, None)?)?;
+    let kernel = guest::Kernel::find(arch, guest::Flavour::Cloud)?;
+    let mut machine = Machine::new(arch, kernel.image, archive);
+    machine.options = "quiet".to_owned();
+    machine.accelerator = Accelerator::Kvm;
+    let mut console = Console::start(&machine, &scratch.path().join("transcript"))?;
+    let event = console.wait_for(&[initrd::REACHED], Duration::from_secs(20))?;
+    Ok(matches!(event, Event::Seen { .. }))
+}
+
+/// Prints the command that starts a machine.
+pub fn announce(qemu: &Command) {
+    println!("{}", command::shown(qemu));
+}

@@ -1,0 +1,58 @@
+//! Uses Turnout's menu over the serial line as a person would: waits until it
+//! is drawn, presses the number of an entry, presses Enter.
+
+use crate::serial::{Console, Event};
+use anyhow::{Context, Result, bail};
+use std::time::Duration;
+
+/// The end of the menu's last line: when it is there, all of the menu is.
+pub const DRAWN: &str = "Enter boots";
+
+/// Chooses the entry with this id.
+pub fn choose(console: &mut Console, id: &str, limit: Duration) -> Result<()> {
+    wait_until_drawn(console, limit)?;
+    let number =
+        number_of(console.text(), id).with_context(|| format!("the menu has no entry \"{id}\""))?;
+    console.send(number.as_bytes())?;
+    std::thread::sleep(Duration::from_millis(300));
+    console.send(b"\r")
+}
+
+/// Waits until the menu is on the screen.
+pub fn wait_until_drawn(console: &mut Console, limit: Duration) -> Result<()> {
+    match console.wait_for(&[DRAWN, "turnout: no boot partition"], limit)? {
+        Event::Seen { index: 0, .. } => Ok(()),
+        Event::Seen { line, .. } => bail!("{line}"),
+        Event::Ended => bail!("the machine ended before it showed a menu"),
+        Event::TimedOut => bail!("no menu within {} s", limit.as_secs()),
+    }
+}
+
+/// The number before the entry: `  2 Title (id) [mark]`, or `2 id [mark]`.
+fn number_of(text: &str, id: &str) -> Option<String> {
+    let row = text.lines().rev().filter_map(row);
+    let mut found = row.filter(|(_, name)| *name == id || name.ends_with(&format!("({id})")));
+    found.next().map(|(number, _)| number.to_owned())
+}
+
+fn row(line: &str) -> Option<(&str, &str)> {
+    let line = line.trim_start_matches(['>', ' ']);
+    let (number, rest) = line.split_once(' ')?;
+    let (name, _) = rest.rsplit_once('[')?;
+    number.parse::<u8>().is_ok().then(|| (number, name.trim_end()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_found_by_its_id_whatever_its_title() {
+        let text = "Turnout (locked)\n\n> 1 Debian 12 (good)     [ready]\n  2 Debian (tampered) \
+                    [ready]\n  3 unsigned    [refused(UNSIGNED)]\n\narrows or 1-9";
+        assert_eq!(number_of(text, "good").as_deref(), Some("1"));
+        assert_eq!(number_of(text, "tampered").as_deref(), Some("2"));
+        assert_eq!(number_of(text, "unsigned").as_deref(), Some("3"));
+        assert_eq!(number_of(text, "Debian"), None);
+    }
+}

@@ -1,0 +1,39 @@
+//! A guest program: prints the CPU's time counter and the time since this
+//! kernel started keeping time, both in nanoseconds.
+//!
+//! Under QEMU's `-icount shift=0,sleep=off` both counters run on QEMU's virtual
+//! clock, start at zero with the machine and survive kexec, so the difference
+//! of two prints is the guest time between them even across a switch. Outside
+//! such a machine the first number means nothing.
+
+use nix::time::{ClockId, clock_gettime};
+
+fn main() -> Result<(), nix::Error> {
+    let ticks = counter_ns();
+    let up = clock_gettime(ClockId::CLOCK_BOOTTIME)?;
+    println!("{ticks} {}", up.tv_sec() * 1_000_000_000 + up.tv_nsec());
+    Ok(())
+}
+
+/// The time stamp counter: QEMU's virtual clock at one tick a nanosecond.
+#[cfg(target_arch = "x86_64")]
+fn counter_ns() -> u64 {
+    // SAFETY: rdtsc reads a register that Linux leaves readable to programs.
+    #[expect(unsafe_code, reason = "the counter has no system call")]
+    unsafe {
+        core::arch::x86_64::_rdtsc()
+    }
+}
+
+/// The virtual counter, scaled by the frequency it states.
+#[cfg(target_arch = "aarch64")]
+#[expect(unsafe_code, reason = "the counter has no system call")]
+fn counter_ns() -> u64 {
+    let (count, frequency): (u64, u64);
+    // SAFETY: reads a register that Linux leaves readable to programs.
+    unsafe { core::arch::asm!("mrs {}, cntvct_el0", out(reg) count, options(nomem, nostack)) };
+    // SAFETY: as above.
+    unsafe { core::arch::asm!("mrs {}, cntfrq_el0", out(reg) frequency, options(nomem, nostack)) };
+    let scaled = u128::from(count) * 1_000_000_000 / u128::from(frequency.max(1));
+    u64::try_from(scaled).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,165 @@
+//! What all cases of one architecture share: programs, keys and kernels; and
+//! how a case turns them into a disk and a machine.
+
+use crate::cases::{Case, Partitions};
+use anyhow::{Context, Result};
+use std::fs;
+use std::path::{Path, PathBuf};
+use turnout::arch::Arch;
+use turnout_qemu::boot_tree::{BootTree, Entry, Image, Key, VIRTIO_MODULES, console};
+use turnout_qemu::build::{self, Tools};
+use turnout_qemu::disk::{self, Content, Partition, Type};
+use turnout_qemu::guest::{Flavour, Kernel};
+use turnout_qemu::initrd;
+use turnout_qemu::machine::{Accelerator, Bus, Machine};
+use turnout_qemu::place::{Scratch, cargo_target};
+
+pub(crate) const LINUX: &str = "/vmlinuz";
+pub(crate) const INITRD: &str = "/initrd.img";
+pub(crate) const SECOND: &str = "/second.img";
+
+pub(crate) struct World {
+    pub(crate) arch: Arch,
+    pub(crate) tools: Tools,
+    pub(crate) key: Key,
+    /// A key that no image trusts.
+    pub(crate) stranger: Key,
+    scratch: Scratch,
+    transcripts: PathBuf,
+    binary: PathBuf,
+    hooked_binary: PathBuf,
+    initrd: Vec<u8>,
+    second: Vec<u8>,
+}
+
+/// A case's boot partition and machine, ready to start.
+pub(crate) struct Prepared {
+    pub(crate) tree: BootTree,
+    pub(crate) machine: Machine,
+    pub(crate) transcript: PathBuf,
+    directory: PathBuf,
+}
+
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        drop(fs::remove_dir_all(&self.directory));
+    }
+}
+
+impl World {
+    pub(crate) fn build(arch: Arch) -> Result<Self> {
+        println!("building for {arch}");
+        let scratch = Scratch::new(&format!("boot-tests-{arch}"))?;
+        let tools = Tools::build()?;
+        let ticks = build::guest_program(arch, "ticks", "ticks", &[])?;
+        let transcripts = cargo_target().join("boot-tests");
+        fs::create_dir_all(&transcripts)?;
+        Ok(Self {
+            arch,
+            key: Key::generate(&tools, scratch.path(), "trusted")?,
+            stranger: Key::generate(&tools, scratch.path(), "stranger")?,
+            binary: build::turnout(arch, &[], scratch.path())?,
+            hooked_binary: build::turnout(arch, &["test-hooks"], scratch.path())?,
+            initrd: initrd::next_system(arch, Some(&ticks))?,
+            second: initrd::second("as signed")?,
+            tools,
+            scratch,
+            transcripts,
+        })
+    }
+
+    pub(crate) fn prepare(&self, case: &Case) -> Result<Prepared> {
+        let directory = self.scratch.subdirectory(case.name)?;
+        let kernel = Kernel::find(self.arch, case.boot.flavour)?;
+        let tree = self.boot_tree(case, &kernel, &directory)?;
+        (case.change)(self, &tree).context("preparing the boot partition")?;
+        let disk = directory.join("disk.img");
+        let partitions = partitions(case.boot.partitions, &tree, &directory)?;
+        disk::build(&partitions, &directory, &disk)?;
+        let initramfs = directory.join("initramfs.img");
+        self.write_image(case, &kernel, &initramfs)?;
+        let mut machine = Machine::new(self.arch, kernel.image, initramfs);
+        machine.options = format!("quiet {}", case.boot.first_options).trim_end().to_owned();
+        machine.disks.push((bus(case.boot.flavour), disk));
+        machine.cpu = case.boot.cpu;
+        if case.boot.counted {
+            machine.accelerator = Accelerator::Counted;
+        }
+        if case.boot.keyboard {
+            machine.monitor = Some(directory.join("monitor"));
+        }
+        let transcript = self.transcripts.join(format!("{}-{}.log", self.arch, case.name));
+        Ok(Prepared { tree, machine, transcript, directory })
+    }
+
+    /// One signed entry, "good", with two initrds.
+    fn boot_tree(&self, case: &Case, kernel: &Kernel, directory: &Path) -> Result<BootTree> {
+        let tree = BootTree::new(directory.join("boot"))?;
+        tree.add_file(LINUX, &kernel.image)?;
+        fs::write(tree.host_path(INITRD), &self.initrd)?;
+        fs::write(tree.host_path(SECOND), &self.second)?;
+        tree.set_loader_conf(case.boot.loader_conf)?;
+        self.add_entry(&tree, "good")?;
+        self.key.sign(&self.tools, &tree, "good", &[])?;
+        Ok(tree)
+    }
+
+    /// Adds an entry like "good", not signed.
+    pub(crate) fn add_entry(&self, tree: &BootTree, id: &str) -> Result<()> {
+        let options = format!("{} quiet demo.name={id} spaced=\"a  b\"", console(self.arch));
+        let initrds = [INITRD, SECOND];
+        let title = format!("Entry {id}");
+        tree.add_entry(&Entry {
+            id,
+            title: &title,
+            linux: LINUX,
+            initrds: &initrds,
+            options: &options,
+        })
+    }
+
+    fn write_image(&self, case: &Case, kernel: &Kernel, out: &Path) -> Result<()> {
+        let modules = modules(self.arch, case);
+        let hooks = case.boot.hooks;
+        let image = Image {
+            ring: Some(&self.key.ring),
+            modules: (!modules.is_empty()).then_some((kernel, modules.as_slice())),
+            config: case.boot.config,
+            hooks,
+            ..Image::new(if hooks { &self.hooked_binary } else { &self.binary })
+        };
+        image.write(&self.tools, out)
+    }
+}
+
+/// The cloud kernels have NVMe and ext4 built in, the generic ones nothing.
+const fn bus(flavour: Flavour) -> Bus {
+    match flavour {
+        Flavour::Cloud => Bus::Nvme,
+        Flavour::Generic => Bus::Virtio,
+    }
+}
+
+fn modules(arch: Arch, case: &Case) -> Vec<&'static str> {
+    let mut modules = Vec::new();
+    if case.boot.flavour == Flavour::Generic {
+        modules.extend(VIRTIO_MODULES);
+    }
+    if case.boot.keyboard && arch == Arch::Aarch64 {
+        modules.extend(["virtio_pci", "virtio_input"]);
+    }
+    modules
+}
+
+fn partitions(which: Partitions, tree: &BootTree, directory: &Path) -> Result<Vec<Partition>> {
+    let empty = directory.join("empty");
+    fs::create_dir_all(&empty)?;
+    Ok(match which {
+        Partitions::Boot => disk::boot_partitions(empty, tree.root()).into(),
+        Partitions::Empty => disk::boot_partitions(empty.clone(), &empty).into(),
+        Partitions::Other => {
+            let content = Content::Ext4(tree.root().to_owned());
+            vec![Partition { kind: Type::Linux, label: "data", content }]
+        }
+    })
+}
