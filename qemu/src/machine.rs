@@ -5,7 +5,7 @@ use crate::serial::{Console, Event};
 use crate::{command, guest, initrd, place};
 use anyhow::{Result, bail};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 use turnout::arch::Arch;
@@ -51,8 +51,11 @@ pub struct Machine {
     pub initramfs: PathBuf,
     /// Words to add to its command line.
     pub options: String,
-    /// Disk images; the guest's writes are thrown away.
+    /// Disk images.
     pub disks: Vec<(Bus, PathBuf)>,
+    /// Whether the guest's writes reach the images; otherwise they are thrown
+    /// away.
+    pub keeps_writes: bool,
     /// What executes it.
     pub accelerator: Accelerator,
     /// Whether a reset starts the machine again; otherwise it ends QEMU.
@@ -74,6 +77,7 @@ impl Machine {
             initramfs,
             options: String::new(),
             disks: Vec::new(),
+            keeps_writes: false,
             accelerator: Accelerator::Tcg,
             reboot: false,
             monitor: None,
@@ -95,7 +99,7 @@ impl Machine {
         qemu.arg("-kernel").arg(&self.kernel).arg("-initrd").arg(&self.initramfs);
         qemu.arg("-append").arg(self.first_command_line());
         for ((bus, path), index) in self.disks.iter().zip(0_usize..) {
-            add_disk(&mut qemu, *bus, path, index);
+            add_disk(&mut qemu, *bus, path, (index, self.keeps_writes));
         }
         qemu.args(&self.extra);
         qemu
@@ -150,9 +154,11 @@ impl Machine {
     }
 }
 
-fn add_disk(qemu: &mut Command, bus: Bus, path: &std::path::Path, index: usize) {
+fn add_disk(qemu: &mut Command, bus: Bus, path: &Path, (index, keeps_writes): (usize, bool)) {
     let path = path.display().to_string().replace(',', ",,");
-    qemu.args(["-drive", &format!("file={path},format=raw,if=none,id=disk{index},snapshot=on")]);
+    let snapshot = if keeps_writes { "off" } else { "on" };
+    let drive = format!("file={path},format=raw,if=none,id=disk{index},snapshot={snapshot}");
+    qemu.args(["-drive", &drive]);
     let device = match bus {
         Bus::Virtio => format!("virtio-blk-pci,drive=disk{index}"),
         Bus::Nvme => format!("nvme,drive=disk{index},serial=turnout{index}"),

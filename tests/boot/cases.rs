@@ -35,6 +35,8 @@ pub(crate) struct Boot {
     /// More words for the first kernel.
     pub(crate) first_options: &'static str,
     pub(crate) cpu: Option<&'static str>,
+    /// Whether the image is open: without a key ring.
+    pub(crate) open: bool,
     /// Whether the binary has the test hooks.
     pub(crate) hooks: bool,
     /// Whether the machine has a keyboard that QEMU's monitor can press.
@@ -63,6 +65,9 @@ pub(crate) enum Expect {
     Ends(&'static [&'static str]),
     /// What is done to the running menu; the machine must boot all the same.
     Acts(fn(&mut Console, &Machine) -> Result<()>),
+    /// These texts, then the prompt of an open image, which turns the machine
+    /// off when told to.
+    Asks(&'static [&'static str]),
 }
 
 const BOTH: &[Arch] = &[Arch::X86_64, Arch::Aarch64];
@@ -76,6 +81,7 @@ const PLAIN: Boot = Boot {
     config: "wait 10\nreset-delay 1\nattempts 1\n",
     first_options: "",
     cpu: None,
+    open: false,
     hooks: false,
     keyboard: false,
     counted: false,
@@ -136,6 +142,18 @@ pub(crate) const CASES: &[Case] = &[
         Boot { loader_conf: "timeout 0\ndefault bad\n", ..PLAIN },
         add_tampered_entry,
         Expect::Boots { after: &["turnout: refused bad: LINUX_DIGEST: "] },
+    ),
+    case(
+        "open_image_boots_what_nobody_signed",
+        Boot { open: true, ..PLAIN },
+        remove_both,
+        Expect::Boots { after: &["turnout: OPEN: "] },
+    ),
+    case(
+        "open_image_asks_when_nothing_boots",
+        Boot { open: true, partitions: Partitions::Empty, ..PLAIN },
+        nothing,
+        Expect::Asks(&["nvme0n1p2: no menu entry in /loader/entries"]),
     ),
     case(
         "empty_partition",

@@ -5,6 +5,7 @@ use crate::world::{Prepared, World};
 use anyhow::{Context, Result, bail, ensure};
 use std::fs;
 use std::time::Duration;
+use turnout::bundle::Digest;
 use turnout_qemu::command;
 use turnout_qemu::initrd::{PROMPT, REACHED};
 use turnout_qemu::machine::Serial;
@@ -13,14 +14,19 @@ use turnout_qemu::serial::{Console, Event};
 pub(crate) const DEADLINE: Duration = Duration::from_secs(240);
 const SHOWN_LINES: usize = 40;
 
-/// Gives the guest time at which the next system ran, where it was counted.
+/// Gives the guest time, in seconds: where it was counted, at which the next
+/// system ran; elsewhere, from the start of PID 1 to its last word.
 pub(crate) fn run(world: &World, case: &Case) -> Result<Option<f64>> {
     let prepared = world.prepare(case)?;
+    let before = Digest::of(&fs::read(&prepared.disk)?);
     let mut console = Console::start(&prepared.machine, &prepared.transcript)?;
-    match check(&mut console, &prepared, case) {
+    let checked =
+        check(&mut console, &prepared, case).and_then(|()| check_unwritten(&prepared, before));
+    match checked {
         Ok(()) => {
             fs::remove_file(&prepared.transcript)?;
-            Ok(guest_seconds(console.text()).filter(|_| case.boot.counted))
+            let text = console.text();
+            Ok(if case.boot.counted { counted_seconds(text) } else { last_word(text) })
         }
         Err(error) => {
             let command = command::shown(&prepared.machine.command(Serial::Pipe));
@@ -45,6 +51,12 @@ fn check(console: &mut Console, prepared: &Prepared, case: &Case) -> Result<()> 
             texts.iter().try_for_each(|text| see(console, text))?;
             never_boots(console)
         }
+        Expect::Asks(texts) => {
+            texts.iter().try_for_each(|text| see(console, text))?;
+            see(console, "recovery> ")?;
+            console.send(b"poweroff\r")?;
+            never_boots(console)
+        }
         Expect::Acts(act) => {
             act(console, &prepared.machine)?;
             boots(console, prepared)
@@ -62,11 +74,20 @@ pub(crate) fn see(console: &mut Console, text: &str) -> Result<()> {
     }
 }
 
-/// The next system runs, its command line is the manifest's, and it powers off.
+/// No boot writes to a disk, whatever happens in it.
+fn check_unwritten(prepared: &Prepared, before: Digest) -> Result<()> {
+    let after = Digest::of(&fs::read(&prepared.disk)?);
+    ensure!(before == after, "the disk was written to");
+    Ok(())
+}
+
+/// The next system runs, its command line is the manifest's (the menu's, where
+/// there is no manifest), and it powers off.
 fn boots(console: &mut Console, prepared: &Prepared) -> Result<()> {
-    let manifest = fs::read_to_string(prepared.tree.host_path("turnout/good.manifest"))?;
-    let options = manifest.lines().find_map(|line| line.strip_prefix("options "));
-    let options = options.context("the manifest has no options")?;
+    let read = |path: &str| fs::read_to_string(prepared.tree.host_path(path));
+    let text = read("turnout/good.manifest").or_else(|_| read("loader/entries/good.conf"))?;
+    let options = text.lines().find_map(|line| line.strip_prefix("options "));
+    let options = options.context("there are no options")?;
     see_end_of(console, REACHED)?;
     see_end_of(console, PROMPT)?;
     let line = console.text().lines().find_map(|line| line.strip_prefix("next cmdline: "));
@@ -91,8 +112,20 @@ fn never_boots(console: &mut Console) -> Result<()> {
     Ok(())
 }
 
+/// When PID 1 last said how long it had been running.
+fn last_word(text: &str) -> Option<f64> {
+    let said = |line: &str| {
+        let (_, time) = line.rsplit_once("by kexec_load, ").or_else(|| {
+            line.rsplit_once("by kexec_file_load, ")
+                .or_else(|| line.split_once("turnout: elapsed "))
+        })?;
+        time.split(' ').next()?.parse().ok()
+    };
+    text.lines().rev().find_map(said)
+}
+
 /// The counter that the next system printed first.
-fn guest_seconds(text: &str) -> Option<f64> {
+fn counted_seconds(text: &str) -> Option<f64> {
     let line = text.lines().find_map(|line| line.strip_prefix("next clock: "))?;
     let nanoseconds: f64 = line.split(' ').next()?.parse().ok()?;
     Some(nanoseconds / 1e9)

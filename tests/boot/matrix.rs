@@ -110,8 +110,8 @@ fn run_one(arch: Arch, case: &Case, worlds: &[World]) -> bool {
     let host = start.elapsed().as_secs_f32();
     match result {
         Ok(guest) => {
-            let guest = guest.map_or_else(String::new, |seconds| format!(", guest {seconds:.3} s"));
-            println!("ok     {arch}/{} (host {host:.1} s{guest})", case.name);
+            let guest = guest.map_or_else(|| "-".to_owned(), |seconds| format!("{seconds:.3} s"));
+            println!("ok     {arch}/{} (guest {guest}, host {host:.1} s)", case.name);
             true
         }
         Err(error) => {

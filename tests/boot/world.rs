@@ -37,6 +37,7 @@ pub(crate) struct Prepared {
     pub(crate) tree: BootTree,
     pub(crate) machine: Machine,
     pub(crate) transcript: PathBuf,
+    pub(crate) disk: PathBuf,
     directory: PathBuf,
 }
 
@@ -79,8 +80,10 @@ impl World {
         let initramfs = directory.join("initramfs.img");
         self.write_image(case, &kernel, &initramfs)?;
         let mut machine = Machine::new(self.arch, kernel.image, initramfs);
-        machine.options = format!("quiet {}", case.boot.first_options).trim_end().to_owned();
-        machine.disks.push((bus(case.boot.flavour), disk));
+        let options = format!("quiet turnout.ticks {}", case.boot.first_options);
+        options.trim_end().clone_into(&mut machine.options);
+        machine.disks.push((bus(case.boot.flavour), disk.clone()));
+        machine.keeps_writes = true;
         machine.cpu = case.boot.cpu;
         if case.boot.counted {
             machine.accelerator = Accelerator::Counted;
@@ -89,7 +92,7 @@ impl World {
             machine.monitor = Some(directory.join("monitor"));
         }
         let transcript = self.transcripts.join(format!("{}-{}.log", self.arch, case.name));
-        Ok(Prepared { tree, machine, transcript, directory })
+        Ok(Prepared { tree, machine, transcript, disk, directory })
     }
 
     /// One signed entry, "good", with two initrds.
@@ -122,7 +125,7 @@ impl World {
         let modules = modules(self.arch, case);
         let hooks = case.boot.hooks;
         let image = Image {
-            ring: Some(&self.key.ring),
+            ring: (!case.boot.open).then_some(self.key.ring.as_path()),
             modules: (!modules.is_empty()).then_some((kernel, modules.as_slice())),
             config: case.boot.config,
             hooks,
