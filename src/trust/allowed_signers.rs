@@ -9,7 +9,7 @@
 use core::fmt;
 
 use super::key::{self, KEY_TYPE, PublicKey, Weakness};
-use super::{MAX_FILE, Shown, line_of};
+use super::{AtLine, MAX_FILE, Shown, line_of};
 
 /// Most keys in a ring.
 pub const MAX_KEYS: usize = 64;
@@ -36,13 +36,7 @@ pub struct Key {
 }
 
 /// Why a file is not a key ring.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Error {
-    /// Line, from 1.
-    pub line: u32,
-    /// What is wrong there.
-    pub problem: Problem,
-}
+pub type Error = AtLine<Problem>;
 
 /// What is wrong in a line of a key ring.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -302,14 +296,6 @@ fn public_key(text: &str) -> Result<PublicKey, Problem> {
         None => Ok(key),
     }
 }
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: {}", self.line, self.problem)
-    }
-}
-
-impl core::error::Error for Error {}
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

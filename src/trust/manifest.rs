@@ -8,7 +8,7 @@
 use core::fmt::{self, Write as _};
 use core::str::FromStr;
 
-use super::{MAX_FILE, Shown, line_of};
+use super::{AtLine, MAX_FILE, Shown, line_of};
 use crate::arch::Arch;
 use crate::bundle::Digest;
 
@@ -61,13 +61,7 @@ pub struct File {
 }
 
 /// Why a text is not a manifest.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Error {
-    /// Line, from 1.
-    pub line: u32,
-    /// What is wrong there.
-    pub problem: Problem,
-}
+pub type Error = AtLine<Problem>;
 
 /// What is wrong in a line of a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -404,14 +398,6 @@ fn nibble(digit: u8) -> Option<u8> {
         _ => None,
     }
 }
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: {}", self.line, self.problem)
-    }
-}
-
-impl core::error::Error for Error {}
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -40,6 +40,23 @@ pub fn signature_path(entry: &str) -> String {
     format!("/turnout/{entry}.manifest.sig")
 }
 
+/// What is wrong in a line of a text: a manifest, a key ring, a signature file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AtLine<P> {
+    /// Line, from 1.
+    pub line: u32,
+    /// What is wrong there.
+    pub problem: P,
+}
+
+impl<P: fmt::Display> fmt::Display for AtLine<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.problem)
+    }
+}
+
+impl<P: fmt::Debug + fmt::Display> core::error::Error for AtLine<P> {}
+
 /// A value from an untrusted file as an error message shows it: in quotes,
 /// short, and safe for a console.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256, Sha512};
 
 use super::key::{self, PublicKey};
 use super::wire::{Wire, put_string};
-use super::{Shown, line_of};
+use super::{AtLine, Shown, line_of};
 
 const BEGIN: &str = "-----BEGIN SSH SIGNATURE-----";
 const END: &str = "-----END SSH SIGNATURE-----";
@@ -43,15 +43,9 @@ pub struct Signature {
     pub signature: [u8; 64],
 }
 
-/// Why a file is not a list of signatures.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Error {
-    /// Line, from 1; for what is wrong inside the base64, the first line of
-    /// that signature.
-    pub line: u32,
-    /// What is wrong there.
-    pub problem: Problem,
-}
+/// Why a file is not a list of signatures. What is wrong inside the base64 is
+/// said of the first line of that signature.
+pub type Error = AtLine<Problem>;
 
 /// What is wrong in a signature file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -232,14 +226,6 @@ impl Signature {
         self.key.verify(&data, &self.signature)
     }
 }
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: {}", self.line, self.problem)
-    }
-}
-
-impl core::error::Error for Error {}
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
