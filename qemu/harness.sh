@@ -8,7 +8,7 @@ harness() { # PROGRAM ARGUMENTS...
     shift
     tree="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
     "$tree/qemu/setup" --fast
-    (cd "$tree" && cargo build --quiet -p turnout-qemu --bin "$program")
+    (cd "$tree" && cargo build -p turnout-qemu --bin "$program")
     local target="${CARGO_TARGET_DIR:-$tree/target}"
     [ "${target#/}" = "$target" ] && target="$tree/$target"
     exec "$target/debug/$program" "$@"
