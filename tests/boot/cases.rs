@@ -144,6 +144,16 @@ pub(crate) const CASES: &[Case] = &[
         Expect::Boots { after: &["turnout: refused bad: LINUX_DIGEST: "] },
     ),
     case(
+        "partition_found_by_its_label",
+        Boot {
+            partitions: Partitions::Other,
+            config: "device LABEL=data\nreset-delay 1\nattempts 1\n",
+            ..PLAIN
+        },
+        nothing,
+        Expect::Boots { after: &["boot partition nvme0n1p1 (LABEL=data, ext4)"] },
+    ),
+    case(
         "open_image_boots_what_nobody_signed",
         Boot { open: true, ..PLAIN },
         remove_both,
