@@ -131,7 +131,7 @@ impl Station {
     fn ask(&self) {
         match recovery::ask(&self.console, &self.signals) {
             Wish::Retry => {}
-            Wish::Reset => reset::now(),
+            Wish::Reset => reset::after(self.config.reset_delay, "nothing has booted"),
             Wish::PowerOff => reset::power_off(),
         }
     }

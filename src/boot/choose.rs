@@ -9,7 +9,6 @@ use crate::choose::keys::{Decoder, SEQUENCE_TIMEOUT};
 use crate::choose::screen::{Frame, Size, draw, frame, leave};
 use crate::choose::{Chooser, Step};
 use crate::sys::clock;
-use crate::sys::console::wait;
 
 impl Station {
     /// Index of the entry to boot; `None` if there is none that could.
@@ -76,7 +75,7 @@ impl Screen<'_> {
         let left = until.map(|until| until.saturating_sub(clock::elapsed()));
         let patience = if self.decoder.is_pending() { Some(SEQUENCE_TIMEOUT) } else { None };
         let time = left.into_iter().chain(patience).min();
-        let [typed, signal] = wait([&station.console, &station.signals], time);
+        let [typed, signal] = station.console.wait(&station.signals, time);
         if signal && let Some(note) = station.note_signals() {
             self.chooser.say(&note);
             return Step::Redraw(until);
@@ -85,13 +84,17 @@ impl Screen<'_> {
             self.decoder.give_up();
             return self.chooser.tick(clock::elapsed());
         }
-        self.type_keys(until)
+        let keys = self.station.console.read();
+        if keys.is_empty() {
+            return self.chooser.tick(clock::elapsed());
+        }
+        self.type_keys(&keys, until)
     }
 
-    fn type_keys(&mut self, until: Option<Duration>) -> Step {
+    fn type_keys(&mut self, keys: &[u8], until: Option<Duration>) -> Step {
         let mut step = Step::Wait(until);
-        for byte in self.station.console.read() {
-            let Some(key) = self.decoder.push(byte) else { continue };
+        for byte in keys {
+            let Some(key) = self.decoder.push(*byte) else { continue };
             step = match (step, self.chooser.key(key, clock::elapsed())) {
                 // A key without a meaning must not swallow the redraw that one
                 // before it asked for.

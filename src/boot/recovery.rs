@@ -1,7 +1,7 @@
 //! The plain prompt of an open image that has booted nothing. It offers no
 //! shell and runs nothing: there is nothing else in the image.
 
-use crate::sys::console::{Console, wait};
+use crate::sys::console::Console;
 use crate::sys::signal::Signals;
 use crate::text::printable;
 
@@ -17,9 +17,13 @@ const HELP: &str = "retry (look for the boot partition again), reset, poweroff";
 /// Longest line that is kept, in bytes; the rest of it is dropped.
 const MAX_LINE: usize = 128;
 
-/// Asks until one of the words comes.
+/// Asks until one of the words comes. Where nobody can type, the machine is to
+/// be reset.
 pub(super) fn ask(console: &Console, signals: &Signals) -> Wish {
     loop {
+        if console.is_deaf() {
+            return Wish::Reset;
+        }
         console.write(b"recovery> ");
         let line = read_line(console, signals);
         match parse(&line) {
@@ -43,11 +47,15 @@ fn parse(line: &str) -> Option<Wish> {
 fn read_line(console: &Console, signals: &Signals) -> String {
     let mut line = String::new();
     loop {
-        let [typed, signal] = wait([console, signals], None);
+        let [typed, signal] = console.wait(signals, None);
         if signal {
             let _ = signals.take();
         }
-        for byte in if typed { console.read() } else { Vec::new() } {
+        let keys = if typed { console.read() } else { Vec::new() };
+        if console.is_deaf() {
+            return line;
+        }
+        for byte in keys {
             match byte {
                 b'\r' | b'\n' => {
                     console.line("");

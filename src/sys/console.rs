@@ -3,11 +3,14 @@
 //! Output processing stays on, so that a line printed with a bare LF by
 //! anybody (a panic, the standard library) still reads right.
 
+use core::cell::Cell;
 use std::fs::File;
 use std::io::Write as _;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::termios::{
     InputFlags, LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcdrain, tcgetattr, tcsetattr,
@@ -16,6 +19,8 @@ use nix::sys::termios::{
 use super::{Error, file};
 
 const DEVICE: &str = "/dev/console";
+/// In its place on a machine without one: the boot goes on unseen.
+const NOTHING: &str = "/dev/null";
 const PRINTK: &str = "/proc/sys/kernel/printk";
 /// A terminal that does not tell its size: a serial line.
 const DEFAULT_SIZE: (u16, u16) = (80, 25);
@@ -24,29 +29,29 @@ const DEFAULT_SIZE: (u16, u16) = (80, 25);
 #[derive(Debug)]
 pub struct Console {
     device: File,
+    /// Nothing will ever be typed: the line hung up, or there is none.
+    deaf: Cell<bool>,
     cooked: Option<Termios>,
     printk: Option<String>,
 }
 
 impl Console {
     /// Opens /dev/console, makes it standard input, output and error, and sets
-    /// it raw.
+    /// it raw. A machine without a console boots all the same.
     ///
     /// # Errors
-    /// The errno of the open.
+    /// The errno of the open, if not even /dev/null is there.
     pub fn open() -> Result<Self, Error> {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        let device = File::options()
-            .read(true)
-            .write(true)
-            .custom_flags(nix::libc::O_NOCTTY | nix::libc::O_CLOEXEC)
-            .open(DEVICE)
-            .map_err(|source| Error::new(DEVICE, source))?;
+        let device = open(DEVICE).or_else(|_| open(NOTHING))?;
         become_stdio(&device);
-        let cooked = tcgetattr(&device).ok();
-        let console = Self { device, cooked, printk: file::read_line(PRINTK).ok() };
+        let console = Self::on(device);
         console.raw();
         Ok(console)
+    }
+
+    fn on(device: File) -> Self {
+        let cooked = tcgetattr(&device).ok();
+        Self { device, deaf: Cell::new(false), cooked, printk: file::read_line(PRINTK).ok() }
     }
 
     /// Keys arrive one by one, unechoed, and none of them sends a signal.
@@ -90,13 +95,35 @@ impl Console {
         let _ = tcdrain(&self.device);
     }
 
-    /// Takes the bytes that were typed; call it when [`wait`] says there are
-    /// some.
+    /// Takes the bytes that were typed; call it when [`Console::wait`] says
+    /// there are some. A line that has hung up can be read for ever and gives
+    /// nothing: it is not waited for again.
     #[must_use]
     pub fn read(&self) -> Vec<u8> {
         let mut buffer = [0; 64];
-        let len = nix::unistd::read(&self.device, &mut buffer).unwrap_or(0);
+        let len = match nix::unistd::read(&self.device, &mut buffer) {
+            Err(Errno::EINTR | Errno::EAGAIN) => return Vec::new(),
+            other => other.unwrap_or(0),
+        };
+        self.deaf.set(len == 0);
         buffer.get(..len).unwrap_or_default().to_vec()
+    }
+
+    /// Whether nobody can type here any more.
+    #[must_use]
+    pub const fn is_deaf(&self) -> bool {
+        self.deaf.get()
+    }
+
+    /// Waits for a key, for `other` or for the time, and tells which of the
+    /// first two came.
+    #[must_use]
+    pub fn wait(&self, other: &dyn AsFd, time: Option<Duration>) -> [bool; 2] {
+        if self.is_deaf() {
+            let [other] = wait([other], time);
+            return [false, other];
+        }
+        wait([self, other], time)
     }
 
     /// Columns and rows; 80 by 25 where the terminal does not know.
@@ -134,6 +161,15 @@ impl AsFd for Console {
     }
 }
 
+fn open(path: &str) -> Result<File, Error> {
+    File::options()
+        .read(true)
+        .write(true)
+        .custom_flags(nix::libc::O_NOCTTY | nix::libc::O_CLOEXEC)
+        .open(path)
+        .map_err(|source| Error::new(path, source))
+}
+
 /// What a panic prints has to reach the console that is in use.
 fn become_stdio(device: &File) {
     let _ = nix::unistd::dup2_stdin(device);
@@ -157,4 +193,43 @@ pub fn wait<const N: usize>(fds: [&dyn AsFd; N], time: Option<Duration>) -> [boo
     let mut polled = fds.map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN));
     let _ = poll(&mut polled, timeout);
     polled.map(|fd| fd.any().unwrap_or(false))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixStream;
+
+    fn on(end: UnixStream) -> Console {
+        Console::on(File::from(std::os::fd::OwnedFd::from(end)))
+    }
+
+    #[test]
+    fn what_was_typed_is_read_and_the_line_stays_open() {
+        let (mut person, end) = UnixStream::pair().unwrap();
+        let (_other, quiet) = UnixStream::pair().unwrap();
+        let console = on(end);
+        person.write_all(b"j\r").unwrap();
+        assert_eq!(console.wait(&quiet, None), [true, false]);
+        assert_eq!(console.read(), b"j\r");
+        assert!(!console.is_deaf());
+    }
+
+    #[test]
+    fn a_line_that_hung_up_is_not_waited_for_again() {
+        let (person, end) = UnixStream::pair().unwrap();
+        let (_other, quiet) = UnixStream::pair().unwrap();
+        let console = on(end);
+        drop(person);
+        assert_eq!(console.wait(&quiet, None), [true, false]);
+        assert_eq!(console.read(), b"");
+        assert!(console.is_deaf());
+        assert_eq!(console.wait(&quiet, Some(Duration::ZERO)), [false, false]);
+    }
+
+    #[test]
+    fn a_terminal_without_a_size_has_80_columns_and_25_rows() {
+        let (_person, end) = UnixStream::pair().unwrap();
+        assert_eq!(on(end).size(), DEFAULT_SIZE);
+    }
 }
