@@ -2,6 +2,7 @@
 
 use crate::bench::{Report, Row};
 use std::fmt;
+use turnout::arch::Arch;
 
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
@@ -50,11 +51,13 @@ pub fn of(report: &Report) -> Vec<Budget> {
         size("purgatory", report.sizes.purgatory, 64 * KIB),
         size("initramfs without modules, compressed", Some(report.sizes.initramfs), 512 * KIB),
     ];
-    for row in report.rows.iter().filter(|row| row.is_turnout()) {
+    for row in turnout_rows(report) {
         let name = format!("{}: peak RSS of PID 1 above the payload", row.name);
         budgets.push(size(&name, rss_above_payload(row), 4 * MIB));
     }
-    budgets.extend(fastest_incumbent(report).and_then(|limit| time(report, limit)));
+    if let Some(limit) = fastest_incumbent(report) {
+        budgets.extend(turnout_rows(report).map(|row| time(report.arch, row, limit)));
+    }
     budgets
 }
 
@@ -67,16 +70,19 @@ fn fastest_incumbent(report: &Report) -> Option<u64> {
     incumbents.filter_map(|row| row.start_to_jump_ns).min()
 }
 
-/// Turnout's usual engine, the first row, against the faster incumbent.
-fn time(report: &Report, limit: u64) -> Option<Budget> {
-    let row = report.rows.first()?;
-    Some(Budget {
-        name: format!("{} {}: start to jump, against kexec-tools", report.arch, row.name),
+fn turnout_rows(report: &Report) -> impl Iterator<Item = &Row> {
+    report.rows.iter().filter(|row| row.is_turnout())
+}
+
+/// One of Turnout's engines against the faster incumbent.
+fn time(arch: Arch, row: &Row, limit: u64) -> Budget {
+    Budget {
+        name: format!("{arch} {}: start to jump, against kexec-tools", row.name),
         measured: row.start_to_jump_ns,
         limit,
         unit: Unit::Milliseconds,
         binding: false,
-    })
+    }
 }
 
 impl fmt::Display for Budget {
@@ -101,7 +107,6 @@ impl Unit {
 mod tests {
     use super::*;
     use crate::bench::Sizes;
-    use turnout::arch::Arch;
 
     fn report() -> Report {
         let row = |name: &str, jump| Row {
