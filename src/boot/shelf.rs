@@ -116,7 +116,7 @@ fn item((entry, verdict): (&Entry, &Result<Attested, Failure>)) -> Item {
             (true, "ready".to_owned(), format!("signed by {}", signed.signer()))
         }
         Ok(Attested::Unsigned(_)) => {
-            (true, "unsigned".to_owned(), "nobody signed this entry; the image is open".to_owned())
+            (true, "unsigned".to_owned(), "not verified: the image is open".to_owned())
         }
         Err(failure) => (false, failure.mark(), failure.sentence()),
     };
