@@ -1,12 +1,13 @@
 //! The demonstration: a disk with one good entry and two that must not boot,
 //! on the terminal or chosen by a program.
 
+use crate::accelerator;
 use crate::boot_tree::{BootTree, Entry, Image, Key, console, flip, position};
 use crate::build::{self, Tools};
 use crate::disk;
 use crate::guest::{Flavour, Kernel};
 use crate::initrd::{self, PROMPT, REACHED, SPARE_LINE};
-use crate::machine::{Bus, Machine, Serial, announce, choose_accelerator};
+use crate::machine::{Bus, Machine, Serial, announce};
 use crate::menu;
 use crate::place::Scratch;
 use crate::serial::{Console, Event, run_on_terminal};
@@ -60,7 +61,7 @@ impl Demo {
         let mut machine = Machine::new(arch, kernel.image, initramfs);
         machine.options = "quiet".to_owned();
         machine.disks.push((Bus::Nvme, disk));
-        machine.accelerator = choose_accelerator(arch)?;
+        machine.accelerator = accelerator::choose(arch)?;
         Ok(Self { machine, scratch })
     }
 

@@ -4,6 +4,7 @@
 //! It needs no root, mounts nothing, and must never call kexec on the host:
 //! Debian's kernels and tools (`qemu/setup` unpacks them) run in guests only.
 
+pub mod accelerator;
 pub mod bench;
 pub mod boot_tree;
 pub mod budget;

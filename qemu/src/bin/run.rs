@@ -5,7 +5,8 @@ use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use turnout::arch::Arch;
-use turnout_qemu::machine::{Bus, Machine, Serial, announce, choose_accelerator};
+use turnout_qemu::accelerator;
+use turnout_qemu::machine::{Bus, Machine, Serial, announce};
 use turnout_qemu::serial::run_on_terminal;
 use turnout_qemu::setup;
 
@@ -29,7 +30,7 @@ fn run() -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     };
     setup(&["--demo", machine.arch.name()])?;
-    machine.accelerator = choose_accelerator(machine.arch)?;
+    machine.accelerator = accelerator::choose(machine.arch)?;
     announce(&machine.command(Serial::Terminal));
     let status = run_on_terminal(&machine)?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
