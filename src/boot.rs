@@ -19,6 +19,7 @@ use crate::failure::{Failure, Stage};
 use crate::sys::console::Console;
 use crate::sys::signal::Signals;
 use crate::sys::{clock, file, machine, module, mount, panic, reset};
+use crate::text::printable;
 use crate::trust::allowed_signers::KeyRing;
 use crate::trust::verify::{Mode, Policy, Role};
 
@@ -93,8 +94,11 @@ impl Station {
         }
     }
 
+    /// One line or several. Names in it may come from a disk: none of them
+    /// drives the terminal.
     fn say(&self, text: &str) {
-        self.console.line(&format!("turnout: {text}"));
+        let lines: Vec<_> = text.split("\r\n").map(printable).collect();
+        self.console.line(&format!("turnout: {}", lines.join("\r\n")));
     }
 
     fn report(&self, failure: &Failure) {

@@ -3,7 +3,7 @@
 
 use crate::expect::{DEADLINE, see};
 use crate::world::{INITRD, LINUX, SECOND, World};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use std::fs;
 use std::thread::sleep;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use turnout_qemu::guest::Flavour;
 use turnout_qemu::initrd::{self, SPARE_LINE};
 use turnout_qemu::machine::Machine;
 use turnout_qemu::menu;
-use turnout_qemu::serial::{Console, monitor};
+use turnout_qemu::serial::{Console, Event, monitor};
 
 /// One boot.
 pub(crate) struct Case {
@@ -184,6 +184,12 @@ pub(crate) const CASES: &[Case] = &[
     ),
     case("interrupt_and_quit_keys", WAITING_MENU, nothing, Expect::Acts(press_interrupt_and_quit)),
     case(
+        "noise_on_the_line",
+        Boot { loader_conf: "timeout 3\ndefault good\n", ..PLAIN },
+        nothing,
+        Expect::Acts(make_noise),
+    ),
+    case(
         "ctrl_alt_del",
         Boot { keyboard: true, ..WAITING_MENU },
         nothing,
@@ -320,6 +326,19 @@ fn press_interrupt_and_quit(console: &mut Console, _: &Machine) -> Result<()> {
         sleep(Duration::from_millis(300));
     }
     take_the_first_entry(console)
+}
+
+/// Bytes without a meaning, faster than the menu's second, until it boots.
+fn make_noise(console: &mut Console, _: &Machine) -> Result<()> {
+    menu::wait_until_drawn(console, DEADLINE)?;
+    for _ in 0..1000 {
+        console.send(b"\x00\xff\x03")?;
+        let seen = console.wait_for(&["turnout: reading good"], Duration::from_millis(20))?;
+        if matches!(seen, Event::Seen { .. }) {
+            return Ok(());
+        }
+    }
+    bail!("the countdown did not end")
 }
 
 fn press_ctrl_alt_del(console: &mut Console, machine: &Machine) -> Result<()> {
