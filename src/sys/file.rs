@@ -26,6 +26,18 @@ pub fn read_bytes(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
     Ok(bytes)
 }
 
+/// Reads the first `limit` bytes of a file that may be longer.
+///
+/// # Errors
+/// The errno, with the file's name.
+pub fn read_start(path: &str, limit: u64) -> Result<String, Error> {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(limit).read_to_end(&mut bytes))
+        .map_err(|source| Error::new(path, source))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 /// Reads a text file; bytes that are not UTF-8 become U+FFFD.
 ///
 /// # Errors

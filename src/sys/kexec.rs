@@ -20,6 +20,8 @@ use crate::plan::{Engine, MAX_SEGMENTS, Plan, Segment};
 const FILE_NO_INITRAMFS: c_ulong = 4;
 /// KEXEC_ARCH_DEFAULT: whatever runs now.
 const ARCH_DEFAULT: c_ulong = 0;
+/// Outside of KEXEC_ARCH_MASK, and none of the KEXEC_ flags so far.
+const UNKNOWN_FLAGS: c_ulong = 0xff00;
 const LOADED: &str = "/sys/kernel/kexec_loaded";
 const LOAD_DISABLED: &str = "/proc/sys/kernel/kexec_load_disabled";
 
@@ -50,15 +52,27 @@ pub fn load(plan: &Plan<'_>, linux: &Sealed, initrd: Option<&Sealed>) -> Result<
 /// cannot be read, so that nothing is ever loaded by asking.
 #[must_use]
 pub fn has_file_load() -> bool {
-    if only_pid_1("kexec_file_load").is_err() {
-        return false;
-    }
+    let call = c_long::from(__NR_kexec_file_load);
     // SAFETY: no pointer is passed that the kernel could follow: the command
     // line has length 0.
-    let result = unsafe {
-        libc::syscall(c_long::from(__NR_kexec_file_load), -1, -1, 0_usize, 0_usize, 0 as c_ulong)
-    };
-    result == 0 || io::Error::last_os_error().raw_os_error() != Some(libc::ENOSYS)
+    has("kexec_file_load", || unsafe {
+        libc::syscall(call, -1, -1, 0_usize, 0_usize, 0 as c_ulong)
+    })
+}
+
+/// Whether the running kernel has kexec_load. Asked with flags that no kernel
+/// knows, so that nothing is loaded or unloaded by asking.
+#[must_use]
+pub fn has_load() -> bool {
+    let call = c_long::from(__NR_kexec_load);
+    // SAFETY: no pointer is passed that the kernel could follow: there are no
+    // segments.
+    has("kexec_load", || unsafe { libc::syscall(call, 0_usize, 0_usize, 0_usize, UNKNOWN_FLAGS) })
+}
+
+fn has(call: &str, ask: impl FnOnce() -> c_long) -> bool {
+    only_pid_1(call).is_ok()
+        && (ask() == 0 || io::Error::last_os_error().raw_os_error() != Some(libc::ENOSYS))
 }
 
 /// Whether a kernel is loaded for the next kexec.

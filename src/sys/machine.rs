@@ -24,6 +24,9 @@ const FIRMWARE_MAP: &str = "/sys/firmware/memmap";
 const SYSTAB: &str = "/sys/firmware/efi/systab";
 const ACTIVE_CONSOLES: &str = "/sys/class/tty/console/active";
 const LOCKDOWN: &str = "/sys/kernel/security/lockdown";
+/// Bytes of /proc/cpuinfo that surely hold the first CPU's flags. The whole file
+/// grows with the CPUs, beyond any limit that a text file should have.
+const FIRST_CPU: u64 = 16 << 10;
 /// The largest device tree blob that arm64 accepts is 2 MiB.
 const MAX_FDT: u64 = 2 << 20;
 
@@ -67,11 +70,12 @@ fn kilobytes(path: &str, key: &str) -> Option<u64> {
 /// What bears on the choice between the two system calls.
 #[must_use]
 pub fn facts(devicetree: bool) -> Facts {
+    super::mount::security_file_system();
     let lockdown = file::read_text(LOCKDOWN).ok();
     Facts {
         arch: arch(),
         kexec_file_load: super::kexec::has_file_load(),
-        kexec_load: true,
+        kexec_load: super::kexec::has_load(),
         lockdown: lockdown.as_deref().and_then(Lockdown::parse),
         devicetree,
     }
@@ -129,7 +133,7 @@ fn random(bytes: &mut [u8]) -> bool {
 }
 
 fn pc(iomem: &Iomem) -> Result<Pc, Error> {
-    let cpu = file::read_text("/proc/cpuinfo")?;
+    let cpu = file::read_start("/proc/cpuinfo", FIRST_CPU)?;
     Ok(Pc {
         firmware_map: firmware_map(iomem)?,
         boot_params: file::read_bytes("/sys/kernel/boot_params/data".as_ref(), file::MAX_TEXT)?,
@@ -220,6 +224,12 @@ mod tests {
         assert!(memory_for_files() > 0);
         assert!(peak_memory() > 0);
         assert_eq!(kilobytes("/proc/meminfo", "NoSuchKey:"), None);
+    }
+
+    #[test]
+    fn the_start_of_a_long_file_is_enough() {
+        let start = file::read_start("/proc/cpuinfo", 16).unwrap();
+        assert_eq!(start.len(), 16);
     }
 
     #[test]

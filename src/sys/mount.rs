@@ -26,6 +26,14 @@ pub fn kernel_file_systems() -> Result<(), Error> {
     })
 }
 
+/// Mounts the file system that tells of lockdown. A kernel without it has no
+/// lockdown to tell of.
+pub fn security_file_system() {
+    const KIND: &str = "securityfs";
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC | MsFlags::MS_NODEV;
+    let _ = mount(Some(KIND), "/sys/kernel/security", Some(KIND), flags, None::<&str>);
+}
+
 /// Mounts a boot partition on [`BOOT`] so that nothing on it is written or
 /// executed: read-only without journal replay, nosuid, nodev, noexec,
 /// nosymfollow.
