@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use purgatory::{BLOCK_OFFSET, BLOCK_SIZE, Uart};
+use purgatory::{BLOCK_OFFSET, BLOCK_SIZE, Block, Uart};
 
 use super::machine::testing::{q35, q35_6g, virt};
 use super::*;

@@ -1,0 +1,133 @@
+//! What kexec_load does not check: the kernel would take segments anywhere, and
+//! find out after the old system is gone.
+
+use core::fmt;
+
+use super::{MAX_SEGMENTS, Machine, Plan, Segment, span};
+use crate::addr::Range;
+
+impl Plan<'_> {
+    /// Checks what kexec_load does not: that there are 1 to 16 segments of
+    /// whole pages, disjoint, in memory that may be overwritten, at most half
+    /// of all memory; that the entry is in one, and that every checked region
+    /// lies in bytes that are loaded.
+    ///
+    /// # Errors
+    /// The first rule that is broken.
+    pub fn validate(&self, machine: &Machine) -> Result<(), Invalid> {
+        if self.segments.is_empty() || self.segments.len() > MAX_SEGMENTS {
+            return Err(Invalid::Count(self.segments.len()));
+        }
+        let available = machine.available();
+        self.segments.iter().try_for_each(|one| one.validate(machine.page_size, &available))?;
+        let mut sorted: Vec<_> = self.segments.iter().collect();
+        sorted.sort_by_key(|segment| segment.range);
+        if let Some(&[low, high]) =
+            sorted.array_windows().find(|[low, high]| low.range.overlaps(high.range))
+        {
+            return Err(Invalid::Overlap(low.name, high.name));
+        }
+        self.validate_sizes(machine)?;
+        self.validate_targets()
+    }
+
+    fn validate_sizes(&self, machine: &Machine) -> Result<(), Invalid> {
+        let sum = |sum: u64, segment: &Segment<'_>| sum.saturating_add(segment.range.len());
+        let (size, limit) = (self.segments.iter().fold(0, sum), machine.total_ram / 2);
+        if size > limit { Err(Invalid::TooBig { size, limit }) } else { Ok(()) }
+    }
+
+    fn validate_targets(&self) -> Result<(), Invalid> {
+        let is_loaded =
+            |range: Range| self.segments.iter().any(|segment| segment.loaded().contains(range));
+        if !is_loaded(span(self.entry, self.entry.saturating_add(1))) {
+            return Err(Invalid::Entry(self.entry));
+        }
+        for check in &self.checks {
+            if let Some(region) = check.regions.iter().find(|region| !is_loaded(**region)) {
+                return Err(Invalid::Region(check.name.clone(), *region));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Segment<'_> {
+    /// Where its bytes lie, without the zeros behind them.
+    fn loaded(&self) -> Range {
+        Range::with_len(self.range.start(), self.bytes.len() as u64).unwrap_or(self.range)
+    }
+
+    fn validate(&self, page_size: u64, available: &[Range]) -> Result<(), Invalid> {
+        let Self { name, range, .. } = *self;
+        if range.is_empty() || range.shrink_to(page_size) != Some(range) {
+            return Err(Invalid::Pages(name, range));
+        }
+        if !range.contains(self.loaded()) {
+            return Err(Invalid::Bytes { name, range, size: self.bytes.len() });
+        }
+        if !available.iter().any(|free| free.contains(range)) {
+            return Err(Invalid::NotFree(name, range));
+        }
+        Ok(())
+    }
+}
+
+/// A rule for segments that a plan breaks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Invalid {
+    /// This many segments.
+    Count(usize),
+    /// Not whole pages.
+    Pages(&'static str, Range),
+    /// More bytes than memory.
+    Bytes {
+        /// Name of the segment.
+        name: &'static str,
+        /// Its memory.
+        range: Range,
+        /// Its bytes.
+        size: usize,
+    },
+    /// Memory that may not be overwritten.
+    NotFree(&'static str, Range),
+    /// Two segments share memory.
+    Overlap(&'static str, &'static str),
+    /// More memory than the kernel lets a load have.
+    TooBig {
+        /// All segments together.
+        size: u64,
+        /// Half of the memory.
+        limit: u64,
+    },
+    /// The entry lies in no segment.
+    Entry(u64),
+    /// A checked region is not loaded.
+    Region(String, Range),
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Count(count) => write!(f, "{count} segments, but kexec_load takes 1 to 16"),
+            Self::Pages(name, range) => write!(f, "the {name} at {range} is not in whole pages"),
+            Self::Bytes { name, range, size } => {
+                write!(f, "the {name} has {size} bytes, more than fit in {range}")
+            }
+            Self::NotFree(name, range) => {
+                write!(f, "the {name} at {range} lies in memory that is not free")
+            }
+            Self::Overlap(low, high) => write!(f, "the {low} and the {high} overlap"),
+            Self::TooBig { size, limit } => {
+                write!(f, "the segments need {size} bytes, but the running kernel takes at most ")?;
+                write!(f, "{limit}, half of its memory")
+            }
+            Self::Entry(entry) => write!(f, "the entry {entry:#x} lies in no segment"),
+            Self::Region(name, range) => {
+                write!(f, "the {name} is checked at {range}, where nothing is loaded")
+            }
+        }
+    }
+}
+
+impl core::error::Error for Invalid {}
