@@ -15,6 +15,7 @@ use crate::plan::{self, Engine, Plan};
 use crate::sys::kexec::{self, Staged};
 use crate::sys::quiesce::quiesce;
 use crate::sys::read::{Root, Sealed};
+use crate::sys::sources::Sources;
 use crate::sys::{self, clock, machine};
 use crate::text::printable;
 use crate::trust::verify::{Verified, verify};
@@ -65,7 +66,7 @@ fn make_plan<'a>(
         Failure::new(Stage::Identify, format!("{}: {error}", bundle.linux.path))
     })?;
     let at_plan = |error: Box<dyn Error>| Failure::new(Stage::Plan, error);
-    let machine = machine::survey().map_err(|error| at_plan(error.into()))?;
+    let machine = machine::survey(&Sources::live()).map_err(|error| at_plan(error.into()))?;
     let facts = machine::facts(bundle.devicetree.is_some());
     let request = station.config.engine;
     #[cfg_attr(not(feature = "test-hooks"), expect(unused_mut, reason = "only a test damages it"))]

@@ -30,11 +30,12 @@ pub fn read_bytes(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
 ///
 /// # Errors
 /// The errno, with the file's name.
-pub fn read_start(path: &str, limit: u64) -> Result<String, Error> {
+pub fn read_start(path: impl AsRef<Path>, limit: u64) -> Result<String, Error> {
+    let path = path.as_ref();
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|file| file.take(limit).read_to_end(&mut bytes))
-        .map_err(|source| Error::new(path, source))?;
+        .map_err(|source| Error::new(path.display().to_string(), source))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 

@@ -10,6 +10,7 @@ use linux_raw_sys::general::__NR_getrandom;
 use nix::libc;
 use purgatory::{Conduit, Uart};
 
+use super::sources::Sources;
 use super::{Error, file};
 use crate::arch::Arch;
 use crate::fdt::Seeds;
@@ -20,7 +21,16 @@ use crate::plan::{Facts, Lockdown};
 /// The blob that build.rs made for this architecture.
 pub const PURGATORY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/purgatory.bin"));
 
-const FIRMWARE_MAP: &str = "/sys/firmware/memmap";
+/// The physical address space.
+pub const IOMEM: &str = "/proc/iomem";
+/// The firmware's memory map on x86_64: a directory for each range.
+pub const FIRMWARE_MAP: &str = "/sys/firmware/memmap";
+/// What the running x86_64 kernel was told by its boot loader.
+pub const BOOT_PARAMS: &str = "/sys/kernel/boot_params/data";
+/// The device tree of the running kernel.
+pub const FDT: &str = "/sys/firmware/fdt";
+const CPUINFO: &str = "/proc/cpuinfo";
+const DRM: &str = "/sys/class/drm";
 const SYSTAB: &str = "/sys/firmware/efi/systab";
 const ACTIVE_CONSOLES: &str = "/sys/class/tty/console/active";
 const LOCKDOWN: &str = "/sys/kernel/security/lockdown";
@@ -29,6 +39,12 @@ const LOCKDOWN: &str = "/sys/kernel/security/lockdown";
 const FIRST_CPU: u64 = 16 << 10;
 /// The largest device tree blob that arm64 accepts is 2 MiB.
 const MAX_FDT: u64 = 2 << 20;
+/// Of a machine whose boot_params nobody brought: all zeros, so that nothing is
+/// handed over from them.
+const NO_BOOT_PARAMS: usize = 4096;
+/// Zeros in place of randomness: the plan of a machine that is only described
+/// comes out the same every time.
+const NO_SEEDS: Seeds = Seeds { kaslr: [0; 8], rng: [0; 128] };
 
 /// What this program was compiled for, and therefore runs on.
 #[must_use]
@@ -85,18 +101,18 @@ pub fn facts(devicetree: bool) -> Facts {
 ///
 /// # Errors
 /// A source that is missing or cannot be understood, with its name.
-pub fn survey() -> Result<Machine, Error> {
-    let iomem = iomem()?;
-    let page_size = page_size();
+pub fn survey(sources: &Sources) -> Result<Machine, Error> {
+    let iomem = iomem(sources)?;
+    let page_size = page_size(sources);
     Ok(Machine {
         page_size,
-        total_ram: meminfo("MemTotal:").unwrap_or(0),
+        total_ram: total_ram(sources, &iomem),
         free: iomem.free(page_size),
-        seeds: seeds(),
-        uart: uart(),
-        platform: match arch() {
-            Arch::X86_64 => Platform::Pc(pc(&iomem)?),
-            Arch::Aarch64 => Platform::Board(board()?),
+        seeds: if sources.is_live() { seeds() } else { Some(NO_SEEDS) },
+        uart: if sources.is_live() { uart() } else { Uart::None },
+        platform: match sources.arch {
+            Arch::X86_64 => Platform::Pc(pc(sources, &iomem)?),
+            Arch::Aarch64 => Platform::Board(board(sources)?),
         },
     })
 }
@@ -105,14 +121,21 @@ fn unreadable(path: &str, error: impl core::error::Error) -> Error {
     Error::new(path, io::Error::other(error.to_string()))
 }
 
-fn iomem() -> Result<Iomem, Error> {
-    const PATH: &str = "/proc/iomem";
-    Iomem::parse(&file::read_text(PATH)?).map_err(|error| unreadable(PATH, error))
+fn iomem(sources: &Sources) -> Result<Iomem, Error> {
+    Iomem::parse(&sources.read_text(IOMEM)?).map_err(|error| unreadable(IOMEM, error))
 }
 
-fn page_size() -> u64 {
-    let size = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten();
-    size.and_then(|size| u64::try_from(size).ok()).unwrap_or(4096)
+/// `MemTotal`; of a machine that is only described, all its RAM.
+fn total_ram(sources: &Sources, iomem: &Iomem) -> u64 {
+    let all = || iomem.ram().iter().fold(0_u64, |sum, range| sum.saturating_add(range.len()));
+    if sources.is_live() { meminfo("MemTotal:").unwrap_or(0) } else { all() }
+}
+
+fn page_size(sources: &Sources) -> u64 {
+    let this = || nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten();
+    let this = || this().and_then(|size| u64::try_from(size).ok());
+    let this = if sources.is_live() { this() } else { None };
+    sources.page_size.or(this).unwrap_or(4096)
 }
 
 /// Random bytes, if the kernel has any yet; a boot never waits for them.
@@ -132,34 +155,47 @@ fn random(bytes: &mut [u8]) -> bool {
     usize::try_from(count) == Ok(bytes.len())
 }
 
-fn pc(iomem: &Iomem) -> Result<Pc, Error> {
-    let cpu = file::read_start("/proc/cpuinfo", FIRST_CPU)?;
+fn pc(sources: &Sources, iomem: &Iomem) -> Result<Pc, Error> {
+    let cpu = optional(sources, sources.read_start(CPUINFO, FIRST_CPU))?.unwrap_or_default();
+    let boot_params = optional(sources, sources.read_bytes(BOOT_PARAMS, file::MAX_TEXT))?;
     Ok(Pc {
-        firmware_map: firmware_map(iomem)?,
-        boot_params: file::read_bytes("/sys/kernel/boot_params/data".as_ref(), file::MAX_TEXT)?,
-        acpi_rsdp: file::read_text(SYSTAB).ok().as_deref().and_then(rsdp),
+        firmware_map: firmware_map(sources, iomem)?,
+        boot_params: boot_params.unwrap_or_else(|| vec![0; NO_BOOT_PARAMS]),
+        acpi_rsdp: sources.read_text(SYSTAB).ok().as_deref().and_then(rsdp),
         five_level_paging: cpu.split_ascii_whitespace().any(|flag| flag == "la57"),
-        display_untouched: file::names("/sys/class/drm").map_or(true, |names| names.is_empty()),
+        display_untouched: sources.names(DRM).map_or(true, |names| names.is_empty()),
     })
+}
+
+/// What a machine that is only described need not have.
+fn optional<T>(sources: &Sources, found: Result<T, Error>) -> Result<Option<T>, Error> {
+    match found {
+        Err(error) if !sources.is_live() && error.is_absence() => Ok(None),
+        other => other.map(Some),
+    }
 }
 
 /// The firmware's own map; where the kernel does not show it, what /proc/iomem
 /// says of it.
-fn firmware_map(iomem: &Iomem) -> Result<Vec<E820Entry>, Error> {
-    let Ok(names) = file::names(FIRMWARE_MAP) else { return Ok(iomem.firmware_map()) };
+fn firmware_map(sources: &Sources, iomem: &Iomem) -> Result<Vec<E820Entry>, Error> {
+    let names = match sources.names(FIRMWARE_MAP) {
+        Err(error) if error.is_absence() => return Ok(iomem.firmware_map()),
+        other => other?,
+    };
     let entries: Vec<(u64, u64, String)> =
-        names.iter().map(|name| firmware_entry(name)).collect::<Result<_, _>>()?;
+        names.iter().map(|name| firmware_entry(sources, name)).collect::<Result<_, _>>()?;
     memmap::firmware_map(entries.iter().map(|(start, end, kind)| (*start, *end, kind.as_str())))
         .map_err(|error| unreadable(FIRMWARE_MAP, error))
 }
 
-fn firmware_entry(name: &str) -> Result<(u64, u64, String), Error> {
+fn firmware_entry(sources: &Sources, name: &str) -> Result<(u64, u64, String), Error> {
     let at = |attribute: &str| format!("{FIRMWARE_MAP}/{name}/{attribute}");
     let number = |attribute: &str| {
-        file::read_number(at(attribute))
-            .ok_or_else(|| Error::new(at(attribute), io::Error::other("not a number")))
+        let path = at(attribute);
+        let number = sources.read_number(&path);
+        number.ok_or_else(|| Error::new(path, io::Error::other("not a number")))
     };
-    Ok((number("start")?, number("end")?, file::read_line(at("type"))?))
+    Ok((number("start")?, number("end")?, sources.read_line(&at("type"))?))
 }
 
 /// The ACPI root pointer in the firmware's system table: `ACPI20=` or else
@@ -170,17 +206,14 @@ fn rsdp(systab: &str) -> Option<u64> {
     u64::from_str_radix(text.trim().trim_start_matches("0x"), 16).ok()
 }
 
-fn board() -> Result<Board, Error> {
-    Ok(Board {
-        fdt: file::read_bytes("/sys/firmware/fdt".as_ref(), MAX_FDT)?,
-        acpi_conduit: acpi_conduit(),
-    })
+fn board(sources: &Sources) -> Result<Board, Error> {
+    Ok(Board { fdt: sources.read_bytes(FDT, MAX_FDT)?, acpi_conduit: acpi_conduit(sources) })
 }
 
 /// FADT, field ARM_BOOT_ARCH: bit 0 says PSCI, bit 1 says HVC (ACPI 6.5,
 /// section 5.2.9).
-fn acpi_conduit() -> Option<Conduit> {
-    let fadt = file::read_bytes("/sys/firmware/acpi/tables/FACP".as_ref(), file::MAX_TEXT).ok()?;
+fn acpi_conduit(sources: &Sources) -> Option<Conduit> {
+    let fadt = sources.read_bytes("/sys/firmware/acpi/tables/FACP", file::MAX_TEXT).ok()?;
     match fadt.get(129).map(|flags| flags & 3) {
         Some(3) => Some(Conduit::Hvc),
         Some(1) => Some(Conduit::Smc),

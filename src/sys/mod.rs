@@ -29,6 +29,7 @@ pub mod quiesce;
 pub mod read;
 pub mod reset;
 pub mod signal;
+pub mod sources;
 pub mod uevent;
 
 /// A call that the kernel refused.
