@@ -9,7 +9,7 @@ mod expect;
 mod world;
 
 use anyhow::{Context, Result};
-use cases::{CASES, Case};
+use cases::Case;
 use std::collections::VecDeque;
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -71,7 +71,7 @@ fn run() -> Result<bool> {
 }
 
 fn choose(filters: &[String]) -> VecDeque<(Arch, &'static Case)> {
-    let all = CASES.iter().flat_map(|case| case.archs.iter().map(move |arch| (*arch, case)));
+    let all = cases::all().flat_map(|case| case.archs.iter().map(move |arch| (*arch, case)));
     all.filter(|(arch, case)| {
         let name = format!("{arch}/{}", case.name);
         filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str()))

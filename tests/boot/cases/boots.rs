@@ -1,0 +1,70 @@
+//! Where the entry comes from: disks, partitions, engines, open and locked
+//! images; and what is said when there is nothing to boot.
+
+use super::trust::remove_both;
+use super::{AT_ONCE, Boot, COUNTED, Case, Expect, PLAIN, Partitions, X86_64, case, nothing};
+use turnout_qemu::guest::Flavour;
+
+pub(super) const CASES: &[Case] = &[
+    case("good_entry_from_nvme", COUNTED, nothing, AT_ONCE),
+    case(
+        "good_entry_from_virtio_by_modules",
+        Boot { flavour: Flavour::Generic, ..COUNTED },
+        nothing,
+        AT_ONCE,
+    ),
+    Case {
+        name: "good_entry_by_kexec_load",
+        archs: X86_64,
+        boot: Boot { config: "engine segments\nreset-delay 1\n", ..COUNTED },
+        change: nothing,
+        expect: Expect::Boots { after: &["by kexec_load,"] },
+    },
+    Case {
+        name: "good_entry_on_the_oldest_processor",
+        archs: X86_64,
+        boot: Boot { cpu: Some("qemu64"), config: "engine segments\nreset-delay 1\n", ..PLAIN },
+        change: nothing,
+        expect: AT_ONCE,
+    },
+    case("default_configuration", Boot { config: "", ..PLAIN }, nothing, AT_ONCE),
+    case(
+        "partition_found_by_its_label",
+        Boot {
+            partitions: Partitions::Other,
+            config: "device LABEL=data\nreset-delay 1\nattempts 1\n",
+            ..PLAIN
+        },
+        nothing,
+        Expect::Boots { after: &["boot partition nvme0n1p1 (LABEL=data, ext4)"] },
+    ),
+    case(
+        "open_image_boots_what_nobody_signed",
+        Boot { open: true, ..PLAIN },
+        remove_both,
+        Expect::Boots { after: &["turnout: OPEN: "] },
+    ),
+    case(
+        "open_image_asks_when_nothing_boots",
+        Boot { open: true, partitions: Partitions::Empty, ..PLAIN },
+        nothing,
+        Expect::Asks(&["nvme0n1p2: no menu entry in /loader/entries"]),
+    ),
+    case(
+        "empty_partition",
+        Boot { partitions: Partitions::Empty, ..PLAIN },
+        nothing,
+        Expect::Ends(&["nvme0n1p2: no menu entry in /loader/entries", "turnout: reset in "]),
+    ),
+    case(
+        "missing_partition",
+        Boot { partitions: Partitions::Other, ..PLAIN },
+        nothing,
+        Expect::Ends(&[
+            "no boot partition (auto) after 10 s; block devices seen:",
+            "nvme0n1p1: ",
+            "Linux file system, ext4 label data",
+            "turnout: reset in ",
+        ]),
+    ),
+];

@@ -1,0 +1,33 @@
+//! Faults that the test hooks make: none may hang the machine or boot.
+
+use super::{Boot, Case, Expect, HOOKED, HOOKED_SEGMENTS, case, nothing};
+
+pub(super) const CASES: &[Case] = &[
+    case(
+        "signals_to_pid_1",
+        Boot { first_options: "turnout.test=signals", ..HOOKED },
+        nothing,
+        Expect::Boots { after: &["turnout-test-hooks-enabled"] },
+    ),
+    case(
+        "panic_in_pid_1",
+        Boot { first_options: "turnout.test=panic", ..HOOKED },
+        nothing,
+        Expect::Ends(&["turnout: reset in 1 s: panic at ", "asked for by turnout.test=panic"]),
+    ),
+    case(
+        "kernel_corrupted_after_load",
+        Boot { first_options: "turnout.test=corrupt=kernel", ..HOOKED_SEGMENTS },
+        nothing,
+        Expect::Ends(&["turnout: jumping to good", "purgatory: SHA-256 of linux does not match"]),
+    ),
+    case(
+        "initrd_corrupted_after_load",
+        Boot { first_options: "turnout.test=corrupt=initrd", ..HOOKED_SEGMENTS },
+        nothing,
+        Expect::Ends(&[
+            "turnout: jumping to good",
+            "purgatory: SHA-256 of initrd 1 does not match",
+        ]),
+    ),
+];

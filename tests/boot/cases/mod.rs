@@ -1,0 +1,112 @@
+//! The cases, as data: how the boot partition differs from a good one, and what
+//! the machine must do about it.
+
+mod boots;
+mod console;
+mod faults;
+mod trust;
+
+use crate::world::World;
+use anyhow::Result;
+use turnout::arch::Arch;
+use turnout_qemu::boot_tree::BootTree;
+use turnout_qemu::guest::Flavour;
+use turnout_qemu::machine::Machine;
+use turnout_qemu::serial::Console;
+
+/// Every case. A file of cases is a group; slow groups come first, so that no
+/// slow case is left over at the end.
+pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
+    const GROUPS: &[&[Case]] = &[boots::CASES, console::CASES, faults::CASES, trust::CASES];
+    GROUPS.iter().copied().flatten()
+}
+
+/// One boot.
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    pub(crate) archs: &'static [Arch],
+    pub(crate) boot: Boot,
+    /// What happens to the boot partition after the entry "good" was signed.
+    pub(crate) change: fn(&World, &BootTree) -> Result<()>,
+    pub(crate) expect: Expect,
+}
+
+/// How the machine starts.
+pub(crate) struct Boot {
+    pub(crate) flavour: Flavour,
+    pub(crate) partitions: Partitions,
+    pub(crate) loader_conf: &'static str,
+    /// Text of the image's configuration file.
+    pub(crate) config: &'static str,
+    /// More words for the first kernel.
+    pub(crate) first_options: &'static str,
+    pub(crate) cpu: Option<&'static str>,
+    /// Whether the image is open: without a key ring.
+    pub(crate) open: bool,
+    /// Whether the binary has the test hooks.
+    pub(crate) hooks: bool,
+    /// Whether the machine has a keyboard that QEMU's monitor can press.
+    pub(crate) keyboard: bool,
+    /// Whether guest time is counted in instructions: slow, and exact.
+    pub(crate) counted: bool,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Partitions {
+    /// An ESP and the boot partition.
+    Boot,
+    /// The same, with nothing on them.
+    Empty,
+    /// The same files on a partition of another type.
+    Other,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Expect {
+    /// The next system, with the manifest's command line, after these texts.
+    Boots { after: &'static [&'static str] },
+    /// A refusal of the entry "good" with this code, then a reset.
+    Refuses(&'static str),
+    /// These texts, then a reset.
+    Ends(&'static [&'static str]),
+    /// What is done to the running menu; the machine must boot all the same.
+    Acts(fn(&mut Console, &Machine) -> Result<()>),
+    /// These texts, then the prompt of an open image, which turns the machine
+    /// off when told to.
+    Asks(&'static [&'static str]),
+}
+
+const BOTH: &[Arch] = &[Arch::X86_64, Arch::Aarch64];
+const X86_64: &[Arch] = &[Arch::X86_64];
+const AT_ONCE: Expect = Expect::Boots { after: &[] };
+
+const PLAIN: Boot = Boot {
+    flavour: Flavour::Cloud,
+    partitions: Partitions::Boot,
+    loader_conf: "timeout 0\ndefault good\n",
+    config: "wait 10\nreset-delay 1\nattempts 1\n",
+    first_options: "",
+    cpu: None,
+    open: false,
+    hooks: false,
+    keyboard: false,
+    counted: false,
+};
+const COUNTED: Boot = Boot { counted: true, ..PLAIN };
+const HOOKED: Boot = Boot { hooks: true, ..PLAIN };
+const HOOKED_SEGMENTS: Boot =
+    Boot { config: "engine segments\nreset-delay 1\nattempts 1\n", ..HOOKED };
+const WAITING_MENU: Boot = Boot { loader_conf: "timeout menu-force\ndefault good\n", ..PLAIN };
+
+const fn case(
+    name: &'static str,
+    boot: Boot,
+    change: fn(&World, &BootTree) -> Result<()>,
+    expect: Expect,
+) -> Case {
+    Case { name, archs: BOTH, boot, change, expect }
+}
+
+fn nothing(_: &World, _: &BootTree) -> Result<()> {
+    Ok(())
+}
