@@ -9,7 +9,7 @@ use super::figures::{self, Moments};
 use super::shelf::Shelf;
 use crate::bundle::{Blob, Bundle};
 use crate::failure::{Failure, Stage, meaning_of_kexec_errno};
-use crate::image;
+use crate::image::{self, Limits, Unpacked};
 use crate::menu::Entry;
 use crate::plan::{self, Engine, Plan};
 use crate::sys::kexec::{self, Staged};
@@ -35,7 +35,8 @@ fn try_boot(station: &Station, shelf: &Shelf, index: usize) -> Result<Infallible
     let before_read = clock::counter();
     let bundle = read(&shelf.root, entry)?;
     let verified = verify(attested, bundle).map_err(Failure::refused)?;
-    let plan = make_plan(station, &verified)?;
+    let unpacked = unpack(verified.get())?;
+    let plan = make_plan(station, &verified, &unpacked)?;
     station.say(&format!("loading {} by {}: {}", printable(&entry.id), plan.engine, plan.reason));
     let staged = load(&plan, verified.get())?;
     let moments = Moments { before_read, after_load: clock::counter() };
@@ -57,20 +58,24 @@ fn read(root: &Root, entry: &Entry) -> Result<Bundle<Sealed>, Failure> {
 }
 
 /// Kernel images are parsed here for the first time: verified, all of them.
+fn unpack(bundle: &Bundle<Sealed>) -> Result<Unpacked<'_>, Failure> {
+    let limits = Limits { output: machine::memory_for_files() };
+    image::unpack(bundle.linux.bytes.as_ref(), &limits)
+        .map_err(|error| Failure::new(Stage::Identify, format!("{}: {error}", bundle.linux.path)))
+}
+
 fn make_plan<'a>(
     station: &Station,
     verified: &'a Verified<Bundle<Sealed>>,
+    unpacked: &'a Unpacked<'_>,
 ) -> Result<Plan<'a>, Failure> {
     let bundle = verified.get();
-    let kernel = image::identify(bundle.linux.bytes.as_ref()).map_err(|error| {
-        Failure::new(Stage::Identify, format!("{}: {error}", bundle.linux.path))
-    })?;
     let at_plan = |error: Box<dyn Error>| Failure::new(Stage::Plan, error);
     let machine = machine::survey(&Sources::live()).map_err(|error| at_plan(error.into()))?;
     let facts = machine::facts(bundle.devicetree.is_some());
     let request = station.config.engine;
     #[cfg_attr(not(feature = "test-hooks"), expect(unused_mut, reason = "only a test damages it"))]
-    let mut plan = plan::make(request, &facts, &kernel, verified, &machine, machine::PURGATORY)
+    let mut plan = plan::make(request, &facts, unpacked, verified, &machine, machine::PURGATORY)
         .map_err(|error| at_plan(error.into()))?;
     #[cfg(feature = "test-hooks")]
     if let Some(name) = sys::hooks::corrupt_segment() {

@@ -10,9 +10,15 @@ use super::field;
 const BIG_ENDIAN: u64 = 1 << 0;
 
 /// An arm64 `Image` whose header has been checked.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Arm64Image<'a> {
     file: &'a [u8],
+    header: Header,
+}
+
+/// The fields of a checked header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Header {
     text_offset: u64,
     image_size: u64,
     flags: u64,
@@ -23,15 +29,14 @@ pub(super) fn has_magic(file: &[u8]) -> bool {
     field(file, 0x38) == Some(*b"ARM\x64")
 }
 
-impl<'a> Arm64Image<'a> {
-    pub(super) fn parse(file: &'a [u8]) -> Result<Self, Error> {
+impl Header {
+    pub(super) fn parse(file: &[u8]) -> Result<Self, Error> {
         let word = |at| field(file, at).map(u64::from_le_bytes).ok_or(Error::HeaderCut(file.len()));
         // The last word of the header is not used, but must be there.
         word(0x38)?;
-        let image =
-            Self { file, text_offset: word(0x08)?, image_size: word(0x10)?, flags: word(0x18)? };
-        image.check()?;
-        Ok(image)
+        let header = Self { text_offset: word(0x08)?, image_size: word(0x10)?, flags: word(0x18)? };
+        header.check()?;
+        Ok(header)
     }
 
     const fn check(&self) -> Result<(), Error> {
@@ -43,6 +48,18 @@ impl<'a> Arm64Image<'a> {
         }
         Ok(())
     }
+}
+
+impl<'a> Arm64Image<'a> {
+    /// `header` is what [`Header::parse`] made of `file`.
+    pub(super) const fn over(file: &'a [u8], header: Header) -> Self {
+        Self { file, header }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn parse(file: &'a [u8]) -> Result<Self, Error> {
+        Ok(Self::over(file, Header::parse(file)?))
+    }
 
     /// The whole file; all of it is loaded.
     #[must_use]
@@ -53,20 +70,20 @@ impl<'a> Arm64Image<'a> {
     /// Distance in bytes from a 2 MiB boundary to the first byte of the image.
     #[must_use]
     pub const fn text_offset(&self) -> u64 {
-        self.text_offset
+        self.header.text_offset
     }
 
     /// Bytes of memory that the kernel needs from its first byte on: the larger
     /// of `image_size`, which includes the bss, and the file.
     #[must_use]
     pub fn memory_size(&self) -> u64 {
-        self.image_size.max(self.file.len() as u64)
+        self.header.image_size.max(self.file.len() as u64)
     }
 
     /// Page size in bytes that the kernel was built for, if its header says so.
     #[must_use]
     pub const fn page_size(&self) -> Option<u64> {
-        match (self.flags >> 1) & 3 {
+        match (self.header.flags >> 1) & 3 {
             1 => Some(4 << 10),
             2 => Some(16 << 10),
             3 => Some(64 << 10),
@@ -175,7 +192,7 @@ mod tests {
             assert_eq!(error, Error::HeaderCut(size));
         }
         for size in 0..0x3c {
-            let error = crate::image::identify(&file[..size]).unwrap_err();
+            let error = crate::image::testing::refusal(&file[..size]);
             let unnamed = crate::image::Error::Unknown(file[..size.min(8)].to_vec());
             let program = crate::image::Error::Unsupported(crate::image::Container::Pe);
             assert_eq!(error, if size < 2 { unnamed } else { program }, "{size} bytes");

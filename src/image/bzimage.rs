@@ -26,11 +26,16 @@ const XLF_5LEVEL: u16 = 1 << 5;
 pub const ENTRY_64: u64 = 0x200;
 
 /// A bzImage whose header has been checked.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Bzimage<'a> {
-    setup: &'a [u8],
-    protected_mode: &'a [u8],
     file: &'a [u8],
+    header: Header,
+}
+
+/// The fields of a checked setup header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Header {
+    setup_size: usize,
     protocol: u16,
     xloadflags: u16,
     relocatable: bool,
@@ -38,6 +43,8 @@ pub struct Bzimage<'a> {
     kernel_alignment: u32,
     pref_address: u64,
     init_size: u32,
+    payload_offset: u32,
+    payload_length: u32,
 }
 
 /// Whether the file claims to be a bzImage.
@@ -45,14 +52,11 @@ pub(super) fn has_magic(file: &[u8]) -> bool {
     field(file, 0x202) == Some(*b"HdrS")
 }
 
-impl<'a> Bzimage<'a> {
-    pub(super) fn parse(file: &'a [u8]) -> Result<Self, Error> {
+impl Header {
+    pub(super) fn parse(file: &[u8]) -> Result<Self, Error> {
         check_protocol(file)?;
-        let (setup, protected_mode) = split(file)?;
-        let image = Self {
-            setup,
-            protected_mode,
-            file,
+        let header = Self {
+            setup_size: setup_size(file)?,
             protocol: u16::from_le_bytes(read(file, 0x206)?),
             xloadflags: u16::from_le_bytes(read(file, 0x236)?),
             relocatable: read::<1>(file, 0x234)? != [0],
@@ -60,9 +64,12 @@ impl<'a> Bzimage<'a> {
             kernel_alignment: u32::from_le_bytes(read(file, 0x230)?),
             pref_address: u64::from_le_bytes(read(file, 0x258)?),
             init_size: u32::from_le_bytes(read(file, 0x260)?),
+            payload_offset: u32::from_le_bytes(read(file, 0x248)?),
+            payload_length: u32::from_le_bytes(read(file, 0x24c)?),
         };
-        image.check()?;
-        Ok(image)
+        header.check()?;
+        let end = header_end(file)?;
+        if end < HEADER_MIN_END { Err(Error::HeaderEnd(end)) } else { Ok(header) }
     }
 
     fn check(&self) -> Result<(), Error> {
@@ -75,15 +82,23 @@ impl<'a> Bzimage<'a> {
         if !self.kernel_alignment.is_power_of_two() {
             return Err(Error::Alignment(self.kernel_alignment));
         }
-        let aligned = self.pref_address.checked_rem(self.alignment()) == Some(0);
+        let aligned = self.pref_address.checked_rem(u64::from(self.kernel_alignment)) == Some(0);
         if !self.relocatable && !aligned {
             return Err(Error::PrefAddress(self.pref_address));
         }
-        if self.init_size == 0 {
-            return Err(Error::InitSize);
-        }
-        let end = header_end(self.file)?;
-        if end < HEADER_MIN_END { Err(Error::HeaderEnd(end)) } else { Ok(()) }
+        if self.init_size == 0 { Err(Error::InitSize) } else { Ok(()) }
+    }
+}
+
+impl<'a> Bzimage<'a> {
+    /// `header` is what [`Header::parse`] made of `file`.
+    pub(super) const fn over(file: &'a [u8], header: Header) -> Self {
+        Self { file, header }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn parse(file: &'a [u8]) -> Result<Self, Error> {
+        Ok(Self::over(file, Header::parse(file)?))
     }
 
     /// The whole file.
@@ -95,14 +110,18 @@ impl<'a> Bzimage<'a> {
     /// The real-mode part: boot sector, setup header and setup code. The file
     /// is this followed by [`Self::protected_mode`], nothing else.
     #[must_use]
-    pub const fn setup(&self) -> &'a [u8] {
-        self.setup
+    pub fn setup(&self) -> &'a [u8] {
+        self.parts().0
     }
 
     /// The part that is loaded and run.
     #[must_use]
-    pub const fn protected_mode(&self) -> &'a [u8] {
-        self.protected_mode
+    pub fn protected_mode(&self) -> &'a [u8] {
+        self.parts().1
+    }
+
+    fn parts(&self) -> (&'a [u8], &'a [u8]) {
+        self.file.split_at_checked(self.header.setup_size).unwrap_or_default()
     }
 
     /// The setup header, with its place in both the file and `boot_params`.
@@ -115,46 +134,46 @@ impl<'a> Bzimage<'a> {
     /// Longest command line in bytes, without the terminating NUL.
     #[must_use]
     pub const fn cmdline_size(&self) -> u32 {
-        self.cmdline_size
+        self.header.cmdline_size
     }
 
     /// Alignment of the load address in bytes, a power of two.
     #[must_use]
     pub const fn alignment(&self) -> u64 {
         // u64::from is not const yet.
-        self.kernel_alignment as u64
+        self.header.kernel_alignment as u64
     }
 
     /// Whether the kernel runs at other addresses than [`Self::pref_address`].
     #[must_use]
     pub const fn relocatable(&self) -> bool {
-        self.relocatable
+        self.header.relocatable
     }
 
     /// Physical address that the kernel prefers.
     #[must_use]
     pub const fn pref_address(&self) -> u64 {
-        self.pref_address
+        self.header.pref_address
     }
 
     /// Bytes of memory that the kernel needs from its load address on, before
     /// it has read any memory map: the larger of `init_size` and the file.
     #[must_use]
     pub fn memory_size(&self) -> u64 {
-        u64::from(self.init_size).max(self.protected_mode.len() as u64)
+        u64::from(self.header.init_size).max(self.protected_mode().len() as u64)
     }
 
     /// Whether the kernel starts while 5-level paging is on.
     #[must_use]
     pub const fn five_level_paging(&self) -> bool {
-        self.xloadflags & XLF_5LEVEL != 0
+        self.header.xloadflags & XLF_5LEVEL != 0
     }
 
     /// What `file` would call the kernel's version, if the image says so.
     #[must_use]
     pub fn version(&self) -> Option<&'a str> {
-        let at = usize::from(u16::from_le_bytes(field(self.setup, 0x20e)?));
-        let text = self.setup.get(at.checked_add(SECTOR)?..)?;
+        let at = usize::from(u16::from_le_bytes(field(self.setup(), 0x20e)?));
+        let text = self.setup().get(at.checked_add(SECTOR)?..)?;
         let end = text.iter().position(|&byte| byte == 0)?;
         let version = core::str::from_utf8(text.get(..end)?).ok()?;
         (at != 0 && !version.is_empty()).then_some(version)
@@ -185,15 +204,18 @@ fn header_end(file: &[u8]) -> Result<usize, Error> {
     Ok(usize::from(jump).saturating_add(0x202).min(HEADER_LIMIT))
 }
 
-fn split(file: &[u8]) -> Result<(&[u8], &[u8]), Error> {
+/// Length of the real-mode part, if the file has it and what the header says
+/// comes after it.
+fn setup_size(file: &[u8]) -> Result<usize, Error> {
     let [sectors] = read(file, HEADER_START)?;
     let sectors = usize::from(if sectors == 0 { 4 } else { sectors });
     let setup_size = sectors.saturating_add(1).saturating_mul(SECTOR);
     let paragraphs = u32::from_le_bytes(read(file, 0x1f4)?);
     let needed = u64::from(paragraphs).saturating_mul(16).saturating_add(setup_size as u64);
-    match file.split_at_checked(setup_size) {
-        Some((setup, rest)) if !rest.is_empty() && file.len() as u64 >= needed => Ok((setup, rest)),
-        _ => Err(Error::FileCut { size: file.len() as u64, needed }),
+    if file.len() > setup_size && file.len() as u64 >= needed {
+        Ok(setup_size)
+    } else {
+        Err(Error::FileCut { size: file.len() as u64, needed })
     }
 }
 
@@ -206,7 +228,7 @@ impl fmt::Debug for Bzimage<'_> {
 impl fmt::Display for Bzimage<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let version = self.version().unwrap_or("version unknown");
-        let Self { protocol, .. } = self;
+        let protocol = self.header.protocol;
         write!(f, "bzImage, boot protocol {}.{}, {version}", protocol >> 8, protocol & 0xff)
     }
 }
@@ -358,7 +380,7 @@ mod tests {
     fn a_cut_file_is_refused_at_every_length() {
         let file = small();
         for size in 0..4096 {
-            let error = super::super::identify(&file[..size]).unwrap_err();
+            let error = super::super::testing::refusal(&file[..size]);
             let expected = match size {
                 0..0x206 => super::super::Error::Unknown(vec![0; size.min(8)]),
                 0x206..0x212 => super::super::Error::Bzimage(Error::HeaderCut(size)),

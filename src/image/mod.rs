@@ -1,27 +1,33 @@
-//! Says what a kernel file is, by its bytes alone.
+//! Says what a kernel file is, by its bytes alone, and unwraps it.
 //!
 //! Runs on verified bytes only, yet trusts none of them: every field is read
-//! through a checked accessor and bounded before it is used. File names never
-//! matter. Formats: Linux `Documentation/arch/x86/boot.rst` and
-//! `Documentation/arch/arm64/booting.rst`.
+//! through a checked accessor and bounded before it is used, and no size that a
+//! file claims is ever allocated. File names never matter. Formats: Linux
+//! `Documentation/arch/x86/boot.rst` and `Documentation/arch/arm64/booting.rst`.
 
 pub mod arm64;
 pub mod bzimage;
+mod unpack;
+pub mod vmlinux;
 
 use core::fmt;
 
 pub use arm64::Arm64Image;
 pub use bzimage::Bzimage;
+pub use unpack::{Limits, Unpacked, unpack};
+pub use vmlinux::Vmlinux;
 
 use crate::arch::Arch;
 
 /// A kernel image that can be booted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kernel<'a> {
     /// x86 bzImage with a 64-bit entry point.
     Bzimage(Bzimage<'a>),
     /// Uncompressed arm64 `Image`.
     Arm64Image(Arm64Image<'a>),
+    /// x86_64 ELF kernel.
+    Vmlinux(Vmlinux<'a>),
 }
 
 impl<'a> Kernel<'a> {
@@ -29,17 +35,18 @@ impl<'a> Kernel<'a> {
     #[must_use]
     pub const fn arch(&self) -> Arch {
         match self {
-            Self::Bzimage(_) => Arch::X86_64,
+            Self::Bzimage(_) | Self::Vmlinux(_) => Arch::X86_64,
             Self::Arm64Image(_) => Arch::Aarch64,
         }
     }
 
-    /// The whole file, as it was given to [`identify`].
+    /// The kernel's own bytes, without any wrapping.
     #[must_use]
     pub const fn file(&self) -> &'a [u8] {
         match self {
             Self::Bzimage(image) => image.file(),
             Self::Arm64Image(image) => image.file(),
+            Self::Vmlinux(image) => image.file(),
         }
     }
 }
@@ -49,6 +56,7 @@ impl fmt::Display for Kernel<'_> {
         match self {
             Self::Bzimage(image) => image.fmt(f),
             Self::Arm64Image(image) => image.fmt(f),
+            Self::Vmlinux(image) => image.fmt(f),
         }
     }
 }
@@ -68,14 +76,12 @@ pub enum Container {
     Bzip2,
     /// EFI program that unpacks a compressed kernel.
     EfiZboot,
-    /// ELF file, such as vmlinux.
-    Elf,
     /// Any other PE program, such as a unified kernel image.
     Pe,
 }
 
 impl Container {
-    const MAGICS: [(&'static [u8], Self); 8] = [
+    const MAGICS: [(&'static [u8], Self); 7] = [
         (b"\x1f\x8b", Self::Gzip),
         (b"\xfd7zXZ\0", Self::Xz),
         (b"\x28\xb5\x2f\xfd", Self::Zstd),
@@ -83,7 +89,6 @@ impl Container {
         (b"\x02\x21\x4c\x18", Self::Lz4),
         (b"BZh", Self::Bzip2),
         (b"MZ\0\0zimg", Self::EfiZboot),
-        (b"\x7fELF", Self::Elf),
     ];
 
     fn recognise(file: &[u8]) -> Option<Self> {
@@ -98,7 +103,6 @@ impl Container {
             Self::Lz4 => "an lz4-compressed file",
             Self::Bzip2 => "a bzip2-compressed file",
             Self::EfiZboot => "an EFI zboot image",
-            Self::Elf => "an ELF file",
             Self::Pe => "an EFI program (perhaps a unified kernel image)",
         }
     }
@@ -115,6 +119,8 @@ pub enum Error {
     Bzimage(bzimage::Error),
     /// An arm64 `Image` that breaks its boot protocol.
     Arm64(arm64::Error),
+    /// An ELF file that is no kernel.
+    Vmlinux(vmlinux::Error),
 }
 
 impl fmt::Display for Error {
@@ -130,49 +136,41 @@ impl fmt::Display for Error {
             }
             Self::Bzimage(error) => error.fmt(f),
             Self::Arm64(error) => error.fmt(f),
+            Self::Vmlinux(error) => error.fmt(f),
         }
     }
 }
 
 impl core::error::Error for Error {}
 
-/// Identifies a kernel by its magic bytes and checks its header.
-///
-/// # Errors
-/// The file is no bootable kernel; the error says what it is instead, or which
-/// field of its header is wrong.
-pub fn identify(file: &[u8]) -> Result<Kernel<'_>, Error> {
-    if let Some(container) = Container::recognise(file) {
-        return Err(Error::Unsupported(container));
-    }
-    // Both kernels may be EFI programs too, so PE comes last.
-    if bzimage::has_magic(file) {
-        Bzimage::parse(file).map(Kernel::Bzimage).map_err(Error::Bzimage)
-    } else if arm64::has_magic(file) {
-        Arm64Image::parse(file).map(Kernel::Arm64Image).map_err(Error::Arm64)
-    } else if file.starts_with(b"MZ") {
-        Err(Error::Unsupported(Container::Pe))
-    } else {
-        Err(Error::Unknown(file.iter().take(8).copied().collect()))
-    }
-}
-
 /// The `N` bytes at offset `at`, if the file reaches that far.
 pub(crate) fn field<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..)?.first_chunk().copied()
 }
 
+/// What other modules' tests unpack with.
 #[cfg(test)]
-mod tests {
+pub(crate) mod testing {
     use super::*;
 
+    pub(crate) fn unpacked(file: &[u8]) -> Unpacked<'_> {
+        unpack(file, &Limits { output: 1 << 30 }).unwrap()
+    }
+
+    pub(super) fn refusal(file: &[u8]) -> Error {
+        unpack(file, &Limits { output: 1 << 20 }).unwrap_err()
+    }
+}
+
+#[cfg(test)]
+mod tests {
     fn refusal(file: &[u8]) -> String {
-        identify(file).unwrap_err().to_string()
+        super::testing::refusal(file).to_string()
     }
 
     #[test]
     fn formats_that_do_not_boot_yet_are_named() {
-        let cases: [(&[u8], &str); 9] = [
+        let cases: [(&[u8], &str); 8] = [
             (b"\x1f\x8b\x08", "a gzip-compressed file"),
             (b"\xfd7zXZ\0\0", "an xz-compressed file"),
             (b"\x28\xb5\x2f\xfd\0", "a zstd-compressed file"),
@@ -180,7 +178,6 @@ mod tests {
             (b"\x02\x21\x4c\x18", "an lz4-compressed file"),
             (b"BZh9", "a bzip2-compressed file"),
             (b"MZ\0\0zimg\0\0", "an EFI zboot image"),
-            (b"\x7fELF\x02", "an ELF file"),
             (b"MZ\x90\0", "an EFI program (perhaps a unified kernel image)"),
         ];
         for (file, name) in cases {

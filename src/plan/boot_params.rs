@@ -195,13 +195,12 @@ mod tests {
     use super::super::machine::{Platform, testing::q35, testing::q35_6g};
     use super::*;
     use crate::image::bzimage::testing::debian;
-    use crate::image::{Kernel, identify};
 
     const BASE: u64 = 0x1_7000_0000;
 
     fn lay_out(machine: &Machine) -> Vec<u8> {
         let file = debian();
-        let Ok(Kernel::Bzimage(image)) = identify(&file) else { unreachable!() };
+        let image = Bzimage::parse(&file).unwrap();
         let Platform::Pc(pc) = &machine.platform else { unreachable!() };
         let initrd = Range::with_len(0x1_2345_6000, 0x1_0000_0789);
         let contents = Contents { image: &image, machine, pc, cmdline: "ro quiet", initrd };

@@ -20,6 +20,8 @@ pub enum Error {
         /// The machine's.
         machine: Arch,
     },
+    /// The kernel is a vmlinux, which nothing here places yet.
+    Vmlinux,
     /// The command line has a NUL in it.
     CmdlineNul,
     /// The command line is too long.
@@ -90,6 +92,7 @@ impl fmt::Display for Error {
             Self::Arch { kernel, machine } => {
                 write!(f, "the kernel is for {kernel}, but this machine is {machine}")
             }
+            Self::Vmlinux => f.write_str("the kernel is an ELF vmlinux, which does not boot yet"),
             Self::CmdlineNul => f.write_str("the command line has a NUL character in it"),
             Self::Cmdline { size, limit, engine } => write!(
                 f,

@@ -26,7 +26,7 @@ use purgatory::Conduit;
 use crate::addr::Range;
 use crate::arch::Arch;
 use crate::bundle::{Bundle, Digest};
-use crate::image::Kernel;
+use crate::image::{Kernel, Unpacked};
 use crate::trust::verify::Verified;
 
 pub use engine::{Engine, Error as EngineError, Facts, Lockdown, Request, choose_engine};
@@ -44,6 +44,9 @@ pub const MAX_SEGMENTS: usize = 16;
 /// Longest command line of an arm64 kernel, without the terminating NUL. No
 /// header says it; it is COMMAND_LINE_SIZE in the kernel's source.
 const ARM64_CMDLINE_SIZE: u64 = 2047;
+
+/// The same of an x86_64 kernel that has lost its setup header.
+const X86_CMDLINE_SIZE: u64 = 2047;
 
 /// Bytes of the command line that kexec_file_load keeps for `elfcorehdr=`, even
 /// when it loads no crash kernel, and the terminating NUL.
@@ -128,8 +131,8 @@ struct Layout<'a> {
     checks: Vec<Check>,
 }
 
-/// Plans one boot of a bundle that has been verified. `kernel` must have been
-/// identified from its bytes; `blob` is the purgatory for the machine's
+/// Plans one boot of a bundle that has been verified. `unpacked` must have been
+/// unpacked from its bytes; `blob` is the purgatory for the machine's
 /// architecture.
 ///
 /// # Errors
@@ -137,12 +140,15 @@ struct Layout<'a> {
 pub fn make<'a, B: AsRef<[u8]>>(
     request: Request,
     facts: &Facts,
-    kernel: &Kernel<'a>,
+    unpacked: &'a Unpacked<'_>,
     bundle: &'a Verified<Bundle<B>>,
     machine: &Machine,
     blob: &[u8],
 ) -> Result<Plan<'a>, Error> {
-    let bundle = bundle.get();
+    let (bundle, kernel) = (bundle.get(), &unpacked.kernel());
+    if !core::ptr::eq(unpacked.file(), bundle.linux.bytes.as_ref()) {
+        return Err(Error::OtherKernel);
+    }
     let devicetree = facts.devicetree || bundle.devicetree.is_some();
     let (engine, reason) = choose_engine(request, &Facts { devicetree, ..*facts })?;
     check_bundle(engine, kernel, bundle, machine)?;
@@ -157,7 +163,8 @@ pub fn make<'a, B: AsRef<[u8]>>(
         warnings: warnings(kernel, machine),
     };
     if engine == Engine::Segments {
-        plan.place(kernel, bundle, machine, blob)?;
+        let linux = linux_digest(unpacked, bundle);
+        plan.place(kernel, linux, bundle, machine, blob)?;
         plan.validate(machine)?;
     }
     Ok(plan)
@@ -169,9 +176,6 @@ fn check_bundle<B: AsRef<[u8]>>(
     bundle: &Bundle<B>,
     machine: &Machine,
 ) -> Result<(), Error> {
-    if !core::ptr::eq(kernel.file(), bundle.linux.bytes.as_ref()) {
-        return Err(Error::OtherKernel);
-    }
     if kernel.arch() != machine.arch() {
         return Err(Error::Arch { kernel: kernel.arch(), machine: machine.arch() });
     }
@@ -182,10 +186,17 @@ fn check_bundle<B: AsRef<[u8]>>(
     if size > limit { Err(Error::Cmdline { size, limit, engine }) } else { Ok(()) }
 }
 
+/// The digest of the kernel's bytes: the one that is signed, unless they had to
+/// be unpacked.
+fn linux_digest<B: AsRef<[u8]>>(unpacked: &Unpacked<'_>, bundle: &Bundle<B>) -> Digest {
+    if unpacked.is_whole() { bundle.linux.digest } else { Digest::of(unpacked.kernel().file()) }
+}
+
 /// Longest command line, without the terminating NUL.
 fn cmdline_limit(engine: Engine, kernel: &Kernel<'_>) -> u64 {
     match (kernel, engine) {
         (Kernel::Arm64Image(_), _) => ARM64_CMDLINE_SIZE,
+        (Kernel::Vmlinux(image), _) => image.cmdline_size().map_or(X86_CMDLINE_SIZE, u64::from),
         (Kernel::Bzimage(image), Engine::Segments) => u64::from(image.cmdline_size()),
         (Kernel::Bzimage(image), Engine::File) => {
             u64::from(image.cmdline_size()).saturating_sub(FILE_CMDLINE_RESERVE)
@@ -207,7 +218,7 @@ fn warnings(kernel: &Kernel<'_>, machine: &Machine) -> Vec<String> {
             })
             .into_iter()
             .collect(),
-        Kernel::Bzimage(_) => Vec::new(),
+        Kernel::Bzimage(_) | Kernel::Vmlinux(_) => Vec::new(),
     }
 }
 
@@ -215,13 +226,14 @@ impl<'a> Plan<'a> {
     fn place<B: AsRef<[u8]>>(
         &mut self,
         kernel: &Kernel<'a>,
+        linux: Digest,
         bundle: &'a Bundle<B>,
         machine: &Machine,
         blob: &[u8],
     ) -> Result<(), Error> {
         let job = Job {
             cmdline: &bundle.options,
-            linux: bundle.linux.digest,
+            linux,
             initrd: join(&bundle.initrds),
             devicetree: bundle.devicetree.as_ref().map(|blob| blob.bytes.as_ref()),
         };
@@ -233,6 +245,7 @@ impl<'a> Plan<'a> {
             (Kernel::Arm64Image(image), Platform::Board(board)) => {
                 aarch64::lay_out(image, (machine, board), job, &mut space)
             }
+            (Kernel::Vmlinux(_), Platform::Pc(_)) => Err(Error::Vmlinux),
             _ => Err(Error::Arch { kernel: kernel.arch(), machine: machine.arch() }),
         }?;
         let purgatory = purgatory_segment::place(&layout, machine, blob, &mut space)?;
