@@ -13,7 +13,10 @@ pub const BLOCK_SIZE: usize = size_of::<Block>();
 pub const MAGIC: [u8; 8] = *b"PURGATRY";
 
 /// Version of the block. A blob takes no other.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
+
+/// Where the addresses of the [`Roots`] lie in the block, four levels first.
+pub const ROOTS_OFFSET: usize = core::mem::offset_of!(Block, roots);
 
 /// How many regions all checks of a block can have together.
 pub const MAX_REGIONS: usize = 64;
@@ -23,6 +26,8 @@ pub const MAX_CHECKS: usize = 32;
 
 /// Set in a blob that was built with the feature `test-hooks`.
 const HAS_TEST_HOOKS: u32 = 1;
+/// The CPU has instructions for SHA-256.
+const SHA_INSTRUCTIONS: u32 = 1 << 1;
 
 #[cfg(test)]
 pub(crate) const CHECKS_SIZE: usize = size_of::<[Check; MAX_CHECKS]>();
@@ -138,6 +143,18 @@ pub enum Conduit {
     Smc,
 }
 
+/// Physical addresses of page tables that identity-map all that the purgatory,
+/// and on x86_64 the next kernel's first instructions, touch. Zero for none.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Roots {
+    /// x86_64: the PML4, taken while CR4.LA57 is clear. aarch64: the level 0
+    /// table of a 4 KiB granule, for 48-bit addresses.
+    pub four_level: u64,
+    /// x86_64: the PML5, taken while CR4.LA57 is set.
+    pub five_level: u64,
+}
+
 /// The parameter block. Made by the loader with [`Block::new`], put into a blob
 /// with [`install`], and read in place by the blob.
 #[repr(C)]
@@ -156,6 +173,7 @@ pub struct Block {
     check_count: u32,
     reserved: u32,
     corrupt: u64,
+    roots: Roots,
     regions: [Region; MAX_REGIONS],
     checks: [Check; MAX_CHECKS],
 }
@@ -177,6 +195,7 @@ impl Block {
         check_count: 0,
         reserved: 0,
         corrupt: 0,
+        roots: Roots { four_level: 0, five_level: 0 },
         regions: [Region::EMPTY; MAX_REGIONS],
         checks: [Check::EMPTY; MAX_CHECKS],
     };
@@ -213,6 +232,22 @@ impl Block {
             Conduit::Hvc => 1,
             Conduit::Smc => 2,
         };
+    }
+
+    /// Sets the page tables to work on. Without them the purgatory stays on those
+    /// of the old kernel (x86_64), or without the MMU (aarch64).
+    pub const fn set_page_tables(&mut self, roots: Roots) {
+        self.roots = roots;
+    }
+
+    /// Says whether the CPU has instructions for SHA-256: the SHA extensions with
+    /// SSSE3 and SSE4.1 (x86_64), FEAT_SHA256 (aarch64). The purgatory does not
+    /// ask the CPU itself: under SEV-ES, CPUID is an exception.
+    pub const fn set_sha_instructions(&mut self, yes: bool) {
+        self.flags &= !SHA_INSTRUCTIONS;
+        if yes {
+            self.flags |= SHA_INSTRUCTIONS;
+        }
     }
 
     /// Adds a check: the bytes of `regions`, one after the other, must have the
@@ -290,6 +325,18 @@ impl Block {
         }
     }
 
+    /// The page tables to work on.
+    #[must_use]
+    pub const fn page_tables(&self) -> Roots {
+        self.roots
+    }
+
+    /// Whether the CPU has instructions for SHA-256.
+    #[must_use]
+    pub const fn sha_instructions(&self) -> bool {
+        self.flags & SHA_INSTRUCTIONS != 0
+    }
+
     /// The address of the byte that a test wants flipped, zero for none.
     #[must_use]
     pub const fn corrupt(&self) -> u64 {
@@ -323,7 +370,7 @@ impl Block {
         out.put_u32s(&[self.uart_kind, self.uart_shift]);
         out.put_u64s(&[self.uart_address]);
         out.put_u32s(&[self.conduit, self.region_count, self.check_count, self.reserved]);
-        out.put_u64s(&[self.corrupt]);
+        out.put_u64s(&[self.corrupt, self.roots.four_level, self.roots.five_level]);
         for region in &self.regions {
             out.put_u64s(&[region.start, region.len]);
         }
@@ -353,6 +400,7 @@ impl Block {
             check_count: from.u32(),
             reserved: from.u32(),
             corrupt: from.u64(),
+            roots: Roots { four_level: from.u64(), five_level: from.u64() },
             regions: core::array::from_fn(|_| Region { start: from.u64(), len: from.u64() }),
             checks: core::array::from_fn(|_| Check {
                 name: Name(from.take()),
@@ -396,7 +444,8 @@ pub fn install(blob: &mut [u8], block: &Block) -> Result<(), Error> {
     if block.corrupt != 0 && template.flags & HAS_TEST_HOOKS == 0 {
         return Err(Error::NoTestHooks);
     }
-    *place = Block { flags: template.flags, ..*block }.to_bytes();
+    let flags = template.flags | block.flags & !HAS_TEST_HOOKS;
+    *place = Block { flags, ..*block }.to_bytes();
     Ok(())
 }
 
@@ -501,6 +550,8 @@ mod tests {
         let mut block = Block::new(0x0102_0304_0506_0708, 0x1112_1314_1516_1718);
         block.set_uart(Uart::Mmio8250 { address: 0x2122_2324_2526_2728, shift: 2 }).unwrap();
         block.set_conduit(Conduit::Smc);
+        block.set_page_tables(Roots { four_level: 0x4142_4344_4546_4748, five_level: 0x5152 });
+        block.set_sha_instructions(true);
         block.add_check("linux", [0x5a; 32], &[region(0x1000, 0x10), region(0x3000, 7)]).unwrap();
         block.add_check("initrd 0", [0xa5; 32], &[region(0x5000, 9)]).unwrap();
         block
@@ -525,7 +576,7 @@ mod tests {
             assert_eq!(&bytes[offset..][..expected.len()], expected, "at {offset}");
         };
         at(offset_of!(Block, magic), &MAGIC);
-        at(offset_of!(Block, version), &1u32.to_le_bytes());
+        at(offset_of!(Block, version), &2u32.to_le_bytes());
         at(offset_of!(Block, entry), &block.entry.to_le_bytes());
         at(offset_of!(Block, arg), &block.arg.to_le_bytes());
         at(offset_of!(Block, uart_kind), &2u32.to_le_bytes());
@@ -535,6 +586,8 @@ mod tests {
         at(offset_of!(Block, region_count), &3u32.to_le_bytes());
         at(offset_of!(Block, check_count), &2u32.to_le_bytes());
         at(offset_of!(Block, corrupt), &0u64.to_le_bytes());
+        at(ROOTS_OFFSET, &block.page_tables().four_level.to_le_bytes());
+        at(ROOTS_OFFSET + 8, &block.page_tables().five_level.to_le_bytes());
         let second_region = offset_of!(Block, regions) + size_of::<Region>();
         at(second_region + offset_of!(Region, start), &0x3000u64.to_le_bytes());
         at(second_region + offset_of!(Region, len), &7u64.to_le_bytes());
@@ -658,6 +711,6 @@ mod tests {
         let error = Error::Region(region(0, 0x20)).to_string();
         assert_eq!(error, "0x20 bytes at address 0x0 cannot be checked");
         let error = Error::Version(7).to_string();
-        assert_eq!(error, "the purgatory's parameter block has version 7, not 1");
+        assert_eq!(error, "the purgatory's parameter block has version 7, not 2");
     }
 }

@@ -33,7 +33,7 @@ mod walk;
 
 pub use block::{
     BLOCK_OFFSET, BLOCK_SIZE, Block, Check, Conduit, Error, MAGIC, MAX_CHECKS, MAX_REGIONS, Name,
-    Region, Uart, VERSION, install,
+    ROOTS_OFFSET, Region, Roots, Uart, VERSION, install,
 };
 pub use sha256::Sha256;
 pub use walk::{Fault, verify};

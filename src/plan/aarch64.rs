@@ -59,6 +59,7 @@ pub(super) fn lay_out<'a>(
         conduit: conduit.unwrap_or(purgatory::Conduit::None),
         segments,
         checks,
+        maps: Vec::new(),
     })
 }
 

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::paging::Beyond;
 use super::{Engine, EngineError, Invalid, NoRoom};
 use crate::arch::Arch;
 use crate::fdt;
@@ -45,6 +46,8 @@ pub enum Error {
     TextOffset(u64),
     /// The device tree cannot be handed over.
     Fdt(fdt::Error),
+    /// The purgatory's page tables do not reach all memory.
+    Paging(Beyond),
     /// The purgatory does not take its parameters.
     Purgatory(purgatory::Error),
     /// There is no segment of this name to corrupt.
@@ -69,6 +72,12 @@ impl From<NoRoom> for Error {
 impl From<fdt::Error> for Error {
     fn from(error: fdt::Error) -> Self {
         Self::Fdt(error)
+    }
+}
+
+impl From<Beyond> for Error {
+    fn from(error: Beyond) -> Self {
+        Self::Paging(error)
     }
 }
 
@@ -115,6 +124,7 @@ impl fmt::Display for Error {
                 )
             }
             Self::Fdt(error) => error.fmt(f),
+            Self::Paging(error) => error.fmt(f),
             Self::Purgatory(error) => error.fmt(f),
             #[cfg(feature = "test-hooks")]
             Self::NoSegment(name) => write!(f, "there is no segment {name:?} to corrupt"),

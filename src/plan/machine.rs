@@ -10,7 +10,7 @@ use crate::memmap::{self, E820_RAM, E820Entry};
 use super::span;
 
 /// x86 firmware, bootloaders and the kernel's own trampolines live below here.
-const LOW_MEMORY: Range = span(0, 1 << 20);
+pub(super) const LOW_MEMORY: Range = span(0, 1 << 20);
 
 /// The running machine, as far as a plan depends on it. Sizes in bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +25,11 @@ pub struct Machine {
     pub seeds: Option<Seeds>,
     /// Where the purgatory prints.
     pub uart: Uart,
+    /// Whether the CPU has what [`purgatory::Block::set_sha_instructions`] means.
+    pub sha_instructions: bool,
+    /// Whether the running kernel's page tables must stay in force until the next
+    /// kernel has its own: with memory encryption only they know its key bits.
+    pub keep_page_tables: bool,
     /// What depends on the architecture.
     pub platform: Platform,
 }
@@ -113,6 +118,8 @@ pub(crate) mod testing {
             free: iomem(map).free(4096),
             seeds: Some(SEEDS),
             uart: Uart::Port8250 { port: 0x3f8 },
+            sha_instructions: true,
+            keep_page_tables: false,
             platform: Platform::Pc(Pc {
                 firmware_map: memmap(firmware_map),
                 boot_params,
@@ -138,6 +145,8 @@ pub(crate) mod testing {
             free: iomem(VIRT).free(4096),
             seeds: Some(SEEDS),
             uart: Uart::Pl011 { address: 0x900_0000 },
+            sha_instructions: true,
+            keep_page_tables: false,
             platform: Platform::Board(Board {
                 fdt: crate::fdt::testing::virt(),
                 acpi_conduit: None,

@@ -13,6 +13,7 @@ mod engine;
 mod error;
 mod initrd;
 mod machine;
+pub mod paging;
 mod purgatory_segment;
 mod show;
 mod space;
@@ -36,6 +37,7 @@ pub use machine::{Board, Machine, Pc, Platform};
 pub use space::NoRoom;
 pub use validate::Invalid;
 
+use paging::Mapping;
 use space::Space;
 
 /// How many segments kexec_load takes.
@@ -129,6 +131,9 @@ struct Layout<'a> {
     conduit: Conduit,
     segments: Vec<Segment<'a>>,
     checks: Vec<Check>,
+    /// Memory besides the segments that the next kernel's first instructions
+    /// touch, before it has page tables of its own.
+    maps: Vec<Mapping>,
 }
 
 /// Plans one boot of a bundle that has been verified. `unpacked` must have been
@@ -238,7 +243,7 @@ impl<'a> Plan<'a> {
             devicetree: bundle.devicetree.as_ref().map(|blob| blob.bytes.as_ref()),
         };
         let mut space = Space::new(machine.available(), machine.page_size);
-        let layout = match (kernel, &machine.platform) {
+        let mut layout = match (kernel, &machine.platform) {
             (Kernel::Bzimage(image), Platform::Pc(pc)) => {
                 x86_64::lay_out(image, (machine, pc), job, &mut space)
             }
@@ -248,7 +253,7 @@ impl<'a> Plan<'a> {
             (Kernel::Vmlinux(_), Platform::Pc(_)) => Err(Error::Vmlinux),
             _ => Err(Error::Arch { kernel: kernel.arch(), machine: machine.arch() }),
         }?;
-        let purgatory = purgatory_segment::place(&layout, machine, blob, &mut space)?;
+        let purgatory = purgatory_segment::place(&mut layout, machine, blob, &mut space)?;
         self.entry = purgatory.range.start();
         self.segments = layout.segments;
         self.segments.push(purgatory);

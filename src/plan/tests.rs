@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use purgatory::{BLOCK_OFFSET, BLOCK_SIZE, Block, Uart};
+use purgatory::{BLOCK_OFFSET, BLOCK_SIZE, Block, Roots, Uart};
 
 use super::machine::testing::{q35, q35_6g, virt};
 use super::*;
@@ -82,7 +82,7 @@ fn a_debian_kernel_on_a_pc() {
     assert_eq!(plan.to_string(), include_str!("../../tests/data/q35/plan").trim_end());
     assert_every_check_holds(&plan);
     let names: Vec<_> = plan.checks.iter().map(|check| check.name.as_str()).collect();
-    assert_eq!(names, ["linux", "initrd 1", "params"]);
+    assert_eq!(names, ["linux", "initrd 1", "params", "tables"]);
     assert_eq!(plan.checks[0].digest, bundle.linux.digest);
     assert!(matches!(segment(&plan, "kernel").bytes, Cow::Borrowed(_)));
     assert!(matches!(segment(&plan, "initrd").bytes, Cow::Borrowed(_)));
@@ -105,7 +105,7 @@ fn the_purgatory_is_told_where_to_jump_print_and_reset() {
     assert_eq!(block(&pc).arg(), segment(&pc, "params").range.start());
     assert_eq!(block(&pc).uart(), Uart::Port8250 { port: 0x3f8 });
     assert_eq!(block(&pc).conduit(), Conduit::None);
-    assert_eq!(block(&pc).checks().unwrap().len(), 2);
+    assert_eq!(block(&pc).checks().unwrap().len(), 3);
 
     let board = verified(bundle(arm64::testing::small(), &[]));
     let board = plan(&board, &virt()).unwrap();
@@ -139,7 +139,7 @@ fn several_initrds_are_one_segment_and_a_check_each() {
         let plan = plan(&bundle, &machine).unwrap();
         assert_eq!(*segment(&plan, "initrd").bytes, *b"first\0\0\0third");
         let names: Vec<_> = plan.checks.iter().map(|check| check.name.as_str()).collect();
-        assert_eq!(names, ["linux", "initrd 1", "initrd 2", "initrd 3", "params"]);
+        assert_eq!(names, ["linux", "initrd 1", "initrd 2", "initrd 3", "params", "tables"]);
         assert_every_check_holds(&plan);
     }
 }
@@ -257,6 +257,56 @@ fn a_pc_without_what_its_kernel_needs_is_refused() {
 }
 
 #[test]
+fn with_own_page_tables_only_bytes_are_loaded_and_the_whole_window_is_mapped() {
+    let bundle = verified(bundle(bzimage::testing::debian(), &[&[7; 5000]]));
+    let own = plan(&bundle, &q35()).unwrap();
+    let kernel = segment(&own, "kernel");
+    assert_eq!(kernel.range.len(), (kernel.bytes.len() as u64).next_multiple_of(4096));
+    assert_ne!(block(&own).page_tables(), Roots::default());
+    assert!(block(&own).sha_instructions());
+
+    let old = Machine { keep_page_tables: true, sha_instructions: false, ..q35() };
+    let old = plan(&bundle, &old).unwrap();
+    assert_eq!(segment(&old, "kernel").range.len(), 0x3f9_8000);
+    assert_eq!(block(&old).page_tables(), Roots::default());
+    assert_eq!(old.checks.last().unwrap().name, "params");
+    assert!(!block(&old).sha_instructions());
+}
+
+/// Whether the page tables in a plan map an address of x86_64 as memory.
+fn is_mapped(plan: &Plan<'_>, address: u64) -> bool {
+    let mut table = block(plan).page_tables().four_level;
+    for shift in [39, 30, 21] {
+        let entry = Range::with_len(table + (address >> shift) % 512 * 8, 8).unwrap();
+        let entry = u64::from_le_bytes(loaded(plan, entry).try_into().unwrap());
+        table = entry & 0x0000_ffff_ffff_f000;
+        if entry == 0 {
+            return false;
+        }
+    }
+    table == address >> 21 << 21
+}
+
+#[test]
+fn the_page_tables_map_what_the_next_kernel_touches_first() {
+    let bundle = verified(bundle(bzimage::testing::small(), &[&[7; 5000]]));
+    for machine in [q35(), q35_6g()] {
+        let plan = plan(&bundle, &machine).unwrap();
+        for segment in &plan.segments {
+            assert!(is_mapped(&plan, segment.range.start()), "{segment}");
+            assert!(is_mapped(&plan, segment.range.end() - 1), "{segment}");
+        }
+        let kernel = segment(&plan, "kernel").range.start();
+        for address in [0, 0xf_ffff, kernel, kernel + 0x3f9_7fff] {
+            assert!(is_mapped(&plan, address), "{address:#x}");
+        }
+        for address in [0x20_0000, kernel - 1, kernel + 0x400_0000, 0xfee0_0000] {
+            assert!(!is_mapped(&plan, address), "{address:#x}");
+        }
+    }
+}
+
+#[test]
 fn a_kernel_that_cannot_move_goes_where_it_must_or_nowhere() {
     let mut bundle = bundle(bzimage::testing::small(), &[]);
     bundle.linux.bytes[0x234] = 0;
@@ -292,6 +342,7 @@ fn a_kernel_for_other_pages_is_a_warning() {
 fn a_load_beyond_half_of_the_memory_is_refused_before_the_kernel_does() {
     let bundle = verified(bundle(bzimage::testing::small(), &[]));
     let mut machine = q35();
+    machine.keep_page_tables = true;
     machine.total_ram = 100 << 20;
     let error = plan(&bundle, &machine).unwrap_err();
     let size = 0x3f9_8000 + 8192 + 16384;
@@ -301,6 +352,8 @@ fn a_load_beyond_half_of_the_memory_is_refused_before_the_kernel_does() {
         "the segments need 66707456 bytes, but the running kernel takes at most 52428800, \
          half of its memory"
     );
+    machine.keep_page_tables = false;
+    plan(&bundle, &machine).unwrap();
 }
 
 #[test]
@@ -335,7 +388,7 @@ fn validation_names_the_broken_rule() {
     let kernel = "the kernel at 0x8000..0xa000 lies in memory that is not free";
     assert_eq!(broken(&|plan| plan.segments[0].range = at(0x8000, 0xa000)), kernel);
     let kernel = "the kernel and the initrd overlap";
-    assert_eq!(broken(&|plan| plan.segments[1].range = at(0x100_1000, 0x100_2000)), kernel);
+    assert_eq!(broken(&|plan| plan.segments[1].range = at(0x100_0000, 0x100_1000)), kernel);
     let bytes = "the initrd has 8192 bytes, more than fit in 0x3ffdf000..0x3ffe0000";
     assert_eq!(broken(&|plan| plan.segments[1].bytes = Cow::Owned(vec![0; 8192])), bytes);
     let entry = "the entry 0x1 lies in no segment";
@@ -398,7 +451,7 @@ fn plan_on_random_memories(
     linux: Vec<u8>,
     machine: &Machine,
     page: u64,
-    check: impl Fn(&Plan<'_>),
+    check: impl Fn(&Plan<'_>, &[Range]),
 ) -> usize {
     let mut random = Random(0x2545_f491_4f6c_dd1d);
     let mut plans = 0;
@@ -415,7 +468,7 @@ fn plan_on_random_memories(
             Ok(plan) => {
                 plans += 1;
                 assert_well_placed(&plan, &free, page);
-                check(&plan);
+                check(&plan, &free);
             }
             Err(Error::NoRoom(NoRoom { name: "kernel", size, longest })) => {
                 assert!(longest < size + (4 << 20), "{size} bytes in {free:?}");
@@ -429,10 +482,14 @@ fn plan_on_random_memories(
 
 #[test]
 fn on_any_pc_segments_are_disjoint_aligned_and_in_free_memory() {
-    let plans = plan_on_random_memories(bzimage::testing::small(), &q35(), 4096, |plan| {
+    let plans = plan_on_random_memories(bzimage::testing::small(), &q35(), 4096, |plan, free| {
         let kernel = segment(plan, "kernel").range;
         assert!(kernel.start().is_multiple_of(2 << 20) && kernel.start() >= 16 << 20);
-        assert!(kernel.len() >= 0x3f9_8000);
+        let window = Range::with_len(kernel.start(), 0x3f9_8000).unwrap();
+        assert!(free.iter().any(|free| free.contains(window)));
+        for other in plan.segments.iter().filter(|segment| segment.name != "kernel") {
+            assert!(!window.overlaps(other.range), "{other} in {window}");
+        }
         assert!(segment(plan, "initrd").range.start() >= 16 << 20);
         assert_every_check_holds(plan);
     });
@@ -444,7 +501,7 @@ fn on_any_board_segments_are_disjoint_aligned_and_in_free_memory() {
     let mut linux = arm64::testing::small();
     linux[8..16].copy_from_slice(&0x8_0000_u64.to_le_bytes());
     for page in [4096, 65536] {
-        let plans = plan_on_random_memories(linux.clone(), &virt(), page, |plan| {
+        let plans = plan_on_random_memories(linux.clone(), &virt(), page, |plan, _| {
             let kernel = segment(plan, "kernel").range;
             assert_eq!(kernel.start() % (2 << 20), 0x8_0000);
             let (initrd, params) = (segment(plan, "initrd").range, segment(plan, "params").range);

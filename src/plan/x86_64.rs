@@ -1,9 +1,10 @@
 //! Where things go on x86_64: a bzImage, started at its 64-bit entry point.
 //!
-//! The whole window that the kernel unpacks itself into is declared as memory
-//! of its segment, so that the running kernel's identity map covers it and none
-//! of its page tables lie in it; only the file's bytes are given. Follows Linux
-//! Documentation/arch/x86/boot.rst.
+//! Of the window that the kernel unpacks itself into, only the pages with bytes
+//! of the file are loaded; the rest is kept free of other segments, and the
+//! purgatory's page tables map all of it. Where those of the running kernel stay
+//! in force, the whole window is declared, so that none of them lies in it.
+//! Follows Linux Documentation/arch/x86/boot.rst.
 
 use std::borrow::Cow;
 
@@ -13,7 +14,8 @@ use crate::image::bzimage::ENTRY_64;
 
 use super::boot_params::Contents;
 use super::initrd::{Initrd, Placed};
-use super::machine::{Machine, Pc};
+use super::machine::{LOW_MEMORY, Machine, Pc};
+use super::paging::{Kind, Mapping};
 use super::space::{NoRoom, Space, Want};
 use super::{Check, Error, Job, Layout, Segment, span};
 
@@ -29,7 +31,8 @@ pub(super) fn lay_out<'a>(
     space: &mut Space,
 ) -> Result<Layout<'a>, Error> {
     check(image, pc, &job)?;
-    let kernel = place_kernel(image, space)?;
+    let window = place_kernel(image, space)?;
+    let kernel = declared(image, machine, window);
     let initrd = job.initrd.map(|initrd| place_initrd(initrd, space)).transpose()?;
     let initrd_bytes = initrd.as_ref().map(Placed::bytes);
     let contents = Contents { image, machine, pc, cmdline: job.cmdline, initrd: initrd_bytes };
@@ -47,7 +50,8 @@ pub(super) fn lay_out<'a>(
     let mut segments = vec![Segment { name: "kernel", bytes, range: kernel }];
     segments.extend(initrd.map(Placed::into_segment));
     segments.push(params.into_segment());
-    Ok(Layout { entry, argument, conduit: purgatory::Conduit::None, segments, checks })
+    let maps = [LOW_MEMORY, window].map(|range| Mapping { range, kind: Kind::Normal }).to_vec();
+    Ok(Layout { entry, argument, conduit: purgatory::Conduit::None, segments, checks, maps })
 }
 
 fn check(image: &Bzimage<'_>, pc: &Pc, job: &Job<'_>) -> Result<(), Error> {
@@ -73,6 +77,13 @@ fn place_kernel(image: &Bzimage<'_>, space: &mut Space) -> Result<Range, NoRoom>
     };
     let within = span(preferred.max(ABOVE_DMA), end.unwrap_or(0));
     space.take_lowest(&Want { name: "kernel", size, align, offset: 0, within })
+}
+
+/// What is declared of the kernel's window: whole pages over the file's bytes.
+fn declared(image: &Bzimage<'_>, machine: &Machine, window: Range) -> Range {
+    let size = align_up(image.protected_mode().len() as u64, machine.page_size);
+    let bytes = size.and_then(|size| Range::with_len(window.start(), size));
+    bytes.filter(|_| !machine.keep_page_tables).unwrap_or(window)
 }
 
 fn place_initrd<'a>(initrd: Initrd<'a>, space: &mut Space) -> Result<Placed<'a>, NoRoom> {

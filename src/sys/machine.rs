@@ -104,14 +104,17 @@ pub fn facts(devicetree: bool) -> Facts {
 pub fn survey(sources: &Sources) -> Result<Machine, Error> {
     let iomem = iomem(sources)?;
     let page_size = page_size(sources);
+    let cpu = optional(sources, sources.read_start(CPUINFO, FIRST_CPU))?.unwrap_or_default();
     Ok(Machine {
         page_size,
         total_ram: total_ram(sources, &iomem),
         free: iomem.free(page_size),
         seeds: if sources.is_live() { seeds() } else { Some(NO_SEEDS) },
         uart: if sources.is_live() { uart() } else { Uart::None },
+        sha_instructions: has_sha_instructions(sources.arch, &cpu),
+        keep_page_tables: has_encrypted_memory(&cpu),
         platform: match sources.arch {
-            Arch::X86_64 => Platform::Pc(pc(sources, &iomem)?),
+            Arch::X86_64 => Platform::Pc(pc(sources, &iomem, &cpu)?),
             Arch::Aarch64 => Platform::Board(board(sources)?),
         },
     })
@@ -155,8 +158,23 @@ fn random(bytes: &mut [u8]) -> bool {
     usize::try_from(count) == Ok(bytes.len())
 }
 
-fn pc(sources: &Sources, iomem: &Iomem) -> Result<Pc, Error> {
-    let cpu = optional(sources, sources.read_start(CPUINFO, FIRST_CPU))?.unwrap_or_default();
+/// Whether /proc/cpuinfo lists all that the purgatory's SHA-256 needs.
+fn has_sha_instructions(arch: Arch, cpu: &str) -> bool {
+    let needed: &[&str] = match arch {
+        Arch::X86_64 => &["sha_ni", "ssse3", "sse4_1"],
+        Arch::Aarch64 => &["sha2"],
+    };
+    needed.iter().all(|flag| cpu.split_ascii_whitespace().any(|word| word == *flag))
+}
+
+/// Whether memory is encrypted, which only the running kernel's page tables
+/// know how to say: AMD SME and SEV, Intel TDX.
+fn has_encrypted_memory(cpu: &str) -> bool {
+    let is_one = |flag: &str| flag == "sme" || flag == "tdx_guest" || flag.starts_with("sev");
+    cpu.split_ascii_whitespace().any(is_one)
+}
+
+fn pc(sources: &Sources, iomem: &Iomem, cpu: &str) -> Result<Pc, Error> {
     let boot_params = optional(sources, sources.read_bytes(BOOT_PARAMS, file::MAX_TEXT))?;
     Ok(Pc {
         firmware_map: firmware_map(sources, iomem)?,

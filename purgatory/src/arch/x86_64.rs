@@ -7,15 +7,17 @@
 
 use core::arch::{asm, global_asm};
 
-use purgatory::{Block, Conduit, Uart};
+use purgatory::{Block, Conduit, ROOTS_OFFSET, Uart};
 
 use crate::uart::Registers;
 
-// The entry code. Gives the boot protocol its GDT, sets CR4.OSFXSR and
-// OSXMMEXCPT for the SSE2 that the compiler takes for granted, checks, undoes
-// that, and enters the kernel as boot.rst wants it: RSI = boot_params, CS =
-// 0x10, DS = ES = SS = 0x18, interrupts off. The segments have their accessed
-// bit set already, so that loading them writes nothing.
+// The entry code. Gives the boot protocol its GDT; goes over to the block's page
+// tables, if there are any, of as many levels as CR4.LA57 (bit 12) says; sets
+// CR4.OSFXSR and OSXMMEXCPT for the SSE2 that the compiler takes for granted,
+// checks, undoes that, and enters the kernel as boot.rst wants it: RSI =
+// boot_params, CS = 0x10, DS = ES = SS = 0x18, interrupts off. The segments have
+// their accessed bit set already, so that loading them writes nothing. No global
+// page and no PCID is in use: loading CR3 forgets all of the old map.
 global_asm!(
     ".pushsection .purgatory.entry, \"ax\"",
     ".globl purgatory_entry",
@@ -41,7 +43,14 @@ global_asm!(
     "    push rax",
     "    retfq",
     "2:  mov rbx, cr4",
-    "    mov rax, rbx",
+    "    lea rcx, [rip + {block}]",
+    "    mov rax, [rcx + {roots}]",
+    "    bt ebx, 12",
+    "    cmovc rax, [rcx + {roots} + 8]",
+    "    test rax, rax",
+    "    jz 3f",
+    "    mov cr3, rax",
+    "3:  mov rax, rbx",
     "    or eax, 0x600",
     "    mov cr4, rax",
     "    call {check}",
@@ -57,6 +66,8 @@ global_asm!(
     "purgatory_gdt:",
     "    .quad 0, 0, 0x00af9b000000ffff, 0x00cf93000000ffff",
     ".popsection",
+    block = sym crate::BLOCK,
+    roots = const ROOTS_OFFSET,
     check = sym crate::check,
 );
 
