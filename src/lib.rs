@@ -13,6 +13,7 @@ pub mod boot;
 pub mod bundle;
 pub mod choose;
 pub mod config;
+pub mod efi;
 pub mod failure;
 pub mod fdt;
 pub mod image;

@@ -19,6 +19,10 @@ const SYSTEM_RAM: &str = "System RAM";
 /// The e820 type of usable memory.
 pub const E820_RAM: u32 = 1;
 const E820_RESERVED: u32 = 2;
+/// The e820 type of ACPI tables.
+pub const E820_ACPI: u32 = 3;
+/// The e820 type of memory that ACPI keeps for itself.
+pub const E820_NVS: u32 = 4;
 
 /// One line of /proc/iomem.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -151,8 +155,8 @@ fn e820_type(name: &str) -> Option<u32> {
     match name {
         SYSTEM_RAM => Some(E820_RAM),
         "Reserved" | "reserved" => Some(E820_RESERVED),
-        "ACPI Tables" => Some(3),
-        "ACPI Non-volatile Storage" => Some(4),
+        "ACPI Tables" => Some(E820_ACPI),
+        "ACPI Non-volatile Storage" => Some(E820_NVS),
         "Unusable memory" => Some(5),
         "Persistent Memory" => Some(7),
         "Persistent Memory (legacy)" => Some(12),

@@ -6,7 +6,8 @@
 //! arch/x86/include/uapi/asm/bootparam.h.
 
 use crate::addr::Range;
-use crate::image::{Bzimage, field};
+use crate::efi::{self, Runtime};
+use crate::image::field;
 use crate::memmap::E820Entry;
 
 use super::machine::{Machine, Pc};
@@ -17,11 +18,18 @@ pub(super) const SIZE: usize = 4096;
 /// Loader 0xd, "kexec-tools", version 0: what every kexec calls itself.
 const TYPE_OF_LOADER: u8 = 0xd0;
 const SETUP_E820_EXT: u32 = 1;
+const SETUP_EFI: u32 = 4;
 const SETUP_RNG_SEED: u32 = 9;
 /// What the table in boot_params has room for; the rest goes to setup_data.
 const E820_MAX: usize = 128;
 const RNG_SEED_SIZE: usize = 32;
 const MIB: u64 = 1 << 20;
+/// Loadflag: the loader has moved the kernel to a random place.
+const KASLR_FLAG: u8 = 1 << 1;
+/// Xloadflag: the kernel can go on with EFI where the one before it stopped.
+const XLF_EFI_KEXEC: u16 = 1 << 4;
+/// 64-bit firmware.
+const EFI_LOADER_SIGNATURE: [u8; 4] = *b"EL64";
 
 /// Fields of boot_params, by offset.
 mod at {
@@ -33,26 +41,71 @@ mod at {
     pub(super) const EXT_CMD_LINE_PTR: usize = 0x0c8;
     pub(super) const CC_BLOB_ADDRESS: usize = 0x13c;
     pub(super) const EDID_INFO: usize = 0x140;
+    pub(super) const EFI_LOADER_SIGNATURE: usize = 0x1c0;
+    pub(super) const EFI_SYSTAB: usize = 0x1c4;
+    pub(super) const EFI_MEMDESC_SIZE: usize = 0x1c8;
+    pub(super) const EFI_MEMDESC_VERSION: usize = 0x1cc;
+    pub(super) const EFI_MEMMAP: usize = 0x1d0;
+    pub(super) const EFI_MEMMAP_SIZE: usize = 0x1d4;
+    pub(super) const EFI_SYSTAB_HI: usize = 0x1d8;
+    pub(super) const EFI_MEMMAP_HI: usize = 0x1dc;
     pub(super) const ALT_MEM_K: usize = 0x1e0;
     pub(super) const E820_ENTRIES: usize = 0x1e8;
+    pub(super) const EDDBUF_ENTRIES: usize = 0x1e9;
     pub(super) const SECURE_BOOT: usize = 0x1ec;
     pub(super) const TYPE_OF_LOADER: usize = 0x210;
     pub(super) const LOADFLAGS: usize = 0x211;
     pub(super) const RAMDISK_IMAGE: usize = 0x218;
     pub(super) const RAMDISK_SIZE: usize = 0x21c;
     pub(super) const CMD_LINE_PTR: usize = 0x228;
+    pub(super) const XLOADFLAGS: usize = 0x236;
     pub(super) const HARDWARE_SUBARCH: usize = 0x23c;
     pub(super) const SETUP_DATA: usize = 0x250;
+    pub(super) const EDD_MBR_SIG_BUFFER: usize = 0x290;
     pub(super) const E820_TABLE: usize = 0x2d0;
+    pub(super) const EDDBUF: usize = 0xd00;
 }
 
 /// What goes into the block for one boot.
 pub(super) struct Contents<'a> {
-    pub(super) image: &'a Bzimage<'a>,
+    pub(super) header: SetupHeader<'a>,
     pub(super) machine: &'a Machine,
     pub(super) pc: &'a Pc,
     pub(super) cmdline: &'a str,
     pub(super) initrd: Option<Range>,
+    /// Whether the kernel enters itself where the loader's randomness put it.
+    pub(super) randomised: bool,
+}
+
+/// The setup header: from offset 0x1f1, in the file as in boot_params.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SetupHeader<'a>(pub(super) &'a [u8]);
+
+impl SetupHeader<'_> {
+    const START: usize = 0x1f1;
+
+    /// Physical address of the EFI system table, if the kernel can be handed all
+    /// that it has to know of EFI.
+    pub(super) fn efi_systab(self, pc: &Pc) -> Option<u64> {
+        let xloadflags = field(self.0, at::XLOADFLAGS.checked_sub(Self::START)?)?;
+        let takes_it = u16::from_le_bytes(xloadflags) & XLF_EFI_KEXEC != 0;
+        let systab = efi_systab(&pc.boot_params)?;
+        (takes_it && pc.efi.is_some()).then_some(systab)
+    }
+}
+
+/// The ACPI root pointer; 0 if nobody knows it.
+pub(super) fn acpi_rsdp(pc: &Pc) -> u64 {
+    let rsdp = field(&pc.boot_params, at::ACPI_RSDP_ADDR).map_or(0, u64::from_le_bytes);
+    if rsdp == 0 { pc.acpi_rsdp.unwrap_or(0) } else { rsdp }
+}
+
+/// The EFI system table of the running kernel, if its firmware is of 64 bits.
+fn efi_systab(running: &[u8]) -> Option<u64> {
+    let word = |at| field(running, at).map(u32::from_le_bytes).map(u64::from);
+    let systab = word(at::EFI_SYSTAB_HI)? << 32 | word(at::EFI_SYSTAB)?;
+    let is_64_bit = field(running, at::EFI_LOADER_SIGNATURE) == Some(EFI_LOADER_SIGNATURE);
+    (is_64_bit && systab != 0).then_some(systab)
 }
 
 impl Contents<'_> {
@@ -67,16 +120,17 @@ impl Contents<'_> {
         let cmdline = block.append(self.cmdline.as_bytes());
         block.bytes.push(0);
         block.put_split(at::CMD_LINE_PTR, at::EXT_CMD_LINE_PTR, cmdline);
-        self.append_setup_data(&mut block);
+        let efi = self.hand_over_efi(&mut block);
+        self.append_setup_data(&mut block, efi);
         block.bytes
     }
 
     fn copy_header(&self, block: &mut Block) {
-        let (place, header) = self.image.header();
-        block.put(place.start, header);
+        block.put(SetupHeader::START, self.header.0);
         block.put(at::TYPE_OF_LOADER, &[TYPE_OF_LOADER]);
-        // Says where the bootloader put its heap and code; there is neither.
-        block.put(at::LOADFLAGS, &[0]);
+        // The rest says where the bootloader put its heap and code; there is
+        // neither.
+        block.put(at::LOADFLAGS, &[if self.randomised { KASLR_FLAG } else { 0 }]);
     }
 
     fn copy_from_running(&self, block: &mut Block) {
@@ -88,13 +142,14 @@ impl Contents<'_> {
         copy(at::CC_BLOB_ADDRESS, 4);
         copy(at::SECURE_BOOT, 1);
         copy(at::HARDWARE_SUBARCH, 4);
+        copy(at::EDDBUF_ENTRIES, 2);
+        copy(at::EDD_MBR_SIG_BUFFER, 16 * 4);
+        copy(at::EDDBUF, 6 * 82);
         if self.pc.display_untouched {
             copy(at::SCREEN_INFO, 64);
             copy(at::EDID_INFO, 128);
         }
-        let rsdp = field(running, at::ACPI_RSDP_ADDR).map_or(0, u64::from_le_bytes);
-        let rsdp = if rsdp == 0 { self.pc.acpi_rsdp.unwrap_or(0) } else { rsdp };
-        block.put(at::ACPI_RSDP_ADDR, &rsdp.to_le_bytes());
+        block.put(at::ACPI_RSDP_ADDR, &acpi_rsdp(self.pc).to_le_bytes());
     }
 
     fn describe_memory(&self, block: &mut Block) {
@@ -123,9 +178,26 @@ impl Contents<'_> {
         }
     }
 
-    fn append_setup_data(&self, block: &mut Block) {
+    /// efi_info and the memory map that it points to; gives what belongs into
+    /// setup_data, or `None` if nothing may be said about EFI.
+    fn hand_over_efi(&self, block: &mut Block) -> Option<&Runtime> {
+        let (systab, efi) = (self.header.efi_systab(self.pc)?, self.pc.efi.as_ref()?);
+        let map = efi.memory_map();
+        let size = u32::try_from(map.len()).ok()?;
+        let address = block.append(&map);
+        block.put(at::EFI_LOADER_SIGNATURE, &EFI_LOADER_SIGNATURE);
+        block.put_split(at::EFI_SYSTAB, at::EFI_SYSTAB_HI, systab);
+        block.put(at::EFI_MEMDESC_SIZE, &efi::DESCRIPTOR_SIZE.to_le_bytes());
+        block.put(at::EFI_MEMDESC_VERSION, &efi::DESCRIPTOR_VERSION.to_le_bytes());
+        block.put_split(at::EFI_MEMMAP, at::EFI_MEMMAP_HI, address);
+        block.put(at::EFI_MEMMAP_SIZE, &size.to_le_bytes());
+        Some(efi)
+    }
+
+    fn append_setup_data(&self, block: &mut Block, efi: Option<&Runtime>) {
         let (_, rest) = self.e820();
         let mut nodes = Vec::new();
+        nodes.extend(efi.map(|efi| (SETUP_EFI, efi.setup_data())));
         if !rest.is_empty() {
             nodes.push((SETUP_E820_EXT, encode(rest)));
         }
@@ -194,6 +266,7 @@ fn encode(entries: &[E820Entry]) -> Vec<u8> {
 mod tests {
     use super::super::machine::{Platform, testing::q35, testing::q35_6g};
     use super::*;
+    use crate::image::Bzimage;
     use crate::image::bzimage::testing::debian;
 
     const BASE: u64 = 0x1_7000_0000;
@@ -203,7 +276,15 @@ mod tests {
         let image = Bzimage::parse(&file).unwrap();
         let Platform::Pc(pc) = &machine.platform else { unreachable!() };
         let initrd = Range::with_len(0x1_2345_6000, 0x1_0000_0789);
-        let contents = Contents { image: &image, machine, pc, cmdline: "ro quiet", initrd };
+        let (_, header) = image.header();
+        let contents = Contents {
+            header: SetupHeader(header),
+            machine,
+            pc,
+            cmdline: "ro quiet",
+            initrd,
+            randomised: false,
+        };
         assert_eq!(contents.lay_out(0).len(), contents.lay_out(BASE).len());
         contents.lay_out(BASE)
     }
@@ -261,8 +342,11 @@ mod tests {
         machine.seeds = None;
         let bytes = lay_out(&machine);
         let copied: Vec<_> = (0..SIZE).filter(|&at| bytes[at] == 0xee).collect();
-        let expected: Vec<_> =
-            (0x70..0x78).chain(0x13c..0x140).chain([0x1ec]).chain(0x23c..0x240).collect();
+        let (acpi, cc_blob, secure_boot, subarch) =
+            (0x70..0x78, 0x13c..0x140, 0x1ec..0x1ed, 0x23c..0x240);
+        let edd = [0x1e9..0x1eb, 0x290..0x2d0, 0xd00..0xeec];
+        let expected = [acpi, cc_blob, edd[0].clone(), secure_boot, subarch, edd[1].clone()];
+        let expected: Vec<_> = expected.into_iter().chain([edd[2].clone()]).flatten().collect();
         assert_eq!(copied, expected);
         assert_eq!(setup_data(&bytes), []);
     }
@@ -298,6 +382,60 @@ mod tests {
         assert_eq!(bytes[0x2d0..0x2d0 + 9 * 20], running[0x2d0..0x2d0 + 9 * 20]);
         assert_eq!(u32_at(&bytes, 0x1e0), (0x3ffe_0000 - 0x10_0000) >> 10);
         assert_eq!(bytes[2..4], [0x00, 0xfc]);
+    }
+
+    /// A machine whose firmware is EFI, of which everything is known.
+    fn efi_machine() -> Machine {
+        let mut machine = q35();
+        let pc = pc(&mut machine);
+        pc.efi = Some(crate::efi::testing::runtime());
+        pc.boot_params[0x1c0..0x1c4].copy_from_slice(b"EL64");
+        pc.boot_params[0x1c4..0x1c8].copy_from_slice(&0x7f9e_c018_u32.to_le_bytes());
+        pc.boot_params[0x1d8] = 1;
+        machine
+    }
+
+    #[test]
+    fn efi_is_handed_over_with_its_memory_map_and_tables() {
+        let machine = efi_machine();
+        let Platform::Pc(Pc { efi: Some(efi), .. }) = &machine.platform else { unreachable!() };
+        let bytes = lay_out(&machine);
+        assert_eq!(bytes[0x1c0..0x1c4], *b"EL64");
+        assert_eq!((u32_at(&bytes, 0x1c4), u32_at(&bytes, 0x1d8)), (0x7f9e_c018, 1));
+        assert_eq!((u32_at(&bytes, 0x1c8), u32_at(&bytes, 0x1cc)), (40, 1));
+        let map = u64::from(u32_at(&bytes, 0x1dc)) << 32 | u64::from(u32_at(&bytes, 0x1d0));
+        let at = usize::try_from(map - BASE).unwrap();
+        assert_eq!(u32_at(&bytes, 0x1d4), 80);
+        assert_eq!(bytes[at..at + 80], efi.memory_map());
+        let nodes = setup_data(&bytes);
+        assert_eq!(nodes[1], (4, efi.setup_data()));
+    }
+
+    #[test]
+    fn a_part_of_efi_is_not_handed_over_but_acpi_is() {
+        let breaks: [fn(&mut Pc); 4] = [
+            |pc| pc.efi = None,
+            |pc| pc.boot_params[0x1c3] = b'2',
+            |pc| pc.boot_params[0x1c4..0x1c8].fill(0),
+            |pc| pc.boot_params.truncate(0x1d8),
+        ];
+        for (index, break_it) in breaks.into_iter().enumerate() {
+            let mut machine = efi_machine();
+            pc(&mut machine).boot_params[0x1d8] = 0;
+            pc(&mut machine).acpi_rsdp = Some(0x7d7e_0014);
+            break_it(pc(&mut machine));
+            let bytes = lay_out(&machine);
+            assert!(bytes[0x1c0..0x1e0].iter().all(|byte| *byte == 0), "case {index}");
+            assert!(setup_data(&bytes).iter().all(|(kind, _)| *kind != 4), "case {index}");
+            assert_ne!(u64_at(&bytes, 0x70), 0);
+        }
+        let mut header = *debian().first_chunk::<0x300>().unwrap();
+        header[0x236] &= !0x10;
+        let mut machine = efi_machine();
+        assert_eq!(SetupHeader(&header[0x1f1..0x26c]).efi_systab(pc(&mut machine)), None);
+        header[0x236] |= 0x10;
+        let systab = SetupHeader(&header[0x1f1..0x26c]).efi_systab(pc(&mut machine));
+        assert_eq!(systab, Some(0x1_7f9e_c018));
     }
 
     #[test]

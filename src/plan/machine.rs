@@ -4,13 +4,17 @@ use purgatory::{Conduit, Uart};
 
 use crate::addr::Range;
 use crate::arch::Arch;
+use crate::efi;
 use crate::fdt::Seeds;
-use crate::memmap::{self, E820_RAM, E820Entry};
+use crate::memmap::{self, E820_ACPI, E820_NVS, E820_RAM, E820Entry};
 
 use super::span;
 
 /// x86 firmware, bootloaders and the kernel's own trampolines live below here.
 pub(super) const LOW_MEMORY: Range = span(0, 1 << 20);
+
+/// Much longer than EFI's list of configuration tables ever is.
+const TABLE: u64 = 64 << 10;
 
 /// The running machine, as far as a plan depends on it. Sizes in bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,10 +57,12 @@ pub struct Pc {
     /// The ACPI root pointer that /sys/firmware/efi/systab names, for machines
     /// whose boot_params have none.
     pub acpi_rsdp: Option<u64>,
+    /// What the next kernel must know of EFI; all of it or nothing.
+    pub efi: Option<efi::Runtime>,
     /// Whether 5-level paging is on (flag `la57` in /proc/cpuinfo).
     pub five_level_paging: bool,
-    /// Whether the display is still as the firmware left it: no DRM driver has
-    /// taken it over.
+    /// Whether the display is still as boot_params describe it: nothing but a
+    /// driver of the firmware's framebuffer uses it.
     pub display_untouched: bool,
 }
 
@@ -96,6 +102,20 @@ impl Machine {
 }
 
 impl Pc {
+    /// What the firmware left for kernels to read: ACPI's memory, and as much as
+    /// anybody looks at where these tables start, within what the map says is
+    /// memory of one kind.
+    pub(super) fn firmware_tables(&self, starts: &[u64]) -> Vec<Range> {
+        let is_acpi = |entry: &&E820Entry| matches!(entry.kind, E820_ACPI | E820_NVS);
+        let acpi = self.firmware_map.iter().filter(is_acpi).map(|entry| entry.range);
+        let table = |start: &u64| {
+            let first = Range::with_len(*start, 1)?;
+            let entry = self.firmware_map.iter().find(|entry| entry.range.contains(first))?;
+            Range::new(*start, entry.range.end().min(start.saturating_add(TABLE)))
+        };
+        acpi.chain(starts.iter().filter_map(table)).collect()
+    }
+
     pub(super) fn ram(&self) -> Vec<Range> {
         let ram = self.firmware_map.iter().filter(|entry| entry.kind == E820_RAM);
         ram.map(|entry| entry.range).collect()
@@ -124,6 +144,7 @@ pub(crate) mod testing {
                 firmware_map: memmap(firmware_map),
                 boot_params,
                 acpi_rsdp: None,
+                efi: None,
                 five_level_paging: false,
                 display_untouched: false,
             }),
@@ -179,6 +200,19 @@ mod tests {
         pc.firmware_map =
             vec![E820Entry { range: Range::new(0x8_0000, 0x20_0800).unwrap(), kind: E820_RAM }];
         assert_eq!(machine.available(), ranges(&[(0x10_0000, 0x20_0000)]));
+    }
+
+    #[test]
+    fn firmware_tables_are_acpis_memory_and_the_start_of_others_in_theirs() {
+        let mut machine = q35();
+        let Platform::Pc(pc) = &mut machine.platform else { unreachable!() };
+        let map = [(0x1000, 0x2000, 3), (0x2000, 0x3000, 4), (0x10_0000, 0x20_0000, 2)];
+        let entry = |(start, end, kind)| E820Entry { range: Range::new(start, end).unwrap(), kind };
+        pc.firmware_map = map.map(entry).to_vec();
+        let tables = pc.firmware_tables(&[0x18_0000, 0x1f_f000, 0x20_0000]);
+        let expected =
+            [(0x1000, 0x2000), (0x2000, 0x3000), (0x18_0000, 0x19_0000), (0x1f_f000, 0x20_0000)];
+        assert_eq!(tables, ranges(&expected));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::addr::{Range, align_up};
 use crate::image::Bzimage;
 use crate::image::bzimage::ENTRY_64;
 
-use super::boot_params::Contents;
+use super::boot_params::{self, Contents, SetupHeader};
 use super::initrd::{Initrd, Placed};
 use super::machine::{LOW_MEMORY, Machine, Pc};
 use super::paging::{Kind, Mapping};
@@ -35,8 +35,16 @@ pub(super) fn lay_out<'a>(
     let kernel = declared(image, machine, window);
     let initrd = job.initrd.map(|initrd| place_initrd(initrd, space)).transpose()?;
     let initrd_bytes = initrd.as_ref().map(Placed::bytes);
-    let contents = Contents { image, machine, pc, cmdline: job.cmdline, initrd: initrd_bytes };
-    let params = Params::place(&contents, space)?;
+    let (_, header) = image.header();
+    let contents = Contents {
+        header: SetupHeader(header),
+        machine,
+        pc,
+        cmdline: job.cmdline,
+        initrd: initrd_bytes,
+        randomised: false,
+    };
+    let params = Params::place(&contents, image.setup(), space)?;
 
     let loaded = Range::with_len(kernel.start(), image.protected_mode().len() as u64);
     let linux = [params.setup(), loaded].into_iter().flatten().collect();
@@ -50,8 +58,19 @@ pub(super) fn lay_out<'a>(
     let mut segments = vec![Segment { name: "kernel", bytes, range: kernel }];
     segments.extend(initrd.map(Placed::into_segment));
     segments.push(params.into_segment());
-    let maps = [LOW_MEMORY, window].map(|range| Mapping { range, kind: Kind::Normal }).to_vec();
+    let maps = maps(window, pc, SetupHeader(header));
     Ok(Layout { entry, argument, conduit: purgatory::Conduit::None, segments, checks, maps })
+}
+
+/// What the kernel touches before it handles page faults: its trampoline and
+/// the BIOS's data, its window, and, looking for memory encryption, the tables
+/// of EFI and ACPI.
+fn maps(window: Range, pc: &Pc, header: SetupHeader<'_>) -> Vec<Mapping> {
+    let config_table = pc.efi.as_ref().map(|efi| efi.config_table);
+    let efi = header.efi_systab(pc).into_iter().chain(config_table);
+    let starts: Vec<u64> = efi.chain([boot_params::acpi_rsdp(pc)]).collect();
+    let ranges = [LOW_MEMORY, window].into_iter().chain(pc.firmware_tables(&starts));
+    ranges.map(|range| Mapping { range, kind: Kind::Normal }).collect()
 }
 
 fn check(image: &Bzimage<'_>, pc: &Pc, job: &Job<'_>) -> Result<(), Error> {
@@ -107,18 +126,13 @@ struct Params {
 }
 
 impl Params {
-    fn place(contents: &Contents<'_>, space: &mut Space) -> Result<Self, NoRoom> {
-        let (bytes, _) = Self::lay_out(contents, 0);
-        let range = place("params", bytes.len() as u64, space)?;
-        let (bytes, setup_at) = Self::lay_out(contents, range.start());
-        Ok(Self { bytes, setup_at, range })
-    }
-
-    fn lay_out(contents: &Contents<'_>, base: u64) -> (Vec<u8>, usize) {
-        let mut bytes = contents.lay_out(base);
+    fn place(contents: &Contents<'_>, setup: &[u8], space: &mut Space) -> Result<Self, NoRoom> {
+        let size = contents.lay_out(0).len().saturating_add(setup.len());
+        let range = place("params", size as u64, space)?;
+        let mut bytes = contents.lay_out(range.start());
         let setup_at = bytes.len();
-        bytes.extend_from_slice(contents.image.setup());
-        (bytes, setup_at)
+        bytes.extend_from_slice(setup);
+        Ok(Self { bytes, setup_at, range })
     }
 
     fn checked(&self) -> &[u8] {

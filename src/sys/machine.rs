@@ -13,6 +13,7 @@ use purgatory::{Conduit, Uart};
 use super::sources::Sources;
 use super::{Error, file};
 use crate::arch::Arch;
+use crate::efi::{Region, Runtime, Systab};
 use crate::fdt::Seeds;
 use crate::memmap::{self, E820Entry, Iomem};
 use crate::plan::{Board, Machine, Pc, Platform};
@@ -31,7 +32,9 @@ pub const BOOT_PARAMS: &str = "/sys/kernel/boot_params/data";
 pub const FDT: &str = "/sys/firmware/fdt";
 const CPUINFO: &str = "/proc/cpuinfo";
 const DRM: &str = "/sys/class/drm";
-const SYSTAB: &str = "/sys/firmware/efi/systab";
+const CMDLINE: &str = "/proc/cmdline";
+const EFI: &str = "/sys/firmware/efi";
+const RUNTIME_MAP: &str = "/sys/firmware/efi/runtime-map";
 const ACTIVE_CONSOLES: &str = "/sys/class/tty/console/active";
 const LOCKDOWN: &str = "/sys/kernel/security/lockdown";
 /// Bytes of /proc/cpuinfo that surely hold the first CPU's flags. The whole file
@@ -176,12 +179,44 @@ fn has_encrypted_memory(cpu: &str) -> bool {
 
 fn pc(sources: &Sources, iomem: &Iomem, cpu: &str) -> Result<Pc, Error> {
     let boot_params = optional(sources, sources.read_bytes(BOOT_PARAMS, file::MAX_TEXT))?;
+    let systab = sources.read_text(&format!("{EFI}/systab")).unwrap_or_default();
+    let systab = Systab::parse(&systab);
     Ok(Pc {
         firmware_map: firmware_map(sources, iomem)?,
         boot_params: boot_params.unwrap_or_else(|| vec![0; NO_BOOT_PARAMS]),
-        acpi_rsdp: sources.read_text(SYSTAB).ok().as_deref().and_then(rsdp),
+        acpi_rsdp: systab.acpi,
+        efi: efi_runtime(sources, systab),
         five_level_paging: cpu.split_ascii_whitespace().any(|flag| flag == "la57"),
-        display_untouched: sources.names(DRM).map_or(true, |names| names.is_empty()),
+        display_untouched: is_display_untouched(sources),
+    })
+}
+
+fn efi_runtime(sources: &Sources, systab: Systab) -> Option<Runtime> {
+    let number = |name| sources.read_number(&format!("{EFI}/{name}"));
+    let names = sources.names(RUNTIME_MAP).ok()?;
+    let regions = names.iter().map(|name| efi_region(sources, name)).collect::<Option<_>>()?;
+    Runtime::new(number("fw_vendor"), number("config_table"), systab.smbios, regions)
+}
+
+fn efi_region(sources: &Sources, name: &str) -> Option<Region> {
+    let number = |attribute| sources.read_number(&format!("{RUNTIME_MAP}/{name}/{attribute}"));
+    Some(Region {
+        kind: u32::try_from(number("type")?).ok()?,
+        physical: number("phys_addr")?,
+        mapped_at: number("virt_addr")?,
+        pages: number("num_pages")?,
+        attribute: number("attribute")?,
+    })
+}
+
+/// Whether no display has another driver than simpledrm, which leaves the
+/// firmware's framebuffer as it is. Connectors are there too: `card0-HDMI-A-1`.
+fn is_display_untouched(sources: &Sources) -> bool {
+    let names = sources.names(DRM).unwrap_or_default();
+    let is_card = |name: &&String| name.starts_with("card") && !name.contains('-');
+    names.iter().filter(is_card).all(|card| {
+        let device = sources.read_text(&format!("{DRM}/{card}/device/uevent"));
+        device.unwrap_or_default().lines().any(|line| line == "DRIVER=simple-framebuffer")
     })
 }
 
@@ -193,9 +228,13 @@ fn optional<T>(sources: &Sources, found: Result<T, Error>) -> Result<Option<T>, 
     }
 }
 
-/// The firmware's own map; where the kernel does not show it, what /proc/iomem
-/// says of it.
+/// The firmware's own map; where the kernel does not show it, or shows it without
+/// what EFI had to add, what /proc/iomem says of it.
 fn firmware_map(sources: &Sources, iomem: &Iomem) -> Result<Vec<E820Entry>, Error> {
+    let cmdline = sources.read_text(CMDLINE).unwrap_or_default();
+    if cmdline.split_ascii_whitespace().any(|word| word == "add_efi_memmap") {
+        return Ok(iomem.firmware_map());
+    }
     let names = match sources.names(FIRMWARE_MAP) {
         Err(error) if error.is_absence() => return Ok(iomem.firmware_map()),
         other => other?,
@@ -214,14 +253,6 @@ fn firmware_entry(sources: &Sources, name: &str) -> Result<(u64, u64, String), E
         number.ok_or_else(|| Error::new(path, io::Error::other("not a number")))
     };
     Ok((number("start")?, number("end")?, sources.read_line(&at("type"))?))
-}
-
-/// The ACPI root pointer in the firmware's system table: `ACPI20=` or else
-/// `ACPI=`, in hexadecimal.
-fn rsdp(systab: &str) -> Option<u64> {
-    let value = |key| systab.lines().find_map(|line| line.strip_prefix(key));
-    let text = value("ACPI20=").or_else(|| value("ACPI="))?;
-    u64::from_str_radix(text.trim().trim_start_matches("0x"), 16).ok()
 }
 
 fn board(sources: &Sources) -> Result<Board, Error> {
@@ -287,13 +318,6 @@ mod tests {
     fn there_is_randomness_on_a_machine_that_has_been_up() {
         let seeds = seeds().unwrap();
         assert_ne!(seeds.rng, [0; 128]);
-    }
-
-    #[test]
-    fn the_newer_acpi_pointer_wins() {
-        assert_eq!(rsdp("ACPI20=0x7fe14\nACPI=0x1000\n"), Some(0x7fe14));
-        assert_eq!(rsdp("SMBIOS=0x1\nACPI=0x1000\n"), Some(0x1000));
-        assert_eq!(rsdp("SMBIOS=0x1\n"), None);
     }
 
     #[test]
