@@ -19,6 +19,8 @@ const BLOCK: u64 = 2 << 20;
 const GIB: u64 = 1 << 30;
 /// How much the kernel maps to find its initrd: from the GiB that it lies in.
 const INITRD_WINDOW: u64 = 32 * GIB;
+/// What keeps a kernel from using LPIs.
+pub(super) const NO_LPI: &str = "irqchip.gicv3_nolpi";
 /// The purgatory cannot look at address zero.
 const ANYWHERE: Range = span(1, u64::MAX);
 
@@ -32,14 +34,16 @@ pub(super) fn lay_out<'a>(
         return Err(Error::TextOffset(image.text_offset()));
     }
     let running = Fdt::parse(&board.fdt)?;
-    let source = job.devicetree.map(Fdt::parse).transpose()?;
+    let conduit = running.psci_conduit().or(board.acpi_conduit);
+    check_lpi_tables(&running, board.cmdline.as_deref(), job.cmdline)?;
+    let tree = device_tree(running, job.devicetree)?;
 
     let kernel = place_kernel(image, space)?;
     let initrd = job.initrd.map(|initrd| place_initrd(initrd, kernel, space)).transpose()?;
     let initrd_bytes = initrd.as_ref().map(Placed::bytes);
     let seeds = machine.seeds.as_ref();
-    let chosen = Chosen { bootargs: job.cmdline, initrd: initrd_bytes, seeds };
-    let fdt = source.as_ref().unwrap_or(&running).hand_over(&chosen)?;
+    let chosen = Chosen { bootargs: job.cmdline, initrd: initrd_bytes, seeds, crash: None };
+    let fdt = tree.hand_over(&chosen)?;
     let params = place_fdt(&fdt, space)?;
 
     let linux = Range::with_len(kernel.start(), image.file().len() as u64);
@@ -48,7 +52,6 @@ pub(super) fn lay_out<'a>(
     checks.extend(initrd.iter().flat_map(Placed::checks));
     checks.push(Check::of("params", params.start(), &fdt));
 
-    let conduit = running.psci_conduit().or(board.acpi_conduit);
     let bytes = Cow::Borrowed(image.file());
     let mut segments = vec![Segment { name: "kernel", bytes, range: kernel }];
     segments.extend(initrd.map(Placed::into_segment));
@@ -61,6 +64,33 @@ pub(super) fn lay_out<'a>(
         checks,
         maps: Vec::new(),
     })
+}
+
+/// The interrupt controller keeps what it must know of LPIs in memory, and once
+/// it was told where, there is no taking back. UEFI passes the place on. Without
+/// it the next kernel believes whatever part of itself or its initrd happens to
+/// lie there to be that table, and clears it; nothing in user space says where
+/// it is (drivers/irqchip/irq-gic-v3-its.c, `enabled_lpis_allowed`).
+fn check_lpi_tables(running: &Fdt<'_>, cmdline: Option<&str>, next: &str) -> Result<(), Error> {
+    let cmdline = cmdline.or_else(|| running.bootargs()).unwrap_or_default();
+    let on = running.has_its() && !leaves_lpis_off(cmdline);
+    if on && !running.has_uefi() && !leaves_lpis_off(next) { Err(Error::LpiTables) } else { Ok(()) }
+}
+
+/// The last word counts, as in the kernel.
+fn leaves_lpis_off(cmdline: &str) -> bool {
+    let words = cmdline.split_ascii_whitespace().rev();
+    let mut values = words.filter_map(|word| word.strip_prefix(NO_LPI)?.strip_prefix('='));
+    let value = values.next();
+    value.is_some_and(|value| value.starts_with(['1', 'y', 'Y', 't', 'T']) || value == "on")
+}
+
+/// The entry's own tree with this machine's memory in it, or this machine's.
+fn device_tree<'a>(running: Fdt<'a>, own: Option<&'a [u8]>) -> Result<Fdt<'a>, Error> {
+    let Some(own) = own else { return Ok(running) };
+    let mut own = Fdt::parse(own)?;
+    own.fill_in(&running)?;
+    Ok(own)
 }
 
 /// As low as possible: an image may ask to be near the start of memory.

@@ -44,6 +44,8 @@ pub enum Error {
     BootParams(usize),
     /// An arm64 image whose `text_offset` is no multiple of the page size.
     TextOffset(u64),
+    /// The interrupt controller has tables in memory, nobody knows where.
+    LpiTables,
     /// The device tree cannot be handed over.
     Fdt(fdt::Error),
     /// The purgatory's page tables do not reach all memory.
@@ -123,6 +125,12 @@ impl fmt::Display for Error {
                     "the arm64 Image wants to lie {offset:#x} bytes into a block, not at a page"
                 )
             }
+            Self::LpiTables => write!(
+                f,
+                "the interrupt controller uses tables in memory (GICv3 LPIs) that the next kernel \
+                 would clear wherever they lie: start the running kernel with {}=1",
+                super::aarch64::NO_LPI
+            ),
             Self::Fdt(error) => error.fmt(f),
             Self::Paging(error) => error.fmt(f),
             Self::Purgatory(error) => error.fmt(f),

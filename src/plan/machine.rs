@@ -69,8 +69,12 @@ pub struct Pc {
 /// An aarch64 machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Board {
-    /// /sys/firmware/fdt.
+    /// /sys/firmware/fdt, or what /proc/device-tree says.
     pub fdt: Vec<u8>,
+    /// Whether it is from /proc/device-tree, which shows no reserved memory.
+    pub rebuilt: bool,
+    /// /proc/cmdline; without it, the tree's word counts.
+    pub cmdline: Option<String>,
     /// How PSCI is called if the device tree does not say: ACPI's word for it.
     pub acpi_conduit: Option<Conduit>,
 }
@@ -170,6 +174,8 @@ pub(crate) mod testing {
             keep_page_tables: false,
             platform: Platform::Board(Board {
                 fdt: crate::fdt::testing::virt(),
+                rebuilt: false,
+                cmdline: None,
                 acpi_conduit: None,
             }),
         }

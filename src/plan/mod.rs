@@ -210,21 +210,24 @@ fn cmdline_limit(engine: Engine, kernel: &Kernel<'_>) -> u64 {
 }
 
 fn warnings(kernel: &Kernel<'_>, machine: &Machine) -> Vec<String> {
-    match kernel {
-        Kernel::Arm64Image(image) => image
-            .page_size()
-            .filter(|size| *size != machine.page_size)
-            .map(|size| {
-                format!(
-                    "the kernel wants pages of {} KiB; this machine is only known to have {} KiB",
-                    size >> 10,
-                    machine.page_size >> 10
-                )
-            })
-            .into_iter()
-            .collect(),
-        Kernel::Bzimage(_) | Kernel::Vmlinux(_) => Vec::new(),
-    }
+    [other_page_size(kernel, machine), rebuilt_tree(machine)].into_iter().flatten().collect()
+}
+
+fn other_page_size(kernel: &Kernel<'_>, machine: &Machine) -> Option<String> {
+    let Kernel::Arm64Image(image) = kernel else { return None };
+    let size = image.page_size().filter(|size| *size != machine.page_size)?;
+    Some(format!(
+        "the kernel wants pages of {} KiB; this machine is only known to have {} KiB",
+        size >> 10,
+        machine.page_size >> 10
+    ))
+}
+
+fn rebuilt_tree(machine: &Machine) -> Option<String> {
+    let Platform::Board(Board { rebuilt: true, .. }) = machine.platform else { return None };
+    let text = "/sys/firmware/fdt is missing, so the device tree is made from /proc/device-tree: \
+                memory that the firmware's blob reserved is not known";
+    Some(text.to_owned())
 }
 
 impl<'a> Plan<'a> {

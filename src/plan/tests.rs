@@ -159,15 +159,60 @@ fn without_an_initrd_there_is_no_segment_for_one() {
 fn a_device_tree_of_the_entrys_own_replaces_the_machines() {
     use dtoolkit::model::{DeviceTree, DeviceTreeNode};
     let mut own = DeviceTree::new();
-    own.root.add_child(DeviceTreeNode::new("memory@40000000").unwrap());
+    own.root.add_child(DeviceTreeNode::new("soc").unwrap());
     let mut bundle = bundle(arm64::testing::small(), &[]);
     bundle.devicetree = Some(Blob::hash("/board.dtb", own.to_dtb()));
     let bundle = verified(bundle);
     let plan = plan(&bundle, &virt()).unwrap();
     let fdt = dtoolkit::fdt::Fdt::new(&segment(&plan, "params").bytes).unwrap();
     assert!(fdt.find_node("/memory@40000000").is_some() && fdt.find_node("/psci").is_none());
+    assert!(fdt.find_node("/soc").is_some());
     // How to reset is a property of the machine that the purgatory runs on.
     assert_eq!(block(&plan).conduit(), Conduit::Hvc);
+}
+
+#[test]
+fn a_machine_that_may_use_lpis_is_refused_unless_its_tables_are_safe() {
+    let fixture = |fdt: &[u8], cmdline: Option<&str>| {
+        let mut machine = virt();
+        let Platform::Board(board) = &mut machine.platform else { unreachable!() };
+        board.fdt = fdt.to_vec();
+        board.fdt.resize(1 << 20, 0);
+        board.cmdline = cmdline.map(str::to_owned);
+        machine
+    };
+    let lpi: &[u8] = include_bytes!("../../tests/data/virt-lpi/fdt");
+    let refusal = "the interrupt controller uses tables in memory (GICv3 LPIs) that the next \
+                   kernel would clear wherever they lie: start the running kernel with \
+                   irqchip.gicv3_nolpi=1";
+    let cases = [
+        (fixture(lpi, None), "", false),
+        (fixture(lpi, Some("quiet irqchip.gicv3_nolpi=0")), "", false),
+        (fixture(lpi, Some("irqchip.gicv3_nolpi=1 irqchip.gicv3_nolpi=n")), "", false),
+        (fixture(lpi, Some("irqchip.gicv3_nolpi=1\n")), "", true),
+        (fixture(lpi, None), "irqchip.gicv3_nolpi=y", true),
+        (fixture(include_bytes!("../../tests/data/virt-uefi/fdt"), None), "", true),
+        (fixture(include_bytes!("../../tests/data/virt-acpi/fdt"), None), "", true),
+    ];
+    for (index, (machine, options, fits)) in cases.into_iter().enumerate() {
+        let mut bundle = bundle(arm64::testing::small(), &[]);
+        bundle.options = options.to_owned();
+        let result =
+            plan(&verified(bundle), &machine).map(|_| ()).map_err(|error| error.to_string());
+        assert_eq!(result, if fits { Ok(()) } else { Err(refusal.to_owned()) }, "{index}");
+    }
+}
+
+#[test]
+fn a_device_tree_that_had_to_be_rebuilt_is_a_warning() {
+    let mut machine = virt();
+    let Platform::Board(board) = &mut machine.platform else { unreachable!() };
+    board.rebuilt = true;
+    assert_eq!(
+        plan(&verified(bundle(arm64::testing::small(), &[])), &machine).unwrap().warnings,
+        ["/sys/firmware/fdt is missing, so the device tree is made from /proc/device-tree: \
+          memory that the firmware's blob reserved is not known"]
+    );
 }
 
 #[test]

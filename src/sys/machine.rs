@@ -14,7 +14,7 @@ use super::sources::Sources;
 use super::{Error, file};
 use crate::arch::Arch;
 use crate::efi::{Region, Runtime, Systab};
-use crate::fdt::Seeds;
+use crate::fdt::{Live, Seeds};
 use crate::memmap::{self, E820Entry, Iomem};
 use crate::plan::{Board, Machine, Pc, Platform};
 use crate::plan::{Facts, Lockdown};
@@ -48,6 +48,10 @@ const NO_BOOT_PARAMS: usize = 4096;
 /// Zeros in place of randomness: the plan of a machine that is only described
 /// comes out the same every time.
 const NO_SEEDS: Seeds = Seeds { kaslr: [0; 8], rng: [0; 128] };
+
+const DEVICE_TREE: &str = "/proc/device-tree";
+/// Nodes within nodes, as many as Linux takes.
+const MAX_TREE_DEPTH: usize = 64;
 
 /// What this program was compiled for, and therefore runs on.
 #[must_use]
@@ -256,7 +260,31 @@ fn firmware_entry(sources: &Sources, name: &str) -> Result<(u64, u64, String), E
 }
 
 fn board(sources: &Sources) -> Result<Board, Error> {
-    Ok(Board { fdt: sources.read_bytes(FDT, MAX_FDT)?, acpi_conduit: acpi_conduit(sources) })
+    let (fdt, rebuilt) = match sources.read_bytes(FDT, MAX_FDT) {
+        Err(error) if error.is_absence() => (rebuilt_tree(sources).ok_or(error)?, true),
+        other => (other?, false),
+    };
+    let cmdline = sources.read_text(CMDLINE).ok();
+    Ok(Board { fdt, rebuilt, cmdline, acpi_conduit: acpi_conduit(sources) })
+}
+
+/// The kernel hides its blob when it has changed since the start. `None` if it
+/// shows no tree either.
+fn rebuilt_tree(sources: &Sources) -> Option<Vec<u8>> {
+    let root = live_node(sources, DEVICE_TREE, String::new(), MAX_TREE_DEPTH)?;
+    Some(root.to_blob())
+}
+
+fn live_node(sources: &Sources, path: &str, name: String, depth: usize) -> Option<Live> {
+    let mut node = Live { name, ..Live::default() };
+    for name in sources.names(path).ok()? {
+        let path = format!("{path}/{name}");
+        match live_node(sources, &path, name.clone(), depth.checked_sub(1)?) {
+            Some(child) => node.children.push(child),
+            None => node.properties.push((name, sources.read_bytes(&path, MAX_FDT).ok()?)),
+        }
+    }
+    Some(node)
 }
 
 /// FADT, field ARM_BOOT_ARCH: bit 0 says PSCI, bit 1 says HVC (ACPI 6.5,
@@ -312,6 +340,21 @@ mod tests {
     fn the_start_of_a_long_file_is_enough() {
         let start = file::read_start("/proc/cpuinfo", 16).unwrap();
         assert_eq!(start.len(), 16);
+    }
+
+    #[test]
+    fn a_tree_of_files_makes_a_blob_where_the_kernel_shows_none() {
+        let files = std::env::temp_dir().join(format!("turnout-tree-{}", std::process::id()));
+        std::fs::create_dir_all(files.join("psci")).unwrap();
+        std::fs::write(files.join("psci/method"), b"smc\0").unwrap();
+        std::fs::write(files.join("psci/name"), b"psci\0").unwrap();
+        let sources = |path| Sources::described(Arch::Aarch64, None, vec![(path, files.clone())]);
+        let board = super::board(&sources(DEVICE_TREE)).unwrap();
+        let fdt = crate::fdt::Fdt::parse(&board.fdt).unwrap();
+        assert_eq!((board.rebuilt, fdt.psci_conduit()), (true, Some(Conduit::Smc)));
+        let missing = super::board(&sources("/nowhere")).unwrap_err();
+        assert_eq!(missing.what, FDT);
+        std::fs::remove_dir_all(files).unwrap();
     }
 
     #[test]
