@@ -182,7 +182,7 @@ fn merge_entries(mut entries: Vec<E820Entry>) -> Vec<E820Entry> {
 }
 
 /// The same memory in ascending order, ranges that touch joined.
-fn merge(ranges: impl Iterator<Item = Range>) -> Vec<Range> {
+pub(crate) fn merge(ranges: impl Iterator<Item = Range>) -> Vec<Range> {
     let entries = ranges.map(|range| E820Entry { range, kind: E820_RAM }).collect();
     merge_entries(entries).into_iter().map(|entry| entry.range).collect()
 }

@@ -248,6 +248,7 @@ impl<'a> Plan<'a> {
         let mut space = Space::new(machine.available(), machine.page_size);
         let mut layout = match (kernel, &machine.platform) {
             (Kernel::Bzimage(image), Platform::Pc(pc)) => {
+                let image = x86_64::Image::of_bzimage(image, job.linux, pc);
                 x86_64::lay_out(image, (machine, pc), job, &mut space)
             }
             (Kernel::Arm64Image(image), Platform::Board(board)) => {

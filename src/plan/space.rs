@@ -1,6 +1,7 @@
 //! Memory that segments are placed in: each place is given out once.
 
 use crate::addr::{Range, align_down, align_up};
+use crate::memmap;
 
 /// Free memory, in ascending order.
 #[derive(Debug, Clone)]
@@ -51,6 +52,22 @@ impl Space {
         self.take(want, place)
     }
 
+    /// Takes any place, in whole pages, each as likely as another; `random` says
+    /// which.
+    pub(super) fn take_random(&mut self, want: &Want, random: u64) -> Result<Range, NoRoom> {
+        let place = self.in_pages(want).and_then(|want| {
+            let places: Vec<_> = self.candidates(&want).filter_map(|r| places(r, &want)).collect();
+            let count = places.iter().fold(0_u64, |sum, (_, count)| sum.saturating_add(*count));
+            nth(&places, random.checked_rem(count)?, &want)
+        });
+        self.take(want, place)
+    }
+
+    /// Gives a place back that was taken.
+    pub(super) fn give_back(&mut self, place: Range) {
+        self.free = memmap::merge(self.free.iter().copied().chain([place]));
+    }
+
     fn in_pages(&self, want: &Want) -> Option<Want> {
         let size = align_up(want.size.max(1), self.page_size)?;
         Some(Want { size, align: want.align.max(self.page_size), ..*want })
@@ -71,6 +88,25 @@ impl Space {
         self.free = self.free.iter().flat_map(|range| range.minus(place)).collect();
         Ok(place)
     }
+}
+
+/// The lowest place in the range, and how many there are a multiple of
+/// `want.align` apart.
+fn places(range: Range, want: &Want) -> Option<(Range, u64)> {
+    let lowest = lowest(range, want)?;
+    let more = range.end().checked_sub(lowest.end())?.checked_div(want.align)?;
+    Some((lowest, more.checked_add(1)?))
+}
+
+fn nth(places: &[(Range, u64)], mut index: u64, want: &Want) -> Option<Range> {
+    for (lowest, count) in places {
+        if index < *count {
+            let start = lowest.start().checked_add(index.checked_mul(want.align)?)?;
+            return Range::with_len(start, want.size);
+        }
+        index = index.saturating_sub(*count);
+    }
+    None
 }
 
 fn lowest(range: Range, want: &Want) -> Option<Range> {
@@ -127,6 +163,25 @@ mod tests {
     }
 
     #[test]
+    fn a_random_place_is_any_of_them_and_no_other() {
+        let want = want(0x3000, 0x2000);
+        let any: Vec<_> = (0..8).map(|n| space().take_random(&want, n).unwrap().start()).collect();
+        let six = [0x12000, 0x14000, 0x16000, 0x18000, 0x1a000, 0x1c000];
+        assert_eq!(any, [&six[..], &six[..2]].concat());
+        let space_of = |random| space().take_random(&Want { size: 0x1000, ..want }, random);
+        assert_eq!(space_of(0), Ok(range(0x2000, 0x3000)));
+        assert_eq!(space_of(1), Ok(range(0x12000, 0x13000)));
+    }
+
+    #[test]
+    fn what_was_given_back_is_free_again_as_one_piece() {
+        let mut space = space();
+        let place = space.take_lowest(&want(0x1000, 1)).unwrap();
+        space.give_back(place);
+        assert_eq!(space.take_random(&want(0x3000, 0x1000), 0), Ok(range(0x1000, 0x4000)));
+    }
+
+    #[test]
     fn what_does_not_fit_is_said_with_the_longest_range() {
         let error = NoRoom { name: "kernel", size: 0x10000, longest: 0xf000 };
         assert_eq!(space().take_lowest(&want(0x10000, 1)), Err(error.clone()));
@@ -135,7 +190,8 @@ mod tests {
             let error = NoRoom { name: "kernel", size, longest: 0xf000 };
             let want = Want { offset, ..want(size, align) };
             assert_eq!(space().take_lowest(&want), Err(error.clone()));
-            assert_eq!(space().take_highest(&want), Err(error));
+            assert_eq!(space().take_highest(&want), Err(error.clone()));
+            assert_eq!(space().take_random(&want, 7), Err(error));
         }
     }
 }

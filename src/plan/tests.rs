@@ -1,5 +1,7 @@
 //! Whole plans, on the machines of `tests/data` and on made-up ones.
 
+mod x86_64;
+
 use std::borrow::Cow;
 
 use purgatory::{BLOCK_OFFSET, BLOCK_SIZE, Block, Roots, Uart};
@@ -312,7 +314,7 @@ fn with_own_page_tables_only_bytes_are_loaded_and_the_whole_window_is_mapped() {
 
     let old = Machine { keep_page_tables: true, sha_instructions: false, ..q35() };
     let old = plan(&bundle, &old).unwrap();
-    assert_eq!(segment(&old, "kernel").range.len(), 0x3f9_8000);
+    assert_eq!(segment(&old, "kernel").range.len(), 0x3f9_8000 + (2 << 20));
     assert_eq!(block(&old).page_tables(), Roots::default());
     assert_eq!(old.checks.last().unwrap().name, "params");
     assert!(!block(&old).sha_instructions());
@@ -342,10 +344,10 @@ fn the_page_tables_map_what_the_next_kernel_touches_first() {
             assert!(is_mapped(&plan, segment.range.end() - 1), "{segment}");
         }
         let kernel = segment(&plan, "kernel").range.start();
-        for address in [0, 0xf_ffff, kernel, kernel + 0x3f9_7fff] {
+        for address in [0, 0xf_ffff, kernel, kernel + 0x419_7fff] {
             assert!(is_mapped(&plan, address), "{address:#x}");
         }
-        for address in [0x20_0000, kernel - 1, kernel + 0x400_0000, 0xfee0_0000] {
+        for address in [0x20_0000, kernel - 1, kernel + 0x420_0000, 0xfee0_0000] {
             assert!(!is_mapped(&plan, address), "{address:#x}");
         }
     }
@@ -390,11 +392,11 @@ fn a_load_beyond_half_of_the_memory_is_refused_before_the_kernel_does() {
     machine.keep_page_tables = true;
     machine.total_ram = 100 << 20;
     let error = plan(&bundle, &machine).unwrap_err();
-    let size = 0x3f9_8000 + 8192 + 16384;
+    let size = 0x3f9_8000 + (2 << 20) + 8192 + 16384;
     assert_eq!(error, Error::Invalid(Invalid::TooBig { size, limit: 50 << 20 }));
     assert_eq!(
         error.to_string(),
-        "the segments need 66707456 bytes, but the running kernel takes at most 52428800, \
+        "the segments need 68804608 bytes, but the running kernel takes at most 52428800, \
          half of its memory"
     );
     machine.keep_page_tables = false;
@@ -530,7 +532,7 @@ fn on_any_pc_segments_are_disjoint_aligned_and_in_free_memory() {
     let plans = plan_on_random_memories(bzimage::testing::small(), &q35(), 4096, |plan, free| {
         let kernel = segment(plan, "kernel").range;
         assert!(kernel.start().is_multiple_of(2 << 20) && kernel.start() >= 16 << 20);
-        let window = Range::with_len(kernel.start(), 0x3f9_8000).unwrap();
+        let window = Range::with_len(kernel.start(), 0x3f9_8000 + (2 << 20)).unwrap();
         assert!(free.iter().any(|free| free.contains(window)));
         for other in plan.segments.iter().filter(|segment| segment.name != "kernel") {
             assert!(!window.overlaps(other.range), "{other} in {window}");

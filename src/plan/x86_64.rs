@@ -1,14 +1,16 @@
-//! Where things go on x86_64: a bzImage, started at its 64-bit entry point.
+//! Where things go on x86_64: a kernel that is started at a 64-bit entry point,
+//! a bzImage's or its own.
 //!
-//! Of the window that the kernel unpacks itself into, only the pages with bytes
-//! of the file are loaded; the rest is kept free of other segments, and the
-//! purgatory's page tables map all of it. Where those of the running kernel stay
-//! in force, the whole window is declared, so that none of them lies in it.
-//! Follows Linux Documentation/arch/x86/boot.rst.
+//! Of the window that the kernel needs, only the pages with real bytes are
+//! loaded; the rest is kept free of other segments, and the purgatory's page
+//! tables map all of it. Where those of the running kernel stay in force, the
+//! whole window is declared, so that none of them lies in it. Follows Linux
+//! Documentation/arch/x86/boot.rst.
 
 use std::borrow::Cow;
 
 use crate::addr::{Range, align_up};
+use crate::bundle::Digest;
 use crate::image::Bzimage;
 use crate::image::bzimage::ENTRY_64;
 
@@ -20,46 +22,175 @@ use super::space::{NoRoom, Space, Want};
 use super::{Check, Error, Job, Layout, Segment, span};
 
 /// Older devices do DMA below here, and the kernel unpacks itself above.
-const ABOVE_DMA: u64 = 16 << 20;
+pub(super) const ABOVE_DMA: u64 = 16 << 20;
 const BELOW_4G: Range = span(ABOVE_DMA, 1 << 32);
 const ANYWHERE: Range = span(ABOVE_DMA, u64::MAX);
+/// The end of the window: there a kernel works while it encrypts itself (AMD
+/// SME).
+pub(super) const WORK_AREA: u64 = 2 << 20;
+
+/// A kernel as it is loaded, whichever file it came in.
+pub(super) struct Image<'a> {
+    /// The window that is the kernel's alone before it knows of any other memory.
+    pub(super) window: Want,
+    /// Where in its window it is entered.
+    pub(super) entry: u64,
+    /// Its bytes.
+    pub(super) pieces: Vec<Piece<'a>>,
+    pub(super) header: SetupHeader<'a>,
+    /// The file's real-mode part. Nothing runs it, but without it the file's
+    /// digest could not be checked.
+    pub(super) setup: &'a [u8],
+    /// Of the real-mode part and all pieces, one after the other.
+    pub(super) digest: Digest,
+    /// Whether the kernel starts while 5-level paging is on.
+    pub(super) five_level_paging: bool,
+    /// Whether a random place is as good as the lowest one, and the kernel does
+    /// not choose one for itself.
+    pub(super) may_move: bool,
+    /// Whether its virtual addresses are random already.
+    pub(super) randomised: bool,
+}
+
+/// Bytes of a kernel that lie together.
+pub(super) struct Piece<'a> {
+    /// Where in the window.
+    pub(super) at: u64,
+    pub(super) bytes: Cow<'a, [u8]>,
+    /// Bytes of memory that are loaded: what there are no bytes for is zeros.
+    pub(super) size: u64,
+}
+
+impl<'a> Image<'a> {
+    /// A bzImage, which unpacks itself at or above the address that it prefers:
+    /// loaded below, it would do so over whatever it found there. A kernel that
+    /// is told of EFI sees no free memory where it could move to.
+    pub(super) fn of_bzimage(image: &Bzimage<'a>, digest: Digest, pc: &Pc) -> Self {
+        let (size, align) = (image.memory_size(), image.alignment());
+        let preferred = image.pref_address();
+        let (size, end) = if image.relocatable() {
+            (size.saturating_add(WORK_AREA), Some(u64::MAX))
+        } else {
+            // Too close for the next multiple of `align`: there or nowhere.
+            (size, preferred.checked_add(size).and_then(|end| align_up(end, align)))
+        };
+        let within = span(preferred.max(ABOVE_DMA), end.unwrap_or(0));
+        let bytes = Cow::Borrowed(image.protected_mode());
+        let header = SetupHeader(image.header().1);
+        Self {
+            window: Want { name: "kernel", size, align, offset: 0, within },
+            entry: ENTRY_64,
+            pieces: vec![Piece { at: 0, size: bytes.len() as u64, bytes }],
+            header,
+            setup: image.setup(),
+            digest,
+            five_level_paging: image.five_level_paging(),
+            may_move: image.relocatable() && header.efi_systab(pc).is_some(),
+            randomised: false,
+        }
+    }
+
+    fn check(&self, pc: &Pc, job: &Job<'_>) -> Result<(), Error> {
+        if job.devicetree.is_some() {
+            return Err(Error::Devicetree);
+        }
+        if pc.five_level_paging && !self.five_level_paging {
+            return Err(Error::FiveLevelPaging);
+        }
+        let size = pc.boot_params.len();
+        if size < super::boot_params::SIZE { Err(Error::BootParams(size)) } else { Ok(()) }
+    }
+
+    /// The window for now: the lowest. What is placed after it finds room
+    /// wherever the kernel may move to.
+    fn take_window(&self, space: &mut Space) -> Result<Range, NoRoom> {
+        space.take_lowest(&self.window)
+    }
+
+    /// A random window in place of the first one, where that is the loader's
+    /// business.
+    fn move_window(
+        &self,
+        window: Range,
+        random: Option<u64>,
+        space: &mut Space,
+    ) -> Result<Range, NoRoom> {
+        match random.filter(|_| self.may_move) {
+            Some(random) => {
+                space.give_back(window);
+                space.take_random(&self.window, random)
+            }
+            None => Ok(window),
+        }
+    }
+
+    fn into_segments(self, window: Range, machine: &Machine) -> Vec<Segment<'a>> {
+        let segment = |piece: Piece<'a>| {
+            let start = window.start().saturating_add(piece.at);
+            let size = align_up(piece.size, machine.page_size);
+            let pages = size.and_then(|size| Range::with_len(start, size));
+            let range = pages.filter(|_| !machine.keep_page_tables).unwrap_or(window);
+            Segment { name: "kernel", bytes: piece.bytes, range }
+        };
+        self.pieces.into_iter().map(segment).collect()
+    }
+
+    /// Where its bytes lie.
+    fn regions(&self, window: Range) -> impl Iterator<Item = Range> {
+        self.pieces.iter().filter_map(move |piece| {
+            let start = window.start().checked_add(piece.at)?;
+            Range::with_len(start, piece.bytes.len() as u64)
+        })
+    }
+}
 
 pub(super) fn lay_out<'a>(
-    image: &Bzimage<'a>,
+    image: Image<'a>,
     (machine, pc): (&Machine, &Pc),
     job: Job<'a>,
     space: &mut Space,
 ) -> Result<Layout<'a>, Error> {
-    check(image, pc, &job)?;
-    let window = place_kernel(image, space)?;
-    let kernel = declared(image, machine, window);
+    image.check(pc, &job)?;
+    let window = image.take_window(space)?;
     let initrd = job.initrd.map(|initrd| place_initrd(initrd, space)).transpose()?;
-    let initrd_bytes = initrd.as_ref().map(Placed::bytes);
-    let (_, header) = image.header();
     let contents = Contents {
-        header: SetupHeader(header),
+        header: image.header,
         machine,
         pc,
         cmdline: job.cmdline,
-        initrd: initrd_bytes,
-        randomised: false,
+        initrd: initrd.as_ref().map(Placed::bytes),
+        randomised: image.randomised,
     };
-    let params = Params::place(&contents, image.setup(), space)?;
+    let params = Params::place(&contents, image.setup, space)?;
+    let window = image.move_window(window, random_place(machine, job.cmdline), space)?;
 
-    let loaded = Range::with_len(kernel.start(), image.protected_mode().len() as u64);
-    let linux = [params.setup(), loaded].into_iter().flatten().collect();
-    let mut checks = vec![Check { name: "linux".to_owned(), digest: job.linux, regions: linux }];
+    let linux = params.setup().into_iter().chain(image.regions(window)).collect();
+    let mut checks = vec![Check { name: "linux".to_owned(), digest: image.digest, regions: linux }];
     checks.extend(initrd.iter().flat_map(Placed::checks));
     checks.push(Check::of("params", params.range.start(), params.checked()));
 
-    let entry = kernel.start().saturating_add(ENTRY_64);
-    let argument = params.range.start();
-    let bytes = Cow::Borrowed(image.protected_mode());
-    let mut segments = vec![Segment { name: "kernel", bytes, range: kernel }];
+    let (entry, argument) = (window.start().saturating_add(image.entry), params.range.start());
+    let maps = maps(window, pc, image.header);
+    let mut segments = image.into_segments(window, machine);
     segments.extend(initrd.map(Placed::into_segment));
     segments.push(params.into_segment());
-    let maps = maps(window, pc, SetupHeader(header));
     Ok(Layout { entry, argument, conduit: purgatory::Conduit::None, segments, checks, maps })
+}
+
+/// What to choose the kernel's place by; `None` if the kernel is to stay where it
+/// is by default: somebody says so, or says which memory it may not use, or there
+/// is no randomness yet.
+fn random_place(machine: &Machine, cmdline: &str) -> Option<u64> {
+    let limits = |word: &str| word.starts_with("mem=") || word.starts_with("memmap=");
+    if has_nokaslr(cmdline) || cmdline.split_ascii_whitespace().any(limits) {
+        return None;
+    }
+    machine.seeds.as_ref().map(|seeds| u64::from_le_bytes(seeds.kaslr))
+}
+
+/// Whether the kernel is told to stay where it was linked.
+pub(super) fn has_nokaslr(cmdline: &str) -> bool {
+    cmdline.split_ascii_whitespace().any(|word| word == "nokaslr")
 }
 
 /// What the kernel touches before it handles page faults: its trampoline and
@@ -73,38 +204,6 @@ fn maps(window: Range, pc: &Pc, header: SetupHeader<'_>) -> Vec<Mapping> {
     ranges.map(|range| Mapping { range, kind: Kind::Normal }).collect()
 }
 
-fn check(image: &Bzimage<'_>, pc: &Pc, job: &Job<'_>) -> Result<(), Error> {
-    if job.devicetree.is_some() {
-        return Err(Error::Devicetree);
-    }
-    if pc.five_level_paging && !image.five_level_paging() {
-        return Err(Error::FiveLevelPaging);
-    }
-    let size = pc.boot_params.len();
-    if size < super::boot_params::SIZE { Err(Error::BootParams(size)) } else { Ok(()) }
-}
-
-/// At or above the address that the kernel prefers: one that is loaded below
-/// unpacks itself there anyway, over whatever it finds.
-fn place_kernel(image: &Bzimage<'_>, space: &mut Space) -> Result<Range, NoRoom> {
-    let (size, align, preferred) = (image.memory_size(), image.alignment(), image.pref_address());
-    let end = if image.relocatable() {
-        Some(u64::MAX)
-    } else {
-        // Too close for the next multiple of `align`: there or nowhere.
-        preferred.checked_add(size).and_then(|end| align_up(end, align))
-    };
-    let within = span(preferred.max(ABOVE_DMA), end.unwrap_or(0));
-    space.take_lowest(&Want { name: "kernel", size, align, offset: 0, within })
-}
-
-/// What is declared of the kernel's window: whole pages over the file's bytes.
-fn declared(image: &Bzimage<'_>, machine: &Machine, window: Range) -> Range {
-    let size = align_up(image.protected_mode().len() as u64, machine.page_size);
-    let bytes = size.and_then(|size| Range::with_len(window.start(), size));
-    bytes.filter(|_| !machine.keep_page_tables).unwrap_or(window)
-}
-
 fn place_initrd<'a>(initrd: Initrd<'a>, space: &mut Space) -> Result<Placed<'a>, NoRoom> {
     let range = place("initrd", initrd.bytes.len() as u64, space)?;
     Ok(Placed { initrd, range })
@@ -116,9 +215,8 @@ fn place(name: &'static str, size: u64, space: &mut Space) -> Result<Range, NoRo
     space.take_highest(&want).or_else(|_| space.take_highest(&Want { within: ANYWHERE, ..want }))
 }
 
-/// The segment of everything small. Behind boot_params and its kin lies the
-/// file's real-mode part: nothing runs it, but without it the file's digest
-/// could not be checked.
+/// The segment of everything small: boot_params and its kin, and behind them the
+/// file's real-mode part, if it has one.
 struct Params {
     bytes: Vec<u8>,
     setup_at: usize,
@@ -141,8 +239,10 @@ impl Params {
 
     /// Where the file's real-mode part lies.
     fn setup(&self) -> Option<Range> {
-        let setup = self.bytes.len().checked_sub(self.setup_at)?;
-        Range::with_len(self.range.start().checked_add(self.setup_at as u64)?, setup as u64)
+        let size = self.bytes.len().checked_sub(self.setup_at)?;
+        let setup =
+            Range::with_len(self.range.start().checked_add(self.setup_at as u64)?, size as u64);
+        setup.filter(|range| !range.is_empty())
     }
 
     fn into_segment(self) -> Segment<'static> {
