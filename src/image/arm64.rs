@@ -194,7 +194,7 @@ mod tests {
         for size in 0..0x3c {
             let error = crate::image::testing::refusal(&file[..size]);
             let unnamed = crate::image::Error::Unknown(file[..size.min(8)].to_vec());
-            let program = crate::image::Error::Unsupported(crate::image::Container::Pe);
+            let program = crate::image::Error::Uki(crate::image::uki::Error::HeaderCut(size));
             assert_eq!(error, if size < 2 { unnamed } else { program }, "{size} bytes");
         }
     }

@@ -8,9 +8,12 @@
 use core::fmt;
 use core::ops::Range;
 
+use super::compression::Compressor;
 use super::field;
 
 const SECTOR: usize = 512;
+/// What the kernel's build appends to a payload: its unpacked size.
+const SIZE_SUFFIX: usize = 4;
 const HEADER_START: usize = 0x1f1;
 /// Where `boot_params` goes on with fields that are not the header's.
 const HEADER_LIMIT: usize = 0x290;
@@ -169,6 +172,26 @@ impl<'a> Bzimage<'a> {
         self.header.xloadflags & XLF_5LEVEL != 0
     }
 
+    /// The compressed kernel, without the size that is appended to it.
+    pub(super) fn payload(&self) -> Result<(Compressor, &'a [u8]), Error> {
+        let Header { payload_offset, payload_length, .. } = self.header;
+        let wrong = Error::Payload { offset: payload_offset, length: payload_length };
+        let bounds = usize::try_from(payload_offset).ok().zip(usize::try_from(payload_length).ok());
+        let bytes = bounds.and_then(|(offset, length)| {
+            self.protected_mode().get(offset..offset.checked_add(length)?)
+        });
+        let Some(bytes) = bytes else { return Err(wrong) };
+        match Compressor::recognise(bytes) {
+            None => Err(wrong),
+            // It ends with its size anyway.
+            Some(Compressor::Gzip) => Ok((Compressor::Gzip, bytes)),
+            Some(other) => {
+                let end = bytes.len().saturating_sub(SIZE_SUFFIX);
+                Ok((other, bytes.get(..end).unwrap_or_default()))
+            }
+        }
+    }
+
     /// What `file` would call the kernel's version, if the image says so.
     #[must_use]
     pub fn version(&self) -> Option<&'a str> {
@@ -263,6 +286,13 @@ pub enum Error {
     PrefAddress(u64),
     /// `init_size` is zero.
     InitSize,
+    /// The payload is not in the file, or is of no known format.
+    Payload {
+        /// Where it starts in the protected-mode part.
+        offset: u32,
+        /// Its length in bytes.
+        length: u32,
+    },
 }
 
 impl fmt::Display for Error {
@@ -305,6 +335,11 @@ impl fmt::Display for Error {
                 "the bzImage must be loaded at {address:#x}, against its own kernel_alignment"
             ),
             Self::InitSize => f.write_str("the bzImage's init_size is zero"),
+            Self::Payload { offset, length } => write!(
+                f,
+                "the bzImage has no compressed kernel where its header says ({length} bytes at \
+                 {offset:#x})"
+            ),
         }
     }
 }

@@ -7,15 +7,20 @@
 
 pub mod arm64;
 pub mod bzimage;
+pub mod compression;
+pub mod elf;
+pub mod uki;
 mod unpack;
 pub mod vmlinux;
+pub mod zboot;
 
 use core::fmt;
 
 pub use arm64::Arm64Image;
 pub use bzimage::Bzimage;
-pub use unpack::{Limits, Unpacked, unpack};
-pub use vmlinux::Vmlinux;
+pub use uki::Uki;
+pub use unpack::{Layer, Limits, Unpacked, unpack};
+pub use vmlinux::{LoadSegment, Relocation, Vmlinux};
 
 use crate::arch::Arch;
 
@@ -61,58 +66,9 @@ impl fmt::Display for Kernel<'_> {
     }
 }
 
-/// A format that is recognised but cannot be booted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Container {
-    /// gzip stream.
-    Gzip,
-    /// xz stream.
-    Xz,
-    /// Zstandard frame.
-    Zstd,
-    /// LZ4 frame, current or legacy.
-    Lz4,
-    /// bzip2 stream.
-    Bzip2,
-    /// EFI program that unpacks a compressed kernel.
-    EfiZboot,
-    /// Any other PE program, such as a unified kernel image.
-    Pe,
-}
-
-impl Container {
-    const MAGICS: [(&'static [u8], Self); 7] = [
-        (b"\x1f\x8b", Self::Gzip),
-        (b"\xfd7zXZ\0", Self::Xz),
-        (b"\x28\xb5\x2f\xfd", Self::Zstd),
-        (b"\x04\x22\x4d\x18", Self::Lz4),
-        (b"\x02\x21\x4c\x18", Self::Lz4),
-        (b"BZh", Self::Bzip2),
-        (b"MZ\0\0zimg", Self::EfiZboot),
-    ];
-
-    fn recognise(file: &[u8]) -> Option<Self> {
-        Self::MAGICS.iter().find(|(magic, _)| file.starts_with(magic)).map(|&(_, kind)| kind)
-    }
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Gzip => "a gzip-compressed file",
-            Self::Xz => "an xz-compressed file",
-            Self::Zstd => "a zstd-compressed file",
-            Self::Lz4 => "an lz4-compressed file",
-            Self::Bzip2 => "a bzip2-compressed file",
-            Self::EfiZboot => "an EFI zboot image",
-            Self::Pe => "an EFI program (perhaps a unified kernel image)",
-        }
-    }
-}
-
 /// Why a file is not a kernel that can be booted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Error {
-    /// Recognised, but not supported.
-    Unsupported(Container),
     /// Not recognised; the file's first bytes, at most eight.
     Unknown(Vec<u8>),
     /// A bzImage that breaks its boot protocol.
@@ -120,15 +76,22 @@ pub enum Error {
     /// An arm64 `Image` that breaks its boot protocol.
     Arm64(arm64::Error),
     /// An ELF file that is no kernel.
-    Vmlinux(vmlinux::Error),
+    Elf(elf::Error),
+    /// A damaged EFI zboot image.
+    Zboot(zboot::Error),
+    /// A damaged unified kernel image, or another EFI program.
+    Uki(uki::Error),
+    /// A compressed file that cannot be unpacked.
+    Compressed(compression::Error),
+    /// There are more wrappings than this.
+    TooDeep(usize),
+    /// It holds no compressed x86_64 kernel.
+    NoPayload,
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unsupported(container) => {
-                write!(f, "this is {}; only bzImage and arm64 Image boot yet", container.name())
-            }
             Self::Unknown(first) if first.is_empty() => f.write_str("the file is empty"),
             Self::Unknown(first) => {
                 f.write_str("this is no kernel image that Turnout knows; it begins with")?;
@@ -136,7 +99,14 @@ impl fmt::Display for Error {
             }
             Self::Bzimage(error) => error.fmt(f),
             Self::Arm64(error) => error.fmt(f),
-            Self::Vmlinux(error) => error.fmt(f),
+            Self::Elf(error) => error.fmt(f),
+            Self::Zboot(error) => error.fmt(f),
+            Self::Uki(error) => error.fmt(f),
+            Self::Compressed(error) => error.fmt(f),
+            Self::TooDeep(depth) => {
+                write!(f, "the kernel is wrapped more than {depth} times")
+            }
+            Self::NoPayload => f.write_str("the image has no compressed x86_64 kernel in it"),
         }
     }
 }
@@ -166,24 +136,6 @@ pub(crate) mod testing {
 mod tests {
     fn refusal(file: &[u8]) -> String {
         super::testing::refusal(file).to_string()
-    }
-
-    #[test]
-    fn formats_that_do_not_boot_yet_are_named() {
-        let cases: [(&[u8], &str); 8] = [
-            (b"\x1f\x8b\x08", "a gzip-compressed file"),
-            (b"\xfd7zXZ\0\0", "an xz-compressed file"),
-            (b"\x28\xb5\x2f\xfd\0", "a zstd-compressed file"),
-            (b"\x04\x22\x4d\x18", "an lz4-compressed file"),
-            (b"\x02\x21\x4c\x18", "an lz4-compressed file"),
-            (b"BZh9", "a bzip2-compressed file"),
-            (b"MZ\0\0zimg\0\0", "an EFI zboot image"),
-            (b"MZ\x90\0", "an EFI program (perhaps a unified kernel image)"),
-        ];
-        for (file, name) in cases {
-            let sentence = format!("this is {name}; only bzImage and arm64 Image boot yet");
-            assert_eq!(refusal(file), sentence);
-        }
     }
 
     #[test]

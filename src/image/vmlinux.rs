@@ -3,21 +3,18 @@
 //!
 //! Follows the ELF-64 object file format and Linux
 //! `Documentation/arch/x86/boot.rst`: the payload of a bzImage is this, without
-//! symbols, and the lists come after it. Never looks at sections or symbols.
+//! symbols, and the lists come after it.
 
 use core::fmt;
 use core::ops::Range;
 
-use goblin::container::{Container, Ctx, Endian};
-use goblin::elf::Elf;
-use goblin::elf::header::{EM_X86_64, ET_EXEC};
-use goblin::elf::program_header::{PT_LOAD, ProgramHeader};
-
+use super::elf::{Error, Headers, Segment};
 use crate::arch::Arch;
 
-/// A kernel has five or so.
-const MAX_HEADERS: u16 = 64;
-const LITTLE_64: Ctx = Ctx { container: Container::Big, le: Endian::Little };
+/// Virtual address of physical address zero in an x86_64 kernel's own mapping
+/// (Linux `Documentation/arch/x86/x86_64/mm.rst`).
+pub const START_KERNEL_MAP: u64 = 0xffff_ffff_8000_0000;
+const WORD: usize = 4;
 
 /// An ELF kernel whose headers have been checked.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -30,22 +27,22 @@ pub struct Vmlinux<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Parts {
     entry: u64,
-    segments: Vec<Part>,
-    payload: Option<Payload>,
+    segments: Vec<Segment>,
+    lists: Option<Lists>,
+    pub(super) origin: Option<Origin>,
 }
 
+/// Where the relocation lists lie in the file, without the zeros between them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Part {
-    virt: u64,
-    phys: u64,
-    bytes: Range<usize>,
-    memory_size: u64,
+struct Lists {
+    abs64: Range<usize>,
+    inverse32: Range<usize>,
+    abs32: Range<usize>,
 }
 
 /// What only the bzImage that it came out of can tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Payload {
-    /// The setup header, file offsets 0x1f1 to its end.
+pub(super) struct Origin {
     pub(super) setup_header: Vec<u8>,
     pub(super) cmdline_size: u32,
     pub(super) five_level_paging: bool,
@@ -59,75 +56,135 @@ pub struct LoadSegment<'a> {
     pub virt: u64,
     /// Physical address that it was linked for.
     pub phys: u64,
-    /// What lies at its start. The last segment's without the zeros at its end.
+    /// What lies at its start. The last segment's without the zeros at its end,
+    /// which are the bss that the kernel clears itself.
     pub bytes: &'a [u8],
     /// Bytes of memory that it takes; never fewer than `bytes`.
     pub memory_size: u64,
 }
 
-/// Whether the file claims to be ELF.
-pub(super) fn has_magic(file: &[u8]) -> bool {
-    file.starts_with(b"\x7fELF")
+/// A word that changes when the kernel's virtual address does. The address is
+/// that in the kernel's own mapping: the word lies at this address less
+/// [`START_KERNEL_MAP`], as physical address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Relocation {
+    /// The distance is added to 32 bits.
+    Abs32(u64),
+    /// The distance is added to 64 bits.
+    Abs64(u64),
+    /// The distance is subtracted from 32 bits.
+    Inverse32(u64),
+}
+
+impl Relocation {
+    /// The word's physical address, if no segment is moved.
+    #[must_use]
+    pub const fn phys(self) -> u64 {
+        let (Self::Abs32(virt) | Self::Abs64(virt) | Self::Inverse32(virt)) = self;
+        virt.wrapping_sub(START_KERNEL_MAP)
+    }
+
+    /// Bytes in the word.
+    #[must_use]
+    pub const fn size(self) -> u64 {
+        match self {
+            Self::Abs64(_) => 8,
+            Self::Abs32(_) | Self::Inverse32(_) => 4,
+        }
+    }
 }
 
 impl Parts {
-    pub(super) fn parse(file: &[u8]) -> Result<Self, Error> {
-        if file.get(4..6).is_some_and(|class| class != [2, 1]) {
-            return Err(Error::Class);
-        }
-        let cut = || Error::HeaderCut(file.len());
-        let header = Elf::parse_header(file).ok().ok_or_else(cut)?;
-        if header.e_machine != EM_X86_64 {
-            return Err(Error::Machine(header.e_machine));
-        }
-        if header.e_type != ET_EXEC {
-            return Err(Error::Type(header.e_type));
-        }
-        if header.e_phnum > MAX_HEADERS {
-            return Err(Error::TooManyHeaders(header.e_phnum));
-        }
-        let at = usize::try_from(header.e_phoff).unwrap_or(usize::MAX);
-        let headers = ProgramHeader::parse(file, at, header.e_phnum.into(), LITTLE_64)
-            .ok()
-            .ok_or_else(cut)?;
-        let parts = headers.iter().filter(|header| header.p_type == PT_LOAD);
-        let segments =
-            parts.map(|header| Part::new(header, file)).collect::<Result<Vec<_>, _>>()?;
-        let parts = Self { entry: header.e_entry, segments, payload: None };
+    pub(super) fn new(headers: Headers, file: &[u8]) -> Result<Self, Error> {
+        let Headers { entry, mut segments, end, .. } = headers;
+        strip_last(&mut segments, file);
+        let parts = Self { entry, lists: Lists::find(file, end), segments, origin: None };
         parts.check()?;
-        Ok(parts)
+        let lists = parts.lists.clone().filter(|lists| parts.holds_all(lists, file));
+        Ok(Self { lists, ..parts })
     }
 
     fn check(&self) -> Result<(), Error> {
-        let holds_entry = |part: &Part| {
-            let into = self.entry.checked_sub(part.phys);
-            into.is_some_and(|into| into < part.bytes.len() as u64)
-        };
-        if self.segments.iter().any(holds_entry) { Ok(()) } else { Err(Error::Entry(self.entry)) }
+        for (index, one) in self.segments.iter().enumerate() {
+            let shares = |other: &Segment| one.overlaps(other);
+            if self.segments.iter().take(index).any(shares) {
+                return Err(Error::Overlap(one.phys));
+            }
+        }
+        if self.holds(self.entry, 1) { Ok(()) } else { Err(Error::Entry(self.entry)) }
+    }
+
+    /// Whether there are loaded bytes at a physical address.
+    fn holds(&self, phys: u64, size: u64) -> bool {
+        self.segments.iter().any(|segment| {
+            let room = segment.bytes.len() as u64;
+            phys.checked_sub(segment.phys)
+                .and_then(|into| into.checked_add(size))
+                .is_some_and(|end| end <= room)
+        })
+    }
+
+    fn holds_all(&self, lists: &Lists, file: &[u8]) -> bool {
+        lists.relocations(file).all(|one| self.holds(one.phys(), one.size()))
     }
 }
 
-impl Part {
-    fn new(header: &ProgramHeader, file: &[u8]) -> Result<Self, Error> {
-        let wrong = || Error::Segment { at: header.p_offset, size: header.p_filesz };
-        let end = header.p_offset.checked_add(header.p_filesz).ok_or_else(wrong)?;
-        let bytes = usize::try_from(header.p_offset).ok().zip(usize::try_from(end).ok());
-        let (start, end) = bytes.filter(|(_, end)| *end <= file.len()).ok_or_else(wrong)?;
-        let fits = |address: u64| address.checked_add(header.p_memsz).is_some();
-        if header.p_memsz < header.p_filesz || !fits(header.p_paddr) || !fits(header.p_vaddr) {
-            return Err(wrong());
+impl Segment {
+    const fn overlaps(&self, other: &Self) -> bool {
+        // Sums that were checked when the headers were read.
+        self.phys < other.phys.saturating_add(other.memory_size)
+            && other.phys < self.phys.saturating_add(self.memory_size)
+    }
+}
+
+/// Leaves out the zeros at the end of the segment that lies highest: a stripped
+/// kernel carries its bss as bytes.
+fn strip_last(segments: &mut [Segment], file: &[u8]) {
+    if let Some(last) = segments.iter_mut().max_by_key(|segment| segment.phys) {
+        let bytes = file.get(last.bytes.clone()).unwrap_or_default();
+        let kept = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |at| at.saturating_add(1));
+        last.bytes.end = last.bytes.start.saturating_add(kept);
+    }
+}
+
+impl Lists {
+    /// Behind the ELF file: a zero, 64-bit words, a zero, inverse words, a zero,
+    /// 32-bit words. Newer kernels have no inverse words, and no zero for them.
+    fn find(file: &[u8], end: usize) -> Option<Self> {
+        let (words, rest) = file.get(end..)?.as_chunks::<WORD>();
+        let mut zeros = words.iter().enumerate().filter(|(_, word)| **word == [0; WORD]);
+        let mut zero = || zeros.next().map(|(at, _)| at);
+        let (first, second, third, fourth) = (zero()?, zero()?, zero(), zero());
+        if first != 0 || fourth.is_some() || !rest.is_empty() {
+            return None;
         }
-        Ok(Self {
-            virt: header.p_vaddr,
-            phys: header.p_paddr,
-            bytes: start..end,
-            memory_size: header.p_memsz,
+        let offset = |word: usize| end.saturating_add(word.saturating_mul(WORD));
+        let between = |zero: usize, next| offset(zero.saturating_add(1))..offset(next);
+        Some(Self {
+            abs64: between(first, second),
+            inverse32: third.map_or(0..0, |third| between(second, third)),
+            abs32: between(third.unwrap_or(second), words.len()),
         })
     }
+
+    fn relocations<'a>(&self, file: &'a [u8]) -> impl Iterator<Item = Relocation> + use<'a> {
+        let words = |place: &Range<usize>| {
+            let (words, _) = file.get(place.clone()).unwrap_or_default().as_chunks::<WORD>();
+            words.iter().map(|word| sign_extended(*word))
+        };
+        words(&self.abs64)
+            .map(Relocation::Abs64)
+            .chain(words(&self.inverse32).map(Relocation::Inverse32))
+            .chain(words(&self.abs32).map(Relocation::Abs32))
+    }
+}
+
+fn sign_extended(word: [u8; WORD]) -> u64 {
+    i64::from(i32::from_le_bytes(word)).cast_unsigned()
 }
 
 impl<'a> Vmlinux<'a> {
-    /// `parts` is what [`Parts::parse`] made of `file`.
+    /// `parts` is what [`Parts::new`] made of `file`.
     pub(super) const fn over(file: &'a [u8], parts: &'a Parts) -> Self {
         Self { file, parts }
     }
@@ -150,33 +207,59 @@ impl<'a> Vmlinux<'a> {
         self.parts.entry
     }
 
-    /// What is loaded, in the order of the file.
+    /// What is loaded, in the order of the file. No two share memory.
     pub fn segments(&self) -> impl Iterator<Item = LoadSegment<'a>> + use<'a> {
         let file = self.file;
-        self.parts.segments.iter().map(move |part| LoadSegment {
-            virt: part.virt,
-            phys: part.phys,
-            bytes: file.get(part.bytes.clone()).unwrap_or_default(),
-            memory_size: part.memory_size,
+        self.parts.segments.iter().map(move |segment| LoadSegment {
+            virt: segment.virt,
+            phys: segment.phys,
+            bytes: file.get(segment.bytes.clone()).unwrap_or_default(),
+            memory_size: segment.memory_size,
         })
+    }
+
+    /// What changes with the virtual address; each word is all in the bytes of
+    /// a segment. Without it the kernel has to run where it was linked.
+    #[must_use]
+    pub fn relocations(&self) -> Option<impl Iterator<Item = Relocation> + use<'a>> {
+        self.parts.lists.as_ref().map(|lists| lists.relocations(self.file))
+    }
+
+    fn origin(&self) -> Option<&'a Origin> {
+        self.parts.origin.as_ref()
     }
 
     /// The setup header of the bzImage that it came out of, from offset 0x1f1.
     #[must_use]
     pub fn setup_header(&self) -> Option<&'a [u8]> {
-        self.parts.payload.as_ref().map(|payload| payload.setup_header.as_slice())
+        self.origin().map(|origin| origin.setup_header.as_slice())
     }
 
     /// Longest command line in bytes without the terminating NUL, if known.
     #[must_use]
     pub fn cmdline_size(&self) -> Option<u32> {
-        self.parts.payload.as_ref().map(|payload| payload.cmdline_size)
+        self.origin().map(|origin| origin.cmdline_size)
     }
 
     /// Whether the kernel starts while 5-level paging is on, if known.
     #[must_use]
     pub fn five_level_paging(&self) -> Option<bool> {
-        self.parts.payload.as_ref().map(|payload| payload.five_level_paging)
+        self.origin().map(|origin| origin.five_level_paging)
+    }
+
+    /// Bytes of memory from its lowest physical address to its highest.
+    #[must_use]
+    pub fn memory_size(&self) -> u64 {
+        let end = |segment: &Segment| segment.phys.saturating_add(segment.memory_size);
+        let start = self.parts.segments.iter().map(|segment| segment.phys).min();
+        let end = self.parts.segments.iter().map(end).max();
+        end.unwrap_or(0).saturating_sub(start.unwrap_or(0))
+    }
+
+    /// The version that the bzImage's header had.
+    #[must_use]
+    pub fn version(&self) -> Option<&'a str> {
+        self.origin()?.version.as_deref()
     }
 }
 
@@ -192,57 +275,3 @@ impl fmt::Display for Vmlinux<'_> {
         write!(f, "ELF vmlinux, {segments} segments, entered at {:#x}", self.entry())
     }
 }
-
-/// What is wrong with an ELF kernel.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Error {
-    /// The file ends, at this size, inside its headers.
-    HeaderCut(usize),
-    /// It is not 64-bit little endian.
-    Class,
-    /// It is for this `e_machine`.
-    Machine(u16),
-    /// It is of this `e_type`, not an executable.
-    Type(u16),
-    /// It has this many program headers.
-    TooManyHeaders(u16),
-    /// A segment's bytes or memory do not exist.
-    Segment {
-        /// Offset in the file.
-        at: u64,
-        /// Bytes in the file.
-        size: u64,
-    },
-    /// The entry point lies in none of the segments.
-    Entry(u64),
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::HeaderCut(size) => {
-                write!(f, "the ELF file is cut off: its {size} bytes end inside its headers")
-            }
-            Self::Class => f.write_str("the ELF file is not 64-bit little endian"),
-            Self::Machine(machine) => {
-                write!(f, "the ELF file is for machine {machine}, neither x86_64 nor aarch64")
-            }
-            Self::Type(kind) => {
-                write!(f, "the ELF file is of type {kind}; a kernel is an executable (type 2)")
-            }
-            Self::TooManyHeaders(count) => {
-                write!(f, "the ELF file has {count} program headers; a kernel has a few")
-            }
-            Self::Segment { at, size } => write!(
-                f,
-                "the ELF file has a segment of {size} bytes at offset {at:#x}, which does not \
-                 fit into the file or into memory"
-            ),
-            Self::Entry(entry) => {
-                write!(f, "the ELF file's entry point {entry:#x} lies in none of its segments")
-            }
-        }
-    }
-}
-
-impl core::error::Error for Error {}

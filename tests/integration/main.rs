@@ -1,6 +1,7 @@
 //! Tests of the library from outside.
 
 mod corpus;
+mod kernels;
 mod layering;
 mod purgatory;
 mod source;

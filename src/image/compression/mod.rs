@@ -1,0 +1,158 @@
+//! The compressors that kernels come in, told apart by their magic bytes.
+//!
+//! A decoder never allocates what a header claims: output grows with what has
+//! really been decoded, up to the caller's limit. Checksums are verified where
+//! the format has one. What follows a stream may only be zeros, as a padded
+//! section or partition leaves them.
+
+mod crc32;
+mod gzip;
+mod lz4;
+mod lzma;
+mod output;
+mod zstd;
+
+use core::fmt;
+
+use output::Output;
+
+/// A compressed format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compressor {
+    /// gzip (RFC 1952).
+    Gzip,
+    /// xz.
+    Xz,
+    /// Zstandard (RFC 8878).
+    Zstd,
+    /// LZ4 frame.
+    Lz4,
+    /// LZ4 as `lz4 -l` and the kernel's build write it.
+    Lz4Legacy,
+    /// The older LZMA format, with no magic number and no checksum.
+    Lzma,
+    /// bzip2; recognised only.
+    Bzip2,
+    /// lzop; recognised only.
+    Lzo,
+}
+
+impl Compressor {
+    const MAGICS: [(&'static [u8], Self); 8] = [
+        (b"\x1f\x8b", Self::Gzip),
+        (b"\xfd7zXZ\0", Self::Xz),
+        (b"\x28\xb5\x2f\xfd", Self::Zstd),
+        (b"\x04\x22\x4d\x18", Self::Lz4),
+        (b"\x02\x21\x4c\x18", Self::Lz4Legacy),
+        // lc 3, lp 0, pb 2 and a dictionary of whole 64 KiB: what all tools write.
+        (b"\x5d\0\0", Self::Lzma),
+        (b"BZh", Self::Bzip2),
+        (b"\x89LZO\0\r\n\x1a\n", Self::Lzo),
+    ];
+
+    /// The compressor that the bytes begin like.
+    #[must_use]
+    pub fn recognise(bytes: &[u8]) -> Option<Self> {
+        Self::MAGICS.iter().find(|(magic, _)| bytes.starts_with(magic)).map(|&(_, kind)| kind)
+    }
+
+    /// The name of the command line tool.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Xz => "xz",
+            Self::Zstd => "zstd",
+            Self::Lz4 | Self::Lz4Legacy => "lz4",
+            Self::Lzma => "lzma",
+            Self::Bzip2 => "bzip2",
+            Self::Lzo => "lzop",
+        }
+    }
+
+    /// Decompresses one stream to at most `limit` bytes.
+    ///
+    /// # Errors
+    /// [`Error`]
+    pub fn decode(self, bytes: &[u8], limit: u64) -> Result<Vec<u8>, Error> {
+        let mut output = Output::new(limit);
+        let decoded = match self {
+            Self::Gzip => gzip::decode(bytes, &mut output),
+            Self::Xz => lzma::decode_xz(bytes, &mut output),
+            Self::Lzma => lzma::decode_alone(bytes, &mut output),
+            Self::Zstd => zstd::decode(bytes, &mut output),
+            Self::Lz4 => lz4::decode_frame(bytes, &mut output),
+            Self::Lz4Legacy => lz4::decode_legacy(bytes, &mut output),
+            Self::Bzip2 | Self::Lzo => Err(Reason::Unsupported),
+        };
+        match decoded.and_then(only_zeros) {
+            Ok(()) => Ok(output.into_bytes()),
+            Err(reason) => Err(Error { compressor: self, reason }),
+        }
+    }
+}
+
+fn only_zeros(rest: &[u8]) -> Result<(), Reason> {
+    if rest.iter().all(|&byte| byte == 0) { Ok(()) } else { Err(Reason::Trailing(rest.len())) }
+}
+
+/// Why a stream could not be decompressed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    /// What it is compressed with.
+    pub compressor: Compressor,
+    /// What is wrong.
+    pub reason: Reason,
+}
+
+/// What is wrong with a compressed stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// There is no decoder for it here.
+    Unsupported,
+    /// It unpacks to more than this many bytes.
+    TooLong(u64),
+    /// There is no memory for this many bytes.
+    Memory(usize),
+    /// It ends too early.
+    Cut,
+    /// It is not what its format allows.
+    Damaged,
+    /// Its checksum is another one than that of the unpacked bytes.
+    Checksum,
+    /// It needs a dictionary, or a feature that no kernel's stream has.
+    Feature,
+    /// It is followed by this many bytes that are not all zero.
+    Trailing(usize),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.compressor.name();
+        match self.reason {
+            Reason::Unsupported => {
+                write!(f, "it is compressed with {name}, which Turnout cannot unpack")
+            }
+            Reason::TooLong(limit) => {
+                write!(
+                    f,
+                    "it unpacks ({name}) to more than the {limit} bytes that there is room for"
+                )
+            }
+            Reason::Memory(size) => {
+                write!(f, "there is no memory for the {size} bytes that it unpacks to ({name})")
+            }
+            Reason::Cut => write!(f, "its {name} stream is cut off"),
+            Reason::Damaged => write!(f, "its {name} stream is damaged"),
+            Reason::Checksum => write!(f, "the checksum of its {name} stream is wrong"),
+            Reason::Feature => {
+                write!(f, "its {name} stream uses a feature that Turnout does not know")
+            }
+            Reason::Trailing(size) => {
+                write!(f, "its {name} stream is followed by {size} bytes of something else")
+            }
+        }
+    }
+}
+
+impl core::error::Error for Error {}
