@@ -24,6 +24,7 @@ const MIN_PROTOCOL: u16 = 0x020c;
 const LOADED_HIGH: u8 = 1 << 0;
 const XLF_KERNEL_64: u16 = 1 << 0;
 const XLF_ABOVE_4G: u16 = 1 << 1;
+const XLF_EFI_KEXEC: u16 = 1 << 4;
 const XLF_5LEVEL: u16 = 1 << 5;
 /// The 64-bit entry point lies this far into the protected-mode part.
 pub const ENTRY_64: u64 = 0x200;
@@ -164,6 +165,18 @@ impl<'a> Bzimage<'a> {
     #[must_use]
     pub fn memory_size(&self) -> u64 {
         u64::from(self.header.init_size).max(self.protected_mode().len() as u64)
+    }
+
+    /// Version of the boot protocol, major in the upper byte.
+    #[must_use]
+    pub const fn protocol(&self) -> u16 {
+        self.header.protocol
+    }
+
+    /// Whether the kernel takes EFI state over from a running kernel.
+    #[must_use]
+    pub const fn efi_kexec(&self) -> bool {
+        self.header.xloadflags & XLF_EFI_KEXEC != 0
     }
 
     /// Whether the kernel starts while 5-level paging is on.

@@ -8,6 +8,7 @@
 pub mod arm64;
 pub mod bzimage;
 pub mod compression;
+mod describe;
 pub mod elf;
 pub mod uki;
 mod unpack;
@@ -18,6 +19,7 @@ use core::fmt;
 
 pub use arm64::Arm64Image;
 pub use bzimage::Bzimage;
+pub use describe::{Description, describe};
 pub use uki::Uki;
 pub use unpack::{Layer, Limits, Unpacked, unpack};
 pub use vmlinux::{LoadSegment, Relocation, Vmlinux};
