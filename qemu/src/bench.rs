@@ -8,7 +8,7 @@ use crate::boot_tree::{BootTree, Entry, Image, Key, console};
 use crate::build::{self, Tools};
 use crate::disk;
 use crate::guest::{Flavour, Kernel};
-use crate::initrd::{self, Incumbent, PROMPT};
+use crate::initrd::{self, BOOT_DEVICE, Incumbent, PROMPT};
 use crate::machine::{Accelerator, Bus, Machine};
 use crate::place::{self, Scratch};
 use crate::serial::{Console, Event};
@@ -23,8 +23,6 @@ use turnout::arch::Arch;
 
 const LINUX: &str = "/vmlinuz";
 const INITRD: &str = "/initrd";
-/// The boot partition on the benchmark's one NVMe disk.
-const BOOT_DEVICE: &str = "/dev/nvme0n1p2";
 const DEADLINE: Duration = Duration::from_secs(240);
 
 /// One way of booting, measured. Times are nanoseconds of guest time; `None`

@@ -69,13 +69,13 @@ impl Demo {
     pub fn interactive(mut self) -> Result<bool> {
         self.machine.reboot = true;
         println!("Ctrl-A X ends the machine; Ctrl-C goes to the guest.");
-        announce(&self.machine.command(Serial::Terminal));
+        announce(&self.machine.command(Serial::Terminal)?);
         Ok(run_on_terminal(&self.machine)?.success())
     }
 
     /// Chooses an entry by id and waits for the next system.
     pub fn batch(self, entry: &str) -> Result<Outcome> {
-        announce(&self.machine.command(Serial::Pipe));
+        announce(&self.machine.command(Serial::Pipe)?);
         let mut console = Console::start(&self.machine, &self.scratch.path().join("transcript"))?;
         console.echo();
         let outcome = choose_and_wait(&mut console, entry);

@@ -16,6 +16,8 @@ pub enum Flavour {
     Cloud,
     /// linux-image-amd64 and -arm64: nearly everything is a module.
     Generic,
+    /// linux-image-6.12-cloud-*, where Debian has it.
+    Newer,
 }
 
 impl Flavour {
@@ -24,6 +26,7 @@ impl Flavour {
         match self {
             Self::Cloud => "cloud",
             Self::Generic => "generic",
+            Self::Newer => "newer",
         }
     }
 }
@@ -31,6 +34,8 @@ impl Flavour {
 /// An unpacked kernel package.
 #[derive(Debug, Clone)]
 pub struct Kernel {
+    /// The architecture that it runs on.
+    pub arch: Arch,
     /// The kernel image.
     pub image: PathBuf,
     /// What `uname -r` prints.
@@ -47,7 +52,12 @@ impl Kernel {
         let name = image.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let release = name.trim_start_matches("vmlinuz-").to_owned();
         let root = if root.join("lib/modules").is_dir() { root } else { root.join("usr") };
-        Ok(Self { image, release, root })
+        Ok(Self { arch, image, release, root })
+    }
+
+    /// Where a module lies, by its path below `lib/modules/RELEASE`.
+    pub fn module(&self, path: &str) -> PathBuf {
+        self.root.join("lib/modules").join(&self.release).join(path)
     }
 }
 
@@ -67,6 +77,20 @@ fn tools(arch: Arch) -> Result<PathBuf> {
 fn first_existing(root: &Path, names: &[&str]) -> Result<PathBuf> {
     let found = names.iter().map(|name| root.join(name)).find(|path| path.exists());
     found.with_context(|| format!("none of {names:?} in {} (run qemu/setup)", root.display()))
+}
+
+/// EDK2 for a machine: its code, and its variables as they are delivered.
+///
+/// # Errors
+///
+/// If the cache holds none.
+pub fn efi_firmware(arch: Arch) -> Result<(PathBuf, PathBuf)> {
+    let root = place::cache()?.join(arch.name()).join("firmware/usr/share");
+    let find = |name: &str| first_existing(&root, &[name]);
+    match arch {
+        Arch::X86_64 => Ok((find("OVMF/OVMF_CODE_4M.fd")?, find("OVMF/OVMF_VARS_4M.fd")?)),
+        Arch::Aarch64 => Ok((find("AAVMF/AAVMF_CODE.fd")?, find("AAVMF/AAVMF_VARS.fd")?)),
+    }
 }
 
 /// Debian's static busybox.

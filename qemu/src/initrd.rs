@@ -5,7 +5,8 @@
 //! bytes, and none pays for a decompressor. /dev/console comes from the archive
 //! inside Debian's kernels.
 
-use crate::guest;
+use crate::guest::Kernel;
+use crate::{facts, guest};
 use anyhow::{Context, Result};
 use mkinitramfs::cpio::Archive;
 use std::fs;
@@ -19,6 +20,9 @@ pub const REACHED: &str = "Turnout demo: reached ";
 /// A line of the next system's script that means nothing: flipping a byte of it
 /// changes the digest and leaves a system that would boot.
 pub const SPARE_LINE: &str = "# spare: flipping a byte here would go unnoticed";
+
+/// The boot partition on an NVMe disk that [`crate::disk`] built.
+pub const BOOT_DEVICE: &str = "/dev/nvme0n1p2";
 
 /// The script of the next system. It is named by `demo.name=` on its command
 /// line, so that one initrd serves several entries.
@@ -35,6 +39,7 @@ for word in $(cat /proc/cmdline); do
     case "$word" in demo.name=*) name="${word#demo.name=}" ;; esac
 done
 [ -x /ticks ] && echo "next clock: $(/ticks)"
+if [ -e /facts ]; then . /facts; facts; fi
 echo
 echo "Turnout demo: reached $name, kernel $(uname -r) $(uname -m)"
 echo "next cmdline: $(cat /proc/cmdline)"
@@ -42,6 +47,32 @@ echo "next cmdline: $(cat /proc/cmdline)"
 echo "A shell of the next system. 'poweroff -f' ends the machine."
 export PS1='demo:\w# '
 setsid cttyhack sh
+poweroff -f
+"#;
+
+/// A running system, and each that it boots: `stage=N` on the command line says
+/// which. The script of the test decides what happens in it.
+const RUNNING_INIT: &str = r#"#!/bin/busybox sh
+/bin/busybox mkdir -p /proc /sys /dev /boot
+/bin/busybox --install -s /bin
+export PATH=/bin
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev 2>/dev/null
+mount -t securityfs securityfs /sys/kernel/security 2>/dev/null
+stage=1
+for word in $(cat /proc/cmdline); do
+    case "$word" in stage=*) stage="${word#stage=}" ;; esac
+done
+echo
+echo "stage $stage: begins, kernel $(uname -r) $(uname -m)"
+until [ -b @DEVICE@ ]; do usleep 10000; done
+mount -t ext4 -o ro @DEVICE@ /boot
+run() { echo "\$ $*"; "$@"; echo "= $?"; }
+ends() { echo "stage $stage: ends, up $(cut -d' ' -f1 /proc/uptime)"; }
+. /facts
+. /script
+ends
 poweroff -f
 "#;
 
@@ -92,11 +123,38 @@ pub fn next_system(arch: Arch, ticks: Option<&Path>) -> Result<Vec<u8>> {
     archive.write()
 }
 
+/// A system that runs `script`, with `turnout` in its path and the boot
+/// partition on /boot. It is the first system and each next one.
+pub fn running(kernel: &Kernel, turnout: &Path, script: &str) -> Result<Vec<u8>> {
+    let init = RUNNING_INIT.replace("@DEVICE@", BOOT_DEVICE);
+    let mut archive = Archive::default();
+    archive.file("/init", 0o755, init.into_bytes());
+    archive.file("/script", 0o644, script.as_bytes().to_vec());
+    add_facts(&mut archive, kernel)?;
+    add_program(&mut archive, "/bin/busybox", &guest::busybox(kernel.arch)?)?;
+    add_program(&mut archive, "/bin/turnout", turnout)?;
+    archive.write()
+}
+
 /// An initrd that holds one text, /second, to be put after another.
 pub fn second(text: &str) -> Result<Vec<u8>> {
     let mut archive = Archive::default();
     archive.file("/second", 0o644, text.as_bytes().to_vec());
     archive.write()
+}
+
+/// The same, with which the next system also tells its facts.
+pub fn second_with_facts(text: &str, kernel: &Kernel) -> Result<Vec<u8>> {
+    let mut archive = Archive::default();
+    archive.file("/second", 0o644, text.as_bytes().to_vec());
+    add_facts(&mut archive, kernel)?;
+    archive.write()
+}
+
+/// The script, and the module without which nobody sees EFI's variables.
+fn add_facts(archive: &mut Archive, kernel: &Kernel) -> Result<()> {
+    archive.file("/facts", 0o644, facts::SCRIPT.as_bytes().to_vec());
+    add_program(archive, "/efivarfs.ko", &kernel.module("kernel/fs/efivarfs/efivarfs.ko"))
 }
 
 /// The incumbent's initramfs: Debian's kexec-tools with busybox.

@@ -12,6 +12,7 @@ pub mod build;
 pub mod command;
 pub mod demo;
 pub mod disk;
+pub mod facts;
 pub mod guest;
 pub mod initrd;
 pub mod machine;

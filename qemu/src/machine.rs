@@ -1,6 +1,7 @@
 //! QEMU machines: the command line for each architecture.
 
-use crate::command;
+use crate::{command, guest};
+use anyhow::Result;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use turnout::arch::Arch;
@@ -35,6 +36,37 @@ pub enum Serial {
     Pipe,
 }
 
+/// What starts the first kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Firmware {
+    /// SeaBIOS; on aarch64 QEMU itself, with a device tree.
+    Usual,
+    /// EDK2: OVMF or AAVMF. It describes the machine by ACPI, on aarch64 by a
+    /// device tree if the board has `acpi=off`.
+    Efi,
+}
+
+/// What a machine is made of, where the usual will not do.
+#[derive(Debug, Clone, Copy)]
+pub struct Shape {
+    /// What starts the first kernel.
+    pub firmware: Firmware,
+    /// Memory, as QEMU's `-m` takes it.
+    pub memory: &'static str,
+    /// The whole value of QEMU's `-M`.
+    pub board: Option<&'static str>,
+    /// The whole value of QEMU's `-cpu`.
+    pub cpu: Option<&'static str>,
+    /// More arguments for QEMU: processors, nodes, devices.
+    pub devices: &'static [&'static str],
+}
+
+impl Shape {
+    /// One processor, 1 GiB, no EFI.
+    pub const USUAL: Self =
+        Self { firmware: Firmware::Usual, memory: "1G", board: None, cpu: None, devices: &[] };
+}
+
 /// A machine to start.
 #[derive(Debug, Clone)]
 pub struct Machine {
@@ -57,8 +89,8 @@ pub struct Machine {
     pub reboot: bool,
     /// A socket for QEMU's monitor; it comes with a keyboard.
     pub monitor: Option<PathBuf>,
-    /// The CPU model, where the usual one will not do.
-    pub cpu: Option<&'static str>,
+    /// What it is made of.
+    pub shape: Shape,
     /// More arguments for QEMU, last.
     pub extra: Vec<String>,
 }
@@ -76,16 +108,21 @@ impl Machine {
             accelerator: Accelerator::Tcg,
             reboot: false,
             monitor: None,
-            cpu: None,
+            shape: Shape::USUAL,
             extra: Vec::new(),
         }
     }
 
     /// The QEMU command line.
-    pub fn command(&self, serial: Serial) -> Command {
+    ///
+    /// # Errors
+    ///
+    /// If the cache does not hold the firmware.
+    pub fn command(&self, serial: Serial) -> Result<Command> {
         let mut qemu = Command::new(format!("qemu-system-{}", self.arch));
         self.add_board(&mut qemu);
-        qemu.args(["-m", "1G", "-display", "none", "-nic", "none", "-serial"]);
+        self.add_firmware(&mut qemu)?;
+        qemu.args(["-m", self.shape.memory, "-display", "none", "-nic", "none", "-serial"]);
         qemu.arg(if serial == Serial::Terminal { "mon:stdio" } else { "stdio" });
         if !self.reboot {
             qemu.arg("-no-reboot");
@@ -96,8 +133,21 @@ impl Machine {
         for ((bus, path), index) in self.disks.iter().zip(0_usize..) {
             add_disk(&mut qemu, *bus, path, (index, self.keeps_writes));
         }
-        qemu.args(&self.extra);
-        qemu
+        qemu.args(self.shape.devices).args(&self.extra);
+        Ok(qemu)
+    }
+
+    /// The variables are thrown away with the machine.
+    fn add_firmware(&self, qemu: &mut Command) -> Result<()> {
+        if self.shape.firmware == Firmware::Usual {
+            return Ok(());
+        }
+        let (code, variables) = guest::efi_firmware(self.arch)?;
+        for (unit, file, how) in [(0, code, "readonly=on"), (1, variables, "snapshot=on")] {
+            let file = file.display().to_string().replace(',', ",,");
+            qemu.args(["-drive", &format!("if=pflash,format=raw,unit={unit},file={file},{how}")]);
+        }
+        Ok(())
     }
 
     /// A GICv3 without EFI must not use LPIs in the first kernel: the next one
@@ -129,7 +179,8 @@ impl Machine {
             }
             (Arch::Aarch64, Accelerator::Tcg) => ("virt,gic-version=3", "cortex-a57"),
         };
-        qemu.args(["-M", board, "-cpu", self.cpu.unwrap_or(cpu), "-accel"]);
+        let (board, cpu) = (self.shape.board.unwrap_or(board), self.shape.cpu.unwrap_or(cpu));
+        qemu.args(["-M", board, "-cpu", cpu, "-accel"]);
         qemu.arg(if self.accelerator == Accelerator::Kvm { "kvm" } else { "tcg" });
         if counted {
             qemu.args(["-icount", "shift=0,sleep=off", "-rtc", "base=2024-01-01,clock=vm"]);

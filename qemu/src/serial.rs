@@ -47,7 +47,7 @@ impl Console {
     /// Starts the machine; everything that it prints also goes to `transcript`.
     pub fn start(machine: &Machine, transcript: &Path) -> Result<Self> {
         let transcript = File::create(transcript).context("cannot write the transcript")?;
-        let mut qemu = under_parent(&machine.command(Serial::Pipe))
+        let mut qemu = under_parent(&machine.command(Serial::Pipe)?)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(transcript.try_clone()?)
@@ -169,7 +169,7 @@ fn forward(mut stdout: ChildStdout, sender: &Sender<Vec<u8>>) {
 /// Runs a machine on this process's terminal until it ends. QEMU makes the
 /// terminal raw and restores it.
 pub fn run_on_terminal(machine: &Machine) -> Result<ExitStatus> {
-    let mut qemu = under_parent(&machine.command(Serial::Terminal));
+    let mut qemu = under_parent(&machine.command(Serial::Terminal)?);
     qemu.status().context("cannot start QEMU")
 }
 

@@ -7,15 +7,19 @@ use std::fs;
 use std::time::Duration;
 use turnout::bundle::Digest;
 use turnout_qemu::command;
+use turnout_qemu::facts::{Facts, Stage};
 use turnout_qemu::initrd::{PROMPT, REACHED};
 use turnout_qemu::machine::Serial;
 use turnout_qemu::serial::{Console, Event};
 
 pub(crate) const DEADLINE: Duration = Duration::from_secs(240);
+/// For as many systems as a case may boot one after the other.
+const CHAIN_DEADLINE: Duration = Duration::from_secs(900);
 const SHOWN_LINES: usize = 40;
 
 /// Gives the guest time, in seconds: where it was counted, at which the next
-/// system ran; elsewhere, from the start of PID 1 to its last word.
+/// system ran; of running systems, how long all of them were up; elsewhere,
+/// from the start of PID 1 to its last word.
 pub(crate) fn run(world: &World, case: &Case) -> Result<Option<f64>> {
     let prepared = world.prepare(case)?;
     let before = Digest::of(&fs::read(&prepared.disk)?);
@@ -26,10 +30,14 @@ pub(crate) fn run(world: &World, case: &Case) -> Result<Option<f64>> {
         Ok(()) => {
             fs::remove_file(&prepared.transcript)?;
             let text = console.text();
-            Ok(if case.boot.counted { counted_seconds(text) } else { last_word(text) })
+            Ok(match (case.boot.counted, case.boot.script) {
+                (true, _) => counted_seconds(text),
+                (false, Some(_)) => Some(uptimes(text)),
+                (false, None) => last_word(text),
+            })
         }
         Err(error) => {
-            let command = command::shown(&prepared.machine.command(Serial::Pipe));
+            let command = command::shown(&prepared.machine.command(Serial::Pipe)?);
             let tail = tail(console.text());
             let transcript = prepared.transcript.display();
             bail!("{error:#}\n{command}\n--- the end of {transcript}\n{tail}\n---")
@@ -42,6 +50,18 @@ fn check(console: &mut Console, prepared: &Prepared, case: &Case) -> Result<()> 
         Expect::Boots { after } => {
             after.iter().try_for_each(|text| see(console, text))?;
             boots(console, prepared)
+        }
+        Expect::Finds { after, facts } => {
+            after.iter().try_for_each(|text| see(console, text))?;
+            boots(console, prepared)?;
+            let found = Facts::parse(console.text());
+            healthy(&found).and_then(|()| facts(&found))
+        }
+        Expect::Tells(judge) => {
+            ensure!(console.wait_for_end(CHAIN_DEADLINE)?, "the last system did not power off");
+            let stages = Stage::parse(console.text());
+            stages.iter().try_for_each(|stage| healthy(&stage.facts))?;
+            judge(&stages)
         }
         Expect::Refuses(code) => {
             see(console, &format!("refused good: {code}: "))?;
@@ -62,6 +82,13 @@ fn check(console: &mut Console, prepared: &Prepared, case: &Case) -> Result<()> 
             boots(console, prepared)
         }
     }
+}
+
+/// Nothing that the kernel complains of.
+fn healthy(facts: &Facts) -> Result<()> {
+    let trouble = facts.all("trouble");
+    ensure!(trouble.is_empty(), "the kernel says: {}", trouble.join("; "));
+    Ok(())
 }
 
 /// Waits for a text; the machine must neither end nor boot before.
@@ -122,6 +149,12 @@ fn last_word(text: &str) -> Option<f64> {
         time.split(' ').next()?.parse().ok()
     };
     text.lines().rev().find_map(said)
+}
+
+/// The sum of what running systems said when they ended.
+fn uptimes(text: &str) -> f64 {
+    let ends = text.lines().filter_map(|line| line.rsplit_once(": ends, up "));
+    ends.filter_map(|(_, time)| time.parse::<f64>().ok()).sum()
 }
 
 /// The counter that the next system printed first.

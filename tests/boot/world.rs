@@ -1,7 +1,7 @@
 //! What all cases of one architecture share: programs, keys and kernels; and
 //! how a case turns them into a disk and a machine.
 
-use crate::cases::{Case, Partitions};
+use crate::cases::{Case, Expect, Partitions};
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -29,7 +29,6 @@ pub(crate) struct World {
     binary: PathBuf,
     hooked_binary: PathBuf,
     initrd: Vec<u8>,
-    second: Vec<u8>,
 }
 
 /// A case's boot partition and machine, ready to start.
@@ -62,7 +61,6 @@ impl World {
             binary: build::turnout(arch, &[], scratch.path())?,
             hooked_binary: build::turnout(arch, &["test-hooks"], scratch.path())?,
             initrd: initrd::next_system(arch, Some(&ticks))?,
-            second: initrd::second("as signed")?,
             tools,
             scratch,
             transcripts,
@@ -72,19 +70,23 @@ impl World {
     pub(crate) fn prepare(&self, case: &Case) -> Result<Prepared> {
         let directory = self.scratch.subdirectory(case.name)?;
         let kernel = Kernel::find(self.arch, case.boot.flavour)?;
-        let tree = self.boot_tree(case, &kernel, &directory)?;
+        let next = Kernel::find(self.arch, case.boot.next.unwrap_or(case.boot.flavour))?;
+        let tree = self.boot_tree(case, &next, &directory)?;
         (case.change)(self, &tree).context("preparing the boot partition")?;
         let disk = directory.join("disk.img");
         let partitions = partitions(case.boot.partitions, &tree, &directory)?;
         disk::build(&partitions, &directory, &disk)?;
         let initramfs = directory.join("initramfs.img");
-        self.write_image(case, &kernel, &initramfs)?;
+        match case.boot.script {
+            Some(_) => fs::copy(tree.host_path(INITRD), &initramfs).map(drop)?,
+            None => self.write_image(case, &kernel, &initramfs)?,
+        }
         let mut machine = Machine::new(self.arch, kernel.image, initramfs);
         let options = format!("quiet turnout.ticks {}", case.boot.first_options);
         options.trim_end().clone_into(&mut machine.options);
         machine.disks.push((bus(case.boot.flavour), disk.clone()));
         machine.keeps_writes = true;
-        machine.cpu = case.boot.cpu;
+        machine.shape = case.boot.shape;
         if case.boot.counted {
             machine.accelerator = Accelerator::Counted;
         }
@@ -99,37 +101,49 @@ impl World {
     fn boot_tree(&self, case: &Case, kernel: &Kernel, directory: &Path) -> Result<BootTree> {
         let tree = BootTree::new(directory.join("boot"))?;
         tree.add_file(LINUX, &kernel.image)?;
-        fs::write(tree.host_path(INITRD), &self.initrd)?;
-        fs::write(tree.host_path(SECOND), &self.second)?;
+        match case.boot.script {
+            Some(script) => {
+                let running = initrd::running(kernel, self.binary(case), script)?;
+                fs::write(tree.host_path(INITRD), running)?;
+            }
+            None => fs::write(tree.host_path(INITRD), &self.initrd)?,
+        }
+        let second = match case.expect {
+            Expect::Finds { .. } => initrd::second_with_facts("as signed", kernel)?,
+            _ => initrd::second("as signed")?,
+        };
+        fs::write(tree.host_path(SECOND), second)?;
         tree.set_loader_conf(case.boot.loader_conf)?;
-        self.add_entry(&tree, "good")?;
+        self.add_entry_with(&tree, "good", case.boot.next_options)?;
         self.key.sign(&self.tools, &tree, "good", &[])?;
         Ok(tree)
     }
 
     /// Adds an entry like "good", not signed.
     pub(crate) fn add_entry(&self, tree: &BootTree, id: &str) -> Result<()> {
-        let options = format!("{} quiet demo.name={id} spaced=\"a  b\"", console(self.arch));
+        self.add_entry_with(tree, id, "")
+    }
+
+    fn add_entry_with(&self, tree: &BootTree, id: &str, more: &str) -> Result<()> {
+        let options = format!("{} quiet demo.name={id} spaced=\"a  b\" {more}", console(self.arch));
+        let options = options.trim_end();
         let initrds = [INITRD, SECOND];
         let title = format!("Entry {id}");
-        tree.add_entry(&Entry {
-            id,
-            title: &title,
-            linux: LINUX,
-            initrds: &initrds,
-            options: &options,
-        })
+        tree.add_entry(&Entry { id, title: &title, linux: LINUX, initrds: &initrds, options })
+    }
+
+    fn binary(&self, case: &Case) -> &Path {
+        if case.boot.hooks { &self.hooked_binary } else { &self.binary }
     }
 
     fn write_image(&self, case: &Case, kernel: &Kernel, out: &Path) -> Result<()> {
         let modules = modules(self.arch, case);
-        let hooks = case.boot.hooks;
         let image = Image {
             ring: (!case.boot.open).then_some(self.key.ring.as_path()),
             modules: (!modules.is_empty()).then_some((kernel, modules.as_slice())),
             config: case.boot.config,
-            hooks,
-            ..Image::new(if hooks { &self.hooked_binary } else { &self.binary })
+            hooks: case.boot.hooks,
+            ..Image::new(self.binary(case))
         };
         image.write(&self.tools, out)
     }
@@ -138,7 +152,7 @@ impl World {
 /// The cloud kernels have NVMe and ext4 built in, the generic ones nothing.
 const fn bus(flavour: Flavour) -> Bus {
     match flavour {
-        Flavour::Cloud => Bus::Nvme,
+        Flavour::Cloud | Flavour::Newer => Bus::Nvme,
         Flavour::Generic => Bus::Virtio,
     }
 }

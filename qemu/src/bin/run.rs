@@ -31,7 +31,7 @@ fn run() -> Result<ExitCode> {
     };
     setup(&["--demo", machine.arch.name()])?;
     machine.accelerator = accelerator::choose(machine.arch)?;
-    announce(&machine.command(Serial::Terminal));
+    announce(&machine.command(Serial::Terminal)?);
     let status = run_on_terminal(&machine)?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

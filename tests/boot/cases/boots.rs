@@ -4,6 +4,7 @@
 use super::trust::remove_both;
 use super::{AT_ONCE, Boot, COUNTED, Case, Expect, PLAIN, Partitions, X86_64, case, nothing};
 use turnout_qemu::guest::Flavour;
+use turnout_qemu::machine::Shape;
 
 pub(super) const CASES: &[Case] = &[
     case("good_entry_from_nvme", COUNTED, nothing, AT_ONCE),
@@ -23,7 +24,11 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "good_entry_on_the_oldest_processor",
         archs: X86_64,
-        boot: Boot { cpu: Some("qemu64"), config: "engine segments\nreset-delay 1\n", ..PLAIN },
+        boot: Boot {
+            shape: Shape { cpu: Some("qemu64"), ..Shape::USUAL },
+            config: "engine segments\nreset-delay 1\n",
+            ..PLAIN
+        },
         change: nothing,
         expect: AT_ONCE,
     },

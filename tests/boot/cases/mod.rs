@@ -4,20 +4,23 @@
 mod boots;
 mod console;
 mod faults;
+mod machines;
 mod trust;
 
 use crate::world::World;
 use anyhow::Result;
 use turnout::arch::Arch;
 use turnout_qemu::boot_tree::BootTree;
+use turnout_qemu::facts::{Facts, Stage};
 use turnout_qemu::guest::Flavour;
-use turnout_qemu::machine::Machine;
+use turnout_qemu::machine::{Machine, Shape};
 use turnout_qemu::serial::Console;
 
 /// Every case. A file of cases is a group; slow groups come first, so that no
 /// slow case is left over at the end.
 pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
-    const GROUPS: &[&[Case]] = &[boots::CASES, console::CASES, faults::CASES, trust::CASES];
+    const GROUPS: &[&[Case]] =
+        &[boots::CASES, machines::CASES, console::CASES, faults::CASES, trust::CASES];
     GROUPS.iter().copied().flatten()
 }
 
@@ -40,7 +43,15 @@ pub(crate) struct Boot {
     pub(crate) config: &'static str,
     /// More words for the first kernel.
     pub(crate) first_options: &'static str,
-    pub(crate) cpu: Option<&'static str>,
+    /// What the machine is made of.
+    pub(crate) shape: Shape,
+    /// The next kernel, where it is not the first one again.
+    pub(crate) next: Option<Flavour>,
+    /// More words for the next kernel.
+    pub(crate) next_options: &'static str,
+    /// What a running system does, instead of Turnout as PID 1: commands of the
+    /// shell in [`turnout_qemu::initrd::running`].
+    pub(crate) script: Option<&'static str>,
     /// Whether the image is open: without a key ring.
     pub(crate) open: bool,
     /// Whether the binary has the test hooks.
@@ -65,6 +76,12 @@ pub(crate) enum Partitions {
 pub(crate) enum Expect {
     /// The next system, with the manifest's command line, after these texts.
     Boots { after: &'static [&'static str] },
+    /// The next system, after these texts, and its facts are right. Nothing in
+    /// its kernel's log may be amiss.
+    Finds { after: &'static [&'static str], facts: fn(&Facts) -> Result<()> },
+    /// A chain of running systems, to its end: what each of them printed.
+    #[expect(dead_code, reason = "the first such case comes with the command line")]
+    Tells(fn(&[Stage]) -> Result<()>),
     /// A refusal of the entry "good" with this code, then a reset.
     Refuses(&'static str),
     /// These texts, then a reset.
@@ -78,6 +95,7 @@ pub(crate) enum Expect {
 
 const BOTH: &[Arch] = &[Arch::X86_64, Arch::Aarch64];
 const X86_64: &[Arch] = &[Arch::X86_64];
+const AARCH64: &[Arch] = &[Arch::Aarch64];
 const AT_ONCE: Expect = Expect::Boots { after: &[] };
 
 const PLAIN: Boot = Boot {
@@ -86,7 +104,10 @@ const PLAIN: Boot = Boot {
     loader_conf: "timeout 0\ndefault good\n",
     config: "wait 10\nreset-delay 1\nattempts 1\n",
     first_options: "",
-    cpu: None,
+    shape: Shape::USUAL,
+    next: None,
+    next_options: "",
+    script: None,
     open: false,
     hooks: false,
     keyboard: false,
