@@ -120,32 +120,7 @@ pub(crate) fn field<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> 
     bytes.get(at..)?.first_chunk().copied()
 }
 
-/// What other modules' tests unpack with.
 #[cfg(test)]
-pub(crate) mod testing {
-    use super::*;
-
-    pub(crate) fn unpacked(file: &[u8]) -> Unpacked<'_> {
-        unpack(file, &Limits { output: 1 << 30 }).unwrap()
-    }
-
-    pub(super) fn refusal(file: &[u8]) -> Error {
-        unpack(file, &Limits { output: 1 << 20 }).unwrap_err()
-    }
-}
-
+pub(crate) mod testing;
 #[cfg(test)]
-mod tests {
-    fn refusal(file: &[u8]) -> String {
-        super::testing::refusal(file).to_string()
-    }
-
-    #[test]
-    fn an_unknown_file_is_shown_by_its_first_bytes() {
-        assert_eq!(refusal(b""), "the file is empty");
-        assert_eq!(
-            refusal(b"#!/bin/sh\n"),
-            "this is no kernel image that Turnout knows; it begins with 23 21 2f 62 69 6e 2f 73"
-        );
-    }
-}
+mod tests;

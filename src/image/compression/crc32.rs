@@ -25,7 +25,7 @@ fn look_up(table: &[u32; 256], value: u32) -> u32 {
 }
 
 /// The CRC-32 of all the bytes.
-pub(super) fn crc32(bytes: &[u8]) -> u32 {
+pub(in crate::image) fn crc32(bytes: &[u8]) -> u32 {
     let tables = tables();
     let [first, ..] = &tables;
     let (blocks, rest) = bytes.as_chunks::<8>();

@@ -14,6 +14,8 @@ mod zstd;
 
 use core::fmt;
 
+#[cfg(test)]
+pub(super) use crc32::crc32;
 use output::Output;
 
 /// A compressed format.
