@@ -5,6 +5,7 @@ use core::error::Error;
 use core::fmt;
 use std::rc::Rc;
 
+use crate::plan;
 use crate::trust::verify::Refusal;
 
 /// The step of the sentence in which it went wrong.
@@ -114,6 +115,21 @@ impl Failure {
         }
     }
 
+    /// The exit status of a command that ends with it: 1 refused by trust, 3
+    /// nothing found or configuration, 4 device or I/O, 5 not bootable, 6 the
+    /// kernel refused.
+    #[must_use]
+    pub fn exit_status(&self) -> u8 {
+        match (self.stage, &self.cause) {
+            (_, Cause::Refused(_)) => 1,
+            (Stage::Plan, Cause::Other(error)) if is_locked(&**error) => 6,
+            (Stage::Start | Stage::Discover | Stage::Menu, _) => 3,
+            (Stage::Read | Stage::Verify, _) => 4,
+            (Stage::Identify | Stage::Plan, _) => 5,
+            (Stage::Load | Stage::Quiesce | Stage::Jump, _) => 6,
+        }
+    }
+
     /// The sentence without the entry and the stage.
     #[must_use]
     pub fn sentence(&self) -> String {
@@ -123,6 +139,11 @@ impl Failure {
             Cause::Other(error) => error.to_string(),
         }
     }
+}
+
+/// Whether it is the running kernel that loads nothing, whatever the image.
+fn is_locked(error: &(dyn Error + 'static)) -> bool {
+    matches!(error.downcast_ref(), Some(plan::Error::Engine(_)))
 }
 
 /// `refused ENTRY: CODE: sentence`, or `failed ENTRY: STAGE: [CODE: ]sentence`.
@@ -139,29 +160,6 @@ impl fmt::Display for Failure {
             Cause::Other(error) => write!(f, "failed {entry}: {}: {error}", self.stage),
         }
     }
-}
-
-/// Error numbers of Linux, as on x86_64 and aarch64
-/// (include/uapi/asm-generic/errno-base.h and errno.h).
-const MEANINGS: [(i32, &str); 12] = [
-    (1, "the kernel forbids it: lockdown, kernel.kexec_load_disabled or a missing privilege"),
-    (8, "the kernel does not know this image format"),
-    (12, "not enough memory for a second copy of the kernel and its initrd"),
-    (13, "the kernel's integrity policy (IMA, Secure Boot) forbids it"),
-    (16, "another kexec operation is in progress"),
-    (22, "the kernel does not accept the image, its command line or its segments"),
-    (26, "somebody has the file open for writing"),
-    (38, "this kernel was built without the system call"),
-    (61, "the kernel demands a signature of its own and the image has none"),
-    (99, "a segment lies where the kernel allows none"),
-    (126, "the kernel has no key for the image's signature"),
-    (129, "the kernel rejected the image's signature"),
-];
-
-/// What an errno of kexec_load, kexec_file_load or reboot(KEXEC) means.
-#[must_use]
-pub fn meaning_of_kexec_errno(errno: i32) -> Option<&'static str> {
-    MEANINGS.iter().find(|(number, _)| *number == errno).map(|(_, meaning)| *meaning)
 }
 
 #[cfg(test)]
@@ -183,8 +181,16 @@ mod tests {
     }
 
     #[test]
-    fn the_usual_refusals_of_the_kernel_have_a_meaning() {
-        assert!(meaning_of_kexec_errno(1).is_some_and(|text| text.contains("lockdown")));
-        assert_eq!(meaning_of_kexec_errno(2), None);
+    fn the_exit_status_tells_a_refusal_from_a_fault_and_from_a_lock() {
+        let status = |stage, error: plan::Error| Failure::new(stage, error).exit_status();
+        let lock = plan::EngineError::Disabled;
+        assert_eq!(status(Stage::Plan, plan::Error::Engine(lock)), 6);
+        assert_eq!(status(Stage::Plan, plan::Error::CmdlineNul), 5);
+        assert_eq!(Failure::new(Stage::Identify, "no kernel").exit_status(), 5);
+        assert_eq!(Failure::new(Stage::Read, "/vmlinuz: no").exit_status(), 4);
+        assert_eq!(Failure::new(Stage::Load, "kexec_load: no").exit_status(), 6);
+        assert_eq!(Failure::new(Stage::Menu, "no entry").exit_status(), 3);
+        let refusal = Refusal::Unsigned { entry: "good".to_owned() };
+        assert_eq!(Failure::refused(refusal).exit_status(), 1);
     }
 }

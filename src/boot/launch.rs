@@ -7,15 +7,16 @@ use core::error::Error;
 use super::Station;
 use super::figures::{self, Moments};
 use super::shelf::Shelf;
-use crate::bundle::{Blob, Bundle};
-use crate::failure::{Failure, Stage, meaning_of_kexec_errno};
+use crate::bundle::Bundle;
+use crate::failure::{Failure, Stage};
 use crate::image::{self, Limits, Unpacked};
 use crate::menu::Entry;
-use crate::plan::{self, Engine, Plan};
+use crate::plan::{self, Plan, Slot, meaning_of_load, meaning_of_reboot};
 use crate::sys::kexec::{self, Staged};
 use crate::sys::quiesce::quiesce;
 use crate::sys::read::{Root, Sealed};
 use crate::sys::sources::Sources;
+use crate::sys::status::Status;
 use crate::sys::{self, clock, machine};
 use crate::text::printable;
 use crate::trust::verify::{Verified, verify};
@@ -38,7 +39,9 @@ fn try_boot(station: &Station, shelf: &Shelf, index: usize) -> Result<Infallible
     let unpacked = unpack(verified.get())?;
     let plan = make_plan(station, &verified, &unpacked)?;
     station.say(&format!("loading {} by {}: {}", printable(&entry.id), plan.engine, plan.reason));
-    let staged = load(&plan, verified.get())?;
+    let staged = kexec::load(&plan, Slot::Normal, &unpacked, verified.get()).map_err(|error| {
+        Failure::new(Stage::Load, explained(&error, |errno| meaning_of_load(plan.engine, errno)))
+    })?;
     let moments = Moments { before_read, after_load: clock::counter() };
     jump(station, &plan, verified.get(), staged, &moments)
 }
@@ -69,10 +72,9 @@ fn make_plan<'a>(
     verified: &'a Verified<Bundle<Sealed>>,
     unpacked: &'a Unpacked<'_>,
 ) -> Result<Plan<'a>, Failure> {
-    let bundle = verified.get();
     let at_plan = |error: Box<dyn Error>| Failure::new(Stage::Plan, error);
     let machine = machine::survey(&Sources::live()).map_err(|error| at_plan(error.into()))?;
-    let facts = machine::facts(bundle.devicetree.is_some());
+    let facts = Status::read().facts(Slot::Normal);
     let request = station.config.engine;
     #[cfg_attr(not(feature = "test-hooks"), expect(unused_mut, reason = "only a test damages it"))]
     let mut plan = plan::make(request, &facts, unpacked, verified, &machine, machine::PURGATORY)
@@ -85,27 +87,6 @@ fn make_plan<'a>(
         station.say(warning);
     }
     Ok(plan)
-}
-
-fn load(plan: &Plan<'_>, bundle: &Bundle<Sealed>) -> Result<Staged, Failure> {
-    let failed = |error: sys::Error| Failure::new(Stage::Load, with_meaning(&error));
-    let linux = &bundle.linux.bytes;
-    match (plan.engine, bundle.initrds.as_slice()) {
-        (Engine::Segments, _) | (Engine::File, []) => kexec::load(plan, linux, None),
-        (Engine::File, [one]) => kexec::load(plan, linux, Some(&one.bytes)),
-        (Engine::File, several) => join_and_load(plan, linux, several),
-    }
-    .map_err(failed)
-}
-
-/// kexec_file_load takes one initrd: a sealed copy of all.
-fn join_and_load(
-    plan: &Plan<'_>,
-    linux: &Sealed,
-    initrds: &[Blob<Sealed>],
-) -> Result<Staged, sys::Error> {
-    let joined = plan::join(initrds).map(|initrd| Sealed::copy("initrd", &initrd.bytes));
-    kexec::load(plan, linux, joined.transpose()?.as_ref())
 }
 
 fn jump(
@@ -129,11 +110,12 @@ fn jump(
     let quiet = quiesce(staged, &station.console, &last_words)
         .map_err(|error| Failure::new(Stage::Quiesce, error))?;
     figures::print(station, plan, bundle, moments);
-    Err(Failure::new(Stage::Jump, with_meaning(&sys::jump::jump(quiet))))
+    let error = sys::jump::jump(quiet);
+    Err(Failure::new(Stage::Jump, explained(&error, meaning_of_reboot)))
 }
 
-fn with_meaning(error: &sys::Error) -> String {
-    match error.source.raw_os_error().and_then(meaning_of_kexec_errno) {
+fn explained(error: &sys::Error, meaning: impl Fn(i32) -> Option<&'static str>) -> String {
+    match error.source.raw_os_error().and_then(meaning) {
         Some(meaning) => format!("{error}: {meaning}"),
         None => error.to_string(),
     }

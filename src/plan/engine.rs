@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::errno::is_inability;
 use crate::arch::Arch;
 
 /// A way to load a kernel.
@@ -14,6 +15,15 @@ pub enum Engine {
 }
 
 impl Engine {
+    /// The word for it in configurations and on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Segments => "segments",
+        }
+    }
+
     /// The name of the system call.
     #[must_use]
     pub const fn system_call(self) -> &'static str {
@@ -52,8 +62,18 @@ impl Request {
     }
 }
 
+/// Which of the two places a kernel is loaded into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Slot {
+    /// For the next kexec.
+    Normal,
+    /// For the next panic, in memory that `crashkernel=` reserved.
+    Crash,
+}
+
 /// What bears on the choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Facts {
     /// Architecture of the running kernel.
     pub arch: Arch,
@@ -63,8 +83,36 @@ pub struct Facts {
     pub kexec_load: bool,
     /// Lockdown, if it is on.
     pub lockdown: Option<Lockdown>,
+    /// Whether the firmware checks signatures: the running kernel may demand
+    /// some too, and then takes nothing by kexec_load.
+    pub secure_boot: bool,
+    /// Whether `kernel.kexec_load_disabled` is 1, or no load is left of
+    /// `kernel.kexec_load_limit_reboot` (`_panic` for a crash kernel).
+    pub load_disabled: bool,
+    /// Whether the running kernel is the first domain of a Xen hypervisor.
+    pub xen_dom0: bool,
+    /// Whether EFI started the machine and left an interface for run time.
+    pub efi: bool,
     /// Whether the entry brings a device tree of its own.
     pub devicetree: bool,
+}
+
+impl Facts {
+    /// A machine with both calls and nothing else to say about it.
+    #[must_use]
+    pub const fn plain(arch: Arch) -> Self {
+        Self {
+            arch,
+            kexec_file_load: true,
+            kexec_load: true,
+            lockdown: None,
+            secure_boot: false,
+            load_disabled: false,
+            xen_dom0: false,
+            efi: false,
+            devicetree: false,
+        }
+    }
 }
 
 /// How much the running kernel keeps even root from.
@@ -86,6 +134,24 @@ impl Lockdown {
             _ => None,
         })
     }
+
+    /// The word that the kernel has for it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Integrity => "integrity",
+            Self::Confidentiality => "confidentiality",
+        }
+    }
+}
+
+/// Whether `auto` goes on to kexec_load after kexec_file_load failed with this
+/// errno: only where the kernel could not ([`is_inability`]) and nothing locks
+/// it. Whoever asked for one engine gets no other.
+#[must_use]
+pub const fn falls_back(request: Request, facts: &Facts, engine: Engine, errno: i32) -> bool {
+    let free = facts.lockdown.is_none() && !facts.secure_boot && facts.kexec_load;
+    matches!((request, engine), (Request::Auto, Engine::File)) && free && is_inability(errno)
 }
 
 /// Chooses the engine; the second value says why, for people.
@@ -102,6 +168,8 @@ pub const fn choose_engine(
         Request::Auto => preferred(facts),
     };
     match (engine, facts) {
+        (_, Facts { xen_dom0: true, .. }) => Err(Error::Xen),
+        (_, Facts { load_disabled: true, .. }) => Err(Error::Disabled),
         (Engine::File, Facts { kexec_file_load: false, .. })
         | (Engine::Segments, Facts { kexec_load: false, .. }) => Err(Error::Missing(engine)),
         (Engine::File, Facts { devicetree: true, .. }) => Err(Error::Devicetree),
@@ -117,11 +185,15 @@ const fn preferred(facts: &Facts) -> (Engine, &'static str) {
     if facts.lockdown.is_some() {
         return (Engine::File, "the running kernel is locked down");
     }
+    if facts.secure_boot {
+        return (Engine::File, "Secure Boot is on, where kernels may refuse kexec_load");
+    }
     match (facts.arch, facts.kexec_file_load, facts.kexec_load) {
-        (_, false, _) => (Engine::Segments, "the running kernel has no kexec_file_load"),
         (_, true, false) => (Engine::File, "the running kernel has no kexec_load"),
-        (Arch::X86_64, ..) => (Engine::File, "it is the default on x86_64"),
-        (Arch::Aarch64, ..) => (Engine::Segments, "it is the default on aarch64"),
+        (Arch::X86_64, true, _) if facts.efi => {
+            (Engine::File, "EFI started this machine, and it hands EFI on")
+        }
+        _ => (Engine::Segments, "it is faster, and everything is checked again at the jump"),
     }
 }
 
@@ -134,6 +206,10 @@ pub enum Error {
     Devicetree,
     /// The running kernel forbids kexec_load.
     Lockdown(Lockdown),
+    /// The running kernel takes no more kernels.
+    Disabled,
+    /// A Xen hypervisor runs the machine.
+    Xen,
 }
 
 impl fmt::Display for Error {
@@ -143,13 +219,20 @@ impl fmt::Display for Error {
             Self::Devicetree => f.write_str(
                 "kexec_file_load cannot pass on the entry's device tree; only kexec_load can",
             ),
-            Self::Lockdown(mode) => {
-                let mode = match mode {
-                    Lockdown::Integrity => "integrity",
-                    Lockdown::Confidentiality => "confidentiality",
-                };
-                write!(f, "the running kernel forbids kexec_load (lockdown={mode})")
-            }
+            Self::Lockdown(mode) => write!(
+                f,
+                "the running kernel forbids kexec_load (lockdown={}); only kexec_file_load, of an \
+                 image that it has a key for, is left",
+                mode.name()
+            ),
+            Self::Disabled => f.write_str(
+                "the running kernel takes no more kernels before a reset: \
+                 kernel.kexec_load_disabled is 1 or the load limit is used up",
+            ),
+            Self::Xen => f.write_str(
+                "this is the first domain of a Xen hypervisor: a kernel would replace the \
+                 hypervisor, which Turnout cannot do",
+            ),
         }
     }
 }
@@ -162,22 +245,28 @@ mod tests {
     use super::Request::{Auto, Only};
     use super::*;
 
-    const BOTH: Facts = Facts {
-        arch: Arch::X86_64,
-        kexec_file_load: true,
-        kexec_load: true,
-        lockdown: None,
-        devicetree: false,
-    };
+    const BOTH: Facts = Facts::plain(Arch::X86_64);
+    const FASTER: &str = "it is faster, and everything is checked again at the jump";
     const LOCKED: Option<Lockdown> = Some(Lockdown::Integrity);
 
     #[test]
     fn each_machine_gets_the_engine_that_suits_it() {
         let no_file = Facts { kexec_file_load: false, ..BOTH };
+        let efi = Facts { efi: true, ..BOTH };
         let cases = [
-            (Auto, BOTH, File, "it is the default on x86_64"),
-            (Auto, no_file, Segments, "the running kernel has no kexec_file_load"),
-            (Auto, Facts { arch: Arch::Aarch64, ..BOTH }, Segments, "it is the default on aarch64"),
+            (Auto, BOTH, Segments, FASTER),
+            (Auto, no_file, Segments, FASTER),
+            (Auto, Facts { arch: Arch::Aarch64, ..BOTH }, Segments, FASTER),
+            (Auto, efi, File, "EFI started this machine, and it hands EFI on"),
+            (Auto, Facts { kexec_file_load: false, ..efi }, Segments, FASTER),
+            (Auto, Facts { arch: Arch::Aarch64, ..efi }, Segments, FASTER),
+            (
+                Auto,
+                Facts { secure_boot: true, ..BOTH },
+                File,
+                "Secure Boot is on, where kernels may refuse kexec_load",
+            ),
+            (Only(Segments), Facts { secure_boot: true, ..BOTH }, Segments, "it was asked for"),
             (
                 Auto,
                 Facts { arch: Arch::Aarch64, kexec_load: false, ..BOTH },
@@ -219,14 +308,27 @@ mod tests {
                 Error::Lockdown(Lockdown::Confidentiality),
             ),
             (Auto, Facts { lockdown: LOCKED, ..none }, Error::Missing(File)),
+            (Only(File), Facts { load_disabled: true, ..BOTH }, Error::Disabled),
+            (Only(Segments), Facts { xen_dom0: true, ..BOTH }, Error::Xen),
         ];
         for (request, facts, error) in cases {
             assert_eq!(choose_engine(request, &facts), Err(error), "{facts:?}");
         }
-        assert_eq!(
-            Error::Lockdown(Lockdown::Integrity).to_string(),
-            "the running kernel forbids kexec_load (lockdown=integrity)"
-        );
+        let said = Error::Lockdown(Lockdown::Integrity).to_string();
+        assert!(said.starts_with("the running kernel forbids kexec_load (lockdown=integrity);"));
+    }
+
+    #[test]
+    fn nothing_that_was_refused_is_tried_by_the_other_call() {
+        const ENOSYS: i32 = 38;
+        const EPERM: i32 = 1;
+        assert!(falls_back(Auto, &BOTH, File, ENOSYS));
+        assert!(!falls_back(Auto, &BOTH, File, EPERM));
+        assert!(!falls_back(Auto, &BOTH, Segments, ENOSYS));
+        assert!(!falls_back(Only(File), &BOTH, File, ENOSYS));
+        assert!(!falls_back(Auto, &Facts { lockdown: LOCKED, ..BOTH }, File, ENOSYS));
+        assert!(!falls_back(Auto, &Facts { secure_boot: true, ..BOTH }, File, ENOSYS));
+        assert!(!falls_back(Auto, &Facts { kexec_load: false, ..BOTH }, File, ENOSYS));
     }
 
     #[test]

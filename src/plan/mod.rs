@@ -10,6 +10,7 @@
 mod aarch64;
 mod boot_params;
 mod engine;
+mod errno;
 mod error;
 mod initrd;
 mod machine;
@@ -30,7 +31,10 @@ use crate::bundle::{Bundle, Digest};
 use crate::image::{Kernel, Unpacked};
 use crate::trust::verify::Verified;
 
-pub use engine::{Engine, Error as EngineError, Facts, Lockdown, Request, choose_engine};
+pub use engine::{
+    Engine, Error as EngineError, Facts, Lockdown, Request, Slot, choose_engine, falls_back,
+};
+pub use errno::{meaning_of_load, meaning_of_reboot};
 pub use error::Error;
 pub use initrd::{Initrd, join};
 pub use machine::{Board, Machine, Pc, Platform};
@@ -75,6 +79,10 @@ pub struct Plan<'a> {
     pub arch: Arch,
     /// Where kexec_load enters: the purgatory. Zero with [`Engine::File`].
     pub entry: u64,
+    /// Where the purgatory enters the next kernel. Zero with [`Engine::File`].
+    pub kernel_entry: u64,
+    /// What it hands over: the address of boot_params or of the device tree.
+    pub argument: u64,
     /// What kexec_load is given. Empty with [`Engine::File`].
     pub segments: Vec<Segment<'a>>,
     /// What the purgatory checks. Empty with [`Engine::File`].
@@ -162,6 +170,8 @@ pub fn make<'a, B: AsRef<[u8]>>(
         reason,
         arch: kernel.arch(),
         entry: 0,
+        kernel_entry: 0,
+        argument: 0,
         segments: Vec::new(),
         checks: Vec::new(),
         cmdline: bundle.options.clone(),
@@ -259,6 +269,8 @@ impl<'a> Plan<'a> {
         }?;
         let purgatory = purgatory_segment::place(&mut layout, machine, blob, &mut space)?;
         self.entry = purgatory.range.start();
+        self.kernel_entry = layout.entry;
+        self.argument = layout.argument;
         self.segments = layout.segments;
         self.segments.push(purgatory);
         self.checks = layout.checks;

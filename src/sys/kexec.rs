@@ -1,57 +1,140 @@
 //! The two system calls that load a kernel.
 //!
-//! The crates at hand lack them, so they are made by number. Each refuses to
-//! run outside PID 1. Nothing is decided here: which call, which segments and
-//! what to do after an errno is the planner's and the caller's business
-//! (kexec_load(2), kexec_file_load(2)).
+//! The crates at hand lack them, so they are made by number. None of them is
+//! made by a test or a development build ([`super::guard`]). Nothing is decided
+//! here: which call, which segments and what to do after an errno is the
+//! planner's and the caller's business (kexec_load(2), kexec_file_load(2)).
 
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::thread::sleep;
+use std::time::Duration;
 
 use linux_raw_sys::general::{__NR_kexec_file_load, __NR_kexec_load};
 use nix::libc::{self, c_long, c_ulong};
 
 use super::read::Sealed;
-use super::{Error, file, only_pid_1};
-use crate::plan::{Engine, MAX_SEGMENTS, Plan, Segment};
+use super::{Error, file, guard};
+use crate::bundle::Bundle;
+use crate::image::Unpacked;
+use crate::plan::{self, Engine, MAX_SEGMENTS, Plan, Segment, Slot};
 
-/// KEXEC_FILE_NO_INITRAMFS of the kernel's include/uapi/linux/kexec.h.
+/// Flags of the kernel's include/uapi/linux/kexec.h.
+const ON_CRASH: c_ulong = 1;
+const FILE_UNLOAD: c_ulong = 1;
+const FILE_ON_CRASH: c_ulong = 2;
 const FILE_NO_INITRAMFS: c_ulong = 4;
-/// KEXEC_ARCH_DEFAULT: whatever runs now.
-const ARCH_DEFAULT: c_ulong = 0;
 /// Outside of KEXEC_ARCH_MASK, and none of the KEXEC_ flags so far.
 const UNKNOWN_FLAGS: c_ulong = 0xff00;
 const LOADED: &str = "/sys/kernel/kexec_loaded";
-const LOAD_DISABLED: &str = "/proc/sys/kernel/kexec_load_disabled";
+const CRASH_LOADED: &str = "/sys/kernel/kexec_crash_loaded";
+/// 1 forbids every further load until the next boot.
+pub const LOAD_DISABLED: &str = "/proc/sys/kernel/kexec_load_disabled";
+
+/// How often a call is made while somebody else uses kexec, and how long it
+/// waits in between.
+const TRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// A kernel is in memory and nothing has been given up for it yet.
 #[derive(Debug)]
 pub struct Staged(());
 
-/// Loads what was planned.
+/// Loads what was planned for the bundle and the kernel that is in it.
 ///
 /// # Errors
 /// The errno of the call, or a kernel that claims afterwards to have nothing
 /// loaded.
-pub fn load(plan: &Plan<'_>, linux: &Sealed, initrd: Option<&Sealed>) -> Result<Staged, Error> {
+pub fn load(
+    plan: &Plan<'_>,
+    slot: Slot,
+    kernel: &Unpacked<'_>,
+    bundle: &Bundle<Sealed>,
+) -> Result<Staged, Error> {
     match plan.engine {
-        Engine::File => file_load(linux, initrd, &plan.cmdline)?,
-        Engine::Segments => segments_load(plan.entry, &plan.segments)?,
+        Engine::File => load_files(plan, slot, kernel, bundle)?,
+        Engine::Segments => patiently(|| segments_load(slot, plan.entry, &plan.segments))?,
     }
-    if is_loaded() {
-        return Ok(Staged(()));
-    }
-    Err(Error::new(
-        format!("{LOADED} is 0 after {}", plan.engine),
-        io::Error::other("nothing loaded"),
-    ))
+    staged(slot).ok_or_else(|| {
+        let what = format!("{} is 0 after {}", flag_file(slot), plan.engine);
+        Error::new(what, io::Error::other("nothing loaded"))
+    })
 }
 
-/// Whether the running kernel has kexec_file_load. Asked with descriptors that
-/// cannot be read, so that nothing is ever loaded by asking.
+/// kexec_file_load takes a bare kernel and one initrd: where they came wrapped
+/// or in parts, sealed copies.
+fn load_files(
+    plan: &Plan<'_>,
+    slot: Slot,
+    kernel: &Unpacked<'_>,
+    bundle: &Bundle<Sealed>,
+) -> Result<(), Error> {
+    let bare = if kernel.is_whole() {
+        None
+    } else {
+        Some(Sealed::copy("kernel", kernel.kernel().file())?)
+    };
+    let linux = bare.as_ref().unwrap_or(&bundle.linux.bytes);
+    let joined = match bundle.initrds.as_slice() {
+        [] | [_] => None,
+        several => plan::join(several).map(|one| Sealed::copy("initrd", &one.bytes)).transpose()?,
+    };
+    let initrd = joined.as_ref().or_else(|| bundle.initrds.first().map(|one| &one.bytes));
+    patiently(|| file_load(slot, linux, initrd, &plan.cmdline))
+}
+
+/// The kernel that is loaded already, if there is one.
 #[must_use]
-pub fn has_file_load() -> bool {
+pub fn staged(slot: Slot) -> Option<Staged> {
+    (is_loaded(slot) == Some(true)).then_some(Staged(()))
+}
+
+/// Whether a kernel is loaded; `None` where the running kernel does not tell.
+#[must_use]
+pub fn is_loaded(slot: Slot) -> Option<bool> {
+    file::read_number(flag_file(slot)).map(|number| number == 1)
+}
+
+const fn flag_file(slot: Slot) -> &'static str {
+    match slot {
+        Slot::Normal => LOADED,
+        Slot::Crash => CRASH_LOADED,
+    }
+}
+
+/// Takes the loaded kernel out again. By kexec_file_load where there is one:
+/// under lockdown only that is left.
+///
+/// # Errors
+/// The errno of the call, with its name.
+pub fn unload(slot: Slot) -> Result<(), Error> {
+    match patiently(|| file_unload(slot)) {
+        Err(error) if error.source.raw_os_error() == Some(libc::ENOSYS) => {
+            patiently(|| segments_load(slot, 0, &[]))
+        }
+        other => other,
+    }
+}
+
+/// Makes a call again while another kexec operation is in progress.
+fn patiently(call: impl Fn() -> Result<(), Error>) -> Result<(), Error> {
+    let mut result = call();
+    for _ in 1..TRIES {
+        match &result {
+            Err(error) if error.source.raw_os_error() == Some(libc::EBUSY) => sleep(PAUSE),
+            _ => break,
+        }
+        result = call();
+    }
+    result
+}
+
+/// Whether the running kernel has kexec_file_load; `None` if it may not be
+/// asked. Asked with descriptors that cannot be read, so that nothing is ever
+/// loaded by asking.
+#[must_use]
+pub fn has_file_load() -> Option<bool> {
     let call = c_long::from(__NR_kexec_file_load);
     // SAFETY: no pointer is passed that the kernel could follow: the command
     // line has length 0.
@@ -60,33 +143,34 @@ pub fn has_file_load() -> bool {
     })
 }
 
-/// Whether the running kernel has kexec_load. Asked with flags that no kernel
-/// knows, so that nothing is loaded or unloaded by asking.
+/// Whether the running kernel has kexec_load; `None` if it may not be asked.
+/// Asked with flags that no kernel knows, so that nothing is loaded or unloaded
+/// by asking.
 #[must_use]
-pub fn has_load() -> bool {
+pub fn has_load() -> Option<bool> {
     let call = c_long::from(__NR_kexec_load);
     // SAFETY: no pointer is passed that the kernel could follow: there are no
     // segments.
     has("kexec_load", || unsafe { libc::syscall(call, 0_usize, 0_usize, 0_usize, UNKNOWN_FLAGS) })
 }
 
-fn has(call: &str, ask: impl FnOnce() -> c_long) -> bool {
-    only_pid_1(call).is_ok()
-        && (ask() == 0 || io::Error::last_os_error().raw_os_error() != Some(libc::ENOSYS))
+fn has(call: &str, ask: impl FnOnce() -> c_long) -> Option<bool> {
+    guard::may(call).ok()?;
+    Some(ask() == 0 || io::Error::last_os_error().raw_os_error() != Some(libc::ENOSYS))
 }
 
-/// Whether a kernel is loaded for the next kexec.
-#[must_use]
-pub fn is_loaded() -> bool {
-    file::read_number(LOADED) == Some(1)
-}
+const FILE_CALL: &str = "kexec_file_load";
 
 /// kexec_file_load(kernel_fd, initrd_fd, cmdline_len, cmdline, flags)
-fn file_load(linux: &Sealed, initrd: Option<&Sealed>, cmdline: &str) -> Result<(), Error> {
-    const CALL: &str = "kexec_file_load";
-    only_pid_1(CALL)?;
+fn file_load(
+    slot: Slot,
+    linux: &Sealed,
+    initrd: Option<&Sealed>,
+    cmdline: &str,
+) -> Result<(), Error> {
+    guard::may(FILE_CALL)?;
     let cmdline =
-        CString::new(cmdline).map_err(|error| Error::new(CALL, io::Error::from(error)))?;
+        CString::new(cmdline).map_err(|error| Error::new(FILE_CALL, io::Error::from(error)))?;
     let initrd_fd = initrd.map_or(-1, |initrd| initrd.as_fd().as_raw_fd());
     let flags = if initrd.is_some() { 0 } else { FILE_NO_INITRAMFS };
     // SAFETY: the descriptors are open for the call, the string is
@@ -99,10 +183,27 @@ fn file_load(linux: &Sealed, initrd: Option<&Sealed>, cmdline: &str) -> Result<(
             initrd_fd,
             cmdline.as_bytes_with_nul().len(),
             cmdline.as_ptr(),
-            flags,
+            flags | file_flags(slot),
         )
     };
-    if result == 0 { Ok(()) } else { Err(Error::last(CALL)) }
+    if result == 0 { Ok(()) } else { Err(Error::last(FILE_CALL)) }
+}
+
+fn file_unload(slot: Slot) -> Result<(), Error> {
+    guard::may(FILE_CALL)?;
+    let call = c_long::from(__NR_kexec_file_load);
+    let flags = FILE_UNLOAD | file_flags(slot);
+    // SAFETY: with this flag the kernel looks at no other argument, and no
+    // pointer is passed.
+    let result = unsafe { libc::syscall(call, -1, -1, 0_usize, 0_usize, flags) };
+    if result == 0 { Ok(()) } else { Err(Error::last("kexec_file_load (unload)")) }
+}
+
+const fn file_flags(slot: Slot) -> c_ulong {
+    match slot {
+        Slot::Normal => 0,
+        Slot::Crash => FILE_ON_CRASH,
+    }
 }
 
 /// struct kexec_segment of include/uapi/linux/kexec.h.
@@ -114,21 +215,26 @@ struct KexecSegment {
     memsz: usize,
 }
 
-/// kexec_load(entry, nr_segments, segments, flags)
-fn segments_load(entry: u64, segments: &[Segment<'_>]) -> Result<(), Error> {
+/// kexec_load(entry, nr_segments, segments, flags), for the architecture that
+/// runs now. No segments: unload.
+fn segments_load(slot: Slot, entry: u64, segments: &[Segment<'_>]) -> Result<(), Error> {
     const CALL: &str = "kexec_load";
-    only_pid_1(CALL)?;
+    guard::may(CALL)?;
     let mut raw = heapless::Vec::<KexecSegment, MAX_SEGMENTS>::new();
     for segment in segments {
         let too_many = |_| Error::new(CALL, io::Error::other("more than 16 segments"));
         raw.push(raw_segment(segment)?).map_err(too_many)?;
     }
     let entry = address(entry)?;
+    let flags = match slot {
+        Slot::Normal => 0,
+        Slot::Crash => ON_CRASH,
+    };
     // SAFETY: every buffer outlives the call, `bufsz` is its length, and the
     // kernel only reads it; the planner has shown that the destinations are
     // free memory.
     let result = unsafe {
-        libc::syscall(c_long::from(__NR_kexec_load), entry, raw.len(), raw.as_ptr(), ARCH_DEFAULT)
+        libc::syscall(c_long::from(__NR_kexec_load), entry, raw.len(), raw.as_ptr(), flags)
     };
     if result == 0 { Ok(()) } else { Err(Error::last(CALL)) }
 }
@@ -152,6 +258,42 @@ fn address(value: u64) -> Result<usize, Error> {
 /// # Errors
 /// The errno of the write.
 pub fn disable_loading() -> Result<(), Error> {
-    only_pid_1("kernel.kexec_load_disabled")?;
+    guard::may("kernel.kexec_load_disabled")?;
     file::write_text(LOAD_DISABLED, "1")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::cell::Cell;
+
+    /// How often a call that fails so is made.
+    fn tries(errno: i32) -> u32 {
+        let count = Cell::new(0);
+        let result = patiently(|| {
+            count.set(count.get() + 1);
+            Err(Error::new("kexec_load", io::Error::from_raw_os_error(errno)))
+        });
+        assert_eq!(result.unwrap_err().source.raw_os_error(), Some(errno));
+        count.get()
+    }
+
+    #[test]
+    fn only_a_busy_kernel_is_asked_again() {
+        assert_eq!(tries(libc::EBUSY), TRIES);
+        assert_eq!(tries(libc::EPERM), 1);
+        assert_eq!(tries(libc::EKEYREJECTED), 1);
+    }
+
+    #[test]
+    fn a_test_cannot_load_unload_or_ask() {
+        assert_eq!(has_load(), None);
+        assert_eq!(has_file_load(), None);
+        for slot in [Slot::Normal, Slot::Crash] {
+            let refused = unload(slot).unwrap_err().to_string();
+            assert_eq!(refused, "kexec_file_load: not asked of the kernel: this is a test");
+        }
+        let refused = disable_loading().unwrap_err().to_string();
+        assert!(refused.ends_with("this is a test"), "{refused}");
+    }
 }

@@ -17,7 +17,6 @@ use crate::efi::{Region, Runtime, Systab};
 use crate::fdt::{Live, Seeds};
 use crate::memmap::{self, E820Entry, Iomem};
 use crate::plan::{Board, Machine, Pc, Platform};
-use crate::plan::{Facts, Lockdown};
 
 /// The blob that build.rs made for this architecture.
 pub const PURGATORY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/purgatory.bin"));
@@ -36,7 +35,6 @@ const CMDLINE: &str = "/proc/cmdline";
 const EFI: &str = "/sys/firmware/efi";
 const RUNTIME_MAP: &str = "/sys/firmware/efi/runtime-map";
 const ACTIVE_CONSOLES: &str = "/sys/class/tty/console/active";
-const LOCKDOWN: &str = "/sys/kernel/security/lockdown";
 /// Bytes of /proc/cpuinfo that surely hold the first CPU's flags. The whole file
 /// grows with the CPUs, beyond any limit that a text file should have.
 const FIRST_CPU: u64 = 16 << 10;
@@ -88,20 +86,6 @@ fn kilobytes(path: &str, key: &str) -> Option<u64> {
     let text = file::read_text(path).ok()?;
     let value = text.lines().find_map(|line| line.strip_prefix(key))?;
     value.trim().trim_end_matches(" kB").parse::<u64>().ok()?.checked_mul(1024)
-}
-
-/// What bears on the choice between the two system calls.
-#[must_use]
-pub fn facts(devicetree: bool) -> Facts {
-    super::mount::security_file_system();
-    let lockdown = file::read_text(LOCKDOWN).ok();
-    Facts {
-        arch: arch(),
-        kexec_file_load: super::kexec::has_file_load(),
-        kexec_load: super::kexec::has_load(),
-        lockdown: lockdown.as_deref().and_then(Lockdown::parse),
-        devicetree,
-    }
 }
 
 /// All that a plan needs to know.

@@ -3,8 +3,8 @@
 //! Every function here does one thing to the machine and hands back a value or
 //! an errno with the name of what it was done to. No decision is taken here:
 //! decisions are in the pure modules, where they can be tested. The calls that
-//! load or start a kernel refuse to run outside PID 1, so that no test can
-//! touch the host ([`only_pid_1`]).
+//! load or start a kernel refuse to run in tests and development builds
+//! ([`guard`]).
 
 // The workspace denies unsafe code; this folder and the purgatory are the two
 // exceptions, and every block in them says why it is sound.
@@ -17,6 +17,7 @@ pub mod block;
 pub mod clock;
 pub mod console;
 pub mod file;
+pub mod guard;
 #[cfg(feature = "test-hooks")]
 pub mod hooks;
 pub mod jump;
@@ -30,6 +31,7 @@ pub mod read;
 pub mod reset;
 pub mod signal;
 pub mod sources;
+pub mod status;
 pub mod uevent;
 
 /// A call that the kernel refused.
@@ -72,31 +74,22 @@ impl core::error::Error for Error {
 }
 
 /// Whether this process is the first one of its machine (or container, where
-/// the kernel itself refuses what [`only_pid_1`] guards).
+/// the kernel itself refuses to start another).
 #[must_use]
 pub fn is_pid_1() -> bool {
     std::process::id() == 1
 }
 
-/// Refuses everywhere but in PID 1.
-///
-/// # Errors
-/// EPERM with the name of the call.
-pub fn only_pid_1(call: &str) -> Result<(), Error> {
-    if is_pid_1() {
-        return Ok(());
-    }
-    Err(Error::new(format!("{call} outside PID 1"), io::Error::from_raw_os_error(nix::libc::EPERM)))
+/// Whether systemd is the first process (sd_booted(3)).
+#[must_use]
+pub fn is_run_by_systemd() -> bool {
+    std::path::Path::new("/run/systemd/system").is_dir()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_test_process_may_not_make_the_calls_that_start_a_kernel() {
-        let refusal = only_pid_1("kexec_load").unwrap_err();
-        assert_eq!(refusal.source.raw_os_error(), Some(nix::libc::EPERM));
-        assert!(refusal.to_string().starts_with("kexec_load outside PID 1: "));
-    }
+/// The running kernel's command line.
+///
+/// # Errors
+/// The errno of /proc/cmdline.
+pub fn running_cmdline() -> Result<String, Error> {
+    file::read_line("/proc/cmdline")
 }

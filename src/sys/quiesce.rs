@@ -25,3 +25,11 @@ pub fn quiesce(_staged: Staged, console: &Console, last_words: &str) -> Result<Q
     console.restore();
     Ok(Quiet(()))
 }
+
+/// For a running system, as the administrator left it: writes back what is in
+/// memory, and changes nothing that would be missed if the jump were refused.
+#[must_use]
+pub fn still_enough(_staged: Staged) -> Quiet {
+    nix::unistd::sync();
+    Quiet(())
+}

@@ -11,6 +11,8 @@ use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::num::NonZeroUsize;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 use std::ptr::NonNull;
 
 use nix::fcntl::{FcntlArg, OFlag, OpenHow, ResolveFlag, SealFlag, fcntl, openat2};
@@ -54,12 +56,7 @@ impl Root {
             );
         let fd = openat2(&self.0, path.trim_start_matches('/'), how)
             .map_err(|errno| Error::new(path, errno))?;
-        let file = File::from(fd);
-        let meta = file.metadata().map_err(|source| Error::new(path, source))?;
-        if !meta.is_file() {
-            return Err(refuse(path, "not a regular file"));
-        }
-        Ok((file, meta.len()))
+        if_regular(path, File::from(fd))
     }
 
     /// Whether a regular file is there, and how long it is.
@@ -119,16 +116,41 @@ impl Root {
     /// The errno; an empty file; one longer than `limit`; one that shrank or
     /// grew while it was read.
     pub fn blob(&self, path: &str, limit: u64) -> Result<Blob<Sealed>, Error> {
-        let (mut file, size) = self.regular(path)?;
-        if size > limit {
-            return Err(refuse(path, &format!("{size} bytes long, at most {limit} are read")));
-        }
-        let mut memory = Memory::new(path, size)?;
-        let digest = memory.fill(path, &mut file)?;
-        expect_end(path, &mut file)?;
-        let bytes = memory.seal(path)?;
-        Ok(Blob { path: path.to_owned(), bytes, digest })
+        read(path, self.regular(path)?, limit)
     }
+}
+
+/// Reads a file that an administrator named, wherever it is, as [`Root::blob`]
+/// does one of the boot partition. Symbolic links are followed: /boot/vmlinuz is
+/// one on many systems.
+///
+/// # Errors
+/// As [`Root::blob`].
+pub fn blob(path: &Path, limit: u64) -> Result<Blob<Sealed>, Error> {
+    let name = path.display().to_string();
+    let file = File::options()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+        .open(path)
+        .map_err(|source| Error::new(&name, source))?;
+    read(&name, if_regular(&name, file)?, limit)
+}
+
+/// The file and its length in bytes, unless it is something else.
+fn if_regular(path: &str, file: File) -> Result<(File, u64), Error> {
+    let meta = file.metadata().map_err(|source| Error::new(path, source))?;
+    if meta.is_file() { Ok((file, meta.len())) } else { Err(refuse(path, "not a regular file")) }
+}
+
+fn read(path: &str, (mut file, size): (File, u64), limit: u64) -> Result<Blob<Sealed>, Error> {
+    if size > limit {
+        return Err(refuse(path, &format!("{size} bytes long, at most {limit} are read")));
+    }
+    let mut memory = Memory::new(path, size)?;
+    let digest = memory.fill(path, &mut file)?;
+    expect_end(path, &mut file)?;
+    let bytes = memory.seal(path)?;
+    Ok(Blob { path: path.to_owned(), bytes, digest })
 }
 
 fn refuse(path: &str, why: &str) -> Error {
@@ -342,6 +364,16 @@ mod tests {
         assert_eq!(message(root.blob("/kernel", 5)), "/kernel: 6 bytes long, at most 5 are read");
         assert_eq!(message(root.small("/kernel", 5)), "/kernel: 6 bytes long, at most 5 are read");
         assert_eq!(root.small("/none", 5).unwrap(), None);
+    }
+
+    #[test]
+    fn a_file_that_somebody_named_may_be_a_link_but_nothing_else() {
+        let (tree, _) = Tree::new("named");
+        tree.file("kernel", b"kernel");
+        symlink("kernel", tree.0.join("link")).unwrap();
+        assert_eq!(blob(&tree.0.join("link"), 6).unwrap().bytes.as_ref(), b"kernel");
+        assert!(message(blob(&tree.0, 6)).ends_with("not a regular file"));
+        assert!(message(blob(&tree.0.join("link"), 5)).ends_with("at most 5 are read"));
     }
 
     #[test]

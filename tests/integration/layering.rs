@@ -23,7 +23,7 @@ const EDGE_WORDS: [&str; 11] = [
 
 /// The files that join the edge and the pure modules, and so may name the edge
 /// (`crate::sys`), though not do its work.
-const JOINTS: [&str; 2] = ["src/boot", "src/main.rs"];
+const JOINTS: [&str; 3] = ["src/boot", "src/cli", "src/main.rs"];
 
 fn sources(folder: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();

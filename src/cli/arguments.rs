@@ -1,0 +1,373 @@
+//! What somebody typed, as a value. Nothing is read or looked up here; a
+//! command line that contradicts itself is refused before anything is done.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use lexopt::Parser;
+use lexopt::prelude::{Long, Short, Value, ValueExt as _};
+
+use super::cmdline::Cmdline;
+use crate::arch::Arch;
+use crate::plan::{Request, Slot};
+use crate::sys::machine;
+
+/// What `--help` prints.
+pub(super) const USAGE: &str = "\
+turnout boots machines: as PID 1 of an initramfs made by mkinitramfs it finds a
+boot menu on a partition, proves what it boots, and kexecs into it. On a running
+system it is a kexec:
+
+  turnout load KERNEL [--initrd FILE]... [--dtb FILE]
+               [--cmdline TEXT | --append TEXT | --reuse-cmdline]
+               [--engine auto|file|segments] [--crash] [--dry-run] [--json]
+  turnout unload [--crash]
+  turnout exec
+  turnout status [--json]
+  turnout image FILE [--json]
+  turnout --help | --version
+
+--dry-run shows the plan and loads nothing. With any of these it plans for the
+machine that they describe, and reads nothing of this one:
+  --arch x86_64|aarch64  --iomem FILE  --memmap DIR  --boot-params FILE
+  --fdt FILE  --page-size BYTES";
+
+/// A command with all that it needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Command {
+    Help,
+    Version,
+    Load(Box<Load>),
+    Unload(Slot),
+    Exec,
+    Status { json: bool },
+    Image { file: PathBuf, json: bool },
+}
+
+impl Command {
+    pub(super) fn wants_json(&self) -> bool {
+        match self {
+            Self::Load(load) => load.json,
+            Self::Status { json } | Self::Image { json, .. } => *json,
+            _ => false,
+        }
+    }
+}
+
+/// `turnout load`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Load {
+    pub(super) kernel: PathBuf,
+    pub(super) initrds: Vec<PathBuf>,
+    pub(super) devicetree: Option<PathBuf>,
+    pub(super) cmdline: Cmdline,
+    pub(super) request: Request,
+    pub(super) slot: Slot,
+    pub(super) dry_run: bool,
+    pub(super) json: bool,
+    pub(super) inputs: Inputs,
+}
+
+/// A machine that is described by files.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Inputs {
+    pub(super) arch: Option<Arch>,
+    pub(super) iomem: Option<PathBuf>,
+    pub(super) memmap: Option<PathBuf>,
+    pub(super) boot_params: Option<PathBuf>,
+    pub(super) fdt: Option<PathBuf>,
+    pub(super) page_size: Option<u64>,
+}
+
+impl Inputs {
+    pub(super) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether the machine to plan for is the one that the program runs on.
+    pub(super) fn is_live(&self, here: Arch) -> bool {
+        self.is_empty() || *self == Self { arch: Some(here), ..Self::default() }
+    }
+
+    /// A machine that is not this one needs a memory map, and a board its device
+    /// tree.
+    fn check(&self, here: Arch) -> Result<(), String> {
+        if self.is_live(here) {
+            return Ok(());
+        }
+        let arch = self.arch.unwrap_or(here);
+        let fdt = self.fdt.is_some() || arch == Arch::X86_64;
+        let needed = [("--iomem", self.iomem.is_some()), ("--fdt", fdt)];
+        let missing: Vec<_> =
+            needed.iter().filter(|(_, there)| !there).map(|(name, _)| *name).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let missing = missing.join(" and ");
+        Err(format!("to plan for a machine of its own, {arch} needs {missing}"))
+    }
+}
+
+/// Reads the arguments behind the program's name.
+///
+/// # Errors
+/// A sentence about what is wrong with them.
+pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, String> {
+    parse_all(&mut Parser::from_args(arguments)).map_err(|error| error.to_string())
+}
+
+fn parse_all(parser: &mut Parser) -> Result<Command, lexopt::Error> {
+    match parser.next()? {
+        Some(Long("help") | Short('h')) => Ok(Command::Help),
+        Some(Long("version") | Short('V')) => Ok(Command::Version),
+        Some(Value(word)) => match word.to_str() {
+            Some("help") => Ok(Command::Help),
+            Some("load") => load(parser),
+            Some("unload") => unload(parser),
+            Some("exec") => end(parser, Command::Exec),
+            Some("status") => status(parser),
+            Some("image") => image(parser),
+            _ => Err(format!("there is no command {word:?}").into()),
+        },
+        Some(other) => Err(other.unexpected()),
+        None => Err("this is not PID 1, and no command says what to do".into()),
+    }
+}
+
+fn end(parser: &mut Parser, command: Command) -> Result<Command, lexopt::Error> {
+    match parser.next()? {
+        Some(other) => Err(other.unexpected()),
+        None => Ok(command),
+    }
+}
+
+fn unload(parser: &mut Parser) -> Result<Command, lexopt::Error> {
+    let mut slot = Slot::Normal;
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("crash") => slot = Slot::Crash,
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(Command::Unload(slot))
+}
+
+fn status(parser: &mut Parser) -> Result<Command, lexopt::Error> {
+    let mut json = false;
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("json") => json = true,
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(Command::Status { json })
+}
+
+fn image(parser: &mut Parser) -> Result<Command, lexopt::Error> {
+    let (mut file, mut json) = (None, false);
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("json") => json = true,
+            Value(path) if file.is_none() => file = Some(PathBuf::from(path)),
+            other => return Err(other.unexpected()),
+        }
+    }
+    let file = file.ok_or("\"turnout image\" needs a file")?;
+    Ok(Command::Image { file, json })
+}
+
+fn load(parser: &mut Parser) -> Result<Command, lexopt::Error> {
+    let mut kernel = None;
+    let mut load = Load {
+        kernel: PathBuf::new(),
+        initrds: Vec::new(),
+        devicetree: None,
+        cmdline: Cmdline::Empty,
+        request: Request::Auto,
+        slot: Slot::Normal,
+        dry_run: false,
+        json: false,
+        inputs: Inputs::default(),
+    };
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Value(path) if kernel.is_none() => kernel = Some(PathBuf::from(path)),
+            Long(name) => {
+                let name = name.to_owned();
+                load.take(&name, parser)?;
+            }
+            other => return Err(other.unexpected()),
+        }
+    }
+    load.kernel = kernel.ok_or("\"turnout load\" needs a kernel")?;
+    if !load.dry_run && !load.inputs.is_empty() {
+        return Err("a machine is described only for --dry-run".into());
+    }
+    load.inputs.check(machine::arch())?;
+    Ok(Command::Load(Box::new(load)))
+}
+
+impl Load {
+    fn take(&mut self, name: &str, parser: &mut Parser) -> Result<(), lexopt::Error> {
+        match name {
+            "initrd" => self.initrds.push(parser.value()?.into()),
+            "dtb" => once(&mut self.devicetree, name, parser.value()?.into())?,
+            "cmdline" => self.set_cmdline(Cmdline::Given(parser.value()?.string()?))?,
+            "append" => self.set_cmdline(Cmdline::Append(parser.value()?.string()?))?,
+            "reuse-cmdline" => self.set_cmdline(Cmdline::Reuse)?,
+            "engine" => self.request = parser.value()?.parse_with(engine)?,
+            "crash" => self.slot = Slot::Crash,
+            "dry-run" => self.dry_run = true,
+            "json" => self.json = true,
+            _ => self.inputs.take(name, parser)?,
+        }
+        Ok(())
+    }
+
+    fn set_cmdline(&mut self, cmdline: Cmdline) -> Result<(), lexopt::Error> {
+        if self.cmdline != Cmdline::Empty {
+            return Err("only one of --cmdline, --append and --reuse-cmdline, once".into());
+        }
+        self.cmdline = cmdline;
+        Ok(())
+    }
+}
+
+impl Inputs {
+    fn take(&mut self, name: &str, parser: &mut Parser) -> Result<(), lexopt::Error> {
+        match name {
+            "arch" => once(&mut self.arch, name, parser.value()?.parse_with(arch)?),
+            "iomem" => once(&mut self.iomem, name, parser.value()?.into()),
+            "memmap" => once(&mut self.memmap, name, parser.value()?.into()),
+            "boot-params" => once(&mut self.boot_params, name, parser.value()?.into()),
+            "fdt" => once(&mut self.fdt, name, parser.value()?.into()),
+            "page-size" => once(&mut self.page_size, name, parser.value()?.parse_with(page_size)?),
+            _ => Err(format!("there is no option --{name} here").into()),
+        }
+    }
+}
+
+fn once<T>(place: &mut Option<T>, name: &str, value: T) -> Result<(), lexopt::Error> {
+    if place.replace(value).is_some() {
+        return Err(format!("--{name} is there twice").into());
+    }
+    Ok(())
+}
+
+fn engine(word: &str) -> Result<Request, &'static str> {
+    Request::parse(word).ok_or("it is auto, file or segments")
+}
+
+fn arch(word: &str) -> Result<Arch, &'static str> {
+    Arch::parse(word).ok_or("it is x86_64 or aarch64")
+}
+
+fn page_size(word: &str) -> Result<u64, &'static str> {
+    let size = word.parse().ok();
+    size.filter(|size| [4096, 16384, 65536].contains(size)).ok_or("it is 4096, 16384 or 65536")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Engine;
+
+    fn read(line: &str) -> Result<Command, String> {
+        parse(line.split_whitespace().map(OsString::from))
+    }
+
+    fn loaded(line: &str) -> Load {
+        match read(line) {
+            Ok(Command::Load(load)) => *load,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_option_of_load_arrives() {
+        let load = loaded(
+            "load --initrd a /vmlinuz --initrd=b --append quiet --dtb board.dtb --engine segments \
+             --crash --dry-run --json --arch aarch64 --iomem i --memmap m --boot-params p --fdt f \
+             --page-size 65536",
+        );
+        let expected = Load {
+            kernel: "/vmlinuz".into(),
+            initrds: vec!["a".into(), "b".into()],
+            devicetree: Some("board.dtb".into()),
+            cmdline: Cmdline::Append("quiet".into()),
+            request: Request::Only(Engine::Segments),
+            slot: Slot::Crash,
+            dry_run: true,
+            json: true,
+            inputs: Inputs {
+                arch: Some(Arch::Aarch64),
+                iomem: Some("i".into()),
+                memmap: Some("m".into()),
+                boot_params: Some("p".into()),
+                fdt: Some("f".into()),
+                page_size: Some(65536),
+            },
+        };
+        assert_eq!(load, expected);
+    }
+
+    #[test]
+    fn a_machine_that_is_not_this_one_needs_its_map() {
+        let check = |inputs: Inputs| inputs.check(Arch::X86_64);
+        let other = Inputs { arch: Some(Arch::Aarch64), ..Inputs::default() };
+        let said = check(other.clone()).unwrap_err();
+        assert_eq!(said, "to plan for a machine of its own, aarch64 needs --iomem and --fdt");
+        let with_map = Inputs { iomem: Some("i".into()), ..other };
+        assert!(check(with_map.clone()).unwrap_err().ends_with("aarch64 needs --fdt"));
+        assert_eq!(check(Inputs { fdt: Some("f".into()), ..with_map }), Ok(()));
+        let here = Inputs { arch: Some(Arch::X86_64), ..Inputs::default() };
+        assert_eq!(check(here.clone()), Ok(()));
+        let half = Inputs { memmap: Some("m".into()), ..here };
+        assert!(check(half).unwrap_err().ends_with("x86_64 needs --iomem"));
+    }
+
+    #[test]
+    fn the_other_commands_are_read() {
+        assert_eq!(read("--help"), Ok(Command::Help));
+        assert_eq!(read("-V"), Ok(Command::Version));
+        assert_eq!(read("unload"), Ok(Command::Unload(Slot::Normal)));
+        assert_eq!(read("unload --crash"), Ok(Command::Unload(Slot::Crash)));
+        assert_eq!(read("exec"), Ok(Command::Exec));
+        assert_eq!(read("status --json"), Ok(Command::Status { json: true }));
+        let image = Command::Image { file: "k".into(), json: false };
+        assert_eq!(read("image k"), Ok(image));
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused_with_the_word() {
+        let cases = [
+            ("", "this is not PID 1, and no command says what to do"),
+            ("frobnicate", "there is no command \"frobnicate\""),
+            ("load", "\"turnout load\" needs a kernel"),
+            ("load a b", "unexpected argument \"b\""),
+            ("load k --frob", "there is no option --frob here"),
+            (
+                "load k --engine fast",
+                "cannot parse argument \"fast\": it is auto, file or segments",
+            ),
+            (
+                "load k --cmdline a --append b",
+                "only one of --cmdline, --append and --reuse-cmdline, once",
+            ),
+            ("load k --iomem f", "a machine is described only for --dry-run"),
+            (
+                "load k --dry-run --page-size 5",
+                "cannot parse argument \"5\": it is 4096, 16384 or 65536",
+            ),
+            ("load k --dry-run --fdt a --fdt b", "--fdt is there twice"),
+            ("load k --initrd", "missing argument for option '--initrd'"),
+            ("exec now", "unexpected argument \"now\""),
+            ("image", "\"turnout image\" needs a file"),
+            ("status --crash", "invalid option '--crash'"),
+        ];
+        for (line, expected) in cases {
+            let said = read(line).unwrap_err();
+            assert!(said.starts_with(expected), "{line}: {said}");
+        }
+    }
+}

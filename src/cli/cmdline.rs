@@ -1,0 +1,101 @@
+//! The next kernel's command line, from what was asked for and from the running
+//! kernel's.
+
+use std::borrow::Cow;
+
+use crate::plan::Slot;
+
+/// Which command line the next kernel gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Cmdline {
+    /// None.
+    Empty,
+    /// This one.
+    Given(String),
+    /// The running kernel's, and this behind it.
+    Append(String),
+    /// The running kernel's.
+    Reuse,
+}
+
+impl Cmdline {
+    /// The command line; `running` gives the running kernel's if it is needed.
+    pub(super) fn resolve<E>(
+        &self,
+        slot: Slot,
+        running: impl FnOnce() -> Result<String, E>,
+    ) -> Result<String, E> {
+        Ok(match self {
+            Self::Empty => String::new(),
+            Self::Given(text) => text.clone(),
+            Self::Reuse => reused(&running()?, slot),
+            Self::Append(text) => match reused(&running()?, slot) {
+                old if old.is_empty() => text.clone(),
+                old => format!("{old} {text}"),
+            },
+        })
+    }
+}
+
+/// The running kernel's command line without the words that boot loaders put
+/// there about the image they loaded, and for a crash kernel without those that
+/// reserve memory for one. What is left stays as it is, blanks in quotes too.
+fn reused(running: &str, slot: Slot) -> String {
+    let is_stale = |word: &str| {
+        let crash = slot == Slot::Crash && word.starts_with("crashkernel=");
+        word.starts_with("BOOT_IMAGE=") || word.starts_with("initrd=") || crash
+    };
+    let kept: Vec<Cow<'_, str>> =
+        words(running).into_iter().filter(|word| !is_stale(word)).map(Cow::Borrowed).collect();
+    kept.join(" ")
+}
+
+/// Parts at blanks outside of double quotes, as the kernel does it
+/// (next_arg in lib/cmdline.c).
+fn words(line: &str) -> Vec<&str> {
+    let mut quoted = false;
+    let is_gap = |c: char| {
+        quoted ^= c == '"';
+        !quoted && c.is_ascii_whitespace()
+    };
+    line.split(is_gap).filter(|word| !word.is_empty()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RUNNING: &str = "BOOT_IMAGE=/vmlinuz initrd=\\initrd.img root=LABEL=root crashkernel=256M dyndbg=\"file a  +p\" quiet\n";
+
+    fn resolve(cmdline: Cmdline, slot: Slot) -> String {
+        cmdline.resolve(slot, || Ok::<_, ()>(RUNNING.to_owned())).unwrap()
+    }
+
+    #[test]
+    fn a_given_command_line_is_taken_as_it_is() {
+        let given = Cmdline::Given(" a  \"b c\" ".into());
+        assert_eq!(given.resolve(Slot::Normal, || Err("nobody asked")), Ok(" a  \"b c\" ".into()));
+        assert_eq!(Cmdline::Empty.resolve(Slot::Normal, || Err(())), Ok(String::new()));
+    }
+
+    #[test]
+    fn a_reused_command_line_loses_what_was_about_the_old_image() {
+        let expected = "root=LABEL=root crashkernel=256M dyndbg=\"file a  +p\" quiet";
+        assert_eq!(resolve(Cmdline::Reuse, Slot::Normal), expected);
+        assert_eq!(
+            resolve(Cmdline::Append("single".into()), Slot::Crash),
+            "root=LABEL=root dyndbg=\"file a  +p\" quiet single"
+        );
+    }
+
+    #[test]
+    fn appending_to_nothing_leaves_no_blank() {
+        let append = Cmdline::Append("single".into());
+        assert_eq!(append.resolve(Slot::Normal, || Ok::<_, ()>("\n".into())), Ok("single".into()));
+    }
+
+    #[test]
+    fn a_command_line_that_cannot_be_read_is_not_taken_for_an_empty_one() {
+        assert_eq!(Cmdline::Reuse.resolve(Slot::Normal, || Err("no /proc")), Err("no /proc"));
+    }
+}

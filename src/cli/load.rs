@@ -1,0 +1,186 @@
+//! `turnout load`: files that the administrator names, read once, planned, and
+//! loaded unless only the plan is wanted.
+
+use std::path::{Path, PathBuf};
+
+use super::arguments::{Inputs, Load};
+use super::explained;
+use crate::bundle::{Blob, Bundle};
+use crate::failure::{Failure, Stage};
+use crate::image::{self, Limits, Unpacked};
+use crate::json::{self, Object};
+use crate::plan::{self, Engine, Facts, Machine, Plan, Request, falls_back, meaning_of_load};
+use crate::sys::read::{self, Sealed};
+use crate::sys::sources::Sources;
+use crate::sys::status::Status;
+use crate::sys::{kexec, machine, running_cmdline};
+use crate::trust::verify::{Evidence, Mode, Policy, Role, Verified, check_manifest, verify};
+
+/// Loads, or only plans; gives what is to be printed.
+pub(super) fn run(load: &Load) -> Result<String, Failure> {
+    let name = load.kernel.display().to_string();
+    try_run(load, &name).map_err(|failure| failure.of(&name))
+}
+
+fn try_run(load: &Load, name: &str) -> Result<String, Failure> {
+    let sources = sources(&load.inputs);
+    let verified = by_the_administrator(read(load, name)?)?;
+    let bundle = verified.get();
+    let limits = Limits { output: machine::memory_for_files() };
+    let kernel = image::unpack(bundle.linux.bytes.as_ref(), &limits)
+        .map_err(|error| Failure::new(Stage::Identify, error))?;
+    let (machine, facts) = describe(load, &sources)?;
+    let job = Job { load, verified: &verified, kernel: &kernel, machine: &machine, facts: &facts };
+    let mut plan = job.plan(load.request)?;
+    if !sources.is_live() && sources.arch != machine::arch() {
+        plan.warnings.push(stand_in_purgatory());
+    }
+    if !load.dry_run {
+        job.load(&mut plan)?;
+    }
+    Ok(if load.json { job.json(&plan) } else { job.text(&plan) })
+}
+
+/// The machine to plan for. A command line that names inputs was complete:
+/// [`super::arguments`] has seen to that.
+fn sources(inputs: &Inputs) -> Sources {
+    if inputs.is_live(machine::arch()) {
+        return Sources::live();
+    }
+    let stand_ins = [
+        (machine::IOMEM, &inputs.iomem),
+        (machine::FIRMWARE_MAP, &inputs.memmap),
+        (machine::BOOT_PARAMS, &inputs.boot_params),
+        (machine::FDT, &inputs.fdt),
+    ];
+    let given = |(real, path): (_, &Option<PathBuf>)| path.clone().map(|path| (real, path));
+    let stand_ins = stand_ins.into_iter().filter_map(given).collect();
+    let arch = inputs.arch.unwrap_or_else(machine::arch);
+    Sources::described(arch, inputs.page_size, stand_ins)
+}
+
+/// Every file once, in the order in which they are used.
+fn read(load: &Load, name: &str) -> Result<Bundle<Sealed>, Failure> {
+    let limit = machine::memory_for_files();
+    let blob = |path: &PathBuf| read_one(path, limit);
+    let cmdline = load.cmdline.resolve(load.slot, running_cmdline);
+    Ok(Bundle {
+        entry: name.to_owned(),
+        linux: blob(&load.kernel)?,
+        initrds: load.initrds.iter().map(blob).collect::<Result<_, _>>()?,
+        devicetree: load.devicetree.as_ref().map(blob).transpose()?,
+        options: cmdline.map_err(|error| Failure::new(Stage::Read, error))?,
+    })
+}
+
+fn read_one(path: &Path, limit: u64) -> Result<Blob<Sealed>, Failure> {
+    read::blob(path, limit).map_err(|error| Failure::new(Stage::Read, error))
+}
+
+/// Whoever may load a kernel on a running system answers for its files: the
+/// policy is that of an open image, and there is no manifest.
+fn by_the_administrator(bundle: Bundle<Sealed>) -> Result<Verified<Bundle<Sealed>>, Failure> {
+    let policy = Policy { mode: Mode::Open, ring: None, role: Role::Boot, arch: machine::arch() };
+    let evidence = Evidence { manifest: None, signature: None };
+    check_manifest(&policy, &bundle.entry, evidence)
+        .and_then(|leave| verify(&leave, bundle))
+        .map_err(Failure::refused)
+}
+
+/// Of a machine that is only described nothing is known about its kernel.
+fn describe(load: &Load, sources: &Sources) -> Result<(Machine, Facts), Failure> {
+    let facts = if sources.is_live() {
+        Status::read().facts(load.slot)
+    } else {
+        Facts::plain(sources.arch)
+    };
+    let machine = machine::survey(sources).map_err(|error| Failure::new(Stage::Read, error))?;
+    Ok((machine, facts))
+}
+
+fn stand_in_purgatory() -> String {
+    format!(
+        "this program has the purgatory for {} alone: in this plan its code stands for the other's",
+        machine::arch()
+    )
+}
+
+/// What a plan is made of.
+struct Job<'a> {
+    load: &'a Load,
+    verified: &'a Verified<Bundle<Sealed>>,
+    kernel: &'a Unpacked<'a>,
+    machine: &'a Machine,
+    facts: &'a Facts,
+}
+
+impl<'a> Job<'a> {
+    fn plan(&self, request: Request) -> Result<Plan<'a>, Failure> {
+        let Self { verified, kernel, machine, facts, .. } = *self;
+        let mut plan = plan::make(request, facts, kernel, verified, machine, machine::PURGATORY)
+            .map_err(|error| Failure::new(Stage::Plan, error))?;
+        if plan.cmdline.is_empty() {
+            plan.warnings.push("the command line is empty".to_owned());
+        }
+        Ok(plan)
+    }
+
+    /// Loads; where the running kernel cannot do it one way and `auto` may try
+    /// the other, the plan becomes the one that was loaded in the end.
+    fn load(&self, plan: &mut Plan<'a>) -> Result<(), Failure> {
+        let Err(error) = self.try_load(plan) else { return Ok(()) };
+        let errno = error.source.raw_os_error();
+        let meaning = errno.and_then(|errno| meaning_of_load(plan.engine, errno));
+        let said = explained(&error, meaning);
+        if !errno.is_some_and(|errno| falls_back(self.load.request, self.facts, plan.engine, errno))
+        {
+            return Err(Failure::new(Stage::Load, said));
+        }
+        *plan = self.plan(Request::Only(Engine::Segments))?;
+        plan.reason = "the running kernel cannot load it by kexec_file_load";
+        plan.warnings.push(said);
+        self.try_load(plan).map_err(|error| {
+            let errno = error.source.raw_os_error();
+            let meaning = errno.and_then(|errno| meaning_of_load(plan.engine, errno));
+            Failure::new(Stage::Load, explained(&error, meaning))
+        })
+    }
+
+    fn try_load(&self, plan: &Plan<'_>) -> Result<(), crate::sys::Error> {
+        kexec::load(plan, self.load.slot, self.kernel, self.verified.get()).map(|_| ())
+    }
+
+    fn text(&self, plan: &Plan<'_>) -> String {
+        if self.load.dry_run {
+            return plan.to_string();
+        }
+        let mut text = format!("loaded by {}, because {}", plan.engine, plan.reason);
+        for warning in &plan.warnings {
+            text.push_str("\nwarning: ");
+            text.push_str(warning);
+        }
+        text
+    }
+
+    fn json(&self, plan: &Plan<'_>) -> String {
+        let bundle = self.verified.get();
+        json::object(|out| {
+            out.flag("loaded", !self.load.dry_run);
+            out.object("kernel", |out| write_blob(&bundle.linux, out));
+            out.array("initrds", |list| {
+                bundle.initrds.iter().for_each(|blob| list.object(|out| write_blob(blob, out)));
+            });
+            match &bundle.devicetree {
+                Some(blob) => out.object("devicetree", |out| write_blob(blob, out)),
+                None => out.null("devicetree"),
+            }
+            out.object("plan", |out| plan.write_json(out));
+        })
+    }
+}
+
+fn write_blob(blob: &Blob<Sealed>, out: &mut Object<'_>) {
+    out.text("path", &blob.path);
+    out.number("size", blob.size());
+    out.text("sha256", &blob.digest.to_string());
+}

@@ -1,0 +1,114 @@
+//! The commands of a running system: load, unload, exec, status, image.
+//!
+//! Reads arguments, calls the same modules as PID 1, and prints. It never
+//! decides what may be loaded or how: [`crate::plan`] and the running kernel do.
+//! What a command prints and with which status it ends is in docs/cli.md.
+
+mod arguments;
+mod cmdline;
+mod image;
+mod load;
+mod status;
+
+use std::ffi::OsString;
+use std::io::Write as _;
+
+use crate::failure::{Failure, Stage};
+use crate::json;
+use crate::plan::{Slot, meaning_of_load, meaning_of_reboot};
+use crate::sys::quiesce::still_enough;
+use crate::sys::{self, jump, kexec};
+use crate::text::printable;
+
+use arguments::Command;
+
+/// Exit status of a command line that cannot be understood.
+const USAGE_STATUS: u8 = 2;
+
+/// Does what the arguments, without the program's name, say; gives the exit
+/// status.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let command = match arguments::parse(arguments) {
+        Ok(command) => command,
+        Err(what) => {
+            complain(&format!("{what}\n\n{}", arguments::USAGE));
+            return USAGE_STATUS;
+        }
+    };
+    let json = command.wants_json();
+    match obey(command) {
+        Ok(text) => print(&text),
+        Err(failure) => report(&failure, json),
+    }
+}
+
+fn obey(command: Command) -> Result<String, Failure> {
+    match command {
+        Command::Help => Ok(arguments::USAGE.to_owned()),
+        Command::Version => Ok(format!("turnout {}", env!("CARGO_PKG_VERSION"))),
+        Command::Load(load) => load::run(&load),
+        Command::Unload(slot) => unload(slot),
+        Command::Exec => exec(),
+        Command::Status { json } => Ok(status::run(json)),
+        Command::Image { file, json } => image::run(&file, json),
+    }
+}
+
+/// A reader that has gone away wants no more; that is no failure.
+fn print(text: &str) -> u8 {
+    let mut out = std::io::stdout();
+    let text = text.trim_end_matches('\n');
+    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+    0
+}
+
+fn report(failure: &Failure, json: bool) -> u8 {
+    let status = failure.exit_status();
+    if json {
+        print(&json::object(|out| out.object("error", |out| write_failure(failure, out))));
+    }
+    complain(&printable(&failure.to_string()));
+    status
+}
+
+fn write_failure(failure: &Failure, out: &mut json::Object<'_>) {
+    out.text("stage", &failure.stage.to_string());
+    out.maybe_text("entry", failure.entry.as_deref());
+    out.text("message", &failure.sentence());
+    out.number("status", failure.exit_status().into());
+}
+
+/// A line on standard error, where there is one.
+fn complain(what: &str) {
+    let _ = writeln!(std::io::stderr(), "turnout: {what}");
+}
+
+fn unload(slot: Slot) -> Result<String, Failure> {
+    kexec::unload(slot).map_err(|error| Failure::new(Stage::Load, with_meaning(&error)))?;
+    match kexec::is_loaded(slot) {
+        Some(true) => Err(Failure::new(Stage::Load, "the kernel is still loaded")),
+        _ => Ok(String::new()),
+    }
+}
+
+fn exec() -> Result<String, Failure> {
+    let nothing = || Failure::new(Stage::Menu, "no kernel is loaded: \"turnout load\" comes first");
+    let staged = kexec::staged(Slot::Normal).ok_or_else(nothing)?;
+    if sys::is_run_by_systemd() {
+        complain("jumping at once; \"systemctl kexec\" would have stopped the services first");
+    }
+    let error = jump::jump(still_enough(staged));
+    let meaning = error.source.raw_os_error().and_then(meaning_of_reboot);
+    Err(Failure::new(Stage::Jump, explained(&error, meaning)))
+}
+
+/// An error of the call that its name begins with, and what the kernel means.
+fn with_meaning(error: &sys::Error) -> String {
+    use crate::plan::Engine::{File, Segments};
+    let engine = if error.what.starts_with(File.system_call()) { File } else { Segments };
+    explained(error, error.source.raw_os_error().and_then(|errno| meaning_of_load(engine, errno)))
+}
+
+fn explained(error: &sys::Error, meaning: Option<&str>) -> String {
+    meaning.map_or_else(|| error.to_string(), |meaning| format!("{error}: {meaning}"))
+}

@@ -1,0 +1,162 @@
+//! What the running kernel says about kexec: what is loaded, what it allows.
+//!
+//! Reads small files and asks for the two system calls; changes nothing. What
+//! it means is decided in [`crate::plan::choose_engine`].
+
+use super::{file, is_pid_1, kexec, mount};
+use crate::arch::Arch;
+use crate::plan::{Facts, Lockdown, Slot};
+
+use super::machine::{BOOT_PARAMS, arch};
+
+const LOCKDOWN: &str = "/sys/kernel/security/lockdown";
+const CRASH_SIZE: &str = "/sys/kernel/kexec_crash_size";
+const LIMIT_REBOOT: &str = "/proc/sys/kernel/kexec_load_limit_reboot";
+const LIMIT_PANIC: &str = "/proc/sys/kernel/kexec_load_limit_panic";
+const EFI: &str = "/sys/firmware/efi";
+/// Four bytes of attributes and one of value (UEFI 2.10, section 3.3).
+const SECURE_BOOT: &str =
+    "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c";
+/// `secure_boot` in boot_params, and its value for "enabled" (Linux,
+/// Documentation/arch/x86/zero-page.rst and include/linux/efi.h).
+const SECURE_BOOT_AT: usize = 0x1ec;
+const SECURE_BOOT_ENABLED: u8 = 3;
+
+/// The running kernel and kexec.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// Whether a kernel is loaded for the next kexec; `None` without kexec.
+    pub loaded: Option<bool>,
+    /// Whether one is loaded for the next panic.
+    pub crash_loaded: Option<bool>,
+    /// Memory that is reserved for it, in bytes.
+    pub crash_size: Option<u64>,
+    /// Lockdown, if it is on.
+    pub lockdown: Option<Lockdown>,
+    /// Secure Boot; `None` where there is no EFI or it does not tell.
+    pub secure_boot: Option<bool>,
+    /// `kernel.kexec_load_disabled`.
+    pub load_disabled: Option<bool>,
+    /// How many more normal loads are allowed; `None` for any number.
+    pub loads_left: Option<u64>,
+    /// How many more loads of a crash kernel are allowed; `None` for any number.
+    pub crash_loads_left: Option<u64>,
+    /// Whether there is kexec_file_load; `None` if nobody asked.
+    pub kexec_file_load: Option<bool>,
+    /// Whether there is kexec_load; `None` if nobody asked.
+    pub kexec_load: Option<bool>,
+    /// Whether this is the first domain of a Xen hypervisor.
+    pub xen_dom0: bool,
+    /// Whether EFI left an interface for run time.
+    pub efi: bool,
+}
+
+impl Status {
+    /// Asks the running kernel.
+    #[must_use]
+    pub fn read() -> Self {
+        // In a running system that is somebody else's business.
+        if is_pid_1() {
+            mount::security_file_system();
+        }
+        let loads_left = file::read_number(LIMIT_REBOOT);
+        let crash_loads_left = file::read_number(LIMIT_PANIC);
+        // Every call counts, also one that only asks.
+        let unlimited = loads_left.is_none() && crash_loads_left.is_none();
+        let asked = |ask: fn() -> Option<bool>| if unlimited { ask() } else { None };
+        Self {
+            loaded: kexec::is_loaded(Slot::Normal),
+            crash_loaded: kexec::is_loaded(Slot::Crash),
+            crash_size: file::read_number(CRASH_SIZE),
+            lockdown: file::read_text(LOCKDOWN).ok().as_deref().and_then(Lockdown::parse),
+            secure_boot: secure_boot(),
+            load_disabled: file::read_number(kexec::LOAD_DISABLED).map(|number| number != 0),
+            loads_left,
+            crash_loads_left,
+            kexec_file_load: asked(kexec::has_file_load),
+            kexec_load: asked(kexec::has_load),
+            xen_dom0: is_xen_dom0(),
+            efi: file::names(EFI).is_ok(),
+        }
+    }
+
+    /// What bears on the choice between the two system calls. One that nobody
+    /// could ask for is taken to be there.
+    #[must_use]
+    pub fn facts(&self, slot: Slot) -> Facts {
+        let left = match slot {
+            Slot::Normal => self.loads_left,
+            Slot::Crash => self.crash_loads_left,
+        };
+        Facts {
+            kexec_file_load: self.kexec_file_load.unwrap_or(true),
+            kexec_load: self.kexec_load.unwrap_or(true),
+            lockdown: self.lockdown,
+            secure_boot: self.secure_boot == Some(true),
+            load_disabled: self.load_disabled == Some(true) || left == Some(0),
+            xen_dom0: self.xen_dom0,
+            efi: self.efi,
+            ..Facts::plain(arch())
+        }
+    }
+}
+
+/// The firmware's variable; where nobody has mounted them, what the boot loader
+/// told the running kernel.
+fn secure_boot() -> Option<bool> {
+    let variable = file::read_bytes(SECURE_BOOT.as_ref(), file::MAX_TEXT).ok();
+    if let Some(value) = variable.as_deref().and_then(|bytes| bytes.get(4)) {
+        return Some(*value == 1);
+    }
+    if arch() != Arch::X86_64 || file::names(EFI).is_err() {
+        return None;
+    }
+    let boot_params = file::read_bytes(BOOT_PARAMS.as_ref(), file::MAX_TEXT).ok()?;
+    boot_params.get(SECURE_BOOT_AT).map(|value| *value == SECURE_BOOT_ENABLED)
+}
+
+/// The first domain has no UUID of its own.
+fn is_xen_dom0() -> bool {
+    let uuid = file::read_line("/sys/hypervisor/uuid").unwrap_or_default();
+    file::read_line("/sys/hypervisor/type").is_ok_and(|kind| kind == "xen")
+        && uuid.chars().all(|c| matches!(c, '0' | '-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOTHING: Status = Status {
+        loaded: None,
+        crash_loaded: None,
+        crash_size: None,
+        lockdown: None,
+        secure_boot: None,
+        load_disabled: None,
+        loads_left: None,
+        crash_loads_left: None,
+        kexec_file_load: None,
+        kexec_load: None,
+        xen_dom0: false,
+        efi: false,
+    };
+
+    #[test]
+    fn a_call_that_nobody_could_ask_for_is_taken_to_be_there() {
+        assert_eq!(NOTHING.facts(Slot::Normal), Facts::plain(arch()));
+        let missing = Status { kexec_load: Some(false), ..NOTHING };
+        assert!(!missing.facts(Slot::Normal).kexec_load);
+    }
+
+    #[test]
+    fn a_used_up_limit_counts_for_its_own_slot_only() {
+        let used_up = Status { loads_left: Some(0), crash_loads_left: Some(1), ..NOTHING };
+        assert!(used_up.facts(Slot::Normal).load_disabled);
+        assert!(!used_up.facts(Slot::Crash).load_disabled);
+    }
+
+    #[test]
+    fn reading_it_changes_nothing_and_needs_no_rights() {
+        assert_eq!(Status::read().kexec_load, None);
+    }
+}
