@@ -26,6 +26,21 @@ pub struct Config {
     pub attempts: u32,
     /// Which system call loads the next kernel.
     pub engine: Request,
+    /// What becomes of the watchdogs.
+    pub watchdog: Watchdog,
+    /// Names of drivers that are taken off their devices before the jump.
+    pub unbind: Vec<String>,
+}
+
+/// What becomes of the machine's watchdogs at the jump.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Watchdog {
+    /// They are left as they are.
+    Off,
+    /// They are armed with a timeout of so many seconds.
+    Seconds(u32),
+    /// They are stopped.
+    Disarm,
 }
 
 /// What is wrong with a configuration file.
@@ -79,12 +94,15 @@ impl core::error::Error for Error {}
 /// Seconds: an hour at most, so that no sum of them overflows.
 const MAX_SECONDS: u64 = 3600;
 const MAX_ATTEMPTS: u32 = 100;
+const MAX_DRIVERS: usize = 32;
 
 const MODE: &str = "locked or open";
 const DEVICE: &str = "auto, PARTUUID=..., UUID=... or LABEL=...";
 const SECONDS: &str = "a number of seconds, 0 to 3600";
 const ATTEMPTS: &str = "a number from 1 to 100";
 const ENGINE: &str = "auto, file or segments";
+const WATCHDOG: &str = "off, disarm or a number of seconds, 1 to 3600";
+const DRIVERS: &str = "1 to 32 names of drivers, with blanks between";
 
 impl Config {
     /// What an image does when only the mode is given.
@@ -97,6 +115,8 @@ impl Config {
             reset_delay: Duration::from_secs(10),
             attempts: 3,
             engine: Request::Auto,
+            watchdog: Watchdog::Off,
+            unbind: Vec::new(),
         }
     }
 
@@ -108,6 +128,8 @@ impl Config {
             "reset-delay" => self.reset_delay = parse("reset-delay", value, seconds, SECONDS)?,
             "attempts" => self.attempts = parse("attempts", value, attempts, ATTEMPTS)?,
             "engine" => self.engine = parse("engine", value, Request::parse, ENGINE)?,
+            "watchdog" => self.watchdog = parse("watchdog", value, watchdog, WATCHDOG)?,
+            "unbind" => self.unbind = parse("unbind", value, drivers, DRIVERS)?,
             _ => return Err(ErrorKind::UnknownKey(key.to_owned())),
         }
         Ok(())
@@ -174,6 +196,25 @@ fn attempts(value: &str) -> Option<u32> {
     value.parse().ok().filter(|attempts| (1..=MAX_ATTEMPTS).contains(attempts))
 }
 
+fn watchdog(value: &str) -> Option<Watchdog> {
+    match value {
+        "off" => Some(Watchdog::Off),
+        "disarm" => Some(Watchdog::Disarm),
+        _ => {
+            let seconds = value.parse().ok();
+            seconds.filter(|seconds| (1..=3600).contains(seconds)).map(Watchdog::Seconds)
+        }
+    }
+}
+
+/// Each becomes a part of a path.
+fn drivers(value: &str) -> Option<Vec<String>> {
+    let names: Vec<String> = value.split_ascii_whitespace().map(str::to_owned).collect();
+    let is_name = |name: &String| !name.contains('/') && !name.starts_with('.');
+    let good = (1..=MAX_DRIVERS).contains(&names.len()) && names.iter().all(is_name);
+    good.then_some(names)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,13 +232,16 @@ mod tests {
     #[test]
     fn every_key_is_read() {
         let text = "# made by mkinitramfs\n\nmode locked\ndevice LABEL=boot\nwait 5\n\
-                    reset-delay\t0\nattempts 2\nengine segments\n";
+                    reset-delay\t0\nattempts 2\nengine segments\n\
+                    watchdog 180\nunbind xhci_hcd  mlx5_core\n";
         let expected = Config {
             device: Selector::parse("LABEL=boot").unwrap(),
             wait: Duration::from_secs(5),
             reset_delay: Duration::ZERO,
             attempts: 2,
             engine: Request::Only(Engine::Segments),
+            watchdog: Watchdog::Seconds(180),
+            unbind: vec!["xhci_hcd".to_owned(), "mlx5_core".to_owned()],
             ..Config::new(Mode::Locked)
         };
         assert_eq!(read("config", text).unwrap(), expected);
@@ -224,6 +268,16 @@ mod tests {
             (
                 "mode open\nattempts 0\n",
                 "config:2: \"0\" is no value for \"attempts\": a number from 1 to 100",
+            ),
+            (
+                "mode open\nwatchdog 0\n",
+                "config:2: \"0\" is no value for \"watchdog\": \
+                 off, disarm or a number of seconds, 1 to 3600",
+            ),
+            (
+                "mode open\nunbind a ../b\n",
+                "config:2: \"a ../b\" is no value for \"unbind\": \
+                 1 to 32 names of drivers, with blanks between",
             ),
             ("mode open\nmode locked\n", "config:2: \"mode\" was set on an earlier line"),
             ("mode open\nmodes\n", "config:2: unknown key \"modes\""),

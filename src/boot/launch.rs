@@ -107,7 +107,8 @@ fn jump(
         time.as_secs(),
         time.subsec_micros(),
     );
-    let quiet = quiesce(staged, &station.console, &last_words)
+    let settings = (station.config.unbind.as_slice(), station.config.watchdog);
+    let quiet = quiesce(staged, &station.console, settings, &last_words)
         .map_err(|error| Failure::new(Stage::Quiesce, error))?;
     figures::print(station, plan, bundle, moments);
     let error = sys::jump::jump(quiet);

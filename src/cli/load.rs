@@ -89,11 +89,7 @@ fn by_the_administrator(bundle: Bundle<Sealed>) -> Result<Verified<Bundle<Sealed
 
 /// Of a machine that is only described nothing is known about its kernel.
 fn describe(load: &Load, sources: &Sources) -> Result<(Machine, Facts), Failure> {
-    let facts = if sources.is_live() {
-        Status::read().facts(load.slot)
-    } else {
-        Facts::plain(sources.arch)
-    };
+    let facts = if sources.is_live() { Status::read().facts(load.slot) } else { Facts::plain() };
     let machine = machine::survey(sources).map_err(|error| Failure::new(Stage::Read, error))?;
     Ok((machine, facts))
 }

@@ -67,7 +67,11 @@ fn report(failure: &Failure, json: bool) -> u8 {
     if json {
         print(&json::object(|out| out.object("error", |out| write_failure(failure, out))));
     }
-    complain(&printable(&failure.to_string()));
+    let said = match &failure.entry {
+        Some(_) => failure.to_string(),
+        None => failure.sentence(),
+    };
+    complain(&printable(&said));
     status
 }
 

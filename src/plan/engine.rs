@@ -3,7 +3,6 @@
 use core::fmt;
 
 use super::errno::is_inability;
-use crate::arch::Arch;
 
 /// A way to load a kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,8 +74,6 @@ pub enum Slot {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Facts {
-    /// Architecture of the running kernel.
-    pub arch: Arch,
     /// Whether the running kernel has kexec_file_load.
     pub kexec_file_load: bool,
     /// Whether the running kernel has kexec_load.
@@ -91,8 +88,6 @@ pub struct Facts {
     pub load_disabled: bool,
     /// Whether the running kernel is the first domain of a Xen hypervisor.
     pub xen_dom0: bool,
-    /// Whether EFI started the machine and left an interface for run time.
-    pub efi: bool,
     /// Whether the entry brings a device tree of its own.
     pub devicetree: bool,
 }
@@ -100,16 +95,14 @@ pub struct Facts {
 impl Facts {
     /// A machine with both calls and nothing else to say about it.
     #[must_use]
-    pub const fn plain(arch: Arch) -> Self {
+    pub const fn plain() -> Self {
         Self {
-            arch,
             kexec_file_load: true,
             kexec_load: true,
             lockdown: None,
             secure_boot: false,
             load_disabled: false,
             xen_dom0: false,
-            efi: false,
             devicetree: false,
         }
     }
@@ -188,13 +181,10 @@ const fn preferred(facts: &Facts) -> (Engine, &'static str) {
     if facts.secure_boot {
         return (Engine::File, "Secure Boot is on, where kernels may refuse kexec_load");
     }
-    match (facts.arch, facts.kexec_file_load, facts.kexec_load) {
-        (_, true, false) => (Engine::File, "the running kernel has no kexec_load"),
-        (Arch::X86_64, true, _) if facts.efi => {
-            (Engine::File, "EFI started this machine, and it hands EFI on")
-        }
-        _ => (Engine::Segments, "it is faster, and everything is checked again at the jump"),
+    if facts.kexec_file_load && !facts.kexec_load {
+        return (Engine::File, "the running kernel has no kexec_load");
     }
+    (Engine::Segments, "it is faster, and everything is checked again at the jump")
 }
 
 /// Why no engine can load an entry.
@@ -245,21 +235,16 @@ mod tests {
     use super::Request::{Auto, Only};
     use super::*;
 
-    const BOTH: Facts = Facts::plain(Arch::X86_64);
+    const BOTH: Facts = Facts::plain();
     const FASTER: &str = "it is faster, and everything is checked again at the jump";
     const LOCKED: Option<Lockdown> = Some(Lockdown::Integrity);
 
     #[test]
     fn each_machine_gets_the_engine_that_suits_it() {
         let no_file = Facts { kexec_file_load: false, ..BOTH };
-        let efi = Facts { efi: true, ..BOTH };
         let cases = [
             (Auto, BOTH, Segments, FASTER),
             (Auto, no_file, Segments, FASTER),
-            (Auto, Facts { arch: Arch::Aarch64, ..BOTH }, Segments, FASTER),
-            (Auto, efi, File, "EFI started this machine, and it hands EFI on"),
-            (Auto, Facts { kexec_file_load: false, ..efi }, Segments, FASTER),
-            (Auto, Facts { arch: Arch::Aarch64, ..efi }, Segments, FASTER),
             (
                 Auto,
                 Facts { secure_boot: true, ..BOTH },
@@ -269,16 +254,11 @@ mod tests {
             (Only(Segments), Facts { secure_boot: true, ..BOTH }, Segments, "it was asked for"),
             (
                 Auto,
-                Facts { arch: Arch::Aarch64, kexec_load: false, ..BOTH },
+                Facts { kexec_load: false, ..BOTH },
                 File,
                 "the running kernel has no kexec_load",
             ),
-            (
-                Auto,
-                Facts { arch: Arch::Aarch64, lockdown: LOCKED, ..BOTH },
-                File,
-                "the running kernel is locked down",
-            ),
+            (Auto, Facts { lockdown: LOCKED, ..BOTH }, File, "the running kernel is locked down"),
             (
                 Auto,
                 Facts { devicetree: true, ..BOTH },

@@ -14,7 +14,7 @@ use crate::image::{arm64, bzimage};
 use crate::memmap::E820Entry;
 use crate::trust::verify::{Evidence, Mode, Policy, Role, check_manifest, verify};
 
-const FACTS: Facts = Facts::plain(Arch::X86_64);
+const FACTS: Facts = Facts::plain();
 const SEGMENTS: Request = Request::Only(Engine::Segments);
 const FILE: Request = Request::Only(Engine::File);
 

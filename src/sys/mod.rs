@@ -32,7 +32,9 @@ pub mod reset;
 pub mod signal;
 pub mod sources;
 pub mod status;
+mod teardown;
 pub mod uevent;
+pub mod watchdog;
 
 /// A call that the kernel refused.
 #[derive(Debug)]

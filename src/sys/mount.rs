@@ -3,7 +3,7 @@
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
-use super::Error;
+use super::{Error, file};
 
 /// Where the boot partition is mounted.
 pub const BOOT: &str = "/boot";
@@ -79,9 +79,66 @@ pub fn release_boot_partition() -> Result<(), Error> {
     }
 }
 
+/// Takes off everything but the root and what the jump itself still reads, the
+/// latest first; what is in use becomes read-only and goes as soon as it is let
+/// go. Gives the faults.
+pub fn release_all() -> Vec<Error> {
+    let table = file::read_text("/proc/self/mountinfo").unwrap_or_default();
+    let mut places = mount_points(&table);
+    places.retain(|place| !["/", "/proc", "/sys", "/dev"].contains(&place.as_str()));
+    places.iter().rev().filter_map(|place| release(place).err()).collect()
+}
+
+fn release(place: &str) -> Result<(), Error> {
+    let result = match umount2(place, MntFlags::empty()) {
+        Err(Errno::EBUSY) => {
+            let read_only = MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
+            let _ = mount(None::<&str>, place, None::<&str>, read_only, None::<&str>);
+            umount2(place, MntFlags::MNT_DETACH)
+        }
+        other => other,
+    };
+    result.map_err(|errno| Error::new(format!("unmounting {place}"), errno))
+}
+
+/// The fifth field of every line (proc_pid_mountinfo(5)).
+fn mount_points(table: &str) -> Vec<String> {
+    table.lines().filter_map(|line| line.split(' ').nth(4)).map(unescape).collect()
+}
+
+/// The kernel writes blanks and backslashes in paths as `\ooo` (mangle_path).
+pub(super) fn unescape(field: &str) -> String {
+    let mut parts = field.split('\\');
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let octal = part.get(..3).and_then(|digits| u8::from_str_radix(digits, 8).ok());
+        match octal {
+            Some(byte) => {
+                out.push(char::from(byte));
+                out.push_str(part.get(3..).unwrap_or_default());
+            }
+            None => {
+                out.push('\\');
+                out.push_str(part);
+            }
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn mount_points_are_read_with_their_blanks() {
+        let table = "\
+            22 1 0:2 / / rw - rootfs none rw\n\
+            36 22 259:2 / /mnt/a\\040b\\134c ro,nosuid shared:7 - ext4 /dev/nvme0n1p2 ro\n\
+            broken\n";
+        assert_eq!(mount_points(table), ["/", "/mnt/a b\\c"]);
+        assert_eq!(unescape("a\\x"), "a\\x");
+    }
 
     #[test]
     fn journals_are_never_replayed() {

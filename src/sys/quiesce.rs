@@ -1,29 +1,45 @@
-//! What has to be still before the jump: further loads, the disks, the
-//! console. In this order, because nothing may be loaded in place of what was
-//! verified, and nothing may be printed after the console is given back.
+//! What has to be still before the jump: further loads, the disks, the devices,
+//! the console. In this order, because nothing may be loaded in place of what
+//! was verified, and nothing may be printed after the console is given back.
 
 use super::console::Console;
 use super::kexec::{self, Staged};
-use super::{Error, mount};
+use super::watchdog::{self, Armed};
+use super::{Error, teardown};
+use crate::config::Watchdog;
 
-/// The machine is ready to jump; only [`super::jump::jump`] takes this.
+/// The machine is ready to jump; only [`super::jump::jump`] takes this. It holds
+/// the watchdogs open until then.
 #[derive(Debug)]
-pub struct Quiet(());
+pub struct Quiet(#[expect(dead_code, reason = "held open, not used")] Armed);
 
-/// Forbids further loads, writes back and releases the boot partition, says
-/// `last_words` and drains the console.
+/// For PID 1: forbids further loads, takes swap, mounts, arrays and the drivers
+/// `unbind` down, writes back what is left, sets the watchdogs, says
+/// `last_words` and drains the console. What does not work is said, and goes on
+/// all the same: the kernel still shuts every device down that can be.
 ///
 /// # Errors
-/// The errno of the step. After the first step no other kernel can be loaded
+/// Further loads cannot be forbidden. After that no other kernel can be loaded
 /// before a reset, whatever fails.
-pub fn quiesce(_staged: Staged, console: &Console, last_words: &str) -> Result<Quiet, Error> {
+pub fn quiesce(
+    _staged: Staged,
+    console: &Console,
+    (unbind, watchdog): (&[String], Watchdog),
+    last_words: &str,
+) -> Result<Quiet, Error> {
     kexec::disable_loading()?;
+    for fault in teardown::all(unbind) {
+        console.line(&format!("turnout: {fault}"));
+    }
     nix::unistd::sync();
-    mount::release_boot_partition()?;
+    let (armed, said) = watchdog::apply(watchdog);
+    for line in said {
+        console.line(&format!("turnout: {line}"));
+    }
     console.line(last_words);
     console.restore_kernel();
     console.restore();
-    Ok(Quiet(()))
+    Ok(Quiet(armed))
 }
 
 /// For a running system, as the administrator left it: writes back what is in
@@ -31,5 +47,5 @@ pub fn quiesce(_staged: Staged, console: &Console, last_words: &str) -> Result<Q
 #[must_use]
 pub fn still_enough(_staged: Staged) -> Quiet {
     nix::unistd::sync();
-    Quiet(())
+    Quiet(Armed::default())
 }

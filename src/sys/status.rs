@@ -95,8 +95,7 @@ impl Status {
             secure_boot: self.secure_boot == Some(true),
             load_disabled: self.load_disabled == Some(true) || left == Some(0),
             xen_dom0: self.xen_dom0,
-            efi: self.efi,
-            ..Facts::plain(arch())
+            ..Facts::plain()
         }
     }
 }
@@ -143,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_call_that_nobody_could_ask_for_is_taken_to_be_there() {
-        assert_eq!(NOTHING.facts(Slot::Normal), Facts::plain(arch()));
+        assert_eq!(NOTHING.facts(Slot::Normal), Facts::plain());
         let missing = Status { kexec_load: Some(false), ..NOTHING };
         assert!(!missing.facts(Slot::Normal).kexec_load);
     }
