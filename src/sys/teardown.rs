@@ -100,3 +100,21 @@ fn unbind_all(folder: &str) -> Vec<Error> {
     let unbind = |device: String| file::write_text(&format!("{folder}/unbind"), &device);
     devices.filter_map(|device| unbind(device).err()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_structure_has_the_size_that_the_number_of_the_call_says() {
+        let size = (linux_raw_sys::ioctl::DM_REMOVE_ALL >> 16) & 0x3fff;
+        assert_eq!(u32::try_from(size_of::<DmIoctl>()), Ok(size));
+    }
+
+    #[test]
+    fn a_driver_that_is_not_there_is_said() {
+        let faults = unbind_driver("turnout-no-such-driver");
+        let said: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        assert_eq!(said, ["unbinding turnout-no-such-driver: there is no such driver"]);
+    }
+}
