@@ -2,6 +2,7 @@
 //! the machine must do about it.
 
 mod boots;
+mod commands;
 mod console;
 mod faults;
 mod machines;
@@ -19,8 +20,14 @@ use turnout_qemu::serial::Console;
 /// Every case. A file of cases is a group; slow groups come first, so that no
 /// slow case is left over at the end.
 pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
-    const GROUPS: &[&[Case]] =
-        &[boots::CASES, machines::CASES, console::CASES, faults::CASES, trust::CASES];
+    const GROUPS: &[&[Case]] = &[
+        boots::CASES,
+        machines::CASES,
+        commands::CASES,
+        console::CASES,
+        faults::CASES,
+        trust::CASES,
+    ];
     GROUPS.iter().copied().flatten()
 }
 
@@ -80,7 +87,6 @@ pub(crate) enum Expect {
     /// its kernel's log may be amiss.
     Finds { after: &'static [&'static str], facts: fn(&Facts) -> Result<()> },
     /// A chain of running systems, to its end: what each of them printed.
-    #[expect(dead_code, reason = "the first such case comes with the command line")]
     Tells(fn(&[Stage]) -> Result<()>),
     /// A refusal of the entry "good" with this code, then a reset.
     Refuses(&'static str),
