@@ -1,0 +1,138 @@
+//! Any memory map and any kernel header: a plan that is made keeps its rules.
+
+#![no_main]
+
+use arbitrary::Arbitrary;
+use libfuzzer_sys::fuzz_target;
+use purgatory::{BLOCK_OFFSET, BLOCK_SIZE, Block, Uart};
+use turnout::addr::Range;
+use turnout::arch::Arch;
+use turnout::bundle::{Blob, Bundle};
+use turnout::image::{Limits, unpack};
+use turnout::memmap::E820Entry;
+use turnout::plan::{self, Board, Engine, Error, Facts, Invalid, Machine, Pc, Platform, Request};
+use turnout::trust::verify::{Evidence, Mode, Policy, Role, check_manifest, verify};
+
+const BOOT_PARAMS: &[u8] = include_bytes!("../../tests/data/q35/boot_params");
+const FDT: &[u8] = include_bytes!("../../tests/data/virt/fdt");
+
+#[derive(Arbitrary, Debug)]
+struct Input {
+    arm: bool,
+    large_pages: bool,
+    five_level_paging: bool,
+    keep_page_tables: bool,
+    total_ram: u64,
+    memory: Vec<(u32, u32)>,
+    /// Where in the kernel's header, and what.
+    header: Vec<(u16, u32)>,
+    kernel_size: u16,
+    initrds: Vec<u16>,
+}
+
+impl Input {
+    fn kernel(&self) -> Vec<u8> {
+        let mut file = vec![0; 0x800 + usize::from(self.kernel_size)];
+        if self.arm {
+            file[0x10..0x18].copy_from_slice(&0x201_0000_u64.to_le_bytes());
+            file[0x38..0x3c].copy_from_slice(b"ARM\x64");
+        } else {
+            file[0x1f1] = 1;
+            file[0x1fe..0x206].copy_from_slice(b"\x55\xaa\xeb\x6aHdrS");
+            file[0x206..0x208].copy_from_slice(&[0x0f, 2]);
+            file[0x211] = 1;
+            file[0x230..0x23c].copy_from_slice(b"\0\0\x20\0\x01\x15\x7f\0\xff\x07\0\0");
+            file[0x258..0x264].copy_from_slice(b"\0\0\0\x01\0\0\0\0\0\x80\xf9\x03");
+        }
+        for (at, value) in &self.header {
+            let at = usize::from(*at) % 0x26c;
+            file[at..at + 4].copy_from_slice(&value.to_le_bytes());
+        }
+        file
+    }
+
+    /// Ascending and apart, as Iomem gives them.
+    fn free(&self, page_size: u64) -> Vec<Range> {
+        let mut at = 0_u64;
+        let part = |(gap, size): &(u32, u32)| {
+            let start = at.checked_add(u64::from(*gap).checked_add(1)? * page_size)?;
+            let range = Range::with_len(start, u64::from(*size) * page_size)?;
+            at = range.end();
+            Some(range)
+        };
+        self.memory.iter().take(64).filter_map(part).collect()
+    }
+
+    fn machine(&self) -> Machine {
+        let page_size = if self.arm && self.large_pages { 65536 } else { 4096 };
+        let free = self.free(page_size);
+        let entry = |range: &Range| E820Entry { range: *range, kind: 1 };
+        let firmware_map = free.iter().map(entry).collect();
+        Machine {
+            page_size,
+            total_ram: self.total_ram,
+            free,
+            seeds: None,
+            uart: Uart::None,
+            sha_instructions: true,
+            keep_page_tables: self.keep_page_tables,
+            platform: if self.arm {
+                Platform::Board(Board {
+                    fdt: FDT.to_vec(),
+                    rebuilt: false,
+                    cmdline: None,
+                    acpi_conduit: None,
+                })
+            } else {
+                Platform::Pc(Pc {
+                    firmware_map,
+                    boot_params: BOOT_PARAMS.to_vec(),
+                    acpi_rsdp: None,
+                    efi: None,
+                    five_level_paging: self.five_level_paging,
+                    display_untouched: false,
+                })
+            },
+        }
+    }
+
+    fn bundle(&self) -> Bundle<Vec<u8>> {
+        let sizes = self.initrds.iter().take(4);
+        let initrds = sizes.map(|size| Blob::hash("/initrd", vec![7; usize::from(*size)]));
+        Bundle {
+            entry: "fuzz".to_owned(),
+            linux: Blob::hash("/vmlinuz", self.kernel()),
+            initrds: initrds.collect(),
+            devicetree: None,
+            options: "ro quiet".to_owned(),
+        }
+    }
+}
+
+fn blob() -> Vec<u8> {
+    let mut blob = vec![0x90; 16384];
+    blob[BLOCK_OFFSET..BLOCK_OFFSET + BLOCK_SIZE].copy_from_slice(&Block::TEMPLATE.to_bytes());
+    blob
+}
+
+fuzz_target!(|input: Input| {
+    let arch = if input.arm { Arch::Aarch64 } else { Arch::X86_64 };
+    let policy = Policy { mode: Mode::Open, ring: None, role: Role::Boot, arch };
+    let evidence = Evidence { manifest: None, signature: None };
+    let attested = check_manifest(&policy, "fuzz", evidence).expect("open mode");
+    let bundle = verify(&attested, input.bundle()).expect("open mode");
+    let Ok(unpacked) = unpack(&bundle.get().linux.bytes, &Limits { output: 1 << 20 }) else {
+        return;
+    };
+    let facts =
+        Facts { arch, kexec_file_load: true, kexec_load: true, lockdown: None, devicetree: false };
+    let request = Request::Only(Engine::Segments);
+    let machine = input.machine();
+    match plan::make(request, &facts, &unpacked, &bundle, &machine, &blob()) {
+        Ok(plan) => assert_eq!(plan.validate(&machine), Ok(())),
+        // The one rule that depends on how much memory there is.
+        Err(Error::Invalid(Invalid::TooBig { .. })) => {}
+        Err(Error::Invalid(broken)) => panic!("{broken}"),
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+});
