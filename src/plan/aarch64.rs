@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use crate::addr::{Range, align_down};
+use crate::addr::{Range, align_down, align_up};
 use crate::fdt::{Chosen, Fdt};
 use crate::image::Arm64Image;
 
@@ -38,7 +38,8 @@ pub(super) fn lay_out<'a>(
     check_lpi_tables(&running, board.cmdline.as_deref(), job.cmdline)?;
     let tree = device_tree(running, job.devicetree)?;
 
-    let kernel = place_kernel(image, space)?;
+    let window = place_kernel(image, space)?;
+    let kernel = declared(image, machine, window);
     let initrd = job.initrd.map(|initrd| place_initrd(initrd, kernel, space)).transpose()?;
     let initrd_bytes = initrd.as_ref().map(Placed::bytes);
     let seeds = machine.seeds.as_ref();
@@ -62,6 +63,7 @@ pub(super) fn lay_out<'a>(
         conduit: conduit.unwrap_or(purgatory::Conduit::None),
         segments,
         checks,
+        windows: vec![window],
         maps: Vec::new(),
     })
 }
@@ -102,6 +104,14 @@ fn place_kernel(image: &Arm64Image<'_>, space: &mut Space) -> Result<Range, NoRo
         offset: image.text_offset(),
         within: ANYWHERE,
     })
+}
+
+/// What is declared of the image's memory: whole pages over the file's bytes.
+/// The kernel clears the rest itself.
+fn declared(image: &Arm64Image<'_>, machine: &Machine, window: Range) -> Range {
+    let size = align_up(image.file().len() as u64, machine.page_size);
+    let bytes = size.and_then(|size| Range::with_len(window.start(), size));
+    bytes.filter(|bytes| window.contains(*bytes)).unwrap_or(window)
 }
 
 fn place_initrd<'a>(

@@ -134,7 +134,7 @@ pub(crate) mod testing {
 
     pub(crate) const SEEDS: Seeds = Seeds { kaslr: [0xa5; 8], rng: [0x5a; 128] };
 
-    fn pc(map: &str, firmware_map: &str) -> Machine {
+    pub(crate) fn pc(map: &str, firmware_map: &str) -> Machine {
         let boot_params = include_bytes!("../../tests/data/q35/boot_params").to_vec();
         Machine {
             page_size: 4096,
@@ -163,22 +163,26 @@ pub(crate) mod testing {
         pc(Q35_6G, Q35_6G_MEMMAP)
     }
 
-    pub(crate) fn virt() -> Machine {
+    pub(crate) fn board(map: &str, fdt: Vec<u8>) -> Machine {
         Machine {
             page_size: 4096,
-            total_ram: iomem(VIRT).ram().iter().map(|range| range.len()).sum(),
-            free: iomem(VIRT).free(4096),
+            total_ram: iomem(map).ram().iter().map(|range| range.len()).sum(),
+            free: iomem(map).free(4096),
             seeds: Some(SEEDS),
             uart: Uart::Pl011 { address: 0x900_0000 },
             sha_instructions: true,
             keep_page_tables: false,
             platform: Platform::Board(Board {
-                fdt: crate::fdt::testing::virt(),
+                fdt,
                 rebuilt: false,
                 cmdline: None,
                 acpi_conduit: None,
             }),
         }
+    }
+
+    pub(crate) fn virt() -> Machine {
+        board(VIRT, crate::fdt::testing::virt())
     }
 }
 

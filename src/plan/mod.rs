@@ -85,6 +85,9 @@ pub struct Plan<'a> {
     pub argument: u64,
     /// What kexec_load is given. Empty with [`Engine::File`].
     pub segments: Vec<Segment<'a>>,
+    /// Memory that the next kernel takes for itself before it reads any map:
+    /// nothing else may lie there, whether it is declared or not.
+    pub windows: Vec<Range>,
     /// What the purgatory checks. Empty with [`Engine::File`].
     pub checks: Vec<Check>,
     /// The next kernel's command line.
@@ -139,6 +142,8 @@ struct Layout<'a> {
     conduit: Conduit,
     segments: Vec<Segment<'a>>,
     checks: Vec<Check>,
+    /// Memory that the next kernel takes for itself, its segment included.
+    windows: Vec<Range>,
     /// Memory besides the segments that the next kernel's first instructions
     /// touch, before it has page tables of its own.
     maps: Vec<Mapping>,
@@ -173,6 +178,7 @@ pub fn make<'a, B: AsRef<[u8]>>(
         kernel_entry: 0,
         argument: 0,
         segments: Vec::new(),
+        windows: Vec::new(),
         checks: Vec::new(),
         cmdline: bundle.options.clone(),
         warnings: warnings(kernel, machine),
@@ -264,7 +270,7 @@ impl<'a> Plan<'a> {
             (Kernel::Arm64Image(image), Platform::Board(board)) => {
                 aarch64::lay_out(image, (machine, board), job, &mut space)
             }
-            (Kernel::Vmlinux(_), Platform::Pc(_)) => Err(Error::Vmlinux),
+            (Kernel::Vmlinux(_), _) => Err(Error::Vmlinux),
             _ => Err(Error::Arch { kernel: kernel.arch(), machine: machine.arch() }),
         }?;
         let purgatory = purgatory_segment::place(&mut layout, machine, blob, &mut space)?;
@@ -273,10 +279,13 @@ impl<'a> Plan<'a> {
         self.argument = layout.argument;
         self.segments = layout.segments;
         self.segments.push(purgatory);
+        self.windows = layout.windows;
         self.checks = layout.checks;
         Ok(())
     }
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

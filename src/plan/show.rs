@@ -50,6 +50,7 @@ impl fmt::Display for Plan<'_> {
         for segment in &self.segments {
             writeln!(f, "segment {segment}, sha256:{}", segment.digest())?;
         }
+        self.windows.iter().try_for_each(|window| writeln!(f, "window  {window}"))?;
         self.checks.iter().try_for_each(|check| writeln!(f, "check   {check}"))?;
         self.warnings.iter().try_for_each(|warning| writeln!(f, "warning: {warning}"))?;
         if self.engine == Engine::Segments {

@@ -11,7 +11,6 @@ use super::*;
 use crate::bundle::Blob;
 use crate::image::testing::unpacked;
 use crate::image::{arm64, bzimage};
-use crate::memmap::E820Entry;
 use crate::trust::verify::{Evidence, Mode, Policy, Role, check_manifest, verify};
 
 const FACTS: Facts = Facts::plain();
@@ -25,7 +24,7 @@ fn blob() -> Vec<u8> {
     blob
 }
 
-fn bundle(linux: Vec<u8>, initrds: &[&[u8]]) -> Bundle<Vec<u8>> {
+pub(super) fn bundle(linux: Vec<u8>, initrds: &[&[u8]]) -> Bundle<Vec<u8>> {
     Bundle {
         entry: "debian".to_owned(),
         linux: Blob::hash("/vmlinuz", linux),
@@ -36,19 +35,22 @@ fn bundle(linux: Vec<u8>, initrds: &[&[u8]]) -> Bundle<Vec<u8>> {
 }
 
 /// As open mode takes an entry that nobody signed.
-fn verified(bundle: Bundle<Vec<u8>>) -> Verified<Bundle<Vec<u8>>> {
+pub(super) fn verified(bundle: Bundle<Vec<u8>>) -> Verified<Bundle<Vec<u8>>> {
     let policy = Policy { mode: Mode::Open, ring: None, role: Role::Boot, arch: Arch::X86_64 };
     let evidence = Evidence { manifest: None, signature: None };
     verify(&check_manifest(&policy, &bundle.entry, evidence).unwrap(), bundle).unwrap()
 }
 
 /// The plan outlives what a test holds: it leaks a kernel's few fields.
-fn plan<'a>(bundle: &'a Verified<Bundle<Vec<u8>>>, machine: &Machine) -> Result<Plan<'a>, Error> {
+pub(super) fn plan<'a>(
+    bundle: &'a Verified<Bundle<Vec<u8>>>,
+    machine: &Machine,
+) -> Result<Plan<'a>, Error> {
     let unpacked = Box::leak(Box::new(unpacked(&bundle.linux.bytes)));
     make(SEGMENTS, &FACTS, unpacked, bundle, machine, &blob())
 }
 
-fn segment<'a, 'b>(plan: &'b Plan<'a>, name: &str) -> &'b Segment<'a> {
+pub(super) fn segment<'a, 'b>(plan: &'b Plan<'a>, name: &str) -> &'b Segment<'a> {
     plan.segments.iter().find(|segment| segment.name == name).unwrap()
 }
 
@@ -65,7 +67,7 @@ fn loaded<'b>(plan: &'b Plan<'_>, range: Range) -> &'b [u8] {
     &segment.bytes[start..start + usize::try_from(range.len()).unwrap()]
 }
 
-fn assert_every_check_holds(plan: &Plan<'_>) {
+pub(super) fn assert_every_check_holds(plan: &Plan<'_>) {
     for check in &plan.checks {
         let parts: Vec<_> = check.regions.iter().map(|region| loaded(plan, *region)).collect();
         assert_eq!(Digest::of(&parts.concat()), check.digest, "{}", check.name);
@@ -479,121 +481,17 @@ fn validation_names_the_broken_rule() {
     assert_eq!(broken(&|plan| plan.entry = 1), entry);
     let region = "the linux is checked at 0x1002000..0x1002001, where nothing is loaded";
     assert_eq!(broken(&|plan| plan.checks[0].regions = vec![at(0x100_2000, 0x100_2001)]), region);
+    let window = "the kernel would take 0x3ff00000..0x40000000 for itself, which is not free";
+    assert_eq!(broken(&|plan| plan.windows = vec![at(0x3ff0_0000, 0x4000_0000)]), window);
+    let window = "the purgatory lies in 0x30000000..0x3ffe0000, which the kernel takes for itself";
+    assert_eq!(
+        broken(&|plan| {
+            plan.windows = vec![at(0x3000_0000, 0x3ffe_0000)];
+            plan.segments.retain(|segment| ["kernel", "purgatory"].contains(&segment.name));
+        }),
+        window
+    );
     let count = "17 segments, but kexec_load takes 1 to 16";
     assert_eq!(broken(&|plan| plan.segments.resize(17, plan.segments[0].clone())), count);
     assert_eq!(broken(&|plan| plan.segments.clear()), "0 segments, but kexec_load takes 1 to 16");
-}
-
-/// xorshift64: the same numbers on every run.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
-    }
-
-    /// Up to twelve ranges of all sizes, with gaps, from a random start.
-    fn memory(&mut self, page: u64) -> Vec<Range> {
-        let mut at = self.below(1 << 33) / page * page;
-        let mut ranges = Vec::new();
-        for _ in 0..=self.below(12) {
-            let (gap, shift) = (self.below(1 << 24), self.below(14));
-            let size = (page + self.below(1 << 28 >> shift)) / page * page;
-            at += gap / page * page;
-            ranges.push(Range::with_len(at, size).unwrap());
-            at += size;
-        }
-        ranges
-    }
-}
-
-fn assert_well_placed(plan: &Plan<'_>, free: &[Range], page: u64) {
-    for (index, segment) in plan.segments.iter().enumerate() {
-        let range = segment.range;
-        assert!(range.start() % page == 0 && range.len() % page == 0 && !range.is_empty());
-        assert!(free.iter().any(|free| free.contains(range)), "{segment} outside {free:?}");
-        assert!(segment.bytes.len() as u64 <= range.len());
-        for other in &plan.segments[..index] {
-            assert!(
-                range.end() <= other.range.start() || other.range.end() <= range.start(),
-                "{segment} over {other}"
-            );
-        }
-    }
-}
-
-/// Plans on many random memories. A plan must be sound; without one, there must
-/// have been no room for what is named. Gives how many plans there were.
-fn plan_on_random_memories(
-    linux: Vec<u8>,
-    machine: &Machine,
-    page: u64,
-    check: impl Fn(&Plan<'_>, &[Range]),
-) -> usize {
-    let mut random = Random(0x2545_f491_4f6c_dd1d);
-    let mut plans = 0;
-    for _ in 0..2000 {
-        let initrd = vec![7; usize::try_from(random.below(1 << 16)).unwrap()];
-        let bundle = verified(bundle(linux.clone(), &[&initrd, b"second"]));
-        let free = random.memory(page);
-        let mut machine = Machine { page_size: page, total_ram: u64::MAX, ..machine.clone() };
-        if let Platform::Pc(pc) = &mut machine.platform {
-            pc.firmware_map = free.iter().map(|&range| E820Entry { range, kind: 1 }).collect();
-        }
-        machine.free = free.clone();
-        match plan(&bundle, &machine) {
-            Ok(plan) => {
-                plans += 1;
-                assert_well_placed(&plan, &free, page);
-                check(&plan, &free);
-            }
-            Err(Error::NoRoom(NoRoom { name: "kernel", size, longest })) => {
-                assert!(longest < size + (4 << 20), "{size} bytes in {free:?}");
-            }
-            Err(Error::NoRoom(NoRoom { longest, .. })) => assert!(longest < 4 << 20, "{free:?}"),
-            Err(error) => panic!("{error}"),
-        }
-    }
-    plans
-}
-
-#[test]
-fn on_any_pc_segments_are_disjoint_aligned_and_in_free_memory() {
-    let plans = plan_on_random_memories(bzimage::testing::small(), &q35(), 4096, |plan, free| {
-        let kernel = segment(plan, "kernel").range;
-        assert!(kernel.start().is_multiple_of(2 << 20) && kernel.start() >= 16 << 20);
-        let window = Range::with_len(kernel.start(), 0x3f9_8000 + (2 << 20)).unwrap();
-        assert!(free.iter().any(|free| free.contains(window)));
-        for other in plan.segments.iter().filter(|segment| segment.name != "kernel") {
-            assert!(!window.overlaps(other.range), "{other} in {window}");
-        }
-        assert!(segment(plan, "initrd").range.start() >= 16 << 20);
-        assert_every_check_holds(plan);
-    });
-    assert!((500..2000).contains(&plans), "{plans} of 2000 memories had room");
-}
-
-#[test]
-fn on_any_board_segments_are_disjoint_aligned_and_in_free_memory() {
-    let mut linux = arm64::testing::small();
-    linux[8..16].copy_from_slice(&0x8_0000_u64.to_le_bytes());
-    for page in [4096, 65536] {
-        let plans = plan_on_random_memories(linux.clone(), &virt(), page, |plan, _| {
-            let kernel = segment(plan, "kernel").range;
-            assert_eq!(kernel.start() % (2 << 20), 0x8_0000);
-            let (initrd, params) = (segment(plan, "initrd").range, segment(plan, "params").range);
-            let window = kernel.start() >> 30 << 30;
-            assert!(window <= initrd.start() && initrd.end() <= window + (32 << 30));
-            assert_eq!(params.start() >> 21, (params.end() - 1) >> 21);
-            assert_every_check_holds(plan);
-        });
-        assert!((500..2000).contains(&plans), "{plans} of 2000 memories had room");
-    }
 }

@@ -9,8 +9,9 @@ use crate::addr::Range;
 impl Plan<'_> {
     /// Checks what kexec_load does not: that there are 1 to 16 segments of
     /// whole pages, disjoint, in memory that may be overwritten, at most half
-    /// of all memory; that the entry is in one, and that every checked region
-    /// lies in bytes that are loaded.
+    /// of all memory; that what the kernel takes for itself is such memory too
+    /// and holds no segment but its own; that the entry is in a segment, and
+    /// that every checked region lies in bytes that are loaded.
     ///
     /// # Errors
     /// The first rule that is broken.
@@ -27,8 +28,20 @@ impl Plan<'_> {
         {
             return Err(Invalid::Overlap(low.name, high.name));
         }
+        self.windows.iter().try_for_each(|window| self.validate_window(*window, &available))?;
         self.validate_sizes(machine)?;
         self.validate_targets()
+    }
+
+    fn validate_window(&self, window: Range, available: &[Range]) -> Result<(), Invalid> {
+        if !available.iter().any(|free| free.contains(window)) {
+            return Err(Invalid::WindowNotFree(window));
+        }
+        let others = self.segments.iter().filter(|segment| segment.name != "kernel");
+        match others.into_iter().find(|segment| segment.range.overlaps(window)) {
+            Some(segment) => Err(Invalid::InWindow(segment.name, window)),
+            None => Ok(()),
+        }
     }
 
     fn validate_sizes(&self, machine: &Machine) -> Result<(), Invalid> {
@@ -93,6 +106,10 @@ pub enum Invalid {
     NotFree(&'static str, Range),
     /// Two segments share memory.
     Overlap(&'static str, &'static str),
+    /// The kernel would take memory that may not be overwritten.
+    WindowNotFree(Range),
+    /// A segment lies in the memory that the kernel takes for itself.
+    InWindow(&'static str, Range),
     /// More memory than the kernel lets a load have.
     TooBig {
         /// All segments together.
@@ -118,6 +135,12 @@ impl fmt::Display for Invalid {
                 write!(f, "the {name} at {range} lies in memory that is not free")
             }
             Self::Overlap(low, high) => write!(f, "the {low} and the {high} overlap"),
+            Self::WindowNotFree(window) => {
+                write!(f, "the kernel would take {window} for itself, which is not free")
+            }
+            Self::InWindow(name, window) => {
+                write!(f, "the {name} lies in {window}, which the kernel takes for itself")
+            }
             Self::TooBig { size, limit } => {
                 write!(f, "the segments need {size} bytes, but the running kernel takes at most ")?;
                 write!(f, "{limit}, half of its memory")

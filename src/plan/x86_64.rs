@@ -174,7 +174,15 @@ pub(super) fn lay_out<'a>(
     let mut segments = image.into_segments(window, machine);
     segments.extend(initrd.map(Placed::into_segment));
     segments.push(params.into_segment());
-    Ok(Layout { entry, argument, conduit: purgatory::Conduit::None, segments, checks, maps })
+    Ok(Layout {
+        entry,
+        argument,
+        conduit: purgatory::Conduit::None,
+        segments,
+        checks,
+        windows: vec![window],
+        maps,
+    })
 }
 
 /// What to choose the kernel's place by; `None` if the kernel is to stay where it
