@@ -82,6 +82,24 @@ impl Iomem {
         merge(self.0.iter().filter(|resource| resource.is_ram()).map(|resource| resource.range))
     }
 
+    /// Memory set aside for a crash kernel, ascending: at most two ranges.
+    #[must_use]
+    pub fn crash_kernel(&self) -> Vec<Range> {
+        let mut ranges: Vec<Range> = self.named("Crash kernel").collect();
+        ranges.sort();
+        ranges
+    }
+
+    /// Where the running kernel's code lies.
+    #[must_use]
+    pub fn kernel_code(&self) -> Option<Range> {
+        self.named("Kernel code").next()
+    }
+
+    fn named(&self, name: &str) -> impl Iterator<Item = Range> {
+        self.0.iter().filter(move |resource| resource.name == name).map(|resource| resource.range)
+    }
+
     fn holes(&self) -> impl Iterator<Item = Range> {
         self.0
             .iter()

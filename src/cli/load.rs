@@ -9,7 +9,7 @@ use crate::bundle::{Blob, Bundle};
 use crate::failure::{Failure, Stage};
 use crate::image::{self, Limits, Unpacked};
 use crate::json::{self, Object};
-use crate::plan::{self, Engine, Facts, Machine, Plan, Request, falls_back, meaning_of_load};
+use crate::plan::{self, Engine, Facts, Machine, Plan, Request, Slot, falls_back, meaning_of_load};
 use crate::sys::read::{self, Sealed};
 use crate::sys::sources::Sources;
 use crate::sys::status::Status;
@@ -90,7 +90,11 @@ fn by_the_administrator(bundle: Bundle<Sealed>) -> Result<Verified<Bundle<Sealed
 /// Of a machine that is only described nothing is known about its kernel.
 fn describe(load: &Load, sources: &Sources) -> Result<(Machine, Facts), Failure> {
     let facts = if sources.is_live() { Status::read().facts(load.slot) } else { Facts::plain() };
-    let machine = machine::survey(sources).map_err(|error| Failure::new(Stage::Read, error))?;
+    let unread = |error| Failure::new(Stage::Read, error);
+    let mut machine = machine::survey(sources).map_err(unread)?;
+    if load.slot == Slot::Crash {
+        machine.crash = Some(machine::crash(sources).map_err(unread)?);
+    }
     Ok((machine, facts))
 }
 

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use crate::addr::{Range, align_down, align_up};
-use crate::fdt::{Chosen, Fdt};
+use crate::fdt::{Chosen, CrashMemory, Fdt};
 use crate::image::Arm64Image;
 
 use super::initrd::{Initrd, Placed};
@@ -27,7 +27,7 @@ const ANYWHERE: Range = span(1, u64::MAX);
 pub(super) fn lay_out<'a>(
     image: &Arm64Image<'a>,
     (machine, board): (&Machine, &Board),
-    job: Job<'a>,
+    job: Job<'a, '_>,
     space: &mut Space,
 ) -> Result<Layout<'a>, Error> {
     if image.text_offset().checked_rem(machine.page_size) != Some(0) {
@@ -35,7 +35,10 @@ pub(super) fn lay_out<'a>(
     }
     let running = Fdt::parse(&board.fdt)?;
     let conduit = running.psci_conduit().or(board.acpi_conduit);
-    check_lpi_tables(&running, board.cmdline.as_deref(), job.cmdline)?;
+    // A crash kernel does not use the memory that the tables lie in.
+    if job.crash.is_none() {
+        check_lpi_tables(&running, board.cmdline.as_deref(), job.cmdline)?;
+    }
     let tree = device_tree(running, job.devicetree)?;
 
     let window = place_kernel(image, space)?;
@@ -43,7 +46,9 @@ pub(super) fn lay_out<'a>(
     let initrd = job.initrd.map(|initrd| place_initrd(initrd, kernel, space)).transpose()?;
     let initrd_bytes = initrd.as_ref().map(Placed::bytes);
     let seeds = machine.seeds.as_ref();
-    let chosen = Chosen { bootargs: job.cmdline, initrd: initrd_bytes, seeds, crash: None };
+    let usable = job.crash.map(|(crash, _)| crash.usable()).unwrap_or_default();
+    let crash = job.crash.map(|(_, elfcorehdr)| CrashMemory { elfcorehdr, usable: &usable });
+    let chosen = Chosen { bootargs: job.cmdline, initrd: initrd_bytes, seeds, crash };
     let fdt = tree.hand_over(&chosen)?;
     let params = place_fdt(&fdt, space)?;
 

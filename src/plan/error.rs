@@ -44,6 +44,8 @@ pub enum Error {
     BootParams(usize),
     /// An arm64 image whose `text_offset` is no multiple of the page size.
     TextOffset(u64),
+    /// A crash kernel is wanted, and there is nowhere to put it.
+    NoCrashMemory,
     /// The interrupt controller has tables in memory, nobody knows where.
     LpiTables,
     /// The device tree cannot be handed over.
@@ -125,6 +127,10 @@ impl fmt::Display for Error {
                     "the arm64 Image wants to lie {offset:#x} bytes into a block, not at a page"
                 )
             }
+            Self::NoCrashMemory => f.write_str(
+                "no memory is set aside for a crash kernel: start the running kernel with \
+                 crashkernel=256M or more",
+            ),
             Self::LpiTables => write!(
                 f,
                 "the interrupt controller uses tables in memory (GICv3 LPIs) that the next kernel \

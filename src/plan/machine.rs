@@ -1,5 +1,7 @@
 //! What a plan must know about the machine it is made on.
 
+use std::borrow::Cow;
+
 use purgatory::{Conduit, Uart};
 
 use crate::addr::Range;
@@ -8,6 +10,7 @@ use crate::efi;
 use crate::fdt::Seeds;
 use crate::memmap::{self, E820_ACPI, E820_NVS, E820_RAM, E820Entry};
 
+use super::crash::Crash;
 use super::span;
 
 /// x86 firmware, bootloaders and the kernel's own trampolines live below here.
@@ -36,6 +39,8 @@ pub struct Machine {
     pub keep_page_tables: bool,
     /// What depends on the architecture.
     pub platform: Platform,
+    /// Only where a crash kernel is planned: what it must be told.
+    pub crash: Option<Crash>,
 }
 
 /// What is handed from kernel to kernel, by architecture.
@@ -89,9 +94,13 @@ impl Machine {
         }
     }
 
-    /// Memory that segments may lie in: free, and known to the next kernel.
+    /// Memory that segments may lie in: free, and known to the next kernel. A
+    /// crash kernel's lie in what was set aside for it.
     #[must_use]
     pub fn available(&self) -> Vec<Range> {
+        if let Some(crash) = &self.crash {
+            return self.in_pages(&Vec::from_iter(crash.region()));
+        }
         match &self.platform {
             Platform::Board(_) => self.free.clone(),
             Platform::Pc(pc) => self.in_pages(&memmap::intersect(&self.free, &pc.ram())),
@@ -106,6 +115,17 @@ impl Machine {
 }
 
 impl Pc {
+    /// The same machine as a crash kernel is told of it, if it is for one.
+    pub(super) fn as_told(&self, crash: Option<(&Crash, Range)>) -> Cow<'_, Self> {
+        match crash {
+            None => Cow::Borrowed(self),
+            Some((crash, header)) => {
+                let firmware_map = crash.memory_map(&self.firmware_map, header);
+                Cow::Owned(Self { firmware_map, ..self.clone() })
+            }
+        }
+    }
+
     /// What the firmware left for kernels to read: ACPI's memory, and as much as
     /// anybody looks at where these tables start, within what the map says is
     /// memory of one kind.
@@ -144,6 +164,7 @@ pub(crate) mod testing {
             uart: Uart::Port8250 { port: 0x3f8 },
             sha_instructions: true,
             keep_page_tables: false,
+            crash: None,
             platform: Platform::Pc(Pc {
                 firmware_map: memmap(firmware_map),
                 boot_params,
@@ -172,6 +193,7 @@ pub(crate) mod testing {
             uart: Uart::Pl011 { address: 0x900_0000 },
             sha_instructions: true,
             keep_page_tables: false,
+            crash: None,
             platform: Platform::Board(Board {
                 fdt,
                 rebuilt: false,

@@ -9,6 +9,7 @@
 
 mod aarch64;
 mod boot_params;
+mod crash;
 mod engine;
 mod errno;
 mod error;
@@ -31,6 +32,7 @@ use crate::bundle::{Bundle, Digest};
 use crate::image::{Kernel, Unpacked};
 use crate::trust::verify::Verified;
 
+pub use crash::{Crash, View};
 pub use engine::{
     Engine, Error as EngineError, Facts, Lockdown, Request, Slot, choose_engine, falls_back,
 };
@@ -41,6 +43,7 @@ pub use machine::{Board, Machine, Pc, Platform};
 pub use space::NoRoom;
 pub use validate::Invalid;
 
+use crash::ElfHeader;
 use paging::Mapping;
 use space::Space;
 
@@ -127,11 +130,13 @@ impl Check {
 }
 
 /// What a planner needs from the bundle.
-struct Job<'a> {
-    cmdline: &'a str,
+struct Job<'a, 'b> {
+    cmdline: &'b str,
     linux: Digest,
     initrd: Option<Initrd<'a>>,
     devicetree: Option<&'a [u8]>,
+    /// For a crash kernel: what it must be told, and where the ELF header lies.
+    crash: Option<(&'b Crash, Range)>,
 }
 
 /// What a planner decides.
@@ -197,13 +202,20 @@ fn check_bundle<B: AsRef<[u8]>>(
     bundle: &Bundle<B>,
     machine: &Machine,
 ) -> Result<(), Error> {
+    if machine.crash.as_ref().is_some_and(|crash| crash.region().is_none()) {
+        return Err(Error::NoCrashMemory);
+    }
     if kernel.arch() != machine.arch() {
         return Err(Error::Arch { kernel: kernel.arch(), machine: machine.arch() });
     }
     if bundle.options.contains('\0') {
         return Err(Error::CmdlineNul);
     }
-    let (size, limit) = (bundle.options.len() as u64, cmdline_limit(engine, kernel));
+    check_cmdline(engine, kernel, &bundle.options)
+}
+
+fn check_cmdline(engine: Engine, kernel: &Kernel<'_>, cmdline: &str) -> Result<(), Error> {
+    let (size, limit) = (cmdline.len() as u64, cmdline_limit(engine, kernel));
     if size > limit { Err(Error::Cmdline { size, limit, engine }) } else { Ok(()) }
 }
 
@@ -226,7 +238,9 @@ fn cmdline_limit(engine: Engine, kernel: &Kernel<'_>) -> u64 {
 }
 
 fn warnings(kernel: &Kernel<'_>, machine: &Machine) -> Vec<String> {
-    [other_page_size(kernel, machine), rebuilt_tree(machine)].into_iter().flatten().collect()
+    let crash = machine.crash.as_ref().and_then(Crash::warning).map(str::to_owned);
+    let list = [other_page_size(kernel, machine), rebuilt_tree(machine), crash];
+    list.into_iter().flatten().collect()
 }
 
 fn other_page_size(kernel: &Kernel<'_>, machine: &Machine) -> Option<String> {
@@ -255,17 +269,26 @@ impl<'a> Plan<'a> {
         machine: &Machine,
         blob: &[u8],
     ) -> Result<(), Error> {
+        let mut space = Space::new(machine.available(), machine.page_size);
+        let crash = machine.crash.as_ref();
+        let header =
+            crash.map(|crash| ElfHeader::place(crash, self.arch, &mut space)).transpose()?;
+        if let Some(header) = &header {
+            self.cmdline = header.tell(&bundle.options, self.arch);
+            check_cmdline(self.engine, kernel, &self.cmdline)?;
+        }
         let job = Job {
-            cmdline: &bundle.options,
+            cmdline: &self.cmdline,
             linux,
             initrd: join(&bundle.initrds),
             devicetree: bundle.devicetree.as_ref().map(|blob| blob.bytes.as_ref()),
+            crash: crash.zip(header.as_ref().map(ElfHeader::range)),
         };
-        let mut space = Space::new(machine.available(), machine.page_size);
         let mut layout = match (kernel, &machine.platform) {
             (Kernel::Bzimage(image), Platform::Pc(pc)) => {
                 let image = x86_64::Image::of_bzimage(image, job.linux, pc);
-                x86_64::lay_out(image, (machine, pc), job, &mut space)
+                let told = pc.as_told(job.crash);
+                x86_64::lay_out(image, (machine, &told), job, &mut space)
             }
             (Kernel::Arm64Image(image), Platform::Board(board)) => {
                 aarch64::lay_out(image, (machine, board), job, &mut space)
@@ -273,6 +296,8 @@ impl<'a> Plan<'a> {
             (Kernel::Vmlinux(_), _) => Err(Error::Vmlinux),
             _ => Err(Error::Arch { kernel: kernel.arch(), machine: machine.arch() }),
         }?;
+        layout.checks.extend(header.as_ref().map(ElfHeader::check));
+        layout.segments.extend(header.map(ElfHeader::into_segment));
         let purgatory = purgatory_segment::place(&mut layout, machine, blob, &mut space)?;
         self.entry = purgatory.range.start();
         self.kernel_entry = layout.entry;

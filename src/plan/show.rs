@@ -74,6 +74,9 @@ impl Plan<'_> {
         out.array("checks", |list| {
             self.checks.iter().for_each(|one| list.object(|out| one.write_json(out)));
         });
+        out.array("windows", |list| {
+            self.windows.iter().for_each(|one| list.object(|out| write_range(*one, out)));
+        });
         let placed = |address| (self.engine == Engine::Segments).then_some(address);
         out.maybe_number("entry", placed(self.entry));
         out.maybe_number("kernel_entry", placed(self.kernel_entry));

@@ -256,6 +256,105 @@ fn a_device_tree_that_had_to_be_rebuilt_is_a_warning() {
     );
 }
 
+fn crash_machines() -> [(Vec<u8>, Machine); 2] {
+    let memmap = include_str!("../../tests/data/q35-crash/memmap");
+    let mut fdt = include_bytes!("../../tests/data/virt-crash/fdt").to_vec();
+    fdt.resize(1 << 20, 0);
+    let pc = machine::testing::pc(crash::testing::Q35_IOMEM, memmap);
+    let board = machine::testing::board(crash::testing::VIRT_IOMEM, fdt);
+    [
+        (bzimage::testing::small(), Machine { crash: Some(crash::testing::q35()), ..pc }),
+        (arm64::testing::small(), Machine { crash: Some(crash::testing::virt()), ..board }),
+    ]
+}
+
+#[test]
+fn a_crash_kernel_lies_wholly_in_the_memory_set_aside_for_it() {
+    for (linux, machine) in crash_machines() {
+        let region = machine.crash.as_ref().and_then(Crash::region).unwrap();
+        let bundle = verified(bundle(linux, &[&[7; 5001]]));
+        let plan = plan(&bundle, &machine).unwrap();
+        let names: Vec<_> = plan.segments.iter().map(|segment| segment.name).collect();
+        assert_eq!(names, ["kernel", "initrd", "params", "elfcorehdr", "purgatory"]);
+        assert!(plan.segments.iter().all(|segment| region.contains(segment.range)));
+        assert!(plan.windows.iter().all(|window| region.contains(*window)));
+        assert!(plan.checks.iter().any(|check| check.name == "elfcorehdr"));
+        assert_every_check_holds(&plan);
+    }
+}
+
+#[test]
+fn a_crash_kernel_is_told_where_to_look_and_what_it_may_use() {
+    let [(pc, pc_machine), (board, board_machine)] = crash_machines();
+    let pc = verified(bundle(pc, &[]));
+    let pc = plan(&pc, &pc_machine).unwrap();
+    let header = segment(&pc, "elfcorehdr").range;
+    let expected = format!("root=LABEL=root ro quiet elfcorehdr={:#x}", header.start());
+    assert_eq!(pc.cmdline, expected);
+    let params = &segment(&pc, "params").bytes;
+    let holds = |text: &str| params.windows(text.len()).any(|part| part == text.as_bytes());
+    assert!(holds(&format!("{expected}\0")));
+    let map: Vec<_> = params[0x2d0..][..20 * usize::from(params[0x1e8])].chunks(20).collect();
+    let number = |at: &[u8]| u64::from_le_bytes(at.try_into().unwrap());
+    let ram: Vec<_> = map
+        .iter()
+        .filter(|entry| entry[16] == 1)
+        .map(|entry| (number(&entry[..8]), number(&entry[8..16])))
+        .collect();
+    let end = 0x7f00_0000;
+    assert_eq!(
+        ram,
+        [
+            (0, 0x9_fc00),
+            (0x6f00_0000, header.start() - 0x6f00_0000),
+            (header.end(), end - header.end())
+        ][..if header.end() == end { 2 } else { 3 }]
+    );
+
+    let board = verified(bundle(board, &[]));
+    let board = plan(&board, &board_machine).unwrap();
+    assert_eq!(board.cmdline, "root=LABEL=root ro quiet");
+    let fdt = dtoolkit::fdt::Fdt::new(&segment(&board, "params").bytes).unwrap();
+    let chosen = fdt.find_node("/chosen").unwrap();
+    let header = segment(&board, "elfcorehdr").range;
+    let value = |name| {
+        use dtoolkit::{Node as _, Property as _};
+        let property = chosen.property(name).unwrap();
+        property
+            .value()
+            .chunks(8)
+            .map(|part| u64::from_be_bytes(part.try_into().unwrap()))
+            .collect()
+    };
+    let (place, usable): (Vec<u64>, Vec<u64>) =
+        (value("linux,elfcorehdr"), value("linux,usable-memory-range"));
+    assert_eq!(place, [header.start(), header.len()]);
+    assert_eq!(usable, [0xa9a0_0000, 0x1000_0000]);
+}
+
+#[test]
+fn without_memory_set_aside_there_is_no_crash_kernel() {
+    for (linux, mut machine) in crash_machines() {
+        machine.crash.as_mut().unwrap().reserved.clear();
+        assert_eq!(
+            plan(&verified(bundle(linux, &[])), &machine).unwrap_err().to_string(),
+            "no memory is set aside for a crash kernel: start the running kernel with \
+             crashkernel=256M or more"
+        );
+    }
+}
+
+#[test]
+fn a_command_line_with_no_room_for_a_crash_kernels_word_is_refused() {
+    let [(linux, machine), _] = crash_machines();
+    let mut bundle = bundle(linux, &[]);
+    for (size, fits) in [(2047 - 22, true), (2047 - 21, false)] {
+        bundle.options = "x".repeat(size);
+        let bundle = verified(bundle.clone());
+        assert_eq!(plan(&bundle, &machine).is_ok(), fits, "{size}");
+    }
+}
+
 #[test]
 fn with_kexec_file_load_the_plan_has_no_segments() {
     let bundle = verified(bundle(bzimage::testing::small(), &[b"initrd"]));

@@ -90,7 +90,7 @@ impl<'a> Image<'a> {
         }
     }
 
-    fn check(&self, pc: &Pc, job: &Job<'_>) -> Result<(), Error> {
+    fn check(&self, pc: &Pc, job: &Job<'_, '_>) -> Result<(), Error> {
         if job.devicetree.is_some() {
             return Err(Error::Devicetree);
         }
@@ -147,7 +147,7 @@ impl<'a> Image<'a> {
 pub(super) fn lay_out<'a>(
     image: Image<'a>,
     (machine, pc): (&Machine, &Pc),
-    job: Job<'a>,
+    job: Job<'a, '_>,
     space: &mut Space,
 ) -> Result<Layout<'a>, Error> {
     image.check(pc, &job)?;

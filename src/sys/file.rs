@@ -30,12 +30,20 @@ pub fn read_bytes(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
 ///
 /// # Errors
 /// The errno, with the file's name.
-pub fn read_start(path: impl AsRef<Path>, limit: u64) -> Result<String, Error> {
-    let path = path.as_ref();
+pub fn read_first(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|file| file.take(limit).read_to_end(&mut bytes))
         .map_err(|source| Error::new(path.display().to_string(), source))?;
+    Ok(bytes)
+}
+
+/// The same of a text file; bytes that are not UTF-8 become U+FFFD.
+///
+/// # Errors
+/// As [`read_first`].
+pub fn read_start(path: impl AsRef<Path>, limit: u64) -> Result<String, Error> {
+    let bytes = read_first(path.as_ref(), limit)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 

@@ -12,11 +12,12 @@ use purgatory::{Conduit, Uart};
 
 use super::sources::Sources;
 use super::{Error, file};
+use crate::addr::Range;
 use crate::arch::Arch;
 use crate::efi::{Region, Runtime, Systab};
 use crate::fdt::{Live, Seeds};
 use crate::memmap::{self, E820Entry, Iomem};
-use crate::plan::{Board, Machine, Pc, Platform};
+use crate::plan::{Board, Crash, Machine, Pc, Platform, View};
 
 /// The blob that build.rs made for this architecture.
 pub const PURGATORY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/purgatory.bin"));
@@ -47,6 +48,12 @@ const NO_BOOT_PARAMS: usize = 4096;
 /// comes out the same every time.
 const NO_SEEDS: Seeds = Seeds { kaslr: [0; 8], rng: [0; 128] };
 
+const CPUS: &str = "/sys/devices/system/cpu";
+const VMCOREINFO: &str = "/sys/kernel/vmcoreinfo";
+const KCORE: &str = "/proc/kcore";
+/// Bytes of /proc/kcore that surely hold its program headers, on any machine
+/// with fewer than 140 pieces of memory. Behind them lies all of memory.
+const KCORE_HEADERS: u64 = 8 << 10;
 const DEVICE_TREE: &str = "/proc/device-tree";
 /// Nodes within nodes, as many as Linux takes.
 const MAX_TREE_DEPTH: usize = 64;
@@ -104,11 +111,46 @@ pub fn survey(sources: &Sources) -> Result<Machine, Error> {
         uart: if sources.is_live() { uart() } else { Uart::None },
         sha_instructions: has_sha_instructions(sources.arch, &cpu),
         keep_page_tables: has_encrypted_memory(&cpu),
+        crash: None,
         platform: match sources.arch {
             Arch::X86_64 => Platform::Pc(pc(sources, &iomem, &cpu)?),
             Arch::Aarch64 => Platform::Board(board(sources)?),
         },
     })
+}
+
+/// What a crash kernel must be told. What the running kernel does not show is
+/// missing from a dump, but no reason to have none.
+///
+/// # Errors
+/// /proc/iomem cannot be read.
+pub fn crash(sources: &Sources) -> Result<Crash, Error> {
+    let iomem = iomem(sources)?;
+    let cpus = sources.names(CPUS).unwrap_or_default();
+    Ok(Crash {
+        reserved: iomem.crash_kernel(),
+        ram: iomem.ram(),
+        code: iomem.kernel_code(),
+        notes: cpus.iter().filter_map(|cpu| crash_notes(sources, cpu)).collect(),
+        vmcoreinfo: sources.read_line(VMCOREINFO).ok().as_deref().and_then(vmcoreinfo),
+        views: sources
+            .read_first(KCORE, KCORE_HEADERS)
+            .map_or(vec![], |start| View::of_kcore(&start)),
+    })
+}
+
+/// Address in hexadecimal, size in decimal.
+fn crash_notes(sources: &Sources, cpu: &str) -> Option<Range> {
+    let line = |name: &str| sources.read_line(&format!("{CPUS}/{cpu}/{name}")).ok();
+    let start = u64::from_str_radix(&line("crash_notes")?, 16).ok()?;
+    Range::with_len(start, line("crash_notes_size")?.parse().ok()?)
+}
+
+/// Address with 0x, size in hexadecimal without.
+fn vmcoreinfo(line: &str) -> Option<Range> {
+    let (start, size) = line.split_once(' ')?;
+    let start = u64::from_str_radix(start.strip_prefix("0x")?, 16).ok()?;
+    Range::with_len(start, u64::from_str_radix(size, 16).ok()?)
 }
 
 fn unreadable(path: &str, error: impl core::error::Error) -> Error {
@@ -338,6 +380,21 @@ mod tests {
         assert_eq!((board.rebuilt, fdt.psci_conduit()), (true, Some(Conduit::Smc)));
         let missing = super::board(&sources("/nowhere")).unwrap_err();
         assert_eq!(missing.what, FDT);
+        std::fs::remove_dir_all(files).unwrap();
+    }
+
+    #[test]
+    fn the_places_of_a_crashs_notes_are_read_in_the_kernels_own_number_formats() {
+        let range = Range::with_len(0x120_2000, 0x1024);
+        assert_eq!(vmcoreinfo("0x0000000001202000 1024"), range);
+        assert_eq!(["1202000 1024", "0x1202000", "0xg 1"].map(vmcoreinfo), [None; 3]);
+        let files = std::env::temp_dir().join(format!("turnout-cpus-{}", std::process::id()));
+        std::fs::create_dir_all(files.join("cpu0")).unwrap();
+        std::fs::write(files.join("cpu0/crash_notes"), "7fc3a400\n").unwrap();
+        std::fs::write(files.join("cpu0/crash_notes_size"), "368\n").unwrap();
+        let sources = Sources::described(Arch::X86_64, None, vec![(CPUS, files.clone())]);
+        assert_eq!(crash_notes(&sources, "cpu0"), Range::with_len(0x7fc3_a400, 368));
+        assert_eq!(crash_notes(&sources, "cpufreq"), None);
         std::fs::remove_dir_all(files).unwrap();
     }
 

@@ -85,6 +85,14 @@ impl Sources {
         file::read_start(self.resolve(path)?, limit)
     }
 
+    /// As [`file::read_first`].
+    ///
+    /// # Errors
+    /// The errno.
+    pub fn read_first(&self, path: &str, limit: u64) -> Result<Vec<u8>, Error> {
+        file::read_first(&self.resolve(path)?, limit)
+    }
+
     /// As [`file::read_line`].
     ///
     /// # Errors

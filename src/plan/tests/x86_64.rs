@@ -1,6 +1,8 @@
 //! What holds for x86_64 alone: where its kernel may lie, and what moves it.
 
+use super::super::properties::Random;
 use super::*;
+use crate::memmap::E820Entry;
 
 const MIB_2: u64 = 2 << 20;
 /// What the kernel of these tests needs, and its work area behind it.
