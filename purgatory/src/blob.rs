@@ -38,6 +38,10 @@ struct Handover {
 extern "C" fn check() -> Handover {
     let block = arch::block();
     #[cfg(feature = "test-hooks")]
+    if block.probe() {
+        arch::probe(block.uart());
+    }
+    #[cfg(feature = "test-hooks")]
     corrupt(block.corrupt());
     match verify(block, memory) {
         Ok(()) => Handover { entry: block.entry(), arg: block.arg() },
@@ -64,13 +68,13 @@ fn refuse(block: &Block, fault: Fault) -> ! {
     let mut line = Line::begin(block.uart());
     match fault {
         Fault::Mismatch(name) => {
-            line.put(b"SHA-256 of ");
+            line.put(b" SHA-256 of ");
             line.put(name.as_bytes());
             line.put(b" does not match what was loaded");
         }
-        Fault::Block => line.put(b"parameter block is not valid"),
+        Fault::Block => line.put(b" parameter block is not valid"),
     }
-    line.end_with_reset();
+    line.end(b"; resetting");
     arch::reset(block.conduit())
 }
 
@@ -78,8 +82,8 @@ fn refuse(block: &Block, fault: Fault) -> ! {
 fn panic(_: &PanicInfo<'_>) -> ! {
     let block = arch::block();
     let mut line = Line::begin(block.uart());
-    line.put(b"panic");
-    line.end_with_reset();
+    line.put(b" panic");
+    line.end(b"; resetting");
     arch::reset(block.conduit())
 }
 

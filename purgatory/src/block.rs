@@ -18,6 +18,12 @@ pub const VERSION: u32 = 2;
 /// Where the addresses of the [`Roots`] lie in the block, four levels first.
 pub const ROOTS_OFFSET: usize = core::mem::offset_of!(Block, roots);
 
+/// Where the [`Region`]s lie in the block.
+pub const REGIONS_OFFSET: usize = core::mem::offset_of!(Block, regions);
+
+/// Where the block says how many of the regions are in use, in 32 bits.
+pub const REGION_COUNT_OFFSET: usize = core::mem::offset_of!(Block, region_count);
+
 /// How many regions all checks of a block can have together.
 pub const MAX_REGIONS: usize = 64;
 
@@ -28,6 +34,8 @@ pub const MAX_CHECKS: usize = 32;
 const HAS_TEST_HOOKS: u32 = 1;
 /// The CPU has instructions for SHA-256.
 const SHA_INSTRUCTIONS: u32 = 1 << 1;
+/// A test wants to see the registers that the purgatory was entered with.
+const PROBE: u32 = 1 << 2;
 
 #[cfg(test)]
 pub(crate) const CHECKS_SIZE: usize = size_of::<[Check; MAX_CHECKS]>();
@@ -115,8 +123,8 @@ pub enum Uart {
         /// The first port.
         port: u16,
     },
-    /// An 8250 in memory. aarch64 only: the map that an x86_64 kernel leaves
-    /// behind has no devices in it, so there nothing is printed.
+    /// An 8250 in memory. On x86_64 with [`Block::set_page_tables`] only: the map
+    /// that a kernel leaves behind there has no devices in it.
     Mmio8250 {
         /// Physical address of the first register.
         address: u64,
@@ -124,7 +132,7 @@ pub enum Uart {
         /// are accessed as 32 bits, otherwise as bytes.
         shift: u8,
     },
-    /// A PL011. aarch64 only, as above.
+    /// A PL011. aarch64 only.
     Pl011 {
         /// Physical address of the first register.
         address: u64,
@@ -291,6 +299,20 @@ impl Block {
         Ok(())
     }
 
+    /// Asks a blob built for tests to print the registers that it was entered
+    /// with before it checks anything.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoTestHooks`] as for [`Self::set_corrupt`].
+    pub const fn set_probe(&mut self) -> Result<(), Error> {
+        if self.flags & HAS_TEST_HOOKS == 0 {
+            return Err(Error::NoTestHooks);
+        }
+        self.flags |= PROBE;
+        Ok(())
+    }
+
     /// Where the next kernel is entered.
     #[must_use]
     pub const fn entry(&self) -> u64 {
@@ -341,6 +363,12 @@ impl Block {
     #[must_use]
     pub const fn corrupt(&self) -> u64 {
         self.corrupt
+    }
+
+    /// Whether a test wants to see the registers of the entry.
+    #[must_use]
+    pub const fn probe(&self) -> bool {
+        self.flags & PROBE != 0
     }
 
     /// The checks; `None` if there are said to be more than fit.
@@ -425,8 +453,8 @@ fn append(table: &mut [Region], used: u32, new: &[Region]) -> Result<u32, Error>
 /// # Errors
 ///
 /// Refuses a blob that does not have a block of this version at
-/// [`BLOCK_OFFSET`], a block without checks, and a request for a corrupted byte
-/// that the blob would ignore.
+/// [`BLOCK_OFFSET`], a block without checks, and a request of a test that the
+/// blob would ignore.
 pub fn install(blob: &mut [u8], block: &Block) -> Result<(), Error> {
     let len = blob.len();
     let (_, from_block) = blob.split_at_mut_checked(BLOCK_OFFSET).ok_or(Error::Short(len))?;
@@ -441,7 +469,7 @@ pub fn install(blob: &mut [u8], block: &Block) -> Result<(), Error> {
     if block.check_count == 0 {
         return Err(Error::NoChecks);
     }
-    if block.corrupt != 0 && template.flags & HAS_TEST_HOOKS == 0 {
+    if (block.corrupt != 0 || block.probe()) && template.flags & HAS_TEST_HOOKS == 0 {
         return Err(Error::NoTestHooks);
     }
     let flags = template.flags | block.flags & !HAS_TEST_HOOKS;
@@ -692,15 +720,19 @@ mod tests {
     }
 
     #[test]
-    fn a_corrupt_byte_needs_the_test_hooks_on_both_sides() {
+    fn what_tests_ask_for_needs_the_test_hooks_on_both_sides() {
         let mut block = filled();
         if !cfg!(feature = "test-hooks") {
             assert_eq!(block.set_corrupt(0x1000), Err(Error::NoTestHooks));
         }
         block.corrupt = 0x1000;
+        let mut probing = filled();
+        assert_eq!(probing.set_probe().is_ok(), cfg!(feature = "test-hooks"));
+        probing.flags |= PROBE;
         let mut release = blob();
         release[BLOCK_OFFSET + offset_of!(Block, flags)] = 0;
         assert_eq!(install(&mut release, &block), Err(Error::NoTestHooks));
+        assert_eq!(install(&mut release, &probing), Err(Error::NoTestHooks));
         let mut hooked = blob();
         hooked[BLOCK_OFFSET + offset_of!(Block, flags)] = 1;
         assert_eq!(install(&mut hooked, &block), Ok(()));

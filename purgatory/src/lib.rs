@@ -16,13 +16,15 @@
 //!   at an address that is a multiple of 4096. The kexec entry address is that
 //!   address. Stack and variables are bytes of the blob, so its length is all
 //!   the memory it needs.
-//! - Every region of every check inside a segment (on x86_64 nothing else is
-//!   sure to be mapped), and none that overlaps the blob, which changes while it
-//!   runs.
+//! - Every region of every check inside a segment, and none that overlaps the
+//!   blob, which changes while it runs.
+//! - Page tables ([`Roots`]) that map the blob, every region and the registers
+//!   of the UART to themselves, and on x86_64 what the next kernel's boot protocol
+//!   wants mapped; in a region of a check, with every bit set that a CPU would
+//!   set. Without them the old kernel's map stays in force on x86_64, and MMU and
+//!   data cache stay off on aarch64.
 //! - The UART and, on aarch64, the conduit of the machine that it runs on;
 //!   without them a refusal is silent or, at EL1, has no end.
-//! - On x86_64, memory for the next kernel as its boot protocol wants it: the
-//!   old kernel's identity map stays in force.
 //!
 //! Specification: Linux Documentation/arch/x86/boot.rst (64-bit boot protocol)
 //! and Documentation/arch/arm64/booting.rst; Arm DEN0022 (PSCI).
@@ -33,7 +35,7 @@ mod walk;
 
 pub use block::{
     BLOCK_OFFSET, BLOCK_SIZE, Block, Check, Conduit, Error, MAGIC, MAX_CHECKS, MAX_REGIONS, Name,
-    ROOTS_OFFSET, Region, Roots, Uart, VERSION, install,
+    REGION_COUNT_OFFSET, REGIONS_OFFSET, ROOTS_OFFSET, Region, Roots, Uart, VERSION, install,
 };
 pub use sha256::Sha256;
 pub use walk::{Fault, verify};

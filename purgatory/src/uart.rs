@@ -60,7 +60,7 @@ impl Line {
     pub(crate) fn begin(uart: Uart) -> Self {
         let model = if matches!(uart, Uart::Pl011 { .. }) { MODEL_PL011 } else { MODEL_8250 };
         let mut line = Self { registers: arch::UartRegisters::of(uart), model };
-        line.put(b"\r\npurgatory: ");
+        line.put(b"\r\npurgatory:");
         line
     }
 
@@ -68,10 +68,25 @@ impl Line {
         text.iter().for_each(|byte| self.put_byte(*byte));
     }
 
+    /// ` NAME=0x1234`.
+    #[allow(dead_code, reason = "not every architecture has a value to print")]
+    pub(crate) fn put_value(&mut self, name: &[u8], value: u64) {
+        self.put(b" ");
+        self.put(name);
+        self.put(b"=0x");
+        let digits = value.checked_ilog2().unwrap_or(0) / 4;
+        for at in (0..=digits).rev() {
+            let digit = u32::try_from(value >> (at * 4) & 0xf).unwrap_or(0);
+            let digit = char::from_digit(digit, 16).map(u8::try_from);
+            self.put_byte(digit.and_then(Result::ok).unwrap_or(b'?'));
+        }
+    }
+
     /// The end of every line, sent to its last bit: what is still in a FIFO at
-    /// a reset is lost.
-    pub(crate) fn end_with_reset(&mut self) {
-        self.put(b"; resetting\r\n");
+    /// a reset or a jump may be lost.
+    pub(crate) fn end(&mut self, text: &[u8]) {
+        self.put(text);
+        self.put(b"\r\n");
         self.wait(|model| &model.idle);
     }
 

@@ -83,6 +83,10 @@ fn make_plan<'a>(
     if let Some(name) = sys::hooks::corrupt_segment() {
         plan.corrupt(&name).map_err(|error| at_plan(error.into()))?;
     }
+    #[cfg(feature = "test-hooks")]
+    if sys::hooks::probes() {
+        plan.probe().map_err(|error| at_plan(error.into()))?;
+    }
     for warning in &plan.warnings {
         station.say(warning);
     }

@@ -106,11 +106,27 @@ impl Plan<'_> {
         let regions = self.checks.iter().flat_map(|check| &check.regions);
         let checked = regions.copied().find(|region| range.contains(*region));
         let address = checked.ok_or_else(missing)?.end().saturating_sub(1);
+        self.change_block(|block| block.set_corrupt(address))
+    }
+
+    /// Makes the purgatory print the registers that it is entered with.
+    ///
+    /// # Errors
+    /// The purgatory was built without the hook.
+    pub fn probe(&mut self) -> Result<(), Error> {
+        self.change_block(Block::set_probe)
+    }
+
+    fn change_block(
+        &mut self,
+        change: impl FnOnce(&mut Block) -> Result<(), purgatory::Error>,
+    ) -> Result<(), Error> {
         let blob = self.segments.iter_mut().find(|segment| segment.name == "purgatory");
+        let missing = || Error::NoSegment("purgatory".to_owned());
         let blob = blob.ok_or_else(missing)?.bytes.to_mut();
         let place = blob.get(purgatory::BLOCK_OFFSET..).and_then(|rest| rest.first_chunk());
         let mut block = Block::from_bytes(place.ok_or(purgatory::Error::Short(blob.len()))?);
-        block.set_corrupt(address)?;
+        change(&mut block)?;
         Ok(purgatory::install(blob, &block)?)
     }
 }

@@ -42,3 +42,9 @@ fn send_signals() {
 pub fn corrupt_segment() -> Option<String> {
     requested()?.strip_prefix("corrupt=").map(str::to_owned)
 }
+
+/// Whether the purgatory is to print the registers that it is entered with.
+#[must_use]
+pub fn probes() -> bool {
+    requested().as_deref() == Some("probe")
+}

@@ -3,11 +3,15 @@
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
+#[cfg(all(target_arch = "aarch64", feature = "test-hooks"))]
+pub(crate) use aarch64::probe;
 #[cfg(target_arch = "aarch64")]
 pub(crate) use aarch64::{UartRegisters, block, reset};
 
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
+#[cfg(all(target_arch = "x86_64", feature = "test-hooks"))]
+pub(crate) use x86_64::probe;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86_64::{UartRegisters, block, reset};
 

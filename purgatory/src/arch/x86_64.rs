@@ -1,15 +1,94 @@
 //! x86_64: entered by the kernel's relocate_kernel in 64-bit mode, on the
 //! kernel's identity map of RAM, without a GDT, an IDT or SSE.
 //!
-//! The map has no devices in it, so nothing but ports may be used. Any exception
-//! is a triple fault, which resets; CPUID is never used, because under SEV-ES it
-//! is one.
+//! Goes over to the loader's page tables, if there are any; the old map has no
+//! devices in it. Any exception is a triple fault, which resets; CPUID is never
+//! used, because under SEV-ES it is one.
 
 use core::arch::{asm, global_asm};
 
 use purgatory::{Block, Conduit, ROOTS_OFFSET, Uart};
 
+#[cfg(feature = "test-hooks")]
+use crate::uart::Line;
 use crate::uart::Registers;
+
+/// Keeps the registers of the entry for [`probe`]. The limits of GDT and IDT lie
+/// in the upper bits of the word before their base.
+#[cfg(feature = "test-hooks")]
+macro_rules! capture {
+    () => {
+        "lea r8, [rip + purgatory_captured]
+         mov [r8 + 56], rsp
+         lea rsp, [rip + purgatory_stack_top]
+         pushfq
+         pop qword ptr [r8 + 48]
+         mov rax, cr0
+         mov [r8], rax
+         mov rax, cr3
+         mov [r8 + 8], rax
+         mov rax, cr4
+         mov [r8 + 16], rax
+         mov ecx, 0xc0000080
+         rdmsr
+         mov [r8 + 24], eax
+         mov [r8 + 28], edx
+         mov eax, cs
+         mov [r8 + 32], rax
+         mov eax, ss
+         mov [r8 + 40], rax
+         sgdt [r8 + 70]
+         sidt [r8 + 86]"
+    };
+}
+
+#[cfg(not(feature = "test-hooks"))]
+macro_rules! capture {
+    () => {
+        ""
+    };
+}
+
+#[cfg(feature = "test-hooks")]
+global_asm!(
+    ".pushsection .bss.purgatory_captured, \"aw\", @nobits",
+    "    .balign 16",
+    "purgatory_captured:",
+    "    .zero 96",
+    ".popsection",
+);
+
+/// Prints the registers of the entry, a line for each group.
+#[cfg(feature = "test-hooks")]
+pub(crate) fn probe(uart: Uart) {
+    let captured: *const [u64; 12];
+    // SAFETY: takes an address.
+    unsafe {
+        asm!("lea {}, [rip + purgatory_captured]", out(reg) captured,
+             options(pure, nomem, nostack, preserves_flags));
+    }
+    // SAFETY: the entry code filled it in, and nothing else writes there.
+    let [cr0, cr3, cr4, efer, cs, ss, rflags, rsp, gdt_limit, gdt, idt_limit, idt] =
+        unsafe { *captured };
+    let mut line = Line::begin(uart);
+    line.put_value(b"CR0", cr0);
+    line.put_value(b"CR3", cr3);
+    line.put_value(b"CR4", cr4);
+    line.put_value(b"EFER", efer);
+    line.end(b"");
+    let mut line = Line::begin(uart);
+    line.put_value(b"GDT", gdt);
+    line.put_value(b"limit", gdt_limit >> 48);
+    line.put_value(b"IDT", idt);
+    line.put_value(b"limit", idt_limit >> 48);
+    line.put_value(b"CS", cs);
+    line.put_value(b"SS", ss);
+    line.end(b"");
+    let mut line = Line::begin(uart);
+    line.put_value(b"RFLAGS", rflags);
+    line.put_value(b"RSP", rsp);
+    line.end(b"");
+}
 
 // The entry code. Gives the boot protocol its GDT; goes over to the block's page
 // tables, if there are any, of as many levels as CR4.LA57 (bit 12) says; sets
@@ -22,12 +101,14 @@ global_asm!(
     ".pushsection .purgatory.entry, \"ax\"",
     ".globl purgatory_entry",
     "purgatory_entry:",
-    "    cli",
-    "    cld",
     "    jmp 1f",
     ".popsection",
     ".pushsection .text.purgatory_start, \"ax\"",
-    "1:  lea rsp, [rip + purgatory_stack_top]",
+    "1:",
+    capture!(),
+    "    cli",
+    "    cld",
+    "    lea rsp, [rip + purgatory_stack_top]",
     "    lea rax, [rip + purgatory_gdt]",
     "    mov [rsp - 8], rax",
     "    mov word ptr [rsp - 10], 0x1f",
@@ -85,40 +166,90 @@ pub(crate) fn block() -> &'static Block {
     unsafe { &*block }
 }
 
-/// An 8250 behind ports.
-pub(crate) struct UartRegisters {
-    port: u16,
+/// An 8250.
+pub(crate) enum UartRegisters {
+    Port(u16),
+    /// In memory, `1 << shift` bytes apart: as 32 bits, if that is 2 or more.
+    Memory {
+        address: u64,
+        shift: u32,
+    },
 }
 
 impl UartRegisters {
-    pub(crate) const fn of(uart: Uart) -> Option<Self> {
+    /// What is in memory can be reached on the loader's page tables only: those
+    /// that an x86_64 kernel leaves behind have no devices in them.
+    pub(crate) fn of(uart: Uart) -> Option<Self> {
         match uart {
-            Uart::Port8250 { port } => Some(Self { port }),
-            Uart::None | Uart::Mmio8250 { .. } | Uart::Pl011 { .. } => None,
+            Uart::Port8250 { port } => Some(Self::Port(port)),
+            Uart::Mmio8250 { address, shift } if block().page_tables().four_level != 0 => {
+                Some(Self::Memory { address, shift: u32::from(shift) })
+            }
+            _ => None,
         }
-    }
-
-    fn port(&self, offset: u64) -> u16 {
-        self.port.wrapping_add(u16::try_from(offset).unwrap_or(0))
     }
 }
 
+// Inline assembly, because a device must see exactly this access.
 impl Registers for UartRegisters {
     fn read(&self, offset: u64) -> u32 {
-        let value: u8;
-        // SAFETY: reads a port of the UART that the loader named; touches no
-        // memory.
-        unsafe {
-            asm!("in al, dx", in("dx") self.port(offset), out("al") value,
-                 options(nomem, nostack, preserves_flags));
+        match *self {
+            Self::Port(port) => u32::from(read_port(port_at(port, offset))),
+            Self::Memory { address, shift: shift @ 2.. } => {
+                let value: u32;
+                // SAFETY: a register of the UART that the loader named and mapped.
+                unsafe {
+                    asm!("mov {:e}, [{}]", out(reg) value,
+                         in(reg) address_at(address, offset, shift), options(nostack));
+                }
+                value
+            }
+            Self::Memory { address, shift } => {
+                let value: u8;
+                // SAFETY: a register of the UART that the loader named and mapped.
+                unsafe {
+                    asm!("mov {}, [{}]", out(reg_byte) value,
+                         in(reg) address_at(address, offset, shift), options(nostack));
+                }
+                u32::from(value)
+            }
         }
-        u32::from(value)
     }
 
     fn write(&self, offset: u64, value: u32) {
         let [byte, ..] = value.to_le_bytes();
-        write_port(self.port(offset), byte);
+        match *self {
+            Self::Port(port) => write_port(port_at(port, offset), byte),
+            // SAFETY: a register of the UART that the loader named and mapped.
+            Self::Memory { address, shift: shift @ 2.. } => unsafe {
+                asm!("mov [{}], {:e}", in(reg) address_at(address, offset, shift),
+                     in(reg) value, options(nostack));
+            },
+            // SAFETY: a register of the UART that the loader named and mapped.
+            Self::Memory { address, shift } => unsafe {
+                asm!("mov [{}], {}", in(reg) address_at(address, offset, shift),
+                     in(reg_byte) byte, options(nostack));
+            },
+        }
     }
+}
+
+fn address_at(address: u64, offset: u64, shift: u32) -> u64 {
+    address.wrapping_add(offset.wrapping_shl(shift))
+}
+
+fn port_at(port: u16, offset: u64) -> u16 {
+    port.wrapping_add(u16::try_from(offset).unwrap_or(0))
+}
+
+fn read_port(port: u16) -> u8 {
+    let value;
+    // SAFETY: the status of a UART; no device is told of memory.
+    unsafe {
+        asm!("in al, dx", in("dx") port, out("al") value,
+             options(nomem, nostack, preserves_flags));
+    }
+    value
 }
 
 fn write_port(port: u16, value: u8) {

@@ -30,4 +30,16 @@ pub(super) const CASES: &[Case] = &[
             "purgatory: SHA-256 of initrd 1 does not match",
         ]),
     ),
+    case(
+        "params_corrupted_after_load",
+        Boot { first_options: "turnout.test=corrupt=params", ..HOOKED_SEGMENTS },
+        nothing,
+        Expect::Ends(&["turnout: jumping to good", "purgatory: SHA-256 of params does not match"]),
+    ),
+    case(
+        "page_tables_corrupted_after_load",
+        Boot { first_options: "turnout.test=corrupt=purgatory", ..HOOKED_SEGMENTS },
+        nothing,
+        Expect::Ends(&["turnout: jumping to good", "purgatory: SHA-256 of tables does not match"]),
+    ),
 ];

@@ -6,6 +6,7 @@ mod commands;
 mod console;
 mod faults;
 mod machines;
+mod purgatory;
 mod trust;
 
 use crate::world::World;
@@ -24,6 +25,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         boots::CASES,
         machines::CASES,
         commands::CASES,
+        purgatory::CASES,
         console::CASES,
         faults::CASES,
         trust::CASES,
