@@ -16,7 +16,7 @@ mod uart;
 
 use core::panic::PanicInfo;
 
-use purgatory::{Block, Fault, Region, verify};
+use purgatory::{Block, Compressor, Fault, Region, verify};
 use uart::Line;
 
 /// The block inside the blob. The entry code and [`arch::block`] take its
@@ -43,9 +43,19 @@ extern "C" fn check() -> Handover {
     }
     #[cfg(feature = "test-hooks")]
     corrupt(block.corrupt());
-    match verify(block, memory) {
+    match verify(block, compressor(block), memory) {
         Ok(()) => Handover { entry: block.entry(), arg: block.arg() },
         Err(fault) => refuse(block, fault),
+    }
+}
+
+/// By what to compress: what the loader saw that the CPU has.
+const fn compressor(block: &Block) -> Compressor {
+    if block.sha_instructions() {
+        // SAFETY: the loader says so, and the entry code turned on what they need.
+        unsafe { Compressor::instructions() }
+    } else {
+        Compressor::PORTABLE
     }
 }
 

@@ -1,7 +1,9 @@
 //! The walk over the checks of a block: pure, so that a host can run it.
 
+use core::slice::Iter;
+
 use crate::block::{Block, Check, Name, Region};
-use crate::sha256::Sha256;
+use crate::sha256::{BLOCK, Compressor, Sha256};
 
 /// Why the next kernel must not be entered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,40 +15,113 @@ pub enum Fault {
     Block,
 }
 
-/// Hashes every check of `block`, in order, and stops at the first that fails.
+/// Hashes every check of `block`, two at a time, and stops at the first that is
+/// found to fail.
 ///
 /// `memory` gives the bytes of a region, or `None` if there can be none there.
 ///
 /// # Errors
 ///
-/// The first fault. A block without checks is a fault too: it was never filled.
-pub fn verify<'m>(block: &Block, memory: impl Fn(Region) -> Option<&'m [u8]>) -> Result<(), Fault> {
+/// The fault that was found. A block without checks is one too: it was never
+/// filled.
+pub fn verify<'m>(
+    block: &Block,
+    compressor: Compressor,
+    memory: impl Fn(Region) -> Option<&'m [u8]>,
+) -> Result<(), Fault> {
     let checks = block.checks().filter(|checks| !checks.is_empty()).ok_or(Fault::Block)?;
-    for check in checks {
-        let digest = digest(block, check, &memory).ok_or(Fault::Block)?;
-        if digest != check.digest() {
-            return Err(Fault::Mismatch(check.name()));
+    let mut checks = checks.iter();
+    let mut one = Lane::new(block, compressor);
+    let mut other = Lane::new(block, compressor);
+    loop {
+        let blocks = [one.blocks(&mut checks, &memory)?, other.blocks(&mut checks, &memory)?];
+        match blocks {
+            [&[], &[]] => return Ok(()),
+            [blocks, &[]] => one.compress(blocks),
+            [&[], blocks] => other.compress(blocks),
+            both => Lane::compress_two([&mut one, &mut other], both),
         }
     }
-    Ok(())
 }
 
-fn digest<'m>(
-    block: &Block,
-    check: &Check,
-    memory: impl Fn(Region) -> Option<&'m [u8]>,
-) -> Option<[u8; 32]> {
-    let mut hash = Sha256::new();
-    for region in block.regions_of(check)? {
-        hash.update(memory(*region)?);
+/// A check in the making.
+struct Lane<'b, 'm> {
+    block: &'b Block,
+    /// `None` before the first and behind the last.
+    check: Option<&'b Check>,
+    regions: Iter<'b, Region>,
+    /// What is left of the last region.
+    bytes: &'m [u8],
+    hash: Sha256,
+}
+
+impl<'b, 'm> Lane<'b, 'm> {
+    fn new(block: &'b Block, compressor: Compressor) -> Self {
+        let hash = Sha256::new(compressor);
+        Self { block, check: None, regions: [].iter(), bytes: &[], hash }
     }
-    Some(hash.finish())
+
+    /// The blocks to compress next, after all that comes before them: the odd
+    /// bytes at the ends of regions, the ends of checks. None are left when
+    /// there are no more checks.
+    fn blocks(
+        &mut self,
+        checks: &mut Iter<'b, Check>,
+        memory: impl Fn(Region) -> Option<&'m [u8]>,
+    ) -> Result<&'m [[u8; BLOCK]], Fault> {
+        loop {
+            self.bytes = self.hash.align(self.bytes);
+            let (blocks, tail) = self.bytes.as_chunks();
+            if !blocks.is_empty() {
+                return Ok(blocks);
+            }
+            self.hash.push_all(tail);
+            self.bytes = &[];
+            if let Some(region) = self.regions.next() {
+                self.bytes = memory(*region).ok_or(Fault::Block)?;
+                continue;
+            }
+            self.finish()?;
+            let Some(check) = checks.next() else { return Ok(&[]) };
+            self.regions = self.block.regions_of(check).ok_or(Fault::Block)?.iter();
+            self.check = Some(check);
+            self.hash.restart();
+        }
+    }
+
+    fn finish(&mut self) -> Result<(), Fault> {
+        match self.check.take() {
+            Some(check) if self.hash.finish() != check.digest() => {
+                Err(Fault::Mismatch(check.name()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn compress(&mut self, blocks: &[[u8; BLOCK]]) {
+        self.hash.compress(blocks);
+        self.skip(blocks.len());
+    }
+
+    fn compress_two([one, other]: [&mut Self; 2], blocks: [&[[u8; BLOCK]]; 2]) {
+        let count = Sha256::compress_two([&mut one.hash, &mut other.hash], blocks);
+        one.skip(count);
+        other.skip(count);
+    }
+
+    fn skip(&mut self, blocks: usize) {
+        self.bytes = self.bytes.get(blocks.saturating_mul(BLOCK)..).unwrap_or_default();
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    extern crate std;
+    use std::{format, vec::Vec};
+
     use super::*;
     use crate::block::{BLOCK_SIZE, MAX_REGIONS, Uart};
+    use crate::sha256::tests::compressors;
 
     /// The memory of the tests: `MEMORY` lies at `BASE`, nothing anywhere else.
     const BASE: u64 = 0x1000;
@@ -59,9 +134,21 @@ mod tests {
     }
 
     fn sha256(message: &[u8]) -> [u8; 32] {
-        let mut hash = Sha256::new();
-        hash.update(message);
-        hash.finish()
+        use sha2::Digest;
+        sha2::Sha256::digest(message).into()
+    }
+
+    /// By all that this machine has, which must agree.
+    fn verify<'m>(block: &Block, memory: impl Fn(Region) -> Option<&'m [u8]>) -> Result<(), Fault> {
+        let [results @ .., last] = &compressors()
+            .into_iter()
+            .map(|compressor| super::verify(block, compressor, &memory))
+            .collect::<Vec<_>>()[..]
+        else {
+            unreachable!()
+        };
+        assert!(results.iter().all(|result| result == last));
+        *last
     }
 
     fn at(offset: u64, len: u64) -> Region {
@@ -108,6 +195,38 @@ mod tests {
         let block = block(&[("linux", sha256(&file), &in_another_order)]);
         let name = Name::new("linux").unwrap();
         assert_eq!(verify(&block, memory), Err(Fault::Mismatch(name)));
+    }
+
+    /// Checks of many lengths, so that either side of a pair ends first, in the
+    /// middle of a block and at its end; and each of them wrong once.
+    #[test]
+    fn checks_in_pairs_are_told_apart() {
+        let message: Vec<u8> = (0..2000_u16).map(|at| at.to_le_bytes()[0] ^ 0x5a).collect();
+        let lens = [300, 64, 0, 1000, 63, 128, 65, 1, 200];
+        let pieces = |at: usize, len: usize| {
+            let cut = len / 3;
+            [&message[at..at + cut], &message[at + cut..at + len]]
+        };
+        let memory = |region: Region| {
+            let start = usize::try_from(region.start - BASE).unwrap();
+            message.get(start..start + usize::try_from(region.len).unwrap())
+        };
+        for wrong in 0..=lens.len() {
+            let mut block = Block::new(BASE, 0);
+            for (index, len) in lens.into_iter().enumerate() {
+                let mut digest = sha256(&message[index..index + len]);
+                digest[0] ^= u8::from(index == wrong);
+                let at = |piece: &[u8]| {
+                    BASE + piece.as_ptr().addr() as u64 - message.as_ptr().addr() as u64
+                };
+                let regions = pieces(index, len)
+                    .map(|piece| Region { start: at(piece), len: piece.len() as u64 });
+                block.add_check(&format!("check {index}"), digest, &regions).unwrap();
+            }
+            let name = Name::new(&format!("check {wrong}")).unwrap();
+            let expected = if wrong == lens.len() { Ok(()) } else { Err(Fault::Mismatch(name)) };
+            assert_eq!(verify(&block, memory), expected);
+        }
     }
 
     #[test]

@@ -56,3 +56,29 @@ fn a_build_for_tests_can_be_asked_to_corrupt_memory() {
     let block = Block::from_bytes(blob[BLOCK_OFFSET..].first_chunk().unwrap());
     assert_eq!(block.corrupt(), 0x10_0000);
 }
+
+/// The entry code turns on SSE and nothing behind it, and what is more than SSE2
+/// may run only where the loader has seen it. Any linker for this host comes with
+/// an objdump.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn the_blob_has_newer_instructions_only_where_the_loader_allows_them() {
+    let elf = concat!(env!("OUT_DIR"), "/purgatory.elf");
+    let arguments = ["-d", "--no-show-raw-insn", "-M", "intel", elf];
+    let output = std::process::Command::new("objdump").args(arguments).output().unwrap();
+    let listing = String::from_utf8(output.stdout).unwrap();
+    let (mut function, mut digests) = ("", 0);
+    for line in listing.lines() {
+        function = line.strip_suffix(">:").unwrap_or(function);
+        let Some((_, instruction)) = line.split_once(":\t") else { continue };
+        let new = ["sha256rnds2", "sha256msg", "pshufb", "palignr", "pinsrd", "pextrd"];
+        if new.iter().any(|new| instruction.starts_with(new)) {
+            assert!(function.contains("instructions"), "{instruction} in {function}");
+            digests += 1;
+        }
+        let never = ["v", "cpuid", "xgetbv", "syscall"];
+        let is_never = never.iter().any(|never| instruction.starts_with(never));
+        assert!(!is_never, "{instruction} in {function}");
+    }
+    assert!(digests > 96, "{digests} instructions for digests");
+}
