@@ -92,10 +92,11 @@ fn block(layout: &Layout<'_>, machine: &Machine, roots: Roots) -> Result<Block, 
 
 #[cfg(feature = "test-hooks")]
 impl Plan<'_> {
-    /// Makes the purgatory flip a bit in the last byte of the first region that it
-    /// checks in a segment, before it checks anything, for tests that it notices.
-    /// In the purgatory's own segment those are the page tables, whose last byte
-    /// nothing but the check will miss.
+    /// Makes the purgatory flip a bit in the last byte of a region that it checks
+    /// in a segment, before it checks anything, for tests that it notices: of the
+    /// check that is called like the segment, or else of the first. In the
+    /// purgatory's own segment those are the page tables, whose last byte nothing
+    /// but the check will miss.
     ///
     /// # Errors
     /// There is no such segment, or the purgatory was built without the hook.
@@ -103,7 +104,8 @@ impl Plan<'_> {
         let missing = || Error::NoSegment(name.to_owned());
         let target = self.segments.iter().find(|segment| segment.name == name);
         let range = target.ok_or_else(missing)?.range;
-        let regions = self.checks.iter().flat_map(|check| &check.regions);
+        let namesake = self.checks.iter().filter(|check| check.name == name);
+        let regions = namesake.chain(&self.checks).flat_map(|check| &check.regions);
         let checked = regions.copied().find(|region| range.contains(*region));
         let address = checked.ok_or_else(missing)?.end().saturating_sub(1);
         self.change_block(|block| block.set_corrupt(address))
