@@ -76,7 +76,8 @@ ends
 poweroff -f
 "#;
 
-/// A boot script as people write it: mount, kexec -l, kexec -e.
+/// A boot script as people write it: mount, kexec -l, and the system call of
+/// kexec -e, without the time that this program needs to start.
 const INCUMBENT_INIT: &str = r#"#!/bin/busybox sh
 start=$(/ticks)
 /bin/busybox --install -s /bin
@@ -90,16 +91,17 @@ begin=$(/ticks)
 kexec @MODE@ -l /boot@LINUX@ --initrd=/boot@INITRD@ --command-line='@OPTIONS@' || exec sh
 end=$(/ticks)
 umount /boot
-jump=$(/ticks)
-echo "incumbent ticks: ${start% *} ${begin% *} ${end% *} ${jump% *}"
-kexec -e
+sync
+echo "incumbent ticks: ${start% *} ${begin% *} ${end% *}"
+echo -n "incumbent jump: "
+/ticks jump
 exec sh
 "#;
 
 /// How the incumbent's script loads the next kernel.
 #[derive(Debug)]
 pub struct Incumbent<'a> {
-    /// `-c` (kexec_load) or `-s` (kexec_file_load).
+    /// `-c` (kexec_load) or `-s` (kexec_file_load), and more options.
     pub mode: &'a str,
     /// The block device of the boot partition.
     pub device: &'a str,

@@ -7,7 +7,7 @@ use crate::plan::{Engine, Plan};
 use crate::sys::read::Sealed;
 use crate::sys::{clock, file, machine};
 
-/// The counter at three moments of a boot.
+/// The counter at two moments of a boot.
 pub(super) struct Moments {
     /// Before the first file of the entry was opened.
     pub(super) before_read: u64,
@@ -37,8 +37,9 @@ pub(super) fn print(
         kib(payload)
     ));
     station.say(&format!(
-        "ticks start={} load={} jump={} loaded={loaded} hashed={payload}",
+        "ticks start={} open={} load={} jump={} loaded={loaded} hashed={payload}",
         clock::counter_at_start(),
+        moments.before_read,
         moments.after_load.saturating_sub(moments.before_read),
         clock::counter(),
     ));
