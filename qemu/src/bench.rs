@@ -1,5 +1,5 @@
-//! The benchmark: three counted runs per row (see [`Accelerator::Counted`]), so
-//! figures are instructions of the guest, not the mood of the host.
+//! The benchmark: counted runs (see [`Accelerator::Counted`]), so figures are
+//! instructions of the guest, not the mood of the host.
 //!
 //! The clock is the CPU's own counter, read by PID 1 (`turnout.ticks` on its
 //! command line), by the incumbent's script and by the next system's script.
@@ -12,7 +12,7 @@ use crate::initrd::{self, BOOT_DEVICE, Incumbent, PROMPT};
 use crate::machine::{Accelerator, Bus, Machine};
 use crate::place::{self, Scratch};
 use crate::serial::{Console, Event};
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use mkinitramfs::compress::Compress;
 use std::fmt::{self, Display};
 use std::fs;
@@ -78,12 +78,12 @@ pub struct Report {
     pub rows: Vec<Row>,
 }
 
-/// Measures every row of one architecture: Turnout on one core of the host, the
-/// incumbent on another. Counted time does not notice.
-pub fn measure(arch: Arch) -> Result<Report> {
+/// Measures every row of one architecture, `runs` times each: Turnout on one
+/// core of the host, the incumbent on another. Counted time does not notice.
+pub fn measure(arch: Arch, runs: usize) -> Result<Report> {
     let bench = Bench::prepare(arch)?;
     let all = |run: &dyn Fn(&str) -> Result<Row>, of: &[&str]| {
-        of.iter().map(|way| median(|| run(way))).collect()
+        of.iter().map(|way| median(runs, || run(way))).collect()
     };
     let (turnout, incumbent): (Result<Vec<Row>>, Result<Vec<Row>>) = thread::scope(|scope| {
         let incumbent = scope.spawn(|| all(&|mode| bench.incumbent(mode), incumbent_modes(arch)));
@@ -93,14 +93,14 @@ pub fn measure(arch: Arch) -> Result<Report> {
     Ok(Report { arch, sizes: bench.sizes()?, rows: [turnout?, incumbent?].concat() })
 }
 
-/// The run in the middle of three. Almost always all three agree; but now and
-/// then one kexec_load takes several times as long, most likely because the
-/// kernel is handed pages that are themselves destinations (kimage_alloc_page).
-fn median(run: impl Fn() -> Result<Row>) -> Result<Row> {
-    let mut rows = [run()?, run()?, run()?];
+/// The run in the middle. Almost always all agree; but now and then one
+/// kexec_load takes several times as long, most likely because the kernel is
+/// handed pages that are themselves destinations (kimage_alloc_page).
+fn median(runs: usize, run: impl Fn() -> Result<Row>) -> Result<Row> {
+    let mut rows = (0..runs.max(1)).map(|_| run()).collect::<Result<Vec<Row>>>()?;
     rows.sort_by_key(|row| row.start_to_jump_ns);
-    let [_, middle, _] = rows;
-    Ok(middle)
+    let middle = rows.len() / 2;
+    rows.into_iter().nth(middle).context("no run")
 }
 
 /// Debian's arm64 kernels have no kexec_file_load.

@@ -1,7 +1,8 @@
-//! `./qemu/bench [x86_64|aarch64] [--json]`: guest time of a boot with Turnout
+//! `./qemu/bench [x86_64|aarch64] [--json] [--quick]`: guest time of a boot with Turnout
 //! and with Debian's kexec-tools in a busybox initramfs, on the same disk,
 //! kernel and initrd; and the sizes that the budgets limit. With `--budgets`,
-//! exit status 1 if one is over.
+//! exit status 1 if one is over. Each row is the middle of three runs, with
+//! `--quick` of one.
 
 use anyhow::Result;
 use std::process::ExitCode;
@@ -10,7 +11,7 @@ use turnout_qemu::bench::{Report, measure};
 use turnout_qemu::budget::{self, Budget};
 use turnout_qemu::setup;
 
-const USAGE: &str = "usage: ./qemu/bench [x86_64|aarch64] [--json] [--budgets]";
+const USAGE: &str = "usage: ./qemu/bench [x86_64|aarch64] [--json] [--budgets] [--quick]";
 
 fn main() -> ExitCode {
     match run() {
@@ -26,11 +27,13 @@ fn main() -> ExitCode {
 fn run() -> Result<bool> {
     let mut arguments = lexopt::Parser::from_env();
     let (mut archs, mut json, mut budgets) = (Vec::new(), false, false);
+    let mut runs = 3;
     while let Some(argument) = arguments.next()? {
         use lexopt::prelude::{Long, Short, Value};
         match argument {
             Long("json") => json = true,
             Long("budgets") => budgets = true,
+            Long("quick") => runs = 1,
             Long("help") | Short('h') => {
                 println!("{USAGE}");
                 return Ok(true);
@@ -46,7 +49,8 @@ fn run() -> Result<bool> {
         archs = vec![Arch::X86_64, Arch::Aarch64];
     }
     setup(&[&["--demo"][..], &archs.iter().map(|arch| arch.name()).collect::<Vec<_>>()].concat())?;
-    let reports = archs.into_iter().map(measure).collect::<Result<Vec<Report>>>()?;
+    let reports =
+        archs.into_iter().map(|arch| measure(arch, runs)).collect::<Result<Vec<Report>>>()?;
     if json {
         println!("{}", Report::json(&reports));
     } else {
