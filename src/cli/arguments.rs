@@ -18,7 +18,7 @@ turnout boots machines: as PID 1 of an initramfs made by mkinitramfs it finds a
 boot menu on a partition, proves what it boots, and kexecs into it. On a running
 system it is a kexec:
 
-  turnout load KERNEL [--initrd FILE]... [--dtb FILE]
+  turnout load KERNEL [--initrd FILE]... [--dtb FILE] [--dtb-overlay FILE]...
                [--cmdline TEXT | --append TEXT | --reuse-cmdline]
                [--engine auto|file|segments] [--crash] [--dry-run] [--json]
   turnout unload [--crash]
@@ -60,6 +60,7 @@ pub(super) struct Load {
     pub(super) kernel: PathBuf,
     pub(super) initrds: Vec<PathBuf>,
     pub(super) devicetree: Option<PathBuf>,
+    pub(super) overlays: Vec<PathBuf>,
     pub(super) cmdline: Cmdline,
     pub(super) request: Request,
     pub(super) slot: Slot,
@@ -182,6 +183,7 @@ fn load(parser: &mut Parser) -> Result<Command, lexopt::Error> {
         kernel: PathBuf::new(),
         initrds: Vec::new(),
         devicetree: None,
+        overlays: Vec::new(),
         cmdline: Cmdline::Empty,
         request: Request::Auto,
         slot: Slot::Normal,
@@ -212,6 +214,7 @@ impl Load {
         match name {
             "initrd" => self.initrds.push(parser.value()?.into()),
             "dtb" => once(&mut self.devicetree, name, parser.value()?.into())?,
+            "dtb-overlay" => self.overlays.push(parser.value()?.into()),
             "cmdline" => self.set_cmdline(Cmdline::Given(parser.value()?.string()?))?,
             "append" => self.set_cmdline(Cmdline::Append(parser.value()?.string()?))?,
             "reuse-cmdline" => self.set_cmdline(Cmdline::Reuse)?,
@@ -286,7 +289,7 @@ mod tests {
     #[test]
     fn every_option_of_load_arrives() {
         let load = loaded(
-            "load --initrd a /vmlinuz --initrd=b --append quiet --dtb board.dtb --engine segments \
+            "load --initrd a /vmlinuz --initrd=b --append quiet --dtb board.dtb --dtb-overlay o --engine segments \
              --crash --dry-run --json --arch aarch64 --iomem i --memmap m --boot-params p --fdt f \
              --page-size 65536",
         );
@@ -294,6 +297,7 @@ mod tests {
             kernel: "/vmlinuz".into(),
             initrds: vec!["a".into(), "b".into()],
             devicetree: Some("board.dtb".into()),
+            overlays: vec!["o".into()],
             cmdline: Cmdline::Append("quiet".into()),
             request: Request::Only(Engine::Segments),
             slot: Slot::Crash,

@@ -1,12 +1,14 @@
 //! `turnout load`: files that the administrator names, read once, planned, and
 //! loaded unless only the plan is wanted.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use super::arguments::{Inputs, Load};
 use super::explained;
 use crate::bundle::{Blob, Bundle};
 use crate::failure::{Failure, Stage};
+use crate::fdt::{self, Fdt};
 use crate::image::{self, Limits, Unpacked};
 use crate::json::{self, Object};
 use crate::plan::{self, Engine, Facts, Machine, Plan, Request, Slot, falls_back, meaning_of_load};
@@ -24,7 +26,7 @@ pub(super) fn run(load: &Load) -> Result<String, Failure> {
 
 fn try_run(load: &Load, name: &str) -> Result<String, Failure> {
     let sources = sources(&load.inputs);
-    let verified = by_the_administrator(read(load, name)?)?;
+    let verified = by_the_administrator(read(load, name, &sources)?)?;
     let bundle = verified.get();
     let limits = Limits { output: machine::memory_for_files() };
     let kernel = image::unpack(bundle.linux.bytes.as_ref(), &limits)
@@ -60,7 +62,7 @@ fn sources(inputs: &Inputs) -> Sources {
 }
 
 /// Every file once, in the order in which they are used.
-fn read(load: &Load, name: &str) -> Result<Bundle<Sealed>, Failure> {
+fn read(load: &Load, name: &str, sources: &Sources) -> Result<Bundle<Sealed>, Failure> {
     let limit = machine::memory_for_files();
     let blob = |path: &PathBuf| read_one(path, limit);
     let cmdline = load.cmdline.resolve(load.slot, running_cmdline);
@@ -68,13 +70,48 @@ fn read(load: &Load, name: &str) -> Result<Bundle<Sealed>, Failure> {
         entry: name.to_owned(),
         linux: blob(&load.kernel)?,
         initrds: load.initrds.iter().map(blob).collect::<Result<_, _>>()?,
-        devicetree: load.devicetree.as_ref().map(blob).transpose()?,
+        devicetree: devicetree(load, sources, limit)?,
         options: cmdline.map_err(|error| Failure::new(Stage::Read, error))?,
     })
 }
 
 fn read_one(path: &Path, limit: u64) -> Result<Blob<Sealed>, Failure> {
     read::blob(path, limit).map_err(|error| Failure::new(Stage::Read, error))
+}
+
+/// The device tree that was named, or else the machine's own, with the overlays
+/// merged into it; none where nothing was named.
+fn devicetree(load: &Load, sources: &Sources, limit: u64) -> Result<Option<Blob<Sealed>>, Failure> {
+    let named = load.devicetree.as_ref().map(|path| read_one(path, limit)).transpose()?;
+    if load.overlays.is_empty() {
+        return Ok(named);
+    }
+    let at_read = |error| Failure::new(Stage::Read, error);
+    let base = match &named {
+        Some(blob) => Cow::Borrowed(blob.bytes.as_ref()),
+        None => Cow::Owned(sources.read_bytes(machine::FDT, limit).map_err(at_read)?),
+    };
+    let overlays: Vec<_> =
+        load.overlays.iter().map(|path| read_one(path, limit)).collect::<Result<_, _>>()?;
+    let merged = merge(&base, &overlays).map_err(|(path, error)| {
+        Failure::new(Stage::Plan, format!("{}: {error}", path.unwrap_or("the device tree")))
+    })?;
+    let bytes = Sealed::copy("device tree", &merged).map_err(at_read)?;
+    Ok(Some(Blob::hash("device tree with overlays", bytes)))
+}
+
+/// The merged tree, or what is wrong with which overlay (or with the tree).
+fn merge<'a>(
+    base: &[u8],
+    overlays: &'a [Blob<Sealed>],
+) -> Result<Vec<u8>, (Option<&'a str>, fdt::Error)> {
+    let mut tree = Fdt::parse(base).map_err(|error| (None, error))?;
+    for blob in overlays {
+        Fdt::parse(blob.bytes.as_ref())
+            .and_then(|overlay| tree.apply(overlay))
+            .map_err(|error| (Some(blob.path.as_str()), error))?;
+    }
+    Ok(tree.to_blob())
 }
 
 /// Whoever may load a kernel on a running system answers for its files: the
@@ -116,7 +153,15 @@ struct Job<'a> {
 
 impl<'a> Job<'a> {
     fn plan(&self, request: Request) -> Result<Plan<'a>, Failure> {
-        let Self { verified, kernel, machine, facts, .. } = *self;
+        let Self { load, verified, kernel, machine, facts } = *self;
+        let request = match (load.slot, request) {
+            (Slot::Crash, Request::Auto) => Request::Only(Engine::File),
+            _ => request,
+        };
+        if load.slot == Slot::Crash && request == Request::Only(Engine::Segments) {
+            let only = "a crash kernel is loaded by kexec_file_load alone so far";
+            return Err(Failure::new(Stage::Plan, only));
+        }
         let mut plan = plan::make(request, facts, kernel, verified, machine, machine::PURGATORY)
             .map_err(|error| Failure::new(Stage::Plan, error))?;
         if plan.cmdline.is_empty() {
