@@ -1,5 +1,6 @@
 //! Tests of the library from outside.
 
+mod commands;
 mod corpus;
 mod kernels;
 mod layering;

@@ -1,0 +1,127 @@
+//! The program as it is called: what it prints for a machine that files
+//! describe, and with which status it ends. Nothing here loads anything.
+
+#![allow(clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const KERNEL: &str = "tests/data/image/Image.xz";
+const IOMEM: &str = "tests/data/virt/iomem";
+
+fn turnout(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_turnout"));
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments).output().unwrap()
+}
+
+fn printed(output: &Output) -> (Option<i32>, &str, &str) {
+    let text = |bytes| std::str::from_utf8(bytes).unwrap();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+fn json(output: &Output) -> serde_json::Value {
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// The device tree of the machine in `tests/data/virt` with the zeros behind it
+/// that every /sys/firmware/fdt of QEMU has.
+struct DeviceTree(PathBuf);
+
+impl DeviceTree {
+    fn new(test: &str) -> Self {
+        let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/virt/fdt");
+        let mut bytes = std::fs::read(data).unwrap();
+        bytes.resize(1 << 20, 0);
+        let path = std::env::temp_dir().join(format!("turnout-{test}-{}", std::process::id()));
+        std::fs::write(&path, bytes).unwrap();
+        Self(path)
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+}
+
+impl Drop for DeviceTree {
+    fn drop(&mut self) {
+        drop(std::fs::remove_file(&self.0));
+    }
+}
+
+#[test]
+fn a_board_is_planned_for_on_any_host() {
+    let fdt = DeviceTree::new("plan");
+    let inputs = ["--arch", "aarch64", "--iomem", IOMEM, "--fdt", fdt.path()];
+    let load =
+        ["load", KERNEL, "--dry-run", "--cmdline", "root=/dev/vda \"a  b\"", "--initrd", IOMEM];
+    let arguments = [&load[..], &inputs[..]].concat();
+    let text = turnout(&arguments);
+    let (status, plan, faults) = printed(&text);
+    assert_eq!((status, faults), (Some(0), ""));
+    assert!(plan.starts_with("kexec_load on aarch64, because it is faster"), "{plan}");
+    assert!(plan.ends_with("options \"root=/dev/vda \"a  b\"\"\n"), "{plan}");
+
+    let json = json(&turnout(&[&arguments[..], &["--json"]].concat()));
+    assert_eq!((&json["loaded"], &json["plan"]["arch"]), (&false.into(), &"aarch64".into()));
+    assert_eq!(json["plan"]["options"], "root=/dev/vda \"a  b\"");
+    for segment in json["plan"]["segments"].as_array().unwrap() {
+        let start = segment["start"].as_u64().unwrap();
+        let end = start + segment["size"].as_u64().unwrap();
+        assert!(plan.contains(&format!("{start:#x}..{end:#x}")), "{segment}");
+        assert!(plan.contains(segment["sha256"].as_str().unwrap()), "{segment}");
+    }
+}
+
+#[test]
+fn a_plan_for_another_machine_is_the_same_every_time() {
+    let fdt = DeviceTree::new("repeat");
+    let plan = || {
+        let inputs = ["--arch", "aarch64", "--iomem", IOMEM, "--fdt", fdt.path()];
+        let output = turnout(&[&["load", KERNEL, "--dry-run"], &inputs[..]].concat());
+        assert!(output.status.success());
+        output.stdout
+    };
+    assert_eq!(plan(), plan());
+}
+
+#[test]
+fn each_fault_has_its_status_and_its_sentence() {
+    let cases: [(&[&str], i32, &str); 6] = [
+        (&["frobnicate"], 2, "there is no command \"frobnicate\""),
+        (&["load", KERNEL, "--dry-run", "--memmap", "none"], 2, "needs --iomem"),
+        (
+            &["image", "tests/data/none"],
+            4,
+            "failed tests/data/none: read: tests/data/none: No such",
+        ),
+        (&["image", "Cargo.toml"], 5, "failed Cargo.toml: identify: this is no kernel image"),
+        (&["load", "Cargo.toml", "--dry-run"], 5, "failed Cargo.toml: identify: "),
+        (
+            &["load", KERNEL, "--dry-run", "--arch", "x86_64", "--iomem", "tests/data/q35/iomem"],
+            5,
+            "plan: the kernel is for aarch64, but this machine is x86_64",
+        ),
+    ];
+    for (arguments, expected, sentence) in cases {
+        let output = turnout(arguments);
+        let (status, printed, faults) = printed(&output);
+        assert_eq!((status, printed), (Some(expected), ""), "{arguments:?}");
+        assert!(faults.contains(sentence), "{arguments:?}: {faults}");
+    }
+}
+
+#[test]
+fn a_fault_is_json_too() {
+    let output = turnout(&["image", "Cargo.toml", "--json"]);
+    let fault = &json(&output)["error"];
+    assert_eq!((&fault["stage"], &fault["status"]), (&"identify".into(), &5.into()));
+    assert_eq!((&fault["entry"], output.status.code()), (&"Cargo.toml".into(), Some(5)));
+}
+
+#[test]
+fn a_wrapped_kernel_is_described_from_the_outside_in() {
+    let json = json(&turnout(&["image", KERNEL, "--json"]));
+    assert_eq!(json["format"], "arm64 Image");
+    assert_eq!(json["layers"], serde_json::json!(["xz"]));
+    assert!(json["kernel_size"].as_u64() > json["file_size"].as_u64());
+}
