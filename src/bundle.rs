@@ -18,6 +18,12 @@ impl Digest {
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
+
+    /// The digest of all parts, one after the other.
+    #[must_use]
+    pub fn of_all<'a>(parts: impl Iterator<Item = &'a [u8]>) -> Self {
+        Self(parts.fold(Sha256::new(), |hash, part| hash.chain_update(part)).finalize().into())
+    }
 }
 
 impl fmt::Display for Digest {

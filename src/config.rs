@@ -7,7 +7,7 @@
 use core::fmt;
 use core::time::Duration;
 
-use crate::plan::Request;
+use crate::plan::{Decompress, Request};
 use crate::source::Selector;
 use crate::trust::verify::Mode;
 
@@ -30,6 +30,8 @@ pub struct Config {
     pub watchdog: Watchdog,
     /// Names of drivers that are taken off their devices before the jump.
     pub unbind: Vec<String>,
+    /// Whether a bzImage is unpacked before it is started.
+    pub vmlinux: Decompress,
 }
 
 /// What becomes of the machine's watchdogs at the jump.
@@ -103,6 +105,7 @@ const ATTEMPTS: &str = "a number from 1 to 100";
 const ENGINE: &str = "auto, file or segments";
 const WATCHDOG: &str = "off, disarm or a number of seconds, 1 to 3600";
 const DRIVERS: &str = "1 to 32 names of drivers, with blanks between";
+const VMLINUX: &str = "auto, always or never";
 
 impl Config {
     /// What an image does when only the mode is given.
@@ -117,6 +120,7 @@ impl Config {
             engine: Request::Auto,
             watchdog: Watchdog::Off,
             unbind: Vec::new(),
+            vmlinux: Decompress::Auto,
         }
     }
 
@@ -130,6 +134,7 @@ impl Config {
             "engine" => self.engine = parse("engine", value, Request::parse, ENGINE)?,
             "watchdog" => self.watchdog = parse("watchdog", value, watchdog, WATCHDOG)?,
             "unbind" => self.unbind = parse("unbind", value, drivers, DRIVERS)?,
+            "vmlinux" => self.vmlinux = parse("vmlinux", value, Decompress::parse, VMLINUX)?,
             _ => return Err(ErrorKind::UnknownKey(key.to_owned())),
         }
         Ok(())
@@ -232,7 +237,7 @@ mod tests {
     #[test]
     fn every_key_is_read() {
         let text = "# made by mkinitramfs\n\nmode locked\ndevice LABEL=boot\nwait 5\n\
-                    reset-delay\t0\nattempts 2\nengine segments\n\
+                    reset-delay\t0\nattempts 2\nengine segments\nvmlinux never\n\
                     watchdog 180\nunbind xhci_hcd  mlx5_core\n";
         let expected = Config {
             device: Selector::parse("LABEL=boot").unwrap(),
@@ -242,6 +247,7 @@ mod tests {
             engine: Request::Only(Engine::Segments),
             watchdog: Watchdog::Seconds(180),
             unbind: vec!["xhci_hcd".to_owned(), "mlx5_core".to_owned()],
+            vmlinux: Decompress::Never,
             ..Config::new(Mode::Locked)
         };
         assert_eq!(read("config", text).unwrap(), expected);

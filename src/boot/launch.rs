@@ -2,7 +2,6 @@
 //! quiesce, jump. Comes back only with the step that failed.
 
 use core::convert::Infallible;
-use core::error::Error;
 
 use super::Station;
 use super::figures::{self, Moments};
@@ -11,7 +10,7 @@ use crate::bundle::Bundle;
 use crate::failure::{Failure, Stage};
 use crate::image::{self, Limits, Unpacked};
 use crate::menu::Entry;
-use crate::plan::{self, Plan, Slot, meaning_of_load, meaning_of_reboot};
+use crate::plan::{self, Facts, Machine, Plan, Prepared, Slot, meaning_of_load, meaning_of_reboot};
 use crate::sys::kexec::{self, Staged};
 use crate::sys::quiesce::quiesce;
 use crate::sys::read::{Root, Sealed};
@@ -36,10 +35,13 @@ fn try_boot(station: &Station, shelf: &Shelf, index: usize) -> Result<Infallible
     let before_read = clock::counter();
     let bundle = read(&shelf.root, entry)?;
     let verified = verify(attested, bundle).map_err(Failure::refused)?;
-    let unpacked = unpack(verified.get())?;
-    let plan = make_plan(station, &verified, &unpacked)?;
+    let machine =
+        machine::survey(&Sources::live()).map_err(|error| Failure::new(Stage::Plan, error))?;
+    let facts = Status::read().facts(Slot::Normal);
+    let prepared = prepare(station, &verified, &facts, &machine)?;
+    let plan = make_plan(station, &verified, &facts, &machine, &prepared)?;
     station.say(&format!("loading {} by {}: {}", printable(&entry.id), plan.engine, plan.reason));
-    let staged = kexec::load(&plan, Slot::Normal, &unpacked, verified.get()).map_err(|error| {
+    let staged = kexec::load(&plan, Slot::Normal, &prepared, verified.get()).map_err(|error| {
         Failure::new(Stage::Load, explained(&error, |errno| meaning_of_load(plan.engine, errno)))
     })?;
     let moments = Moments { before_read, after_load: clock::counter() };
@@ -67,21 +69,37 @@ fn unpack(bundle: &Bundle<Sealed>) -> Result<Unpacked<'_>, Failure> {
         .map_err(|error| Failure::new(Stage::Identify, format!("{}: {error}", bundle.linux.path)))
 }
 
+/// Unpacks the kernel further than it has to be, where that is wanted.
+fn prepare<'a>(
+    station: &Station,
+    verified: &'a Verified<Bundle<Sealed>>,
+    facts: &Facts,
+    machine: &Machine,
+) -> Result<Prepared<'a>, Failure> {
+    let at_plan = |error: plan::Error| Failure::new(Stage::Plan, error);
+    let unpacked = unpack(verified.get())?;
+    let (engine, _) =
+        plan::choose_engine(station.config.engine, facts).map_err(|error| at_plan(error.into()))?;
+    let limits = Limits { output: machine::memory_for_files() };
+    let how = (engine, station.config.vmlinux.in_a_hurry(), &limits);
+    Prepared::new(unpacked, verified, how, machine.seeds.as_ref()).map_err(at_plan)
+}
+
 fn make_plan<'a>(
     station: &Station,
     verified: &'a Verified<Bundle<Sealed>>,
-    unpacked: &'a Unpacked<'_>,
+    facts: &Facts,
+    machine: &Machine,
+    prepared: &'a Prepared<'_>,
 ) -> Result<Plan<'a>, Failure> {
-    let at_plan = |error: Box<dyn Error>| Failure::new(Stage::Plan, error);
-    let machine = machine::survey(&Sources::live()).map_err(|error| at_plan(error.into()))?;
-    let facts = Status::read().facts(Slot::Normal);
+    let at_plan = |error: plan::Error| Failure::new(Stage::Plan, error);
     let request = station.config.engine;
     #[cfg_attr(not(feature = "test-hooks"), expect(unused_mut, reason = "only a test damages it"))]
-    let mut plan = plan::make(request, &facts, unpacked, verified, &machine, machine::PURGATORY)
-        .map_err(|error| at_plan(error.into()))?;
+    let mut plan = plan::make(request, facts, prepared, verified, machine, machine::PURGATORY)
+        .map_err(at_plan)?;
     #[cfg(feature = "test-hooks")]
     if let Some(name) = sys::hooks::corrupt_segment() {
-        plan.corrupt(&name).map_err(|error| at_plan(error.into()))?;
+        plan.corrupt(&name).map_err(at_plan)?;
     }
     #[cfg(feature = "test-hooks")]
     if sys::hooks::probes() {

@@ -9,9 +9,12 @@ use super::explained;
 use crate::bundle::{Blob, Bundle};
 use crate::failure::{Failure, Stage};
 use crate::fdt::{self, Fdt};
-use crate::image::{self, Limits, Unpacked};
+use crate::image::{self, Limits};
 use crate::json::{self, Object};
-use crate::plan::{self, Engine, Facts, Machine, Plan, Request, Slot, falls_back, meaning_of_load};
+use crate::plan::{
+    self, Decompress, Engine, Facts, Machine, Plan, Prepared, Request, Slot, falls_back,
+    meaning_of_load,
+};
 use crate::sys::read::{self, Sealed};
 use crate::sys::sources::Sources;
 use crate::sys::status::Status;
@@ -29,9 +32,12 @@ fn try_run(load: &Load, name: &str) -> Result<String, Failure> {
     let verified = by_the_administrator(read(load, name, &sources)?)?;
     let bundle = verified.get();
     let limits = Limits { output: machine::memory_for_files() };
-    let kernel = image::unpack(bundle.linux.bytes.as_ref(), &limits)
+    let unpacked = image::unpack(bundle.linux.bytes.as_ref(), &limits)
         .map_err(|error| Failure::new(Stage::Identify, error))?;
     let (machine, facts) = describe(load, &sources)?;
+    let how = (Engine::Segments, Decompress::Never, &limits);
+    let kernel = Prepared::new(unpacked, &verified, how, machine.seeds.as_ref())
+        .map_err(|error| Failure::new(Stage::Plan, error))?;
     let job = Job { load, verified: &verified, kernel: &kernel, machine: &machine, facts: &facts };
     let mut plan = job.plan(load.request)?;
     if !sources.is_live() && sources.arch != machine::arch() {
@@ -146,7 +152,7 @@ fn stand_in_purgatory() -> String {
 struct Job<'a> {
     load: &'a Load,
     verified: &'a Verified<Bundle<Sealed>>,
-    kernel: &'a Unpacked<'a>,
+    kernel: &'a Prepared<'a>,
     machine: &'a Machine,
     facts: &'a Facts,
 }

@@ -185,6 +185,12 @@ impl<'a> Bzimage<'a> {
         self.header.xloadflags & XLF_5LEVEL != 0
     }
 
+    /// What the kernel in it is compressed with, as far as is known.
+    #[must_use]
+    pub fn compressor(&self) -> Option<Compressor> {
+        self.payload().ok().map(|(compressor, _)| compressor)
+    }
+
     /// The compressed kernel, without the size that is appended to it.
     pub(super) fn payload(&self) -> Result<(Compressor, &'a [u8]), Error> {
         let Header { payload_offset, payload_length, .. } = self.header;

@@ -1,7 +1,7 @@
 //! The ELF headers of a kernel: what is loaded where.
 //!
-//! Follows the ELF-64 object file format. Never looks at sections or symbols,
-//! except to know where the file ends.
+//! Follows the ELF-64 object file format. Looks at sections only to know where
+//! the file ends, and what of it is bss; never at symbols.
 
 use core::fmt;
 use core::ops::Range;
@@ -10,11 +10,14 @@ use goblin::container::{Container, Ctx, Endian};
 use goblin::elf::Elf;
 use goblin::elf::header::{EM_AARCH64, EM_X86_64, ET_DYN, ET_EXEC, Header};
 use goblin::elf::program_header::{PT_LOAD, ProgramHeader};
+use goblin::elf::section_header::{SHT_NOBITS, SectionHeader};
 
 use crate::arch::Arch;
 
 /// A kernel has five or so.
 const MAX_HEADERS: u16 = 64;
+/// And some forty sections.
+const MAX_SECTIONS: u16 = 1024;
 /// Between an arm64 kernel's segments, in all: what aligning them can take.
 const MAX_GAPS: u64 = 64 << 20;
 const LITTLE_64: Ctx = Ctx { container: Container::Big, le: Endian::Little };
@@ -29,6 +32,8 @@ pub(super) struct Headers {
     pub(super) arch: Arch,
     pub(super) entry: u64,
     pub(super) segments: Vec<Segment>,
+    /// Virtual addresses where memory begins that a program clears itself.
+    pub(super) bss: Vec<u64>,
     /// Where in the file nothing that a header points to follows.
     pub(super) end: usize,
 }
@@ -57,7 +62,8 @@ impl Headers {
         let sections = usize::try_from(header.e_shoff.saturating_add(sections));
         let end = segments.iter().map(|segment| segment.bytes.end).max().unwrap_or(0);
         let end = end.max(sections.unwrap_or(usize::MAX));
-        Ok(Self { arch, entry: header.e_entry, segments, end })
+        let bss = find_bss(&header, file);
+        Ok(Self { arch, entry: header.e_entry, segments, bss, end })
     }
 
     /// The bytes as they lie in memory, from the first segment on: what an arm64
@@ -81,6 +87,15 @@ impl Headers {
         }
         Ok(flat)
     }
+}
+
+/// Sections with memory and no bytes. A file may well have no sections.
+fn find_bss(header: &Header, file: &[u8]) -> Vec<u64> {
+    let at = usize::try_from(header.e_shoff).unwrap_or(usize::MAX);
+    let count = usize::from(header.e_shnum.min(MAX_SECTIONS));
+    let sections = SectionHeader::parse(file, at, count, LITTLE_64).unwrap_or_default();
+    let is_bss = |one: &&SectionHeader| one.sh_type == SHT_NOBITS && one.is_alloc();
+    sections.iter().filter(is_bss).map(|one| one.sh_addr).collect()
 }
 
 impl Segment {

@@ -18,7 +18,7 @@ fn u32_of(size: usize) -> [u8; 4] {
 }
 
 /// A gzip member of stored blocks.
-pub(super) fn gzip(content: &[u8]) -> Vec<u8> {
+pub(crate) fn gzip(content: &[u8]) -> Vec<u8> {
     let mut file = b"\x1f\x8b\x08\0\0\0\0\0\0\xff".to_vec();
     let mut chunks = content.chunks(0xffff).peekable();
     while let Some(chunk) = chunks.next() {
@@ -58,16 +58,27 @@ pub(super) fn elf(machine: u16, entry: u64, segments: &[(u64, &[u8])], words: &[
     file
 }
 
-/// An x86_64 kernel of two segments, the second with 20 zeros at its end, and
-/// relocations of each kind.
-pub(super) fn vmlinux() -> Vec<u8> {
+/// An x86_64 kernel of two segments, the second with 20 zeros at its end, all but
+/// four of them bss, and relocations of each kind.
+pub(crate) fn vmlinux() -> Vec<u8> {
     let data = [[2; 12].as_slice(), &[0; 20]].concat();
-    let words = [0, 0x8100_0000, 0, 0x8100_0008, 0, 0x8110_0000, 0x8110_0008];
-    elf(62, 0x100_0000, &[(0x100_0000, &[1; 32]), (0x110_0000, &data)], &words)
+    let mut file = elf(62, 0x100_0000, &[(0x100_0000, &[1; 32]), (0x110_0000, &data)], &[]);
+    let sections = file.len() as u64;
+    file[0x28..0x30].copy_from_slice(&sections.to_le_bytes());
+    file[0x3a] = 64;
+    file[0x3c] = 1;
+    // Type NOBITS, flags WRITE and ALLOC.
+    file.extend([0, 0, 0, 0, 8, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0]);
+    for field in [0xffff_ffff_8110_0010, 0, 16, 0, 4, 0_u64] {
+        file.extend(field.to_le_bytes());
+    }
+    let words = [0_u32, 0x8100_0000, 0, 0x8100_0008, 0, 0x8110_0000, 0x8110_0008];
+    file.extend(words.iter().flat_map(|word| word.to_le_bytes()));
+    file
 }
 
 /// A bzImage with these bytes as its payload.
-pub(super) fn payload_of(payload: &[u8]) -> Vec<u8> {
+pub(crate) fn payload_of(payload: &[u8]) -> Vec<u8> {
     let mut file = bzimage::testing::small();
     file.truncate(1024 + 0x100);
     file.extend(payload);

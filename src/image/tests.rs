@@ -102,9 +102,9 @@ fn the_payload_of_a_bzimage_is_its_vmlinux() {
     let Kernel::Vmlinux(kernel) = inner.kernel() else { panic!("{inner}") };
     assert_eq!(kernel.setup_header(), Some(&file[0x1f1..0x26c]));
     assert_eq!((kernel.cmdline_size(), kernel.five_level_paging()), (Some(2047), Some(true)));
-    // Of the last segment's 32 bytes, the 20 zeros at its end are left out.
+    // Of the last segment's 32 bytes, the 16 zeros of its bss are left out.
     let sizes: Vec<_> = kernel.segments().map(|one| (one.bytes.len(), one.memory_size)).collect();
-    assert_eq!(sizes, [(32, 32), (12, 32)]);
+    assert_eq!(sizes, [(32, 32), (16, 32)]);
     let words: Vec<_> = kernel.relocations().unwrap().collect();
     assert_eq!(
         words,

@@ -12,7 +12,9 @@ use std::borrow::Cow;
 use super::compression::Compressor;
 use super::elf::{self, Headers};
 use super::vmlinux::{Origin, Parts};
-use super::{Arm64Image, Bzimage, Error, Kernel, Uki, Vmlinux, arm64, bzimage, zboot};
+use super::{
+    Arm64Image, Bzimage, Error, Kernel, OwnedVmlinux, Uki, Vmlinux, arm64, bzimage, zboot,
+};
 use crate::arch::Arch;
 
 /// The most that is real is three: a UKI with a zboot image in it, compressed.
@@ -105,6 +107,16 @@ impl<'a> Unpacked<'a> {
                 Kernel::Arm64Image(Arm64Image::over(&self.bytes, *header))
             }
             Format::Vmlinux(parts) => Kernel::Vmlinux(Vmlinux::over(&self.bytes, parts)),
+        }
+    }
+
+    /// The `vmlinux` alone, if that is what the kernel is; copied if the file is
+    /// one.
+    #[must_use]
+    pub fn into_vmlinux(self) -> Option<OwnedVmlinux> {
+        match self.format {
+            Format::Vmlinux(parts) => Some(OwnedVmlinux::new(self.bytes.into_owned(), parts)),
+            Format::Bzimage(_) | Format::Arm64Image(_) => None,
         }
     }
 

@@ -28,16 +28,16 @@ pub struct Vmlinux<'a> {
 pub(super) struct Parts {
     entry: u64,
     segments: Vec<Segment>,
-    lists: Option<Lists>,
+    pub(super) lists: Option<Lists>,
     pub(super) origin: Option<Origin>,
 }
 
 /// Where the relocation lists lie in the file, without the zeros between them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Lists {
-    abs64: Range<usize>,
-    inverse32: Range<usize>,
-    abs32: Range<usize>,
+pub(super) struct Lists {
+    pub(super) abs64: Range<usize>,
+    pub(super) inverse32: Range<usize>,
+    pub(super) abs32: Range<usize>,
 }
 
 /// What only the bzImage that it came out of can tell.
@@ -56,8 +56,8 @@ pub struct LoadSegment<'a> {
     pub virt: u64,
     /// Physical address that it was linked for.
     pub phys: u64,
-    /// What lies at its start. The last segment's without the zeros at its end,
-    /// which are the bss that the kernel clears itself.
+    /// What lies at its start. The last segment's without the zeros of its bss,
+    /// which the kernel clears itself.
     pub bytes: &'a [u8],
     /// Bytes of memory that it takes; never fewer than `bytes`.
     pub memory_size: u64,
@@ -96,8 +96,8 @@ impl Relocation {
 
 impl Parts {
     pub(super) fn new(headers: Headers, file: &[u8]) -> Result<Self, Error> {
-        let Headers { entry, mut segments, end, .. } = headers;
-        strip_last(&mut segments, file);
+        let Headers { entry, mut segments, bss, end, .. } = headers;
+        strip_bss(&mut segments, &bss, file);
         let parts = Self { entry, lists: Lists::find(file, end), segments, origin: None };
         parts.check()?;
         let lists = parts.lists.clone().filter(|lists| parts.holds_all(lists, file));
@@ -124,6 +124,14 @@ impl Parts {
         })
     }
 
+    /// Where in the file the byte for a physical address is.
+    pub(super) fn file_offset(&self, phys: u64) -> Option<usize> {
+        self.segments.iter().find_map(|segment| {
+            let into = usize::try_from(phys.checked_sub(segment.phys)?).ok()?;
+            (into < segment.bytes.len()).then(|| segment.bytes.start.saturating_add(into))
+        })
+    }
+
     fn holds_all(&self, lists: &Lists, file: &[u8]) -> bool {
         lists.relocations(file).all(|one| self.holds(one.phys(), one.size()))
     }
@@ -137,14 +145,18 @@ impl Segment {
     }
 }
 
-/// Leaves out the zeros at the end of the segment that lies highest: a stripped
-/// kernel carries its bss as bytes.
-fn strip_last(segments: &mut [Segment], file: &[u8]) {
-    if let Some(last) = segments.iter_mut().max_by_key(|segment| segment.phys) {
-        let bytes = file.get(last.bytes.clone()).unwrap_or_default();
-        let kept = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |at| at.saturating_add(1));
-        last.bytes.end = last.bytes.start.saturating_add(kept);
-    }
+/// Leaves out the zeros at the end of the segment that lies highest, as far as
+/// they are bss: a stripped kernel carries its bss as bytes. Zeros before it are
+/// data, which nobody clears.
+fn strip_bss(segments: &mut [Segment], bss: &[u64], file: &[u8]) {
+    let Some(last) = segments.iter_mut().max_by_key(|segment| segment.phys) else { return };
+    let Some(bss) = bss.iter().filter_map(|address| address.checked_sub(last.virt)).min() else {
+        return;
+    };
+    let bytes = file.get(last.bytes.clone()).unwrap_or_default();
+    let data = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |at| at.saturating_add(1));
+    let kept = usize::try_from(bss).unwrap_or(usize::MAX).max(data).min(bytes.len());
+    last.bytes.end = last.bytes.start.saturating_add(kept);
 }
 
 impl Lists {
@@ -245,6 +257,12 @@ impl<'a> Vmlinux<'a> {
     #[must_use]
     pub fn five_level_paging(&self) -> Option<bool> {
         self.origin().map(|origin| origin.five_level_paging)
+    }
+
+    /// Lowest physical address, if no segment is moved.
+    #[must_use]
+    pub fn start(&self) -> u64 {
+        self.parts.segments.iter().map(|segment| segment.phys).min().unwrap_or(0)
     }
 
     /// Bytes of memory from its lowest physical address to its highest.

@@ -82,7 +82,7 @@ pub(super) struct Contents<'a> {
 pub(super) struct SetupHeader<'a>(pub(super) &'a [u8]);
 
 impl SetupHeader<'_> {
-    const START: usize = 0x1f1;
+    pub(super) const START: usize = 0x1f1;
 
     /// Physical address of the EFI system table, if the kernel can be handed all
     /// that it has to know of EFI.

@@ -5,7 +5,7 @@ use core::fmt;
 use super::paging::Beyond;
 use super::{Engine, EngineError, Invalid, NoRoom};
 use crate::arch::Arch;
-use crate::fdt;
+use crate::{fdt, image};
 
 /// Why a bundle cannot be booted on a machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,8 +21,15 @@ pub enum Error {
         /// The machine's.
         machine: Arch,
     },
-    /// The kernel is a vmlinux, which nothing here places yet.
+    /// The kernel is a vmlinux, which kexec_file_load does not take.
     Vmlinux,
+    /// The kernel is no vmlinux and no bzImage with one.
+    NoVmlinux,
+    /// What the bzImage carries cannot be unpacked.
+    Payload(image::Error),
+    /// The kernel would have to start without the code that knows how memory is
+    /// encrypted.
+    Encrypted,
     /// The command line has a NUL in it.
     CmdlineNul,
     /// The command line is too long.
@@ -105,7 +112,15 @@ impl fmt::Display for Error {
             Self::Arch { kernel, machine } => {
                 write!(f, "the kernel is for {kernel}, but this machine is {machine}")
             }
-            Self::Vmlinux => f.write_str("the kernel is an ELF vmlinux, which does not boot yet"),
+            Self::Vmlinux => f.write_str(
+                "the kernel is an ELF vmlinux; kexec_file_load takes none, only kexec_load does",
+            ),
+            Self::NoVmlinux => f.write_str("the kernel is neither a vmlinux nor a bzImage"),
+            Self::Payload(error) => write!(f, "the bzImage cannot be unpacked: {error}"),
+            Self::Encrypted => f.write_str(
+                "this machine's memory is encrypted; a vmlinux cannot start there without the \
+                 decompressor of its bzImage",
+            ),
             Self::CmdlineNul => f.write_str("the command line has a NUL character in it"),
             Self::Cmdline { size, limit, engine } => write!(
                 f,

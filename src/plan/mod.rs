@@ -20,6 +20,7 @@ mod purgatory_segment;
 mod show;
 mod space;
 mod validate;
+mod vmlinux;
 mod x86_64;
 
 use std::borrow::Cow;
@@ -29,7 +30,7 @@ use purgatory::Conduit;
 use crate::addr::Range;
 use crate::arch::Arch;
 use crate::bundle::{Bundle, Digest};
-use crate::image::{Kernel, Unpacked};
+use crate::image::Kernel;
 use crate::trust::verify::Verified;
 
 pub use crash::{Crash, View};
@@ -42,6 +43,7 @@ pub use initrd::{Initrd, join};
 pub use machine::{Board, Machine, Pc, Platform};
 pub use space::NoRoom;
 pub use validate::Invalid;
+pub use vmlinux::{Decompress, Direct, Prepared};
 
 use crash::ElfHeader;
 use paging::Mapping;
@@ -154,22 +156,21 @@ struct Layout<'a> {
     maps: Vec<Mapping>,
 }
 
-/// Plans one boot of a bundle that has been verified. `unpacked` must have been
-/// unpacked from its bytes; `blob` is the purgatory for the machine's
-/// architecture.
+/// Plans one boot of a bundle that has been verified. `prepared` must have been
+/// made of its kernel; `blob` is the purgatory for the machine's architecture.
 ///
 /// # Errors
 /// Why this bundle cannot be booted on this machine.
 pub fn make<'a, B: AsRef<[u8]>>(
     request: Request,
     facts: &Facts,
-    unpacked: &'a Unpacked<'_>,
+    prepared: &'a Prepared<'_>,
     bundle: &'a Verified<Bundle<B>>,
     machine: &Machine,
     blob: &[u8],
 ) -> Result<Plan<'a>, Error> {
-    let (bundle, kernel) = (bundle.get(), &unpacked.kernel());
-    if !core::ptr::eq(unpacked.file(), bundle.linux.bytes.as_ref()) {
+    let (bundle, kernel) = (bundle.get(), &prepared.kernel());
+    if !prepared.is_of(bundle) {
         return Err(Error::OtherKernel);
     }
     let devicetree = facts.devicetree || bundle.devicetree.is_some();
@@ -189,8 +190,7 @@ pub fn make<'a, B: AsRef<[u8]>>(
         warnings: warnings(kernel, machine),
     };
     if engine == Engine::Segments {
-        let linux = linux_digest(unpacked, bundle);
-        plan.place(kernel, linux, bundle, machine, blob)?;
+        plan.place(prepared, bundle, machine, blob)?;
         plan.validate(machine)?;
     }
     Ok(plan)
@@ -208,6 +208,9 @@ fn check_bundle<B: AsRef<[u8]>>(
     if kernel.arch() != machine.arch() {
         return Err(Error::Arch { kernel: kernel.arch(), machine: machine.arch() });
     }
+    if matches!((engine, kernel), (Engine::File, Kernel::Vmlinux(_))) {
+        return Err(Error::Vmlinux);
+    }
     if bundle.options.contains('\0') {
         return Err(Error::CmdlineNul);
     }
@@ -217,12 +220,6 @@ fn check_bundle<B: AsRef<[u8]>>(
 fn check_cmdline(engine: Engine, kernel: &Kernel<'_>, cmdline: &str) -> Result<(), Error> {
     let (size, limit) = (cmdline.len() as u64, cmdline_limit(engine, kernel));
     if size > limit { Err(Error::Cmdline { size, limit, engine }) } else { Ok(()) }
-}
-
-/// The digest of the kernel's bytes: the one that is signed, unless they had to
-/// be unpacked.
-fn linux_digest<B: AsRef<[u8]>>(unpacked: &Unpacked<'_>, bundle: &Bundle<B>) -> Digest {
-    if unpacked.is_whole() { bundle.linux.digest } else { Digest::of(unpacked.kernel().file()) }
 }
 
 /// Longest command line, without the terminating NUL.
@@ -263,8 +260,7 @@ fn rebuilt_tree(machine: &Machine) -> Option<String> {
 impl<'a> Plan<'a> {
     fn place<B: AsRef<[u8]>>(
         &mut self,
-        kernel: &Kernel<'a>,
-        linux: Digest,
+        prepared: &'a Prepared<'_>,
         bundle: &'a Bundle<B>,
         machine: &Machine,
         blob: &[u8],
@@ -275,27 +271,16 @@ impl<'a> Plan<'a> {
             crash.map(|crash| ElfHeader::place(crash, self.arch, &mut space)).transpose()?;
         if let Some(header) = &header {
             self.cmdline = header.tell(&bundle.options, self.arch);
-            check_cmdline(self.engine, kernel, &self.cmdline)?;
+            check_cmdline(self.engine, &prepared.kernel(), &self.cmdline)?;
         }
         let job = Job {
             cmdline: &self.cmdline,
-            linux,
+            linux: prepared.digest(bundle),
             initrd: join(&bundle.initrds),
             devicetree: bundle.devicetree.as_ref().map(|blob| blob.bytes.as_ref()),
             crash: crash.zip(header.as_ref().map(ElfHeader::range)),
         };
-        let mut layout = match (kernel, &machine.platform) {
-            (Kernel::Bzimage(image), Platform::Pc(pc)) => {
-                let image = x86_64::Image::of_bzimage(image, job.linux, pc);
-                let told = pc.as_told(job.crash);
-                x86_64::lay_out(image, (machine, &told), job, &mut space)
-            }
-            (Kernel::Arm64Image(image), Platform::Board(board)) => {
-                aarch64::lay_out(image, (machine, board), job, &mut space)
-            }
-            (Kernel::Vmlinux(_), _) => Err(Error::Vmlinux),
-            _ => Err(Error::Arch { kernel: kernel.arch(), machine: machine.arch() }),
-        }?;
+        let mut layout = lay_out(prepared, machine, job, &mut space)?;
         layout.checks.extend(header.as_ref().map(ElfHeader::check));
         layout.segments.extend(header.map(ElfHeader::into_segment));
         let purgatory = purgatory_segment::place(&mut layout, machine, blob, &mut space)?;
@@ -307,6 +292,30 @@ impl<'a> Plan<'a> {
         self.windows = layout.windows;
         self.checks = layout.checks;
         Ok(())
+    }
+}
+
+fn lay_out<'a>(
+    prepared: &'a Prepared<'_>,
+    machine: &Machine,
+    job: Job<'a, '_>,
+    space: &mut Space,
+) -> Result<Layout<'a>, Error> {
+    match (prepared, prepared.kernel(), &machine.platform) {
+        (Prepared::Direct(_), ..) if machine.keep_page_tables => Err(Error::Encrypted),
+        (Prepared::Direct(direct), _, Platform::Pc(pc)) => {
+            let told = pc.as_told(job.crash);
+            x86_64::lay_out(direct.image(), (machine, &told), job, space)
+        }
+        (_, Kernel::Bzimage(image), Platform::Pc(pc)) => {
+            let image = x86_64::Image::of_bzimage(&image, job.linux, pc);
+            let told = pc.as_told(job.crash);
+            x86_64::lay_out(image, (machine, &told), job, space)
+        }
+        (_, Kernel::Arm64Image(image), Platform::Board(board)) => {
+            aarch64::lay_out(&image, (machine, board), job, space)
+        }
+        (_, kernel, _) => Err(Error::Arch { kernel: kernel.arch(), machine: machine.arch() }),
     }
 }
 

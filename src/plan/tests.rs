@@ -1,5 +1,6 @@
 //! Whole plans, on the machines of `tests/data` and on made-up ones.
 
+mod vmlinux;
 mod x86_64;
 
 use std::borrow::Cow;
@@ -46,8 +47,8 @@ pub(super) fn plan<'a>(
     bundle: &'a Verified<Bundle<Vec<u8>>>,
     machine: &Machine,
 ) -> Result<Plan<'a>, Error> {
-    let unpacked = Box::leak(Box::new(unpacked(&bundle.linux.bytes)));
-    make(SEGMENTS, &FACTS, unpacked, bundle, machine, &blob())
+    let prepared = Box::leak(Box::new(Prepared::Unpacked(unpacked(&bundle.linux.bytes))));
+    make(SEGMENTS, &FACTS, prepared, bundle, machine, &blob())
 }
 
 pub(super) fn segment<'a, 'b>(plan: &'b Plan<'a>, name: &str) -> &'b Segment<'a> {
@@ -89,9 +90,9 @@ fn shown(plan: &Plan<'_>) -> String {
 #[test]
 fn json_holds_the_plan_that_is_printed() {
     let bundle = verified(bundle(bzimage::testing::small(), &[b"initrd"]));
-    let unpacked = unpacked(&bundle.linux.bytes);
+    let prepared = Prepared::Unpacked(unpacked(&bundle.linux.bytes));
     for request in [SEGMENTS, FILE] {
-        let plan = make(request, &FACTS, &unpacked, &bundle, &q35(), &blob()).unwrap();
+        let plan = make(request, &FACTS, &prepared, &bundle, &q35(), &blob()).unwrap();
         let text = crate::json::object(|out| plan.write_json(out));
         let json: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(json["engine"], plan.engine.name());
@@ -358,8 +359,8 @@ fn a_command_line_with_no_room_for_a_crash_kernels_word_is_refused() {
 #[test]
 fn with_kexec_file_load_the_plan_has_no_segments() {
     let bundle = verified(bundle(bzimage::testing::small(), &[b"initrd"]));
-    let unpacked = unpacked(&bundle.linux.bytes);
-    let plan = make(FILE, &FACTS, &unpacked, &bundle, &q35(), &blob()).unwrap();
+    let prepared = Prepared::Unpacked(unpacked(&bundle.linux.bytes));
+    let plan = make(FILE, &FACTS, &prepared, &bundle, &q35(), &blob()).unwrap();
     let text = "kexec_file_load on x86_64, because it was asked for\n\
                 options \"root=LABEL=root ro quiet\"";
     assert_eq!(plan.to_string(), text);
@@ -378,8 +379,8 @@ fn a_command_line_is_never_cut() {
         for (size, fits) in [(limit, true), (limit + 1, false)] {
             bundle.options = "x".repeat(size);
             let bundle = verified(bundle.clone());
-            let unpacked = unpacked(&bundle.linux.bytes);
-            let plan = make(request, &FACTS, &unpacked, &bundle, &machine, &blob());
+            let prepared = Prepared::Unpacked(unpacked(&bundle.linux.bytes));
+            let plan = make(request, &FACTS, &prepared, &bundle, &machine, &blob());
             let error = plan.map(|_| ()).map_err(|error| error.to_string());
             let engine =
                 if request == SEGMENTS { Engine::Segments } else { Engine::File }.system_call();
@@ -508,8 +509,8 @@ fn a_kernel_that_cannot_move_goes_where_it_must_or_nowhere() {
 fn a_kernel_from_other_bytes_than_the_bundles_is_refused() {
     let bundle = verified(bundle(bzimage::testing::small(), &[]));
     let copy = bundle.linux.bytes.clone();
-    let unpacked = unpacked(&copy);
-    let error = make(SEGMENTS, &FACTS, &unpacked, &bundle, &q35(), &blob()).unwrap_err();
+    let prepared = Prepared::Unpacked(unpacked(&copy));
+    let error = make(SEGMENTS, &FACTS, &prepared, &bundle, &q35(), &blob()).unwrap_err();
     assert_eq!(error, Error::OtherKernel);
 }
 

@@ -17,8 +17,7 @@ use nix::libc::{self, c_long, c_ulong};
 use super::read::Sealed;
 use super::{Error, file, guard};
 use crate::bundle::Bundle;
-use crate::image::Unpacked;
-use crate::plan::{self, Engine, MAX_SEGMENTS, Plan, Segment, Slot};
+use crate::plan::{self, Engine, MAX_SEGMENTS, Plan, Prepared, Segment, Slot};
 
 /// Flags of the kernel's include/uapi/linux/kexec.h.
 const ON_CRASH: c_ulong = 1;
@@ -49,7 +48,7 @@ pub struct Staged(());
 pub fn load(
     plan: &Plan<'_>,
     slot: Slot,
-    kernel: &Unpacked<'_>,
+    kernel: &Prepared<'_>,
     bundle: &Bundle<Sealed>,
 ) -> Result<Staged, Error> {
     match plan.engine {
@@ -67,7 +66,7 @@ pub fn load(
 fn load_files(
     plan: &Plan<'_>,
     slot: Slot,
-    kernel: &Unpacked<'_>,
+    kernel: &Prepared<'_>,
     bundle: &Bundle<Sealed>,
 ) -> Result<(), Error> {
     let bare = if kernel.is_whole() {

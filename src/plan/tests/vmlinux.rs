@@ -1,0 +1,169 @@
+//! Kernels that are started without their decompressor.
+
+use super::*;
+use crate::image::{Limits, testing};
+
+const LIMITS: Limits = Limits { output: 1 << 20 };
+
+/// A bzImage with a small `vmlinux` in it.
+fn bzimage() -> Vec<u8> {
+    testing::payload_of(&testing::gzip(&testing::vmlinux()))
+}
+
+fn prepare<'a>(
+    bundle: &'a Verified<Bundle<Vec<u8>>>,
+    decompress: Decompress,
+    machine: &Machine,
+) -> Result<Prepared<'a>, Error> {
+    let how = (Engine::Segments, decompress, &LIMITS);
+    Prepared::new(unpacked(&bundle.linux.bytes), bundle, how, machine.seeds.as_ref())
+}
+
+fn with_plan<T>(
+    (linux, options): (Vec<u8>, &str),
+    machine: &Machine,
+    check: impl FnOnce(Result<&Plan<'_>, Error>) -> T,
+) -> T {
+    let mut bundle = bundle(linux, &[&[7; 5000]]);
+    bundle.options = options.to_owned();
+    let bundle = verified(bundle);
+    let prepared = prepare(&bundle, Decompress::Always, machine).unwrap();
+    match make(SEGMENTS, &FACTS, &prepared, &bundle, machine, &blob()) {
+        Ok(plan) => check(Ok(&plan)),
+        Err(error) => check(Err(error)),
+    }
+}
+
+fn kernels<'p>(plan: &'p Plan<'_>) -> Vec<(u64, &'p [u8])> {
+    let kernels = plan.segments.iter().filter(|segment| segment.name == "kernel");
+    kernels.map(|segment| (segment.range.start(), segment.bytes.as_ref())).collect()
+}
+
+/// The least distance of the relocated words from where they were linked.
+fn distance(text: &[u8]) -> u64 {
+    u64::from_le_bytes(*text.first_chunk().unwrap()).wrapping_sub(0x0101_0101_0101_0101)
+}
+
+#[test]
+fn its_segments_keep_their_distances_wherever_they_go() {
+    with_plan((bzimage(), "ro"), &q35(), |plan| {
+        let plan = plan.unwrap();
+        let [(text, _), (data, _)] = kernels(plan)[..] else { panic!("{plan}") };
+        assert_eq!(data - text, 0x10_0000);
+        assert!(text.is_multiple_of(2 << 20) && text >= 16 << 20);
+        assert_eq!(block(plan).entry(), text);
+        assert_every_check_holds(plan);
+        let window = Range::with_len(text, 0x10_0020 + (2 << 20)).unwrap();
+        for other in plan.segments.iter().filter(|segment| segment.name != "kernel") {
+            assert!(!window.overlaps(other.range), "{other}");
+        }
+        assert!(is_mapped(plan, window.start()) && is_mapped(plan, window.end() - 1));
+        let params = &segment(plan, "params").bytes;
+        assert_eq!(params[0x202..0x206], *b"HdrS");
+        assert_eq!(params[0x211], 2, "the kernel is told that it was moved");
+    });
+}
+
+#[test]
+fn both_its_addresses_are_random_within_their_bounds() {
+    let mut places = Vec::new();
+    for n in [0_u8, 1, 2, 77, 255] {
+        let mut machine = q35();
+        let seeds = machine.seeds.as_mut().unwrap();
+        (seeds.kaslr, seeds.rng) = ([n; 8], [n; 128]);
+        let place = with_plan((bzimage(), "ro"), &machine, |plan| {
+            let [(text, bytes), _] = kernels(plan.unwrap())[..] else { panic!() };
+            (text, distance(bytes))
+        });
+        assert!(place.1.is_multiple_of(2 << 20) && place.1 + 0x110_0020 <= 1 << 30);
+        places.push(place);
+    }
+    assert_eq!(places[0], (0x100_0000, 0));
+    places.dedup();
+    assert_eq!(places.len(), 5, "{places:x?}");
+}
+
+#[test]
+fn with_nokaslr_it_stays_where_it_was_linked() {
+    with_plan((bzimage(), "ro nokaslr"), &q35(), |plan| {
+        let plan = plan.unwrap();
+        let mut data = [2; 16];
+        data[12..].fill(0);
+        assert_eq!(kernels(plan), [(0x100_0000, &[1; 32][..]), (0x110_0000, &data[..])]);
+        assert_eq!(segment(plan, "params").bytes[0x211], 0);
+    });
+}
+
+#[test]
+fn a_bare_one_is_given_a_header_that_says_no_more_than_is_known() {
+    with_plan((testing::vmlinux(), "ro"), &q35(), |plan| {
+        let params = segment(plan.unwrap(), "params").bytes.to_vec();
+        assert_eq!(params[0x1fe..0x206], *b"\x55\xaa\xeb\x6aHdrS");
+        assert_eq!((params[0x206], params[0x207], params[0x236]), (0x0f, 2, 3));
+        assert_eq!(params[0x230..0x234], 0x20_0000_u32.to_le_bytes());
+    });
+}
+
+#[test]
+fn what_it_cannot_start_on_is_refused() {
+    let refusal = |linux, machine: &Machine| {
+        with_plan((linux, "ro"), machine, |plan| plan.unwrap_err().to_string())
+    };
+    let encrypted = Machine { keep_page_tables: true, ..q35() };
+    assert_eq!(refusal(bzimage(), &encrypted), Error::Encrypted.to_string());
+    let mut five_levels = q35();
+    let Platform::Pc(pc) = &mut five_levels.platform else { unreachable!() };
+    pc.five_level_paging = true;
+    assert_eq!(refusal(testing::vmlinux(), &five_levels), Error::FiveLevelPaging.to_string());
+    with_plan((bzimage(), "ro"), &five_levels, |plan| assert!(plan.is_ok()));
+
+    let bundle = verified(bundle(testing::vmlinux(), &[]));
+    let prepared = prepare(&bundle, Decompress::Never, &q35()).unwrap();
+    let file = Request::Only(Engine::File);
+    let error = make(file, &FACTS, &prepared, &bundle, &q35(), &blob()).unwrap_err();
+    assert_eq!(error, Error::Vmlinux);
+}
+
+#[test]
+fn one_from_another_file_is_refused() {
+    let (ours, theirs) = (verified(bundle(bzimage(), &[])), verified(bundle(bzimage(), &[])));
+    let how = (Engine::Segments, Decompress::Always, &LIMITS);
+    let error = Prepared::new(unpacked(&theirs.linux.bytes), &ours, how, None).unwrap_err();
+    assert_eq!(error, Error::OtherKernel);
+    let bare = verified(bundle(testing::vmlinux(), &[]));
+    let prepared = prepare(&bare, Decompress::Always, &q35()).unwrap();
+    let error = make(SEGMENTS, &FACTS, &prepared, &ours, &q35(), &blob()).unwrap_err();
+    assert_eq!(error, Error::OtherKernel);
+}
+
+#[test]
+fn a_bzimage_is_unpacked_when_it_is_wanted_and_pays() {
+    use Decompress::{Always, Auto, Never};
+    let is_direct = |linux: &[u8], decompress| {
+        let bundle = verified(bundle(linux.to_vec(), &[]));
+        let prepared = prepare(&bundle, decompress, &q35());
+        prepared.map(|prepared| matches!(prepared, Prepared::Direct(_))).map_err(|e| e.to_string())
+    };
+    let slow = bzimage();
+    assert_eq!(
+        [Always, Auto, Never].map(|how| is_direct(&slow, how)),
+        [Ok(true), Ok(true), Ok(false)]
+    );
+    assert_eq!(is_direct(&slow, Auto.in_a_hurry()), Ok(false));
+    let vmlinux = testing::vmlinux();
+    let fixed = testing::payload_of(&testing::gzip(&vmlinux[..vmlinux.len() - 28]));
+    assert_eq!([Always, Auto].map(|how| is_direct(&fixed, how)), [Ok(true), Ok(false)]);
+    let mut broken = slow;
+    let at = broken.windows(4).position(|word| word == b"\x7fELF").unwrap();
+    broken[at] = 0;
+    assert_eq!(is_direct(&broken, Auto), Ok(false));
+    let reason = is_direct(&broken, Always).unwrap_err();
+    assert!(reason.starts_with("the bzImage cannot be unpacked: "), "{reason}");
+}
+
+#[test]
+fn the_words_of_the_configuration_are_read() {
+    use Decompress::{Always, Auto, Never};
+    let read = ["auto", "always", "never", "no"].map(Decompress::parse);
+    assert_eq!(read, [Some(Auto), Some(Always), Some(Never), None]);
+}

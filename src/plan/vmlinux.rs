@@ -1,0 +1,270 @@
+//! A `vmlinux` that is started without the decompressor that usually runs before
+//! it.
+//!
+//! What the decompressor would have done besides unpacking is done here: the
+//! kernel gets a random virtual address, unless its command line says otherwise,
+//! and boot_params say that it has one. Its physical address is chosen with all
+//! others, when memory is known. Nothing here depends on the machine, so it can
+//! be done long before the kernel is loaded. Follows Linux
+//! `Documentation/arch/x86/{boot,x86_64/mm}.rst`.
+
+use std::borrow::Cow;
+
+use crate::bundle::{Bundle, Digest};
+use crate::fdt::Seeds;
+use crate::image::compression::Compressor;
+use crate::image::{Kernel, Limits, LoadSegment, OwnedVmlinux, Unpacked, Vmlinux, field};
+use crate::trust::verify::Verified;
+
+use super::boot_params::SetupHeader;
+use super::space::Want;
+use super::x86_64::{ABOVE_DMA, Image, Piece, WORK_AREA, has_nokaslr};
+use super::{Engine, Error, span};
+
+/// What the kernel's own mapping has room for, where it can be moved at all.
+const KERNEL_IMAGE_SIZE: u64 = 1 << 30;
+/// The least alignment: the kernel's first page tables map large pages.
+const LARGE_PAGE: u32 = 2 << 20;
+const KERNEL_ALIGNMENT: usize = 0x230 - SetupHeader::START;
+const RELOCATABLE_KERNEL: usize = 0x234 - SetupHeader::START;
+
+/// The setup header for a kernel that came without one: that there is a header,
+/// of protocol 2.15, and an entry point of 64 bits that may lie above 4 GiB.
+const BARE_HEADER: [u8; 0x26c - SetupHeader::START] = {
+    let mut header = [0; 0x26c - SetupHeader::START];
+    let (parts, _) = header.split_at_mut(0x238 - SetupHeader::START);
+    put(parts, 0x1fe, [0x55, 0xaa, 0xeb, 0x6a]);
+    put(parts, 0x202, *b"HdrS");
+    put(parts, 0x206, [0x0f, 0x02, 0, 0]);
+    put(parts, 0x230, [0, 0, 0x20, 0]);
+    put(parts, 0x234, [1, 21, 3, 0]);
+    header
+};
+
+const fn put(header: &mut [u8], at: usize, value: [u8; 4]) {
+    let (_, rest) = header.split_at_mut(at.saturating_sub(SetupHeader::START));
+    if let Some(place) = rest.first_chunk_mut() {
+        *place = value;
+    }
+}
+
+/// A kernel of a verified bundle, ready to be placed.
+#[derive(Debug)]
+pub enum Prepared<'a> {
+    /// As the file has it: a bzImage unpacks itself.
+    Unpacked(Unpacked<'a>),
+    /// A `vmlinux`.
+    Direct(Direct),
+}
+
+/// When a bzImage is unpacked before it is started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decompress {
+    /// If there is time for it and something is gained by it: for the slower
+    /// compressors, and never [in a hurry](Self::in_a_hurry).
+    Auto,
+    /// Always, or the kernel is refused.
+    Always,
+    /// It unpacks itself.
+    Never,
+}
+
+impl Decompress {
+    /// What it means where nobody waits: `auto` gains nothing then.
+    #[must_use]
+    pub const fn in_a_hurry(self) -> Self {
+        match self {
+            Self::Auto => Self::Never,
+            other => other,
+        }
+    }
+
+    /// Reads `auto`, `always` or `never`; anything else is `None`.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        match word {
+            "auto" => Some(Self::Auto),
+            "always" => Some(Self::Always),
+            "never" => Some(Self::Never),
+            _ => None,
+        }
+    }
+}
+
+impl<'a> Prepared<'a> {
+    /// Unpacks a bzImage, if that is wanted and `engine` can load what comes out.
+    /// A `vmlinux` is made ready in any case.
+    ///
+    /// # Errors
+    /// The file was unpacked from something else than the bundle's kernel, or the
+    /// payload must be unpacked and cannot be.
+    pub fn new<B: AsRef<[u8]>>(
+        unpacked: Unpacked<'a>,
+        bundle: &Verified<Bundle<B>>,
+        (engine, decompress, limits): (Engine, Decompress, &Limits),
+        seeds: Option<&Seeds>,
+    ) -> Result<Self, Error> {
+        let unpacked = match (unpacked.kernel(), engine, decompress) {
+            (Kernel::Bzimage(_), Engine::Segments, Decompress::Always) => {
+                unpacked.decompress_payload(limits).map_err(Error::Payload)?
+            }
+            (Kernel::Bzimage(image), Engine::Segments, Decompress::Auto)
+                if image.compressor().is_some_and(is_slow) =>
+            {
+                unpacked.decompress_payload(limits).ok().filter(loses_nothing).unwrap_or(unpacked)
+            }
+            _ => unpacked,
+        };
+        match unpacked.kernel() {
+            Kernel::Vmlinux(_) => Direct::new(unpacked, bundle, seeds).map(Self::Direct),
+            Kernel::Bzimage(_) | Kernel::Arm64Image(_) => Ok(Self::Unpacked(unpacked)),
+        }
+    }
+
+    /// The kernel.
+    #[must_use]
+    pub fn kernel(&self) -> Kernel<'_> {
+        match self {
+            Self::Unpacked(unpacked) => unpacked.kernel(),
+            Self::Direct(direct) => Kernel::Vmlinux(direct.kernel.kernel()),
+        }
+    }
+
+    /// Whether the kernel is the bundle's file as it is, without any wrapping.
+    #[must_use]
+    pub const fn is_whole(&self) -> bool {
+        matches!(self, Self::Unpacked(unpacked) if unpacked.is_whole())
+    }
+
+    /// The digest of the kernel's bytes: the one that is signed, unless they had
+    /// to be unpacked.
+    pub(super) fn digest<B: AsRef<[u8]>>(&self, bundle: &Bundle<B>) -> Digest {
+        match self {
+            Self::Unpacked(unpacked) if unpacked.is_whole() => bundle.linux.digest,
+            Self::Unpacked(unpacked) => Digest::of(unpacked.kernel().file()),
+            Self::Direct(direct) => direct.digest,
+        }
+    }
+
+    /// Whether it was made of the bundle's kernel.
+    pub(super) fn is_of<B: AsRef<[u8]>>(&self, bundle: &Bundle<B>) -> bool {
+        match self {
+            Self::Unpacked(unpacked) => core::ptr::eq(unpacked.file(), bundle.linux.bytes.as_ref()),
+            Self::Direct(direct) => direct.file == bundle.linux.digest,
+        }
+    }
+}
+
+/// Whether unpacking takes longer than hashing twice as many bytes at the jump.
+const fn is_slow(compressor: Compressor) -> bool {
+    match compressor {
+        Compressor::Gzip | Compressor::Xz | Compressor::Lzma => true,
+        Compressor::Zstd | Compressor::Lz4 | Compressor::Lz4Legacy => false,
+        // Nothing here unpacks them.
+        Compressor::Bzip2 | Compressor::Lzo => false,
+    }
+}
+
+/// Whether the kernel can still have a random virtual address.
+fn loses_nothing(unpacked: &Unpacked<'_>) -> bool {
+    matches!(unpacked.kernel(), Kernel::Vmlinux(kernel) if kernel.relocations().is_some())
+}
+
+/// A `vmlinux` at the virtual address that it will run at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Direct {
+    kernel: OwnedVmlinux,
+    /// Of all bytes that are loaded, in the order of the segments.
+    digest: Digest,
+    /// Of the file that it came out of.
+    file: Digest,
+    randomised: bool,
+}
+
+impl Direct {
+    /// Takes the `vmlinux` that was unpacked from the bundle's kernel and gives
+    /// it a random virtual address. Without randomness, or relocation lists, it
+    /// keeps the one that it was linked for.
+    ///
+    /// # Errors
+    /// It was unpacked from something else, or is no `vmlinux`.
+    fn new<B: AsRef<[u8]>>(
+        unpacked: Unpacked<'_>,
+        bundle: &Verified<Bundle<B>>,
+        seeds: Option<&Seeds>,
+    ) -> Result<Self, Error> {
+        let bundle = bundle.get();
+        if !core::ptr::eq(unpacked.file(), bundle.linux.bytes.as_ref()) {
+            return Err(Error::OtherKernel);
+        }
+        let mut kernel = unpacked.into_vmlinux().ok_or(Error::NoVmlinux)?;
+        let random =
+            seeds.and_then(|seeds| field(&seeds.rng, VIRTUAL_SEED)).map(u64::from_le_bytes);
+        let random = random.filter(|_| !has_nokaslr(&bundle.options));
+        let randomised =
+            random.is_some_and(|random| kernel.relocate(distance(&kernel.kernel(), random)));
+        let digest = Digest::of_all(kernel.kernel().segments().map(|segment| segment.bytes));
+        Ok(Self { kernel, digest, file: bundle.linux.digest, randomised })
+    }
+
+    pub(super) fn image(&self) -> Image<'_> {
+        let kernel = self.kernel.kernel();
+        let header = SetupHeader(kernel.setup_header().unwrap_or(&BARE_HEADER));
+        let size = kernel.memory_size().saturating_add(WORK_AREA);
+        let (start, align) = (kernel.start(), alignment(&kernel));
+        let within = if is_relocatable(header) {
+            span(ABOVE_DMA, u64::MAX)
+        } else {
+            span(start, start.saturating_add(size))
+        };
+        let offset = start.checked_rem(align).unwrap_or(0);
+        Image {
+            window: Want { name: "kernel", size, align, offset, within },
+            entry: kernel.entry().saturating_sub(start),
+            pieces: pieces(&kernel),
+            header,
+            setup: &[],
+            digest: self.digest,
+            five_level_paging: kernel.five_level_paging().unwrap_or(false),
+            may_move: true,
+            randomised: self.randomised,
+        }
+    }
+}
+
+/// Where in the seeds the number is that chooses the virtual address; the kernel
+/// itself is given those before it.
+const VIRTUAL_SEED: usize = 32;
+
+/// How far to move the kernel up: any multiple of its alignment that keeps it in
+/// its own mapping, as the decompressor chooses.
+fn distance(kernel: &Vmlinux<'_>, random: u64) -> u64 {
+    let align = alignment(kernel);
+    let end = kernel.start().saturating_add(kernel.memory_size());
+    let room = KERNEL_IMAGE_SIZE.saturating_sub(end);
+    let choices = room.checked_div(align).unwrap_or(0).saturating_add(1);
+    random.checked_rem(choices).unwrap_or(0).saturating_mul(align)
+}
+
+fn alignment(kernel: &Vmlinux<'_>) -> u64 {
+    let header = kernel.setup_header().and_then(|header| field(header, KERNEL_ALIGNMENT));
+    header.map_or(0, u32::from_le_bytes).max(LARGE_PAGE).into()
+}
+
+fn is_relocatable(header: SetupHeader<'_>) -> bool {
+    header.0.get(RELOCATABLE_KERNEL) != Some(&0)
+}
+
+/// What is loaded. Zeros are loaded too, except behind the last bytes: those the
+/// kernel clears itself.
+fn pieces<'a>(kernel: &Vmlinux<'a>) -> Vec<Piece<'a>> {
+    let start = kernel.start();
+    let last = kernel.segments().map(|segment| segment.phys).max();
+    let piece = |segment: LoadSegment<'a>| {
+        let is_last = Some(segment.phys) == last;
+        let size = if is_last { segment.bytes.len() as u64 } else { segment.memory_size };
+        let at = segment.phys.saturating_sub(start);
+        Piece { at, bytes: Cow::Borrowed(segment.bytes), size }
+    };
+    kernel.segments().map(piece).collect()
+}
