@@ -3,7 +3,8 @@
 
 use crate::build::Tools;
 use crate::command;
-use crate::guest::Kernel;
+use crate::guest::{self, Kernel};
+use crate::machine::Machine;
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -166,6 +167,21 @@ impl<'a> Image<'a> {
         command::output(mkinitramfs.args(["--compress", self.compress, "-o"]).arg(out))?;
         Ok(())
     }
+}
+
+/// Fills an EFI system partition with what starts a machine with Secure Boot:
+/// shim, GRUB, and the first kernel with its initramfs.
+pub fn secure_esp(esp: &Path, machine: &Machine) -> Result<()> {
+    let (shim, grub) = guest::signed_loaders(machine.arch)?;
+    // GRUB reads its configuration where Debian has told it when it was signed.
+    let config = format!("linux /linux {}\ninitrd /initrd\nboot\n", machine.first_command_line());
+    fs::create_dir_all(esp.join("EFI/BOOT"))?;
+    fs::create_dir_all(esp.join("EFI/debian"))?;
+    fs::copy(shim, esp.join("EFI/BOOT/BOOTX64.EFI"))?;
+    fs::copy(grub, esp.join("EFI/BOOT/grubx64.efi"))?;
+    fs::copy(&machine.kernel, esp.join("linux"))?;
+    fs::copy(&machine.initramfs, esp.join("initrd"))?;
+    Ok(fs::write(esp.join("EFI/debian/grub.cfg"), config)?)
 }
 
 /// The modules with which Debian's generic kernel reaches a virtio disk with

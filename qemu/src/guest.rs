@@ -93,6 +93,28 @@ pub fn efi_firmware(arch: Arch) -> Result<(PathBuf, PathBuf)> {
     }
 }
 
+/// The same with Microsoft's keys in its variables, and Secure Boot on.
+///
+/// # Errors
+///
+/// If the cache holds none; Debian has none for aarch64.
+pub fn secure_firmware(arch: Arch) -> Result<(PathBuf, PathBuf)> {
+    let root = place::cache()?.join(arch.name()).join("firmware/usr/share/OVMF");
+    let find = |name: &str| first_existing(&root, &[name]);
+    Ok((find("OVMF_CODE_4M.secboot.fd")?, find("OVMF_VARS_4M.ms.fd")?))
+}
+
+/// shim, which Microsoft signed, and GRUB, which Debian signed.
+///
+/// # Errors
+///
+/// If the cache holds none; `qemu/setup` fetches them for x86_64.
+pub fn signed_loaders(arch: Arch) -> Result<(PathBuf, PathBuf)> {
+    let root = place::cache()?.join(arch.name()).join("shim/usr/lib");
+    let find = |name: &str| first_existing(&root, &[name]);
+    Ok((find("shim/shimx64.efi.signed")?, find("grub/x86_64-efi-signed/grubx64.efi.signed")?))
+}
+
 /// Debian's static busybox.
 pub fn busybox(arch: Arch) -> Result<PathBuf> {
     first_existing(&tools(arch)?, &["bin/busybox", "usr/bin/busybox"])

@@ -44,6 +44,9 @@ pub enum Firmware {
     /// EDK2: OVMF or AAVMF. It describes the machine by ACPI, on aarch64 by a
     /// device tree if the board has `acpi=off`.
     Efi,
+    /// OVMF with Microsoft's keys, and Secure Boot on: it starts a boot loader
+    /// from the disk, see [`crate::boot_tree::secure_esp`].
+    SecureBoot,
 }
 
 /// What a machine is made of, where the usual will not do.
@@ -128,8 +131,10 @@ impl Machine {
             qemu.arg("-no-reboot");
         }
         self.add_monitor(&mut qemu, serial);
-        qemu.arg("-kernel").arg(&self.kernel).arg("-initrd").arg(&self.initramfs);
-        qemu.arg("-append").arg(self.first_command_line());
+        if self.shape.firmware != Firmware::SecureBoot {
+            qemu.arg("-kernel").arg(&self.kernel).arg("-initrd").arg(&self.initramfs);
+            qemu.arg("-append").arg(self.first_command_line());
+        }
         for ((bus, path), index) in self.disks.iter().zip(0_usize..) {
             add_disk(&mut qemu, *bus, path, (index, self.keeps_writes));
         }
@@ -139,10 +144,14 @@ impl Machine {
 
     /// The variables are thrown away with the machine.
     fn add_firmware(&self, qemu: &mut Command) -> Result<()> {
-        if self.shape.firmware == Firmware::Usual {
-            return Ok(());
-        }
-        let (code, variables) = guest::efi_firmware(self.arch)?;
+        let (code, variables) = match self.shape.firmware {
+            Firmware::Usual => return Ok(()),
+            Firmware::Efi => guest::efi_firmware(self.arch)?,
+            Firmware::SecureBoot => {
+                qemu.args(["-global", "driver=cfi.pflash01,property=secure,value=on"]);
+                guest::secure_firmware(self.arch)?
+            }
+        };
         for (unit, file, how) in [(0, code, "readonly=on"), (1, variables, "snapshot=on")] {
             let file = file.display().to_string().replace(',', ",,");
             qemu.args(["-drive", &format!("if=pflash,format=raw,unit={unit},file={file},{how}")]);
@@ -154,7 +163,7 @@ impl Machine {
     /// would have the interrupt controller write into its own text. A counted
     /// machine polls when idle: otherwise its clock leaps to the next timer
     /// whenever the guest waits for the host's disk (seen: half a minute).
-    fn first_command_line(&self) -> String {
+    pub fn first_command_line(&self) -> String {
         let fixed = match (self.arch, self.accelerator) {
             (Arch::X86_64, Accelerator::Counted) => "console=ttyS0 idle=poll",
             (Arch::X86_64, _) => "console=ttyS0",

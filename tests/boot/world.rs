@@ -6,12 +6,12 @@ use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
 use turnout::arch::Arch;
-use turnout_qemu::boot_tree::{BootTree, Entry, Image, Key, VIRTIO_MODULES, console};
+use turnout_qemu::boot_tree::{BootTree, Entry, Image, Key, VIRTIO_MODULES, console, secure_esp};
 use turnout_qemu::build::{self, Tools};
 use turnout_qemu::disk::{self, Content, Partition, Type};
 use turnout_qemu::guest::{Flavour, Kernel};
 use turnout_qemu::initrd;
-use turnout_qemu::machine::{Accelerator, Bus, Machine};
+use turnout_qemu::machine::{Accelerator, Bus, Firmware, Machine};
 use turnout_qemu::place::{Scratch, cargo_target};
 
 pub(crate) const LINUX: &str = "/vmlinuz";
@@ -73,18 +73,31 @@ impl World {
         let next = Kernel::find(self.arch, case.boot.next.unwrap_or(case.boot.flavour))?;
         let tree = self.boot_tree(case, &next, &directory)?;
         (case.change)(self, &tree).context("preparing the boot partition")?;
-        let disk = directory.join("disk.img");
-        let partitions = partitions(case.boot.partitions, &tree, &directory)?;
-        disk::build(&partitions, &directory, &disk)?;
         let initramfs = directory.join("initramfs.img");
         match case.boot.script {
             Some(_) => fs::copy(tree.host_path(INITRD), &initramfs).map(drop)?,
             None => self.write_image(case, &kernel, &initramfs)?,
         }
-        let mut machine = Machine::new(self.arch, kernel.image, initramfs);
+        let mut machine = self.machine(case, kernel.image, initramfs, &directory);
+        let disk = directory.join("disk.img");
+        let partitions = partitions(case.boot.partitions, &tree, &machine, &directory)?;
+        disk::build(&partitions, &directory, &disk)?;
+        machine.disks.push((bus(case.boot.flavour), disk.clone()));
+        let transcript = self.transcripts.join(format!("{}-{}.log", self.arch, case.name));
+        Ok(Prepared { tree, machine, transcript, disk, directory })
+    }
+
+    /// The machine of a case, still without its disk.
+    fn machine(
+        &self,
+        case: &Case,
+        kernel: PathBuf,
+        initramfs: PathBuf,
+        directory: &Path,
+    ) -> Machine {
+        let mut machine = Machine::new(self.arch, kernel, initramfs);
         let options = format!("quiet turnout.ticks {}", case.boot.first_options);
         options.trim_end().clone_into(&mut machine.options);
-        machine.disks.push((bus(case.boot.flavour), disk.clone()));
         machine.keeps_writes = true;
         machine.shape = case.boot.shape;
         if case.boot.counted {
@@ -93,8 +106,7 @@ impl World {
         if case.boot.keyboard {
             machine.monitor = Some(directory.join("monitor"));
         }
-        let transcript = self.transcripts.join(format!("{}-{}.log", self.arch, case.name));
-        Ok(Prepared { tree, machine, transcript, disk, directory })
+        machine
     }
 
     /// One signed entry, "good", with two initrds.
@@ -168,12 +180,21 @@ fn modules(arch: Arch, case: &Case) -> Vec<&'static str> {
     modules
 }
 
-fn partitions(which: Partitions, tree: &BootTree, directory: &Path) -> Result<Vec<Partition>> {
-    let empty = directory.join("empty");
+fn partitions(
+    which: Partitions,
+    tree: &BootTree,
+    machine: &Machine,
+    directory: &Path,
+) -> Result<Vec<Partition>> {
+    let (empty, esp) = (directory.join("empty"), directory.join("esp"));
     fs::create_dir_all(&empty)?;
+    fs::create_dir_all(&esp)?;
+    if machine.shape.firmware == Firmware::SecureBoot {
+        secure_esp(&esp, machine)?;
+    }
     Ok(match which {
-        Partitions::Boot => disk::boot_partitions(empty, tree.root()).into(),
-        Partitions::Empty => disk::boot_partitions(empty.clone(), &empty).into(),
+        Partitions::Boot => disk::boot_partitions(esp, tree.root()).into(),
+        Partitions::Empty => disk::boot_partitions(esp, &empty).into(),
         Partitions::Other => {
             let content = Content::Ext4(tree.root().to_owned());
             vec![Partition { kind: Type::Linux, label: "data", content }]

@@ -1,9 +1,12 @@
 //! One boot on every kind of machine that QEMU can be: firmware, paging depth,
 //! exception level, memory, processors. The next system says what it finds.
 
+use super::trust::flip_unused_byte;
 use super::{AARCH64, BOTH, Boot, Case, Expect, PLAIN, X86_64, nothing};
+use crate::world::{LINUX, World};
 use anyhow::{Context, Result, ensure};
 use turnout::arch::Arch;
+use turnout_qemu::boot_tree::BootTree;
 use turnout_qemu::facts::Facts;
 use turnout_qemu::guest::Flavour;
 use turnout_qemu::machine::{Firmware, Shape};
@@ -90,6 +93,26 @@ pub(super) const CASES: &[Case] = &[
             "failed good: load: kexec_file_load: Operation not permitted",
         ]),
     },
+    Case {
+        name: "secure_boot_takes_a_signed_kernel_by_kexec_file_load",
+        archs: X86_64,
+        boot: Boot { shape: SECURE_BOOT, ..PLAIN },
+        change: nothing,
+        expect: Expect::Finds {
+            after: &["loading good by kexec_file_load: the running kernel is locked down"],
+            facts: has_efi_and_acpi,
+        },
+    },
+    Case {
+        name: "secure_boot_refuses_a_kernel_that_was_changed",
+        archs: X86_64,
+        boot: Boot { shape: SECURE_BOOT, ..PLAIN },
+        change: change_the_kernel_and_sign_the_entry,
+        expect: Expect::Ends(&[
+            "loading good by kexec_file_load: the running kernel is locked down",
+            "failed good: load: kexec_file_load: ",
+        ]),
+    },
     machine(
         "four_processors_on_two_nodes",
         X86_64,
@@ -161,6 +184,9 @@ pub(super) const CASES: &[Case] = &[
     ),
 ];
 
+const SECURE_BOOT: Shape =
+    Shape { firmware: Firmware::SecureBoot, board: Some("q35,smm=on"), ..Shape::USUAL };
+
 const TWO_NODES: &[&str] = &[
     "-smp",
     "4,sockets=2",
@@ -176,6 +202,12 @@ const TWO_NODES: &[&str] = &[
 
 const fn arm(machine: &'static str, cpu: &'static str) -> Boot {
     Boot { shape: board(machine, cpu), ..PLAIN }
+}
+
+/// Signed by our key, and no longer by Debian's.
+fn change_the_kernel_and_sign_the_entry(world: &World, tree: &BootTree) -> Result<()> {
+    flip_unused_byte(world.arch, tree, LINUX)?;
+    world.key.sign(&world.tools, tree, "good", &[])
 }
 
 fn is(facts: &Facts, name: &str, expected: &str) -> Result<()> {

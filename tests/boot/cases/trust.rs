@@ -35,7 +35,7 @@ fn flip_kernel_byte(world: &World, tree: &BootTree) -> Result<()> {
     flip_unused_byte(world.arch, tree, LINUX)
 }
 
-fn flip_unused_byte(arch: Arch, tree: &BootTree, linux: &str) -> Result<()> {
+pub(super) fn flip_unused_byte(arch: Arch, tree: &BootTree, linux: &str) -> Result<()> {
     let unused = match arch {
         Arch::X86_64 => 8,
         Arch::Aarch64 => 48,
