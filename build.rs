@@ -5,6 +5,8 @@
 //! It is compiled by the compiler and for the target of the binary it goes into,
 //! linked as a position-independent executable, and laid out flat. A blob that
 //! would need a relocation to run is refused here, not found out on a device.
+//!
+//! Also tells the linker what a static release binary can do without.
 
 use std::env;
 use std::error::Error;
@@ -25,6 +27,14 @@ const MAX_BLOB: usize = 256 * 1024;
 
 /// ELF gABI, section types; not in goblin.
 const SHT_RELR: u32 = 19;
+
+/// What unwinds a panic. A release build aborts instead, and never looks at it;
+/// the C runtime's start files expect their own parts to be there.
+const WITHOUT_UNWINDING: &str = "\
+SECTIONS {
+    /DISCARD/ : { *(EXCLUDE_FILE(*crtbegin*.o *crtend*.o) .eh_frame) *(.gcc_except_table*) }
+} INSERT AFTER .text;
+";
 
 const INPUTS: [&str; 6] = [
     "build.rs",
@@ -56,6 +66,23 @@ fn build() -> Result<()> {
     let blob = flatten(&fs::read(linked)?)?;
     check_block(&blob)?;
     fs::write(out.join("purgatory.bin"), blob)?;
+    shrink(&out.join("without-unwinding.ld"))
+}
+
+/// Leaves out unwinding tables, and packs the relocations that a
+/// position-independent binary does at its start (RELR, which musl has known
+/// since 1.2.4).
+fn shrink(script: &Path) -> Result<()> {
+    if variable("PROFILE")? != "release" || variable("CARGO_CFG_TARGET_ENV")? != "musl" {
+        return Ok(());
+    }
+    fs::write(script, WITHOUT_UNWINDING)?;
+    let script = script.display().to_string();
+    // A C compiler links for x86_64, the linker itself for aarch64.
+    let to_linker = if variable("CARGO_CFG_TARGET_ARCH")? == "x86_64" { "-Wl," } else { "" };
+    for arguments in ["-zpack-relative-relocs", "--no-eh-frame-hdr", &format!("-T{script}")] {
+        println!("cargo::rustc-link-arg-bin=turnout={to_linker}{arguments}");
+    }
     Ok(())
 }
 
