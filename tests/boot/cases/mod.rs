@@ -4,6 +4,7 @@
 mod boots;
 mod commands;
 mod console;
+mod crash;
 mod faults;
 mod machines;
 mod purgatory;
@@ -27,6 +28,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         commands::CASES,
         purgatory::CASES,
         console::CASES,
+        crash::CASES,
         faults::CASES,
         trust::CASES,
     ];
