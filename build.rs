@@ -77,11 +77,9 @@ fn shrink(script: &Path) -> Result<()> {
         return Ok(());
     }
     fs::write(script, WITHOUT_UNWINDING)?;
-    let script = script.display().to_string();
-    // A C compiler links for x86_64, the linker itself for aarch64.
-    let to_linker = if variable("CARGO_CFG_TARGET_ARCH")? == "x86_64" { "-Wl," } else { "" };
-    for arguments in ["-zpack-relative-relocs", "--no-eh-frame-hdr", &format!("-T{script}")] {
-        println!("cargo::rustc-link-arg-bin=turnout={to_linker}{arguments}");
+    let script = format!("-T{}", script.display());
+    for argument in ["-zpack-relative-relocs", "--no-eh-frame-hdr", "--icf=all", &script] {
+        println!("cargo::rustc-link-arg-bin=turnout={argument}");
     }
     Ok(())
 }
