@@ -103,7 +103,7 @@ fn make_plan<'a>(
     }
     #[cfg(feature = "test-hooks")]
     if sys::hooks::probes() {
-        plan.probe().map_err(|error| at_plan(error.into()))?;
+        plan.probe().map_err(at_plan)?;
     }
     for warning in &plan.warnings {
         station.say(warning);
