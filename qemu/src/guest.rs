@@ -29,6 +29,18 @@ impl Flavour {
             Self::Newer => "newer",
         }
     }
+
+    /// What `qemu/setup` wrote down where the release has no such kernel.
+    ///
+    /// # Errors
+    ///
+    /// If `qemu/setup` has not looked for it yet.
+    pub fn missing(self, arch: Arch) -> Result<Option<String>> {
+        let note = place::cache()?.join(arch.name()).join(self.name()).join(".complete");
+        let text = fs::read_to_string(&note)
+            .with_context(|| format!("{} (run qemu/setup)", note.display()))?;
+        Ok(text.trim().strip_prefix("no ").map(|what| format!("the release has no {what}")))
+    }
 }
 
 /// An unpacked kernel package.

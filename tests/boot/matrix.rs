@@ -64,6 +64,7 @@ fn run() -> Result<bool> {
         ARCHS.into_iter().filter(|arch| chosen.iter().any(|(a, _)| a == arch)).collect();
     setup(&archs.iter().map(|arch| arch.name()).collect::<Vec<_>>())?;
     let worlds = archs.into_iter().map(World::build).collect::<Result<Vec<_>>>()?;
+    let chosen = without_skipped(chosen)?;
     let total = chosen.len();
     let failed = run_all(chosen, &worlds, arguments.jobs)?;
     println!("\n{} passed, {failed} failed", total.saturating_sub(failed));
@@ -77,6 +78,30 @@ fn choose(filters: &[String]) -> VecDeque<(Arch, &'static Case)> {
         filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str()))
     })
     .collect()
+}
+
+/// Says what is left out, and why: a kernel that this release of Debian has not.
+fn without_skipped(
+    chosen: VecDeque<(Arch, &'static Case)>,
+) -> Result<VecDeque<(Arch, &'static Case)>> {
+    let mut kept = VecDeque::new();
+    for (arch, case) in chosen {
+        match missing_kernel(arch, case)? {
+            Some(reason) => println!("skip   {arch}/{}: {reason}", case.name),
+            None => kept.push_back((arch, case)),
+        }
+    }
+    Ok(kept)
+}
+
+fn missing_kernel(arch: Arch, case: &Case) -> Result<Option<String>> {
+    let flavours = [Some(case.boot.flavour), case.boot.next];
+    for flavour in flavours.into_iter().flatten() {
+        if let Some(reason) = flavour.missing(arch)? {
+            return Ok(Some(reason));
+        }
+    }
+    Ok(None)
 }
 
 /// Runs the cases on `jobs` threads and gives how many failed.
