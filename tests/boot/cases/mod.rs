@@ -6,6 +6,7 @@ mod commands;
 mod console;
 mod crash;
 mod faults;
+mod images;
 mod machines;
 mod purgatory;
 mod trust;
@@ -25,6 +26,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
     const GROUPS: &[&[Case]] = &[
         boots::CASES,
         machines::CASES,
+        images::CASES,
         commands::CASES,
         purgatory::CASES,
         console::CASES,
