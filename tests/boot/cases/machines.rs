@@ -73,7 +73,7 @@ pub(super) const CASES: &[Case] = &[
         Boot { shape: board("pc", "qemu64"), ..SEGMENTS },
         has_acpi_from_bios,
     ),
-    machine("ovmf_by_kexec_load", X86_64, Boot { shape: EFI, ..SEGMENTS }, has_acpi),
+    machine("ovmf_by_kexec_load", X86_64, Boot { shape: EFI, ..SEGMENTS }, has_efi_and_acpi),
     machine("ovmf_by_kexec_file_load", X86_64, Boot { shape: EFI, ..FILE }, has_efi_and_acpi),
     machine(
         "ovmf_to_a_kernel_without_efi",
