@@ -9,6 +9,7 @@ mod faults;
 mod images;
 mod machines;
 mod purgatory;
+mod running;
 mod trust;
 
 use crate::world::World;
@@ -24,6 +25,7 @@ use turnout_qemu::serial::Console;
 /// slow case is left over at the end.
 pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
     const GROUPS: &[&[Case]] = &[
+        running::CASES,
         boots::CASES,
         machines::CASES,
         images::CASES,
