@@ -184,7 +184,7 @@ fn load(parser: &mut Parser) -> Result<Command, lexopt::Error> {
         initrds: Vec::new(),
         devicetree: None,
         overlays: Vec::new(),
-        cmdline: Cmdline::Empty,
+        cmdline: Cmdline::Own,
         request: Request::Auto,
         slot: Slot::Normal,
         dry_run: false,
@@ -228,7 +228,7 @@ impl Load {
     }
 
     fn set_cmdline(&mut self, cmdline: Cmdline) -> Result<(), lexopt::Error> {
-        if self.cmdline != Cmdline::Empty {
+        if self.cmdline != Cmdline::Own {
             return Err("only one of --cmdline, --append and --reuse-cmdline, once".into());
         }
         self.cmdline = cmdline;

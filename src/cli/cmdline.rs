@@ -1,5 +1,5 @@
-//! The next kernel's command line, from what was asked for and from the running
-//! kernel's.
+//! The next kernel's command line, from what was asked for, from what is in the
+//! file of the kernel, and from the running kernel's.
 
 use std::borrow::Cow;
 
@@ -8,33 +8,38 @@ use crate::plan::Slot;
 /// Which command line the next kernel gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Cmdline {
-    /// None.
-    Empty,
+    /// That of the unified kernel image; of another kernel none.
+    Own,
     /// This one.
     Given(String),
-    /// The running kernel's, and this behind it.
+    /// That of the unified kernel image, of another kernel the running kernel's,
+    /// and this behind it.
     Append(String),
     /// The running kernel's.
     Reuse,
 }
 
 impl Cmdline {
-    /// The command line; `running` gives the running kernel's if it is needed.
+    /// The command line; `own` is that of a unified kernel image, `running` gives
+    /// the running kernel's if it is needed.
     pub(super) fn resolve<E>(
         &self,
+        own: Option<&str>,
         slot: Slot,
         running: impl FnOnce() -> Result<String, E>,
     ) -> Result<String, E> {
-        Ok(match self {
-            Self::Empty => String::new(),
-            Self::Given(text) => text.clone(),
-            Self::Reuse => reused(&running()?, slot),
-            Self::Append(text) => match reused(&running()?, slot) {
-                old if old.is_empty() => text.clone(),
-                old => format!("{old} {text}"),
-            },
+        Ok(match (self, own) {
+            (Self::Own, own) => own.unwrap_or_default().to_owned(),
+            (Self::Given(text), _) => text.clone(),
+            (Self::Reuse, _) => reused(&running()?, slot),
+            (Self::Append(text), Some(own)) => append(own, text),
+            (Self::Append(text), None) => append(&reused(&running()?, slot), text),
         })
     }
+}
+
+fn append(old: &str, text: &str) -> String {
+    if old.is_empty() { text.to_owned() } else { format!("{old} {text}") }
 }
 
 /// The running kernel's command line without the words that boot loaders put
@@ -68,14 +73,17 @@ mod tests {
     const RUNNING: &str = "BOOT_IMAGE=/vmlinuz initrd=\\initrd.img root=LABEL=root crashkernel=256M dyndbg=\"file a  +p\" quiet\n";
 
     fn resolve(cmdline: Cmdline, slot: Slot) -> String {
-        cmdline.resolve(slot, || Ok::<_, ()>(RUNNING.to_owned())).unwrap()
+        cmdline.resolve(None, slot, || Ok::<_, ()>(RUNNING.to_owned())).unwrap()
     }
 
     #[test]
     fn a_given_command_line_is_taken_as_it_is() {
         let given = Cmdline::Given(" a  \"b c\" ".into());
-        assert_eq!(given.resolve(Slot::Normal, || Err("nobody asked")), Ok(" a  \"b c\" ".into()));
-        assert_eq!(Cmdline::Empty.resolve(Slot::Normal, || Err(())), Ok(String::new()));
+        assert_eq!(
+            given.resolve(Some("own"), Slot::Normal, || Err("nobody asked")),
+            Ok(" a  \"b c\" ".into())
+        );
+        assert_eq!(Cmdline::Own.resolve(None, Slot::Normal, || Err(())), Ok(String::new()));
     }
 
     #[test]
@@ -89,13 +97,28 @@ mod tests {
     }
 
     #[test]
+    fn a_unified_kernel_image_has_a_command_line_of_its_own() {
+        let resolve = |cmdline: Cmdline| {
+            cmdline.resolve(Some("root=own"), Slot::Normal, || Err("nobody asked")).unwrap()
+        };
+        assert_eq!(resolve(Cmdline::Own), "root=own");
+        assert_eq!(resolve(Cmdline::Append("single".into())), "root=own single");
+    }
+
+    #[test]
     fn appending_to_nothing_leaves_no_blank() {
         let append = Cmdline::Append("single".into());
-        assert_eq!(append.resolve(Slot::Normal, || Ok::<_, ()>("\n".into())), Ok("single".into()));
+        assert_eq!(
+            append.resolve(None, Slot::Normal, || Ok::<_, ()>("\n".into())),
+            Ok("single".into())
+        );
     }
 
     #[test]
     fn a_command_line_that_cannot_be_read_is_not_taken_for_an_empty_one() {
-        assert_eq!(Cmdline::Reuse.resolve(Slot::Normal, || Err("no /proc")), Err("no /proc"));
+        assert_eq!(
+            Cmdline::Reuse.resolve(Some("own"), Slot::Normal, || Err("no /proc")),
+            Err("no /proc")
+        );
     }
 }

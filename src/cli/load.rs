@@ -9,7 +9,7 @@ use super::explained;
 use crate::bundle::{Blob, Bundle};
 use crate::failure::{Failure, Stage};
 use crate::fdt::{self, Fdt};
-use crate::image::{self, Limits};
+use crate::image::{self, Limits, Uki};
 use crate::json::{self, Object};
 use crate::plan::{
     self, Decompress, Engine, Facts, Machine, Plan, Prepared, Request, Slot, falls_back,
@@ -71,13 +71,16 @@ fn sources(inputs: &Inputs) -> Sources {
 fn read(load: &Load, name: &str, sources: &Sources) -> Result<Bundle<Sealed>, Failure> {
     let limit = machine::memory_for_files();
     let blob = |path: &PathBuf| read_one(path, limit);
-    let cmdline = load.cmdline.resolve(load.slot, running_cmdline);
+    let linux = blob(&load.kernel)?;
+    let uki = image::find_uki(linux.bytes.as_ref());
+    let own = uki.as_ref().and_then(Uki::cmdline);
+    let cmdline = load.cmdline.resolve(own, load.slot, running_cmdline);
     Ok(Bundle {
         entry: name.to_owned(),
-        linux: blob(&load.kernel)?,
         initrds: load.initrds.iter().map(blob).collect::<Result<_, _>>()?,
-        devicetree: devicetree(load, sources, limit)?,
+        devicetree: devicetree(load, uki.as_ref(), (sources, limit))?,
         options: cmdline.map_err(|error| Failure::new(Stage::Read, error))?,
+        linux,
     })
 }
 
@@ -85,17 +88,22 @@ fn read_one(path: &Path, limit: u64) -> Result<Blob<Sealed>, Failure> {
     read::blob(path, limit).map_err(|error| Failure::new(Stage::Read, error))
 }
 
-/// The device tree that was named, or else the machine's own, with the overlays
-/// merged into it; none where nothing was named.
-fn devicetree(load: &Load, sources: &Sources, limit: u64) -> Result<Option<Blob<Sealed>>, Failure> {
+/// The device tree that was named, or else the kernel's own, or else the
+/// machine's, with the overlays merged into it; none where nothing was named.
+fn devicetree(
+    load: &Load,
+    uki: Option<&Uki<'_>>,
+    (sources, limit): (&Sources, u64),
+) -> Result<Option<Blob<Sealed>>, Failure> {
     let named = load.devicetree.as_ref().map(|path| read_one(path, limit)).transpose()?;
     if load.overlays.is_empty() {
         return Ok(named);
     }
     let at_read = |error| Failure::new(Stage::Read, error);
-    let base = match &named {
-        Some(blob) => Cow::Borrowed(blob.bytes.as_ref()),
-        None => Cow::Owned(sources.read_bytes(machine::FDT, limit).map_err(at_read)?),
+    let base = match (&named, uki.and_then(Uki::dtb)) {
+        (Some(blob), _) => Cow::Borrowed(blob.bytes.as_ref()),
+        (None, Some(dtb)) => Cow::Borrowed(dtb),
+        (None, None) => Cow::Owned(sources.read_bytes(machine::FDT, limit).map_err(at_read)?),
     };
     let overlays: Vec<_> =
         load.overlays.iter().map(|path| read_one(path, limit)).collect::<Result<_, _>>()?;

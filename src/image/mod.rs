@@ -23,7 +23,7 @@ pub use bzimage::Bzimage;
 pub use describe::{Description, describe};
 pub use owned::OwnedVmlinux;
 pub use uki::Uki;
-pub use unpack::{Layer, Limits, Unpacked, unpack};
+pub use unpack::{Layer, Limits, Unpacked, find_uki, unpack};
 pub use vmlinux::{LoadSegment, Relocation, Vmlinux};
 
 use crate::arch::Arch;

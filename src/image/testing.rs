@@ -100,7 +100,7 @@ pub(super) fn zboot(payload: &[u8]) -> Vec<u8> {
 }
 
 /// An EFI program for aarch64 with these sections, each padded by two bytes.
-pub(super) fn uki(sections: &[(&str, &[u8])]) -> Vec<u8> {
+pub(crate) fn uki(sections: &[(&str, &[u8])]) -> Vec<u8> {
     let mut file = b"MZ".to_vec();
     file.resize(0x40, 0);
     file[0x3c] = 0x40;

@@ -107,10 +107,10 @@ impl<'a> Uki<'a> {
         Some(text.trim_end_matches(|c: char| c == '\0' || c.is_ascii_whitespace()))
     }
 
-    /// The device tree.
+    /// The device tree, if there is a byte of it.
     #[must_use]
     pub fn dtb(&self) -> Option<&'a [u8]> {
-        self.section(".dtb")
+        self.section(".dtb").filter(|bytes| !bytes.is_empty())
     }
 
     /// What `uname -r` will print.

@@ -19,6 +19,8 @@ use crate::arch::Arch;
 
 /// The most that is real is three: a UKI with a zboot image in it, compressed.
 const DEPTH: usize = 6;
+/// What every EFI program begins with.
+const EFI_PROGRAM: &[u8] = b"MZ";
 
 /// How much unpacking may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -191,6 +193,16 @@ pub fn unpack<'a>(file: &'a [u8], limits: &Limits) -> Result<Unpacked<'a>, Error
     Ok(Unpacked { file, layers, uki, bytes, format })
 }
 
+/// The unified kernel image that a file is, without a look at the kernel in it;
+/// `None` if it is anything else, or a damaged one: [`unpack`] says of those what
+/// is wrong.
+#[must_use]
+pub fn find_uki(file: &[u8]) -> Option<Uki<'_>> {
+    let is_bare = bzimage::has_magic(file) || arm64::has_magic(file) || zboot::has_magic(file);
+    let is_program = file.starts_with(EFI_PROGRAM) && !is_bare;
+    is_program.then(|| Uki::parse(file).ok()).flatten()
+}
+
 /// The kernel that the bytes are, if they are one without any wrapping.
 fn identify(bytes: &[u8]) -> Result<Option<Format>, Error> {
     // Both may be EFI programs too.
@@ -235,7 +247,7 @@ impl Peeling<'_> {
             let payload = zboot::payload(&self.bytes).map_err(Error::Zboot)?;
             self.narrow(payload);
             Layer::Zboot
-        } else if self.bytes.starts_with(b"MZ") {
+        } else if self.bytes.starts_with(EFI_PROGRAM) {
             self.open_uki().map_err(Error::Uki)?
         } else {
             return Err(Error::Unknown(self.bytes.iter().take(8).copied().collect()));

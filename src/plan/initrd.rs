@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use crate::addr::Range;
-use crate::bundle::{Blob, Digest};
+use crate::bundle::{Bundle, Digest};
+use crate::image::find_uki;
 
 use super::{Check, Segment};
 
@@ -15,35 +16,68 @@ const ALIGN: usize = 4;
 pub struct Initrd<'a> {
     /// The one initrd itself, or a copy of all with zeros between them.
     pub bytes: Cow<'a, [u8]>,
-    /// Where each file lies in `bytes`, and its digest.
-    pub parts: Vec<(core::ops::Range<usize>, Digest)>,
+    /// What lies where in `bytes`.
+    pub parts: Vec<Part>,
 }
 
-/// Joins the initrds; `None` if there is not a byte in them. One alone is not
+/// One of several initrds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// `initrd` and the number of the file, or a section of the UKI.
+    pub name: String,
+    /// Where it lies.
+    pub place: core::ops::Range<usize>,
+    /// Its digest, if that is known already.
+    pub digest: Option<Digest>,
+}
+
+/// Joins the initrds; `None` if there is not a byte in them. Those in a unified
+/// kernel image are before the others, microcode first (UAPI.5). One alone is not
 /// copied.
 #[must_use]
-pub fn join<B: AsRef<[u8]>>(blobs: &[Blob<B>]) -> Option<Initrd<'_>> {
+pub fn join<B: AsRef<[u8]>>(bundle: &Bundle<B>) -> Option<Initrd<'_>> {
+    let sources = sources(bundle);
     let (mut parts, mut end) = (Vec::new(), 0_usize);
-    for blob in blobs {
+    for Source { name, bytes, digest } in &sources {
         let start = end.next_multiple_of(ALIGN);
-        end = start.checked_add(blob.bytes.as_ref().len())?;
-        parts.push((start..end, blob.digest));
+        end = start.checked_add(bytes.len())?;
+        parts.push(Part { name: name.clone(), place: start..end, digest: *digest });
     }
     if end == 0 {
         return None;
     }
-    let bytes = match blobs {
-        [blob] => Cow::Borrowed(blob.bytes.as_ref()),
-        _ => Cow::Owned(concatenate(blobs, end)),
+    let bytes = match sources.as_slice() {
+        [one] => Cow::Borrowed(one.bytes),
+        several => Cow::Owned(concatenate(several, end)),
     };
     Some(Initrd { bytes, parts })
 }
 
-fn concatenate<B: AsRef<[u8]>>(blobs: &[Blob<B>], size: usize) -> Vec<u8> {
+struct Source<'a> {
+    name: String,
+    bytes: &'a [u8],
+    digest: Option<Digest>,
+}
+
+fn sources<B: AsRef<[u8]>>(bundle: &Bundle<B>) -> Vec<Source<'_>> {
+    let uki = find_uki(bundle.linux.bytes.as_ref());
+    let sections = uki.map(|uki| [(".ucode", uki.ucode()), (".initrd", uki.initrd())]);
+    let section = |(name, bytes): (&str, _)| {
+        Some(Source { name: name.to_owned(), bytes: bytes?, digest: None })
+    };
+    let files = bundle.initrds.iter().enumerate().map(|(index, blob)| Source {
+        name: format!("initrd {}", index.saturating_add(1)),
+        bytes: blob.bytes.as_ref(),
+        digest: Some(blob.digest),
+    });
+    sections.into_iter().flatten().filter_map(section).chain(files).collect()
+}
+
+fn concatenate(sources: &[Source<'_>], size: usize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(size);
-    for blob in blobs {
+    for source in sources {
         bytes.resize(bytes.len().next_multiple_of(ALIGN), 0);
-        bytes.extend_from_slice(blob.bytes.as_ref());
+        bytes.extend_from_slice(source.bytes);
     }
     bytes
 }
@@ -61,15 +95,17 @@ impl<'a> Placed<'a> {
         Range::with_len(self.range.start(), size).unwrap_or(self.range)
     }
 
-    /// One check per file.
+    /// One check for each part.
     pub(super) fn checks(&self) -> Vec<Check> {
-        let check = |(index, (place, digest)): (usize, &(core::ops::Range<usize>, Digest))| {
-            let start = self.range.start().saturating_add(place.start as u64);
-            let region = Range::with_len(start, place.len() as u64);
-            let name = format!("initrd {}", index.saturating_add(1));
-            Check { name, digest: *digest, regions: region.into_iter().collect() }
-        };
-        self.initrd.parts.iter().enumerate().map(check).collect()
+        self.initrd.parts.iter().map(|part| self.check(part)).collect()
+    }
+
+    fn check(&self, part: &Part) -> Check {
+        let start = self.range.start().saturating_add(part.place.start as u64);
+        let region = Range::with_len(start, part.place.len() as u64);
+        let bytes = || self.initrd.bytes.get(part.place.clone()).unwrap_or_default();
+        let digest = part.digest.unwrap_or_else(|| Digest::of(bytes()));
+        Check { name: part.name.clone(), digest, regions: region.into_iter().collect() }
     }
 
     pub(super) fn into_segment(self) -> Segment<'a> {
@@ -80,30 +116,60 @@ impl<'a> Placed<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::image::testing::{gzip, uki};
+    use crate::plan::tests::bundle;
+
+    fn places(initrd: &Initrd<'_>) -> Vec<core::ops::Range<usize>> {
+        initrd.parts.iter().map(|part| part.place.clone()).collect()
+    }
 
     #[test]
     fn one_initrd_is_borrowed() {
-        let blobs = [Blob::hash("/initrd", b"abcde".to_vec())];
-        let initrd = join(&blobs).unwrap();
+        let bundle = bundle(Vec::new(), &[b"abcde"]);
+        let initrd = join(&bundle).unwrap();
         assert!(matches!(initrd.bytes, Cow::Borrowed(b"abcde")));
-        assert_eq!(initrd.parts, [(0..5, Digest::of(b"abcde"))]);
+        let (name, digest) = ("initrd 1".to_owned(), Some(Digest::of(b"abcde")));
+        assert_eq!(initrd.parts, [Part { name, place: 0..5, digest }]);
     }
 
     #[test]
     fn several_start_at_multiples_of_four() {
-        let blobs = ["abcde", "", "fghi", "j"].map(|text| Blob::hash("/i", text.as_bytes()));
-        let initrd = join(&blobs).unwrap();
+        let bundle = bundle(Vec::new(), &[b"abcde", b"", b"fghi", b"j"]);
+        let initrd = join(&bundle).unwrap();
         assert_eq!(*initrd.bytes, *b"abcde\0\0\0fghij");
-        let places: Vec<_> = initrd.parts.iter().map(|(place, _)| place.clone()).collect();
-        assert_eq!(places, [0..5, 8..8, 8..12, 12..13]);
-        for (place, digest) in initrd.parts {
-            assert_eq!(Digest::of(&initrd.bytes[place]), digest);
+        assert_eq!(places(&initrd), [0..5, 8..8, 8..12, 12..13]);
+        for part in initrd.parts {
+            assert_eq!(Some(Digest::of(&initrd.bytes[part.place])), part.digest);
         }
     }
 
     #[test]
+    fn those_in_a_uki_are_before_the_others_whatever_their_order_there() {
+        let sections: [(&str, &[u8]); 3] =
+            [(".initrd", b"initrd!"), (".linux", b"kernel"), (".ucode", b"ucode")];
+        let bundle = bundle(uki(&sections), &[b"first"]);
+        let initrd = join(&bundle).unwrap();
+        assert_eq!(*initrd.bytes, *b"ucode\0\0\0initrd!\0first");
+        assert_eq!(places(&initrd), [0..5, 8..15, 16..21]);
+        let names: Vec<_> = initrd.parts.iter().map(|part| part.name.as_str()).collect();
+        assert_eq!(names, [".ucode", ".initrd", "initrd 1"]);
+    }
+
+    #[test]
+    fn the_one_in_a_uki_is_borrowed() {
+        let bundle = bundle(uki(&[(".linux", b"kernel"), (".initrd", b"initrd")]), &[]);
+        assert!(matches!(join(&bundle).unwrap().bytes, Cow::Borrowed(b"initrd")));
+    }
+
+    #[test]
+    fn a_uki_that_unpack_would_refuse_gives_nothing() {
+        let packed = gzip(&uki(&[(".linux", b"kernel"), (".initrd", b"initrd")]));
+        assert_eq!(join(&bundle(packed, &[])), None);
+    }
+
+    #[test]
     fn nothing_is_no_initrd() {
-        assert_eq!(join::<Vec<u8>>(&[]), None);
-        assert_eq!(join(&[Blob::hash("/initrd", b"")]), None);
+        assert_eq!(join(&bundle(Vec::new(), &[])), None);
+        assert_eq!(join(&bundle(Vec::new(), &[b""])), None);
     }
 }

@@ -4,8 +4,8 @@
 //! Takes a verified bundle, an identified kernel and a description of the
 //! machine. Never reads anything itself, never copies a kernel or an initrd
 //! (except to join several initrds), and never hashes a file again: the digests
-//! that the purgatory checks are those that the signature covers. The kernel
-//! checks next to nothing that kexec_load is given, so [`Plan::validate`] does.
+//! that the purgatory checks are those that the signature covers, and what comes
+//! out of a file is hashed as it is loaded. The kernel checks next to nothing that kexec_load is given, so [`Plan::validate`] does.
 
 mod aarch64;
 mod boot_params;
@@ -30,7 +30,7 @@ use purgatory::Conduit;
 use crate::addr::Range;
 use crate::arch::Arch;
 use crate::bundle::{Bundle, Digest};
-use crate::image::Kernel;
+use crate::image::{Kernel, find_uki};
 use crate::trust::verify::Verified;
 
 pub use crash::{Crash, View};
@@ -39,7 +39,7 @@ pub use engine::{
 };
 pub use errno::{meaning_of_load, meaning_of_reboot};
 pub use error::Error;
-pub use initrd::{Initrd, join};
+pub use initrd::{Initrd, Part, join};
 pub use machine::{Board, Machine, Pc, Platform};
 pub use space::NoRoom;
 pub use validate::Invalid;
@@ -173,7 +173,7 @@ pub fn make<'a, B: AsRef<[u8]>>(
     if !prepared.is_of(bundle) {
         return Err(Error::OtherKernel);
     }
-    let devicetree = facts.devicetree || bundle.devicetree.is_some();
+    let devicetree = facts.devicetree || devicetree(bundle, kernel.arch()).is_some();
     let (engine, reason) = choose_engine(request, &Facts { devicetree, ..*facts })?;
     check_bundle(engine, kernel, bundle, machine)?;
     let mut plan = Plan {
@@ -194,6 +194,14 @@ pub fn make<'a, B: AsRef<[u8]>>(
         plan.validate(machine)?;
     }
     Ok(plan)
+}
+
+/// The entry's own device tree, or else the one in its unified kernel image: such
+/// an image has one for a board, nothing on a PC asks for it.
+fn devicetree<B: AsRef<[u8]>>(bundle: &Bundle<B>, arch: Arch) -> Option<&[u8]> {
+    let own = bundle.devicetree.as_ref().map(|blob| blob.bytes.as_ref());
+    let in_uki = || find_uki(bundle.linux.bytes.as_ref())?.dtb();
+    own.or_else(|| (arch == Arch::Aarch64).then(in_uki).flatten())
 }
 
 fn check_bundle<B: AsRef<[u8]>>(
@@ -276,8 +284,8 @@ impl<'a> Plan<'a> {
         let job = Job {
             cmdline: &self.cmdline,
             linux: prepared.digest(bundle),
-            initrd: join(&bundle.initrds),
-            devicetree: bundle.devicetree.as_ref().map(|blob| blob.bytes.as_ref()),
+            initrd: join(bundle),
+            devicetree: devicetree(bundle, self.arch),
             crash: crash.zip(header.as_ref().map(ElfHeader::range)),
         };
         let mut layout = lay_out(prepared, machine, job, &mut space)?;

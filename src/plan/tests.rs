@@ -1,5 +1,6 @@
 //! Whole plans, on the machines of `tests/data` and on made-up ones.
 
+mod uki;
 mod vmlinux;
 mod x86_64;
 

@@ -17,7 +17,7 @@ use nix::libc::{self, c_long, c_ulong};
 use super::read::Sealed;
 use super::{Error, file, guard};
 use crate::bundle::Bundle;
-use crate::plan::{self, Engine, MAX_SEGMENTS, Plan, Prepared, Segment, Slot};
+use crate::plan::{self, Engine, Initrd, MAX_SEGMENTS, Plan, Prepared, Segment, Slot};
 
 /// Flags of the kernel's include/uapi/linux/kexec.h.
 const ON_CRASH: c_ulong = 1;
@@ -75,11 +75,14 @@ fn load_files(
         Some(Sealed::copy("kernel", kernel.kernel().file())?)
     };
     let linux = bare.as_ref().unwrap_or(&bundle.linux.bytes);
-    let joined = match bundle.initrds.as_slice() {
-        [] | [_] => None,
-        several => plan::join(several).map(|one| Sealed::copy("initrd", &one.bytes)).transpose()?,
+    let joined = plan::join(bundle);
+    let whole = bundle.initrds.first().map(|one| &one.bytes);
+    let is_whole = |bytes: &[u8]| whole.is_some_and(|one| core::ptr::eq(one.as_ref(), bytes));
+    let initrd = match joined {
+        Some(Initrd { bytes, .. }) if !is_whole(&bytes) => Some(Sealed::copy("initrd", &bytes)?),
+        _ => None,
     };
-    let initrd = joined.as_ref().or_else(|| bundle.initrds.first().map(|one| &one.bytes));
+    let initrd = initrd.as_ref().or(whole);
     patiently(|| file_load(slot, linux, initrd, &plan.cmdline))
 }
 

@@ -1,0 +1,78 @@
+//! Unified kernel images, planned for like what is in them.
+
+use super::*;
+use crate::image::testing::uki;
+
+const SECTIONS: [(&str, &[u8]); 2] = [(".initrd", b"initrd!"), (".ucode", b"ucode")];
+
+/// The kernel and the sections, in a bundle with one more initrd.
+fn packed(linux: &[u8], sections: &[(&str, &[u8])]) -> Verified<Bundle<Vec<u8>>> {
+    verified(bundle(uki(&[&[(".linux", linux)], sections].concat()), &[b"more"]))
+}
+
+#[test]
+fn each_part_of_a_uki_has_a_check_of_its_own() {
+    for (linux, machine) in [(bzimage::testing::small(), q35()), (arm64::testing::small(), virt())]
+    {
+        let bundle = packed(&linux, &SECTIONS);
+        let plan = plan(&bundle, &machine).unwrap();
+        assert_eq!(*segment(&plan, "initrd").bytes, *b"ucode\0\0\0initrd!\0more");
+        let names: Vec<_> = plan.checks.iter().map(|check| check.name.as_str()).collect();
+        assert_eq!(names, ["linux", ".ucode", ".initrd", "initrd 1", "params", "tables"]);
+        assert_eq!(plan.checks[0].digest, Digest::of(&linux));
+        assert_every_check_holds(&plan);
+    }
+}
+
+#[test]
+fn the_command_line_is_what_was_verified_and_not_what_is_in_the_uki() {
+    let bundle = packed(&bzimage::testing::small(), &[(".cmdline", b"root=other")]);
+    assert_eq!(plan(&bundle, &q35()).unwrap().cmdline, "root=LABEL=root ro quiet");
+}
+
+/// A device tree with this model.
+fn board(model: &str) -> Vec<u8> {
+    let running = virt();
+    let Platform::Board(Board { fdt, .. }) = &running.platform else { unreachable!() };
+    let mut tree = crate::fdt::Fdt::parse(fdt).unwrap().to_blob();
+    let old = b"linux,dummy-virt\0";
+    let at = tree.windows(old.len()).position(|window| window == old).unwrap();
+    let mut new = model.as_bytes().to_vec();
+    new.resize(old.len(), 0);
+    tree[at..at + old.len()].copy_from_slice(&new);
+    tree
+}
+
+fn has_model(plan: &Plan<'_>, model: &str) -> bool {
+    let params = &segment(plan, "params").bytes;
+    params.windows(model.len()).any(|window| window == model.as_bytes())
+}
+
+#[test]
+fn a_board_takes_the_device_tree_of_the_uki_unless_the_entry_has_one() {
+    let (own, entrys) = (board("from the uki"), board("from the entry"));
+    let mut bundle = bundle(uki(&[(".linux", &arm64::testing::small()), (".dtb", &own)]), &[]);
+    let first = verified(bundle.clone());
+    let plan_of_own = plan(&first, &virt()).unwrap();
+    assert!(has_model(&plan_of_own, "from the uki"));
+
+    bundle.devicetree = Some(Blob::hash("/board.dtb", entrys));
+    let second = verified(bundle);
+    let plan_of_entrys = plan(&second, &virt()).unwrap();
+    assert!(has_model(&plan_of_entrys, "from the entry"));
+    assert!(!has_model(&plan_of_entrys, "from the uki"));
+}
+
+#[test]
+fn the_device_tree_of_a_uki_is_never_dropped_for_kexec_file_load() {
+    let bundle = packed(&arm64::testing::small(), &[(".dtb", &board("from the uki"))]);
+    let prepared = Prepared::Unpacked(unpacked(&bundle.linux.bytes));
+    let refused = make(FILE, &FACTS, &prepared, &bundle, &virt(), &blob()).unwrap_err();
+    assert_eq!(refused, Error::Engine(EngineError::Devicetree));
+}
+
+#[test]
+fn a_pc_does_without_the_device_tree_of_a_uki() {
+    let bundle = packed(&bzimage::testing::small(), &[(".dtb", b"for a board")]);
+    plan(&bundle, &q35()).unwrap();
+}
