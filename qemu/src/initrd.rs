@@ -140,8 +140,13 @@ pub fn running(kernel: &Kernel, turnout: &Path, script: &str) -> Result<Vec<u8>>
 
 /// An initrd that holds one text, /second, to be put after another.
 pub fn second(text: &str) -> Result<Vec<u8>> {
+    note("/second", text)
+}
+
+/// An initrd that holds one text.
+pub fn note(path: &str, text: &str) -> Result<Vec<u8>> {
     let mut archive = Archive::default();
-    archive.file("/second", 0o644, text.as_bytes().to_vec());
+    archive.file(path, 0o644, text.as_bytes().to_vec());
     archive.write()
 }
 

@@ -19,6 +19,7 @@ pub mod machine;
 pub mod menu;
 pub mod place;
 pub mod serial;
+pub mod uki;
 
 use anyhow::Result;
 use std::process::Command;

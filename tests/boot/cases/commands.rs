@@ -5,7 +5,7 @@ use super::{AARCH64, Boot, Case, Expect, PLAIN, X86_64, case, nothing};
 use anyhow::{Context, Result, ensure};
 use turnout_qemu::facts::Stage;
 
-const fn script(script: &'static str) -> Boot {
+pub(super) const fn script(script: &'static str) -> Boot {
     Boot { script: Some(script), ..PLAIN }
 }
 
@@ -159,13 +159,13 @@ fn only(stages: &[Stage]) -> Result<&Stage> {
     Ok(stage)
 }
 
-fn ends(stage: &Stage, command: &str, expected: u8) -> Result<()> {
+pub(super) fn ends(stage: &Stage, command: &str, expected: u8) -> Result<()> {
     let status = stage.exit_status(command).with_context(|| format!("{command}: never ended"))?;
     ensure!(status == expected, "{command}: status {status}, not {expected}");
     Ok(())
 }
 
-fn says(stage: &Stage, text: &str) -> Result<()> {
+pub(super) fn says(stage: &Stage, text: &str) -> Result<()> {
     ensure!(stage.text.contains(text), "nobody said {text:?}");
     Ok(())
 }

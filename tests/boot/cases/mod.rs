@@ -11,6 +11,7 @@ mod machines;
 mod purgatory;
 mod running;
 mod trust;
+mod uki;
 
 use crate::world::World;
 use anyhow::Result;
@@ -30,6 +31,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         machines::CASES,
         images::CASES,
         commands::CASES,
+        uki::CASES,
         purgatory::CASES,
         console::CASES,
         crash::CASES,
