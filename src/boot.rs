@@ -18,7 +18,7 @@ use crate::config::{self, Config};
 use crate::failure::{Failure, Stage};
 use crate::sys::console::Console;
 use crate::sys::signal::Signals;
-use crate::sys::{clock, file, machine, module, mount, panic, reset};
+use crate::sys::{clock, file, machine, module, mount, panic, reset, watchdog};
 use crate::text::printable;
 use crate::trust::allowed_signers::KeyRing;
 use crate::trust::verify::{Mode, Policy, Role};
@@ -70,7 +70,8 @@ impl Station {
         }
         #[cfg(feature = "test-hooks")]
         crate::sys::hooks::at_start(&self.console);
-        for line in module::load_all(&release) {
+        let parameters = watchdog::module_parameters(self.config.watchdog);
+        for line in module::load_all(&release, parameters) {
             self.say(&line);
         }
     }

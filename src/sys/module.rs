@@ -1,5 +1,6 @@
 //! Loads the kernel modules that mkinitramfs packed, in its order.
 
+use std::ffi::CStr;
 use std::fs::File;
 use std::path::Path;
 
@@ -13,15 +14,19 @@ const LIST: &str = "/etc/turnout/modules";
 /// The kernel release that the modules belong to.
 const RELEASE: &str = "/etc/turnout/release";
 
-/// Loads every listed module; an image without a list has all it needs built
+/// A module's name, and what it is to be loaded with.
+pub type Parameters = (&'static str, &'static CStr);
+
+/// Loads every listed module, with its parameters if there are any; an image without a list has all it needs built
 /// in. What could not be loaded comes back as lines for the console.
 #[must_use]
-pub fn load_all(running: &str) -> Vec<String> {
+pub fn load_all(running: &str, parameters: &[Parameters]) -> Vec<String> {
     let Ok(list) = file::read_text(LIST) else { return Vec::new() };
     if let Some(mismatch) = mismatch(running) {
         return vec![mismatch];
     }
-    list.lines().filter_map(|path| load(path).err()).map(|error| error.to_string()).collect()
+    let load = |path| load(path, of(path, parameters)).err();
+    list.lines().filter_map(load).map(|error| error.to_string()).collect()
 }
 
 fn mismatch(running: &str) -> Option<String> {
@@ -31,15 +36,36 @@ fn mismatch(running: &str) -> Option<String> {
     })
 }
 
+/// The parameters of the module in this file.
+fn of(path: &str, parameters: &[Parameters]) -> &'static CStr {
+    let file = path.rsplit('/').next().unwrap_or_default();
+    let name = file.split('.').next().unwrap_or_default();
+    parameters.iter().find(|(module, _)| *module == name).map_or(c"", |(_, given)| *given)
+}
+
 /// Loads one module.
 ///
 /// # Errors
 /// The errno, except where the module is there already or its device is not
 /// (a driver for hardware that this machine lacks).
-fn load(path: &str) -> Result<(), Error> {
+fn load(path: &str, parameters: &CStr) -> Result<(), Error> {
     let module = File::open(Path::new(path)).map_err(|source| Error::new(path, source))?;
-    match finit_module(&module, c"", ModuleInitFlags::empty()) {
+    match finit_module(&module, parameters, ModuleInitFlags::empty()) {
         Ok(()) | Err(Errno::EEXIST | Errno::ENODEV) => Ok(()),
         Err(errno) => Err(Error::new(format!("module {path}"), errno)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_belong_to_the_module_of_that_name_alone() {
+        let parameters = [("watchdog", c"stop_on_reboot=0")];
+        let of = |path| of(path, &parameters);
+        assert_eq!(of("/lib/modules/6.1.0/watchdog.ko"), c"stop_on_reboot=0");
+        assert_eq!(of("/lib/modules/6.1.0/watchdog.ko.xz"), c"stop_on_reboot=0");
+        assert_eq!(of("/lib/modules/watchdog/i6300esb.ko"), c"");
     }
 }

@@ -3,8 +3,10 @@
 //!
 //! A watchdog that is armed here stays open until the jump and is never closed
 //! with the magic 'V', so that it goes on counting through it, whatever becomes
-//! of the two kernels (Linux, Documentation/watchdog/watchdog-api.rst). One that
-//! nobody asked for is not touched: opening it would start it.
+//! of the two kernels (Linux, Documentation/watchdog/watchdog-api.rst). The kernel
+//! takes a jump for a reboot, at which it would stop many of them; that is turned
+//! off (watchdog-kernel-api.rst, watchdog_stop_on_reboot). A watchdog that nobody
+//! asked for is not touched: opening it would start it.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -12,10 +14,14 @@ use std::os::fd::AsRawFd as _;
 
 use nix::libc::{self, c_int};
 
+use super::module::Parameters;
 use super::{Error, file};
 use crate::config::Watchdog;
 
 const CLASS: &str = "/sys/class/watchdog";
+/// 0: a reboot stops no watchdog; 1: it stops each; -1: as the driver likes, and
+/// most like to stop theirs.
+const STOP_ON_REBOOT: &str = "/sys/module/watchdog/parameters/stop_on_reboot";
 
 nix::ioctl_readwrite!(
     /// WDIOC_SETTIMEOUT of include/uapi/linux/watchdog.h.
@@ -35,6 +41,15 @@ nix::ioctl_read!(
 /// Watchdogs that are armed for as long as this value, and beyond.
 #[derive(Debug, Default)]
 pub struct Armed(#[expect(dead_code, reason = "held open, not used")] Vec<File>);
+
+/// What modules have to be loaded with, so that a watchdog goes on at the jump.
+#[must_use]
+pub const fn module_parameters(setting: Watchdog) -> &'static [Parameters] {
+    match setting {
+        Watchdog::Seconds(_) => &[("watchdog", c"stop_on_reboot=0")],
+        Watchdog::Off | Watchdog::Disarm => &[],
+    }
+}
 
 /// Does as it is told to every watchdog of the machine; hands back a sentence for
 /// each, also where it did not work: no fault here keeps a kernel from starting.
@@ -57,6 +72,9 @@ pub fn apply(setting: Watchdog) -> (Armed, Vec<String>) {
         file::names(CLASS).unwrap_or_default().into_iter().filter_map(act).collect();
     if setting != Watchdog::Off && said.is_empty() {
         said.push("there is no watchdog (is the driver's module in the image?)".to_owned());
+    }
+    if !armed.is_empty() && file::read_line(STOP_ON_REBOOT).is_ok_and(|value| value != "0") {
+        said.push("the jump may stop it: watchdog.stop_on_reboot=0 is not in force".to_owned());
     }
     (Armed(armed), said)
 }

@@ -177,6 +177,7 @@ fn modules(arch: Arch, case: &Case) -> Vec<&'static str> {
     if case.boot.keyboard && arch == Arch::Aarch64 {
         modules.extend(["virtio_pci", "virtio_input"]);
     }
+    modules.extend(case.boot.modules);
     modules
 }
 

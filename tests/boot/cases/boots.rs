@@ -32,6 +32,23 @@ pub(super) const CASES: &[Case] = &[
         change: nothing,
         expect: AT_ONCE,
     },
+    // The second kernel has nothing to run, and stops.
+    case(
+        "armed_watchdog_resets_what_hangs",
+        Boot {
+            flavour: Flavour::Generic,
+            shape: Shape { devices: &["-device", "i6300esb"], ..Shape::USUAL },
+            modules: &["i6300esb"],
+            config: "watchdog 30\nreset-delay 1\nattempts 1\n",
+            next_options: "rdinit=/none panic=0",
+            ..PLAIN
+        },
+        nothing,
+        Expect::Ends(&[
+            "/dev/watchdog0 resets the machine in 30 s unless the next system serves it",
+            "Kernel panic - not syncing: ",
+        ]),
+    ),
     case("default_configuration", Boot { config: "", ..PLAIN }, nothing, AT_ONCE),
     case(
         "partition_found_by_its_label",

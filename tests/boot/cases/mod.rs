@@ -62,6 +62,8 @@ pub(crate) struct Boot {
     pub(crate) first_options: &'static str,
     /// What the machine is made of.
     pub(crate) shape: Shape,
+    /// More modules in the image.
+    pub(crate) modules: &'static [&'static str],
     /// The next kernel, where it is not the first one again.
     pub(crate) next: Option<Flavour>,
     /// More words for the next kernel.
@@ -121,6 +123,7 @@ const PLAIN: Boot = Boot {
     config: "wait 10\nreset-delay 1\nattempts 1\n",
     first_options: "",
     shape: Shape::USUAL,
+    modules: &[],
     next: None,
     next_options: "",
     script: None,
