@@ -34,6 +34,17 @@ pub fn security_file_system() {
     let _ = mount(Some(KIND), "/sys/kernel/security", Some(KIND), flags, None::<&str>);
 }
 
+/// Has the variables of EFI mounted, read-only, as long as `ask` takes. A kernel
+/// without them has nothing to tell.
+pub fn with_efi_variables<T>(ask: impl FnOnce() -> T) -> T {
+    const PLACE: &str = "/sys/firmware/efi/efivars";
+    let flags = MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC | MsFlags::MS_NODEV;
+    let mounted = mount(Some("efivarfs"), PLACE, Some("efivarfs"), flags, None::<&str>);
+    let answer = ask();
+    let _ = mounted.and_then(|()| umount2(PLACE, MntFlags::MNT_DETACH));
+    answer
+}
+
 /// Mounts a boot partition on [`BOOT`] so that nothing on it is written or
 /// executed: read-only without journal replay, nosuid, nodev, noexec,
 /// nosymfollow.

@@ -100,16 +100,26 @@ impl Status {
     }
 }
 
-/// The firmware's variable; where nobody has mounted them, what the boot loader
-/// told the running kernel.
+/// The firmware's variable; where nobody has mounted those, what the boot loader
+/// told the running kernel, or on other architectures the variable after all.
 fn secure_boot() -> Option<bool> {
-    let variable = file::read_bytes(SECURE_BOOT.as_ref(), file::MAX_TEXT).ok();
-    if let Some(value) = variable.as_deref().and_then(|bytes| bytes.get(4)) {
-        return Some(*value == 1);
+    let has_efi = file::names(EFI).is_ok();
+    match (secure_boot_variable(), arch()) {
+        (Some(enabled), _) => Some(enabled),
+        (None, Arch::X86_64) if has_efi => secure_boot_in_boot_params(),
+        (None, Arch::Aarch64) if has_efi && is_pid_1() => {
+            mount::with_efi_variables(secure_boot_variable)
+        }
+        _ => None,
     }
-    if arch() != Arch::X86_64 || file::names(EFI).is_err() {
-        return None;
-    }
+}
+
+fn secure_boot_variable() -> Option<bool> {
+    let bytes = file::read_bytes(SECURE_BOOT.as_ref(), file::MAX_TEXT).ok()?;
+    bytes.get(4).map(|value| *value == 1)
+}
+
+fn secure_boot_in_boot_params() -> Option<bool> {
     let boot_params = file::read_bytes(BOOT_PARAMS.as_ref(), file::MAX_TEXT).ok()?;
     boot_params.get(SECURE_BOOT_AT).map(|value| *value == SECURE_BOOT_ENABLED)
 }
