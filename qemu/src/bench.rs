@@ -334,6 +334,12 @@ impl Row {
         self.name.starts_with("turnout ")
     }
 
+    /// Whether PID 1 unpacked the kernel: it then holds that as well, which is
+    /// many times the payload.
+    pub fn unpacks(&self) -> bool {
+        self.name.ends_with(DIRECT_VMLINUX)
+    }
+
     fn figures(&self) -> [(&'static str, Option<u64>); 9] {
         [
             ("load_ns", self.load_ns),

@@ -51,7 +51,7 @@ pub fn of(report: &Report) -> Vec<Budget> {
         size("purgatory", report.sizes.purgatory, 64 * KIB),
         size("initramfs without modules, compressed", Some(report.sizes.initramfs), 512 * KIB),
     ];
-    for row in turnout_rows(report) {
+    for row in turnout_rows(report).filter(|row| !row.unpacks()) {
         let name = format!("{}: peak RSS of PID 1 above the payload", row.name);
         budgets.push(size(&name, rss_above_payload(row), 4 * MIB));
     }
