@@ -15,7 +15,7 @@ facts() {
     fact memory "$(sed -n 's/^MemTotal: *\([0-9]*\) kB/\1/p' /proc/meminfo)"
     fact processors "$(nproc)"
     fact nodes "$(ls -d /sys/devices/system/node/node* | wc -l)"
-    fact text "$(grep -m1 ' _text$' /proc/kallsyms | cut -d' ' -f1)"
+    fact text "$(grep -m1 ' _stext$' /proc/kallsyms | cut -d' ' -f1)"
     each iomem </proc/iomem
     messages | grep '^BIOS-e820: ' | sed 's/^BIOS-e820: //' | each e820
     for entry in /sys/firmware/memmap/*; do

@@ -14,7 +14,7 @@ use turnout_qemu::serial::{Console, Event};
 
 pub(crate) const DEADLINE: Duration = Duration::from_secs(240);
 /// For as many systems as a case may boot one after the other.
-const CHAIN_DEADLINE: Duration = Duration::from_secs(900);
+const CHAIN_DEADLINE: Duration = Duration::from_secs(1800);
 const SHOWN_LINES: usize = 40;
 
 /// Gives the guest time, in seconds: where it was counted, at which the next

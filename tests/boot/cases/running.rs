@@ -3,9 +3,12 @@
 
 use super::{AARCH64, Boot, Case, Expect, PLAIN, X86_64, nothing};
 use anyhow::{Context, Result, ensure};
+use std::collections::BTreeSet;
 use turnout::arch::Arch;
 use turnout_qemu::facts::Stage;
 use turnout_qemu::machine::{Firmware, Shape};
+
+const CHAIN_LENGTH: usize = 30;
 
 const fn running(
     name: &'static str,
@@ -24,7 +27,16 @@ const GIC_2: Shape = Shape { board: Some("virt,gic-version=2"), ..Shape::USUAL }
 /// EFI keeps the tables of the LPIs from every next system.
 const WITH_LPIS: &str = "irqchip.gicv3_nolpi=0";
 
+/// On a busy host an emulator may rest for longer than a processor ever does.
+const NO_STALLS: &str = "rcupdate.rcu_cpu_stall_suppress=1";
+
 pub(super) const CASES: &[Case] = &[
+    running("a_chain_of_thirty", X86_64, (CHAIN, NO_STALLS, Shape::USUAL), |stages| {
+        is_stable(stages, &["e820", "memmap", "memory", "setup_data"])
+    }),
+    running("a_chain_of_thirty", AARCH64, (CHAIN, NO_STALLS, GIC_2), |stages| {
+        is_stable(stages, &["memory", "seeded"])
+    }),
     running("efi_twice", X86_64, (TWICE, "", EFI), keeps_efi_and_its_map),
     running("efi_twice", AARCH64, (TWICE, WITH_LPIS, EFI), keeps_efi),
     running("a_busy_disk", X86_64, (BUSY_DISK, "", Shape::USUAL), keeps_its_memory),
@@ -32,6 +44,17 @@ pub(super) const CASES: &[Case] = &[
 ];
 
 /// Everything on the command line stays, but for the stage.
+const CHAIN: &str = r#"
+facts
+next="$((stage + 1))"
+words="$(sed 's/ stage=[0-9]*//' /proc/cmdline) stage=$next"
+if [ "$stage" -lt 30 ]; then
+    run turnout load /boot/vmlinuz --initrd /boot/initrd.img --cmdline "$words" --engine segments
+    ends
+    run turnout exec
+fi
+"#;
+
 const TWICE: &str = r#"
 facts
 words="$(sed 's/ stage=[0-9]*//' /proc/cmdline) stage=$((stage + 1))"
@@ -62,6 +85,27 @@ tr '\0' '\245' </dev/zero | head -c 134217728 >/pattern/a5
 sleep 2
 fact pattern "$(tr -d '\245' </pattern/a5 | wc -c) $(wc -c </pattern/a5)"
 "#;
+
+/// The first system was started by the firmware: only the others are alike.
+fn is_stable(stages: &[Stage], facts: &[&str]) -> Result<()> {
+    ensure!(stages.len() == CHAIN_LENGTH, "{} systems", stages.len());
+    let (_, started_by_turnout) = stages.split_first().context("no system")?;
+    for name in facts {
+        let seen: BTreeSet<_> = started_by_turnout.iter().map(|s| s.facts.all(name)).collect();
+        ensure!(
+            seen.len() == 1 && !seen.contains(&vec![]),
+            "{name} is not always the same: {seen:?}"
+        );
+    }
+    is_randomised(started_by_turnout)
+}
+
+/// Each system was given seeds of its own.
+fn is_randomised(stages: &[Stage]) -> Result<()> {
+    let places: BTreeSet<_> = stages.iter().filter_map(|s| s.facts.get("text")).collect();
+    ensure!(places.len() > stages.len() / 2, "kernels lie at {places:?}");
+    Ok(())
+}
 
 /// Runtime services stay at the virtual addresses that the first system chose.
 fn keeps_efi_and_its_map(stages: &[Stage]) -> Result<()> {
