@@ -53,7 +53,10 @@ fn came_whole(stages: &[Stage]) -> Result<()> {
 /// A file of everything that the entry "good" has, and more.
 fn add_uki(world: &World, tree: &BootTree) -> Result<()> {
     let read = |path| fs::read(tree.host_path(path));
-    let cmdline = format!("{} quiet stage=2 spaced=\"a  b\"\n\0", console(world.arch));
+    let console = console(world.arch);
+    // No LPIs: on a board with them the second system could load no third.
+    let words = "irqchip.gicv3_nolpi=1 quiet stage=2 spaced=\"a  b\"";
+    let cmdline = format!("{console} {words}\n\0");
     let sections: [(&str, &[u8]); 4] = [
         (".initrd", &read(INITRD)?),
         (".cmdline", cmdline.as_bytes()),
