@@ -167,15 +167,7 @@ struct Job<'a> {
 
 impl<'a> Job<'a> {
     fn plan(&self, request: Request) -> Result<Plan<'a>, Failure> {
-        let Self { load, verified, kernel, machine, facts } = *self;
-        let request = match (load.slot, request) {
-            (Slot::Crash, Request::Auto) => Request::Only(Engine::File),
-            _ => request,
-        };
-        if load.slot == Slot::Crash && request == Request::Only(Engine::Segments) {
-            let only = "a crash kernel is loaded by kexec_file_load alone so far";
-            return Err(Failure::new(Stage::Plan, only));
-        }
+        let Self { verified, kernel, machine, facts, .. } = *self;
         let mut plan = plan::make(request, facts, kernel, verified, machine, machine::PURGATORY)
             .map_err(|error| Failure::new(Stage::Plan, error))?;
         if plan.cmdline.is_empty() {
