@@ -10,6 +10,7 @@ mod choose;
 mod discover;
 mod figures;
 mod launch;
+mod prepare;
 mod recovery;
 mod shelf;
 
@@ -23,6 +24,7 @@ use crate::text::printable;
 use crate::trust::allowed_signers::KeyRing;
 use crate::trust::verify::{Mode, Policy, Role};
 
+use prepare::Choice;
 use recovery::Wish;
 use shelf::Shelf;
 
@@ -155,8 +157,7 @@ impl Station {
     fn serve(&self, mut shelf: Shelf) -> Failure {
         let mut status = String::new();
         let mut next = shelf.menu.default;
-        while let Some(index) = self.choose(&shelf, &status, next) {
-            let failure = launch::boot(self, &shelf, index);
+        while let Some((index, failure)) = self.serve_once(&shelf, &status, next) {
             self.report(&failure);
             if !failure.stage.leaves_a_choice() {
                 reset::after(self.config.reset_delay, &failure.to_string());
@@ -166,6 +167,30 @@ impl Station {
             next = shelf.next_after(index);
         }
         Failure::new(Stage::Menu, shelf.nothing_boots())
+    }
+
+    /// The entry that was chosen and why it has not booted; none if there was
+    /// nothing to choose.
+    fn serve_once(
+        &self,
+        shelf: &Shelf,
+        status: &str,
+        next: Option<usize>,
+    ) -> Option<(usize, Failure)> {
+        let menu = self.menu(shelf, status, next);
+        let (index, failure) =
+            match prepare::beside_the_menu(self, shelf, menu, |ready, chosen_at| {
+                launch::boot_prepared(self, ready, chosen_at)
+            }) {
+                Choice::Nothing => return None,
+                Choice::Prepared(index, failure) => (index, failure),
+                Choice::Unprepared(index) => (index, launch::boot_unprepared(self, shelf, index)),
+            };
+        let entry = shelf.menu.entries.get(index);
+        Some(match entry {
+            Some(entry) => (index, failure.of(&entry.id)),
+            None => (index, failure),
+        })
     }
 }
 

@@ -119,6 +119,13 @@ impl Chooser {
         self.default.is_some() && matches!(self.timeout, Timeout::Hidden | Timeout::Disabled)
     }
 
+    /// What it boots if nobody does anything but, perhaps, press Enter; none if
+    /// that is at once.
+    #[must_use]
+    pub const fn waits_with(&self) -> Option<usize> {
+        if self.is_hidden() { None } else { self.default }
+    }
+
     /// Starts the countdown, if the menu has one. To be called when the menu
     /// is on the screen: a slow console must not eat up the time to read it.
     /// All times count from one moment of the caller's choice.
@@ -292,6 +299,17 @@ mod tests {
         for timeout in [Timeout::Hidden, Timeout::Disabled] {
             assert_eq!(chooser(&[true, true], 1, timeout).start(at(0)), Step::Take(1));
             assert_eq!(chooser(&[true, false, true], 1, timeout).start(at(0)), Step::Take(2));
+        }
+    }
+
+    #[test]
+    fn only_a_menu_that_is_shown_waits_with_what_it_will_boot() {
+        let seconds = Timeout::Seconds(3);
+        assert_eq!(chooser(&[true, false, true], 1, seconds).waits_with(), Some(2));
+        assert_eq!(chooser(&[true, true], 1, Timeout::Forever).waits_with(), Some(1));
+        assert_eq!(chooser(&[false], 0, seconds).waits_with(), None);
+        for timeout in [Timeout::Hidden, Timeout::Disabled] {
+            assert_eq!(chooser(&[true], 0, timeout).waits_with(), None);
         }
     }
 

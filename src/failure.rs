@@ -3,7 +3,7 @@
 
 use core::error::Error;
 use core::fmt;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::plan;
 use crate::trust::verify::Refusal;
@@ -67,7 +67,7 @@ pub enum Cause {
     /// The entry itself cannot boot: a stable code and the sentence.
     Broken(&'static str, String),
     /// Everything else: the error of the module, with the offending value.
-    Other(Rc<dyn Error>),
+    Other(Arc<dyn Error + Send + Sync>),
 }
 
 /// A step that failed, for which entry, and why.
@@ -83,7 +83,7 @@ pub struct Failure {
 
 impl Failure {
     /// A failure before an entry was chosen.
-    pub fn new(stage: Stage, source: impl Into<Box<dyn Error>>) -> Self {
+    pub fn new(stage: Stage, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { stage, entry: None, cause: Cause::Other(source.into().into()) }
     }
 

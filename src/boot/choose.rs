@@ -11,11 +11,14 @@ use crate::choose::{Chooser, Step};
 use crate::sys::clock;
 
 impl Station {
-    /// Index of the entry to boot; `None` if there is none that could.
-    pub(super) fn choose(&self, shelf: &Shelf, status: &str, next: Option<usize>) -> Option<usize> {
-        let chooser = Chooser::new(shelf.items(), next, shelf.menu.timeout)
+    pub(super) fn menu(&self, shelf: &Shelf, status: &str, next: Option<usize>) -> Chooser {
+        Chooser::new(shelf.items(), next, shelf.menu.timeout)
             .with_heading(&self.heading())
-            .with_status(status);
+            .with_status(status)
+    }
+
+    /// Index of the entry to boot; `None` if there is none that could.
+    pub(super) fn choose(&self, chooser: Chooser) -> Option<usize> {
         self.console.quiet_kernel();
         let mut menu = Screen { station: self, chooser, decoder: Decoder::default(), shown: None };
         let choice = menu.run();

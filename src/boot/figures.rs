@@ -7,10 +7,13 @@ use crate::plan::{Engine, Plan};
 use crate::sys::read::Sealed;
 use crate::sys::{clock, file, machine};
 
-/// The counter at two moments of a boot.
+/// The counter at moments of a boot.
 pub(super) struct Moments {
-    /// Before the first file of the entry was opened.
-    pub(super) before_read: u64,
+    /// How long the entry was prepared while the menu waited, if it was.
+    pub(super) prepared: Option<u64>,
+    /// When it was begun with: before the first file of the entry was opened or,
+    /// for one that was prepared, when it was chosen.
+    pub(super) open: u64,
     /// After the kernel had taken the last byte.
     pub(super) after_load: u64,
 }
@@ -25,22 +28,25 @@ pub(super) fn print(
     if !asked_for() {
         return;
     }
-    let payload = payload(bundle);
+    let files = size_of_files(bundle);
     let loaded = match plan.engine {
-        Engine::File => payload,
+        Engine::File => files,
         Engine::Segments => plan.segments.iter().map(|one| one.bytes.len() as u64).sum(),
     };
     let kib = |bytes: u64| bytes / 1024;
     station.say(&format!(
         "peak rss {} KiB, payload {} KiB",
         kib(machine::peak_memory()),
-        kib(payload)
+        kib(loaded)
     ));
+    if let Some(ticks) = moments.prepared {
+        station.say(&format!("prepared in {ticks} ticks"));
+    }
     station.say(&format!(
-        "ticks start={} open={} load={} jump={} loaded={loaded} hashed={payload}",
+        "ticks start={} open={} load={} jump={} loaded={loaded} hashed={files}",
         clock::counter_at_start(),
-        moments.before_read,
-        moments.after_load.saturating_sub(moments.before_read),
+        moments.open,
+        moments.after_load.saturating_sub(moments.open),
         clock::counter(),
     ));
 }
@@ -59,7 +65,7 @@ fn asked_for() -> bool {
 }
 
 /// Bytes of all files of the entry.
-fn payload(bundle: &Bundle<Sealed>) -> u64 {
+fn size_of_files(bundle: &Bundle<Sealed>) -> u64 {
     let files = bundle.initrds.iter().chain(&bundle.devicetree);
     files.map(crate::bundle::Blob::size).fold(bundle.linux.size(), u64::saturating_add)
 }

@@ -1,88 +1,70 @@
-//! From a chosen entry to the jump: read, verify, identify, plan, load,
-//! quiesce, jump. Comes back only with the step that failed.
+//! From a prepared entry to the jump: plan, load, quiesce, jump. Comes back only
+//! with the step that failed.
 
 use core::convert::Infallible;
 
 use super::Station;
 use super::figures::{self, Moments};
+use super::prepare::{self, Ready};
 use super::shelf::Shelf;
 use crate::bundle::Bundle;
 use crate::failure::{Failure, Stage};
-use crate::image::{self, Limits, Unpacked};
-use crate::menu::Entry;
 use crate::plan::{self, Facts, Machine, Plan, Prepared, Slot, meaning_of_load, meaning_of_reboot};
 use crate::sys::kexec::{self, Staged};
 use crate::sys::quiesce::quiesce;
-use crate::sys::read::{Root, Sealed};
-use crate::sys::sources::Sources;
+use crate::sys::read::Sealed;
 use crate::sys::status::Status;
 use crate::sys::{self, clock, machine};
 use crate::text::printable;
-use crate::trust::verify::{Verified, verify};
+use crate::trust::verify::Verified;
 
-/// Boots the entry, or says why not.
-pub(super) fn boot(station: &Station, shelf: &Shelf, index: usize) -> Failure {
-    let Err(failure) = try_boot(station, shelf, index);
-    match shelf.menu.entries.get(index) {
-        Some(entry) => failure.of(&entry.id),
-        None => failure,
-    }
+/// Boots an entry that was prepared before it was chosen, or says why not. The
+/// machine is looked at again: since then drivers may have started.
+pub(super) fn boot_prepared(
+    station: &Station,
+    ready: Result<Ready<'_>, Failure>,
+    chosen_at: u64,
+) -> Failure {
+    let again = |ready| Ok(Ready { machine: prepare::survey()?, ..ready });
+    let Err(failure) = ready.and_then(again).and_then(|ready| {
+        let prepared = Some(ready.ticks);
+        boot(station, &ready, chosen_at, prepared)
+    });
+    failure
 }
 
-fn try_boot(station: &Station, shelf: &Shelf, index: usize) -> Result<Infallible, Failure> {
-    let (entry, attested) = shelf.get(index)?;
-    station.say(&format!("reading {}", printable(&entry.id)));
-    let before_read = clock::counter();
-    let bundle = read(&shelf.root, entry)?;
-    let verified = verify(attested, bundle).map_err(Failure::refused)?;
-    let machine =
-        machine::survey(&Sources::live()).map_err(|error| Failure::new(Stage::Plan, error))?;
-    let facts = Status::read().facts(Slot::Normal);
-    let prepared = prepare(station, &verified, &facts, &machine)?;
-    let plan = make_plan(station, &verified, &facts, &machine, &prepared)?;
-    station.say(&format!("loading {} by {}: {}", printable(&entry.id), plan.engine, plan.reason));
-    let staged = kexec::load(&plan, Slot::Normal, &prepared, verified.get()).map_err(|error| {
-        Failure::new(Stage::Load, explained(&error, |errno| meaning_of_load(plan.engine, errno)))
-    })?;
-    let moments = Moments { before_read, after_load: clock::counter() };
-    jump(station, &plan, verified.get(), staged, &moments)
-}
-
-/// Reads the files of an entry, each once, in the order in which they are used.
-fn read(root: &Root, entry: &Entry) -> Result<Bundle<Sealed>, Failure> {
-    let limit = machine::memory_for_files();
-    let blob =
-        |path: &str| root.blob(path, limit).map_err(|error| Failure::new(Stage::Read, error));
-    Ok(Bundle {
-        entry: entry.id.clone(),
-        linux: blob(entry.linux.as_deref().unwrap_or_default())?,
-        initrds: entry.initrds.iter().map(|path| blob(path)).collect::<Result<_, _>>()?,
-        devicetree: entry.devicetree.as_deref().map(blob).transpose()?,
-        options: entry.options.clone(),
+/// Prepares an entry and boots it, or says why not.
+pub(super) fn boot_unprepared(station: &Station, shelf: &Shelf, index: usize) -> Failure {
+    let open = clock::counter();
+    prepare::now(station, shelf, index, |ready| {
+        let Err(failure) = ready.and_then(|ready| boot(station, &ready, open, None));
+        failure
     })
 }
 
-/// Kernel images are parsed here for the first time: verified, all of them.
-fn unpack(bundle: &Bundle<Sealed>) -> Result<Unpacked<'_>, Failure> {
-    let limits = Limits { output: machine::memory_for_files() };
-    image::unpack(bundle.linux.bytes.as_ref(), &limits)
-        .map_err(|error| Failure::new(Stage::Identify, format!("{}: {error}", bundle.linux.path)))
+fn boot(
+    station: &Station,
+    ready: &Ready<'_>,
+    open: u64,
+    prepared: Option<u64>,
+) -> Result<Infallible, Failure> {
+    let Ready { bundle, kernel, machine, .. } = ready;
+    let facts = Status::read().facts(Slot::Normal);
+    let plan = make_plan(station, bundle, &facts, machine, kernel)?;
+    announce(station, &plan, bundle.get());
+    let staged = kexec::load(&plan, Slot::Normal, kernel, bundle.get()).map_err(|error| {
+        Failure::new(Stage::Load, explained(&error, |errno| meaning_of_load(plan.engine, errno)))
+    })?;
+    let moments = Moments { prepared, open, after_load: clock::counter() };
+    jump(station, &plan, bundle.get(), staged, &moments)
 }
 
-/// Unpacks the kernel further than it has to be, where that is wanted.
-fn prepare<'a>(
-    station: &Station,
-    verified: &'a Verified<Bundle<Sealed>>,
-    facts: &Facts,
-    machine: &Machine,
-) -> Result<Prepared<'a>, Failure> {
-    let at_plan = |error: plan::Error| Failure::new(Stage::Plan, error);
-    let unpacked = unpack(verified.get())?;
-    let (engine, _) =
-        plan::choose_engine(station.config.engine, facts).map_err(|error| at_plan(error.into()))?;
-    let limits = Limits { output: machine::memory_for_files() };
-    let how = (engine, station.config.vmlinux.in_a_hurry(), &limits);
-    Prepared::new(unpacked, verified, how, machine.seeds.as_ref()).map_err(at_plan)
+fn announce(station: &Station, plan: &Plan<'_>, bundle: &Bundle<Sealed>) {
+    let (entry, (form, why)) = (printable(&bundle.entry), plan.kernel);
+    station.say(&format!("loading {entry} by {}: {}", plan.engine, plan.reason));
+    if form == "vmlinux" {
+        station.say(&format!("starting {entry} as a vmlinux: {why}"));
+    }
 }
 
 fn make_plan<'a>(

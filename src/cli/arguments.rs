@@ -9,7 +9,7 @@ use lexopt::prelude::{Long, Short, Value, ValueExt as _};
 
 use super::cmdline::Cmdline;
 use crate::arch::Arch;
-use crate::plan::{Request, Slot};
+use crate::plan::{Decompress, Request, Slot};
 use crate::sys::machine;
 
 /// What `--help` prints.
@@ -20,7 +20,8 @@ system it is a kexec:
 
   turnout load KERNEL [--initrd FILE]... [--dtb FILE] [--dtb-overlay FILE]...
                [--cmdline TEXT | --append TEXT | --reuse-cmdline]
-               [--engine auto|file|segments] [--crash] [--dry-run] [--json]
+               [--engine auto|file|segments] [--vmlinux auto|always|never]
+               [--crash] [--dry-run] [--json]
   turnout unload [--crash]
   turnout exec
   turnout status [--json]
@@ -63,6 +64,7 @@ pub(super) struct Load {
     pub(super) overlays: Vec<PathBuf>,
     pub(super) cmdline: Cmdline,
     pub(super) request: Request,
+    pub(super) decompress: Decompress,
     pub(super) slot: Slot,
     pub(super) dry_run: bool,
     pub(super) json: bool,
@@ -186,6 +188,7 @@ fn load(parser: &mut Parser) -> Result<Command, lexopt::Error> {
         overlays: Vec::new(),
         cmdline: Cmdline::Own,
         request: Request::Auto,
+        decompress: Decompress::Auto,
         slot: Slot::Normal,
         dry_run: false,
         json: false,
@@ -219,6 +222,7 @@ impl Load {
             "append" => self.set_cmdline(Cmdline::Append(parser.value()?.string()?))?,
             "reuse-cmdline" => self.set_cmdline(Cmdline::Reuse)?,
             "engine" => self.request = parser.value()?.parse_with(engine)?,
+            "vmlinux" => self.decompress = parser.value()?.parse_with(decompress)?,
             "crash" => self.slot = Slot::Crash,
             "dry-run" => self.dry_run = true,
             "json" => self.json = true,
@@ -261,6 +265,10 @@ fn engine(word: &str) -> Result<Request, &'static str> {
     Request::parse(word).ok_or("it is auto, file or segments")
 }
 
+fn decompress(word: &str) -> Result<Decompress, &'static str> {
+    Decompress::parse(word).ok_or("it is auto, always or never")
+}
+
 fn arch(word: &str) -> Result<Arch, &'static str> {
     Arch::parse(word).ok_or("it is x86_64 or aarch64")
 }
@@ -290,7 +298,7 @@ mod tests {
     fn every_option_of_load_arrives() {
         let load = loaded(
             "load --initrd a /vmlinuz --initrd=b --append quiet --dtb board.dtb --dtb-overlay o --engine segments \
-             --crash --dry-run --json --arch aarch64 --iomem i --memmap m --boot-params p --fdt f \
+             --vmlinux always --crash --dry-run --json --arch aarch64 --iomem i --memmap m --boot-params p --fdt f \
              --page-size 65536",
         );
         let expected = Load {
@@ -300,6 +308,7 @@ mod tests {
             overlays: vec!["o".into()],
             cmdline: Cmdline::Append("quiet".into()),
             request: Request::Only(Engine::Segments),
+            decompress: Decompress::Always,
             slot: Slot::Crash,
             dry_run: true,
             json: true,
@@ -353,6 +362,10 @@ mod tests {
             (
                 "load k --engine fast",
                 "cannot parse argument \"fast\": it is auto, file or segments",
+            ),
+            (
+                "load k --vmlinux maybe",
+                "cannot parse argument \"maybe\": it is auto, always or never",
             ),
             (
                 "load k --cmdline a --append b",

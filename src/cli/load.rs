@@ -12,7 +12,7 @@ use crate::fdt::{self, Fdt};
 use crate::image::{self, Limits, Uki};
 use crate::json::{self, Object};
 use crate::plan::{
-    self, Decompress, Engine, Facts, Machine, Plan, Prepared, Request, Slot, falls_back,
+    self, Engine, Facts, Machine, Plan, Prepared, Request, Slot, Unpacking, falls_back,
     meaning_of_load,
 };
 use crate::sys::read::{self, Sealed};
@@ -35,8 +35,8 @@ fn try_run(load: &Load, name: &str) -> Result<String, Failure> {
     let unpacked = image::unpack(bundle.linux.bytes.as_ref(), &limits)
         .map_err(|error| Failure::new(Stage::Identify, error))?;
     let (machine, facts) = describe(load, &sources)?;
-    let how = (Engine::Segments, Decompress::Never, &limits);
-    let kernel = Prepared::new(unpacked, &verified, how, machine.seeds.as_ref())
+    let how = unpacking(load, &facts, &limits)?;
+    let kernel = Prepared::new(unpacked, &verified, &how, machine.seeds.as_ref())
         .map_err(|error| Failure::new(Stage::Plan, error))?;
     let job = Job { load, verified: &verified, kernel: &kernel, machine: &machine, facts: &facts };
     let mut plan = job.plan(load.request)?;
@@ -47,6 +47,14 @@ fn try_run(load: &Load, name: &str) -> Result<String, Failure> {
         job.load(&mut plan)?;
     }
     Ok(if load.json { job.json(&plan) } else { job.text(&plan) })
+}
+
+/// Nothing waits for a key here that could be used to unpack a kernel.
+fn unpacking<'a>(load: &Load, facts: &Facts, limits: &'a Limits) -> Result<Unpacking<'a>, Failure> {
+    let (engine, _) = plan::choose_engine(load.request, facts)
+        .map_err(|error| Failure::new(Stage::Plan, plan::Error::from(error)))?;
+    let against = Some(Unpacking::NO_TIME);
+    Ok(Unpacking { engine, decompress: load.decompress, against, limits })
 }
 
 /// The machine to plan for. A command line that names inputs was complete:

@@ -43,7 +43,7 @@ pub use initrd::{Initrd, Part, join};
 pub use machine::{Board, Machine, Pc, Platform};
 pub use space::NoRoom;
 pub use validate::Invalid;
-pub use vmlinux::{Decompress, Direct, Prepared};
+pub use vmlinux::{Decompress, Direct, Prepared, Unpacking};
 
 use crash::ElfHeader;
 use paging::Mapping;
@@ -82,6 +82,8 @@ pub struct Plan<'a> {
     pub reason: &'static str,
     /// The next kernel's architecture.
     pub arch: Arch,
+    /// What is loaded, `bzImage`, `Image` or `vmlinux`, and why that, for people.
+    pub kernel: (&'static str, &'static str),
     /// Where kexec_load enters: the purgatory. Zero with [`Engine::File`].
     pub entry: u64,
     /// Where the purgatory enters the next kernel. Zero with [`Engine::File`].
@@ -180,6 +182,7 @@ pub fn make<'a, B: AsRef<[u8]>>(
         engine,
         reason,
         arch: kernel.arch(),
+        kernel: prepared.form(),
         entry: 0,
         kernel_entry: 0,
         argument: 0,
@@ -309,9 +312,9 @@ fn lay_out<'a>(
     job: Job<'a, '_>,
     space: &mut Space,
 ) -> Result<Layout<'a>, Error> {
-    match (prepared, prepared.kernel(), &machine.platform) {
-        (Prepared::Direct(_), ..) if machine.keep_page_tables => Err(Error::Encrypted),
-        (Prepared::Direct(direct), _, Platform::Pc(pc)) => {
+    match (prepared.direct(), prepared.kernel(), &machine.platform) {
+        (Some(_), ..) if machine.keep_page_tables => Err(Error::Encrypted),
+        (Some(direct), _, Platform::Pc(pc)) => {
             let told = pc.as_told(job.crash);
             x86_64::lay_out(direct.image(), (machine, &told), job, space)
         }

@@ -47,6 +47,8 @@ impl fmt::Display for Check {
 impl fmt::Display for Plan<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} on {}, because {}", self.engine, self.arch, self.reason)?;
+        let (form, why) = self.kernel;
+        writeln!(f, "kernel  {form}, because {why}")?;
         for segment in &self.segments {
             writeln!(f, "segment {segment}, sha256:{}", segment.digest())?;
         }
@@ -68,6 +70,9 @@ impl Plan<'_> {
         out.text("system_call", self.engine.system_call());
         out.text("reason", self.reason);
         out.text("arch", self.arch.name());
+        let (form, why) = self.kernel;
+        out.text("kernel", form);
+        out.text("kernel_reason", why);
         out.array("segments", |list| {
             self.segments.iter().for_each(|one| list.object(|out| one.write_json(out)));
         });

@@ -43,12 +43,26 @@ pub(super) fn verified(bundle: Bundle<Vec<u8>>) -> Verified<Bundle<Vec<u8>>> {
     verify(&check_manifest(&policy, &bundle.entry, evidence).unwrap(), bundle).unwrap()
 }
 
+fn as_it_is<'a>(
+    bundle: &Verified<Bundle<Vec<u8>>>,
+    linux: &'a [u8],
+) -> Result<Prepared<'a>, Error> {
+    let limits = crate::image::Limits { output: 1 << 20 };
+    let how = Unpacking {
+        engine: Engine::Segments,
+        decompress: Decompress::Never,
+        against: None,
+        limits: &limits,
+    };
+    Prepared::new(unpacked(linux), bundle, &how, None)
+}
+
 /// The plan outlives what a test holds: it leaks a kernel's few fields.
 pub(super) fn plan<'a>(
     bundle: &'a Verified<Bundle<Vec<u8>>>,
     machine: &Machine,
 ) -> Result<Plan<'a>, Error> {
-    let prepared = Box::leak(Box::new(Prepared::Unpacked(unpacked(&bundle.linux.bytes))));
+    let prepared = Box::leak(Box::new(as_it_is(bundle, &bundle.linux.bytes).unwrap()));
     make(SEGMENTS, &FACTS, prepared, bundle, machine, &blob())
 }
 
@@ -91,7 +105,7 @@ fn shown(plan: &Plan<'_>) -> String {
 #[test]
 fn json_holds_the_plan_that_is_printed() {
     let bundle = verified(bundle(bzimage::testing::small(), &[b"initrd"]));
-    let prepared = Prepared::Unpacked(unpacked(&bundle.linux.bytes));
+    let prepared = as_it_is(&bundle, &bundle.linux.bytes).unwrap();
     for request in [SEGMENTS, FILE] {
         let plan = make(request, &FACTS, &prepared, &bundle, &q35(), &blob()).unwrap();
         let text = crate::json::object(|out| plan.write_json(out));
@@ -360,9 +374,10 @@ fn a_command_line_with_no_room_for_a_crash_kernels_word_is_refused() {
 #[test]
 fn with_kexec_file_load_the_plan_has_no_segments() {
     let bundle = verified(bundle(bzimage::testing::small(), &[b"initrd"]));
-    let prepared = Prepared::Unpacked(unpacked(&bundle.linux.bytes));
+    let prepared = as_it_is(&bundle, &bundle.linux.bytes).unwrap();
     let plan = make(FILE, &FACTS, &prepared, &bundle, &q35(), &blob()).unwrap();
     let text = "kexec_file_load on x86_64, because it was asked for\n\
+                kernel  bzImage, because it was asked for\n\
                 options \"root=LABEL=root ro quiet\"";
     assert_eq!(plan.to_string(), text);
     assert_eq!((plan.segments.len(), plan.checks.len(), plan.entry), (0, 0, 0));
@@ -380,7 +395,7 @@ fn a_command_line_is_never_cut() {
         for (size, fits) in [(limit, true), (limit + 1, false)] {
             bundle.options = "x".repeat(size);
             let bundle = verified(bundle.clone());
-            let prepared = Prepared::Unpacked(unpacked(&bundle.linux.bytes));
+            let prepared = as_it_is(&bundle, &bundle.linux.bytes).unwrap();
             let plan = make(request, &FACTS, &prepared, &bundle, &machine, &blob());
             let error = plan.map(|_| ()).map_err(|error| error.to_string());
             let engine =
@@ -510,7 +525,7 @@ fn a_kernel_that_cannot_move_goes_where_it_must_or_nowhere() {
 fn a_kernel_from_other_bytes_than_the_bundles_is_refused() {
     let bundle = verified(bundle(bzimage::testing::small(), &[]));
     let copy = bundle.linux.bytes.clone();
-    let prepared = Prepared::Unpacked(unpacked(&copy));
+    let prepared = as_it_is(&bundle, &copy).unwrap();
     let error = make(SEGMENTS, &FACTS, &prepared, &bundle, &q35(), &blob()).unwrap_err();
     assert_eq!(error, Error::OtherKernel);
 }

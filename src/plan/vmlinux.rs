@@ -50,7 +50,17 @@ const fn put(header: &mut [u8], at: usize, value: [u8; 4]) {
 
 /// A kernel of a verified bundle, ready to be placed.
 #[derive(Debug)]
-pub enum Prepared<'a> {
+pub struct Prepared<'a> {
+    form: Form<'a>,
+    /// Why it has this form, for people.
+    why: &'static str,
+    /// Of the kernel's bytes, where it is not the signed one and was wanted.
+    digest: Option<Digest>,
+}
+
+/// What is loaded.
+#[derive(Debug)]
+pub(super) enum Form<'a> {
     /// As the file has it: a bzImage unpacks itself.
     Unpacked(Unpacked<'a>),
     /// A `vmlinux`.
@@ -60,8 +70,8 @@ pub enum Prepared<'a> {
 /// When a bzImage is unpacked before it is started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decompress {
-    /// If there is time for it and something is gained by it: for the slower
-    /// compressors, and never [in a hurry](Self::in_a_hurry).
+    /// If something is gained by it, and nothing speaks against it
+    /// ([`Unpacking::against`]).
     Auto,
     /// Always, or the kernel is refused.
     Always,
@@ -70,15 +80,6 @@ pub enum Decompress {
 }
 
 impl Decompress {
-    /// What it means where nobody waits: `auto` gains nothing then.
-    #[must_use]
-    pub const fn in_a_hurry(self) -> Self {
-        match self {
-            Self::Auto => Self::Never,
-            other => other,
-        }
-    }
-
     /// Reads `auto`, `always` or `never`; anything else is `None`.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
@@ -91,9 +92,65 @@ impl Decompress {
     }
 }
 
+/// How a kernel is to be made ready.
+#[derive(Debug, Clone, Copy)]
+pub struct Unpacking<'a> {
+    /// How it will be loaded.
+    pub engine: Engine,
+    /// Whether a bzImage is unpacked.
+    pub decompress: Decompress,
+    /// What speaks against it where that is left open.
+    pub against: Option<&'static str>,
+    /// How much it may unpack to.
+    pub limits: &'a Limits,
+}
+
+impl Unpacking<'_> {
+    /// What speaks against it where somebody waits for the jump.
+    pub const NO_TIME: &'static str = "unpacking it first would delay the jump";
+    /// What speaks against it where there is not four times its size.
+    pub const NO_MEMORY: &'static str = "there is little memory";
+    /// What speaks against it where a `vmlinux` cannot be started.
+    pub const ENCRYPTED: &'static str = "the memory is encrypted";
+
+    /// The `vmlinux` that is in a bzImage, if it is to be started, and why it is
+    /// or is not.
+    fn apply<'a>(
+        &self,
+        unpacked: &Unpacked<'a>,
+    ) -> Result<(Option<Unpacked<'a>>, &'static str), Error> {
+        let image = match unpacked.kernel() {
+            Kernel::Bzimage(image) => image,
+            Kernel::Vmlinux(_) | Kernel::Arm64Image(_) => {
+                return Ok((None, "that is what the file holds"));
+            }
+        };
+        let payload = || unpacked.decompress_payload(self.limits);
+        let why_not = match (self.engine, self.decompress, self.against) {
+            (Engine::File, ..) => "kexec_file_load takes nothing else",
+            (_, Decompress::Never, _) => "it was asked for",
+            (_, Decompress::Always, _) => {
+                return payload().map(|it| (Some(it), "it was asked for")).map_err(Error::Payload);
+            }
+            (_, Decompress::Auto, Some(against)) => against,
+            (_, Decompress::Auto, None) if !image.compressor().is_some_and(is_slow) => {
+                "it unpacks itself fast"
+            }
+            (_, Decompress::Auto, None) => match payload() {
+                Ok(vmlinux) if loses_nothing(&vmlinux) => {
+                    return Ok((Some(vmlinux), "there was time to unpack it"));
+                }
+                Ok(_) => "unpacked here it would have no random address",
+                Err(_) => "it cannot be unpacked here",
+            },
+        };
+        Ok((None, why_not))
+    }
+}
+
 impl<'a> Prepared<'a> {
-    /// Unpacks a bzImage, if that is wanted and `engine` can load what comes out.
-    /// A `vmlinux` is made ready in any case.
+    /// Unpacks a bzImage, if that is wanted and the engine can load what comes
+    /// out. A `vmlinux` is made ready in any case.
     ///
     /// # Errors
     /// The file was unpacked from something else than the bundle's kernel, or the
@@ -101,56 +158,70 @@ impl<'a> Prepared<'a> {
     pub fn new<B: AsRef<[u8]>>(
         unpacked: Unpacked<'a>,
         bundle: &Verified<Bundle<B>>,
-        (engine, decompress, limits): (Engine, Decompress, &Limits),
+        how: &Unpacking<'_>,
         seeds: Option<&Seeds>,
     ) -> Result<Self, Error> {
-        let unpacked = match (unpacked.kernel(), engine, decompress) {
-            (Kernel::Bzimage(_), Engine::Segments, Decompress::Always) => {
-                unpacked.decompress_payload(limits).map_err(Error::Payload)?
-            }
-            (Kernel::Bzimage(image), Engine::Segments, Decompress::Auto)
-                if image.compressor().is_some_and(is_slow) =>
-            {
-                unpacked.decompress_payload(limits).ok().filter(loses_nothing).unwrap_or(unpacked)
-            }
-            _ => unpacked,
-        };
-        match unpacked.kernel() {
-            Kernel::Vmlinux(_) => Direct::new(unpacked, bundle, seeds).map(Self::Direct),
-            Kernel::Bzimage(_) | Kernel::Arm64Image(_) => Ok(Self::Unpacked(unpacked)),
+        let (vmlinux, why) = how.apply(&unpacked)?;
+        let unpacked = vmlinux.unwrap_or(unpacked);
+        if let Kernel::Vmlinux(_) = unpacked.kernel() {
+            let form = Direct::new(unpacked, bundle, seeds).map(Form::Direct)?;
+            return Ok(Self { form, why, digest: None });
         }
+        let is_checked = how.engine == Engine::Segments && !unpacked.is_whole();
+        let digest = is_checked.then(|| Digest::of(unpacked.kernel().file()));
+        Ok(Self { form: Form::Unpacked(unpacked), why, digest })
     }
 
     /// The kernel.
     #[must_use]
     pub fn kernel(&self) -> Kernel<'_> {
-        match self {
-            Self::Unpacked(unpacked) => unpacked.kernel(),
-            Self::Direct(direct) => Kernel::Vmlinux(direct.kernel.kernel()),
+        match &self.form {
+            Form::Unpacked(unpacked) => unpacked.kernel(),
+            Form::Direct(direct) => Kernel::Vmlinux(direct.kernel.kernel()),
         }
+    }
+
+    /// What is loaded and why, for people.
+    #[must_use]
+    pub fn form(&self) -> (&'static str, &'static str) {
+        let name = match self.kernel() {
+            Kernel::Bzimage(_) => "bzImage",
+            Kernel::Arm64Image(_) => "Image",
+            Kernel::Vmlinux(_) => "vmlinux",
+        };
+        (name, self.why)
     }
 
     /// Whether the kernel is the bundle's file as it is, without any wrapping.
     #[must_use]
     pub const fn is_whole(&self) -> bool {
-        matches!(self, Self::Unpacked(unpacked) if unpacked.is_whole())
+        matches!(&self.form, Form::Unpacked(unpacked) if unpacked.is_whole())
+    }
+
+    pub(super) const fn direct(&self) -> Option<&Direct> {
+        match &self.form {
+            Form::Direct(direct) => Some(direct),
+            Form::Unpacked(_) => None,
+        }
     }
 
     /// The digest of the kernel's bytes: the one that is signed, unless they had
     /// to be unpacked.
     pub(super) fn digest<B: AsRef<[u8]>>(&self, bundle: &Bundle<B>) -> Digest {
-        match self {
-            Self::Unpacked(unpacked) if unpacked.is_whole() => bundle.linux.digest,
-            Self::Unpacked(unpacked) => Digest::of(unpacked.kernel().file()),
-            Self::Direct(direct) => direct.digest,
+        match &self.form {
+            Form::Unpacked(unpacked) if unpacked.is_whole() => bundle.linux.digest,
+            Form::Unpacked(unpacked) => {
+                self.digest.unwrap_or_else(|| Digest::of(unpacked.kernel().file()))
+            }
+            Form::Direct(direct) => direct.digest,
         }
     }
 
     /// Whether it was made of the bundle's kernel.
     pub(super) fn is_of<B: AsRef<[u8]>>(&self, bundle: &Bundle<B>) -> bool {
-        match self {
-            Self::Unpacked(unpacked) => core::ptr::eq(unpacked.file(), bundle.linux.bytes.as_ref()),
-            Self::Direct(direct) => direct.file == bundle.linux.digest,
+        match &self.form {
+            Form::Unpacked(unpacked) => core::ptr::eq(unpacked.file(), bundle.linux.bytes.as_ref()),
+            Form::Direct(direct) => direct.file == bundle.linux.digest,
         }
     }
 }

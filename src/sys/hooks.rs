@@ -31,6 +31,14 @@ pub fn at_start(console: &super::console::Console) {
     }
 }
 
+/// Does the fault, if it is one that happens while an entry is prepared.
+#[expect(clippy::panic, reason = "the test wants to see how a panic in a thread ends")]
+pub fn at_preparing() {
+    if requested().as_deref() == Some("panic-while-preparing") {
+        panic!("asked for by turnout.test=panic-while-preparing");
+    }
+}
+
 fn send_signals() {
     for signal in [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM, Signal::SIGHUP] {
         let _ = kill(Pid::this(), signal);

@@ -33,6 +33,7 @@ pub mod signal;
 pub mod sources;
 pub mod status;
 mod teardown;
+pub mod thread;
 pub mod uevent;
 pub mod watchdog;
 

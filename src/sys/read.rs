@@ -14,6 +14,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::ptr::NonNull;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::fcntl::{FcntlArg, OFlag, OpenHow, ResolveFlag, SealFlag, fcntl, openat2};
 use nix::libc;
@@ -110,13 +111,13 @@ impl Root {
     }
 
     /// Reads a file of at most `limit` bytes into sealed memory and hashes it
-    /// on the way.
+    /// on the way, until somebody sets `stop`.
     ///
     /// # Errors
     /// The errno; an empty file; one longer than `limit`; one that shrank or
-    /// grew while it was read.
-    pub fn blob(&self, path: &str, limit: u64) -> Result<Blob<Sealed>, Error> {
-        read(path, self.regular(path)?, limit)
+    /// grew while it was read; that it was stopped.
+    pub fn blob(&self, path: &str, limit: u64, stop: &AtomicBool) -> Result<Blob<Sealed>, Error> {
+        read(path, self.regular(path)?, limit, stop)
     }
 }
 
@@ -133,7 +134,7 @@ pub fn blob(path: &Path, limit: u64) -> Result<Blob<Sealed>, Error> {
         .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
         .open(path)
         .map_err(|source| Error::new(&name, source))?;
-    read(&name, if_regular(&name, file)?, limit)
+    read(&name, if_regular(&name, file)?, limit, &AtomicBool::new(false))
 }
 
 /// The file and its length in bytes, unless it is something else.
@@ -142,12 +143,17 @@ fn if_regular(path: &str, file: File) -> Result<(File, u64), Error> {
     if meta.is_file() { Ok((file, meta.len())) } else { Err(refuse(path, "not a regular file")) }
 }
 
-fn read(path: &str, (mut file, size): (File, u64), limit: u64) -> Result<Blob<Sealed>, Error> {
+fn read(
+    path: &str,
+    (mut file, size): (File, u64),
+    limit: u64,
+    stop: &AtomicBool,
+) -> Result<Blob<Sealed>, Error> {
     if size > limit {
         return Err(refuse(path, &format!("{size} bytes long, at most {limit} are read")));
     }
     let mut memory = Memory::new(path, size)?;
-    let digest = memory.fill(path, &mut file)?;
+    let digest = memory.fill(path, &mut file, stop)?;
     expect_end(path, &mut file)?;
     let bytes = memory.seal(path)?;
     Ok(Blob { path: path.to_owned(), bytes, digest })
@@ -236,13 +242,16 @@ impl Memory {
     }
 
     /// Reads the file to the end of the map, hashing each piece as it comes.
-    fn fill(&mut self, path: &str, file: &mut File) -> Result<Digest, Error> {
+    fn fill(&mut self, path: &str, file: &mut File, stop: &AtomicBool) -> Result<Digest, Error> {
         let mut hash = Sha256::new();
         let len = self.map.len.get();
         // SAFETY: the map is readable and writable over `len` bytes, was zeroed
         // by the kernel, and this is the only reference to it.
         let mut rest = unsafe { slice::from_raw_parts_mut(self.map.address.as_ptr(), len) };
         while !rest.is_empty() {
+            if stop.load(Ordering::Relaxed) {
+                return Err(refuse(path, "nobody wants it any more"));
+            }
             let chunk = rest.len().min(CHUNK);
             let (space, _) = rest.split_at_mut(chunk);
             let count = match file.read(space) {
@@ -274,6 +283,13 @@ struct Map {
     len: NonZeroUsize,
 }
 
+// SAFETY: a mapping belongs to the process, not to a thread.
+unsafe impl Send for Map {}
+
+// SAFETY: `Map` alone gives no access. What it holds is written only through
+// `&mut Memory`, and read by several only once it is sealed.
+unsafe impl Sync for Map {}
+
 impl Map {
     fn new(fd: &OwnedFd, len: NonZeroUsize, access: ProtFlags, name: &str) -> Result<Self, Error> {
         // One call instead of a page fault every 4 KiB.
@@ -299,6 +315,8 @@ mod tests {
     use super::*;
     use std::os::unix::fs::symlink;
     use std::path::PathBuf;
+
+    static GO: AtomicBool = AtomicBool::new(false);
 
     struct Tree(PathBuf);
 
@@ -332,7 +350,7 @@ mod tests {
         let bytes: Vec<u8> =
             (0..u32::try_from(3 * CHUNK + 17).unwrap()).map(|n| n.to_le_bytes()[0]).collect();
         tree.file("kernel", &bytes);
-        let blob = root.blob("/kernel", 1 << 30).unwrap();
+        let blob = root.blob("/kernel", 1 << 30, &GO).unwrap();
         assert_eq!(blob.bytes.as_ref(), bytes);
         assert_eq!(blob.digest, Digest::of(&bytes));
     }
@@ -341,7 +359,7 @@ mod tests {
     fn a_blob_can_no_longer_be_written() {
         let (tree, root) = Tree::new("sealed");
         tree.file("kernel", b"kernel");
-        let blob = root.blob("kernel", 100).unwrap();
+        let blob = root.blob("kernel", 100, &GO).unwrap();
         let copy = blob.bytes.as_fd().try_clone_to_owned().unwrap();
         assert_eq!(nix::unistd::write(&copy, b"x"), Err(nix::errno::Errno::EPERM));
         assert_eq!(nix::unistd::ftruncate(&copy, 0), Err(nix::errno::Errno::EPERM));
@@ -354,14 +372,17 @@ mod tests {
         tree.file("empty", b"");
         symlink("kernel", tree.0.join("link")).unwrap();
         nix::unistd::mkfifo(&tree.0.join("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
-        let refused = |path| message(root.blob(path, 100));
+        let refused = |path| message(root.blob(path, 100, &GO));
         // The C libraries differ in their words for these, not in the number.
         assert!(refused("/link").ends_with("(os error 40)"), "{}", refused("/link"));
         assert!(refused("/../etc/passwd").ends_with("(os error 18)"), "not EXDEV");
         assert_eq!(refused("/fifo"), "/fifo: not a regular file");
         assert_eq!(refused("/empty"), "/empty: empty");
         assert_eq!(refused("/none"), "/none: No such file or directory (os error 2)");
-        assert_eq!(message(root.blob("/kernel", 5)), "/kernel: 6 bytes long, at most 5 are read");
+        assert_eq!(
+            message(root.blob("/kernel", 5, &GO)),
+            "/kernel: 6 bytes long, at most 5 are read"
+        );
         assert_eq!(message(root.small("/kernel", 5)), "/kernel: 6 bytes long, at most 5 are read");
         assert_eq!(root.small("/none", 5).unwrap(), None);
     }

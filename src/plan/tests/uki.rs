@@ -66,7 +66,7 @@ fn a_board_takes_the_device_tree_of_the_uki_unless_the_entry_has_one() {
 #[test]
 fn the_device_tree_of_a_uki_is_never_dropped_for_kexec_file_load() {
     let bundle = packed(&arm64::testing::small(), &[(".dtb", &board("from the uki"))]);
-    let prepared = Prepared::Unpacked(unpacked(&bundle.linux.bytes));
+    let prepared = as_it_is(&bundle, &bundle.get().linux.bytes).unwrap();
     let refused = make(FILE, &FACTS, &prepared, &bundle, &virt(), &blob()).unwrap_err();
     assert_eq!(refused, Error::Engine(EngineError::Devicetree));
 }

@@ -15,8 +15,11 @@ fn prepare<'a>(
     decompress: Decompress,
     machine: &Machine,
 ) -> Result<Prepared<'a>, Error> {
-    let how = (Engine::Segments, decompress, &LIMITS);
-    Prepared::new(unpacked(&bundle.linux.bytes), bundle, how, machine.seeds.as_ref())
+    Prepared::new(unpacked(&bundle.linux.bytes), bundle, &how(decompress), machine.seeds.as_ref())
+}
+
+const fn how(decompress: Decompress) -> Unpacking<'static> {
+    Unpacking { engine: Engine::Segments, decompress, against: None, limits: &LIMITS }
 }
 
 fn with_plan<T>(
@@ -127,8 +130,8 @@ fn what_it_cannot_start_on_is_refused() {
 #[test]
 fn one_from_another_file_is_refused() {
     let (ours, theirs) = (verified(bundle(bzimage(), &[])), verified(bundle(bzimage(), &[])));
-    let how = (Engine::Segments, Decompress::Always, &LIMITS);
-    let error = Prepared::new(unpacked(&theirs.linux.bytes), &ours, how, None).unwrap_err();
+    let how = how(Decompress::Always);
+    let error = Prepared::new(unpacked(&theirs.linux.bytes), &ours, &how, None).unwrap_err();
     assert_eq!(error, Error::OtherKernel);
     let bare = verified(bundle(testing::vmlinux(), &[]));
     let prepared = prepare(&bare, Decompress::Always, &q35()).unwrap();
@@ -139,26 +142,41 @@ fn one_from_another_file_is_refused() {
 #[test]
 fn a_bzimage_is_unpacked_when_it_is_wanted_and_pays() {
     use Decompress::{Always, Auto, Never};
-    let is_direct = |linux: &[u8], decompress| {
+    const ASKED: &str = "it was asked for";
+    let form = |linux: &[u8], how: Unpacking<'_>| {
         let bundle = verified(bundle(linux.to_vec(), &[]));
-        let prepared = prepare(&bundle, decompress, &q35());
-        prepared.map(|prepared| matches!(prepared, Prepared::Direct(_))).map_err(|e| e.to_string())
+        let prepared = Prepared::new(unpacked(&bundle.linux.bytes), &bundle, &how, None);
+        prepared.map(|prepared| prepared.form()).map_err(|error| error.to_string())
     };
     let slow = bzimage();
-    assert_eq!(
-        [Always, Auto, Never].map(|how| is_direct(&slow, how)),
-        [Ok(true), Ok(true), Ok(false)]
-    );
-    assert_eq!(is_direct(&slow, Auto.in_a_hurry()), Ok(false));
+    assert_eq!(form(&slow, how(Always)), Ok(("vmlinux", ASKED)));
+    assert_eq!(form(&slow, how(Auto)), Ok(("vmlinux", "there was time to unpack it")));
+    assert_eq!(form(&slow, how(Never)), Ok(("bzImage", ASKED)));
+    let file = Unpacking { engine: Engine::File, ..how(Always) };
+    assert_eq!(form(&slow, file), Ok(("bzImage", "kexec_file_load takes nothing else")));
     let vmlinux = testing::vmlinux();
     let fixed = testing::payload_of(&testing::gzip(&vmlinux[..vmlinux.len() - 28]));
-    assert_eq!([Always, Auto].map(|how| is_direct(&fixed, how)), [Ok(true), Ok(false)]);
+    assert_eq!(form(&fixed, how(Always)), Ok(("vmlinux", ASKED)));
+    let kaslr = "unpacked here it would have no random address";
+    assert_eq!(form(&fixed, how(Auto)), Ok(("bzImage", kaslr)));
     let mut broken = slow;
     let at = broken.windows(4).position(|word| word == b"\x7fELF").unwrap();
     broken[at] = 0;
-    assert_eq!(is_direct(&broken, Auto), Ok(false));
-    let reason = is_direct(&broken, Always).unwrap_err();
+    assert_eq!(form(&broken, how(Auto)), Ok(("bzImage", "it cannot be unpacked here")));
+    let reason = form(&broken, how(Always)).unwrap_err();
     assert!(reason.starts_with("the bzImage cannot be unpacked: "), "{reason}");
+}
+
+#[test]
+fn what_speaks_against_unpacking_decides_only_where_that_was_left_open() {
+    let bundle = verified(bundle(bzimage(), &[]));
+    let form = |decompress| {
+        let how = Unpacking { against: Some(Unpacking::NO_TIME), ..how(decompress) };
+        let prepared = Prepared::new(unpacked(&bundle.linux.bytes), &bundle, &how, None);
+        prepared.unwrap().form()
+    };
+    assert_eq!(form(Decompress::Auto), ("bzImage", Unpacking::NO_TIME));
+    assert_eq!(form(Decompress::Always), ("vmlinux", "it was asked for"));
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn make_noise(console: &mut Console, _: &Machine) -> Result<()> {
     menu::wait_until_drawn(console, DEADLINE)?;
     for _ in 0..1000 {
         console.send(b"\x00\xff\x03")?;
-        let seen = console.wait_for(&["turnout: reading good"], Duration::from_millis(20))?;
+        let seen = console.wait_for(&["turnout: loading good"], Duration::from_millis(20))?;
         if matches!(seen, Event::Seen { .. }) {
             return Ok(());
         }

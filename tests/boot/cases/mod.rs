@@ -8,6 +8,7 @@ mod crash;
 mod faults;
 mod images;
 mod machines;
+mod prepare;
 mod purgatory;
 mod running;
 mod trust;
@@ -30,6 +31,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         boots::CASES,
         machines::CASES,
         images::CASES,
+        prepare::CASES,
         commands::CASES,
         uki::CASES,
         purgatory::CASES,

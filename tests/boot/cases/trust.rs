@@ -111,7 +111,7 @@ fn rename_manifest(world: &World, tree: &BootTree) -> Result<()> {
 }
 
 /// A second entry whose manifest was made for another kernel.
-fn add_tampered_entry(world: &World, tree: &BootTree) -> Result<()> {
+pub(super) fn add_tampered_entry(world: &World, tree: &BootTree) -> Result<()> {
     world.add_entry(tree, "bad")?;
     let entry = "loader/entries/bad.conf";
     replace(tree, entry, &format!("linux {LINUX}"), "linux /vmlinuz-bad")?;

@@ -1,0 +1,110 @@
+//! Work beside the main thread, which waits for its end before it goes on.
+//!
+//! Signals are blocked before a thread is made, and so in it too: they stay with
+//! the main thread. A panic in it ends as every panic does ([`super::panic`]).
+//! Made by pthread_create(3): the standard library's threads bring a handler for
+//! stack overflows along, which is more code than all of this.
+
+use core::mem::MaybeUninit;
+use core::ptr;
+use core::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use nix::libc::{self, c_void, pthread_attr_t, pthread_t};
+
+/// Bytes of stack. The C library's own choice may be as little as 128 KiB.
+const STACK: usize = 2 << 20;
+
+/// What both threads see.
+struct Task<T, F> {
+    work: Mutex<Option<F>>,
+    result: Mutex<Option<T>>,
+    done: AtomicBool,
+}
+
+impl<T, F: FnOnce() -> T> Task<T, F> {
+    fn run(&self) {
+        let work = self.work.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let result = work.map(|work| work());
+        *self.result.lock().unwrap_or_else(PoisonError::into_inner) = result;
+        self.done.store(true, Ordering::Release);
+    }
+}
+
+/// A thread that is waited for at the latest when this goes out of scope.
+struct Thread(pthread_t);
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        // SAFETY: the thread was made joinable, and is joined here alone.
+        let _ = unsafe { libc::pthread_join(self.0, ptr::null_mut()) };
+    }
+}
+
+/// Does `main` while `work` is being done, and gives what came of both. `main`
+/// can ask whether the work is done. There is no second result where there was
+/// no work, or no thread to be had.
+pub fn beside<T: Send, R, F: FnOnce() -> T + Send>(
+    work: Option<F>,
+    main: impl FnOnce(&dyn Fn() -> bool) -> R,
+) -> (R, Option<T>) {
+    let has_work = work.is_some();
+    let task =
+        Task { work: Mutex::new(work), result: Mutex::new(None), done: AtomicBool::new(!has_work) };
+    let thread = if has_work { start(&task) } else { None };
+    let result = main(&|| thread.is_none() || task.done.load(Ordering::Acquire));
+    drop(thread);
+    (result, task.result.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// The thread must be gone before the task is.
+fn start<T: Send, F: FnOnce() -> T + Send>(task: &Task<T, F>) -> Option<Thread> {
+    let mut attributes = MaybeUninit::<pthread_attr_t>::uninit();
+    // SAFETY: the call initialises what it is given, and fails with neither C
+    // library for Linux.
+    let _ = unsafe { libc::pthread_attr_init(attributes.as_mut_ptr()) };
+    // SAFETY: initialised above.
+    let _ = unsafe { libc::pthread_attr_setstacksize(attributes.as_mut_ptr(), STACK) };
+    let mut thread = MaybeUninit::uninit();
+    let argument = ptr::from_ref(task).cast_mut().cast();
+    // SAFETY: `run` gets the task that it is made for. It only reads the pointer,
+    // what it does with the task is for shared references, and `beside` keeps
+    // the task until the thread has ended, even when it unwinds.
+    let errno = unsafe {
+        libc::pthread_create(thread.as_mut_ptr(), attributes.as_ptr(), run::<T, F>, argument)
+    };
+    if errno != 0 {
+        return None;
+    }
+    // SAFETY: the call has succeeded, and so has written it.
+    Some(Thread(unsafe { thread.assume_init() }))
+}
+
+extern "C" fn run<T, F: FnOnce() -> T>(task: *mut c_void) -> *mut c_void {
+    // SAFETY: `start` passes a task of this type that outlives the thread.
+    let task = unsafe { &*task.cast::<Task<T, F>>() };
+    task.run();
+    ptr::null_mut()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_is_done_while_the_main_thread_does_its_own() {
+        let (main, work) = std::sync::mpsc::channel();
+        let waiting = move || work.recv().map_or(0, |number: u32| number + 1);
+        let result = beside(Some(waiting), |is_done| {
+            assert!(!is_done());
+            main.send(1).unwrap();
+            "both"
+        });
+        assert_eq!(result, ("both", Some(2)));
+    }
+
+    #[test]
+    fn without_work_there_is_no_result() {
+        assert_eq!(beside(None::<fn()>, |is_done| is_done()), (true, None));
+    }
+}
