@@ -8,9 +8,13 @@ use purgatory::{BLOCK_OFFSET, BLOCK_SIZE, Block, Uart};
 use turnout::addr::Range;
 use turnout::arch::Arch;
 use turnout::bundle::{Blob, Bundle};
+use turnout::fdt::Seeds;
 use turnout::image::{Limits, unpack};
 use turnout::memmap::E820Entry;
-use turnout::plan::{self, Board, Engine, Error, Facts, Invalid, Machine, Pc, Platform, Request};
+use turnout::plan::{
+    self, Board, Decompress, Engine, Error, Facts, Invalid, Machine, Pc, Platform, Prepared,
+    Request, Unpacking,
+};
 use turnout::trust::verify::{Evidence, Mode, Policy, Role, check_manifest, verify};
 
 const BOOT_PARAMS: &[u8] = include_bytes!("../../tests/data/q35/boot_params");
@@ -22,6 +26,8 @@ struct Input {
     large_pages: bool,
     five_level_paging: bool,
     keep_page_tables: bool,
+    /// Chooses the kernel's place.
+    seed: Option<[u8; 8]>,
     total_ram: u64,
     memory: Vec<(u32, u32)>,
     /// Where in the kernel's header, and what.
@@ -72,10 +78,11 @@ impl Input {
             page_size,
             total_ram: self.total_ram,
             free,
-            seeds: None,
+            seeds: self.seed.map(|kaslr| Seeds { kaslr, rng: [0x5a; 128] }),
             uart: Uart::None,
             sha_instructions: true,
             keep_page_tables: self.keep_page_tables,
+            crash: None,
             platform: if self.arm {
                 Platform::Board(Board {
                     fdt: FDT.to_vec(),
@@ -121,14 +128,22 @@ fuzz_target!(|input: Input| {
     let evidence = Evidence { manifest: None, signature: None };
     let attested = check_manifest(&policy, "fuzz", evidence).expect("open mode");
     let bundle = verify(&attested, input.bundle()).expect("open mode");
-    let Ok(unpacked) = unpack(&bundle.get().linux.bytes, &Limits { output: 1 << 20 }) else {
+    let limits = Limits { output: 1 << 20 };
+    let Ok(unpacked) = unpack(&bundle.get().linux.bytes, &limits) else {
         return;
     };
-    let facts =
-        Facts { arch, kexec_file_load: true, kexec_load: true, lockdown: None, devicetree: false };
-    let request = Request::Only(Engine::Segments);
     let machine = input.machine();
-    match plan::make(request, &facts, &unpacked, &bundle, &machine, &blob()) {
+    let how = Unpacking {
+        engine: Engine::Segments,
+        decompress: Decompress::Auto,
+        against: None,
+        limits: &limits,
+    };
+    let Ok(prepared) = Prepared::new(unpacked, &bundle, &how, machine.seeds.as_ref()) else {
+        return;
+    };
+    let request = Request::Only(Engine::Segments);
+    match plan::make(request, &Facts::plain(), &prepared, &bundle, &machine, &blob()) {
         Ok(plan) => assert_eq!(plan.validate(&machine), Ok(())),
         // The one rule that depends on how much memory there is.
         Err(Error::Invalid(Invalid::TooBig { .. })) => {}
