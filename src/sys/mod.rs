@@ -35,6 +35,8 @@ pub mod status;
 mod teardown;
 pub mod thread;
 pub mod uevent;
+#[cfg(all(panic = "abort", target_env = "musl"))]
+mod unwind;
 pub mod watchdog;
 
 /// A call that the kernel refused.
