@@ -32,6 +32,43 @@ pub struct Config {
     pub unbind: Vec<String>,
     /// Whether a bzImage is unpacked before it is started.
     pub vmlinux: Decompress,
+    /// Lowest security version that a boot entry may have, whatever any store
+    /// says.
+    pub floor: u32,
+    /// The same for recovery entries.
+    pub recovery_floor: u32,
+    /// What keeps older systems out.
+    pub rollback: Rollback,
+    /// Whether a store that is absent may be made: an image for the factory.
+    pub provision: bool,
+    /// What becomes of a boot without a TPM.
+    pub tpm: Tpm,
+    /// How long the TPM may take, all its answers together.
+    pub tpm_timeout: Duration,
+    /// Whether the sections of a unified kernel image are measured into PCR 11.
+    pub measure_uki: bool,
+}
+
+/// What keeps older systems out, besides the floors in the image and its policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rollback {
+    /// Nothing.
+    Off,
+    /// A record on a partition, which whoever writes to that can set back.
+    Advisory,
+    /// A record in the TPM.
+    Enforced,
+}
+
+/// Whether a boot needs a TPM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tpm {
+    /// It is not looked for.
+    Off,
+    /// Without one nothing is measured.
+    Optional,
+    /// Without one no boot entry boots.
+    Required,
 }
 
 /// What becomes of the machine's watchdogs at the jump.
@@ -106,6 +143,11 @@ const ENGINE: &str = "auto, file or segments";
 const WATCHDOG: &str = "off, disarm or a number of seconds, 1 to 3600";
 const DRIVERS: &str = "1 to 32 names of drivers, with blanks between";
 const VMLINUX: &str = "auto, always or never";
+const FLOOR: &str = "a security version, 0 to 4294967295";
+const ROLLBACK: &str = "off, advisory or enforced";
+const TPM: &str = "off, optional or required";
+const TPM_SECONDS: &str = "a number of seconds, 1 to 60";
+const YES_OR_NO: &str = "yes or no";
 
 impl Config {
     /// What an image does when only the mode is given.
@@ -121,6 +163,13 @@ impl Config {
             watchdog: Watchdog::Off,
             unbind: Vec::new(),
             vmlinux: Decompress::Auto,
+            floor: 0,
+            recovery_floor: 0,
+            rollback: Rollback::Off,
+            provision: false,
+            tpm: Tpm::Optional,
+            tpm_timeout: Duration::from_secs(5),
+            measure_uki: false,
         }
     }
 
@@ -135,6 +184,24 @@ impl Config {
             "watchdog" => self.watchdog = parse("watchdog", value, watchdog, WATCHDOG)?,
             "unbind" => self.unbind = parse("unbind", value, drivers, DRIVERS)?,
             "vmlinux" => self.vmlinux = parse("vmlinux", value, Decompress::parse, VMLINUX)?,
+            _ => return self.set_trust(key, value),
+        }
+        Ok(())
+    }
+
+    fn set_trust(&mut self, key: &str, value: &str) -> Result<(), ErrorKind> {
+        match key {
+            "floor" => self.floor = parse("floor", value, number, FLOOR)?,
+            "recovery-floor" => {
+                self.recovery_floor = parse("recovery-floor", value, number, FLOOR)?;
+            }
+            "rollback" => self.rollback = parse("rollback", value, rollback, ROLLBACK)?,
+            "provision" => self.provision = parse("provision", value, yes_or_no, YES_OR_NO)?,
+            "tpm" => self.tpm = parse("tpm", value, tpm, TPM)?,
+            "tpm-timeout" => {
+                self.tpm_timeout = parse("tpm-timeout", value, tpm_seconds, TPM_SECONDS)?;
+            }
+            "measure-uki" => self.measure_uki = parse("measure-uki", value, yes_or_no, YES_OR_NO)?,
             _ => return Err(ErrorKind::UnknownKey(key.to_owned())),
         }
         Ok(())
@@ -212,6 +279,40 @@ fn watchdog(value: &str) -> Option<Watchdog> {
     }
 }
 
+fn number(value: &str) -> Option<u32> {
+    value.parse().ok()
+}
+
+fn rollback(value: &str) -> Option<Rollback> {
+    match value {
+        "off" => Some(Rollback::Off),
+        "advisory" => Some(Rollback::Advisory),
+        "enforced" => Some(Rollback::Enforced),
+        _ => None,
+    }
+}
+
+fn tpm(value: &str) -> Option<Tpm> {
+    match value {
+        "off" => Some(Tpm::Off),
+        "optional" => Some(Tpm::Optional),
+        "required" => Some(Tpm::Required),
+        _ => None,
+    }
+}
+
+fn tpm_seconds(value: &str) -> Option<Duration> {
+    seconds(value).filter(|time| (1..=60).contains(&time.as_secs()))
+}
+
+fn yes_or_no(value: &str) -> Option<bool> {
+    match value {
+        "yes" => Some(true),
+        "no" => Some(false),
+        _ => None,
+    }
+}
+
 /// Each becomes a part of a path.
 fn drivers(value: &str) -> Option<Vec<String>> {
     let names: Vec<String> = value.split_ascii_whitespace().map(str::to_owned).collect();
@@ -238,7 +339,9 @@ mod tests {
     fn every_key_is_read() {
         let text = "# made by mkinitramfs\n\nmode locked\ndevice LABEL=boot\nwait 5\n\
                     reset-delay\t0\nattempts 2\nengine segments\nvmlinux never\n\
-                    watchdog 180\nunbind xhci_hcd  mlx5_core\n";
+                    watchdog 180\nunbind xhci_hcd  mlx5_core\n\
+                    floor 7\nrecovery-floor 4294967295\nrollback enforced\nprovision yes\n\
+                    tpm required\ntpm-timeout 60\nmeasure-uki yes\n";
         let expected = Config {
             device: Selector::parse("LABEL=boot").unwrap(),
             wait: Duration::from_secs(5),
@@ -248,6 +351,13 @@ mod tests {
             watchdog: Watchdog::Seconds(180),
             unbind: vec!["xhci_hcd".to_owned(), "mlx5_core".to_owned()],
             vmlinux: Decompress::Never,
+            floor: 7,
+            recovery_floor: u32::MAX,
+            rollback: Rollback::Enforced,
+            provision: true,
+            tpm: Tpm::Required,
+            tpm_timeout: Duration::from_secs(60),
+            measure_uki: true,
             ..Config::new(Mode::Locked)
         };
         assert_eq!(read("config", text).unwrap(), expected);
@@ -284,6 +394,23 @@ mod tests {
                 "mode open\nunbind a ../b\n",
                 "config:2: \"a ../b\" is no value for \"unbind\": \
                  1 to 32 names of drivers, with blanks between",
+            ),
+            (
+                "mode open\nfloor -1\n",
+                "config:2: \"-1\" is no value for \"floor\": a security version, 0 to 4294967295",
+            ),
+            (
+                "mode open\nrollback maybe\n",
+                "config:2: \"maybe\" is no value for \"rollback\": off, advisory or enforced",
+            ),
+            ("mode open\nprovision\n", "config:2: \"\" is no value for \"provision\": yes or no"),
+            (
+                "mode open\ntpm yes\n",
+                "config:2: \"yes\" is no value for \"tpm\": off, optional or required",
+            ),
+            (
+                "mode open\ntpm-timeout 61\n",
+                "config:2: \"61\" is no value for \"tpm-timeout\": a number of seconds, 1 to 60",
             ),
             ("mode open\nmode locked\n", "config:2: \"mode\" was set on an earlier line"),
             ("mode open\nmodes\n", "config:2: unknown key \"modes\""),
