@@ -22,8 +22,8 @@ pub use arm64::Arm64Image;
 pub use bzimage::Bzimage;
 pub use describe::{Description, describe};
 pub use owned::OwnedVmlinux;
-pub use uki::Uki;
-pub use unpack::{Layer, Limits, Unpacked, find_uki, unpack};
+pub use uki::{Addon, Uki, Whole};
+pub use unpack::{Layer, Limits, Unpacked, find_uki, open_uki, unpack, unpack_profile};
 pub use vmlinux::{LoadSegment, Relocation, Vmlinux};
 
 use crate::arch::Arch;

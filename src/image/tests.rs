@@ -322,6 +322,112 @@ fn of_several_profiles_the_first_is_taken() {
 }
 
 #[test]
+fn the_profile_that_is_wanted_overrides_the_base_and_no_other_is_looked_at() {
+    let other_kernel = zboot(PACKED[1].1);
+    let file = uki(&[
+        (".linux", &image()),
+        (".osrel", b"ID=base"),
+        (".cmdline", b"quiet"),
+        (".profile", b"ID=regular"),
+        (".profile", b"ID=reset"),
+        (".cmdline", b"quiet factory-reset"),
+        (".initrd", b"reset"),
+        (".profile", b"ID=broken"),
+        (".initrd", b"one"),
+        (".initrd", b"two"),
+        (".profile", b"ID=other"),
+        (".linux", &other_kernel),
+    ]);
+    let profile = |number| open_uki(&file, number).unwrap();
+    let parts = |number| (profile(number).cmdline(), profile(number).initrd());
+    assert_eq!(parts(0), (Some("quiet"), None));
+    assert_eq!(parts(1), (Some("quiet factory-reset"), Some(b"reset".as_slice())));
+    assert_eq!(profile(1).osrel(), Some("ID=base"));
+    let own = profile(1).sections().iter().find(|one| one.name == ".profile").copied();
+    assert_eq!(own.unwrap().bytes, b"ID=reset");
+    assert_eq!(open_uki(&file, 2).unwrap_err(), uki::Error::Twice(".initrd"));
+    assert_eq!((profile(3).linux(), parts(3).0), (other_kernel.as_slice(), Some("quiet")));
+    let error = open_uki(&file, 4).unwrap_err();
+    assert_eq!(error, uki::Error::NoProfile { wanted: 4, count: 4 });
+    let text = "the unified kernel image has no profile 4: it has 4 profiles, counted from 0";
+    assert_eq!(error.to_string(), text);
+
+    let limits = Limits { output: 1 << 26 };
+    let unpacked = unpack_profile(&file, 3, &limits).unwrap();
+    assert_eq!(describe(&unpacked).layers, ["UKI", "EFI zboot", "xz"]);
+    assert_eq!(unpack_profile(&file, 1, &limits).unwrap().layers(), [Layer::Uki]);
+    assert_eq!(
+        unpack_profile(&file, 9, &limits).unwrap_err().to_string(),
+        text.replace("e 4", "e 9")
+    );
+}
+
+#[test]
+fn a_file_without_profiles_has_the_first_one_and_no_other() {
+    let file = uki(&[(".linux", &image()), (".cmdline", b"base")]);
+    assert_eq!(open_uki(&file, 0).unwrap().cmdline(), Some("base"));
+    let none = uki::Error::NoProfile { wanted: 1, count: 0 };
+    assert_eq!(open_uki(&file, 1).unwrap_err(), none);
+}
+
+#[test]
+fn only_a_unified_kernel_image_is_opened_as_one() {
+    for file in [image(), zboot(PACKED[1].1), bzimage::testing::small(), Vec::new()] {
+        assert_eq!(open_uki(&file, 0).unwrap_err(), uki::Error::NotUki);
+    }
+}
+
+#[test]
+fn addons_come_before_and_after_what_the_image_has_in_the_order_of_uapi_5() {
+    let file = uki(&[
+        (".linux", &image()),
+        (".cmdline", b"base\n"),
+        (".ucode", b"u0"),
+        (".initrd", b"i0"),
+        (".dtb", b"d0"),
+    ]);
+    let first = uki(&[(".cmdline", b"a=1\nb=2\0"), (".ucode", b"u1"), (".initrd", b"i1")]);
+    let second = uki(&[(".sbat", b"sbat"), (".dtb", b"d2"), (".cmdline", b" ")]);
+    let third = uki(&[(".ucode", b"u3"), (".initrd", b"i3"), (".cmdline", b"c=3"), (".dtb", b"")]);
+    let addons = [&first, &second, &third].map(|file| Addon::parse(file, Arch::Aarch64).unwrap());
+    let whole = Whole { uki: open_uki(&file, 0).unwrap(), addons: addons.to_vec() };
+    assert_eq!(whole.cmdline(), "base a=1 b=2 c=3");
+    assert_eq!(whole.dtb(), Some(b"d2".as_slice()));
+    let initrds: Vec<(String, &[u8])> = whole.initrds();
+    let names: Vec<&str> = initrds.iter().map(|(name, _)| name.as_str()).collect();
+    let order = [
+        "addon 3 .ucode",
+        "addon 1 .ucode",
+        ".ucode",
+        ".initrd",
+        "addon 1 .initrd",
+        "addon 3 .initrd",
+    ];
+    assert_eq!(names, order);
+    let bytes: Vec<&[u8]> = initrds.iter().map(|(_, bytes)| *bytes).collect();
+    assert_eq!(bytes.concat(), b"u3u1u0i0i1i3");
+
+    let alone = Whole { addons: Vec::new(), ..whole };
+    assert_eq!((alone.cmdline().as_str(), alone.dtb()), ("base", Some(b"d0".as_slice())));
+}
+
+#[test]
+fn a_file_that_is_no_addon_for_this_machine_is_refused_with_the_cause() {
+    let refused =
+        |sections: &[(&str, &[u8])]| Addon::parse(&uki(sections), Arch::Aarch64).unwrap_err();
+    let linux = image();
+    assert_eq!(refused(&[(".cmdline", b"x"), (".linux", &linux)]), uki::Error::AddonKernel);
+    assert_eq!(refused(&[(".cmdline", b"x"), (".profile", b"")]), uki::Error::AddonProfile);
+    assert_eq!(refused(&[(".text", b"x"), (".osrel", b"")]), uki::Error::AddonEmpty);
+    assert_eq!(refused(&[]), uki::Error::AddonEmpty);
+    assert_eq!(refused(&[(".cmdline", b"\xff")]), uki::Error::Cmdline);
+    assert_eq!(refused(&[(".dtb", b"x"), (".dtb", b"x")]), uki::Error::Twice(".dtb"));
+    let error = Addon::parse(&uki(&[(".cmdline", b"x")]), Arch::X86_64).unwrap_err();
+    assert_eq!(error.to_string(), "the addon is for aarch64, this machine is x86_64");
+    assert_eq!(Addon::parse(b"x", Arch::X86_64).unwrap_err(), uki::Error::NotPe);
+}
+
+#[test]
 fn a_damaged_unified_kernel_image_is_refused_with_the_cause() {
     let linux = image();
     let sections: [(&str, &[u8]); 2] = [(".linux", &linux), (".initrd", b"initrd")];

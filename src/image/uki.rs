@@ -1,11 +1,12 @@
 //! The unified kernel image: an EFI program whose sections are a kernel and
-//! what belongs to it.
+//! what belongs to it; and its addons, EFI programs without a kernel.
 //!
 //! Follows UAPI.5 (Unified Kernel Image). Sections may appear in any order;
 //! those that must be single are refused when they are not. Of a file with
-//! several profiles the first is taken: what comes before any `.profile`, with
-//! what the first profile replaces. A section has as many bytes as its
-//! `VirtualSize` says; the padding after them is not part of it.
+//! several profiles one is taken, the first if nobody says which: what comes
+//! before any `.profile`, with what that profile replaces. The others are not
+//! looked at. A section has as many bytes as its `VirtualSize` says; the padding
+//! after them is not part of it.
 
 use core::fmt;
 use core::ops::Range;
@@ -20,11 +21,17 @@ use crate::arch::Arch;
 const PE_POINTER: usize = 0x3c;
 /// What the PE format allows.
 const MAX_SECTIONS: u16 = 96;
-/// The sections that Turnout makes use of; each may be there once.
-const KNOWN: [&str; 7] = [".linux", ".initrd", ".ucode", ".cmdline", ".dtb", ".uname", ".osrel"];
+/// The sections that Turnout boots with, tells of or measures; each may be there
+/// once.
+const KNOWN: [&str; 12] = [
+    ".linux", ".initrd", ".ucode", ".cmdline", ".dtb", ".uname", ".osrel", ".splash", ".sbat",
+    ".pcrsig", ".pcrpkey", PROFILE,
+];
 const PROFILE: &str = ".profile";
+/// What an addon is for: it has at least one of these.
+const ADDED: [&str; 4] = [".cmdline", ".dtb", ".ucode", ".initrd"];
 
-/// A unified kernel image whose sections have been checked.
+/// One profile of a unified kernel image, its sections checked.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Uki<'a> {
     arch: Arch,
@@ -41,28 +48,15 @@ pub struct Section<'a> {
 }
 
 impl<'a> Uki<'a> {
-    pub(super) fn parse(file: &'a [u8]) -> Result<Self, Error> {
+    pub(super) fn parse(file: &'a [u8], profile: u32) -> Result<Self, Error> {
         let (machine, table) = section_table(file)?;
-        let sections = first_profile(file, &table)?;
-        let overlap = sections.iter().enumerate().find_map(|(index, (section, place))| {
-            let mut others = sections.iter().take(index);
-            others.find(|(_, other)| overlap(place, other)).map(|(other, _)| (section, other))
-        });
-        if let Some((section, other)) = overlap {
-            return Err(Error::Overlap(section.name, other.name));
-        }
-        let sections = sections.into_iter().map(|(section, _)| section).collect();
+        let sections = disjoint(of_profile(file, &table, profile)?)?;
         let uki = Self { arch: architecture(machine)?, sections };
-        uki.check()?;
-        Ok(uki)
-    }
-
-    fn check(&self) -> Result<(), Error> {
-        if self.section(".linux").is_none_or(<[u8]>::is_empty) {
+        if uki.section(".linux").is_none_or(<[u8]>::is_empty) {
             return Err(Error::NoKernel);
         }
-        let text = self.section(".cmdline").map_or(Ok(""), core::str::from_utf8);
-        if text.is_err() { Err(Error::Cmdline) } else { Ok(()) }
+        check_cmdline(&uki.sections)?;
+        Ok(uki)
     }
 
     /// The architecture that the EFI program is for.
@@ -71,7 +65,8 @@ impl<'a> Uki<'a> {
         self.arch
     }
 
-    /// All sections that Turnout makes use of, in the order of the file.
+    /// All sections of the profile that Turnout knows, its own `.profile` too: in
+    /// the order of the file, the base's before the profile's.
     #[must_use]
     pub fn sections(&self) -> &[Section<'a>] {
         &self.sections
@@ -79,7 +74,7 @@ impl<'a> Uki<'a> {
 
     /// A section's bytes.
     fn section(&self, name: &str) -> Option<&'a [u8]> {
-        self.sections.iter().find(|section| section.name == name).map(|section| section.bytes)
+        find(&self.sections, name)
     }
 
     /// The kernel, which may be packed in further layers.
@@ -103,8 +98,7 @@ impl<'a> Uki<'a> {
     /// The kernel command line, without blanks, line ends and NULs at its end.
     #[must_use]
     pub fn cmdline(&self) -> Option<&'a str> {
-        let text = core::str::from_utf8(self.section(".cmdline")?).unwrap_or_default();
-        Some(text.trim_end_matches(|c: char| c == '\0' || c.is_ascii_whitespace()))
+        text(self.section(".cmdline")?)
     }
 
     /// The device tree, if there is a byte of it.
@@ -116,8 +110,7 @@ impl<'a> Uki<'a> {
     /// What `uname -r` will print.
     #[must_use]
     pub fn uname(&self) -> Option<&'a str> {
-        let text = core::str::from_utf8(self.section(".uname")?).ok()?;
-        Some(text.trim_end_matches(|c: char| c == '\0' || c.is_ascii_whitespace()))
+        text(self.section(".uname")?)
     }
 
     /// The text of `os-release`.
@@ -125,6 +118,144 @@ impl<'a> Uki<'a> {
     pub fn osrel(&self) -> Option<&'a str> {
         core::str::from_utf8(self.section(".osrel")?).ok()
     }
+}
+
+/// An addon of a unified kernel image: sections that come to those of the image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addon<'a> {
+    sections: Vec<Section<'a>>,
+}
+
+impl<'a> Addon<'a> {
+    /// Reads an addon for machines of this architecture.
+    ///
+    /// # Errors
+    /// What it breaks of UAPI.5 (PE Addons). One for another architecture, which
+    /// a directory of addons may hold, is refused: this one was asked for.
+    pub fn parse(file: &'a [u8], arch: Arch) -> Result<Self, Error> {
+        if !file.starts_with(b"MZ") {
+            return Err(Error::NotPe);
+        }
+        let (machine, table) = section_table(file)?;
+        let found = architecture(machine)?;
+        if found != arch {
+            return Err(Error::AddonArch { found, wanted: arch });
+        }
+        let sections = disjoint(known(file, &table)?)?;
+        for (unwanted, error) in [(".linux", Error::AddonKernel), (PROFILE, Error::AddonProfile)] {
+            if find(&sections, unwanted).is_some() {
+                return Err(error);
+            }
+        }
+        if !ADDED.iter().any(|name| find(&sections, name).is_some()) {
+            return Err(Error::AddonEmpty);
+        }
+        check_cmdline(&sections)?;
+        Ok(Self { sections })
+    }
+
+    /// Its part of the kernel command line, as [`Uki::cmdline`].
+    #[must_use]
+    pub fn cmdline(&self) -> Option<&'a str> {
+        text(find(&self.sections, ".cmdline")?)
+    }
+
+    /// Its initrd.
+    #[must_use]
+    pub fn initrd(&self) -> Option<&'a [u8]> {
+        find(&self.sections, ".initrd")
+    }
+
+    /// Its microcode.
+    #[must_use]
+    pub fn ucode(&self) -> Option<&'a [u8]> {
+        find(&self.sections, ".ucode")
+    }
+
+    /// Its device tree, if there is a byte of it.
+    #[must_use]
+    pub fn dtb(&self) -> Option<&'a [u8]> {
+        find(&self.sections, ".dtb").filter(|bytes| !bytes.is_empty())
+    }
+}
+
+/// A profile of a unified kernel image and its addons, in their order: all that
+/// one boot is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Whole<'a> {
+    /// The profile.
+    pub uki: Uki<'a>,
+    /// The addons.
+    pub addons: Vec<Addon<'a>>,
+}
+
+impl<'a> Whole<'a> {
+    /// The image's command line and after it those of the addons, one blank
+    /// between two. Line ends and other control characters are blanks, as they
+    /// are to systemd-stub(7); a NUL inside stays one, and no kernel is started
+    /// with it.
+    #[must_use]
+    pub fn cmdline(&self) -> String {
+        let parts = self.addons.iter().map(Addon::cmdline);
+        let parts = core::iter::once(self.uki.cmdline()).chain(parts).flatten();
+        let parts: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
+        let blank = |c: char| if c.is_ascii_control() && c != '\0' { ' ' } else { c };
+        parts.join(" ").chars().map(blank).collect()
+    }
+
+    /// What the kernel unpacks, in its order, each with a name of at most 16
+    /// characters: microcode, that of the last addon first and the image's own
+    /// last; then the image's initrd, then those of the addons.
+    #[must_use]
+    pub fn initrds(&self) -> Vec<(String, &'a [u8])> {
+        let numbered = || (1_usize..).zip(&self.addons);
+        let named = |number: usize, name| format!("addon {number} {name}");
+        let mut parts: Vec<_> = numbered()
+            .filter_map(|(number, addon)| Some((named(number, ".ucode"), addon.ucode()?)))
+            .collect();
+        parts.reverse();
+        let own = [(".ucode", self.uki.ucode()), (".initrd", self.uki.initrd())];
+        parts.extend(own.into_iter().filter_map(|(name, bytes)| Some((name.to_owned(), bytes?))));
+        parts.extend(
+            numbered()
+                .filter_map(|(number, addon)| Some((named(number, ".initrd"), addon.initrd()?))),
+        );
+        parts
+    }
+
+    /// The device tree: the last one that is there, because each addon's takes
+    /// the place of what was before it.
+    #[must_use]
+    pub fn dtb(&self) -> Option<&'a [u8]> {
+        self.addons.iter().rev().find_map(Addon::dtb).or_else(|| self.uki.dtb())
+    }
+}
+
+fn find<'a>(sections: &[Section<'a>], name: &str) -> Option<&'a [u8]> {
+    sections.iter().find(|section| section.name == name).map(|section| section.bytes)
+}
+
+/// Text without blanks, line ends and NULs at its end.
+fn text(bytes: &[u8]) -> Option<&str> {
+    let text = core::str::from_utf8(bytes).ok()?;
+    Some(text.trim_end_matches(|c: char| c == '\0' || c.is_ascii_whitespace()))
+}
+
+fn check_cmdline(sections: &[Section<'_>]) -> Result<(), Error> {
+    let bytes = find(sections, ".cmdline").unwrap_or_default();
+    if core::str::from_utf8(bytes).is_err() { Err(Error::Cmdline) } else { Ok(()) }
+}
+
+/// The sections, if no two of them share bytes.
+fn disjoint(placed: Vec<Placed<'_>>) -> Result<Vec<Section<'_>>, Error> {
+    let overlap = placed.iter().enumerate().find_map(|(index, (section, place))| {
+        let mut others = placed.iter().take(index);
+        others.find(|(_, other)| overlap(place, other)).map(|(other, _)| (section, other))
+    });
+    if let Some((section, other)) = overlap {
+        return Err(Error::Overlap(section.name, other.name));
+    }
+    Ok(placed.into_iter().map(|(section, _)| section).collect())
 }
 
 const fn architecture(machine: u16) -> Result<Arch, Error> {
@@ -158,15 +289,29 @@ fn section_table(file: &[u8]) -> Result<(u16, Vec<SectionTable>), Error> {
 
 type Placed<'a> = (Section<'a>, Range<u64>);
 
-/// The known sections before any profile, and those of the first profile, which
-/// replace them.
-fn first_profile<'a>(file: &'a [u8], table: &[SectionTable]) -> Result<Vec<Placed<'a>>, Error> {
+/// The known sections before any profile, and those of the profile with this
+/// number, which replace them. A file without profiles has a first one all the
+/// same, with nothing of its own.
+fn of_profile<'a>(
+    file: &'a [u8],
+    table: &[SectionTable],
+    profile: u32,
+) -> Result<Vec<Placed<'a>>, Error> {
     let is_profile = |section: &SectionTable| name(section) == PROFILE.as_bytes();
-    let mut profiles = table.split(is_profile);
-    let mut sections = known(file, profiles.next().unwrap_or_default())?;
-    let first = known(file, profiles.next().unwrap_or_default())?;
-    sections.retain(|(base, _)| !first.iter().any(|(section, _)| section.name == base.name));
-    sections.extend(first);
+    let count = table.iter().filter(|section| is_profile(section)).count();
+    let wanted = usize::try_from(profile).unwrap_or(usize::MAX);
+    if wanted >= count.max(1) {
+        return Err(Error::NoProfile { wanted: profile, count });
+    }
+    let starts = table.iter().enumerate().filter(|(_, section)| is_profile(section));
+    let mut starts = starts.map(|(index, _)| index).chain([table.len()]);
+    let base = starts.clone().next().unwrap_or(table.len());
+    let mut sections = known(file, table.get(..base).unwrap_or_default())?;
+    let start = starts.nth(wanted).unwrap_or(table.len());
+    let end = starts.next().unwrap_or(table.len());
+    let own = known(file, table.get(start..end).unwrap_or_default())?;
+    sections.retain(|(base, _)| !own.iter().any(|(section, _)| section.name == base.name));
+    sections.extend(own);
     Ok(sections)
 }
 
@@ -257,6 +402,28 @@ pub enum Error {
     Cmdline,
     /// It is itself packed in another file, where no firmware could start it.
     Nested,
+    /// The file is no EFI program, or a kernel that is one itself.
+    NotUki,
+    /// It has fewer profiles than the one that is wanted.
+    NoProfile {
+        /// The number of the profile, from 0.
+        wanted: u32,
+        /// How many `.profile` sections there are.
+        count: usize,
+    },
+    /// An addon is for another architecture.
+    AddonArch {
+        /// The addon's.
+        found: Arch,
+        /// The machine's.
+        wanted: Arch,
+    },
+    /// An addon has a `.linux`: it is a unified kernel image itself.
+    AddonKernel,
+    /// An addon has a `.profile`, which means nothing there.
+    AddonProfile,
+    /// An addon adds nothing that Turnout knows.
+    AddonEmpty,
 }
 
 impl fmt::Display for Error {
@@ -291,6 +458,20 @@ impl fmt::Display for Error {
             ),
             Self::Cmdline => f.write_str("the unified kernel image's command line is not UTF-8"),
             Self::Nested => f.write_str("a unified kernel image is packed inside another file"),
+            Self::NotUki => f.write_str("this is no unified kernel image"),
+            Self::NoProfile { wanted, count } => write!(
+                f,
+                "the unified kernel image has no profile {wanted}: it has {count} profiles, \
+                 counted from 0"
+            ),
+            Self::AddonArch { found, wanted } => {
+                write!(f, "the addon is for {found}, this machine is {wanted}")
+            }
+            Self::AddonKernel => f.write_str("the addon has a kernel of its own (.linux)"),
+            Self::AddonProfile => f.write_str("the addon has profiles (.profile)"),
+            Self::AddonEmpty => {
+                f.write_str("the addon adds nothing: it has no .cmdline, .dtb, .ucode or .initrd")
+            }
         }
     }
 }

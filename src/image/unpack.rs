@@ -178,8 +178,20 @@ impl fmt::Display for Unpacked<'_> {
 /// There is no bootable kernel in it; the error says what it is instead, or
 /// which field of its header is wrong.
 pub fn unpack<'a>(file: &'a [u8], limits: &Limits) -> Result<Unpacked<'a>, Error> {
-    let mut peeling =
-        Peeling { layers: Vec::new(), uki: None, bytes: Cow::Borrowed(file), left: limits.output };
+    unpack_profile(file, 0, limits)
+}
+
+/// The same; of a unified kernel image it takes the profile with this number.
+///
+/// # Errors
+/// As [`unpack`], and an image that has no such profile.
+pub fn unpack_profile<'a>(
+    file: &'a [u8],
+    profile: u32,
+    limits: &Limits,
+) -> Result<Unpacked<'a>, Error> {
+    let (layers, bytes) = (Vec::new(), Cow::Borrowed(file));
+    let mut peeling = Peeling { layers, profile, uki: None, bytes, left: limits.output };
     let format = loop {
         if let Some(format) = identify(&peeling.bytes)? {
             break format;
@@ -198,9 +210,19 @@ pub fn unpack<'a>(file: &'a [u8], limits: &Limits) -> Result<Unpacked<'a>, Error
 /// is wrong.
 #[must_use]
 pub fn find_uki(file: &[u8]) -> Option<Uki<'_>> {
+    open_uki(file, 0).ok()
+}
+
+/// A profile of the unified kernel image that a file has to be.
+///
+/// # Errors
+/// It is anything else, or a damaged one, or it has no such profile.
+pub fn open_uki(file: &[u8], profile: u32) -> Result<Uki<'_>, super::uki::Error> {
     let is_bare = bzimage::has_magic(file) || arm64::has_magic(file) || zboot::has_magic(file);
-    let is_program = file.starts_with(EFI_PROGRAM) && !is_bare;
-    is_program.then(|| Uki::parse(file).ok()).flatten()
+    if is_bare || !file.starts_with(EFI_PROGRAM) {
+        return Err(super::uki::Error::NotUki);
+    }
+    Uki::parse(file, profile)
 }
 
 /// The kernel that the bytes are, if they are one without any wrapping.
@@ -230,6 +252,8 @@ fn identify(bytes: &[u8]) -> Result<Option<Format>, Error> {
 /// A file on its way to a kernel.
 struct Peeling<'a> {
     layers: Vec<Layer>,
+    /// Which profile of a UKI is wanted.
+    profile: u32,
     uki: Option<Uki<'a>>,
     bytes: Cow<'a, [u8]>,
     /// How many more bytes may be unpacked.
@@ -289,13 +313,14 @@ impl Peeling<'_> {
     /// A UKI is what firmware starts, and that starts no compressed file.
     fn open_uki(&mut self) -> Result<Layer, super::uki::Error> {
         let Cow::Borrowed(file) = self.bytes else {
-            Uki::parse(&self.bytes)?;
+            Uki::parse(&self.bytes, 0)?;
             return Err(super::uki::Error::Nested);
         };
-        let uki = Uki::parse(file)?;
         if self.uki.is_some() {
+            Uki::parse(file, 0)?;
             return Err(super::uki::Error::Nested);
         }
+        let uki = Uki::parse(file, self.profile)?;
         self.bytes = Cow::Borrowed(uki.linux());
         self.uki = Some(uki);
         Ok(Layer::Uki)
