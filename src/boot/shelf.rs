@@ -124,7 +124,7 @@ fn item((entry, verdict): (&Entry, &Result<Attested, Failure>)) -> Item {
 }
 
 fn read_menu(station: &Station, root: &Root) -> Result<Menu, Failure> {
-    let loader_conf = root.small(LOADER_CONF, MAX_MENU_FILE).unwrap_or_else(|error| {
+    let loader_conf = root.menu_text(LOADER_CONF, MAX_MENU_FILE).unwrap_or_else(|error| {
         station.say(&error.to_string());
         None
     });
@@ -132,7 +132,7 @@ fn read_menu(station: &Station, root: &Root) -> Result<Menu, Failure> {
     let mut files = Vec::new();
     let names = names.map_err(|error| Failure::new(Stage::Menu, error))?;
     for name in names.into_iter().filter(|name| menu::file_name::is_entry(name)) {
-        match root.small(&format!("{ENTRIES}/{name}"), MAX_MENU_FILE) {
+        match root.menu_text(&format!("{ENTRIES}/{name}"), MAX_MENU_FILE) {
             Ok(Some(bytes)) => files.push((name, bytes)),
             Ok(None) => {}
             Err(error) => station.say(&error.to_string()),

@@ -29,6 +29,7 @@ pub mod panic;
 pub mod quiesce;
 pub mod read;
 pub mod reset;
+mod sealed;
 pub mod signal;
 pub mod sources;
 pub mod status;
@@ -52,6 +53,11 @@ impl Error {
     /// Names what was attempted.
     pub fn new(what: impl Into<String>, source: impl Into<io::Error>) -> Self {
         Self { what: what.into(), source: source.into() }
+    }
+
+    /// Says what is wrong with a file that the kernel has nothing against.
+    pub fn refusal(what: impl Into<String>, why: &str) -> Self {
+        Self::new(what, io::Error::other(why))
     }
 
     /// Whether the file or device is simply not there.

@@ -46,30 +46,36 @@ pub fn with_efi_variables<T>(ask: impl FnOnce() -> T) -> T {
 }
 
 /// Mounts a boot partition on [`BOOT`] so that nothing on it is written or
-/// executed: read-only without journal replay, nosuid, nodev, noexec,
-/// nosymfollow.
+/// executed: read-only without journal replay, nosuid, nodev, noexec, and
+/// nosymfollow unless it is of a kind on which kernels have links for names
+/// (which [`super::read`] follows inside it only).
 ///
 /// # Errors
 /// The errno, with device and type.
 pub fn boot_partition(device: &str, kind: &str) -> Result<(), Error> {
-    let flags = MsFlags::MS_RDONLY
-        | MsFlags::MS_NOSUID
-        | MsFlags::MS_NODEV
-        | MsFlags::MS_NOEXEC
-        // Not in the crate's table: nosymfollow, Linux 5.10 and later.
-        | MsFlags::from_bits_retain(NOSYMFOLLOW);
-    mount(Some(device), BOOT, Some(kind), flags, Some(without_replay(kind)))
+    mount(Some(device), BOOT, Some(kind), boot_flags(kind), Some(boot_options(kind)))
         .map_err(|errno| Error::new(format!("mounting {device} as {kind}"), errno))
+}
+
+fn boot_flags(kind: &str) -> MsFlags {
+    let flags = MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    match kind {
+        "ext4" | "xfs" | "btrfs" => flags,
+        // Not in the crate's table: Linux 5.10 and later.
+        _ => flags | MsFlags::from_bits_retain(NOSYMFOLLOW),
+    }
 }
 
 const NOSYMFOLLOW: nix::libc::c_ulong =
     linux_raw_sys::general::MS_NOSYMFOLLOW as nix::libc::c_ulong;
 
-/// The option that keeps a read-only mount from replaying the journal.
-fn without_replay(kind: &str) -> &'static str {
+/// What keeps a read-only mount from replaying the journal, and a damaged or
+/// evil superblock from asking for a panic (`errors=` in ext4(5)).
+fn boot_options(kind: &str) -> &'static str {
     match kind {
-        "ext4" => "noload",
-        "xfs" => "norecovery",
+        "ext4" => "noload,errors=remount-ro",
+        "xfs" | "f2fs" => "norecovery",
+        "btrfs" => "rescue=nologreplay",
         _ => "",
     }
 }
@@ -152,9 +158,22 @@ mod tests {
     }
 
     #[test]
-    fn journals_are_never_replayed() {
-        assert_eq!(without_replay("ext4"), "noload");
-        assert_eq!(without_replay("xfs"), "norecovery");
-        assert_eq!(without_replay("vfat"), "");
+    fn journals_are_never_replayed_and_no_superblock_asks_for_a_panic() {
+        assert_eq!(boot_options("ext4"), "noload,errors=remount-ro");
+        assert_eq!(boot_options("xfs"), "norecovery");
+        assert_eq!(boot_options("f2fs"), "norecovery");
+        assert_eq!(boot_options("btrfs"), "rescue=nologreplay");
+        assert_eq!(boot_options("vfat"), "");
+    }
+
+    #[test]
+    fn links_are_dead_wherever_kernels_have_no_links_for_names() {
+        let least =
+            MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+        let links = |kind| boot_flags(kind).bits() & NOSYMFOLLOW == 0;
+        assert!(["ext4", "xfs", "btrfs"].into_iter().all(links));
+        let kinds = ["vfat", "squashfs", "erofs", "f2fs", "iso9660", "exfat", "ntfs"];
+        assert!(!kinds.into_iter().any(links));
+        assert!(kinds.into_iter().chain(["ext4"]).all(|kind| boot_flags(kind).contains(least)));
     }
 }

@@ -1,36 +1,87 @@
-//! Reads the files of an entry, each exactly once, into sealed memory.
+//! Reads the files of a boot partition, each exactly once, into sealed memory.
 //!
-//! What was hashed is what will be loaded: the bytes go into a memfd, the
-//! digest is taken as they arrive, and the seals keep everything and everybody
-//! from changing them afterwards. A path never leaves the boot partition: it
-//! is resolved by openat2(2) beneath its root, through no symbolic link and no
-//! other mount.
+//! A path never leaves the partition: openat2(2) resolves it beneath its root
+//! and on no other mount. Symbolic links are followed only where distributions
+//! keep the names of kernels and menus as links, and never to a manifest, a
+//! signature or anything else that decides. Only regular files are read, nothing
+//! blocks on another one; how much is read is limited before memory is taken,
+//! and a file that changes meanwhile is refused.
 
-use core::slice;
 use std::fs::File;
-use std::io::{Read as _, Write as _};
-use std::num::NonZeroUsize;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::io::Read as _;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
-use std::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
-use nix::fcntl::{FcntlArg, OFlag, OpenHow, ResolveFlag, SealFlag, fcntl, openat2};
+use linux_raw_sys::general::{BTRFS_SUPER_MAGIC, EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC};
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 use nix::libc;
-use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
-use sha2::{Digest as _, Sha256};
+use nix::sys::statfs::fstatfs;
+
+pub use super::sealed::Sealed;
 
 use super::Error;
-use crate::bundle::{Blob, Digest};
+use super::sealed::Memory;
+use crate::bundle::Blob;
 
-/// How much is read and then hashed while it is still in the cache, in bytes.
-const CHUNK: usize = 128 << 10;
+/// How often a path is resolved that the kernel could not be sure of, because
+/// something was mounted or renamed meanwhile (openat2(2), EAGAIN).
+const RESOLUTIONS: usize = 16;
 
 /// The root of a mounted boot partition.
 #[derive(Debug)]
-pub struct Root(OwnedFd);
+pub struct Root {
+    directory: OwnedFd,
+    links: Links,
+}
+
+/// What becomes of a symbolic link on a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Links {
+    /// It ends the path.
+    Refused,
+    /// It is followed, up to the 40 that the kernel follows, if it leads to a
+    /// place beneath the root.
+    Followed,
+}
+
+impl Links {
+    /// Those file systems on which /boot/vmlinuz and /boot/loader may be links.
+    const fn of(magic: u32) -> Self {
+        match magic {
+            EXT4_SUPER_MAGIC | XFS_SUPER_MAGIC | BTRFS_SUPER_MAGIC => Self::Followed,
+            _ => Self::Refused,
+        }
+    }
+
+    fn resolve(self) -> ResolveFlag {
+        let inside = ResolveFlag::RESOLVE_BENEATH
+            | ResolveFlag::RESOLVE_NO_MAGICLINKS
+            | ResolveFlag::RESOLVE_NO_XDEV;
+        match self {
+            Self::Refused => inside | ResolveFlag::RESOLVE_NO_SYMLINKS,
+            Self::Followed => inside,
+        }
+    }
+
+    /// What the path has that openat2(2) refused.
+    const fn explain(self, errno: Errno) -> Option<&'static str> {
+        match (errno, self) {
+            (Errno::ELOOP, Self::Refused) => {
+                Some("there is a symbolic link on this path, and none may lead here")
+            }
+            (Errno::ELOOP, Self::Followed) => {
+                Some("the symbolic links on this path lead in a circle, or are more than 40")
+            }
+            (Errno::EXDEV, _) => Some("this path leads out of the boot partition"),
+            (Errno::EAGAIN, _) => Some("this path cannot be followed: it keeps changing"),
+            (Errno::ENXIO, _) => Some("not a regular file"),
+            _ => None,
+        }
+    }
+}
 
 impl Root {
     /// Opens the directory.
@@ -39,85 +90,90 @@ impl Root {
     /// The errno, with the path.
     pub fn open(path: &str) -> Result<Self, Error> {
         let flags = OFlag::O_DIRECTORY | OFlag::O_CLOEXEC | OFlag::O_PATH;
-        nix::fcntl::open(path, flags, nix::sys::stat::Mode::empty())
-            .map(Self)
-            .map_err(|errno| Error::new(path, errno))
+        let directory = nix::fcntl::open(path, flags, nix::sys::stat::Mode::empty())
+            .map_err(|errno| Error::new(path, errno))?;
+        let on = fstatfs(directory.as_fd()).map_err(|errno| Error::new(path, errno))?;
+        // The number has another type on every architecture.
+        let magic = u32::try_from(on.filesystem_type().0).unwrap_or(0);
+        Ok(Self { directory, links: Links::of(magic) })
+    }
+
+    fn resolve(&self, path: &str, flags: OFlag, links: Links) -> Result<OwnedFd, Error> {
+        let how = OpenHow::new().flags(flags | OFlag::O_CLOEXEC).resolve(links.resolve());
+        let open = || openat2(&self.directory, path.trim_start_matches('/'), how);
+        let mut result = open();
+        for _ in 1..RESOLUTIONS {
+            match result {
+                Err(Errno::EAGAIN | Errno::EINTR) => result = open(),
+                _ => break,
+            }
+        }
+        result.map_err(|errno| match links.explain(errno) {
+            Some(why) => Error::refusal(path, why),
+            None => Error::new(path, errno),
+        })
     }
 
     /// Opens a regular file beneath the root, without blocking on anything
     /// that is not one.
-    fn regular(&self, path: &str) -> Result<(File, u64), Error> {
-        let how = OpenHow::new()
-            .flags(OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK | OFlag::O_NOCTTY)
-            .resolve(
-                ResolveFlag::RESOLVE_BENEATH
-                    | ResolveFlag::RESOLVE_NO_SYMLINKS
-                    | ResolveFlag::RESOLVE_NO_MAGICLINKS
-                    | ResolveFlag::RESOLVE_NO_XDEV,
-            );
-        let fd = openat2(&self.0, path.trim_start_matches('/'), how)
-            .map_err(|errno| Error::new(path, errno))?;
-        if_regular(path, File::from(fd))
+    fn regular(&self, path: &str, links: Links) -> Result<(File, u64), Error> {
+        let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+        if_regular(path, File::from(self.resolve(path, flags, links)?))
     }
 
-    /// Whether a regular file is there, and how long it is.
+    /// Looks whether a regular file is there, and how long it is, in bytes. The
+    /// file is not opened.
     ///
     /// # Errors
-    /// The errno, with the path.
+    /// The errno, or what is wrong with the path.
     pub fn size(&self, path: &str) -> Result<u64, Error> {
-        self.regular(path).map(|(_, size)| size)
+        let file = File::from(self.resolve(path, OFlag::O_PATH, self.links)?);
+        if_regular(path, file).map(|(_, size)| size)
     }
 
-    /// Reads a small file whole; `None` if there is none.
+    /// Reads a small file that decides, such as a manifest or a signature, whole
+    /// and never through a symbolic link; `None` if there is none.
     ///
     /// # Errors
-    /// The errno, or EFBIG-like text where it is larger than `limit` bytes.
+    /// The errno, what is wrong with the path, a file of more than `limit`
+    /// bytes, or one that changed its length while it was read.
     pub fn small(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>, Error> {
-        let (file, size) = match self.regular(path) {
-            Err(error) if error.source.raw_os_error() == Some(libc::ENOENT) => return Ok(None),
+        read_small(path, self.regular(path, Links::Refused), limit)
+    }
+
+    /// Reads a menu's text: as [`Root::small`], but through symbolic links where
+    /// distributions have them.
+    ///
+    /// # Errors
+    /// As [`Root::small`].
+    pub fn menu_text(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>, Error> {
+        read_small(path, self.regular(path, self.links), limit)
+    }
+
+    /// The names in a directory, sorted; none if there is no such directory. At
+    /// most `limit` are looked at, what is not UTF-8 is left out.
+    ///
+    /// # Errors
+    /// The errno, or what is wrong with the path.
+    pub fn names(&self, path: &str, limit: usize) -> Result<Vec<String>, Error> {
+        let fd = match self.resolve(path, OFlag::O_RDONLY | OFlag::O_DIRECTORY, self.links) {
+            Err(error) if error.is_absence() => return Ok(Vec::new()),
             other => other?,
         };
-        if size > limit {
-            return Err(refuse(path, &format!("{size} bytes long, at most {limit} are read")));
-        }
-        let mut bytes = Vec::new();
-        file.take(limit).read_to_end(&mut bytes).map_err(|source| Error::new(path, source))?;
-        Ok(Some(bytes))
-    }
-
-    /// The regular files in a directory, by name; none if there is no such
-    /// directory. At most `limit` names.
-    ///
-    /// # Errors
-    /// The errno, with the path.
-    pub fn names(&self, path: &str, limit: usize) -> Result<Vec<String>, Error> {
-        let how = OpenHow::new()
-            .flags(OFlag::O_DIRECTORY | OFlag::O_CLOEXEC)
-            .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS);
-        let fd = match openat2(&self.0, path.trim_start_matches('/'), how) {
-            Ok(fd) => fd,
-            Err(nix::errno::Errno::ENOENT) => return Ok(Vec::new()),
-            Err(errno) => return Err(Error::new(path, errno)),
-        };
-        let mut dir = nix::dir::Dir::from_fd(fd).map_err(|errno| Error::new(path, errno))?;
-        let mut names: Vec<String> = dir
-            .iter()
-            .flatten()
-            .take(limit)
-            .filter_map(|entry| entry.file_name().to_str().ok().map(str::to_owned))
-            .collect();
-        names.sort();
-        Ok(names)
+        let at = |errno| Error::new(path, errno);
+        let mut directory = nix::dir::Dir::from_fd(fd).map_err(at)?;
+        let name = |entry: nix::dir::Entry| entry.file_name().to_str().ok().map(str::to_owned);
+        sorted(directory.iter().map(|entry| entry.map(name)), limit).map_err(at)
     }
 
     /// Reads a file of at most `limit` bytes into sealed memory and hashes it
     /// on the way, until somebody sets `stop`.
     ///
     /// # Errors
-    /// The errno; an empty file; one longer than `limit`; one that shrank or
-    /// grew while it was read; that it was stopped.
+    /// The errno; what is wrong with the path; an empty file; one longer than
+    /// `limit`; one that shrank or grew while it was read; that it was stopped.
     pub fn blob(&self, path: &str, limit: u64, stop: &AtomicBool) -> Result<Blob<Sealed>, Error> {
-        read(path, self.regular(path)?, limit, stop)
+        read(path, self.regular(path, self.links)?, limit, stop)
     }
 }
 
@@ -137,10 +193,53 @@ pub fn blob(path: &Path, limit: u64) -> Result<Blob<Sealed>, Error> {
     read(&name, if_regular(&name, file)?, limit, &AtomicBool::new(false))
 }
 
+/// Up to the first error: a damaged directory may give one for ever.
+fn sorted(
+    entries: impl Iterator<Item = nix::Result<Option<String>>>,
+    limit: usize,
+) -> nix::Result<Vec<String>> {
+    let names: nix::Result<Vec<Option<String>>> = entries.take(limit).collect();
+    let mut names: Vec<String> = names?.into_iter().flatten().collect();
+    names.sort();
+    Ok(names)
+}
+
 /// The file and its length in bytes, unless it is something else.
 fn if_regular(path: &str, file: File) -> Result<(File, u64), Error> {
     let meta = file.metadata().map_err(|source| Error::new(path, source))?;
-    if meta.is_file() { Ok((file, meta.len())) } else { Err(refuse(path, "not a regular file")) }
+    if meta.is_file() {
+        Ok((file, meta.len()))
+    } else {
+        Err(Error::refusal(path, "not a regular file"))
+    }
+}
+
+fn check_size(path: &str, size: u64, limit: u64) -> Result<(), Error> {
+    if size > limit {
+        return Err(Error::refusal(path, &format!("{size} bytes long, at most {limit} are read")));
+    }
+    Ok(())
+}
+
+fn read_small(
+    path: &str,
+    opened: Result<(File, u64), Error>,
+    limit: u64,
+) -> Result<Option<Vec<u8>>, Error> {
+    let (mut file, size) = match opened {
+        Err(error) if error.is_absence() => return Ok(None),
+        other => other?,
+    };
+    check_size(path, size, limit)?;
+    let mut bytes = Vec::new();
+    let result = file.by_ref().take(size).read_to_end(&mut bytes);
+    let read = bytes.len() as u64;
+    result.map_err(|source| unreadable(path, read, size, &source))?;
+    if read < size {
+        return Err(Error::refusal(path, &format!("ended {} bytes early", size.abs_diff(read))));
+    }
+    expect_end(path, &mut file)?;
+    Ok(Some(bytes))
 }
 
 fn read(
@@ -149,9 +248,7 @@ fn read(
     limit: u64,
     stop: &AtomicBool,
 ) -> Result<Blob<Sealed>, Error> {
-    if size > limit {
-        return Err(refuse(path, &format!("{size} bytes long, at most {limit} are read")));
-    }
+    check_size(path, size, limit)?;
     let mut memory = Memory::new(path, size)?;
     let digest = memory.fill(path, &mut file, stop)?;
     expect_end(path, &mut file)?;
@@ -159,178 +256,54 @@ fn read(
     Ok(Blob { path: path.to_owned(), bytes, digest })
 }
 
-fn refuse(path: &str, why: &str) -> Error {
-    Error::new(path, std::io::Error::other(why.to_owned()))
+/// What the device gave instead of bytes, and where.
+pub(super) fn unreadable(path: &str, at: u64, size: u64, source: &std::io::Error) -> Error {
+    Error::refusal(path, &format!("byte {at} of {size} cannot be read: {source}"))
 }
 
 fn expect_end(path: &str, file: &mut File) -> Result<(), Error> {
     match file.read(&mut [0]) {
         Ok(0) => Ok(()),
-        Ok(_) => Err(refuse(path, "grew while it was read")),
+        Ok(_) => Err(Error::refusal(path, "grew while it was read")),
         Err(source) => Err(Error::new(path, source)),
-    }
-}
-
-/// Bytes that nothing can change any more: a sealed memfd, mapped read-only.
-#[derive(Debug)]
-pub struct Sealed {
-    fd: OwnedFd,
-    map: Map,
-}
-
-impl Sealed {
-    /// A sealed copy of bytes that were put together in memory.
-    ///
-    /// # Errors
-    /// The errno of the memory file.
-    pub fn copy(name: &str, bytes: &[u8]) -> Result<Self, Error> {
-        let mut file = File::from(memfd(name)?);
-        file.write_all(bytes).map_err(|source| Error::new(format!("memory for {name}"), source))?;
-        seal(OwnedFd::from(file), name, bytes.len())
-    }
-}
-
-impl AsRef<[u8]> for Sealed {
-    fn as_ref(&self) -> &[u8] {
-        // SAFETY: the map lives as long as `self`, is readable over `len`
-        // bytes, and the seals of the memfd keep its content and size fixed.
-        unsafe { slice::from_raw_parts(self.map.address.as_ptr(), self.map.len.get()) }
-    }
-}
-
-impl AsFd for Sealed {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
-    }
-}
-
-fn memfd(name: &str) -> Result<OwnedFd, Error> {
-    memfd_create("turnout", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)
-        .map_err(|errno| Error::new(format!("memory for {name}"), errno))
-}
-
-/// Seals the memfd and maps it to read.
-fn seal(fd: OwnedFd, name: &str, size: usize) -> Result<Sealed, Error> {
-    let seals = SealFlag::F_SEAL_WRITE
-        | SealFlag::F_SEAL_SHRINK
-        | SealFlag::F_SEAL_GROW
-        | SealFlag::F_SEAL_SEAL;
-    fcntl(&fd, FcntlArg::F_ADD_SEALS(seals))
-        .map_err(|errno| Error::new(format!("sealing {name}"), errno))?;
-    let len = NonZeroUsize::new(size).ok_or_else(|| refuse(name, "empty"))?;
-    let map = Map::new(&fd, len, ProtFlags::PROT_READ, name)?;
-    Ok(Sealed { fd, map })
-}
-
-/// A memfd that is still being written.
-struct Memory {
-    fd: OwnedFd,
-    map: Map,
-}
-
-impl Memory {
-    fn new(path: &str, size: u64) -> Result<Self, Error> {
-        let len = usize::try_from(size).ok().and_then(NonZeroUsize::new);
-        let len = len.ok_or_else(|| refuse(path, "empty"))?;
-        let fd = memfd(path)?;
-        let length =
-            i64::try_from(size).map_err(|error| Error::new(path, std::io::Error::other(error)))?;
-        nix::unistd::ftruncate(&fd, length)
-            .map_err(|errno| Error::new(format!("memory for {path}"), errno))?;
-        let map = Map::new(&fd, len, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, path)?;
-        Ok(Self { fd, map })
-    }
-
-    /// Reads the file to the end of the map, hashing each piece as it comes.
-    fn fill(&mut self, path: &str, file: &mut File, stop: &AtomicBool) -> Result<Digest, Error> {
-        let mut hash = Sha256::new();
-        let len = self.map.len.get();
-        // SAFETY: the map is readable and writable over `len` bytes, was zeroed
-        // by the kernel, and this is the only reference to it.
-        let mut rest = unsafe { slice::from_raw_parts_mut(self.map.address.as_ptr(), len) };
-        while !rest.is_empty() {
-            if stop.load(Ordering::Relaxed) {
-                return Err(refuse(path, "nobody wants it any more"));
-            }
-            let chunk = rest.len().min(CHUNK);
-            let (space, _) = rest.split_at_mut(chunk);
-            let count = match file.read(space) {
-                Ok(0) => return Err(refuse(path, &format!("ended {} bytes early", rest.len()))),
-                Ok(count) => count,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => 0,
-                Err(source) => return Err(Error::new(path, source)),
-            };
-            let (read, left) = rest.split_at_mut(count);
-            hash.update(&*read);
-            rest = left;
-        }
-        Ok(Digest(hash.finalize().into()))
-    }
-
-    fn seal(self, path: &str) -> Result<Sealed, Error> {
-        let Self { fd, map } = self;
-        let size = map.len.get();
-        // F_SEAL_WRITE is refused while a writable map exists.
-        drop(map);
-        seal(fd, path, size)
-    }
-}
-
-/// A shared mapping of a whole memfd.
-#[derive(Debug)]
-struct Map {
-    address: NonNull<u8>,
-    len: NonZeroUsize,
-}
-
-// SAFETY: a mapping belongs to the process, not to a thread.
-unsafe impl Send for Map {}
-
-// SAFETY: `Map` alone gives no access. What it holds is written only through
-// `&mut Memory`, and read by several only once it is sealed.
-unsafe impl Sync for Map {}
-
-impl Map {
-    fn new(fd: &OwnedFd, len: NonZeroUsize, access: ProtFlags, name: &str) -> Result<Self, Error> {
-        // One call instead of a page fault every 4 KiB.
-        let flags = MapFlags::MAP_SHARED | MapFlags::MAP_POPULATE;
-        // SAFETY: the kernel chooses the address, so no existing mapping is
-        // touched; the result is owned by the value returned here.
-        let address = unsafe { mmap(None, len, access, flags, fd, 0) }
-            .map_err(|errno| Error::new(format!("memory for {name}"), errno))?;
-        Ok(Self { address: address.cast(), len })
-    }
-}
-
-impl Drop for Map {
-    fn drop(&mut self) {
-        // SAFETY: address and length are those of the mmap call, and every
-        // reference into the map borrows from its owner.
-        let _ = unsafe { munmap(self.address.cast(), self.len.get()) };
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write as _;
     use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener;
     use std::path::PathBuf;
+    use std::sync::atomic::Ordering;
+    use std::time::Duration;
+
+    use crate::bundle::Digest;
 
     static GO: AtomicBool = AtomicBool::new(false);
 
     struct Tree(PathBuf);
 
     impl Tree {
+        /// A root on which links are followed, whatever file system this is.
         fn new(name: &str) -> (Self, Root) {
             let path =
                 std::env::temp_dir().join(format!("turnout-read-{name}-{}", std::process::id()));
             std::fs::create_dir_all(&path).unwrap();
-            let root = Root::open(path.to_str().unwrap()).unwrap();
+            let mut root = Root::open(path.to_str().unwrap()).unwrap();
+            root.links = Links::Followed;
             (Self(path), root)
         }
 
-        fn file(&self, name: &str, bytes: &[u8]) {
-            std::fs::write(self.0.join(name), bytes).unwrap();
+        fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
+            let path = self.0.join(name);
+            std::fs::write(&path, bytes).unwrap();
+            path
+        }
+
+        fn link(&self, name: &str, to: &str) {
+            symlink(to, self.0.join(name)).unwrap();
         }
     }
 
@@ -344,15 +317,28 @@ mod tests {
         result.unwrap_err().to_string()
     }
 
+    /// The read end of a pipe into which `write` is done, as the file of an
+    /// entry that claims to have `size` bytes.
+    fn device(size: u64, write: impl FnOnce(&mut File) + Send + 'static) -> (File, u64) {
+        let (reader, writer) = std::io::pipe().unwrap();
+        std::thread::spawn(move || write(&mut File::from(OwnedFd::from(writer))));
+        (File::from(OwnedFd::from(reader)), size)
+    }
+
+    /// A terminal whose other end has gone: each read of it is EIO.
+    fn failing() -> File {
+        File::from(nix::pty::openpty(None, None).unwrap().master)
+    }
+
     #[test]
     fn a_blob_holds_the_bytes_and_their_digest() {
         let (tree, root) = Tree::new("bytes");
-        let bytes: Vec<u8> =
-            (0..u32::try_from(3 * CHUNK + 17).unwrap()).map(|n| n.to_le_bytes()[0]).collect();
+        let bytes: Vec<u8> = (0..400_017_u32).map(|n| n.to_le_bytes()[0]).collect();
         tree.file("kernel", &bytes);
-        let blob = root.blob("/kernel", 1 << 30, &GO).unwrap();
+        let blob = root.blob("/kernel", 400_017, &GO).unwrap();
         assert_eq!(blob.bytes.as_ref(), bytes);
         assert_eq!(blob.digest, Digest::of(&bytes));
+        assert_eq!(root.size("/kernel").unwrap(), 400_017);
     }
 
     #[test]
@@ -361,46 +347,225 @@ mod tests {
         tree.file("kernel", b"kernel");
         let blob = root.blob("kernel", 100, &GO).unwrap();
         let copy = blob.bytes.as_fd().try_clone_to_owned().unwrap();
-        assert_eq!(nix::unistd::write(&copy, b"x"), Err(nix::errno::Errno::EPERM));
-        assert_eq!(nix::unistd::ftruncate(&copy, 0), Err(nix::errno::Errno::EPERM));
+        assert_eq!(nix::unistd::write(&copy, b"x"), Err(Errno::EPERM));
+        assert_eq!(nix::unistd::ftruncate(&copy, 0), Err(Errno::EPERM));
     }
 
     #[test]
-    fn only_regular_files_inside_the_root_are_read() {
+    fn what_is_no_regular_file_is_refused_at_once() {
         let (tree, root) = Tree::new("kinds");
+        std::fs::create_dir(tree.0.join("directory")).unwrap();
+        nix::unistd::mkfifo(&tree.0.join("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let _socket = UnixListener::bind(tree.0.join("socket")).unwrap();
+        for path in ["/fifo", "/socket", "/directory"] {
+            let expected = format!("{path}: not a regular file");
+            assert_eq!(message(root.blob(path, 100, &GO)), expected);
+            assert_eq!(message(root.small(path, 100)), expected);
+            assert_eq!(message(root.size(path)), expected);
+        }
+        let devices = Root::open("/dev").unwrap();
+        assert_eq!(message(devices.blob("/zero", 100, &GO)), "/zero: not a regular file");
+    }
+
+    #[test]
+    fn what_is_empty_or_absent_or_too_long_is_told_apart() {
+        let (tree, root) = Tree::new("sizes");
         tree.file("kernel", b"kernel");
         tree.file("empty", b"");
-        symlink("kernel", tree.0.join("link")).unwrap();
-        nix::unistd::mkfifo(&tree.0.join("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
-        let refused = |path| message(root.blob(path, 100, &GO));
-        // The C libraries differ in their words for these, not in the number.
-        assert!(refused("/link").ends_with("(os error 40)"), "{}", refused("/link"));
-        assert!(refused("/../etc/passwd").ends_with("(os error 18)"), "not EXDEV");
-        assert_eq!(refused("/fifo"), "/fifo: not a regular file");
-        assert_eq!(refused("/empty"), "/empty: empty");
-        assert_eq!(refused("/none"), "/none: No such file or directory (os error 2)");
-        assert_eq!(
-            message(root.blob("/kernel", 5, &GO)),
-            "/kernel: 6 bytes long, at most 5 are read"
-        );
-        assert_eq!(message(root.small("/kernel", 5)), "/kernel: 6 bytes long, at most 5 are read");
+        assert_eq!(message(root.blob("/empty", 100, &GO)), "/empty: empty");
+        let absent = "/none: No such file or directory (os error 2)";
+        assert_eq!(message(root.blob("/none", 100, &GO)), absent);
         assert_eq!(root.small("/none", 5).unwrap(), None);
+        assert_eq!(root.menu_text("/empty", 5).unwrap().as_deref(), Some(b"".as_slice()));
+        let long = "/kernel: 6 bytes long, at most 5 are read";
+        assert_eq!(message(root.blob("/kernel", 5, &GO)), long);
+        assert_eq!(message(root.small("/kernel", 5)), long);
+        assert_eq!(root.small("/kernel", 6).unwrap().as_deref(), Some(b"kernel".as_slice()));
+    }
+
+    #[test]
+    fn a_file_over_the_limit_takes_no_memory() {
+        let (tree, root) = Tree::new("huge");
+        File::options().write(true).open(tree.file("huge", b"")).unwrap().set_len(1 << 43).unwrap();
+        let refused = "/huge: 8796093022208 bytes long, at most 4096 are read";
+        assert_eq!(message(root.blob("/huge", 4096, &GO)), refused);
+        assert_eq!(message(root.menu_text("/huge", 4096)), refused);
+    }
+
+    #[test]
+    fn a_path_never_leaves_the_root() {
+        let (tree, root) = Tree::new("paths");
+        std::fs::create_dir(tree.0.join("inside")).unwrap();
+        tree.file("inside/kernel", b"kernel");
+        tree.file("kernel", b"kernel");
+        tree.link("up", "../etc/passwd");
+        tree.link("absolute", "/etc/passwd");
+        tree.link("inside/sideways", "../../etc/passwd");
+        let paths = ["/../etc/passwd", "/inside/../../kernel", "/up", "/absolute"];
+        for path in paths.into_iter().chain(["/inside/sideways"]) {
+            let expected = format!("{path}: this path leads out of the boot partition");
+            assert_eq!(message(root.blob(path, 100, &GO)), expected);
+            assert_eq!(message(root.size(path)), expected);
+            assert_eq!(message(root.menu_text(path, 100)), expected);
+        }
+        assert!(root.blob("/inside/../kernel", 100, &GO).is_ok());
+    }
+
+    #[test]
+    fn a_path_never_leads_to_another_mount() {
+        let root = Root::open("/").unwrap();
+        let expected = "/proc/version: this path leads out of the boot partition";
+        assert_eq!(message(root.small("/proc/version", 4096)), expected);
+    }
+
+    #[test]
+    fn links_inside_the_root_are_followed_where_distributions_have_them() {
+        let (tree, root) = Tree::new("links");
+        std::fs::create_dir_all(tree.0.join("loader.1/entries")).unwrap();
+        tree.file("vmlinuz-6.1", b"kernel");
+        tree.file("loader.1/entries/a.conf", b"title a");
+        tree.link("vmlinuz", "vmlinuz-6.1");
+        tree.link("loader", "loader.1");
+        assert_eq!(root.blob("/vmlinuz", 6, &GO).unwrap().bytes.as_ref(), b"kernel");
+        assert_eq!(root.size("/vmlinuz").unwrap(), 6);
+        assert_eq!(root.names("/loader/entries", 9).unwrap(), [".", "..", "a.conf"]);
+        assert!(root.menu_text("/loader/entries/a.conf", 9).unwrap().is_some());
+    }
+
+    #[test]
+    fn nothing_that_decides_is_read_through_a_link() {
+        let (tree, root) = Tree::new("decides");
+        std::fs::create_dir(tree.0.join("real")).unwrap();
+        tree.file("real/a.manifest", b"manifest");
+        tree.link("turnout", "real");
+        tree.link("real/b.manifest", "a.manifest");
+        for path in ["/turnout/a.manifest", "/real/b.manifest"] {
+            let why = "there is a symbolic link on this path, and none may lead here";
+            assert_eq!(message(root.small(path, 100)), format!("{path}: {why}"));
+        }
+        assert!(root.small("/real/a.manifest", 100).unwrap().is_some());
+    }
+
+    #[test]
+    fn on_other_file_systems_no_link_is_followed() {
+        let (tree, mut root) = Tree::new("nolinks");
+        root.links = Links::Refused;
+        tree.file("kernel", b"kernel");
+        std::fs::create_dir(tree.0.join("directory")).unwrap();
+        tree.link("link", "kernel");
+        tree.link("menu", "directory");
+        let why = "there is a symbolic link on this path, and none may lead here";
+        assert_eq!(message(root.blob("/link", 100, &GO)), format!("/link: {why}"));
+        assert_eq!(message(root.size("/link")), format!("/link: {why}"));
+        assert_eq!(message(root.names("/menu", 100)), format!("/menu: {why}"));
+    }
+
+    #[test]
+    fn links_are_followed_on_three_file_systems_and_on_fat_never() {
+        // statfs(2): ext2 to ext4, XFS, Btrfs; FAT, tmpfs, squashfs, iso9660.
+        let followed = [0xef53, 0x5846_5342, 0x9123_683e].map(Links::of);
+        assert_eq!(followed, [Links::Followed; 3]);
+        let refused = [0x4d44, 0x0102_1994, 0x7371_7368, 0x9660, 0].map(Links::of);
+        assert_eq!(refused, [Links::Refused; 5]);
+    }
+
+    #[test]
+    fn a_circle_of_links_and_a_magic_link_are_refused() {
+        let (tree, root) = Tree::new("circle");
+        tree.link("a", "b");
+        tree.link("b", "a");
+        let why = "the symbolic links on this path lead in a circle, or are more than 40";
+        assert_eq!(message(root.blob("/a", 100, &GO)), format!("/a: {why}"));
+        let mut root = Root::open("/proc/self").unwrap();
+        root.links = Links::Followed;
+        assert_eq!(message(root.size("exe")), format!("exe: {why}"));
+    }
+
+    #[test]
+    fn short_reads_make_the_same_blob() {
+        let file = device(10, |pipe| {
+            for piece in [b"ke".as_slice(), b"r", b"nel", b"text"] {
+                pipe.write_all(piece).unwrap();
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        });
+        let blob = read("/kernel", file, 100, &GO).unwrap();
+        assert_eq!(blob.bytes.as_ref(), b"kerneltext");
+        assert_eq!(blob.digest, Digest::of(b"kerneltext"));
+    }
+
+    #[test]
+    fn a_device_that_fails_is_named_with_the_place() {
+        let error = "Input/output error (os error 5)";
+        let at = |at| format!("/kernel: byte {at} of 10 cannot be read: {error}");
+        let text = message(read("/kernel", (failing(), 10), 100, &GO));
+        assert!(text.starts_with("/kernel: byte 0 of 10 cannot be read: "), "{text}");
+        assert!(text.ends_with("(os error 5)"), "{text}");
+        let small = message(read_small("/kernel", Ok((failing(), 10)), 100));
+        assert_eq!(small, text);
+        let eio = std::io::Error::from_raw_os_error(5);
+        assert_eq!(unreadable("/kernel", 7, 10, &eio).to_string(), at(7));
+    }
+
+    #[test]
+    fn a_file_that_grows_while_it_is_read_is_refused() {
+        let grew = "/kernel: grew while it was read";
+        let file = device(6, |pipe| pipe.write_all(b"kernel+").unwrap());
+        assert_eq!(message(read("/kernel", file, 100, &GO)), grew);
+
+        let (tree, root) = Tree::new("grows");
+        let path = tree.file("kernel", b"kernel");
+        for small in [false, true] {
+            let opened = root.regular("/kernel", Links::Refused).unwrap();
+            File::options().append(true).open(&path).unwrap().write_all(b"+").unwrap();
+            let text = if small {
+                message(read_small("/kernel", Ok(opened), 100))
+            } else {
+                message(read("/kernel", opened, 100, &GO))
+            };
+            assert_eq!(text, grew);
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_cut_while_it_is_read_is_refused() {
+        let (tree, root) = Tree::new("shrinks");
+        let path = tree.file("kernel", b"kernel");
+        let big = root.regular("/kernel", Links::Refused).unwrap();
+        let small = root.regular("/kernel", Links::Refused).unwrap();
+        File::options().write(true).open(&path).unwrap().set_len(2).unwrap();
+        let cut = "/kernel: ended 4 bytes early";
+        assert_eq!(message(read("/kernel", big, 100, &GO)), cut);
+        assert_eq!(message(read_small("/kernel", Ok(small), 100)), cut);
+    }
+
+    #[test]
+    fn reading_stops_when_nobody_wants_it_any_more() {
+        let (tree, root) = Tree::new("stop");
+        tree.file("kernel", b"kernel");
+        let stop = AtomicBool::new(false);
+        stop.store(true, Ordering::Relaxed);
+        let text = message(root.blob("/kernel", 100, &stop));
+        assert_eq!(text, "/kernel: nobody wants it any more");
+    }
+
+    #[test]
+    fn a_directory_that_fails_for_ever_is_read_once() {
+        let broken = std::iter::repeat_with(|| Err(Errno::EIO));
+        assert_eq!(sorted(broken, 100), Err(Errno::EIO));
+        let endless = std::iter::repeat_with(|| Ok(Some("a.conf".to_owned())));
+        assert_eq!(sorted(endless, 100).unwrap().len(), 100);
+        let mixed = [Ok(Some("b".to_owned())), Ok(None), Ok(Some("a".to_owned()))];
+        assert_eq!(sorted(mixed.into_iter(), 100).unwrap(), ["a", "b"]);
     }
 
     #[test]
     fn a_file_that_somebody_named_may_be_a_link_but_nothing_else() {
         let (tree, _) = Tree::new("named");
         tree.file("kernel", b"kernel");
-        symlink("kernel", tree.0.join("link")).unwrap();
+        tree.link("link", "kernel");
         assert_eq!(blob(&tree.0.join("link"), 6).unwrap().bytes.as_ref(), b"kernel");
         assert!(message(blob(&tree.0, 6)).ends_with("not a regular file"));
         assert!(message(blob(&tree.0.join("link"), 5)).ends_with("at most 5 are read"));
-    }
-
-    #[test]
-    fn a_copy_is_sealed_too() {
-        let copy = Sealed::copy("initrd", b"initrd").unwrap();
-        assert_eq!(copy.as_ref(), b"initrd");
-        assert_eq!(nix::unistd::write(&copy.fd, b"x"), Err(nix::errno::Errno::EPERM));
     }
 }

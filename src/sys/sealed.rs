@@ -1,0 +1,186 @@
+//! Memory that nothing can change any more: what was hashed is what is loaded.
+//!
+//! The bytes go into a memfd, the digest is taken as they arrive, and the seals
+//! (memfd_create(2), F_ADD_SEALS in fcntl(2)) keep everything and everybody from
+//! changing them afterwards.
+
+use core::slice;
+use std::fs::File;
+use std::io::{Read, Write as _};
+use std::num::NonZeroUsize;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use nix::fcntl::{FcntlArg, SealFlag, fcntl};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
+use sha2::{Digest as _, Sha256};
+
+use super::Error;
+use super::read::unreadable;
+use crate::bundle::Digest;
+
+/// How much is read and then hashed while it is still in the cache, in bytes.
+const CHUNK: usize = 128 << 10;
+
+/// Bytes that nothing can change any more: a sealed memfd, mapped read-only.
+#[derive(Debug)]
+pub struct Sealed {
+    fd: OwnedFd,
+    map: Map,
+}
+
+impl Sealed {
+    /// A sealed copy of bytes that were put together in memory.
+    ///
+    /// # Errors
+    /// The errno of the memory file.
+    pub fn copy(name: &str, bytes: &[u8]) -> Result<Self, Error> {
+        let mut file = File::from(memfd(name)?);
+        file.write_all(bytes).map_err(|source| Error::new(format!("memory for {name}"), source))?;
+        seal(OwnedFd::from(file), name, bytes.len())
+    }
+}
+
+impl AsRef<[u8]> for Sealed {
+    fn as_ref(&self) -> &[u8] {
+        // SAFETY: the map lives as long as `self`, is readable over `len`
+        // bytes, and the seals of the memfd keep its content and size fixed.
+        unsafe { slice::from_raw_parts(self.map.address.as_ptr(), self.map.len.get()) }
+    }
+}
+
+impl AsFd for Sealed {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+fn memfd(name: &str) -> Result<OwnedFd, Error> {
+    memfd_create("turnout", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)
+        .map_err(|errno| Error::new(format!("memory for {name}"), errno))
+}
+
+/// Seals the memfd and maps it to read.
+fn seal(fd: OwnedFd, name: &str, size: usize) -> Result<Sealed, Error> {
+    let seals = SealFlag::F_SEAL_WRITE
+        | SealFlag::F_SEAL_SHRINK
+        | SealFlag::F_SEAL_GROW
+        | SealFlag::F_SEAL_SEAL;
+    fcntl(&fd, FcntlArg::F_ADD_SEALS(seals))
+        .map_err(|errno| Error::new(format!("sealing {name}"), errno))?;
+    let len = NonZeroUsize::new(size).ok_or_else(|| Error::refusal(name, "empty"))?;
+    let map = Map::new(&fd, len, ProtFlags::PROT_READ, name)?;
+    Ok(Sealed { fd, map })
+}
+
+/// A memfd that is still being written.
+pub(super) struct Memory {
+    fd: OwnedFd,
+    map: Map,
+}
+
+impl Memory {
+    pub(super) fn new(path: &str, size: u64) -> Result<Self, Error> {
+        let len = usize::try_from(size).ok().and_then(NonZeroUsize::new);
+        let len = len.ok_or_else(|| Error::refusal(path, "empty"))?;
+        let fd = memfd(path)?;
+        let length =
+            i64::try_from(size).map_err(|error| Error::new(path, std::io::Error::other(error)))?;
+        nix::unistd::ftruncate(&fd, length)
+            .map_err(|errno| Error::new(format!("memory for {path}"), errno))?;
+        let map = Map::new(&fd, len, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, path)?;
+        Ok(Self { fd, map })
+    }
+
+    /// Reads the file to the end of the map, hashing each piece as it comes.
+    pub(super) fn fill(
+        &mut self,
+        path: &str,
+        file: &mut impl Read,
+        stop: &AtomicBool,
+    ) -> Result<Digest, Error> {
+        let mut hash = Sha256::new();
+        let len = self.map.len.get();
+        // SAFETY: the map is readable and writable over `len` bytes, was zeroed
+        // by the kernel, and this is the only reference to it.
+        let mut rest = unsafe { slice::from_raw_parts_mut(self.map.address.as_ptr(), len) };
+        while !rest.is_empty() {
+            if stop.load(Ordering::Relaxed) {
+                return Err(Error::refusal(path, "nobody wants it any more"));
+            }
+            let chunk = rest.len().min(CHUNK);
+            let (space, _) = rest.split_at_mut(chunk);
+            let count = match file.read(space) {
+                Ok(0) => {
+                    return Err(Error::refusal(path, &format!("ended {} bytes early", rest.len())));
+                }
+                Ok(count) => count,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => 0,
+                Err(source) => {
+                    let at = len.saturating_sub(rest.len());
+                    return Err(unreadable(path, at as u64, len as u64, &source));
+                }
+            };
+            let (read, left) = rest.split_at_mut(count);
+            hash.update(&*read);
+            rest = left;
+        }
+        Ok(Digest(hash.finalize().into()))
+    }
+
+    pub(super) fn seal(self, path: &str) -> Result<Sealed, Error> {
+        let Self { fd, map } = self;
+        let size = map.len.get();
+        // F_SEAL_WRITE is refused while a writable map exists.
+        drop(map);
+        seal(fd, path, size)
+    }
+}
+
+/// A shared mapping of a whole memfd.
+#[derive(Debug)]
+struct Map {
+    address: NonNull<u8>,
+    len: NonZeroUsize,
+}
+
+// SAFETY: a mapping belongs to the process, not to a thread.
+unsafe impl Send for Map {}
+
+// SAFETY: `Map` alone gives no access. What it holds is written only through
+// `&mut Memory`, and read by several only once it is sealed.
+unsafe impl Sync for Map {}
+
+impl Map {
+    fn new(fd: &OwnedFd, len: NonZeroUsize, access: ProtFlags, name: &str) -> Result<Self, Error> {
+        // One call instead of a page fault every 4 KiB.
+        let flags = MapFlags::MAP_SHARED | MapFlags::MAP_POPULATE;
+        // SAFETY: the kernel chooses the address, so no existing mapping is
+        // touched; the result is owned by the value returned here.
+        let address = unsafe { mmap(None, len, access, flags, fd, 0) }
+            .map_err(|errno| Error::new(format!("memory for {name}"), errno))?;
+        Ok(Self { address: address.cast(), len })
+    }
+}
+
+impl Drop for Map {
+    fn drop(&mut self) {
+        // SAFETY: address and length are those of the mmap call, and every
+        // reference into the map borrows from its owner.
+        let _ = unsafe { munmap(self.address.cast(), self.len.get()) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_is_sealed_too() {
+        let copy = Sealed::copy("initrd", b"initrd").unwrap();
+        assert_eq!(copy.as_ref(), b"initrd");
+        assert_eq!(nix::unistd::write(&copy.fd, b"x"), Err(nix::errno::Errno::EPERM));
+    }
+}
