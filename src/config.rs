@@ -8,6 +8,7 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::plan::{Decompress, Request};
+pub use crate::rollback::Strength as Rollback;
 use crate::source::Selector;
 use crate::trust::verify::Mode;
 
@@ -47,17 +48,6 @@ pub struct Config {
     pub tpm_timeout: Duration,
     /// Whether the sections of a unified kernel image are measured into PCR 11.
     pub measure_uki: bool,
-}
-
-/// What keeps older systems out, besides the floors in the image and its policy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rollback {
-    /// Nothing.
-    Off,
-    /// A record on a partition, which whoever writes to that can set back.
-    Advisory,
-    /// A record in the TPM.
-    Enforced,
 }
 
 /// Whether a boot needs a TPM.
@@ -195,7 +185,7 @@ impl Config {
             "recovery-floor" => {
                 self.recovery_floor = parse("recovery-floor", value, number, FLOOR)?;
             }
-            "rollback" => self.rollback = parse("rollback", value, rollback, ROLLBACK)?,
+            "rollback" => self.rollback = parse("rollback", value, Rollback::parse, ROLLBACK)?,
             "provision" => self.provision = parse("provision", value, yes_or_no, YES_OR_NO)?,
             "tpm" => self.tpm = parse("tpm", value, tpm, TPM)?,
             "tpm-timeout" => {
@@ -281,15 +271,6 @@ fn watchdog(value: &str) -> Option<Watchdog> {
 
 fn number(value: &str) -> Option<u32> {
     value.parse().ok()
-}
-
-fn rollback(value: &str) -> Option<Rollback> {
-    match value {
-        "off" => Some(Rollback::Off),
-        "advisory" => Some(Rollback::Advisory),
-        "enforced" => Some(Rollback::Enforced),
-        _ => None,
-    }
 }
 
 fn tpm(value: &str) -> Option<Tpm> {

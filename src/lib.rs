@@ -22,6 +22,7 @@ pub mod json;
 pub mod memmap;
 pub mod menu;
 pub mod plan;
+pub mod rollback;
 pub mod source;
 pub mod sys;
 pub mod text;

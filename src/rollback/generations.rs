@@ -1,0 +1,267 @@
+//! Two generations of a state in two places: the older one is overwritten, so
+//! that a write that is cut short destroys nothing that counts.
+//!
+//! A record that has changed goes to both places, one after the other: damage to
+//! either place alone then never sets a floor back. A trial goes to one. What is
+//! there already is not written again.
+
+use core::fmt;
+
+use super::State;
+use super::frame::{self, Damage, Frame};
+
+/// One of the two places of a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// The one at the start.
+    First,
+    /// The other one.
+    Second,
+}
+
+impl Place {
+    /// Both, in their order.
+    pub const BOTH: [Self; 2] = [Self::First, Self::Second];
+
+    /// Counted from 0.
+    #[must_use]
+    pub const fn index(self) -> u8 {
+        match self {
+            Self::First => 0,
+            Self::Second => 1,
+        }
+    }
+
+    const fn other(self) -> Self {
+        match self {
+            Self::First => Self::Second,
+            Self::Second => Self::First,
+        }
+    }
+}
+
+/// A generation that is whole, and where it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Whole {
+    place: Place,
+    frame: Frame,
+}
+
+/// What the two places hold.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Generations {
+    newest: Option<Whole>,
+    /// None where the other place is damaged.
+    older: Option<Frame>,
+    damage: Option<(Place, Damage)>,
+}
+
+/// Why a store has nothing to go by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lost {
+    /// Both places are damaged; each with its damage.
+    Both(Damage, Damage),
+    /// Two whole generations that nobody wrote one after the other.
+    Apart(u64, u64),
+}
+
+/// A place of so many bytes is too short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoRoom(pub usize);
+
+/// Bytes for one of the places.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Write {
+    /// Where they go.
+    pub place: Place,
+    /// All bytes of the place.
+    pub bytes: Vec<u8>,
+}
+
+impl Generations {
+    /// A store in which nothing was ever written.
+    #[must_use]
+    pub const fn fresh() -> Self {
+        Self { newest: None, older: None, damage: None }
+    }
+
+    /// What the bytes of both places say.
+    ///
+    /// # Errors
+    /// Neither is whole, or the two do not belong together.
+    pub fn read(first: Result<Frame, Damage>, second: Result<Frame, Damage>) -> Result<Self, Lost> {
+        let whole = |place, frame| Some(Whole { place, frame });
+        match (first, second) {
+            (Err(first), Err(second)) => Err(Lost::Both(first, second)),
+            (Ok(frame), Err(damage)) => Ok(Self {
+                newest: whole(Place::First, frame),
+                older: None,
+                damage: Some((Place::Second, damage)),
+            }),
+            (Err(damage), Ok(frame)) => Ok(Self {
+                newest: whole(Place::Second, frame),
+                older: None,
+                damage: Some((Place::First, damage)),
+            }),
+            (Ok(first), Ok(second)) => Self::in_order(first, second),
+        }
+    }
+
+    fn in_order(first: Frame, second: Frame) -> Result<Self, Lost> {
+        let (place, newest, older) = if first.generation > second.generation {
+            (Place::First, first, second)
+        } else {
+            (Place::Second, second, first)
+        };
+        if newest.generation.checked_sub(older.generation) != Some(1) {
+            return Err(Lost::Apart(newest.generation, older.generation));
+        }
+        Ok(Self { newest: Some(Whole { place, frame: newest }), older: Some(older), damage: None })
+    }
+
+    /// The newest whole state; nothing at all in a fresh store.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.newest.as_ref().map(|newest| newest.frame.state.clone()).unwrap_or_default()
+    }
+
+    /// The number of the newest generation; 0 in a fresh store.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.newest.as_ref().map_or(0, |newest| newest.frame.generation)
+    }
+
+    /// The place that is damaged while the other one is whole.
+    #[must_use]
+    pub const fn damage(&self) -> Option<&(Place, Damage)> {
+        self.damage.as_ref()
+    }
+
+    /// The next write on the way to `state`, and what the places hold once it
+    /// has reached the disk; `None` where there is nothing left to write.
+    ///
+    /// # Errors
+    /// A place of `size` bytes has no room for the state.
+    pub fn step(&self, state: &State, size: usize) -> Result<Option<(Write, Self)>, NoRoom> {
+        if self.is_settled(state) {
+            return Ok(None);
+        }
+        let place = self.newest.as_ref().map_or(Place::First, |newest| newest.place.other());
+        let frame = Frame { generation: self.number().saturating_add(1), state: state.clone() };
+        let bytes = frame::write(&frame, size).ok_or(NoRoom(size))?;
+        let older = self.newest.as_ref().map(|newest| newest.frame.clone());
+        let after = Self { newest: Some(Whole { place, frame }), older, damage: None };
+        Ok(Some((Write { place, bytes }, after)))
+    }
+
+    fn is_settled(&self, state: &State) -> bool {
+        let newest = self.newest.as_ref().map(|newest| &newest.frame.state);
+        let older = self.older.as_ref().map(|older| &older.state.record);
+        newest == Some(state) && older == Some(&state.record)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::First => "first",
+            Self::Second => "second",
+        })
+    }
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Both(first, second) if first == second => {
+                write!(f, "neither generation can be used: of both, {first}")
+            }
+            Self::Both(first, second) => write!(
+                f,
+                "neither generation can be used: of the first, {first}; of the second, {second}"
+            ),
+            Self::Apart(newer, older) => write!(
+                f,
+                "its generations {newer} and {older} were not written one after the other"
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Floors, Record};
+    use super::*;
+
+    const SIZE: usize = 512;
+
+    fn floor(boot: u32) -> State {
+        let floors = Floors { boot, recovery: 0 };
+        State { record: Some(Record::new(floors)), trial: None }
+    }
+
+    fn frame(generation: u64, boot: u32) -> Frame {
+        Frame { generation, state: floor(boot) }
+    }
+
+    /// All writes on the way to a state.
+    fn writes(from: &Generations, state: &State) -> Vec<(Place, u64)> {
+        let mut held = from.clone();
+        let mut done = Vec::new();
+        while let Some((write, after)) = held.step(state, SIZE).unwrap() {
+            done.push((write.place, frame::read(&write.bytes).unwrap().generation));
+            held = after;
+        }
+        done
+    }
+
+    #[test]
+    fn the_newer_of_two_counts_wherever_it_is() {
+        let newer_first = Generations::read(Ok(frame(6, 2)), Ok(frame(5, 1))).unwrap();
+        let newer_second = Generations::read(Ok(frame(5, 1)), Ok(frame(6, 2))).unwrap();
+        assert_eq!((newer_first.state(), newer_second.state()), (floor(2), floor(2)));
+        assert_eq!(writes(&newer_first, &floor(3)), [(Place::Second, 7), (Place::First, 8)]);
+        assert_eq!(writes(&newer_second, &floor(3)), [(Place::First, 7), (Place::Second, 8)]);
+    }
+
+    #[test]
+    fn one_whole_place_is_enough_and_the_damaged_one_is_written_anew() {
+        let held = Generations::read(Err(Damage::Checksum), Ok(frame(6, 2))).unwrap();
+        assert_eq!(held.state(), floor(2));
+        assert_eq!(held.damage(), Some(&(Place::First, Damage::Checksum)));
+        assert_eq!(writes(&held, &floor(2)), [(Place::First, 7)]);
+    }
+
+    #[test]
+    fn what_is_there_is_not_written_again() {
+        let held = Generations::read(Ok(frame(5, 1)), Ok(frame(6, 1))).unwrap();
+        assert_eq!(writes(&held, &floor(1)), []);
+        let cut_in_between = Generations::read(Ok(frame(7, 2)), Ok(frame(6, 1))).unwrap();
+        assert_eq!(writes(&cut_in_between, &floor(2)), [(Place::Second, 8)]);
+    }
+
+    #[test]
+    fn a_fresh_store_is_written_to_both_places() {
+        let fresh = Generations::fresh();
+        assert_eq!(writes(&fresh, &floor(0)), [(Place::First, 1), (Place::Second, 2)]);
+        assert_eq!(fresh.step(&floor(0), 100).unwrap_err(), NoRoom(100));
+    }
+
+    #[test]
+    fn without_a_whole_place_or_with_two_that_do_not_follow_there_is_nothing_to_go_by() {
+        let lost = |first, second| Generations::read(first, second).unwrap_err().to_string();
+        assert_eq!(
+            lost(Err(Damage::Blank), Err(Damage::Blank)),
+            "neither generation can be used: of both, it is blank"
+        );
+        assert_eq!(
+            lost(Err(Damage::Checksum), Err(Damage::Magic)),
+            "neither generation can be used: of the first, its checksum is wrong; \
+             of the second, it does not begin like a generation"
+        );
+        for (first, second) in [(5, 5), (9, 5), (5, 7)] {
+            let said = lost(Ok(frame(first, 1)), Ok(frame(second, 1)));
+            assert!(said.ends_with("were not written one after the other"), "{said}");
+        }
+    }
+}

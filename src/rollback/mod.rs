@@ -1,0 +1,183 @@
+//! Rollback protection: what was replaced by something better must not boot
+//! again.
+//!
+//! A signed entry carries a security version, and each role has a floor below
+//! which nothing boots. The floor rises only after a system has confirmed itself
+//! (`turnout bless`), only to the version of a signed manifest, and by at most
+//! one step for each confirmation. Nothing here reads a disk or a TPM: bytes
+//! and facts come in, a decision or the next bytes to write come out. Nothing
+//! here takes a store that is missing, torn or inconsistent for an empty one.
+//! Specification, and what each store is worth: `docs/rollback.md`.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`frame`] | one generation as bytes |
+//! | [`generations`] | two of them, written in turn |
+//! | [`store`] | what a start, a jump and a confirmation do with them |
+
+pub mod frame;
+pub mod generations;
+pub mod store;
+#[cfg(test)]
+mod tests;
+
+use core::fmt;
+
+use crate::bundle::Digest;
+
+/// What a store is worth, and what happens without one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Strength {
+    /// Nothing is kept; only the floors of the image and of its policy hold.
+    #[default]
+    Off,
+    /// The state area alone: whoever writes the disk can set the floor back.
+    /// Damage is said, and the boot goes on.
+    Advisory,
+    /// The TPM: only what runs before the first measurement can write it.
+    /// Without a sound store only a recovery system boots.
+    Enforced,
+}
+
+/// What a system is for: each role has a floor of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// An operating system.
+    Boot,
+    /// A recovery system.
+    Recovery,
+}
+
+/// The lowest security versions that boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Floors {
+    /// Of operating systems.
+    pub boot: u32,
+    /// Of recovery systems.
+    pub recovery: u32,
+}
+
+/// A signed document of which only newer ones are taken: a policy, a key ring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Document {
+    /// Its number; 0 for the one that has none.
+    pub version: u32,
+    /// SHA-256 of its text.
+    pub digest: Digest,
+}
+
+/// What must not be set back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Record {
+    /// The floors that confirmed systems have raised.
+    pub floors: Floors,
+    /// The newest policy that was in force.
+    pub policy: Document,
+    /// The newest key ring that was in force.
+    pub ring: Document,
+}
+
+/// The manifest of a system: what a confirmation is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct System {
+    /// What the system is for.
+    pub role: Role,
+    /// The manifest's security version.
+    pub security_version: u32,
+    /// SHA-256 of the manifest's bytes.
+    pub manifest: Digest,
+}
+
+/// The system that was jumped to last, while its version is above the floor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trial {
+    /// The entry's id; for people.
+    pub entry: String,
+    /// The system.
+    pub system: System,
+    /// Whether it has confirmed itself.
+    pub confirmed: bool,
+}
+
+/// All that a store holds.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct State {
+    /// None in a state area whose record is in the TPM.
+    pub record: Option<Record>,
+    /// None where the last jump can raise no floor.
+    pub trial: Option<Trial>,
+}
+
+impl Strength {
+    /// The word of the configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Advisory => "advisory",
+            Self::Enforced => "enforced",
+        }
+    }
+
+    /// Reads the word of the configuration.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Off, Self::Advisory, Self::Enforced].into_iter().find(|one| one.name() == word)
+    }
+}
+
+impl fmt::Display for Strength {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Role {
+    /// The word of the manifest.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Boot => "boot",
+            Self::Recovery => "recovery",
+        }
+    }
+}
+
+impl Floors {
+    /// The floor of a role.
+    #[must_use]
+    pub const fn of(self, role: Role) -> u32 {
+        match role {
+            Role::Boot => self.boot,
+            Role::Recovery => self.recovery,
+        }
+    }
+
+    /// The same with another floor for a role.
+    #[must_use]
+    pub const fn with(self, role: Role, floor: u32) -> Self {
+        match role {
+            Role::Boot => Self { boot: floor, ..self },
+            Role::Recovery => Self { recovery: floor, ..self },
+        }
+    }
+
+    /// The higher one for each role.
+    #[must_use]
+    pub fn max(self, other: Self) -> Self {
+        Self { boot: self.boot.max(other.boot), recovery: self.recovery.max(other.recovery) }
+    }
+}
+
+impl Document {
+    /// None: every numbered one is newer.
+    pub const NONE: Self = Self { version: 0, digest: Digest([0; 32]) };
+}
+
+impl Record {
+    /// What a store begins with.
+    #[must_use]
+    pub const fn new(floors: Floors) -> Self {
+        Self { floors, policy: Document::NONE, ring: Document::NONE }
+    }
+}

@@ -1,0 +1,479 @@
+//! What a start, a jump and a confirmation do with the stores.
+//!
+//! The state area is a partition; it holds the trial and, where nothing better
+//! does, the record. The index is the TPM's; where it is used, it alone holds
+//! the record. The order of writing is the point of this module: whatever is cut
+//! off, no floor falls, none rises without a confirmation, and none rises twice
+//! for one.
+
+use core::fmt;
+
+use super::frame::{self, Damage, RECORD_ONLY};
+use super::generations::{Generations, Lost, NoRoom, Write};
+use super::{Document, Floors, Record, Role, State, Strength, System, Trial};
+
+/// Length of one place of the state area, in bytes: a page, so that the kernel
+/// never has to read a part of it back in order to write.
+pub const AREA_FRAME: usize = 4096;
+/// Length of one place of the TPM's index, in bytes.
+pub const INDEX_FRAME: usize = RECORD_ONLY;
+
+/// Two places that outlast the power.
+pub trait Medium {
+    /// What both hold, each with its own fault.
+    ///
+    /// # Errors
+    /// There is no such medium, or it is not the one that was provisioned.
+    fn read(&mut self) -> Result<[Result<Vec<u8>, String>; 2], Fault>;
+
+    /// Writes one place. It is on the medium when this returns.
+    ///
+    /// # Errors
+    /// The medium does not take it.
+    fn write(&mut self, write: &Write) -> Result<(), Fault>;
+
+    /// Makes the medium, if it is one that can be made and is not there.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    fn create(&mut self) -> Result<(), Fault>;
+}
+
+/// Where things are kept.
+#[expect(missing_debug_implementations, reason = "media are devices")]
+pub struct Media<'a> {
+    /// The partition.
+    pub area: &'a mut dyn Medium,
+    /// The TPM's index.
+    pub index: &'a mut dyn Medium,
+}
+
+/// Which of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// The state area.
+    Area,
+    /// The TPM's index.
+    Index,
+}
+
+/// Why a store cannot be relied on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// No partition has the type of a state area.
+    NoPartition,
+    /// More than one has; two of their names.
+    Partitions(String, String),
+    /// No generation of a store can be used.
+    Lost(Which, Lost),
+    /// The state area was made for a machine whose record is in the TPM.
+    NoRecord,
+    /// The TPM's index holds a frame without a record.
+    EmptyIndex,
+    /// There is no TPM.
+    NoTpm,
+    /// The TPM, the disk or the kernel said no; what it said.
+    Medium(String),
+    /// The TPM has no index of ours.
+    NoIndex,
+    /// The index was made, and never written.
+    Unwritten,
+    /// The index has other attributes or another policy than ours.
+    Foreign,
+    /// A place has too few bytes.
+    NoRoom(usize),
+    /// An older document than one that was in force: its name, what is in force
+    /// now, and what was.
+    Older(&'static str, u32, u32),
+    /// A document of the recorded version with another text.
+    Changed(&'static str, u32),
+}
+
+/// A floor that has risen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Raised {
+    /// The entry that had confirmed itself.
+    pub entry: String,
+    /// What the floor is for.
+    pub role: Role,
+    /// The floor now.
+    pub floor: u32,
+    /// The confirmed version, which one step may not have reached.
+    pub version: u32,
+}
+
+/// The stores of a machine, as one start finds them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Store {
+    strength: Strength,
+    area: Result<Generations, Fault>,
+    index: Result<Generations, Fault>,
+}
+
+impl Store {
+    /// Reads what there is. A factory image gives the floors with which it makes
+    /// what is not there, or is lost.
+    pub fn open(strength: Strength, factory: Option<Floors>, media: &mut Media<'_>) -> Self {
+        let mut store = Self { strength, area: Ok(Generations::fresh()), index: Err(Fault::NoTpm) };
+        if strength == Strength::Off {
+            return store;
+        }
+        store.area = read(Which::Area, media.area);
+        if strength == Strength::Enforced {
+            store.index = read(Which::Index, media.index);
+        }
+        if let Some(floors) = factory {
+            store.provision(floors, media);
+        }
+        store.check();
+        store
+    }
+
+    /// What is whole stays as it is. A record that a state area kept so far
+    /// moves to the TPM.
+    fn provision(&mut self, floors: Floors, media: &mut Media<'_>) {
+        let old = self.area.as_ref().ok().and_then(|area| area.state().record);
+        let record = Some(old.unwrap_or_else(|| Record::new(floors)));
+        let in_area = record.filter(|_| self.strength == Strength::Advisory);
+        if self.index.as_ref().is_err_and(Fault::is_for_the_factory)
+            && self.strength == Strength::Enforced
+        {
+            self.index = make(Which::Index, State { record, trial: None }, media.index);
+        }
+        let lacks_record = |area: &Generations| in_area.is_some() && area.state().record.is_none();
+        let needed = match &self.area {
+            Ok(area) => lacks_record(area),
+            Err(fault) => fault.is_for_the_factory(),
+        };
+        if needed {
+            self.area = make(Which::Area, State { record: in_area, trial: None }, media.area);
+        }
+    }
+
+    /// The one that is to hold the record must hold one.
+    fn check(&mut self) {
+        let (holder, fault) = match self.strength {
+            Strength::Off => return,
+            Strength::Advisory => (&mut self.area, Fault::NoRecord),
+            Strength::Enforced => (&mut self.index, Fault::EmptyIndex),
+        };
+        if holder.as_ref().is_ok_and(|held| held.state().record.is_none()) {
+            *holder = Err(fault);
+        }
+    }
+
+    /// What the configuration asks for.
+    #[must_use]
+    pub const fn strength(&self) -> Strength {
+        self.strength
+    }
+
+    /// What is wrong, the worst first.
+    #[must_use]
+    pub fn fault(&self) -> Option<&Fault> {
+        match self.strength {
+            Strength::Off => None,
+            Strength::Advisory => self.area.as_ref().err(),
+            Strength::Enforced => self.index.as_ref().err().or(self.area.as_ref().err()),
+        }
+    }
+
+    /// The record; `None` where nothing is kept or the store is lost.
+    #[must_use]
+    pub fn record(&self) -> Option<Record> {
+        let holder = match self.strength {
+            Strength::Off => return None,
+            Strength::Advisory => &self.area,
+            Strength::Enforced => &self.index,
+        };
+        holder.as_ref().ok()?.state().record
+    }
+
+    /// The floors that the store adds to those of the image and of the policy.
+    #[must_use]
+    pub fn floors(&self) -> Floors {
+        self.record().map(|record| record.floors).unwrap_or_default()
+    }
+
+    /// The system that was jumped to last, if it could raise a floor.
+    #[must_use]
+    pub fn trial(&self) -> Option<Trial> {
+        self.area.as_ref().ok()?.state().trial
+    }
+
+    /// Whether a system of this role may boot with the store as it is.
+    ///
+    /// # Errors
+    /// What is wrong with the store.
+    pub fn admits(&self, role: Role) -> Result<(), &Fault> {
+        match self.fault() {
+            Some(fault) if self.binds(role) => Err(fault),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a fault of the store keeps a system of this role from booting.
+    #[must_use]
+    pub fn binds(&self, role: Role) -> bool {
+        self.strength == Strength::Enforced && role == Role::Boot
+    }
+
+    /// Places that are damaged while the other one of the store is whole: each
+    /// in a sentence.
+    pub fn damages(&self) -> impl Iterator<Item = String> {
+        let held = [(Which::Index, &self.index), (Which::Area, &self.area)].into_iter();
+        let held = held.filter_map(|(which, held)| Some((which, held.as_ref().ok()?.damage()?)));
+        held.map(|(which, (place, damage))| {
+            format!("the {place} generation of {which} is damaged: {damage}")
+        })
+    }
+
+    /// Writes again what a cut or damage has left in one place only.
+    ///
+    /// # Errors
+    /// The medium's.
+    pub fn settle(&mut self, media: &mut Media<'_>) -> Result<(), Fault> {
+        if self.strength == Strength::Off || self.fault().is_some() {
+            return Ok(());
+        }
+        if let Some(state) = self.index.as_ref().ok().map(Generations::state) {
+            self.put(Which::Index, &state, media)?;
+        }
+        match self.area.as_ref().ok().map(Generations::state) {
+            Some(state) => self.put(Which::Area, &state, media),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes the policy and the key ring that are to be in force, and remembers
+    /// newer ones. Without a record there is nothing to hold them against.
+    ///
+    /// # Errors
+    /// One of them is older than the recorded one: only a recovery system may
+    /// boot. Or the medium does not take the newer one.
+    pub fn take(
+        &mut self,
+        policy: Document,
+        ring: Document,
+        media: &mut Media<'_>,
+    ) -> Result<(), Fault> {
+        let Some(record) = self.record() else { return Ok(()) };
+        let policy = newer("policy", policy, record.policy)?;
+        let ring = newer("key ring", ring, record.ring)?;
+        self.put_record(Record { policy, ring, ..record }, media)
+    }
+
+    /// Raises the floor for a system that has confirmed itself, if its manifest
+    /// is among those that `systems` gives: signed, for this machine, and not
+    /// below the floors that are in force. What the trial itself claims is not
+    /// enough, because the running system wrote it.
+    ///
+    /// # Errors
+    /// A medium's. The confirmation is then used up all the same.
+    pub fn raise(
+        &mut self,
+        systems: impl IntoIterator<Item = System>,
+        (floors, step): (Floors, u32),
+        media: &mut Media<'_>,
+    ) -> Result<Option<Raised>, Fault> {
+        let (Some(record), Some(trial)) = (self.record(), self.trial()) else { return Ok(None) };
+        let is_signed = || systems.into_iter().any(|system| system == trial.system);
+        if !trial.confirmed || !is_signed() {
+            return Ok(None);
+        }
+        let (role, version) = (trial.system.role, trial.system.security_version);
+        let reach = floors.max(record.floors).of(role).saturating_add(step);
+        let floor = version.min(reach).max(record.floors.of(role));
+        // The confirmation goes first: cut off here, it is lost, and none raises
+        // the floor twice.
+        let raised = Record { floors: record.floors.with(role, floor), ..record };
+        self.put_trial(None, raised, media)?;
+        self.put_record(raised, media)?;
+        Ok((floor > record.floors.of(role)).then_some(Raised {
+            entry: trial.entry,
+            role,
+            floor,
+            version,
+        }))
+    }
+
+    /// Remembers which system is jumped to, right before it is: as a trial if
+    /// its version is above the recorded floor, and otherwise, or if it is not
+    /// signed, as none. A confirmation of the same system stays.
+    ///
+    /// # Errors
+    /// The medium's. Where [`Self::binds`], there must be no jump then: the next
+    /// system could confirm another one.
+    pub fn before_jump(
+        &mut self,
+        system: Option<(&str, System)>,
+        media: &mut Media<'_>,
+    ) -> Result<(), Fault> {
+        let Some(record) = self.record().filter(|_| self.fault().is_none()) else { return Ok(()) };
+        let above = |system: &System| system.security_version > record.floors.of(system.role);
+        let trial = system.filter(|(_, system)| above(system)).map(|(entry, system)| {
+            let is_same = |trial: &Trial| trial.system == system;
+            let confirmed = self.trial().is_some_and(|trial| is_same(&trial) && trial.confirmed);
+            Trial { entry: entry.to_owned(), system, confirmed }
+        });
+        self.put_trial(trial, record, media)
+    }
+
+    fn put_trial(
+        &mut self,
+        trial: Option<Trial>,
+        record: Record,
+        media: &mut Media<'_>,
+    ) -> Result<(), Fault> {
+        let record = Some(record).filter(|_| self.strength == Strength::Advisory);
+        self.put(Which::Area, &State { record, trial }, media)
+    }
+
+    fn put_record(&mut self, record: Record, media: &mut Media<'_>) -> Result<(), Fault> {
+        let record = Some(record);
+        match self.strength {
+            Strength::Off => Ok(()),
+            Strength::Advisory => {
+                let trial = self.trial();
+                self.put(Which::Area, &State { record, trial }, media)
+            }
+            Strength::Enforced => self.put(Which::Index, &State { record, trial: None }, media),
+        }
+    }
+
+    fn put(&mut self, which: Which, state: &State, media: &mut Media<'_>) -> Result<(), Fault> {
+        let (held, medium) = match which {
+            Which::Area => (&mut self.area, &mut *media.area),
+            Which::Index => (&mut self.index, &mut *media.index),
+        };
+        match held {
+            Ok(held) => put(which, held, state, medium),
+            Err(fault) => Err(fault.clone()),
+        }
+    }
+}
+
+/// Confirms the system that was jumped to last.
+///
+/// # Errors
+/// There is none: the last jump can raise no floor.
+pub fn confirm(state: &State) -> Option<State> {
+    let trial = state.trial.clone()?;
+    Some(State { trial: Some(Trial { confirmed: true, ..trial }), ..state.clone() })
+}
+
+/// Reads a medium's two places.
+///
+/// # Errors
+/// There is no such medium, or nothing on it can be used.
+pub fn read(which: Which, medium: &mut dyn Medium) -> Result<Generations, Fault> {
+    let [first, second] = medium.read()?;
+    let frame = |bytes: Result<Vec<u8>, String>| match bytes {
+        Ok(bytes) => frame::read(&bytes),
+        Err(why) => Err(Damage::Unreadable(why)),
+    };
+    Generations::read(frame(first), frame(second)).map_err(|lost| Fault::Lost(which, lost))
+}
+
+/// Writes a state, once or twice, or not at all.
+///
+/// # Errors
+/// The medium's. `held` is what was written until then.
+pub fn put(
+    which: Which,
+    held: &mut Generations,
+    state: &State,
+    medium: &mut dyn Medium,
+) -> Result<(), Fault> {
+    let size = which.frame_size();
+    while let Some((write, after)) =
+        held.step(state, size).map_err(|NoRoom(size)| Fault::NoRoom(size))?
+    {
+        medium.write(&write)?;
+        *held = after;
+    }
+    Ok(())
+}
+
+fn make(which: Which, state: State, medium: &mut dyn Medium) -> Result<Generations, Fault> {
+    medium.create()?;
+    let mut held = Generations::fresh();
+    put(which, &mut held, &state, medium)?;
+    Ok(held)
+}
+
+/// The document to remember.
+fn newer(name: &'static str, now: Document, recorded: Document) -> Result<Document, Fault> {
+    if now.version < recorded.version {
+        return Err(Fault::Older(name, now.version, recorded.version));
+    }
+    // Version 0 has no number to tell one from another by.
+    if now.version == recorded.version && now.version > 0 && now.digest != recorded.digest {
+        return Err(Fault::Changed(name, now.version));
+    }
+    Ok(if now.version > recorded.version { now } else { recorded })
+}
+
+impl Which {
+    const fn frame_size(self) -> usize {
+        match self {
+            Self::Area => AREA_FRAME,
+            Self::Index => INDEX_FRAME,
+        }
+    }
+}
+
+impl Fault {
+    /// Whether a factory image makes the store anew. Two generations that do
+    /// not belong together, and an index that somebody else made, were not left
+    /// by a factory.
+    const fn is_for_the_factory(&self) -> bool {
+        matches!(self, Self::Lost(_, Lost::Both(..)) | Self::NoIndex | Self::Unwritten)
+    }
+}
+
+impl fmt::Display for Which {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Area => "the state area",
+            Self::Index => "the TPM's index",
+        })
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoPartition => f.write_str("there is no state area: no partition has its type"),
+            Self::Partitions(one, other) => {
+                write!(f, "there is more than one state area: {one} and {other}")
+            }
+            Self::Lost(which, lost) => write!(f, "{which} is damaged: {lost}"),
+            Self::NoRecord => {
+                f.write_str("the state area keeps no floors: it was made for a machine with a TPM")
+            }
+            Self::EmptyIndex => f.write_str("the TPM's index keeps no floors"),
+            Self::NoTpm => f.write_str("there is no TPM, and it holds the floors"),
+            Self::Medium(why) => f.write_str(why),
+            Self::NoIndex => f.write_str(
+                "the TPM has no index of Turnout's: it was never provisioned, cleared, or replaced",
+            ),
+            Self::Unwritten => {
+                f.write_str("the TPM's index was never written: somebody made it anew")
+            }
+            Self::Foreign => f.write_str(
+                "the TPM's index is not the one that was provisioned: its name is another one",
+            ),
+            Self::NoRoom(size) => write!(f, "{size} bytes have no room for what is to be kept"),
+            Self::Older(name, now, recorded) => write!(
+                f,
+                "the {name} has version {now}, and version {recorded} was in force before: it was set back"
+            ),
+            Self::Changed(name, version) => {
+                write!(f, "the {name} of version {version} is not the one that was in force before")
+            }
+        }
+    }
+}
+
+impl core::error::Error for Fault {}

@@ -1,0 +1,663 @@
+//! The stores on simulated media, cut off at every write.
+
+use std::cell::Cell;
+
+use super::generations::{Generations, Place, Write};
+use super::store::{AREA_FRAME, Fault, INDEX_FRAME, Media, Medium, Raised, Store, Which};
+use super::store::{confirm, put, read};
+use super::{Document, Floors, Record, Role, State, Strength, System, Trial};
+use crate::bundle::Digest;
+
+const STEP: u32 = 16;
+const ZERO: Floors = Floors { boot: 0, recovery: 0 };
+
+/// How the power fails: after so many sectors; how far into the next one; and
+/// whether the sectors of a write reach the medium from its end.
+#[derive(Debug, Clone, Copy)]
+struct Cut {
+    after: usize,
+    torn: usize,
+    backwards: bool,
+}
+
+/// What supplies both media.
+#[derive(Default)]
+struct Power {
+    cut: Cell<Option<Cut>>,
+    written: Cell<usize>,
+}
+
+/// A medium of two places; sectors of `sector` bytes are written at once, or
+/// torn.
+struct Disk<'a> {
+    power: &'a Power,
+    places: [Vec<u8>; 2],
+    sector: usize,
+    fault: Option<Fault>,
+}
+
+impl<'a> Disk<'a> {
+    fn blank(power: &'a Power, frame: usize, sector: usize) -> Self {
+        Self { power, places: [vec![0; frame], vec![0; frame]], sector, fault: None }
+    }
+
+    /// False once the power is off.
+    fn write_sector(&mut self, place: usize, at: usize, bytes: &[u8]) -> bool {
+        let written = self.power.written.get();
+        self.power.written.set(written + 1);
+        let torn = match self.power.cut.get() {
+            Some(cut) if written > cut.after => return false,
+            Some(cut) if written == cut.after => cut.torn.min(bytes.len()),
+            _ => bytes.len(),
+        };
+        self.places[place][at..at + torn].copy_from_slice(&bytes[..torn]);
+        torn == bytes.len()
+    }
+}
+
+impl Medium for Disk<'_> {
+    fn read(&mut self) -> Result<[Result<Vec<u8>, String>; 2], Fault> {
+        match &self.fault {
+            Some(fault) => Err(fault.clone()),
+            None => Ok(self.places.clone().map(Ok)),
+        }
+    }
+
+    fn write(&mut self, write: &Write) -> Result<(), Fault> {
+        let place = usize::from(write.place.index());
+        let mut sectors: Vec<_> =
+            (0..).step_by(self.sector).zip(write.bytes.chunks(self.sector)).collect();
+        if self.power.cut.get().is_some_and(|cut| cut.backwards) {
+            sectors.reverse();
+        }
+        if sectors.into_iter().all(|(at, bytes)| self.write_sector(place, at, bytes)) {
+            Ok(())
+        } else {
+            Err(Fault::Medium("the power is off".into()))
+        }
+    }
+
+    fn create(&mut self) -> Result<(), Fault> {
+        self.fault = None;
+        Ok(())
+    }
+}
+
+fn system(security_version: u32) -> System {
+    let manifest = Digest::of(&security_version.to_le_bytes());
+    System { role: Role::Boot, security_version, manifest }
+}
+
+fn document(version: u32) -> Document {
+    Document { version, digest: Digest::of(&version.to_le_bytes()) }
+}
+
+struct Machine<'a> {
+    strength: Strength,
+    area: Disk<'a>,
+    index: Disk<'a>,
+}
+
+impl<'a> Machine<'a> {
+    fn blank(power: &'a Power, strength: Strength) -> Self {
+        let area = Disk::blank(power, AREA_FRAME, 512);
+        let index = Disk { fault: Some(Fault::NoIndex), ..Disk::blank(power, INDEX_FRAME, 8) };
+        Self { strength, area, index }
+    }
+
+    /// As it leaves the factory.
+    fn new(power: &'a Power, strength: Strength) -> Self {
+        let mut machine = Self::blank(power, strength);
+        assert_eq!(machine.open(Some(ZERO)).fault(), None);
+        machine
+    }
+
+    fn media<T>(&mut self, act: impl FnOnce(&mut Media<'_>) -> T) -> T {
+        act(&mut Media { area: &mut self.area, index: &mut self.index })
+    }
+
+    fn open(&mut self, factory: Option<Floors>) -> Store {
+        let strength = self.strength;
+        self.media(|media| Store::open(strength, factory, media))
+    }
+
+    /// A boot of PID 1 up to the jump into the system of this version, whose
+    /// manifest is the only one on the boot partition.
+    fn boot(&mut self, version: u32, policy: u32) -> Result<Option<Raised>, Fault> {
+        let mut store = self.open(None);
+        assert_eq!(store.fault(), None);
+        self.media(|media| {
+            store.settle(media)?;
+            store.take(document(policy), document(policy), media)?;
+            let raised = store.raise([system(version)], (ZERO, STEP), media)?;
+            if store.floors().boot <= version {
+                store.before_jump(Some(("system", system(version))), media)?;
+            }
+            Ok(raised)
+        })
+    }
+
+    fn bless(&mut self) -> Result<bool, Fault> {
+        let mut held = read(Which::Area, &mut self.area)?;
+        let Some(state) = confirm(&held.state()) else { return Ok(false) };
+        put(Which::Area, &mut held, &state, &mut self.area)?;
+        Ok(true)
+    }
+
+    fn holder(&mut self) -> &mut Disk<'a> {
+        match self.strength {
+            Strength::Enforced => &mut self.index,
+            _ => &mut self.area,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Act {
+    Boot { version: u32, policy: u32 },
+    Bless,
+}
+
+/// Versions 7 and 100, each confirmed; 7 is the last that a floor of 16 and
+/// more refuses.
+const STORY: &[Act] = &[
+    Act::Boot { version: 7, policy: 0 },
+    Act::Bless,
+    Act::Boot { version: 7, policy: 2 },
+    Act::Boot { version: 100, policy: 2 },
+    Act::Bless,
+    Act::Boot { version: 100, policy: 3 },
+    Act::Bless,
+    Act::Boot { version: 100, policy: 3 },
+];
+
+fn act(machine: &mut Machine<'_>, one: Act) -> Result<(), Fault> {
+    match one {
+        Act::Boot { version, policy } => machine.boot(version, policy).map(drop),
+        Act::Bless => machine.bless().map(drop),
+    }
+}
+
+/// How many sectors the whole story writes.
+fn length_of_the_story(strength: Strength) -> usize {
+    let power = Power::default();
+    let mut machine = Machine::new(&power, strength);
+    STORY.iter().for_each(|one| act(&mut machine, *one).unwrap());
+    let store = machine.open(None);
+    assert_eq!(store.floors(), Floors { boot: 39, recovery: 0 });
+    assert_eq!(store.record().unwrap().policy, document(3));
+    power.written.get()
+}
+
+/// The story with one cut, after which the machine starts again.
+fn story_with(cut: Cut, strength: Strength) {
+    let power = Power::default();
+    let mut machine = Machine::new(&power, strength);
+    power.cut.set(Some(cut));
+    let mut blessed = Vec::new();
+    for one in STORY {
+        let before = machine.open(None).record().unwrap();
+        let was_confirmed = machine.open(None).trial().is_some_and(|trial| trial.confirmed);
+        if let (Act::Bless, Some(trial)) = (one, machine.open(None).trial()) {
+            blessed.push(trial.system.security_version);
+        }
+        let result = act(&mut machine, *one);
+        if result.is_err() {
+            power.cut.set(None);
+        }
+        let store = machine.open(None);
+        assert_eq!(store.fault(), None, "{cut:?} {one:?}: one generation is always whole");
+        let after = store.record().unwrap();
+        check(before, after, &blessed, &format!("{cut:?} {one:?}"));
+        let is_confirmed = store.trial().is_some_and(|trial| trial.confirmed);
+        assert!(matches!(one, Act::Bless) || was_confirmed || !is_confirmed, "{cut:?} {one:?}");
+        if result.is_err() {
+            act(&mut machine, *one).unwrap();
+        }
+    }
+    // At most one confirmation is lost.
+    for one in [Act::Bless, Act::Boot { version: 100, policy: 3 }] {
+        act(&mut machine, one).unwrap();
+    }
+    let floor = machine.open(None).floors().boot;
+    assert!(floor >= 39, "{cut:?}: the floor ends at {floor}");
+}
+
+/// No floor falls, none rises above what was confirmed or by more than a step.
+fn check(before: Record, after: Record, blessed: &[u32], what: &str) {
+    let (low, high) = (before.floors.boot, after.floors.boot);
+    assert!(low <= high, "{what}: the floor fell from {low} to {high}");
+    assert!(high <= low + STEP, "{what}: the floor rose from {low} to {high}");
+    let most = blessed.iter().max().copied().unwrap_or_default();
+    assert!(high <= most, "{what}: the floor is {high}, and {most} was confirmed");
+    let steps = u32::try_from(blessed.len()).unwrap();
+    assert!(high <= steps * STEP, "{what}: {steps} confirmations raised the floor to {high}");
+    assert!(before.policy.version <= after.policy.version, "{what}: the policy was set back");
+    assert!(before.ring.version <= after.ring.version, "{what}: the key ring was set back");
+}
+
+fn cut_everywhere(strength: Strength, torn: &[usize]) {
+    let sectors = length_of_the_story(strength);
+    for after in 0..sectors {
+        for torn in torn.iter().copied() {
+            for backwards in [false, true] {
+                story_with(Cut { after, torn, backwards }, strength);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_cut_at_every_sector_of_the_state_area_sets_nothing_back() {
+    cut_everywhere(Strength::Advisory, &[0, 1, 30, 511]);
+}
+
+#[test]
+fn a_cut_at_every_write_of_tpm_and_state_area_sets_nothing_back() {
+    cut_everywhere(Strength::Enforced, &[0, 3]);
+}
+
+#[test]
+fn a_factory_image_that_is_cut_off_makes_the_stores_when_it_starts_again() {
+    for strength in [Strength::Advisory, Strength::Enforced] {
+        let power = Power::default();
+        Machine::new(&power, strength);
+        for after in 0..power.written.get() {
+            for torn in [0, 5] {
+                let power = Power::default();
+                let mut machine = Machine::blank(&power, strength);
+                power.cut.set(Some(Cut { after, torn, backwards: false }));
+                machine.open(Some(Floors { boot: 3, recovery: 2 }));
+                power.cut.set(None);
+                let store = machine.open(Some(Floors { boot: 3, recovery: 2 }));
+                assert_eq!(store.fault(), None, "{strength} {after} {torn}");
+                assert_eq!(store.floors(), Floors { boot: 3, recovery: 2 });
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_whole_is_not_made_again_by_a_factory_image() {
+    for strength in [Strength::Advisory, Strength::Enforced] {
+        let power = Power::default();
+        let mut machine = Machine::new(&power, strength);
+        machine.boot(7, 0).unwrap();
+        machine.bless().unwrap();
+        machine.boot(7, 0).unwrap();
+        let written = power.written.get();
+        assert_eq!(machine.open(Some(ZERO)).floors().boot, 7);
+        assert_eq!(power.written.get(), written);
+    }
+}
+
+#[test]
+fn damage_to_either_place_alone_sets_nothing_back() {
+    for strength in [Strength::Advisory, Strength::Enforced] {
+        for place in Place::BOTH {
+            let power = Power::default();
+            let mut machine = Machine::new(&power, strength);
+            machine.boot(7, 4).unwrap();
+            machine.bless().unwrap();
+            machine.boot(7, 4).unwrap();
+            machine.holder().places[usize::from(place.index())][40] ^= 1;
+            let store = machine.open(None);
+            let said: Vec<_> = store.damages().collect();
+            assert_eq!(said.len(), 1, "{said:?}");
+            assert!(said[0].ends_with(" is damaged: its checksum is wrong"), "{said:?}");
+            assert!(said[0].starts_with(&format!("the {place} generation of the ")), "{said:?}");
+            assert_eq!((store.floors().boot, store.record().unwrap().policy.version), (7, 4));
+            machine.boot(7, 4).unwrap();
+            assert_eq!(machine.open(None).damages().count(), 0, "it was not written anew");
+        }
+    }
+}
+
+#[test]
+fn the_floor_rises_only_for_what_was_booted_and_confirmed_and_is_signed() {
+    for strength in [Strength::Advisory, Strength::Enforced] {
+        let power = Power::default();
+        let mut machine = Machine::new(&power, strength);
+        assert_eq!(machine.boot(7, 0), Ok(None));
+        assert_eq!(machine.boot(7, 0), Ok(None), "nothing was confirmed");
+        machine.bless().unwrap();
+        assert_eq!(machine.boot(8, 0), Ok(None), "the manifest of 7 is not there");
+        assert_eq!(machine.open(None).trial().unwrap().system, system(8));
+        machine.boot(7, 0).unwrap();
+        machine.bless().unwrap();
+        let raised = Raised { entry: "system".into(), role: Role::Boot, floor: 7, version: 7 };
+        assert_eq!(machine.boot(7, 0), Ok(Some(raised)));
+        assert_eq!(machine.open(None).trial(), None);
+        assert_eq!(machine.bless(), Ok(false), "there is nothing left to confirm");
+    }
+}
+
+/// As an attacker writes it who is root in the running system.
+fn forge(machine: &mut Machine<'_>, system: System) {
+    let mut held = read(Which::Area, &mut machine.area).unwrap();
+    let trial = Some(Trial { entry: "forged".into(), system, confirmed: true });
+    let state = State { trial, ..held.state() };
+    put(Which::Area, &mut held, &state, &mut machine.area).unwrap();
+}
+
+#[test]
+fn a_forged_confirmation_raises_nothing_that_no_signed_manifest_has() {
+    let power = Power::default();
+    let mut machine = Machine::new(&power, Strength::Enforced);
+    let signed = system(7);
+    for forged in [
+        System { security_version: 1000, ..signed },
+        System { role: Role::Recovery, ..signed },
+        System { manifest: Digest::of(b"another"), ..signed },
+    ] {
+        forge(&mut machine, forged);
+        assert_eq!(machine.boot(7, 0), Ok(None), "{forged:?}");
+        assert_eq!(machine.open(None).floors(), ZERO);
+    }
+}
+
+#[test]
+fn a_stolen_key_moves_the_floor_by_one_step_for_each_confirmation() {
+    let power = Power::default();
+    let mut machine = Machine::new(&power, Strength::Enforced);
+    for confirmations in 1..=3 {
+        machine.boot(u32::MAX, 0).unwrap();
+        machine.bless().unwrap();
+        machine.boot(u32::MAX, 0).unwrap();
+        assert_eq!(machine.open(None).floors().boot, confirmations * STEP);
+    }
+    machine.boot(u32::MAX, 0).unwrap();
+    assert_eq!(machine.open(None).floors().boot, 3 * STEP, "without a confirmation");
+}
+
+#[test]
+fn the_step_is_counted_from_the_floor_that_is_in_force() {
+    let power = Power::default();
+    let mut machine = Machine::new(&power, Strength::Advisory);
+    machine.boot(90, 0).unwrap();
+    machine.bless().unwrap();
+    let mut store = machine.open(None);
+    let floors = Floors { boot: 80, recovery: 0 };
+    let raised = machine.media(|media| store.raise([system(90)], (floors, 4), media)).unwrap();
+    assert_eq!(raised.map(|raised| raised.floor), Some(84));
+}
+
+#[test]
+fn each_role_has_its_own_floor() {
+    let power = Power::default();
+    let mut machine = Machine::new(&power, Strength::Advisory);
+    let recovery = System { role: Role::Recovery, ..system(5) };
+    let mut store = machine.open(None);
+    machine.media(|media| store.before_jump(Some(("rescue", recovery)), media)).unwrap();
+    machine.bless().unwrap();
+    let mut store = machine.open(None);
+    let raised = machine.media(|media| store.raise([recovery], (ZERO, STEP), media)).unwrap();
+    assert_eq!(raised.map(|raised| raised.role), Some(Role::Recovery));
+    assert_eq!(store.floors(), Floors { boot: 0, recovery: 5 });
+}
+
+#[test]
+fn a_jump_to_anything_else_ends_a_trial() {
+    let power = Power::default();
+    let mut machine = Machine::new(&power, Strength::Advisory);
+    for next in [None, Some(("old", system(0)))] {
+        machine.boot(7, 0).unwrap();
+        let mut store = machine.open(None);
+        assert_eq!(store.trial().map(|trial| trial.entry).as_deref(), Some("system"));
+        machine.media(|media| store.before_jump(next, media)).unwrap();
+        assert_eq!(machine.bless(), Ok(false), "{next:?} would have confirmed another system");
+    }
+}
+
+#[test]
+fn a_machine_that_has_settled_writes_nothing() {
+    for strength in [Strength::Advisory, Strength::Enforced] {
+        let power = Power::default();
+        let mut machine = Machine::new(&power, strength);
+        for one in [Act::Boot { version: 7, policy: 2 }, Act::Bless] {
+            act(&mut machine, one).unwrap();
+        }
+        machine.boot(7, 2).unwrap();
+        let written = power.written.get();
+        for _ in 0..3 {
+            machine.boot(7, 2).unwrap();
+            assert_eq!(machine.bless(), Ok(false));
+        }
+        assert_eq!(power.written.get(), written, "{strength}");
+    }
+}
+
+#[test]
+fn an_older_policy_or_ring_than_the_recorded_one_leaves_recovery_only() {
+    let power = Power::default();
+    let mut machine = Machine::new(&power, Strength::Advisory);
+    machine.boot(1, 5).unwrap();
+    let taken = |machine: &mut Machine<'_>, policy, ring| {
+        let mut store = machine.open(None);
+        machine.media(|media| store.take(policy, ring, media)).map_err(|fault| fault.to_string())
+    };
+    let (old, same, new) = (document(4), document(5), document(6));
+    assert_eq!(
+        taken(&mut machine, old, same).unwrap_err(),
+        "the policy has version 4, and version 5 was in force before: it was set back"
+    );
+    assert_eq!(
+        taken(&mut machine, same, Document::NONE).unwrap_err(),
+        "the key ring has version 0, and version 5 was in force before: it was set back"
+    );
+    let other = Document { digest: Digest::of(b"other"), ..same };
+    assert_eq!(
+        taken(&mut machine, same, other).unwrap_err(),
+        "the key ring of version 5 is not the one that was in force before"
+    );
+    assert_eq!(taken(&mut machine, new, same), Ok(()));
+    assert!(taken(&mut machine, same, same).is_err());
+}
+
+#[test]
+fn documents_without_a_number_are_not_told_apart() {
+    let power = Power::default();
+    let mut machine = Machine::new(&power, Strength::Advisory);
+    let mut store = machine.open(None);
+    for text in [b"one", b"two"] {
+        let document = Document { version: 0, digest: Digest::of(text) };
+        assert_eq!(machine.media(|media| store.take(document, document, media)), Ok(()));
+    }
+}
+
+/// Every way in which a store can be gone, and what is said of it.
+fn broken<'a>(power: &'a Power, strength: Strength) -> Vec<(Machine<'a>, &'static str)> {
+    let mut list = Vec::new();
+    let mut add = |sentence, change: &dyn Fn(&mut Machine<'a>)| {
+        let mut machine = Machine::new(power, strength);
+        change(&mut machine);
+        list.push((machine, sentence));
+    };
+    add("there is no state area", &|machine| machine.area.fault = Some(Fault::NoPartition));
+    add("the state area is damaged: neither generation can be used", &|machine| {
+        machine.area.places.iter_mut().for_each(|place| place[100] ^= 1);
+    });
+    add("the state area is damaged: neither generation can be used: of both, it is blank", &|m| {
+        m.area.places.iter_mut().for_each(|place| place.fill(0));
+    });
+    add("the state area is damaged: its generations 2 and 2 were not written one after", &|m| {
+        m.area.places[0] = m.area.places[1].clone();
+    });
+    if strength == Strength::Enforced {
+        for (fault, sentence) in [
+            (Fault::NoTpm, "there is no TPM, and it holds the floors"),
+            (Fault::NoIndex, "the TPM has no index of Turnout's"),
+            (Fault::Unwritten, "the TPM's index was never written: somebody made it anew"),
+            (Fault::Foreign, "the TPM's index is not the one that was provisioned"),
+        ] {
+            add(sentence, &move |machine| machine.index.fault = Some(fault.clone()));
+        }
+        add("the TPM's index is damaged: neither generation can be used", &|machine| {
+            machine.index.places.iter_mut().for_each(|place| place[100] ^= 1);
+        });
+    }
+    list
+}
+
+#[test]
+fn without_a_sound_store_an_enforced_image_boots_recovery_only() {
+    let power = Power::default();
+    for (mut machine, sentence) in broken(&power, Strength::Enforced) {
+        let store = machine.open(None);
+        let refused = store.admits(Role::Boot).unwrap_err().to_string();
+        assert!(refused.starts_with(sentence), "{refused}");
+        assert_eq!(store.admits(Role::Recovery), Ok(()), "{sentence}");
+    }
+}
+
+#[test]
+fn without_a_sound_store_an_advisory_image_says_so_and_goes_on() {
+    let power = Power::default();
+    for (mut machine, sentence) in broken(&power, Strength::Advisory) {
+        let mut store = machine.open(None);
+        assert!(store.fault().unwrap().to_string().starts_with(sentence), "{sentence}");
+        assert_eq!(store.admits(Role::Boot), Ok(()));
+        assert_eq!((store.floors(), store.trial()), (ZERO, None));
+        let written = power.written.get();
+        machine.media(|media| {
+            assert_eq!(store.settle(media), Ok(()));
+            assert_eq!(store.take(document(1), document(1), media), Ok(()));
+            assert_eq!(store.raise([system(7)], (ZERO, STEP), media), Ok(None));
+            assert_eq!(store.before_jump(Some(("system", system(7))), media), Ok(()));
+        });
+        assert_eq!(power.written.get(), written, "{sentence}: it was written to");
+    }
+}
+
+#[test]
+fn a_lost_store_is_never_taken_for_an_empty_one() {
+    let power = Power::default();
+    for strength in [Strength::Advisory, Strength::Enforced] {
+        for (mut machine, sentence) in broken(&power, strength) {
+            let store = machine.open(None);
+            assert!(store.fault().is_some(), "{sentence}");
+            assert!(store.record().is_none() || strength == Strength::Enforced, "{sentence}");
+        }
+    }
+}
+
+#[test]
+fn the_tpms_floors_hold_for_recovery_too_while_the_state_area_is_lost() {
+    let power = Power::default();
+    let mut machine = Machine::blank(&power, Strength::Enforced);
+    machine.open(Some(Floors { boot: 3, recovery: 4 }));
+    machine.area.fault = Some(Fault::NoPartition);
+    assert_eq!(machine.open(None).floors(), Floors { boot: 3, recovery: 4 });
+}
+
+#[test]
+fn an_index_that_somebody_else_made_is_not_even_replaced_by_a_factory_image() {
+    let power = Power::default();
+    let mut machine = Machine::new(&power, Strength::Enforced);
+    machine.index.fault = Some(Fault::Foreign);
+    assert_eq!(machine.open(Some(ZERO)).fault(), Some(&Fault::Foreign));
+}
+
+#[test]
+fn a_record_moves_from_the_state_area_to_the_tpm_and_the_way_back_is_no_silent_one() {
+    let power = Power::default();
+    let mut machine = Machine::new(&power, Strength::Advisory);
+    machine.boot(7, 2).unwrap();
+    machine.bless().unwrap();
+    machine.boot(7, 2).unwrap();
+    machine.strength = Strength::Enforced;
+    assert_eq!(machine.open(None).fault(), Some(&Fault::NoIndex));
+    assert_eq!(machine.open(Some(ZERO)).floors().boot, 7);
+    machine.boot(9, 2).unwrap();
+    machine.strength = Strength::Advisory;
+    assert_eq!(machine.open(None).fault(), Some(&Fault::NoRecord));
+}
+
+#[test]
+fn a_store_that_is_off_keeps_and_refuses_nothing() {
+    let power = Power::default();
+    let mut machine = Machine::blank(&power, Strength::Off);
+    let mut store = machine.open(Some(Floors { boot: 9, recovery: 9 }));
+    assert_eq!((store.fault(), store.floors()), (None, ZERO));
+    assert_eq!(store.admits(Role::Boot), Ok(()));
+    machine.media(|media| {
+        assert_eq!(store.take(document(3), document(3), media), Ok(()));
+        assert_eq!(store.before_jump(Some(("system", system(7))), media), Ok(()));
+    });
+    assert_eq!(power.written.get(), 0);
+}
+
+#[test]
+fn a_jump_whose_trial_cannot_be_written_is_told() {
+    let power = Power::default();
+    let mut machine = Machine::new(&power, Strength::Enforced);
+    let mut store = machine.open(None);
+    power.cut.set(Some(Cut { after: 0, torn: 0, backwards: false }));
+    let told = machine.media(|media| store.before_jump(Some(("system", system(7))), media));
+    assert_eq!(told, Err(Fault::Medium("the power is off".into())));
+    assert!(store.binds(Role::Boot) && !store.binds(Role::Recovery));
+}
+
+/// Any order of boots, confirmations, cuts and damage.
+#[test]
+fn whatever_happens_no_floor_falls_and_none_rises_unconfirmed() {
+    for seed in 0..300_u64 {
+        let strength = if seed % 2 == 0 { Strength::Advisory } else { Strength::Enforced };
+        let mut random = Random(seed);
+        let power = Power::default();
+        let mut machine = Machine::new(&power, strength);
+        let (mut blessed, mut policy) = (Vec::new(), 0);
+        for _ in 0..40 {
+            let before = machine.open(None).record().unwrap();
+            let one = match random.below(3) {
+                0 => Act::Bless,
+                _ => {
+                    policy += random.below(2);
+                    Act::Boot { version: before.floors.boot + random.below(40), policy }
+                }
+            };
+            if let (Act::Bless, Some(trial)) = (one, machine.open(None).trial()) {
+                blessed.push(trial.system.security_version);
+            }
+            power.written.set(0);
+            let after = usize::try_from(random.below(60)).unwrap();
+            let torn = usize::try_from(random.below(9)).unwrap();
+            power.cut.set(Some(Cut { after, torn, backwards: random.below(2) == 0 }));
+            let cut = act(&mut machine, one).is_err();
+            power.cut.set(None);
+            let store = machine.open(None);
+            assert_eq!(store.fault(), None, "seed {seed}, {one:?}");
+            check(before, store.record().unwrap(), &blessed, &format!("seed {seed}, {one:?}"));
+            if !cut && matches!(one, Act::Boot { .. }) && random.below(4) == 0 {
+                let place = usize::try_from(random.below(2)).unwrap();
+                machine.holder().places[place][30] ^= 0xff;
+                let damaged = machine.open(None).record().unwrap();
+                assert_eq!(damaged, store.record().unwrap(), "seed {seed}: damage set it back");
+            }
+        }
+    }
+}
+
+/// Xorshift: enough to choose among a few.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u32) -> u32 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888);
+        u32::try_from((self.0 >> 33) % u64::from(limit)).unwrap()
+    }
+}
+
+#[test]
+fn generations_count_on_over_many_writes() {
+    let power = Power::default();
+    let mut machine = Machine::new(&power, Strength::Advisory);
+    for version in 1..50 {
+        machine.boot(version, 0).unwrap();
+        machine.bless().unwrap();
+        machine.boot(version, 0).unwrap();
+        assert_eq!(machine.open(None).floors().boot, version);
+    }
+    let held: Generations = read(Which::Area, &mut machine.area).unwrap();
+    assert_eq!(held.number(), 2 + 49 * 4);
+}
