@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -95,6 +96,45 @@ pub fn build(partitions: &[Partition], scratch: &Path, out: &Path) -> Result<()>
     })
 }
 
+/// Where the bytes of a file lie on a disk that [`build`] made: `partition` counts
+/// from 1 and holds ext4. In the order of the file, whole blocks.
+pub fn places(disk: &Path, partition: usize, path: &str) -> Result<Vec<Range<u64>>> {
+    let table = command::output(Command::new("sfdisk").arg("--dump").arg(disk))?;
+    let start = partition_start(&table, partition).context("no such partition")?;
+    let at = format!("{}?offset={start}", disk.display());
+    let ask = |request: &str| command::output(Command::new("debugfs").args(["-R", request, &at]));
+    let block = block_size(&ask("stats -h")?).context("debugfs names no block size")?;
+    let extents = extents(&ask(&format!("dump_extents {path}"))?);
+    (!extents.is_empty()).then_some(()).with_context(|| format!("{path} has no blocks"))?;
+    Ok(extents.iter().map(|e| start + e.start * block..start + e.end * block).collect())
+}
+
+/// In bytes.
+fn partition_start(table: &str, partition: usize) -> Option<u64> {
+    let lines = table.lines().filter_map(|line| line.split_once("start=")).map(|(_, rest)| rest);
+    let line = lines.into_iter().nth(partition.checked_sub(1)?)?;
+    Some(line.split(',').next()?.trim().parse::<u64>().ok()? * SECTOR)
+}
+
+fn block_size(stats: &str) -> Option<u64> {
+    stats.lines().find_map(|line| line.strip_prefix("Block size:"))?.trim().parse().ok()
+}
+
+/// The leaves of an extent tree: `Level Entries Logical Physical Length Flags`,
+/// `0/ 1   1/  3     0 -   292  1172 -  1464    293`.
+fn extents(dump: &str) -> Vec<Range<u64>> {
+    dump.lines().filter_map(extent).collect()
+}
+
+fn extent(line: &str) -> Option<Range<u64>> {
+    let line = line.replace(['/', '-'], " ");
+    let mut numbers = line.split_ascii_whitespace().map(str::parse::<u64>);
+    let (level, depth) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
+    let physical = numbers.nth(4)?.ok()?;
+    let last = numbers.next()?.ok()?;
+    (level == depth).then_some(physical..last + 1)
+}
+
 /// Fixed, so that two disks of the same files are the same bytes.
 fn uuid(number: u32) -> String {
     format!("5455524E-4F55-5400-0000-{number:012}")
@@ -160,5 +200,39 @@ fn copy_into(image: &Path, disk: &Path, start: u64) -> Result<()> {
             to.write_all(bytes)?;
         }
         at += u64::try_from(count)?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::place::Scratch;
+
+    #[test]
+    fn the_places_of_a_file_hold_its_bytes() {
+        let scratch = Scratch::new("disk-test").unwrap();
+        let [esp, boot] = ["esp", "boot"].map(|name| scratch.subdirectory(name).unwrap());
+        let bytes: Vec<u8> = (0..300_000_u32).map(|n| n.to_le_bytes()[1] | 1).collect();
+        fs::write(boot.join("kernel"), &bytes).unwrap();
+        let disk = scratch.path().join("disk");
+        build(&boot_partitions(esp, &boot), scratch.path(), &disk).unwrap();
+        let image = fs::read(&disk).unwrap();
+        let places = places(&disk, 2, "/kernel").unwrap();
+        let at = |n: u64| usize::try_from(n).unwrap();
+        let found: Vec<u8> = places
+            .iter()
+            .flat_map(|place| image[at(place.start)..at(place.end)].to_vec())
+            .collect();
+        assert_eq!(found[..bytes.len()], bytes);
+        assert!(super::places(&disk, 2, "/none").is_err());
+    }
+
+    #[test]
+    fn only_leaves_of_an_extent_tree_are_data() {
+        let dump = "Level Entries       Logical      Physical Length Flags\n \
+                    0/ 1   1/  1     0 -  5999  1100          6000\n \
+                    1/ 1   1/  2     0 -   292  1172 -  1464    293 \n \
+                    1/ 1   2/  2   293 -   293  2000 -  2000      1 \n";
+        assert_eq!(extents(dump), [1172..1465, 2000..2001]);
     }
 }

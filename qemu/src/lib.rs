@@ -17,6 +17,7 @@ pub mod guest;
 pub mod initrd;
 pub mod machine;
 pub mod menu;
+pub mod nbd;
 pub mod place;
 pub mod serial;
 pub mod uki;

@@ -24,8 +24,7 @@ pub(crate) fn run(world: &World, case: &Case) -> Result<Option<f64>> {
     let prepared = world.prepare(case)?;
     let before = Digest::of(&fs::read(&prepared.disk)?);
     let mut console = Console::start(&prepared.machine, &prepared.transcript)?;
-    let checked =
-        check(&mut console, &prepared, case).and_then(|()| check_unwritten(&prepared, before));
+    let checked = check(&mut console, &prepared, case).and_then(|()| check_disk(&prepared, before));
     match checked {
         Ok(()) => {
             fs::remove_file(&prepared.transcript)?;
@@ -56,6 +55,10 @@ fn check(console: &mut Console, prepared: &Prepared, case: &Case) -> Result<()> 
             boots(console, prepared)?;
             let found = Facts::parse(console.text());
             healthy(&found).and_then(|()| facts(&found))
+        }
+        Expect::Prints(judge) => {
+            boots(console, prepared)?;
+            judge(console.text())
         }
         Expect::Tells(judge) => {
             ensure!(console.wait_for_end(CHAIN_DEADLINE)?, "the last system did not power off");
@@ -101,10 +104,18 @@ pub(crate) fn see(console: &mut Console, text: &str) -> Result<()> {
     }
 }
 
-/// No boot writes to a disk, whatever happens in it.
-fn check_unwritten(prepared: &Prepared, before: Digest) -> Result<()> {
+/// No boot writes to a disk, whatever happens in it, or reads anything twice that
+/// answers differently then.
+fn check_disk(prepared: &Prepared, before: Digest) -> Result<()> {
     let after = Digest::of(&fs::read(&prepared.disk)?);
     ensure!(before == after, "the disk was written to");
+    let Some(liar) = &prepared.liar else { return Ok(()) };
+    ensure!(liar.server.writes()? == 0, "the disk was to be written to");
+    for (path, place) in &liar.true_once {
+        let reads = liar.server.reads(place)?;
+        let wrong = reads.iter().find(|count| **count != 1);
+        ensure!(wrong.is_none(), "a sector of {path} was read {wrong:?} times");
+    }
     Ok(())
 }
 

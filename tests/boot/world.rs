@@ -4,6 +4,7 @@
 use crate::cases::{Case, Expect, Partitions};
 use anyhow::{Context, Result};
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use turnout::arch::Arch;
 use turnout_qemu::boot_tree::{BootTree, Entry, Image, Key, VIRTIO_MODULES, console, secure_esp};
@@ -12,11 +13,14 @@ use turnout_qemu::disk::{self, Content, Partition, Type};
 use turnout_qemu::guest::{Flavour, Kernel};
 use turnout_qemu::initrd;
 use turnout_qemu::machine::{Accelerator, Bus, Firmware, Machine};
+use turnout_qemu::nbd::{Answer, Fault, Server};
 use turnout_qemu::place::{Scratch, cargo_target};
 
 pub(crate) const LINUX: &str = "/vmlinuz";
 pub(crate) const INITRD: &str = "/initrd.img";
 pub(crate) const SECOND: &str = "/second.img";
+/// Number of the boot partition of [`Partitions::Boot`].
+const BOOT_PARTITION: usize = 2;
 
 pub(crate) struct World {
     pub(crate) arch: Arch,
@@ -37,7 +41,15 @@ pub(crate) struct Prepared {
     pub(crate) machine: Machine,
     pub(crate) transcript: PathBuf,
     pub(crate) disk: PathBuf,
+    /// The disk's server, where it lies.
+    pub(crate) liar: Option<Liar>,
     directory: PathBuf,
+}
+
+/// What serves a disk that lies, and where that must be read only once.
+pub(crate) struct Liar {
+    pub(crate) server: Server,
+    pub(crate) true_once: Vec<(&'static str, Range<u64>)>,
 }
 
 impl Drop for Prepared {
@@ -82,9 +94,16 @@ impl World {
         let disk = directory.join("disk.img");
         let partitions = partitions(case.boot.partitions, &tree, &machine, &directory)?;
         disk::build(&partitions, &directory, &disk)?;
-        machine.disks.push((bus(case.boot.flavour), disk.clone()));
+        let socket = directory.join("nbd");
+        let liar = liar(case, &disk, &socket)?;
+        let attached = if liar.is_some() {
+            format!("nbd:unix:{}", socket.display()).into()
+        } else {
+            disk.clone()
+        };
+        machine.disks.push((bus(case.boot.flavour), attached));
         let transcript = self.transcripts.join(format!("{}-{}.log", self.arch, case.name));
-        Ok(Prepared { tree, machine, transcript, disk, directory })
+        Ok(Prepared { tree, machine, transcript, disk, liar, directory })
     }
 
     /// The machine of a case, still without its disk.
@@ -159,6 +178,24 @@ impl World {
         };
         image.write(&self.tools, out)
     }
+}
+
+/// Starts to serve the disk of a case that has it lie about some files.
+fn liar(case: &Case, disk: &Path, socket: &Path) -> Result<Option<Liar>> {
+    if case.boot.lies.is_empty() {
+        return Ok(None);
+    }
+    let (mut faults, mut true_once) = (Vec::new(), Vec::new());
+    for (path, answer) in case.boot.lies {
+        for place in disk::places(disk, BOOT_PARTITION, path)? {
+            if *answer == Answer::TrueOnce {
+                true_once.push((*path, place.clone()));
+            }
+            faults.push(Fault { place, answer: *answer });
+        }
+    }
+    let server = Server::start(disk, socket, faults)?;
+    Ok(Some(Liar { server, true_once }))
 }
 
 /// The cloud kernels have NVMe and ext4 built in, the generic ones nothing.

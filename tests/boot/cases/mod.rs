@@ -5,12 +5,14 @@ mod boots;
 mod commands;
 mod console;
 mod crash;
+mod disks;
 mod faults;
 mod images;
 mod machines;
 mod prepare;
 mod purgatory;
 mod running;
+mod trace;
 mod trust;
 mod uki;
 
@@ -21,6 +23,7 @@ use turnout_qemu::boot_tree::BootTree;
 use turnout_qemu::facts::{Facts, Stage};
 use turnout_qemu::guest::Flavour;
 use turnout_qemu::machine::{Machine, Shape};
+use turnout_qemu::nbd::Answer;
 use turnout_qemu::serial::Console;
 
 /// Every case. A file of cases is a group; slow groups come first, so that no
@@ -38,6 +41,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         console::CASES,
         crash::CASES,
         faults::CASES,
+        disks::CASES,
+        trace::CASES,
         trust::CASES,
     ];
     GROUPS.iter().copied().flatten()
@@ -79,6 +84,9 @@ pub(crate) struct Boot {
     pub(crate) hooks: bool,
     /// Whether the machine has a keyboard that QEMU's monitor can press.
     pub(crate) keyboard: bool,
+    /// Files of the boot partition that the disk lies about. One that answers as
+    /// it is only once must be read exactly once, every sector of it.
+    pub(crate) lies: &'static [(&'static str, Answer)],
     /// Whether guest time is counted in instructions: slow, and exact.
     pub(crate) counted: bool,
 }
@@ -100,6 +108,8 @@ pub(crate) enum Expect {
     /// The next system, after these texts, and its facts are right. Nothing in
     /// its kernel's log may be amiss.
     Finds { after: &'static [&'static str], facts: fn(&Facts) -> Result<()> },
+    /// The next system, after what was printed satisfies this.
+    Prints(fn(&str) -> Result<()>),
     /// A chain of running systems, to its end: what each of them printed.
     Tells(fn(&[Stage]) -> Result<()>),
     /// A refusal of the entry "good" with this code, then a reset.
@@ -132,6 +142,7 @@ const PLAIN: Boot = Boot {
     open: false,
     hooks: false,
     keyboard: false,
+    lies: &[],
     counted: false,
 };
 const COUNTED: Boot = Boot { counted: true, ..PLAIN };
