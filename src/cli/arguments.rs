@@ -24,6 +24,7 @@ system it is a kexec:
                [--crash] [--dry-run] [--json]
   turnout unload [--crash]
   turnout exec
+  turnout bless [ENTRY] [--json]
   turnout status [--json]
   turnout image FILE [--json]
   turnout --help | --version
@@ -41,6 +42,7 @@ pub(super) enum Command {
     Load(Box<Load>),
     Unload(Slot),
     Exec,
+    Bless { entry: Option<String>, json: bool },
     Status { json: bool },
     Image { file: PathBuf, json: bool },
 }
@@ -49,7 +51,7 @@ impl Command {
     pub(super) fn wants_json(&self) -> bool {
         match self {
             Self::Load(load) => load.json,
-            Self::Status { json } | Self::Image { json, .. } => *json,
+            Self::Status { json } | Self::Image { json, .. } | Self::Bless { json, .. } => *json,
             _ => false,
         }
     }
@@ -128,6 +130,7 @@ fn parse_all(parser: &mut Parser) -> Result<Command, lexopt::Error> {
             Some("load") => load(parser),
             Some("unload") => unload(parser),
             Some("exec") => end(parser, Command::Exec),
+            Some("bless") => bless(parser),
             Some("status") => status(parser),
             Some("image") => image(parser),
             _ => Err(format!("there is no command {word:?}").into()),
@@ -153,6 +156,18 @@ fn unload(parser: &mut Parser) -> Result<Command, lexopt::Error> {
         }
     }
     Ok(Command::Unload(slot))
+}
+
+fn bless(parser: &mut Parser) -> Result<Command, lexopt::Error> {
+    let (mut entry, mut json) = (None, false);
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("json") => json = true,
+            Value(id) if entry.is_none() => entry = Some(id.string()?),
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(Command::Bless { entry, json })
 }
 
 fn status(parser: &mut Parser) -> Result<Command, lexopt::Error> {
@@ -347,6 +362,9 @@ mod tests {
         assert_eq!(read("unload --crash"), Ok(Command::Unload(Slot::Crash)));
         assert_eq!(read("exec"), Ok(Command::Exec));
         assert_eq!(read("status --json"), Ok(Command::Status { json: true }));
+        let entry = Some("debian".to_owned());
+        assert_eq!(read("bless --json debian"), Ok(Command::Bless { entry, json: true }));
+        assert_eq!(read("bless"), Ok(Command::Bless { entry: None, json: false }));
         let image = Command::Image { file: "k".into(), json: false };
         assert_eq!(read("image k"), Ok(image));
     }
@@ -380,6 +398,7 @@ mod tests {
             ("load k --initrd", "missing argument for option '--initrd'"),
             ("exec now", "unexpected argument \"now\""),
             ("image", "\"turnout image\" needs a file"),
+            ("bless a b", "unexpected argument \"b\""),
             ("status --crash", "invalid option '--crash'"),
         ];
         for (line, expected) in cases {

@@ -1,10 +1,11 @@
-//! The commands of a running system: load, unload, exec, status, image.
+//! The commands of a running system: load, unload, exec, bless, status, image.
 //!
 //! Reads arguments, calls the same modules as PID 1, and prints. It never
 //! decides what may be loaded or how: [`crate::plan`] and the running kernel do.
 //! What a command prints and with which status it ends is in docs/cli.md.
 
 mod arguments;
+mod bless;
 mod cmdline;
 mod image;
 mod load;
@@ -49,6 +50,7 @@ fn obey(command: Command) -> Result<String, Failure> {
         Command::Load(load) => load::run(&load),
         Command::Unload(slot) => unload(slot),
         Command::Exec => exec(),
+        Command::Bless { entry, json } => bless::run(entry.as_deref(), json),
         Command::Status { json } => Ok(status::run(json)),
         Command::Image { file, json } => image::run(&file, json),
     }

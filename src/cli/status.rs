@@ -1,23 +1,99 @@
-//! `turnout status`: what is loaded, what the running kernel allows, and which
-//! engine `auto` would take here.
+//! `turnout status`: what is loaded, what the running kernel allows, which engine
+//! `auto` would take here, and what the state area holds.
 
 use core::fmt::Write as _;
 
 use crate::json::{self, Object};
 use crate::plan::{Engine, EngineError, Request, Slot, choose_engine};
+use crate::rollback::State;
+use crate::rollback::store::{self, Fault, Which};
+use crate::sys;
+use crate::sys::state_area::StateArea;
 use crate::sys::status::Status;
+use crate::text::printable;
 
 /// Gives what is to be printed.
 pub(super) fn run(json: bool) -> String {
-    let status = Status::read();
-    if json { json::object(|out| write_json(&status, out)) } else { text(&status) }
+    let (status, area) = (Status::read(), Area::read());
+    if json { json::object(|out| write_json(&status, &area, out)) } else { text(&status, &area) }
+}
+
+/// What is known of the state area.
+enum Area {
+    /// It can be read by root only, and this is not root.
+    Unknown,
+    /// There is none.
+    None,
+    /// It is there and cannot be used.
+    Fault(Fault),
+    /// The device, and what it holds.
+    Holds(String, State),
+}
+
+impl Area {
+    fn read() -> Self {
+        if !sys::is_root() {
+            return Self::Unknown;
+        }
+        let read = StateArea::find().and_then(|mut area| {
+            let held = store::read(Which::Area, &mut area)?;
+            Ok(Self::Holds(area.path().to_owned(), held.state()))
+        });
+        match read {
+            Ok(area) => area,
+            Err(Fault::NoPartition) => Self::None,
+            Err(fault) => Self::Fault(fault),
+        }
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::Unknown => "unknown: only root can read it".to_owned(),
+            Self::None => "none".to_owned(),
+            Self::Fault(fault) => fault.to_string(),
+            Self::Holds(device, state) => format!("{device}: {}", describe(state)),
+        }
+    }
+
+    fn write_json(&self, out: &mut Object<'_>) {
+        let (word, fault) = match self {
+            Self::Unknown => ("unknown", None),
+            Self::None => ("none", None),
+            Self::Fault(fault) => ("damaged", Some(fault.to_string())),
+            Self::Holds(..) => ("sound", None),
+        };
+        out.text("standing", word);
+        out.maybe_text("fault", fault.as_deref());
+        let Self::Holds(device, state) = self else { return };
+        out.text("device", device);
+        out.maybe_number("floor", state.record.map(|record| record.floors.boot.into()));
+        out.maybe_number(
+            "recovery_floor",
+            state.record.map(|record| record.floors.recovery.into()),
+        );
+        let trial = state.trial.as_ref();
+        out.maybe_text("trial", trial.map(|trial| trial.entry.as_str()));
+        out.maybe_flag("confirmed", trial.map(|trial| trial.confirmed));
+    }
+}
+
+fn describe(state: &State) -> String {
+    let floors = state.record.map(|record| record.floors);
+    let floors = floors.map_or_else(
+        || "the TPM holds the floors".to_owned(),
+        |floors| format!("floor {}, recovery floor {}", floors.boot, floors.recovery),
+    );
+    let Some(trial) = &state.trial else { return floors };
+    let how = if trial.confirmed { "confirmed" } else { "not confirmed" };
+    let version = trial.system.security_version;
+    format!("{floors}; {} with security version {version} is {how}", printable(&trial.entry))
 }
 
 fn auto(status: &Status) -> Result<(Engine, &'static str), EngineError> {
     choose_engine(Request::Auto, &status.facts(Slot::Normal))
 }
 
-fn text(status: &Status) -> String {
+fn text(status: &Status, area: &Area) -> String {
     let mut out = String::new();
     let mut line = |name: &str, value: &str| {
         // A string takes whatever is written to it.
@@ -41,6 +117,7 @@ fn text(status: &Status) -> String {
         Err(error) => format!("none: {error}"),
     };
     line("auto takes", &auto);
+    line("state area", &area.text());
     out
 }
 
@@ -56,7 +133,7 @@ fn left(loads: Option<u64>) -> String {
     loads.map_or_else(|| "any number".to_owned(), |loads| loads.to_string())
 }
 
-fn write_json(status: &Status, out: &mut Object<'_>) {
+fn write_json(status: &Status, area: &Area, out: &mut Object<'_>) {
     out.maybe_flag("loaded", status.loaded);
     out.maybe_flag("crash_loaded", status.crash_loaded);
     out.maybe_number("crash_size", status.crash_size);
@@ -77,12 +154,15 @@ fn write_json(status: &Status, out: &mut Object<'_>) {
         let reason = choice.map_or_else(|error| error.to_string(), |(_, why)| why.to_owned());
         out.text("reason", &reason);
     });
+    out.object("state_area", |out| area.write_json(out));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bundle::Digest;
     use crate::plan::Lockdown;
+    use crate::rollback::{Floors, Record, Role, System, Trial};
     use serde_json::json;
 
     const LOCKED: Status = Status {
@@ -102,7 +182,7 @@ mod tests {
 
     #[test]
     fn text_and_json_say_the_same() {
-        let text = text(&LOCKED);
+        let text = text(&LOCKED, &Area::None);
         assert!(text.contains("loaded            yes\n"), "{text}");
         assert!(text.contains("lockdown          integrity\n"), "{text}");
         assert!(text.contains("loads left        3\ncrash loads left  any number\n"), "{text}");
@@ -111,13 +191,15 @@ mod tests {
             "{text}"
         );
         let read: serde_json::Value =
-            serde_json::from_str(&json::object(|out| write_json(&LOCKED, out))).unwrap();
+            serde_json::from_str(&json::object(|out| write_json(&LOCKED, &Area::None, out)))
+                .unwrap();
         let expected = json!({
             "loaded": true, "crash_loaded": false, "crash_size": 0, "lockdown": "integrity",
             "secure_boot": null, "load_disabled": false, "loads_left": 3,
             "crash_loads_left": null, "xen_dom0": false, "efi": false,
             "engines": {"file": true, "segments": true},
             "auto": {"engine": "file", "reason": "the running kernel is locked down"},
+            "state_area": {"standing": "none", "fault": null},
         });
         assert_eq!(read, expected);
     }
@@ -126,7 +208,32 @@ mod tests {
     fn a_machine_that_loads_nothing_says_why() {
         let disabled = Status { load_disabled: Some(true), ..LOCKED };
         assert!(
-            text(&disabled).contains("auto takes        none: the running kernel takes no more")
+            text(&disabled, &Area::None)
+                .contains("auto takes        none: the running kernel takes no more")
         );
+    }
+
+    #[test]
+    fn the_state_area_is_told_in_a_line_and_field_by_field() {
+        let floors = Floors { boot: 7, recovery: 2 };
+        let system = System { role: Role::Boot, security_version: 9, manifest: Digest([0; 32]) };
+        let trial = Some(Trial { entry: "debian".to_owned(), system, confirmed: false });
+        let state = State { record: Some(Record::new(floors)), trial };
+        let area = Area::Holds("/dev/sda3".to_owned(), state);
+        assert_eq!(
+            area.text(),
+            "/dev/sda3: floor 7, recovery floor 2; debian with security version 9 is not confirmed"
+        );
+        let read: serde_json::Value =
+            serde_json::from_str(&json::object(|out| area.write_json(out))).unwrap();
+        let expected = json!({
+            "standing": "sound", "fault": null, "device": "/dev/sda3", "floor": 7,
+            "recovery_floor": 2, "trial": "debian", "confirmed": false,
+        });
+        assert_eq!(read, expected);
+        let of_a_tpm = Area::Holds("/dev/sda3".to_owned(), State::default());
+        assert_eq!(of_a_tpm.text(), "/dev/sda3: the TPM holds the floors");
+        assert_eq!(Area::Unknown.text(), "unknown: only root can read it");
+        assert!(Area::Fault(Fault::NoRecord).text().starts_with("the state area keeps no floors"));
     }
 }

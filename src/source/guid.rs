@@ -13,6 +13,9 @@ impl Guid {
     pub const XBOOTLDR: Self = Self(0xbc13c2ff_59e6_4262_a352_b275fd6f7172);
     /// Partition type of Linux data without a special role (UAPI.2).
     pub const LINUX_FILE_SYSTEM: Self = Self(0x0fc63daf_8483_4772_8e79_3d69d8477de4);
+    /// Partition type of Turnout's state area, made at random for it
+    /// (`docs/rollback.md`).
+    pub const STATE_AREA: Self = Self(0x12805dc4_5de8_4aa9_968a_494eafb5184f);
 
     /// From the 16 bytes on a disk, whose first three fields are little endian
     /// (UEFI 2.10, appendix A).

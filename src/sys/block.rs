@@ -10,9 +10,9 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use super::file;
-use crate::source::Candidate;
 use crate::source::filesystem::{self, FileSystem};
 use crate::source::gpt::{self, Header, Partition};
+use crate::source::{Candidate, Guid};
 
 const CLASS: &str = "/sys/class/block";
 /// The kernel counts sizes in units of 512 bytes whatever the device's block.
@@ -30,17 +30,41 @@ struct Device {
     removable: bool,
 }
 
+/// The partitions of every disk.
+type Tables<'a> = Vec<(&'a str, Vec<Partition>)>;
+
 /// Every block device with a size, disks before their partitions.
 #[must_use]
 pub fn candidates() -> Vec<Candidate> {
-    let devices: Vec<Device> =
-        file::names(CLASS).unwrap_or_default().into_iter().filter_map(device).collect();
-    let tables: Vec<(&str, Vec<Partition>)> = devices
-        .iter()
-        .filter(|device| device.partition.is_none())
-        .map(|disk| (disk.name.as_str(), partition_table(&disk.name)))
-        .collect();
+    let devices = devices();
+    let tables = tables(&devices);
     devices.iter().map(|device| candidate(device, &tables)).collect()
+}
+
+/// Names of the partitions of a type, whatever they hold.
+#[must_use]
+pub fn partitions_of_type(wanted: Guid) -> Vec<String> {
+    let devices = devices();
+    let tables = tables(&devices);
+    let is_wanted = |device: &&Device| {
+        entry(device, &tables).is_some_and(|partition| partition.type_guid == wanted)
+    };
+    devices.iter().filter(is_wanted).map(|device| device.name.clone()).collect()
+}
+
+fn devices() -> Vec<Device> {
+    file::names(CLASS).unwrap_or_default().into_iter().filter_map(device).collect()
+}
+
+fn tables(devices: &[Device]) -> Tables<'_> {
+    let disks = devices.iter().filter(|device| device.partition.is_none());
+    disks.map(|disk| (disk.name.as_str(), partition_table(&disk.name))).collect()
+}
+
+/// What the table of its disk says of a partition.
+fn entry<'a>(device: &Device, tables: &'a Tables<'_>) -> Option<&'a Partition> {
+    let (_, partitions) = tables.iter().find(|(disk, _)| *disk == device.disk)?;
+    partitions.iter().find(|partition| Some(partition.index) == device.partition)
 }
 
 fn device(name: String) -> Option<Device> {
@@ -58,11 +82,8 @@ fn parent(name: &str) -> Option<String> {
     Some(path.parent()?.file_name()?.to_str()?.to_owned())
 }
 
-fn candidate(device: &Device, tables: &[(&str, Vec<Partition>)]) -> Candidate {
-    let table = tables.iter().find(|(disk, _)| *disk == device.disk);
-    let partition = table.and_then(|(_, partitions)| {
-        partitions.iter().find(|partition| Some(partition.index) == device.partition)
-    });
+fn candidate(device: &Device, tables: &Tables<'_>) -> Candidate {
+    let partition = entry(device, tables);
     Candidate {
         name: device.name.clone(),
         disk: device.disk.clone(),

@@ -32,6 +32,7 @@ pub mod reset;
 mod sealed;
 pub mod signal;
 pub mod sources;
+pub mod state_area;
 pub mod status;
 mod teardown;
 pub mod thread;
@@ -89,6 +90,14 @@ impl core::error::Error for Error {
 #[must_use]
 pub fn is_pid_1() -> bool {
     std::process::id() == 1
+}
+
+/// Whether this process may open devices.
+#[must_use]
+pub fn is_root() -> bool {
+    // SAFETY: takes nothing, touches no memory, cannot fail (geteuid(2)).
+    let user = unsafe { nix::libc::geteuid() };
+    user == 0
 }
 
 /// Whether systemd is the first process (sd_booted(3)).
