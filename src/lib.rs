@@ -26,4 +26,5 @@ pub mod rollback;
 pub mod source;
 pub mod sys;
 pub mod text;
+pub mod tpm;
 pub mod trust;

@@ -36,6 +36,7 @@ pub mod state_area;
 pub mod status;
 mod teardown;
 pub mod thread;
+pub mod tpm;
 pub mod uevent;
 #[cfg(all(panic = "abort", target_env = "musl"))]
 mod unwind;

@@ -1,0 +1,111 @@
+//! The TPM through the kernel's resource manager, /dev/tpmrm0 (Linux,
+//! Documentation/security/tpm): a command is written, its answer read.
+//!
+//! All waiting is bounded: the device is opened without blocking, so that a write
+//! only hands the command over, and the answer is polled for until a budget of
+//! time is used up. After that the device is not touched again: nobody could tell
+//! to which command an answer belongs. What the bytes say is none of its
+//! business ([`crate::tpm`]).
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::libc;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::Error;
+use crate::tpm::MAX_MESSAGE;
+
+const DEVICE: &str = "/dev/tpmrm0";
+
+/// An open TPM.
+#[derive(Debug)]
+pub struct Tpm {
+    file: File,
+    /// Waiting that is allowed from one [`Tpm::renew`] to the next.
+    limit: Duration,
+    /// What is left of that.
+    left: Duration,
+    /// It has not answered, and never will be asked again.
+    stalled: bool,
+}
+
+impl Tpm {
+    /// Opens the TPM, if there is one. All calls together wait for `limit` at
+    /// most.
+    ///
+    /// # Errors
+    /// The errno of the device, where there is one.
+    pub fn open(limit: Duration) -> Result<Option<Self>, Error> {
+        let open = File::options()
+            .read(true)
+            .write(true)
+            .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+            .open(DEVICE);
+        match open {
+            Ok(file) => Ok(Some(Self { file, limit, left: limit, stalled: false })),
+            Err(error) => {
+                let error = Error::new(DEVICE, error);
+                if error.is_absence() { Ok(None) } else { Err(error) }
+            }
+        }
+    }
+
+    /// Allows the calls that follow the whole of the limit again: for another
+    /// attempt to boot. A TPM that has stalled stays lost.
+    pub const fn renew(&mut self) {
+        self.left = self.limit;
+    }
+
+    /// Has the TPM carry out one command and gives its answer, a refusal as well.
+    ///
+    /// # Errors
+    /// The errno of the device; ETIMEDOUT when the time is used up, in this call
+    /// and in each that follows.
+    pub fn call(&mut self, command: &[u8]) -> Result<Vec<u8>, Error> {
+        if self.stalled {
+            return Err(self.timeout());
+        }
+        let start = Instant::now();
+        let answer = self.exchange(command, start);
+        self.left = self.left.saturating_sub(start.elapsed());
+        self.stalled |= answer.is_err();
+        answer
+    }
+
+    fn exchange(&mut self, command: &[u8], start: Instant) -> Result<Vec<u8>, Error> {
+        // The kernel takes a command whole or not at all (tpm-dev-common.c).
+        let written = self.file.write(command).map_err(|error| Error::new(DEVICE, error))?;
+        if written != command.len() {
+            return Err(Error::new(DEVICE, std::io::Error::from_raw_os_error(libc::EMSGSIZE)));
+        }
+        self.await_answer(start)?;
+        let mut answer = vec![0; MAX_MESSAGE];
+        let len = self.file.read(&mut answer).map_err(|error| Error::new(DEVICE, error))?;
+        answer.truncate(len);
+        Ok(answer)
+    }
+
+    fn await_answer(&self, start: Instant) -> Result<(), Error> {
+        loop {
+            let left = self.left.saturating_sub(start.elapsed());
+            let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+            let mut fds = [PollFd::new(self.file.as_fd(), PollFlags::POLLIN)];
+            match poll(&mut fds, timeout) {
+                Ok(0) if left.is_zero() => return Err(self.timeout()),
+                Ok(0) | Err(Errno::EINTR) => {}
+                Ok(_) => return Ok(()),
+                Err(errno) => return Err(Error::new(DEVICE, errno)),
+            }
+        }
+    }
+
+    fn timeout(&self) -> Error {
+        let what = format!("{DEVICE}: no answer in {} s", self.limit.as_secs());
+        Error::new(what, std::io::Error::from_raw_os_error(libc::ETIMEDOUT))
+    }
+}
