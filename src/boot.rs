@@ -22,7 +22,8 @@ use crate::sys::signal::Signals;
 use crate::sys::{clock, file, machine, module, mount, panic, reset, watchdog};
 use crate::text::printable;
 use crate::trust::allowed_signers::KeyRing;
-use crate::trust::verify::{Mode, Policy, Role};
+use crate::trust::policy::{Floors, Policy};
+use crate::trust::verify::{Context, Identity, Mode};
 
 use prepare::Choice;
 use recovery::Wish;
@@ -47,6 +48,8 @@ struct Station {
     signals: Signals,
     config: Config,
     ring: Option<KeyRing>,
+    policy: Policy,
+    identity: Identity,
     arch: Arch,
 }
 
@@ -59,7 +62,15 @@ impl Station {
         let config = read_config()?;
         panic::set_reset_delay(config.reset_delay);
         let ring = read_ring(config.mode)?;
-        let station = Self { console, signals, config, ring, arch: machine::arch() };
+        let station = Self {
+            console,
+            signals,
+            config,
+            ring,
+            policy: Policy::default(),
+            identity: Identity::default(),
+            arch: machine::arch(),
+        };
         station.greet();
         Ok(station)
     }
@@ -88,12 +99,14 @@ impl Station {
         format!("turnout {} ({mode})", env!("CARGO_PKG_VERSION"))
     }
 
-    fn policy(&self) -> Policy<'_> {
-        Policy {
+    fn context(&self) -> Context<'_> {
+        Context {
             mode: self.config.mode,
             ring: self.ring.as_ref(),
-            role: Role::Boot,
+            policy: &self.policy,
             arch: self.arch,
+            identity: &self.identity,
+            floors: Floors::default(),
         }
     }
 

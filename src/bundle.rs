@@ -69,13 +69,20 @@ impl<B: AsRef<[u8]>> Blob<B> {
 pub struct Bundle<B> {
     /// Id of the menu entry.
     pub entry: String,
-    /// The kernel image.
+    /// The kernel image, or the unified kernel image.
     pub linux: Blob<B>,
+    /// For a unified kernel image whose own command line counts, the number of
+    /// the profile that is started; `None` for everything else.
+    pub profile: Option<u32>,
     /// The initrds, in order.
     pub initrds: Vec<Blob<B>>,
     /// A device tree of the entry's own.
     pub devicetree: Option<Blob<B>>,
+    /// Device tree overlays, in the order in which they are applied.
+    pub overlays: Vec<Blob<B>>,
+    /// Addons of a unified kernel image, in order.
+    pub addons: Vec<Blob<B>>,
     /// Kernel command line. Before verification it is the menu's; after it, the
-    /// manifest's.
+    /// manifest's, or empty where the image's own counts.
     pub options: String,
 }

@@ -15,7 +15,9 @@ use turnout::plan::{
     self, Board, Decompress, Engine, Error, Facts, Invalid, Machine, Pc, Platform, Prepared,
     Request, Unpacking,
 };
-use turnout::trust::verify::{Evidence, Mode, Policy, Role, check_manifest, verify};
+use turnout::trust::policy::{Floors, Policy};
+use turnout::trust::slots::SlotValues;
+use turnout::trust::verify::{Context, Evidence, Identity, Mode, check_manifest, verify};
 
 const BOOT_PARAMS: &[u8] = include_bytes!("../../tests/data/q35/boot_params");
 const FDT: &[u8] = include_bytes!("../../tests/data/virt/fdt");
@@ -111,6 +113,9 @@ impl Input {
             linux: Blob::hash("/vmlinuz", self.kernel()),
             initrds: initrds.collect(),
             devicetree: None,
+            overlays: Vec::new(),
+            addons: Vec::new(),
+            profile: None,
             options: "ro quiet".to_owned(),
         }
     }
@@ -124,10 +129,18 @@ fn blob() -> Vec<u8> {
 
 fuzz_target!(|input: Input| {
     let arch = if input.arm { Arch::Aarch64 } else { Arch::X86_64 };
-    let policy = Policy { mode: Mode::Open, ring: None, role: Role::Boot, arch };
+    let (policy, identity) = (Policy::default(), Identity::default());
+    let context = Context {
+        mode: Mode::Open,
+        ring: None,
+        policy: &policy,
+        arch,
+        identity: &identity,
+        floors: Floors::default(),
+    };
     let evidence = Evidence { manifest: None, signature: None };
-    let attested = check_manifest(&policy, "fuzz", evidence).expect("open mode");
-    let bundle = verify(&attested, input.bundle()).expect("open mode");
+    let attested = check_manifest(&context, "fuzz", evidence).expect("open mode");
+    let bundle = verify(&attested, input.bundle(), &SlotValues::default()).expect("open mode");
     let limits = Limits { output: 1 << 20 };
     let Ok(unpacked) = unpack(&bundle.get().linux.bytes, &limits) else {
         return;

@@ -86,6 +86,9 @@ fn bundle(root: &Path, entry: &Entry) -> Result<Bundle<Vec<u8>>> {
         linux: blob(entry.linux.as_ref().context("the entry names no kernel")?)?,
         initrds: entry.initrds.iter().map(blob).collect::<Result<_>>()?,
         devicetree: entry.devicetree.as_ref().map(blob).transpose()?,
+        overlays: Vec::new(),
+        addons: Vec::new(),
+        profile: None,
         options: entry.options.clone(),
     })
 }
@@ -173,6 +176,9 @@ mod tests {
             linux: Blob::hash("/k", linux),
             initrds: Vec::new(),
             devicetree: None,
+            overlays: Vec::new(),
+            addons: Vec::new(),
+            profile: None,
             options: String::new(),
         };
         BootEntry { entry, bundle }

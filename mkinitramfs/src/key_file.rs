@@ -79,5 +79,5 @@ pub fn load(path: &Path, ask: impl FnOnce() -> Result<String>) -> Result<Private
 /// Not an Ed25519 key.
 pub fn public(key: &PrivateKey) -> Result<PublicKey> {
     let key = key.public_key().key_data().ed25519().context("not an Ed25519 key")?;
-    Ok(PublicKey(key.0))
+    Ok(PublicKey::in_file(key.0))
 }

@@ -9,9 +9,11 @@ use ssh_key::{HashAlg, LineEnding, PrivateKey};
 use turnout::arch::Arch;
 use turnout::bundle::Blob;
 use turnout::trust::allowed_signers::KeyRing;
-use turnout::trust::manifest::{self, File, Manifest};
-use turnout::trust::verify::{self, Attested, Evidence, Mode, Policy, Refusal, Role};
-use turnout::trust::{manifest_path, signature_path};
+use turnout::trust::manifest::{self, File, Linux, Manifest, System};
+use turnout::trust::policy::{Floors, Policy};
+use turnout::trust::slots::SlotValues;
+use turnout::trust::verify::{self, Attested, Context, Evidence, Identity, Mode, Refusal};
+use turnout::trust::{Role, manifest_path, signature_path};
 
 use crate::entry::BootEntry;
 use crate::output;
@@ -30,19 +32,18 @@ pub fn sign(
     key: &PrivateKey,
 ) -> Result<()> {
     let id = boot.entry.id.clone();
-    let manifest = manifest(&boot, arch, security_version);
+    let manifest = manifest(&boot, arch, role, security_version);
     refuse_blanks(&manifest).with_context(|| format!("{id} cannot be signed"))?;
     let text = manifest.write();
     let read_back = manifest::parse(text.as_bytes())
         .with_context(|| format!("{id} cannot be signed, the manifest would be wrong"))?;
     ensure!(read_back == manifest, "{id} cannot be signed, a value changes when it is written");
-    let signature = key.sign(role.namespace(), HashAlg::Sha512, text.as_bytes())?;
+    let signature = key.sign(role.namespace().name(), HashAlg::Sha512, text.as_bytes())?;
     let signature = signature.to_pem(LineEnding::LF)?;
     let ring = own_ring(key, role)?;
-    let policy = Policy { mode: Mode::Locked, ring: Some(&ring), role, arch };
     let evidence =
         Evidence { manifest: Some(text.as_bytes()), signature: Some(signature.as_bytes()) };
-    let verdict = verdict(&policy, evidence, boot);
+    let verdict = verdict(&ring, arch, role, evidence, boot);
     verdict.context("what was signed does not verify, and nothing was written")?;
     write(root, &manifest_path(&id), text.as_bytes())?;
     write(root, &signature_path(&id), signature.as_bytes())
@@ -68,43 +69,67 @@ pub fn check(
     let signed_for = || Some(manifest::parse(manifest.as_deref()?).ok()?.architecture);
     // Where there is neither, the refusal comes before the architecture counts.
     let arch = arch.or_else(signed_for).unwrap_or(Arch::X86_64);
-    let policy = Policy { mode: Mode::Locked, ring: Some(ring), role, arch };
-    Ok(verdict(&policy, evidence, boot))
+    Ok(verdict(ring, arch, role, evidence, boot))
 }
 
 fn verdict(
-    policy: &Policy<'_>,
+    ring: &KeyRing,
+    arch: Arch,
+    role: Role,
     evidence: Evidence<'_>,
     boot: BootEntry,
 ) -> Result<String, Refusal> {
-    let attested = verify::check_manifest(policy, &boot.entry.id, evidence)?;
-    verify::verify(&attested, boot.bundle)?;
+    let (policy, identity) = (Policy::default(), Identity::default());
+    let context = Context {
+        mode: Mode::Locked,
+        ring: Some(ring),
+        policy: &policy,
+        arch,
+        identity: &identity,
+        floors: Floors::default(),
+    };
+    let attested = verify::check_manifest(&context, &boot.entry.id, evidence)?;
+    if let Attested::Signed(signed) = &attested
+        && signed.role() != role
+    {
+        return Err(Refusal::Role {
+            file: manifest_path(&boot.entry.id),
+            signer: signed.signers().join(", "),
+            needed: role.namespace(),
+            found: signed.role().namespace(),
+        });
+    }
+    verify::verify(&attested, boot.bundle, &SlotValues::default())?;
     Ok(match attested {
-        Attested::Signed(signed) => signed.signer().to_owned(),
+        Attested::Signed(signed) => signed.signers().join(", "),
         Attested::Unsigned(_) => String::new(),
     })
 }
 
-fn manifest(boot: &BootEntry, architecture: Arch, security_version: u32) -> Manifest {
+fn manifest(boot: &BootEntry, architecture: Arch, role: Role, security_version: u32) -> Manifest {
     let bundle = &boot.bundle;
     Manifest {
         entry: boot.entry.id.clone(),
         title: boot.entry.title.clone(),
+        role,
         security_version,
         architecture,
         boards: Vec::new(),
-        linux: file(&bundle.linux),
-        initrds: bundle.initrds.iter().map(file).collect(),
-        devicetree: bundle.devicetree.as_ref().map(file),
-        options: bundle.options.clone(),
+        devices: Vec::new(),
+        system: System::Linux(Linux {
+            kernel: file(&bundle.linux),
+            initrds: bundle.initrds.iter().map(file).collect(),
+            devicetree: bundle.devicetree.as_ref().map(file),
+            overlays: bundle.overlays.iter().map(file).collect(),
+            slots: Vec::new(),
+            options: bundle.options.clone(),
+        }),
     }
 }
 
 /// The commonest value that a manifest cannot hold gets advice of its own.
 fn refuse_blanks(manifest: &Manifest) -> Result<()> {
-    let Manifest { linux, initrds, devicetree, .. } = manifest;
-    let files = [linux].into_iter().chain(initrds).chain(devicetree);
-    match files.map(|file| &file.path).find(|path| path.contains(char::is_whitespace)) {
+    match manifest.files().map(|file| &file.path).find(|path| path.contains(char::is_whitespace)) {
         Some(path) => bail!("the path {path:?} contains a blank; rename the file"),
         None => Ok(()),
     }

@@ -27,7 +27,7 @@ fn accepts(key: &Value, message: &Value, signature: &Value) -> bool {
     let key: [u8; 32] = hex(key).try_into().unwrap();
     // Signatures of another length are refused by the SSHSIG reader.
     <[u8; 64]>::try_from(hex(signature))
-        .is_ok_and(|signature| PublicKey(key).verify(&hex(message), &signature))
+        .is_ok_and(|signature| PublicKey::in_file(key).verify(&hex(message), &signature))
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn the_keys_of_the_small_order_vectors_may_be_in_no_ring() {
     let Some(file) = corpus("ed25519-speccheck.json") else { return };
     let weak = |number: usize| {
         let key = hex(&file[number]["pub_key"]).try_into().unwrap();
-        PublicKey(key).weakness().is_some()
+        PublicKey::in_file(key).weakness().is_some()
     };
     // speccheck: A is of small order in 0 and 1, and not canonical in 10 and 11.
     assert!([0, 1, 10, 11].into_iter().all(weak));

@@ -22,6 +22,7 @@ use crate::sys::status::Status;
 use crate::sys::thread::beside;
 use crate::sys::{clock, machine};
 use crate::text::printable;
+use crate::trust::slots::SlotValues;
 use crate::trust::verify::{Attested, Verified, verify};
 
 /// Where a bundle is while its kernel is being prepared: outside of the thread
@@ -131,7 +132,8 @@ impl<'a> Job<'a> {
         crate::sys::hooks::at_preparing();
         let start = clock::counter();
         let bundle = self.read(&signals.stop)?;
-        let verified = verify(self.attested, bundle).map_err(Failure::refused)?;
+        let verified =
+            verify(self.attested, bundle, &SlotValues::default()).map_err(Failure::refused)?;
         let bundle = place.get_or_init(|| verified);
         let machine = survey()?;
         let kernel = self.unpack(bundle, &machine, signals)?;
@@ -152,6 +154,9 @@ impl<'a> Job<'a> {
             linux: blob(entry.linux.as_deref().unwrap_or_default())?,
             initrds: entry.initrds.iter().map(|path| blob(path)).collect::<Result<_, _>>()?,
             devicetree: entry.devicetree.as_deref().map(blob).transpose()?,
+            overlays: Vec::new(),
+            addons: Vec::new(),
+            profile: None,
             options: entry.options.clone(),
         })
     }

@@ -113,7 +113,7 @@ impl Shelf {
 fn item((entry, verdict): (&Entry, &Result<Attested, Failure>)) -> Item {
     let (bootable, mark, detail) = match verdict {
         Ok(Attested::Signed(signed)) => {
-            (true, "ready".to_owned(), format!("signed by {}", signed.signer()))
+            (true, "ready".to_owned(), format!("signed by {}", signed.signers().join(", ")))
         }
         Ok(Attested::Unsigned(_)) => {
             (true, "unsigned".to_owned(), "not verified: the image is open".to_owned())
@@ -153,5 +153,5 @@ fn examine(station: &Station, root: &Root, entry: &Entry) -> Result<Attested, Fa
     let manifest = root.small(&trust::manifest_path(&entry.id), MAX_MENU_FILE).map_err(broken)?;
     let signature = root.small(&trust::signature_path(&entry.id), MAX_MENU_FILE).map_err(broken)?;
     let evidence = Evidence { manifest: manifest.as_deref(), signature: signature.as_deref() };
-    check_manifest(&station.policy(), &entry.id, evidence).map_err(Failure::refused)
+    check_manifest(&station.context(), &entry.id, evidence).map_err(Failure::refused)
 }

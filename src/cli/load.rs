@@ -19,7 +19,9 @@ use crate::sys::read::{self, Sealed};
 use crate::sys::sources::Sources;
 use crate::sys::status::Status;
 use crate::sys::{kexec, machine, running_cmdline};
-use crate::trust::verify::{Evidence, Mode, Policy, Role, Verified, check_manifest, verify};
+use crate::trust::policy::{Floors, Policy};
+use crate::trust::slots::SlotValues;
+use crate::trust::verify::{Context, Evidence, Identity, Mode, Verified, check_manifest, verify};
 
 /// Loads, or only plans; gives what is to be printed.
 pub(super) fn run(load: &Load) -> Result<String, Failure> {
@@ -87,6 +89,9 @@ fn read(load: &Load, name: &str, sources: &Sources) -> Result<Bundle<Sealed>, Fa
         entry: name.to_owned(),
         initrds: load.initrds.iter().map(blob).collect::<Result<_, _>>()?,
         devicetree: devicetree(load, uki.as_ref(), (sources, limit))?,
+        overlays: Vec::new(),
+        addons: Vec::new(),
+        profile: None,
         options: cmdline.map_err(|error| Failure::new(Stage::Read, error))?,
         linux,
     })
@@ -139,10 +144,18 @@ fn merge<'a>(
 /// Whoever may load a kernel on a running system answers for its files: the
 /// policy is that of an open image, and there is no manifest.
 fn by_the_administrator(bundle: Bundle<Sealed>) -> Result<Verified<Bundle<Sealed>>, Failure> {
-    let policy = Policy { mode: Mode::Open, ring: None, role: Role::Boot, arch: machine::arch() };
+    let (policy, identity) = (Policy::default(), Identity::default());
+    let context = Context {
+        mode: Mode::Open,
+        ring: None,
+        policy: &policy,
+        arch: machine::arch(),
+        identity: &identity,
+        floors: Floors::default(),
+    };
     let evidence = Evidence { manifest: None, signature: None };
-    check_manifest(&policy, &bundle.entry, evidence)
-        .and_then(|leave| verify(&leave, bundle))
+    check_manifest(&context, &bundle.entry, evidence)
+        .and_then(|leave| verify(&leave, bundle, &SlotValues::default()))
         .map_err(Failure::refused)
 }
 

@@ -13,7 +13,9 @@ use super::*;
 use crate::bundle::Blob;
 use crate::image::testing::unpacked;
 use crate::image::{arm64, bzimage};
-use crate::trust::verify::{Evidence, Mode, Policy, Role, check_manifest, verify};
+use crate::trust::policy::{Floors, Policy};
+use crate::trust::slots::SlotValues;
+use crate::trust::verify::{Context, Evidence, Identity, Mode, check_manifest, verify};
 
 const FACTS: Facts = Facts::plain();
 const SEGMENTS: Request = Request::Only(Engine::Segments);
@@ -32,15 +34,27 @@ pub(super) fn bundle(linux: Vec<u8>, initrds: &[&[u8]]) -> Bundle<Vec<u8>> {
         linux: Blob::hash("/vmlinuz", linux),
         initrds: initrds.iter().map(|bytes| Blob::hash("/initrd", bytes.to_vec())).collect(),
         devicetree: None,
+        overlays: Vec::new(),
+        addons: Vec::new(),
+        profile: None,
         options: "root=LABEL=root ro quiet".to_owned(),
     }
 }
 
 /// As open mode takes an entry that nobody signed.
 pub(super) fn verified(bundle: Bundle<Vec<u8>>) -> Verified<Bundle<Vec<u8>>> {
-    let policy = Policy { mode: Mode::Open, ring: None, role: Role::Boot, arch: Arch::X86_64 };
+    let (policy, identity) = (Policy::default(), Identity::default());
+    let context = Context {
+        mode: Mode::Open,
+        ring: None,
+        policy: &policy,
+        arch: Arch::X86_64,
+        identity: &identity,
+        floors: Floors::default(),
+    };
     let evidence = Evidence { manifest: None, signature: None };
-    verify(&check_manifest(&policy, &bundle.entry, evidence).unwrap(), bundle).unwrap()
+    let leave = check_manifest(&context, &bundle.entry, evidence).unwrap();
+    verify(&leave, bundle, &SlotValues::default()).unwrap()
 }
 
 fn as_it_is<'a>(

@@ -8,15 +8,20 @@
 
 use core::fmt;
 
-use super::key::{self, KEY_TYPE, PublicKey, Weakness};
-use super::{AtLine, MAX_FILE, Shown, line_of};
+use super::key::{self, KEY_TYPE, PublicKey, SK_KEY_TYPE, Weakness};
+use super::{AtLine, MAX_FILE, Shown, line_of, lines};
 
 /// Most keys in a ring.
 pub const MAX_KEYS: usize = 64;
+/// How the first line of a ring starts that has a version.
+const VERSION: &str = "# turnout-ring";
 
 /// Keys that may sign; at least one, all different, none weak.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyRing(Vec<Key>);
+pub struct KeyRing {
+    version: u32,
+    keys: Vec<Key>,
+}
 
 /// One line of the ring.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,8 +78,12 @@ pub enum Problem {
     Pattern(Shown),
     /// No `namespaces` option.
     NoNamespaces,
-    /// A key type other than ssh-ed25519.
+    /// A first line that starts like a version and is none.
+    Version(Shown),
+    /// A key type other than ssh-ed25519 and sk-ssh-ed25519@openssh.com.
     KeyType(Shown),
+    /// The key inside is of another type than the word before it.
+    KeyTypeInside(&'static str),
     /// The key itself.
     Key(key::Error),
     /// A key that must not be trusted.
@@ -91,7 +100,9 @@ impl KeyRing {
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         let mut keys: Vec<Key> = Vec::new();
         let mut last = 1;
-        for (number, line) in (1..).zip(text(bytes)?.split('\n')) {
+        let text = text(bytes)?;
+        let version = version(text).map_err(|problem| Error { line: 1, problem })?;
+        for (number, line) in (1..).zip(text.split('\n')) {
             last = number;
             let key = key_line(number, line).map_err(|problem| Error { line: number, problem })?;
             let Some(key) = key else { continue };
@@ -101,19 +112,25 @@ impl KeyRing {
         if keys.is_empty() {
             return Err(Error { line: last, problem: Problem::NoKey });
         }
-        Ok(Self(keys))
+        Ok(Self { version, keys })
+    }
+
+    /// The number in the ring's first line, `# turnout-ring N`; 0 without it.
+    #[must_use]
+    pub const fn version(&self) -> u32 {
+        self.version
     }
 
     /// The keys, in file order.
     #[must_use]
     pub fn keys(&self) -> &[Key] {
-        &self.0
+        &self.keys
     }
 
     /// The ring's line for `public`.
     #[must_use]
     pub fn find(&self, public: &PublicKey) -> Option<&Key> {
-        self.0.iter().find(|key| key.public == *public)
+        self.keys.iter().find(|key| key.public == *public)
     }
 }
 
@@ -135,12 +152,20 @@ fn text(bytes: &[u8]) -> Result<&str, Error> {
     })
 }
 
-/// Whether `key` may join `keys`.
+/// The version, if the first line is about one.
+fn version(text: &str) -> Result<u32, Problem> {
+    let first = text.split('\n').next().unwrap_or_default();
+    let Some(rest) = first.strip_prefix(VERSION) else { return Ok(0) };
+    let number = rest.strip_prefix(' ').and_then(|number| lines::number("", number).ok());
+    number.ok_or_else(|| Problem::Version(Shown::text(first)))
+}
+
+/// Whether `key` may join `keys`. One point is one key, on a token or not.
 fn admit(keys: &[Key], key: &Key) -> Result<(), Problem> {
     if keys.len() == MAX_KEYS {
         return Err(Problem::TooManyKeys);
     }
-    match keys.iter().find(|earlier| earlier.public == key.public) {
+    match keys.iter().find(|earlier| earlier.public.point == key.public.point) {
         Some(earlier) => Err(Problem::Duplicate(earlier.line)),
         None => Ok(()),
     }
@@ -282,7 +307,7 @@ fn public_key(text: &str) -> Result<PublicKey, Problem> {
     let (kind, rest) = word(text)?;
     match kind {
         "" => return Err(Problem::Missing("a key type")),
-        KEY_TYPE => {}
+        KEY_TYPE | SK_KEY_TYPE => {}
         other => return Err(Problem::KeyType(Shown::text(other))),
     }
     // The comment may hold a quotation mark, so no `word` here.
@@ -291,6 +316,9 @@ fn public_key(text: &str) -> Result<PublicKey, Problem> {
         return Err(Problem::Missing("a key"));
     }
     let key = PublicKey::from_base64(base64).map_err(Problem::Key)?;
+    if key.kind() != kind {
+        return Err(Problem::KeyTypeInside(key.kind()));
+    }
     match key.weakness() {
         Some(weakness) => Err(Problem::Weak(weakness)),
         None => Ok(key),
@@ -325,7 +353,16 @@ impl fmt::Display for Problem {
                  namespaces=\"turnout-boot\" before the key type",
             ),
             Self::KeyType(kind) => {
-                write!(f, "keys of type {kind} are not understood, only {KEY_TYPE} is")
+                write!(
+                    f,
+                    "keys of type {kind} are not understood, only {KEY_TYPE} and {SK_KEY_TYPE} are"
+                )
+            }
+            Self::Version(line) => {
+                write!(f, "{line} is not of the form \"{VERSION} N\" with a decimal number N")
+            }
+            Self::KeyTypeInside(kind) => {
+                write!(f, "the key itself is of type {kind}, the word before it says otherwise")
             }
             Self::Key(error) => fmt::Display::fmt(error, f),
             Self::Weak(weakness) => write!(f, "the key is weak: {weakness}"),
@@ -430,8 +467,8 @@ mod tests {
             (format!("alice {FOR_BOOT} ssh-ed25519"), Problem::Missing("a key")),
             (format!("alice {FOR_BOOT} ssh-rsa AAAA"), Problem::KeyType(Shown::text("ssh-rsa"))),
             (
-                format!("alice {FOR_BOOT} sk-ssh-ed25519@openssh.com AAAA"),
-                Problem::KeyType(Shown::text("sk-ssh-ed25519@openssh.com")),
+                format!("alice {FOR_BOOT} sk-ssh-ed25519@openssh.com {}", base64(1)),
+                Problem::KeyTypeInside("ssh-ed25519"),
             ),
             (format!("alice {FOR_BOOT} ssh-ed25519 AAAA="), Problem::Key(key::Error::Base64)),
             (format!("alice {FOR_BOOT} ssh-ed25519 AAAA"), Problem::Key(key::Error::Length)),
@@ -466,7 +503,7 @@ mod tests {
             (not_canonical, Weakness::NonCanonical),
         ];
         for (bytes, weakness) in cases {
-            let weak = make::public_base64(&PublicKey(bytes));
+            let weak = make::public_base64(&PublicKey::in_file(bytes));
             let ring = format!("{good}bob {FOR_BOOT} ssh-ed25519 {weak}\n");
             assert_eq!(problem(ring), (2, Problem::Weak(weakness)));
         }

@@ -1,25 +1,48 @@
-//! Ed25519 public keys: the OpenSSH encoding, the weak ones, and the one way in
-//! which a signature is checked.
+//! Public keys: the OpenSSH encoding, the weak ones, and the one way in which a
+//! signature is checked.
 //!
 //! Only `verify_strict` is ever called: the plain rule accepts signatures under
 //! a key of 32 zero bytes (a point of order 4) for a quarter of all messages, so
-//! an erased key slot would be a universal key. Encoding: RFC 8709, section 4.
+//! an erased key slot would be a universal key. Encoding: RFC 8709, section 4,
+//! and OpenSSH's PROTOCOL.u2f for keys on a token.
 
 use core::fmt;
 
-use base64ct::{Base64, Base64Unpadded, Encoding as _};
+use base64ct::{Base64, Encoding as _};
 use ed25519_dalek::{Signature, VerifyingKey};
 
+use super::policy::Fingerprint;
 use super::wire::{Wire, put_string};
 use crate::bundle::Digest;
 
-/// The one key type that is understood.
+/// The type of a key in a file.
 pub const KEY_TYPE: &str = "ssh-ed25519";
+/// The type of a key on a FIDO token.
+pub const SK_KEY_TYPE: &str = "sk-ssh-ed25519@openssh.com";
+/// How every application of OpenSSH begins: no key of a web site is one.
+const APPLICATION_PREFIX: &str = "ssh:";
+/// Longest application, in bytes.
+pub const MAX_APPLICATION: usize = 255;
 
 /// The encoding of an Ed25519 public key. Not necessarily a good one: see
 /// [`PublicKey::weakness`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PublicKey(pub [u8; 32]);
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicKey {
+    /// The point, which alone makes two keys different.
+    pub point: [u8; 32],
+    /// Where the private key is.
+    pub holder: Holder,
+}
+
+/// Where a private key is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Holder {
+    /// In a file or an agent: type `ssh-ed25519`.
+    File,
+    /// On a FIDO token, which signs for this application only: type
+    /// `sk-ssh-ed25519@openssh.com`. Printable ASCII, starting `ssh:`.
+    Token(String),
+}
 
 /// Why a key must not be trusted, whoever listed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,11 +66,19 @@ pub enum Error {
     Base64,
     /// Ends too early, or bytes follow the key.
     Length,
-    /// The type inside differs from [`KEY_TYPE`].
+    /// Neither [`KEY_TYPE`] nor [`SK_KEY_TYPE`].
     Type(super::Shown),
+    /// A token's application that is not one of OpenSSH's.
+    Application(super::Shown),
 }
 
 impl PublicKey {
+    /// A key of type `ssh-ed25519`.
+    #[must_use]
+    pub const fn in_file(point: [u8; 32]) -> Self {
+        Self { point, holder: Holder::File }
+    }
+
     /// Reads the base64 word of an OpenSSH public key line.
     ///
     /// # Errors
@@ -57,34 +88,59 @@ impl PublicKey {
         Self::from_blob(&blob)
     }
 
-    /// Reads the blob `string type, string key`.
+    /// Reads the blob `string type, string key`, and for a token's key `string
+    /// application` behind it.
     ///
     /// # Errors
     /// Anything but exactly one Ed25519 key.
     pub fn from_blob(blob: &[u8]) -> Result<Self, Error> {
         let mut wire = Wire(blob);
         let kind = wire.string().ok_or(Error::Length)?;
-        if kind != KEY_TYPE.as_bytes() {
+        let on_token = kind == SK_KEY_TYPE.as_bytes();
+        if !on_token && kind != KEY_TYPE.as_bytes() {
             return Err(Error::Type(super::Shown::bytes(kind)));
         }
         let key = wire.string().ok_or(Error::Length)?;
-        let bytes = key.try_into().ok().ok_or(Error::Length)?;
-        if wire.0.is_empty() { Ok(Self(bytes)) } else { Err(Error::Length) }
+        let point = key.try_into().ok().ok_or(Error::Length)?;
+        let holder = if on_token {
+            Holder::Token(application(wire.string().ok_or(Error::Length)?)?)
+        } else {
+            Holder::File
+        };
+        if wire.0.is_empty() { Ok(Self { point, holder }) } else { Err(Error::Length) }
     }
 
-    /// `SHA256:...` as `ssh-keygen -l` prints it.
+    /// The blob that [`PublicKey::from_blob`] reads.
     #[must_use]
-    pub fn fingerprint(&self) -> String {
+    pub fn to_blob(&self) -> Vec<u8> {
         let mut blob = Vec::new();
-        put_string(&mut blob, KEY_TYPE.as_bytes());
-        put_string(&mut blob, &self.0);
-        format!("SHA256:{}", Base64Unpadded::encode_string(&Digest::of(&blob).0))
+        put_string(&mut blob, self.kind().as_bytes());
+        put_string(&mut blob, &self.point);
+        if let Holder::Token(application) = &self.holder {
+            put_string(&mut blob, application.as_bytes());
+        }
+        blob
+    }
+
+    /// The name of the key's type.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self.holder {
+            Holder::File => KEY_TYPE,
+            Holder::Token(_) => SK_KEY_TYPE,
+        }
+    }
+
+    /// What `ssh-keygen -l` prints of the key.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint(Digest::of(&self.to_blob()).0)
     }
 
     /// Why no key ring may contain this key, if there is a reason.
     #[must_use]
     pub fn weakness(&self) -> Option<Weakness> {
-        match self.0 {
+        match self.point {
             bytes if bytes == [0; 32] => Some(Weakness::Zero),
             bytes if bytes == [0xff; 32] => Some(Weakness::Ones),
             bytes if !is_canonical(&bytes) => Some(Weakness::NonCanonical),
@@ -100,9 +156,18 @@ impl PublicKey {
     /// rule: canonical S, neither the key nor R of small order, no cofactor.
     #[must_use]
     pub fn verify(&self, message: &[u8], signature: &[u8; 64]) -> bool {
-        VerifyingKey::from_bytes(&self.0)
+        VerifyingKey::from_bytes(&self.point)
             .is_ok_and(|key| key.verify_strict(message, &Signature::from_bytes(signature)).is_ok())
     }
+}
+
+fn application(bytes: &[u8]) -> Result<String, Error> {
+    let text = core::str::from_utf8(bytes).ok().filter(|text| {
+        text.len() <= MAX_APPLICATION
+            && text.starts_with(APPLICATION_PREFIX)
+            && text.bytes().all(|byte| byte.is_ascii_graphic())
+    });
+    text.map(str::to_owned).ok_or_else(|| Error::Application(super::Shown::bytes(bytes)))
 }
 
 /// Whether y, the low 255 bits, is below 2^255 - 19. The other encodings that
@@ -131,8 +196,13 @@ impl fmt::Display for Error {
             Self::Length => f.write_str("the key has the wrong length"),
             Self::Type(kind) => write!(
                 f,
-                "the key is of type {kind}; only {KEY_TYPE} is understood, create one with \
-                 turnout-sign keygen or ssh-keygen -t ed25519"
+                "the key is of type {kind}; only {KEY_TYPE} and {SK_KEY_TYPE} are understood, \
+                 create one with turnout-sign keygen or ssh-keygen -t ed25519 or -t ed25519-sk"
+            ),
+            Self::Application(value) => write!(
+                f,
+                "the application {value} of the token's key does not start with \
+                 \"{APPLICATION_PREFIX}\", or is not a word of printable ASCII"
             ),
         }
     }
@@ -147,7 +217,7 @@ mod tests {
     fn key(hex: &str) -> PublicKey {
         let digit = |i: usize| u8::try_from((hex.as_bytes()[i] as char).to_digit(16).unwrap());
         let byte = |i: usize| digit(2 * i).unwrap() << 4 | digit(2 * i + 1).unwrap();
-        PublicKey(core::array::from_fn(byte))
+        PublicKey::in_file(core::array::from_fn(byte))
     }
 
     #[test]
@@ -186,7 +256,8 @@ mod tests {
     fn a_zero_key_verifies_nothing() {
         let mut signature = [0; 64];
         signature[0] = 1; // R = identity, S = 0
-        let accepted = (0..=255_u8).filter(|i| PublicKey([0; 32]).verify(&[*i], &signature));
+        let accepted =
+            (0..=255_u8).filter(|i| PublicKey::in_file([0; 32]).verify(&[*i], &signature));
         assert_eq!(accepted.count(), 0);
     }
 }

@@ -9,6 +9,9 @@
 //! | module | reads | specification |
 //! |---|---|---|
 //! | [`manifest`] | the signed text | `docs/manifest.md` |
+//! | [`slots`] | what the loader fills in | `docs/manifest.md` |
+//! | [`policy`] | thresholds, floors, revocations | `docs/policy.md` |
+//! | [`update`] | newer policies and rings | `docs/policy.md` |
 //! | [`sshsig`] | armored signatures | OpenSSH's PROTOCOL.sshsig |
 //! | [`allowed_signers`] | the key ring | ssh-keygen(1), ALLOWED SIGNERS |
 //! | [`key`] | Ed25519 public keys | RFC 8032, RFC 8709 |
@@ -16,8 +19,14 @@
 
 pub mod allowed_signers;
 pub mod key;
+mod lines;
 pub mod manifest;
+pub mod policy;
+mod refusal;
+mod signers;
+pub mod slots;
 pub mod sshsig;
+pub mod update;
 pub mod verify;
 mod wire;
 
@@ -28,6 +37,103 @@ use crate::text::{printable_bytes, quoted};
 /// No file of this module is longer, in bytes.
 pub const MAX_FILE: usize = 64 * 1024;
 
+/// What a signature is for: the namespace that OpenSSH signs with the message,
+/// so that no signature serves two purposes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Namespace {
+    /// Manifests of operating systems: `turnout-boot`.
+    Boot,
+    /// Manifests of recovery systems: `turnout-recovery`.
+    Recovery,
+    /// Policies and key rings: `turnout-policy`.
+    Policy,
+    /// Unlocking a device: `turnout-unlock`.
+    Unlock,
+}
+
+/// What a signed system is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// An operating system.
+    Boot,
+    /// A recovery system: what a machine starts where it may start nothing else.
+    Recovery,
+}
+
+impl Namespace {
+    /// Every namespace.
+    pub const ALL: [Self; 4] = [Self::Boot, Self::Recovery, Self::Policy, Self::Unlock];
+
+    /// The namespace of this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|namespace| namespace.name() == name)
+    }
+
+    /// The name in signatures and key rings.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Boot => "turnout-boot",
+            Self::Recovery => "turnout-recovery",
+            Self::Policy => "turnout-policy",
+            Self::Unlock => "turnout-unlock",
+        }
+    }
+}
+
+impl Role {
+    /// Both roles.
+    pub const ALL: [Self; 2] = [Self::Boot, Self::Recovery];
+
+    /// The role of this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.name() == name)
+    }
+
+    /// The word in manifests and policies.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Boot => "boot",
+            Self::Recovery => "recovery",
+        }
+    }
+
+    /// What a manifest of this role must be signed for.
+    #[must_use]
+    pub const fn namespace(self) -> Namespace {
+        match self {
+            Self::Boot => Namespace::Boot,
+            Self::Recovery => Namespace::Recovery,
+        }
+    }
+}
+
+impl fmt::Display for Namespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Where a newer policy lies on the boot partition.
+pub const POLICY_PATH: &str = "/turnout/policy";
+/// Where a newer key ring lies on the boot partition.
+pub const RING_PATH: &str = "/turnout/allowed_signers";
+
+/// Where the signatures over a signed file lie.
+#[must_use]
+pub fn signatures_of(path: &str) -> String {
+    format!("{path}.sig")
+}
+
 /// Where the manifest of an entry lies on the boot partition.
 #[must_use]
 pub fn manifest_path(entry: &str) -> String {
@@ -37,7 +143,7 @@ pub fn manifest_path(entry: &str) -> String {
 /// Where the signatures over [`manifest_path`] lie.
 #[must_use]
 pub fn signature_path(entry: &str) -> String {
-    format!("/turnout/{entry}.manifest.sig")
+    signatures_of(&manifest_path(entry))
 }
 
 /// What is wrong in a line of a text: a manifest, a key ring, a signature file.

@@ -8,7 +8,7 @@ use core::fmt;
 use base64ct::{Base64, Encoding as _};
 use sha2::{Digest as _, Sha256, Sha512};
 
-use super::key::{self, PublicKey};
+use super::key::{self, Holder, PublicKey};
 use super::wire::{Wire, put_string};
 use super::{AtLine, Shown, line_of};
 
@@ -41,6 +41,17 @@ pub struct Signature {
     pub hash: HashAlgorithm,
     /// R and S.
     pub signature: [u8; 64],
+    /// What a token added; signed too. Zero for a key in a file.
+    pub token: Token,
+}
+
+/// What a FIDO token says in a signature (PROTOCOL.u2f, SSH U2F signatures).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Token {
+    /// The authenticator's flags; [`Token::USER_PRESENT`] is one.
+    pub flags: u8,
+    /// How many signatures it has made; recorded, not compared with anything.
+    pub counter: u32,
 }
 
 /// Why a file is not a list of signatures. What is wrong inside the base64 is
@@ -56,8 +67,11 @@ pub enum Problem {
     NotUtf8,
     /// No signature at all.
     Empty,
-    /// More than eight signatures.
-    TooMany,
+    /// More signatures than may be tried.
+    TooMany {
+        /// How many may be.
+        most: usize,
+    },
     /// A line outside a signature.
     Outside(Shown),
     /// The file ends inside a signature.
@@ -91,6 +105,15 @@ pub enum Problem {
 /// # Errors
 /// The first thing that is wrong; there are no partial results.
 pub fn parse(armored: &[u8]) -> Result<Vec<Signature>, Error> {
+    parse_at_most(armored, MAX_SIGNATURES)
+}
+
+/// The same where fewer signatures are allowed.
+///
+/// # Errors
+/// Like [`parse`].
+pub fn parse_at_most(armored: &[u8], most: usize) -> Result<Vec<Signature>, Error> {
+    let most = most.min(MAX_SIGNATURES);
     if armored.len() > MAX_FILE {
         return Err(Error { line: 1, problem: Problem::TooLong(armored.len()) });
     }
@@ -104,12 +127,11 @@ pub fn parse(armored: &[u8]) -> Result<Vec<Signature>, Error> {
     let mut lines = (1..).zip(text.split_inclusive('\n'));
     let mut signatures = Vec::new();
     while let Some((line, first)) = lines.next() {
-        let signature = block(first, &mut lines);
-        let signature = signature.map_err(|problem| Error { line, problem })?;
-        if signatures.len() == MAX_SIGNATURES {
-            return Err(Error { line, problem: Problem::TooMany });
+        if signatures.len() == most {
+            return Err(Error { line, problem: Problem::TooMany { most } });
         }
-        signatures.push(signature);
+        let signature = block(first, &mut lines);
+        signatures.push(signature.map_err(|problem| Error { line, problem })?);
     }
     if signatures.is_empty() {
         return Err(Error { line: 1, problem: Problem::Empty });
@@ -154,9 +176,9 @@ fn envelope(blob: &[u8]) -> Result<Signature, Problem> {
         return Err(Problem::Reserved);
     }
     let hash = hash_algorithm(field(&mut wire, "hash algorithm")?)?;
-    let signature = ed25519_signature(field(&mut wire, "signature")?)?;
+    let (signature, token) = signature(&key, field(&mut wire, "signature")?)?;
     no_more(&wire)?;
-    Ok(Signature { key, namespace, hash, signature })
+    Ok(Signature { key, namespace, hash, signature, token })
 }
 
 fn field<'a>(wire: &mut Wire<'a>, name: &'static str) -> Result<&'a [u8], Problem> {
@@ -181,18 +203,29 @@ fn hash_algorithm(name: &[u8]) -> Result<HashAlgorithm, Problem> {
         .ok_or_else(|| Problem::Hash(Shown::bytes(name)))
 }
 
-fn ed25519_signature(blob: &[u8]) -> Result<[u8; 64], Problem> {
+fn signature(key: &PublicKey, blob: &[u8]) -> Result<([u8; 64], Token), Problem> {
     let mut wire = Wire(blob);
     let kind = field(&mut wire, "signature type")?;
-    if kind != key::KEY_TYPE.as_bytes() {
+    if kind != key.kind().as_bytes() {
         return Err(Problem::SignatureType(Shown::bytes(kind)));
     }
     let bytes = field(&mut wire, "signature bytes")?;
+    let token = match key.holder {
+        Holder::File => Token::default(),
+        Holder::Token(_) => token(&mut wire).ok_or(Problem::Truncated("flags and counter"))?,
+    };
     no_more(&wire)?;
-    bytes.try_into().ok().ok_or(Problem::SignatureLength(bytes.len()))
+    let bytes = bytes.try_into().ok().ok_or(Problem::SignatureLength(bytes.len()))?;
+    Ok((bytes, token))
 }
 
-/// The bytes that Ed25519 signs for `message`.
+fn token(wire: &mut Wire<'_>) -> Option<Token> {
+    let [flags] = wire.bytes(1)?.try_into().ok()?;
+    Some(Token { flags, counter: wire.u32()? })
+}
+
+/// What is signed for `message`: by a key in a file, these very bytes; by a token,
+/// what [`token_data`] makes of them.
 #[must_use]
 pub fn signed_data(namespace: &str, hash: HashAlgorithm, message: &[u8]) -> Vec<u8> {
     let mut data = MAGIC.to_vec();
@@ -204,6 +237,22 @@ pub fn signed_data(namespace: &str, hash: HashAlgorithm, message: &[u8]) -> Vec<
         HashAlgorithm::Sha512 => put_string(&mut data, &Sha512::digest(message)),
     }
     data
+}
+
+/// The bytes that a token signs for `data` (PROTOCOL.u2f, SSH U2F signatures):
+/// SHA-256 of the application, flags, counter, SHA-256 of the data.
+#[must_use]
+pub fn token_data(application: &str, token: Token, data: &[u8]) -> Vec<u8> {
+    let mut signed = Sha256::digest(application).to_vec();
+    signed.push(token.flags);
+    signed.extend_from_slice(&token.counter.to_be_bytes());
+    signed.extend_from_slice(&Sha256::digest(data));
+    signed
+}
+
+impl Token {
+    /// The flag that somebody touched the token.
+    pub const USER_PRESENT: u8 = 1;
 }
 
 impl HashAlgorithm {
@@ -223,7 +272,21 @@ impl Signature {
     #[must_use]
     pub fn verifies(&self, message: &[u8]) -> bool {
         let data = signed_data(&self.namespace, self.hash, message);
+        let data = match &self.key.holder {
+            Holder::File => data,
+            Holder::Token(application) => token_data(application, self.token, &data),
+        };
         self.key.verify(&data, &self.signature)
+    }
+
+    /// Whether somebody was there when it was made, as far as it can be known:
+    /// a key in a file cannot tell.
+    #[must_use]
+    pub const fn is_by_somebody_present(&self) -> bool {
+        match self.key.holder {
+            Holder::File => true,
+            Holder::Token(_) => self.token.flags & Token::USER_PRESENT != 0,
+        }
     }
 }
 
@@ -235,7 +298,7 @@ impl fmt::Display for Problem {
             }
             Self::NotUtf8 => f.write_str("this is not text"),
             Self::Empty => f.write_str("there is no signature"),
-            Self::TooMany => write!(f, "there are more than {MAX_SIGNATURES} signatures"),
+            Self::TooMany { most } => write!(f, "there are more than {most} signatures"),
             Self::Outside(line) => write!(f, "{line} stands where \"{BEGIN}\" should"),
             Self::Unterminated => write!(f, "the signature ends without \"{END}\""),
             Self::Base64 => f.write_str("the signature is not base64"),
@@ -251,7 +314,7 @@ impl fmt::Display for Problem {
             Self::Reserved => f.write_str("the reserved field is not empty"),
             Self::Hash(name) => write!(f, "the hash {name} is neither sha256 nor sha512"),
             Self::SignatureType(kind) => {
-                write!(f, "the signature is of type {kind}, not of its key's, ssh-ed25519")
+                write!(f, "the signature is of type {kind}, and its key is of another")
             }
             Self::SignatureLength(len) => {
                 write!(f, "the signature has {len} bytes, Ed25519 signatures have 64")
@@ -266,6 +329,7 @@ impl fmt::Display for Problem {
 pub(super) mod make {
     use ed25519_dalek::{Signer as _, SigningKey};
 
+    use super::super::allowed_signers::KeyRing;
     use super::*;
 
     /// A key that every run of the tests has.
@@ -274,7 +338,7 @@ pub(super) mod make {
     }
 
     pub(crate) fn public(seed: u8) -> PublicKey {
-        PublicKey(secret(seed).verifying_key().to_bytes())
+        PublicKey::in_file(secret(seed).verifying_key().to_bytes())
     }
 
     fn typed(bytes: &[u8]) -> Vec<u8> {
@@ -286,20 +350,57 @@ pub(super) mod make {
 
     /// The base64 word of a public key line.
     pub(crate) fn public_base64(key: &PublicKey) -> String {
-        Base64::encode_string(&typed(&key.0))
+        Base64::encode_string(&key.to_blob())
+    }
+
+    /// A ring of these principals, namespaces and keys.
+    pub(crate) fn ring(lines: &[(&str, &str, PublicKey)]) -> KeyRing {
+        let line = |(name, namespaces, key): &(&str, &str, PublicKey)| {
+            let (kind, base64) = (key.kind(), public_base64(key));
+            format!("{name} namespaces=\"{namespaces}\" {kind} {base64}\n")
+        };
+        let text: String = lines.iter().map(line).collect();
+        KeyRing::parse(text.as_bytes()).unwrap()
     }
 
     /// The binary form of a signature.
     pub(crate) fn blob(seed: u8, namespace: &str, hash: HashAlgorithm, message: &[u8]) -> Vec<u8> {
         let signature = secret(seed).sign(&signed_data(namespace, hash, message));
+        envelope(&public(seed), namespace, hash, &typed(&signature.to_bytes()))
+    }
+
+    fn envelope(
+        key: &PublicKey,
+        namespace: &str,
+        hash: HashAlgorithm,
+        signature: &[u8],
+    ) -> Vec<u8> {
         let mut blob = MAGIC.to_vec();
         blob.extend_from_slice(&VERSION.to_be_bytes());
-        put_string(&mut blob, &typed(&public(seed).0));
+        put_string(&mut blob, &key.to_blob());
         put_string(&mut blob, namespace.as_bytes());
         put_string(&mut blob, b"");
         put_string(&mut blob, hash.name().as_bytes());
-        put_string(&mut blob, &typed(&signature.to_bytes()));
+        put_string(&mut blob, signature);
         blob
+    }
+
+    /// The key of a token that a file stands for.
+    pub(crate) fn on_token(seed: u8) -> PublicKey {
+        PublicKey { holder: Holder::Token("ssh:".to_owned()), ..public(seed) }
+    }
+
+    /// What such a token signs with these flags.
+    pub(crate) fn by_token(seed: u8, namespace: &str, flags: u8, message: &[u8]) -> String {
+        let token = Token { flags, counter: 7 };
+        let hash = HashAlgorithm::Sha512;
+        let data = token_data("ssh:", token, &signed_data(namespace, hash, message));
+        let mut signature = Vec::new();
+        put_string(&mut signature, key::SK_KEY_TYPE.as_bytes());
+        put_string(&mut signature, &secret(seed).sign(&data).to_bytes());
+        signature.push(flags);
+        signature.extend_from_slice(&token.counter.to_be_bytes());
+        armor(&envelope(&on_token(seed), namespace, hash, &signature))
     }
 
     pub(crate) fn armor(blob: &[u8]) -> String {
@@ -365,7 +466,7 @@ mod tests {
         assert_eq!(hashes, [HashAlgorithm::Sha512, HashAlgorithm::Sha256]);
         assert_eq!(parse(one.repeat(8).as_bytes()).unwrap().len(), 8);
         let lines = u32::try_from(one.lines().count() * 8 + 1).unwrap();
-        assert_eq!(problem(one.repeat(9)), (lines, Problem::TooMany));
+        assert_eq!(problem(one.repeat(9)), (lines, Problem::TooMany { most: MAX_SIGNATURES }));
     }
 
     #[test]
@@ -433,8 +534,33 @@ mod tests {
     fn other_key_types_are_refused_by_name() {
         let kind = |name: &str| Problem::Key(key::Error::Type(Shown::text(name)));
         assert_eq!(problem(ECDSA), (1, kind("ecdsa-sha2-nistp256")));
-        assert_eq!(problem(SK), (1, kind("sk-ssh-ed25519@openssh.com")));
-        assert!(parse(SK).unwrap_err().to_string().contains("sk-ssh-ed25519@openssh.com"));
+    }
+
+    #[test]
+    fn a_token_signs_its_application_its_flags_and_its_counter_too() {
+        let armored = make::by_token(1, "turnout-boot", Token::USER_PRESENT, b"x");
+        let good = parse(armored.as_bytes()).unwrap().remove(0);
+        assert_eq!(good.key, make::on_token(1));
+        assert_eq!(good.token, Token { flags: Token::USER_PRESENT, counter: 7 });
+        assert!(good.verifies(b"x") && good.is_by_somebody_present());
+        assert!(!good.verifies(b"y"));
+        let holder = Holder::Token("ssh:other".to_owned());
+        let changed = [
+            Signature { key: PublicKey { holder, ..good.key.clone() }, ..good.clone() },
+            Signature { key: make::public(1), ..good.clone() },
+            Signature { token: Token { flags: 5, ..good.token }, ..good.clone() },
+            Signature { token: Token { counter: 8, ..good.token }, ..good.clone() },
+        ];
+        assert!(changed.iter().all(|signature| !signature.verifies(b"x")));
+        let absent = parse(make::by_token(1, "turnout-boot", 4, b"x").as_bytes()).unwrap();
+        assert!(absent[0].verifies(b"x") && !absent[0].is_by_somebody_present());
+    }
+
+    #[test]
+    fn a_token_s_signature_that_is_only_right_in_form_is_read_and_does_not_verify() {
+        let signature = parse(SK).unwrap().remove(0);
+        assert_eq!(signature.token, Token { flags: 1, counter: 5 });
+        assert!(!signature.verifies(MESSAGE));
     }
 
     #[test]

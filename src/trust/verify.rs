@@ -6,16 +6,18 @@
 //! error into "unsigned": a manifest that is there and bad is refused in every
 //! mode, as far as there is a ring to tell. Codes: `docs/reason-codes.md`.
 
-use core::fmt;
 use core::ops::Deref;
 
-use super::allowed_signers::{Key, KeyRing};
-use super::manifest::{self, File, Manifest};
-use super::sshsig::{self, Signature};
-use super::{manifest_path, signature_path};
+use super::allowed_signers::KeyRing;
+use super::manifest::{self, File, Linux, Manifest, System, Uki};
+use super::policy::{Fingerprint, Floors, Policy};
+use super::signers::{self, Signers};
+use super::slots::{self, SlotValues};
+use super::{Role, lines, manifest_path};
 use crate::arch::Arch;
 use crate::bundle::{Blob, Bundle, Digest};
-use crate::text::quoted;
+
+pub use super::refusal::{Digests, Found, Refusal, Sizes};
 
 /// Whether unsigned entries boot. Fixed when the image is built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,30 +28,31 @@ pub enum Mode {
     Open,
 }
 
-/// What a signature is for; each role is an SSHSIG namespace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// An operating system: `turnout-boot`.
-    Boot,
-    /// A recovery system: `turnout-recovery`.
-    Recovery,
-    /// Version floors and revocations: `turnout-policy`.
-    Policy,
-    /// Unlocking a device: `turnout-unlock`.
-    Unlock,
-}
-
 /// What an entry must satisfy.
 #[derive(Debug, Clone, Copy)]
-pub struct Policy<'a> {
+pub struct Context<'a> {
     /// The image's mode.
     pub mode: Mode,
-    /// The image's key ring. Without one no manifest is accepted.
+    /// The key ring in force. Without one no manifest is accepted.
     pub ring: Option<&'a KeyRing>,
-    /// What the signature must be for.
-    pub role: Role,
+    /// The policy in force.
+    pub policy: &'a Policy,
     /// Architecture of this machine.
     pub arch: Arch,
+    /// What this machine is.
+    pub identity: &'a Identity,
+    /// The lowest security versions that boot: the highest of what image, policy
+    /// and store say.
+    pub floors: Floors,
+}
+
+/// What a machine is called. An empty list is in no manifest's list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// Names of the board, any of which a manifest may name.
+    pub boards: Vec<String>,
+    /// Ids of this one device, likewise.
+    pub devices: Vec<String>,
 }
 
 /// What lies beside an entry, as raw files; `None` where there is no file.
@@ -57,24 +60,25 @@ pub struct Policy<'a> {
 pub struct Evidence<'a> {
     /// The file at [`manifest_path`].
     pub manifest: Option<&'a [u8]>,
-    /// The file at [`signature_path`].
+    /// The file at [`super::signature_path`].
     pub signature: Option<&'a [u8]>,
 }
 
 /// That policy lets the entry boot, provided that its files are the right ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Attested {
-    /// A trusted key signed a manifest for this entry.
+    /// Enough trusted keys signed a manifest for this entry.
     Signed(Signed),
     /// [`Mode::Open`], and there is no manifest, or no key to check one with.
     Unsigned(Unsigned),
 }
 
-/// A manifest with a good signature.
+/// A manifest with good signatures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signed {
     manifest: Box<Manifest>,
-    signer: String,
+    digest: Digest,
+    by: signers::Signed,
 }
 
 /// Leave to boot one entry unsigned.
@@ -87,154 +91,35 @@ pub struct Unsigned {
 #[derive(Debug)]
 pub struct Verified<T>(T);
 
-/// Why an entry must not boot.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
-    /// No manifest, in locked mode.
-    Unsigned {
-        /// The entry.
-        entry: String,
-    },
-    /// A manifest without a signature file.
-    SignatureMissing {
-        /// The entry.
-        entry: String,
-    },
-    /// The signature file cannot be read.
-    SignatureSyntax {
-        /// The entry.
-        entry: String,
-        /// Where and why.
-        error: sshsig::Error,
-    },
-    /// The signature does not belong to these bytes.
-    SignatureInvalid {
-        /// The entry.
-        entry: String,
-        /// Whose signature it claims to be: principals, or a fingerprint.
-        signer: String,
-    },
-    /// A good signature by nobody that the image knows.
-    KeyUnknown {
-        /// The entry.
-        entry: String,
-        /// SHA-256 fingerprint of the key; `None` if the image has no ring.
-        fingerprint: Option<String>,
-    },
-    /// A good signature for something else.
-    Namespace {
-        /// The entry.
-        entry: String,
-        /// Principals of the key.
-        signer: String,
-        /// The namespace that was needed.
-        needed: &'static str,
-        /// The namespace of the signature, or the ones the key is allowed if
-        /// the signature's is right.
-        found: Found,
-    },
-    /// The manifest is signed and cannot be read.
-    ManifestSyntax {
-        /// The entry.
-        entry: String,
-        /// Where and why.
-        error: manifest::Error,
-    },
-    /// The manifest is for another entry.
-    ManifestEntry {
-        /// The entry that was to boot.
-        entry: String,
-        /// The one that the manifest names.
-        signed: String,
-    },
-    /// The manifest is for another architecture.
-    Architecture {
-        /// What the manifest names.
-        signed: Arch,
-        /// This machine's.
-        machine: Arch,
-    },
-    /// The manifest is for certain boards.
-    Board {
-        /// The boards.
-        boards: Vec<String>,
-    },
-    /// The kernel has another length than the one signed.
-    LinuxSize(Sizes),
-    /// The kernel is not the one signed.
-    LinuxDigest(Digests),
-    /// More or fewer initrds than were signed.
-    InitrdCount {
-        /// In the manifest.
-        signed: usize,
-        /// In the entry.
-        found: usize,
-    },
-    /// An initrd has another length than the one signed in its place.
-    InitrdSize(Sizes),
-    /// An initrd is not the one signed in its place.
-    InitrdDigest(Digests),
-    /// A device tree where none was signed, or none where one was.
-    Devicetree {
-        /// Path of the one there is.
-        path: String,
-        /// Whether that is the manifest's.
-        signed: bool,
-    },
-    /// The device tree is not the one signed.
-    DevicetreeDigest(Digests),
-}
-
-/// What was wrong with the namespace.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
-    /// The signature was made for this one.
-    Signature(String),
-    /// The key may sign only these.
-    Key(Vec<String>),
-}
-
-/// A file of the wrong length.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sizes {
-    /// The file.
-    pub path: String,
-    /// Length that was signed, in bytes.
-    pub signed: u64,
-    /// Length that it has.
-    pub found: u64,
-}
-
-/// A file with the wrong bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Digests {
-    /// The file.
-    pub path: String,
-    /// Digest that was signed.
-    pub signed: Digest,
-    /// Digest that it has.
-    pub found: Digest,
-}
-
-/// Checks all that can be checked before the large files are read: signature,
-/// ring, namespace, entry id, architecture, in this order.
+/// Checks all that can be checked before the large files are read: signatures,
+/// ring, threshold, entry id, architecture, board, device, security version and
+/// revoked digests, in this order.
 ///
 /// # Errors
 /// The refusal, also in open mode, unless there is no manifest or no ring.
 pub fn check_manifest(
-    policy: &Policy<'_>,
+    context: &Context<'_>,
     entry: &str,
     evidence: Evidence<'_>,
 ) -> Result<Attested, Refusal> {
-    let Some(bytes) = evidence.manifest.filter(|_| !policy.is_blind()) else {
-        return unsigned(policy.mode, entry);
+    let Some(bytes) = evidence.manifest.filter(|_| !context.is_blind()) else {
+        return unsigned(context.mode, entry);
     };
+    let path = manifest_path(entry);
     let syntax = |error| Refusal::ManifestSyntax { entry: entry.to_owned(), error };
-    manifest::check_length(bytes).map_err(syntax)?;
-    let signer = check_signatures(policy, entry, bytes, evidence.signature)?;
+    lines::check_length(bytes).map_err(syntax)?;
+    let Some(ring) = context.ring else {
+        return Err(Refusal::KeyUnknown { file: path, fingerprint: None });
+    };
+    let file = signers::File { path: &path, bytes, signatures: evidence.signature };
+    let purposes = Role::ALL.map(Role::namespace);
+    let signers = Signers::of(file, ring, context.policy, &purposes)?.any()?;
     let manifest = manifest::parse(bytes).map_err(syntax)?;
-    check_purpose(policy, entry, &manifest)?;
-    Ok(Attested::Signed(Signed { manifest: Box::new(manifest), signer }))
+    let purpose = manifest.role.namespace();
+    let by = signers.enough(purpose, context.policy.threshold(purpose))?;
+    let signed = Signed { manifest: Box::new(manifest), digest: Digest::of(bytes), by };
+    check_purpose(context, entry, &signed)?;
+    Ok(Attested::Signed(signed))
 }
 
 fn unsigned(mode: Mode, entry: &str) -> Result<Attested, Refusal> {
@@ -245,82 +130,24 @@ fn unsigned(mode: Mode, entry: &str) -> Result<Attested, Refusal> {
     }
 }
 
-/// Gives the principals of the first signature that policy accepts. Where none
-/// is, the refusal is of the signature that came furthest; of several such, the
-/// first.
-fn check_signatures(
-    policy: &Policy<'_>,
-    entry: &str,
-    manifest: &[u8],
-    signature: Option<&[u8]>,
-) -> Result<String, Refusal> {
-    let entry = entry.to_owned();
-    let Some(armored) = signature else { return Err(Refusal::SignatureMissing { entry }) };
-    let signatures = match sshsig::parse(armored) {
-        Ok(signatures) => signatures,
-        Err(error) => return Err(Refusal::SignatureSyntax { entry, error }),
-    };
-    let mut nearest = Refusal::KeyUnknown { entry: entry.clone(), fingerprint: None };
-    let Some(ring) = policy.ring else { return Err(nearest) };
-    let mut best = 0;
-    for signature in &signatures {
-        match check_signature(ring, policy.role, &entry, manifest, signature) {
-            Ok(key) => return Ok(key.signer.clone()),
-            Err((progress, refusal)) if progress > best => (best, nearest) = (progress, refusal),
-            Err(_) => {}
-        }
-    }
-    Err(nearest)
-}
-
-/// Checks one signature; the number beside a refusal grows with how far it came.
-fn check_signature<'a>(
-    ring: &'a KeyRing,
-    role: Role,
-    entry: &str,
-    manifest: &[u8],
-    signature: &Signature,
-) -> Result<&'a Key, (u8, Refusal)> {
-    let entry = entry.to_owned();
-    let fingerprint = || signature.key.fingerprint();
-    // A wrong namespace is told from a wrong signature by checking under the
-    // namespace and the key that the signature itself names.
-    let valid = signature.verifies(manifest);
-    let Some(key) = ring.find(&signature.key) else {
-        return Err(if valid {
-            (2, Refusal::KeyUnknown { entry, fingerprint: Some(fingerprint()) })
-        } else {
-            (1, Refusal::SignatureInvalid { entry, signer: fingerprint() })
-        });
-    };
-    let signer = key.signer.clone();
-    if !valid {
-        return Err((3, Refusal::SignatureInvalid { entry, signer }));
-    }
-    let needed = role.namespace();
-    if signature.namespace != needed {
-        let found = Found::Signature(signature.namespace.clone());
-        return Err((4, Refusal::Namespace { entry, signer, needed, found }));
-    }
-    if !key.allows(needed) {
-        let found = Found::Key(key.namespaces.clone());
-        return Err((4, Refusal::Namespace { entry, signer, needed, found }));
-    }
-    Ok(key)
-}
-
-/// Whether the manifest is for this entry on this machine.
-fn check_purpose(policy: &Policy<'_>, entry: &str, manifest: &Manifest) -> Result<(), Refusal> {
+/// Whether what was signed is for this entry on this machine, now.
+fn check_purpose(context: &Context<'_>, entry: &str, signed: &Signed) -> Result<(), Refusal> {
+    let manifest = &signed.manifest;
     check_entry(entry, manifest)?;
-    if manifest.architecture != policy.arch {
-        let (signed, machine) = (manifest.architecture, policy.arch);
+    if manifest.architecture != context.arch {
+        let (signed, machine) = (manifest.architecture, context.arch);
         return Err(Refusal::Architecture { signed, machine });
     }
-    // A policy does not know its board yet, so a limit to boards cannot be met.
-    if !manifest.boards.is_empty() {
-        return Err(Refusal::Board { boards: manifest.boards.clone() });
+    if !is_for(&manifest.boards, &context.identity.boards) {
+        let (signed, machine) = (manifest.boards.clone(), context.identity.boards.clone());
+        return Err(Refusal::Board { signed, machine });
     }
-    Ok(())
+    if !is_for(&manifest.devices, &context.identity.devices) {
+        let (signed, machine) = (manifest.devices.clone(), context.identity.devices.clone());
+        return Err(Refusal::Device { signed, machine });
+    }
+    check_version(context, manifest)?;
+    check_revoked(context.policy, signed)
 }
 
 fn check_entry(entry: &str, manifest: &Manifest) -> Result<(), Refusal> {
@@ -330,20 +157,44 @@ fn check_entry(entry: &str, manifest: &Manifest) -> Result<(), Refusal> {
     Err(Refusal::ManifestEntry { entry: entry.to_owned(), signed: manifest.entry.clone() })
 }
 
+/// Whether a machine of these names is meant; an empty `signed` means any.
+fn is_for(signed: &[String], machine: &[String]) -> bool {
+    signed.is_empty() || signed.iter().any(|name| machine.contains(name))
+}
+
+fn check_version(context: &Context<'_>, manifest: &Manifest) -> Result<(), Refusal> {
+    let (role, signed) = (manifest.role, manifest.security_version);
+    let floor = context.floors.max(context.policy.minimum).of(role);
+    if signed < floor { Err(Refusal::Floor { role, signed, floor }) } else { Ok(()) }
+}
+
+/// The files' own digests are those of the manifest: [`verify`] sees to that.
+fn check_revoked(policy: &Policy, signed: &Signed) -> Result<(), Refusal> {
+    let path = manifest_path(&signed.manifest.entry);
+    let manifest = [(path.as_str(), signed.digest)].into_iter();
+    let files = signed.manifest.files().map(|file| (file.path.as_str(), file.digest));
+    match manifest.chain(files).find(|(_, digest)| policy.revokes(digest)) {
+        Some((path, digest)) => Err(Refusal::DigestRevoked { path: path.to_owned(), digest }),
+        None => Ok(()),
+    }
+}
+
 /// Checks that the files are exactly the signed ones, and puts the signed
-/// command line in place of the menu's. The digests are the bundle's own: of
-/// the bytes that were read, taken while they were read.
+/// command line, with its slots filled in, in place of the menu's; for a UKI,
+/// none: its own counts. The digests are the bundle's own: of the bytes that
+/// were read, taken while they were read.
 ///
 /// # Errors
-/// The first file, in the manifest's order, that differs.
+/// The first file, in the manifest's order, that differs; then a slot.
 pub fn verify<B: AsRef<[u8]>>(
     attested: &Attested,
     mut bundle: Bundle<B>,
+    values: &SlotValues,
 ) -> Result<Verified<Bundle<B>>, Refusal> {
     match attested {
         Attested::Signed(signed) => {
             check_files(&signed.manifest, &bundle)?;
-            bundle.options.clone_from(&signed.manifest.options);
+            bundle.options = options(&signed.manifest, values)?;
         }
         // Leave for one entry is not leave for another that may be signed.
         Attested::Unsigned(leave) if leave.entry == bundle.entry => {}
@@ -352,31 +203,91 @@ pub fn verify<B: AsRef<[u8]>>(
     Ok(Verified(bundle))
 }
 
+fn options(manifest: &Manifest, values: &SlotValues) -> Result<String, Refusal> {
+    match &manifest.system {
+        System::Linux(linux) => slots::fill(&linux.slots, &linux.options, &manifest.entry, values)
+            .map_err(Refusal::SlotValue),
+        System::Uki(_) => Ok(String::new()),
+    }
+}
+
 fn check_files<B: AsRef<[u8]>>(manifest: &Manifest, bundle: &Bundle<B>) -> Result<(), Refusal> {
     check_entry(&bundle.entry, manifest)?;
-    check_size(&manifest.linux, &bundle.linux).map_err(Refusal::LinuxSize)?;
-    check_digest(&manifest.linux, &bundle.linux).map_err(Refusal::LinuxDigest)?;
-    let (signed, found) = (manifest.initrds.len(), bundle.initrds.len());
-    if signed != found {
-        return Err(Refusal::InitrdCount { signed, found });
+    match &manifest.system {
+        System::Linux(linux) => check_linux(linux, bundle),
+        System::Uki(uki) => check_uki(uki, bundle),
     }
-    for (file, blob) in manifest.initrds.iter().zip(&bundle.initrds) {
+}
+
+fn check_linux<B: AsRef<[u8]>>(signed: &Linux, bundle: &Bundle<B>) -> Result<(), Refusal> {
+    check_profile(None, bundle)?;
+    check_size(&signed.kernel, &bundle.linux).map_err(Refusal::LinuxSize)?;
+    check_digest(&signed.kernel, &bundle.linux).map_err(Refusal::LinuxDigest)?;
+    check_initrds(&signed.initrds, bundle)?;
+    check_devicetree(signed.devicetree.as_ref(), bundle)?;
+    check_overlays(&signed.overlays, bundle)?;
+    check_addons(&[], bundle)
+}
+
+fn check_uki<B: AsRef<[u8]>>(signed: &Uki, bundle: &Bundle<B>) -> Result<(), Refusal> {
+    check_profile(Some(signed.profile), bundle)?;
+    check_size(&signed.image, &bundle.linux).map_err(Refusal::UkiSize)?;
+    check_digest(&signed.image, &bundle.linux).map_err(Refusal::UkiDigest)?;
+    check_initrds(&[], bundle)?;
+    check_devicetree(None, bundle)?;
+    check_overlays(&[], bundle)?;
+    check_addons(&signed.addons, bundle)
+}
+
+/// Whether the entry is a UKI, and which profile it starts, decides what else in
+/// it counts.
+fn check_profile<B>(signed: Option<u32>, bundle: &Bundle<B>) -> Result<(), Refusal> {
+    if signed == bundle.profile {
+        return Ok(());
+    }
+    Err(Refusal::Profile { signed, found: bundle.profile })
+}
+
+fn check_initrds<B: AsRef<[u8]>>(signed: &[File], bundle: &Bundle<B>) -> Result<(), Refusal> {
+    let count = (signed.len(), bundle.initrds.len());
+    if count.0 != count.1 {
+        return Err(Refusal::InitrdCount { signed: count.0, found: count.1 });
+    }
+    for (file, blob) in signed.iter().zip(&bundle.initrds) {
         check_size(file, blob).map_err(Refusal::InitrdSize)?;
         check_digest(file, blob).map_err(Refusal::InitrdDigest)?;
     }
-    check_devicetree(manifest.devicetree.as_ref(), bundle.devicetree.as_ref())
+    Ok(())
 }
 
 fn check_devicetree<B: AsRef<[u8]>>(
     signed: Option<&File>,
-    found: Option<&Blob<B>>,
+    bundle: &Bundle<B>,
 ) -> Result<(), Refusal> {
-    match (signed, found) {
+    match (signed, &bundle.devicetree) {
         (None, None) => Ok(()),
         (Some(file), Some(blob)) => check_digest(file, blob).map_err(Refusal::DevicetreeDigest),
         (Some(file), None) => Err(Refusal::Devicetree { path: file.path.clone(), signed: true }),
         (None, Some(blob)) => Err(Refusal::Devicetree { path: blob.path.clone(), signed: false }),
     }
+}
+
+fn check_overlays<B: AsRef<[u8]>>(signed: &[File], bundle: &Bundle<B>) -> Result<(), Refusal> {
+    let count = (signed.len(), bundle.overlays.len());
+    if count.0 != count.1 {
+        return Err(Refusal::OverlayCount { signed: count.0, found: count.1 });
+    }
+    let mut pairs = signed.iter().zip(&bundle.overlays);
+    pairs.try_for_each(|(file, blob)| check_digest(file, blob).map_err(Refusal::OverlayDigest))
+}
+
+fn check_addons<B: AsRef<[u8]>>(signed: &[File], bundle: &Bundle<B>) -> Result<(), Refusal> {
+    let count = (signed.len(), bundle.addons.len());
+    if count.0 != count.1 {
+        return Err(Refusal::AddonCount { signed: count.0, found: count.1 });
+    }
+    let mut pairs = signed.iter().zip(&bundle.addons);
+    pairs.try_for_each(|(file, blob)| check_digest(file, blob).map_err(Refusal::AddonDigest))
 }
 
 fn check_size<B: AsRef<[u8]>>(file: &File, blob: &Blob<B>) -> Result<(), Sizes> {
@@ -395,24 +306,11 @@ fn check_digest<B: AsRef<[u8]>>(file: &File, blob: &Blob<B>) -> Result<(), Diges
     Err(Digests { path: blob.path.clone(), signed: file.digest, found: blob.digest })
 }
 
-impl Policy<'_> {
+impl Context<'_> {
     /// An open image without a ring boots anything and can prove nothing: a
     /// signed entry must not be worth less there than an unsigned one.
     fn is_blind(&self) -> bool {
         self.mode == Mode::Open && self.ring.is_none()
-    }
-}
-
-impl Role {
-    /// The SSHSIG namespace of the role.
-    #[must_use]
-    pub const fn namespace(self) -> &'static str {
-        match self {
-            Self::Boot => "turnout-boot",
-            Self::Recovery => "turnout-recovery",
-            Self::Policy => "turnout-policy",
-            Self::Unlock => "turnout-unlock",
-        }
     }
 }
 
@@ -423,10 +321,29 @@ impl Signed {
         &self.manifest
     }
 
-    /// Principals of the key that signed, as the ring writes them.
+    /// SHA-256 of the manifest's bytes.
     #[must_use]
-    pub fn signer(&self) -> &str {
-        &self.signer
+    pub const fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// What the system is for.
+    #[must_use]
+    pub const fn role(&self) -> Role {
+        self.manifest.role
+    }
+
+    /// Principals of the keys that count, as the ring writes them, in the order
+    /// of the signatures.
+    #[must_use]
+    pub fn signers(&self) -> &[String] {
+        &self.by.names
+    }
+
+    /// The fingerprints of the same keys.
+    #[must_use]
+    pub fn fingerprints(&self) -> &[Fingerprint] {
+        &self.by.fingerprints
     }
 }
 
@@ -452,144 +369,10 @@ impl<T> Deref for Verified<T> {
     }
 }
 
-impl Refusal {
-    /// Every code, in the order of the checks.
-    pub const CODES: [&str; 17] = [
-        "UNSIGNED",
-        "SIGNATURE_MISSING",
-        "SIGNATURE_SYNTAX",
-        "SIGNATURE_INVALID",
-        "KEY_UNKNOWN",
-        "NAMESPACE",
-        "MANIFEST_SYNTAX",
-        "MANIFEST_ENTRY",
-        "ARCHITECTURE",
-        "BOARD",
-        "LINUX_SIZE",
-        "LINUX_DIGEST",
-        "INITRD_COUNT",
-        "INITRD_SIZE",
-        "INITRD_DIGEST",
-        "DEVICETREE",
-        "DEVICETREE_DIGEST",
-    ];
-
-    /// The stable word for this refusal, listed in `docs/reason-codes.md`.
-    #[must_use]
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::Unsigned { .. } => "UNSIGNED",
-            Self::SignatureMissing { .. } => "SIGNATURE_MISSING",
-            Self::SignatureSyntax { .. } => "SIGNATURE_SYNTAX",
-            Self::SignatureInvalid { .. } => "SIGNATURE_INVALID",
-            Self::KeyUnknown { .. } => "KEY_UNKNOWN",
-            Self::Namespace { .. } => "NAMESPACE",
-            Self::ManifestSyntax { .. } => "MANIFEST_SYNTAX",
-            Self::ManifestEntry { .. } => "MANIFEST_ENTRY",
-            Self::Architecture { .. } => "ARCHITECTURE",
-            Self::Board { .. } => "BOARD",
-            Self::LinuxSize(_) => "LINUX_SIZE",
-            Self::LinuxDigest(_) => "LINUX_DIGEST",
-            Self::InitrdCount { .. } => "INITRD_COUNT",
-            Self::InitrdSize(_) => "INITRD_SIZE",
-            Self::InitrdDigest(_) => "INITRD_DIGEST",
-            Self::Devicetree { .. } => "DEVICETREE",
-            Self::DevicetreeDigest(_) => "DEVICETREE_DIGEST",
-        }
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unsigned { entry } => {
-                write!(f, "there is no {}, and only signed entries may boot", manifest_path(entry))
-            }
-            Self::SignatureMissing { entry } => {
-                write!(f, "{} has no {}", manifest_path(entry), signature_path(entry))
-            }
-            Self::SignatureSyntax { entry, error } => {
-                write!(f, "{}, {error}", signature_path(entry))
-            }
-            Self::SignatureInvalid { entry, signer } => write!(
-                f,
-                "the signature by {} does not fit {}: one of the two was changed",
-                quoted(signer),
-                manifest_path(entry)
-            ),
-            Self::KeyUnknown { entry, fingerprint: None } => {
-                write!(f, "this image has no key ring to check {} with", manifest_path(entry))
-            }
-            Self::KeyUnknown { entry, fingerprint: Some(fingerprint) } => write!(
-                f,
-                "{} is signed with the key {fingerprint}, which is not in this image's key ring",
-                manifest_path(entry)
-            ),
-            Self::Namespace { entry, signer, needed, found } => {
-                write!(f, "{}, signature by {}: ", signature_path(entry), quoted(signer))?;
-                write!(f, "{found}, not for {needed}")
-            }
-            Self::ManifestSyntax { entry, error } => write!(f, "{}, {error}", manifest_path(entry)),
-            Self::ManifestEntry { entry, signed } => {
-                let signed = quoted(signed);
-                write!(f, "{} was signed for the entry {signed}", manifest_path(entry))
-            }
-            Self::Architecture { signed, machine } => {
-                write!(f, "the entry was signed for {signed}, this machine is {machine}")
-            }
-            Self::Board { boards } => write!(
-                f,
-                "the entry was signed for the board {} only, and this image does not know its board",
-                quoted(&boards.join(" or "))
-            ),
-            Self::LinuxSize(sizes) | Self::InitrdSize(sizes) => fmt::Display::fmt(sizes, f),
-            Self::LinuxDigest(digests)
-            | Self::InitrdDigest(digests)
-            | Self::DevicetreeDigest(digests) => fmt::Display::fmt(digests, f),
-            Self::InitrdCount { signed, found } => {
-                write!(f, "the entry has {found} initrd files, {signed} were signed")
-            }
-            Self::Devicetree { path, signed: true } => {
-                write!(f, "the entry lacks the signed device tree {}", quoted(path))
-            }
-            Self::Devicetree { path, signed: false } => {
-                write!(f, "no device tree was signed, but the entry has {}", quoted(path))
-            }
-        }
-    }
-}
-
-impl core::error::Error for Refusal {}
-
-impl fmt::Display for Found {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Signature(namespace) => write!(f, "made for {}", quoted(namespace)),
-            Self::Key(namespaces) => {
-                write!(f, "the key may sign for {}", quoted(&namespaces.join(", ")))
-            }
-        }
-    }
-}
-
-impl fmt::Display for Sizes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, signed, found } = self;
-        let path = quoted(path);
-        write!(f, "{path} has {found} bytes, the signed file has {signed}")
-    }
-}
-
-impl fmt::Display for Digests {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, signed, found } = self;
-        let path = quoted(path);
-        write!(f, "{path} is not the signed file: its SHA-256 is {found}, {signed} was signed")
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::super::sshsig::make;
     use super::*;
 
@@ -603,13 +386,10 @@ mod tests {
     const STRANGER: u8 = 3;
 
     fn ring() -> KeyRing {
-        let line = |name, namespace, seed| {
-            let key = make::public_base64(&make::public(seed));
-            format!("{name} namespaces=\"{namespace}\" ssh-ed25519 {key}\n")
-        };
-        let text = line("release", "turnout-boot", RELEASE)
-            + &line("owner", "turnout-policy,turnout-unlock", POLICY_ONLY);
-        KeyRing::parse(text.as_bytes()).unwrap()
+        make::ring(&[
+            ("release", "turnout-boot", make::public(RELEASE)),
+            ("owner", "turnout-policy,turnout-unlock", make::public(POLICY_ONLY)),
+        ])
     }
 
     fn bundle() -> Bundle<Vec<u8>> {
@@ -619,6 +399,9 @@ mod tests {
             linux: blob("/vmlinuz", b"kernel"),
             initrds: vec![blob("/a.img", b"first"), blob("/b.img", b"other")],
             devicetree: Some(blob("/x.dtb", b"tree")),
+            overlays: Vec::new(),
+            addons: Vec::new(),
+            profile: None,
             options: "what the menu says".to_owned(),
         }
     }
@@ -633,18 +416,36 @@ mod tests {
         Manifest {
             entry: "good".to_owned(),
             title: None,
+            role: Role::Boot,
             security_version: 1,
             architecture: Arch::X86_64,
             boards: Vec::new(),
-            linux: file(&bundle.linux),
-            initrds: bundle.initrds.iter().map(file).collect(),
-            devicetree: bundle.devicetree.as_ref().map(file),
-            options: "ro quiet".to_owned(),
+            devices: Vec::new(),
+            system: System::Linux(Linux {
+                kernel: file(&bundle.linux),
+                initrds: bundle.initrds.iter().map(file).collect(),
+                devicetree: bundle.devicetree.as_ref().map(file),
+                overlays: Vec::new(),
+                slots: Vec::new(),
+                options: "ro quiet".to_owned(),
+            }),
         }
     }
 
-    fn policy(ring: &KeyRing) -> Policy<'_> {
-        Policy { mode: Mode::Locked, ring: Some(ring), role: Role::Boot, arch: Arch::X86_64 }
+    static POLICY: LazyLock<Policy> = LazyLock::new(Policy::default);
+    static NOBODY: LazyLock<Identity> = LazyLock::new(Identity::default);
+
+    const NOTHING: SlotValues = SlotValues { tries: None, name: None };
+
+    fn context(ring: &KeyRing) -> Context<'_> {
+        Context {
+            mode: Mode::Locked,
+            ring: Some(ring),
+            policy: &POLICY,
+            arch: Arch::X86_64,
+            identity: &NOBODY,
+            floors: Floors::default(),
+        }
     }
 
     /// The verdict on `manifest` with these signatures over it, for entry "good".
@@ -653,7 +454,7 @@ mod tests {
             manifest: Some(manifest.as_bytes()),
             signature: Some(signatures.as_bytes()),
         };
-        check_manifest(&policy(&ring()), "good", evidence)
+        check_manifest(&context(&ring()), "good", evidence)
     }
 
     fn signed_by(seed: u8, manifest: &str) -> String {
@@ -679,9 +480,9 @@ mod tests {
     fn a_signed_entry_boots_with_the_signed_command_line() {
         let attested = signed_verdict(&manifest()).unwrap();
         let Attested::Signed(signed) = &attested else { panic!("signed") };
-        assert_eq!(signed.signer(), "release");
+        assert_eq!(signed.signers(), ["release"]);
         assert_eq!(signed.manifest(), &manifest());
-        let verified = verify(&attested, bundle()).unwrap();
+        let verified = verify(&attested, bundle(), &NOTHING).unwrap();
         assert_eq!(verified.options, "ro quiet");
         assert_eq!(verified.get().linux.bytes, b"kernel");
         assert_eq!(verified.into_inner().initrds.len(), 2);
@@ -691,16 +492,16 @@ mod tests {
     fn without_a_manifest_only_open_mode_boots_and_only_that_entry() {
         let ring = ring();
         let nothing = Evidence { manifest: None, signature: None };
-        let refusal = check_manifest(&policy(&ring), "good", nothing).unwrap_err();
+        let refusal = check_manifest(&context(&ring), "good", nothing).unwrap_err();
         assert_eq!(code(refusal, &["/turnout/good.manifest"]), "UNSIGNED");
 
-        let open = Policy { mode: Mode::Open, ..policy(&ring) };
+        let open = Context { mode: Mode::Open, ..context(&ring) };
         let attested = check_manifest(&open, "good", nothing).unwrap();
         assert!(matches!(attested, Attested::Unsigned(_)));
-        assert_eq!(verify(&attested, bundle()).unwrap().options, "what the menu says");
+        assert_eq!(verify(&attested, bundle(), &NOTHING).unwrap().options, "what the menu says");
 
         let other = Bundle { entry: "other".to_owned(), ..bundle() };
-        let refusal = verify(&attested, other).unwrap_err();
+        let refusal = verify(&attested, other, &NOTHING).unwrap_err();
         assert_eq!(code(refusal, &["/turnout/other.manifest"]), "UNSIGNED");
     }
 
@@ -709,7 +510,7 @@ mod tests {
         let ring = ring();
         let text = manifest().write();
         let stranger = signed_by(STRANGER, &text);
-        let open = Policy { mode: Mode::Open, ..policy(&ring) };
+        let open = Context { mode: Mode::Open, ..context(&ring) };
         let cases = [(None, "SIGNATURE_MISSING"), (Some(stranger.as_bytes()), "KEY_UNKNOWN")];
         for (signature, expected) in cases {
             let evidence = Evidence { manifest: Some(text.as_bytes()), signature };
@@ -726,13 +527,13 @@ mod tests {
         let (manifest, signature) = (Some(text.as_bytes()), Some(signature.as_bytes()));
         let evidence = Evidence { manifest, signature };
 
-        let locked = Policy { ring: None, ..policy(&ring) };
+        let locked = Context { ring: None, ..context(&ring) };
         let refusal = check_manifest(&locked, "good", evidence).unwrap_err();
         assert_eq!(code(refusal, &["no key ring"]), "KEY_UNKNOWN");
 
-        let open = Policy { mode: Mode::Open, ..locked };
+        let open = Context { mode: Mode::Open, ..locked };
         let attested = check_manifest(&open, "good", evidence).unwrap();
-        assert_eq!(verify(&attested, bundle()).unwrap().options, "what the menu says");
+        assert_eq!(verify(&attested, bundle(), &NOTHING).unwrap().options, "what the menu says");
     }
 
     #[test]
@@ -740,7 +541,7 @@ mod tests {
         let ring = ring();
         let text = manifest().write();
         let evidence = Evidence { manifest: Some(text.as_bytes()), signature: None };
-        let refusal = check_manifest(&policy(&ring), "good", evidence).unwrap_err();
+        let refusal = check_manifest(&context(&ring), "good", evidence).unwrap_err();
         assert_eq!(code(refusal, &["/turnout/good.manifest.sig"]), "SIGNATURE_MISSING");
         let refusal = verdict(&text, "").unwrap_err();
         assert_eq!(code(refusal, &["manifest.sig", "line 1"]), "SIGNATURE_SYNTAX");
@@ -758,7 +559,7 @@ mod tests {
     #[test]
     fn a_key_that_is_not_in_the_ring_is_named_by_its_fingerprint() {
         let text = manifest().write();
-        let fingerprint = make::public(STRANGER).fingerprint();
+        let fingerprint = make::public(STRANGER).fingerprint().to_string();
         let refusal = verdict(&text, &signed_by(STRANGER, &text)).unwrap_err();
         assert_eq!(code(refusal, &[&fingerprint]), "KEY_UNKNOWN");
     }
@@ -768,23 +569,34 @@ mod tests {
         let text = manifest().write();
         let elsewhere = make::armored(RELEASE, "turnout-recovery", text.as_bytes());
         let refusal = verdict(&text, &elsewhere).unwrap_err();
-        assert_eq!(code(refusal, &["made for \"turnout-recovery\"", "turnout-boot"]), "NAMESPACE");
+        assert_eq!(
+            code(refusal, &["may sign for \"turnout-boot\"", "turnout-recovery"]),
+            "NAMESPACE"
+        );
         let refusal = verdict(&text, &signed_by(POLICY_ONLY, &text)).unwrap_err();
-        let words = ["may sign for \"turnout-policy, turnout-unlock\"", "\"owner\""];
+        let words = [
+            "may sign for \"turnout-policy, turnout-unlock\"",
+            "\"owner\"",
+            "not for turnout-boot",
+        ];
         assert_eq!(code(refusal, &words), "NAMESPACE");
     }
 
     #[test]
-    fn each_role_has_a_namespace_of_its_own() {
-        let text = manifest().write();
-        let ring = ring();
-        for role in [Role::Recovery, Role::Policy, Role::Unlock] {
-            let policy = Policy { role, ..policy(&ring) };
-            let signature = signed_by(RELEASE, &text);
-            let (manifest, signature) = (Some(text.as_bytes()), Some(signature.as_bytes()));
-            let evidence = Evidence { manifest, signature };
-            let refusal = check_manifest(&policy, "good", evidence).unwrap_err();
-            assert_eq!(code(refusal, &[role.namespace()]), "NAMESPACE");
+    fn a_manifest_of_one_role_is_not_signed_for_the_other() {
+        let ring = make::ring(&[("both", "turnout-boot,turnout-recovery", make::public(RELEASE))]);
+        for (role, other) in [(Role::Boot, Role::Recovery), (Role::Recovery, Role::Boot)] {
+            let text = Manifest { role, ..manifest() }.write();
+            let check = |namespace: Role| {
+                let name = namespace.namespace().name();
+                let signature = make::armored(RELEASE, name, text.as_bytes());
+                let (manifest, signature) = (Some(text.as_bytes()), Some(signature.as_bytes()));
+                check_manifest(&context(&ring), "good", Evidence { manifest, signature })
+            };
+            let Ok(Attested::Signed(signed)) = check(role) else { panic!("{role}") };
+            assert_eq!(signed.role(), role);
+            let words = [other.namespace().name(), role.namespace().name()];
+            assert_eq!(code(check(other).unwrap_err(), &words), "ROLE");
         }
     }
 
@@ -834,7 +646,7 @@ mod tests {
         assert_eq!(code(refusal, &["for aarch64", "is x86_64"]), "ARCHITECTURE");
         let board = Manifest { boards: vec!["acme,one".to_owned()], ..manifest() };
         let refusal = signed_verdict(&board).unwrap_err();
-        assert_eq!(code(refusal, &["acme,one"]), "BOARD");
+        assert_eq!(code(refusal, &["acme,one", "does not say"]), "BOARD");
     }
 
     /// Verifies the good manifest against a bundle after `change`.
@@ -842,7 +654,7 @@ mod tests {
         let attested = signed_verdict(&manifest()).unwrap();
         let mut bundle = bundle();
         change(&mut bundle);
-        verify(&attested, bundle).unwrap_err()
+        verify(&attested, bundle, &NOTHING).unwrap_err()
     }
 
     #[test]
@@ -876,8 +688,11 @@ mod tests {
         let refusal = refused(|bundle| bundle.devicetree = Some(tree));
         assert_eq!(code(refusal, &["/x.dtb"]), "DEVICETREE_DIGEST");
 
-        let none = Manifest { devicetree: None, ..manifest() };
-        let refusal = verify(&signed_verdict(&none).unwrap(), bundle()).unwrap_err();
+        let mut none = manifest();
+        if let System::Linux(linux) = &mut none.system {
+            linux.devicetree = None;
+        }
+        let refusal = verify(&signed_verdict(&none).unwrap(), bundle(), &NOTHING).unwrap_err();
         assert_eq!(code(refusal, &["no device tree was signed", "/x.dtb"]), "DEVICETREE");
     }
 
@@ -894,7 +709,7 @@ mod tests {
         let ring = ring();
         let accepts = |manifest: &[u8], signature: &[u8]| {
             let evidence = Evidence { manifest: Some(manifest), signature: Some(signature) };
-            check_manifest(&policy(&ring), "good", evidence).is_ok()
+            check_manifest(&context(&ring), "good", evidence).is_ok()
         };
         assert!(accepts(text.as_bytes(), signature.as_bytes()));
         for bit in 0..text.len() * 8 {
@@ -916,15 +731,13 @@ mod tests {
     #[test]
     fn what_ssh_keygen_signed_passes_the_signature_check_and_only_for_its_namespace() {
         let ring = KeyRing::parse(RING).unwrap();
-        let verdict = |role, signature| {
-            let policy = Policy { role, ..policy(&ring) };
+        let verdict = |signature| {
             let evidence = Evidence { manifest: Some(MESSAGE), signature: Some(signature) };
-            check_manifest(&policy, "good", evidence).unwrap_err().code()
+            check_manifest(&context(&ring), "good", evidence).unwrap_err().code()
         };
         // The message is no manifest: MANIFEST_SYNTAX is what comes after the signature.
-        assert_eq!(verdict(Role::Boot, BY_SSH_KEYGEN), "MANIFEST_SYNTAX");
-        assert_eq!(verdict(Role::Recovery, BY_SSH_KEYGEN), "NAMESPACE");
-        assert_eq!(verdict(Role::Boot, FOR_FILE), "NAMESPACE");
+        assert_eq!(verdict(BY_SSH_KEYGEN), "MANIFEST_SYNTAX");
+        assert_eq!(verdict(FOR_FILE), "NAMESPACE");
     }
 
     #[test]

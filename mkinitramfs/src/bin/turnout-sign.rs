@@ -9,8 +9,8 @@ use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Args, Parser, Subcommand};
 use mkinitramfs::{entry, key_file, sign};
 use turnout::arch::Arch;
+use turnout::trust::Role;
 use turnout::trust::allowed_signers::KeyRing;
-use turnout::trust::verify::Role;
 
 /// Signs what Turnout boots
 #[derive(Parser)]
@@ -98,9 +98,9 @@ fn main() -> ExitCode {
 }
 
 fn role(name: &str) -> Result<Role> {
-    let roles = [Role::Boot, Role::Recovery, Role::Policy, Role::Unlock];
-    let role = roles.into_iter().find(|role| role.namespace() == name);
-    role.with_context(|| format!("choose one of {}", roles.map(Role::namespace).join(", ")))
+    let role = Role::ALL.into_iter().find(|role| role.namespace().name() == name);
+    let names = Role::ALL.map(|role| role.namespace().name());
+    role.with_context(|| format!("choose one of {}", names.join(", ")))
 }
 
 fn architecture(name: &str) -> Result<Arch> {

@@ -1,0 +1,252 @@
+//! The policy: how many keys must sign, what is too old, what was revoked.
+//!
+//! Like the manifest it has one form: [`Policy::write`] gives back what
+//! [`parse`] took. A line that says what holds without it is refused, so that
+//! the text and its meaning cannot differ. Specification: `docs/policy.md`.
+
+use core::fmt::{self, Write as _};
+
+use base64ct::{Base64Unpadded, Encoding as _};
+
+use super::lines::{self, Lines, number, other_than, sha256};
+use super::sshsig::MAX_SIGNATURES;
+use super::{Namespace, Role, Shown};
+use crate::bundle::Digest;
+
+pub use super::lines::{Error, Problem};
+
+/// Most `revoked-key` lines.
+pub const MAX_REVOKED_KEYS: usize = 64;
+/// Most `revoked-digest` lines.
+pub const MAX_REVOKED_DIGESTS: usize = 256;
+/// How far a floor rises at once where the policy does not say.
+const STEP: u32 = 16;
+/// Keys that must sign where the policy does not say.
+const THRESHOLD: u8 = 1;
+/// Signatures that are tried where the policy does not say; the most there may
+/// be.
+const SIGNATURES: u8 = 8;
+// No policy allows more than a file may hold.
+const _: () = assert!(SIGNATURES as usize == MAX_SIGNATURES);
+
+/// What the device demands of signatures and versions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// Grows with every policy; 0 where the image has none.
+    pub version: u32,
+    /// How many different keys must sign.
+    pub thresholds: Thresholds,
+    /// Most signatures a file may hold.
+    pub signatures: u8,
+    /// Security versions below which nothing boots.
+    pub minimum: Floors,
+    /// How far a floor may rise at once.
+    pub step: u32,
+    /// Keys whose signatures do not count.
+    pub revoked_keys: Vec<Fingerprint>,
+    /// Manifests, and files bound by them, that do not boot.
+    pub revoked_digests: Vec<Digest>,
+}
+
+/// How many different keys must sign what; never 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Thresholds {
+    /// For `turnout-boot`.
+    pub boot: u8,
+    /// For `turnout-recovery`.
+    pub recovery: u8,
+    /// For `turnout-policy`.
+    pub policy: u8,
+}
+
+/// The lowest security version that boots, for each role.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Floors {
+    /// Of operating systems.
+    pub boot: u32,
+    /// Of recovery systems.
+    pub recovery: u32,
+}
+
+/// SHA-256 of a public key's encoding: what `ssh-keygen -l` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fingerprint(pub [u8; 32]);
+
+impl Default for Policy {
+    /// What holds where there is no policy.
+    fn default() -> Self {
+        Self {
+            version: 0,
+            thresholds: Thresholds { boot: THRESHOLD, recovery: THRESHOLD, policy: THRESHOLD },
+            signatures: SIGNATURES,
+            minimum: Floors::default(),
+            step: STEP,
+            revoked_keys: Vec::new(),
+            revoked_digests: Vec::new(),
+        }
+    }
+}
+
+/// Reads a policy.
+///
+/// # Errors
+/// Everything that [`Policy::write`] would not have written, and a threshold
+/// that no file can reach.
+pub fn parse(bytes: &[u8]) -> Result<Policy, Error> {
+    let mut lines = Lines::new(bytes)?;
+    lines.require("turnout-policy", lines::version)?;
+    let policy = Policy {
+        version: lines.require("version", |value| number("version", value))?,
+        thresholds: Thresholds {
+            boot: threshold(&mut lines, "threshold turnout-boot")?,
+            recovery: threshold(&mut lines, "threshold turnout-recovery")?,
+            policy: threshold(&mut lines, "threshold turnout-policy")?,
+        },
+        signatures: small(&mut lines, "signatures", SIGNATURES)?,
+        minimum: Floors {
+            boot: minimum(&mut lines, "minimum-security-version boot")?,
+            recovery: minimum(&mut lines, "minimum-security-version recovery")?,
+        },
+        step: step(&mut lines)?,
+        revoked_keys: lines.repeat("revoked-key", MAX_REVOKED_KEYS, fingerprint)?,
+        revoked_digests: lines.repeat("revoked-digest", MAX_REVOKED_DIGESTS, sha256)?,
+    };
+    lines.end()?;
+    match policy.unreachable() {
+        None => Ok(policy),
+        Some(problem) => Err(lines.behind(problem)),
+    }
+}
+
+fn threshold(lines: &mut Lines<'_>, field: &'static str) -> Result<u8, Error> {
+    small(lines, field, THRESHOLD)
+}
+
+/// A number from 1 to the most signatures that a file can hold.
+fn small(lines: &mut Lines<'_>, field: &'static str, default: u8) -> Result<u8, Error> {
+    let value = lines.optional(field, |value| match other_than(&default, field, value)? {
+        small if (1..=SIGNATURES).contains(&small) => Ok(small),
+        _ => Err(Problem::Number { field, value: Shown::text(value) }),
+    })?;
+    Ok(value.unwrap_or(default))
+}
+
+fn minimum(lines: &mut Lines<'_>, field: &'static str) -> Result<u32, Error> {
+    let value = lines.optional(field, |value| other_than(&0, field, value))?;
+    Ok(value.unwrap_or_default())
+}
+
+/// A step of 0 would hold the floors where they are for ever.
+fn step(lines: &mut Lines<'_>) -> Result<u32, Error> {
+    let step = lines.optional("step", |value| match other_than(&STEP, "step", value)? {
+        0 => Err(Problem::Number { field: "step", value: Shown::text(value) }),
+        step => Ok(step),
+    })?;
+    Ok(step.unwrap_or(STEP))
+}
+
+fn fingerprint(value: &str) -> Result<Fingerprint, Problem> {
+    let fingerprint = Fingerprint::parse(value);
+    fingerprint.ok_or_else(|| Problem::Fingerprint(Shown::text(value)))
+}
+
+impl Policy {
+    /// The canonical text.
+    #[must_use]
+    pub fn write(&self) -> String {
+        let mut out = String::new();
+        // Writing into a String cannot fail.
+        let _ = write!(out, "{self}");
+        out
+    }
+
+    /// How many different keys must sign; nothing on a device is signed for
+    /// `turnout-unlock`, so no number of keys is enough for it.
+    #[must_use]
+    pub const fn threshold(&self, namespace: Namespace) -> u8 {
+        match namespace {
+            Namespace::Boot => self.thresholds.boot,
+            Namespace::Recovery => self.thresholds.recovery,
+            Namespace::Policy => self.thresholds.policy,
+            Namespace::Unlock => u8::MAX,
+        }
+    }
+
+    /// Whether signatures of this key do not count.
+    #[must_use]
+    pub fn revokes_key(&self, key: &Fingerprint) -> bool {
+        self.revoked_keys.contains(key)
+    }
+
+    /// Whether this manifest, or what binds this file, does not boot.
+    #[must_use]
+    pub fn revokes(&self, digest: &Digest) -> bool {
+        self.revoked_digests.contains(digest)
+    }
+
+    fn unreachable(&self) -> Option<Problem> {
+        let Thresholds { boot, recovery, policy } = self.thresholds;
+        let threshold = boot.max(recovery).max(policy);
+        let signatures = self.signatures;
+        (threshold > signatures).then_some(Problem::Unreachable { threshold, signatures })
+    }
+}
+
+impl Floors {
+    /// The floor of this role.
+    #[must_use]
+    pub const fn of(self, role: Role) -> u32 {
+        match role {
+            Role::Boot => self.boot,
+            Role::Recovery => self.recovery,
+        }
+    }
+
+    /// Whichever is higher, for each role.
+    #[must_use]
+    pub fn max(self, other: Self) -> Self {
+        Self { boot: self.boot.max(other.boot), recovery: self.recovery.max(other.recovery) }
+    }
+}
+
+impl Fingerprint {
+    /// Reads what `ssh-keygen -l` prints: `SHA256:` and base64 without padding.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut bytes = [0; 32];
+        let base64 = text.strip_prefix("SHA256:")?;
+        let decoded = Base64Unpadded::decode(base64, &mut bytes).ok()?;
+        (decoded.len() == 32).then_some(Self(bytes))
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SHA256:{}", Base64Unpadded::encode_string(&self.0))
+    }
+}
+
+impl fmt::Display for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "turnout-policy 1\nversion {}", self.version)?;
+        let Thresholds { boot, recovery, policy } = self.thresholds;
+        let numbers = [
+            ("threshold turnout-boot", boot.into(), THRESHOLD.into()),
+            ("threshold turnout-recovery", recovery.into(), THRESHOLD.into()),
+            ("threshold turnout-policy", policy.into(), THRESHOLD.into()),
+            ("signatures", self.signatures.into(), SIGNATURES.into()),
+            ("minimum-security-version boot", self.minimum.boot, 0),
+            ("minimum-security-version recovery", self.minimum.recovery, 0),
+            ("step", self.step, STEP),
+        ];
+        for (field, value, default) in numbers {
+            if value != default {
+                writeln!(f, "{field} {value}")?;
+            }
+        }
+        self.revoked_keys.iter().try_for_each(|key| writeln!(f, "revoked-key {key}"))?;
+        self.revoked_digests
+            .iter()
+            .try_for_each(|digest| writeln!(f, "revoked-digest sha256:{digest}"))
+    }
+}

@@ -1,0 +1,208 @@
+//! What the loader may fill into a signed command line: at most three words,
+//! declared in the manifest, each of a strict grammar.
+//!
+//! Nothing that was not declared is replaced, and nothing that is filled in can
+//! end a word of the command line, start another, or quote. Specification:
+//! `docs/manifest.md`, Slots.
+
+use core::fmt;
+
+use crate::text::quoted;
+
+/// A place in the command line that is filled in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Slot {
+    /// The entry's id.
+    Entry,
+    /// How often the entry may still be tried.
+    Tries,
+    /// What the menu entry calls its set of partitions.
+    Name,
+}
+
+/// What the menu says; the entry's id is the manifest's own.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SlotValues {
+    /// Tries left of the entry's boot counter.
+    pub tries: Option<u32>,
+    /// The menu entry's key `turnout-slot`.
+    pub name: Option<String>,
+}
+
+/// A slot that cannot be filled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    /// The slot.
+    pub slot: Slot,
+    /// The value it was to have; `None` if there is none.
+    pub value: Option<String>,
+}
+
+impl Slot {
+    /// Every slot, in the order of a manifest's lines.
+    pub const ALL: [Self; 3] = [Self::Entry, Self::Tries, Self::Name];
+
+    /// The slot of this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|slot| slot.name() == name)
+    }
+
+    /// The word in a `slot` line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Entry => "entry",
+            Self::Tries => "tries",
+            Self::Name => "name",
+        }
+    }
+
+    /// What stands for it in the command line.
+    #[must_use]
+    pub const fn placeholder(self) -> &'static str {
+        match self {
+            Self::Entry => "${entry}",
+            Self::Tries => "${tries}",
+            Self::Name => "${name}",
+        }
+    }
+
+    /// Most bytes of its value.
+    const fn most(self) -> usize {
+        match self {
+            Self::Entry => 64,
+            Self::Tries => 2,
+            Self::Name => 8,
+        }
+    }
+
+    const fn takes(self, byte: u8) -> bool {
+        match self {
+            Self::Entry => {
+                byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'+' | b'-')
+            }
+            Self::Tries => byte.is_ascii_digit(),
+            Self::Name => byte.is_ascii_lowercase() || byte.is_ascii_digit(),
+        }
+    }
+
+    /// Whether `value` may be filled in.
+    #[must_use]
+    pub fn accepts(self, value: &str) -> bool {
+        (1..=self.most()).contains(&value.len()) && value.bytes().all(|byte| self.takes(byte))
+    }
+}
+
+/// Whether each declared slot stands in `options` exactly once; the first that
+/// does not, and how often it does.
+pub(super) fn check(slots: &[Slot], options: &str) -> Result<(), (Slot, usize)> {
+    let count = |slot: Slot| options.matches(slot.placeholder()).count();
+    match slots.iter().find(|slot| count(**slot) != 1) {
+        Some(slot) => Err((*slot, count(*slot))),
+        None => Ok(()),
+    }
+}
+
+/// The command line with every declared slot filled in.
+///
+/// # Errors
+/// The first slot without a value of its grammar.
+pub(super) fn fill(
+    slots: &[Slot],
+    options: &str,
+    entry: &str,
+    values: &SlotValues,
+) -> Result<String, Error> {
+    let mut filled = options.to_owned();
+    for slot in slots {
+        let value = match slot {
+            Slot::Entry => Some(entry.to_owned()),
+            Slot::Tries => values.tries.map(|tries| tries.to_string()),
+            Slot::Name => values.name.clone(),
+        };
+        match value {
+            // No value can hold a placeholder, so the order does not matter.
+            Some(value) if slot.accepts(&value) => {
+                filled = filled.replacen(slot.placeholder(), &value, 1);
+            }
+            value => return Err(Error { slot: *slot, value }),
+        }
+    }
+    Ok(filled)
+}
+
+impl fmt::Display for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let slot = self.slot.placeholder();
+        match (&self.value, self.slot) {
+            (Some(value), _) => {
+                let value = quoted(value);
+                write!(f, "{value} cannot be filled in for {slot} in the signed command line")
+            }
+            (None, Slot::Entry) => write!(f, "the entry has no id for {slot}"),
+            (None, Slot::Tries) => write!(
+                f,
+                "the signed command line wants {slot}, and the name of the entry's file has no \
+                 boot counter"
+            ),
+            (None, Slot::Name) => write!(
+                f,
+                "the signed command line wants {slot}, and the menu entry has no \"turnout-slot\""
+            ),
+        }
+    }
+}
+
+impl core::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(tries: u32, name: &str) -> SlotValues {
+        SlotValues { tries: Some(tries), name: Some(name.to_owned()) }
+    }
+
+    #[test]
+    fn declared_slots_are_filled_and_everything_else_is_text() {
+        let options = "id=${entry} t=${tries},root=LABEL=root-${name} ${other} $entry ${";
+        let filled = fill(&Slot::ALL, options, "a-1", &values(3, "b")).unwrap();
+        assert_eq!(filled, "id=a-1 t=3,root=LABEL=root-b ${other} $entry ${");
+        let some = fill(&[Slot::Tries], options, "a-1", &values(3, "b")).unwrap();
+        assert_eq!(some, "id=${entry} t=3,root=LABEL=root-${name} ${other} $entry ${");
+    }
+
+    #[test]
+    fn a_declared_slot_stands_exactly_once() {
+        assert_eq!(check(&Slot::ALL, "${name}${tries}${entry}"), Ok(()));
+        assert_eq!(check(&[], "${name}${name}"), Ok(()));
+        assert_eq!(check(&Slot::ALL, "${entry} ${tries}"), Err((Slot::Name, 0)));
+        let twice = "${entry} ${tries} ${name} ${tries}";
+        assert_eq!(check(&Slot::ALL, twice), Err((Slot::Tries, 2)));
+    }
+
+    #[test]
+    fn a_value_out_of_its_grammar_or_missing_is_refused() {
+        let long = "x".repeat(65);
+        for entry in ["", "a b", "a\nb", "a\"", "a=b", "ä", "a/b", "${name}", &long] {
+            assert!(!Slot::Entry.accepts(entry), "{entry:?}");
+        }
+        for name in ["", "B", "a b", "a-b", "123456789", "a,b"] {
+            let error = fill(&[Slot::Name], "${name}", "e", &values(0, name)).unwrap_err();
+            assert_eq!(error, Error { slot: Slot::Name, value: Some(name.to_owned()) });
+        }
+        let error = fill(&[Slot::Tries], "${tries}", "e", &values(100, "a")).unwrap_err();
+        assert!(error.to_string().contains("\"100\" cannot be filled in for ${tries}"), "{error}");
+        let error = fill(&[Slot::Tries], "${tries}", "e", &SlotValues::default()).unwrap_err();
+        assert!(error.to_string().contains("no boot counter"), "{error}");
+        let error = fill(&[Slot::Name], "${name}", "e", &SlotValues::default()).unwrap_err();
+        assert!(error.to_string().contains("\"turnout-slot\""), "{error}");
+    }
+}
