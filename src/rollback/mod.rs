@@ -13,10 +13,12 @@
 //! |---|---|
 //! | [`frame`] | one generation as bytes |
 //! | [`generations`] | two of them, written in turn |
+//! | [`index`] | the TPM's place for them |
 //! | [`store`] | what a start, a jump and a confirmation do with them |
 
 pub mod frame;
 pub mod generations;
+pub mod index;
 pub mod store;
 #[cfg(test)]
 mod tests;
@@ -24,6 +26,8 @@ mod tests;
 use core::fmt;
 
 use crate::bundle::Digest;
+pub use crate::trust::Role;
+pub use crate::trust::policy::Floors;
 
 /// What a store is worth, and what happens without one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -37,24 +41,6 @@ pub enum Strength {
     /// The TPM: only what runs before the first measurement can write it.
     /// Without a sound store only a recovery system boots.
     Enforced,
-}
-
-/// What a system is for: each role has a floor of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// An operating system.
-    Boot,
-    /// A recovery system.
-    Recovery,
-}
-
-/// The lowest security versions that boot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Floors {
-    /// Of operating systems.
-    pub boot: u32,
-    /// Of recovery systems.
-    pub recovery: u32,
 }
 
 /// A signed document of which only newer ones are taken: a policy, a key ring.
@@ -129,43 +115,6 @@ impl Strength {
 impl fmt::Display for Strength {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
-    }
-}
-
-impl Role {
-    /// The word of the manifest.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Boot => "boot",
-            Self::Recovery => "recovery",
-        }
-    }
-}
-
-impl Floors {
-    /// The floor of a role.
-    #[must_use]
-    pub const fn of(self, role: Role) -> u32 {
-        match role {
-            Role::Boot => self.boot,
-            Role::Recovery => self.recovery,
-        }
-    }
-
-    /// The same with another floor for a role.
-    #[must_use]
-    pub const fn with(self, role: Role, floor: u32) -> Self {
-        match role {
-            Role::Boot => Self { boot: floor, ..self },
-            Role::Recovery => Self { recovery: floor, ..self },
-        }
-    }
-
-    /// The higher one for each role.
-    #[must_use]
-    pub fn max(self, other: Self) -> Self {
-        Self { boot: self.boot.max(other.boot), recovery: self.recovery.max(other.recovery) }
     }
 }
 

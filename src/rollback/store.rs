@@ -80,6 +80,8 @@ pub enum Fault {
     Unwritten,
     /// The index has other attributes or another policy than ours.
     Foreign,
+    /// PCR 8 is not zero, and the index can be read only.
+    Measured,
     /// A place has too few bytes.
     NoRoom(usize),
     /// An older document than one that was in force: its name, what is in force
@@ -286,7 +288,7 @@ impl Store {
         let floor = version.min(reach).max(record.floors.of(role));
         // The confirmation goes first: cut off here, it is lost, and none raises
         // the floor twice.
-        let raised = Record { floors: record.floors.with(role, floor), ..record };
+        let raised = Record { floors: with(record.floors, role, floor), ..record };
         self.put_trial(None, raised, media)?;
         self.put_record(raised, media)?;
         Ok((floor > record.floors.of(role)).then_some(Raised {
@@ -402,6 +404,13 @@ fn make(which: Which, state: State, medium: &mut dyn Medium) -> Result<Generatio
     Ok(held)
 }
 
+const fn with(floors: Floors, role: Role, floor: u32) -> Floors {
+    match role {
+        Role::Boot => Floors { boot: floor, ..floors },
+        Role::Recovery => Floors { recovery: floor, ..floors },
+    }
+}
+
 /// The document to remember.
 fn newer(name: &'static str, now: Document, recorded: Document) -> Result<Document, Fault> {
     if now.version < recorded.version {
@@ -463,6 +472,9 @@ impl fmt::Display for Fault {
             }
             Self::Foreign => f.write_str(
                 "the TPM's index is not the one that was provisioned: its name is another one",
+            ),
+            Self::Measured => f.write_str(
+                "the TPM's index can only be read: something has measured into PCR 8 since the reset",
             ),
             Self::NoRoom(size) => write!(f, "{size} bytes have no room for what is to be kept"),
             Self::Older(name, now, recorded) => write!(
