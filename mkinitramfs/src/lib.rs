@@ -9,6 +9,7 @@ pub mod binary;
 pub mod compress;
 pub mod cpio;
 pub mod entry;
+pub mod hardening;
 pub mod initramfs;
 pub mod key_file;
 pub mod modinfo;

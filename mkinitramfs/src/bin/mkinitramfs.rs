@@ -1,4 +1,5 @@
-//! `mkinitramfs`: packs Turnout, modules and keys into an initramfs.
+//! `mkinitramfs`: packs Turnout, modules and keys into an initramfs; and checks
+//! the configuration of the kernel that is to run it (`mkinitramfs check`).
 //! Exit codes: 0 done, 1 it would be a bad image or cannot be written, 2 usage.
 
 use std::fs;
@@ -9,6 +10,7 @@ use anyhow::{Context as _, Result};
 use clap::{Parser, ValueEnum};
 use mkinitramfs::compress::Compress;
 use mkinitramfs::cpio::Archive;
+use mkinitramfs::hardening::Config;
 use mkinitramfs::initramfs::{Image, Input, choose_mode};
 use mkinitramfs::modules::{Selection, Tree};
 use mkinitramfs::output;
@@ -18,7 +20,11 @@ use turnout::trust::verify;
 ///
 /// The same input gives the same bytes.
 #[derive(Parser)]
-#[command(version, after_help = "Exit codes: 0 done, 1 no image was written, 2 usage.")]
+#[command(
+    version,
+    after_help = "mkinitramfs check --config FILE checks a kernel's configuration.\n\
+                  Exit codes: 0 done, 1 no image was written, 2 usage."
+)]
 struct Cli {
     /// Static turnout binary for the target
     #[arg(long)]
@@ -52,6 +58,20 @@ struct Cli {
     output: PathBuf,
 }
 
+/// Checks a kernel's configuration against what a boot environment needs
+///
+/// docs/hardening.md has the list.
+#[derive(Parser)]
+#[command(
+    name = "mkinitramfs check",
+    after_help = "Exit codes: 0 it has all that is required, 1 it has not, 2 usage."
+)]
+struct Check {
+    /// .config, /boot/config-RELEASE or /proc/config.gz; may be in gzip
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
 #[derive(Clone, Copy, ValueEnum)]
 enum Mode {
     Locked,
@@ -59,13 +79,32 @@ enum Mode {
 }
 
 fn main() -> ExitCode {
-    match run(&Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+    let mut words = std::env::args_os().skip(1).peekable();
+    let result = match words.peek() {
+        Some(word) if word == "check" => check(&Check::parse_from(words)),
+        _ => run(&Cli::parse()).map(|()| true),
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
         Err(error) => {
             eprintln!("mkinitramfs: {error:#}");
             ExitCode::from(1)
         }
     }
+}
+
+/// Whether the configuration has all that is required; prints what it has not.
+fn check(cli: &Check) -> Result<bool> {
+    let Input { name, bytes } = input(&cli.config)?;
+    let config = Config::read(&bytes).with_context(|| name.clone())?;
+    let (required, findings) = config.check();
+    for finding in &findings {
+        println!("{finding}");
+    }
+    let met = required.saturating_sub(findings.len());
+    println!("{name}: {met} of {required} requirements for {} are met", config.arch);
+    Ok(findings.is_empty())
 }
 
 fn run(cli: &Cli) -> Result<()> {
