@@ -1,7 +1,8 @@
 //! Reads one entry of a boot partition that is mounted, or being built, at a
 //! directory: its menu file and every file that it names.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -9,11 +10,15 @@ use turnout::arch::Arch;
 use turnout::bundle::{Blob, Bundle};
 use turnout::menu::bls::{self, Entry};
 use turnout::menu::file_name;
+use turnout::trust::slots::SlotValues;
 
+use crate::progress::Progress;
 use crate::similar::similar;
 
 /// Where the menu's entries are, below the root of the boot partition.
 const ENTRIES: &str = "loader/entries";
+/// How much is read between two looks at the progress, in bytes.
+const CHUNK: usize = 1 << 20;
 
 /// An entry and its files.
 #[derive(Debug)]
@@ -22,6 +27,21 @@ pub struct BootEntry {
     pub entry: Entry,
     /// Its files, each read once.
     pub bundle: Bundle<Vec<u8>>,
+}
+
+/// The ids of all entries below `root`, in the order of their files' names.
+///
+/// # Errors
+/// There is no directory of entries, or nothing in it.
+pub fn all(root: &Path) -> Result<Vec<String>> {
+    let dir = root.join(ENTRIES);
+    let mut ids = Vec::new();
+    for file in file_names(&dir)? {
+        let id = file_name::parse(&file).map(|name| name.id.to_owned());
+        ids.extend(id.filter(|id| !ids.contains(id)));
+    }
+    ensure!(!ids.is_empty(), "there is no entry in {}", dir.display());
+    Ok(ids)
 }
 
 /// Reads the entry `id` below `root`.
@@ -84,18 +104,33 @@ fn bundle(root: &Path, entry: &Entry) -> Result<Bundle<Vec<u8>>> {
     Ok(Bundle {
         entry: entry.id.clone(),
         linux: blob(entry.linux.as_ref().context("the entry names no kernel")?)?,
+        profile: None,
+        addons: Vec::new(),
         initrds: entry.initrds.iter().map(blob).collect::<Result<_>>()?,
         devicetree: entry.devicetree.as_ref().map(blob).transpose()?,
         overlays: Vec::new(),
-        addons: Vec::new(),
-        profile: None,
         options: entry.options.clone(),
     })
 }
 
+/// Reads a file once; the digest is of the bytes that were read.
 fn blob(root: &Path, path: &str) -> Result<Blob<Vec<u8>>> {
-    let bytes = read_file(&root.join(path.trim_start_matches('/')))?;
+    let from = root.join(path.trim_start_matches('/'));
+    let bytes = read_large(&from, path);
+    let bytes = bytes.with_context(|| format!("cannot read {}", from.display()))?;
     Ok(Blob::hash(path, bytes))
+}
+
+fn read_large(from: &Path, name: &str) -> Result<Vec<u8>> {
+    let mut file = File::open(from)?;
+    let metadata = file.metadata()?;
+    ensure!(metadata.is_file(), "it is not a regular file");
+    let mut progress = Progress::new(name, metadata.len());
+    let mut bytes = Vec::new();
+    while file.by_ref().take(CHUNK as u64).read_to_end(&mut bytes)? > 0 {
+        progress.at(bytes.len() as u64);
+    }
+    Ok(bytes)
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>> {
@@ -137,6 +172,13 @@ impl BootEntry {
         })
     }
 
+    /// What the menu says of the slots in the command line.
+    #[must_use]
+    pub fn slot_values(&self) -> SlotValues {
+        let tries = self.entry.counter.map(|counter| counter.left);
+        SlotValues { tries, name: None }
+    }
+
     fn named_architecture(&self) -> Option<Arch> {
         self.entry.architecture.as_ref()?;
         let fits = |arch: &Arch| bls::check_architecture(self.entry.clone(), *arch).is_ok();
@@ -145,14 +187,27 @@ impl BootEntry {
 }
 
 /// The architecture of a kernel image with the header of x86's boot protocol
-/// ("HdrS" at 0x202) or arm64's ("ARM\x64" at 0x38).
+/// ("HdrS" at 0x202) or arm64's ("ARM\x64" at 0x38), or of an EFI program.
 fn kernel_architecture(image: &[u8]) -> Option<Arch> {
     if image.get(0x202..0x206) == Some(b"HdrS") {
         Some(Arch::X86_64)
     } else if image.get(0x38..0x3c) == Some(b"ARM\x64") {
         Some(Arch::Aarch64)
     } else {
-        None
+        efi_architecture(image)
+    }
+}
+
+/// The machine of a PE file (PE format, section 3.3.1), as unified kernel images
+/// and zboot images are.
+fn efi_architecture(image: &[u8]) -> Option<Arch> {
+    let header = image.get(0x3c..0x40).filter(|_| image.starts_with(b"MZ"))?;
+    let header = usize::try_from(u32::from_le_bytes(header.try_into().ok()?)).ok()?;
+    let header = image.get(header..)?;
+    match header.get(..6)? {
+        b"PE\0\0\x64\x86" => Some(Arch::X86_64),
+        b"PE\0\0\x64\xaa" => Some(Arch::Aarch64),
+        _ => None,
     }
 }
 
@@ -174,11 +229,11 @@ mod tests {
         let bundle = Bundle {
             entry: "x".to_owned(),
             linux: Blob::hash("/k", linux),
+            profile: None,
+            addons: Vec::new(),
             initrds: Vec::new(),
             devicetree: None,
             overlays: Vec::new(),
-            addons: Vec::new(),
-            profile: None,
             options: String::new(),
         };
         BootEntry { entry, bundle }
@@ -188,6 +243,20 @@ mod tests {
     fn the_kernel_image_tells_its_architecture() {
         for arch in [Arch::X86_64, Arch::Aarch64] {
             assert_eq!(entry("linux /k", image(arch)).plain_architecture(None).unwrap(), arch);
+        }
+    }
+
+    #[test]
+    fn an_efi_program_tells_its_architecture_too() {
+        for (machine, arch) in [(0x8664_u16, Arch::X86_64), (0xaa64, Arch::Aarch64)] {
+            let mut image = vec![0; 0x80];
+            image[..2].copy_from_slice(b"MZ");
+            image[0x3c] = 0x40;
+            image[0x40..0x44].copy_from_slice(b"PE\0\0");
+            image[0x44..0x46].copy_from_slice(&machine.to_le_bytes());
+            assert_eq!(kernel_architecture(&image), Some(arch));
+            image[0x3c] = 0x7f;
+            assert_eq!(kernel_architecture(&image), None, "the header is outside");
         }
     }
 

@@ -1,15 +1,15 @@
 //! Private keys in OpenSSH's own file format, so that `ssh-keygen` and agents
 //! can use them too.
 
-use std::fs;
+use std::fs::File;
+use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use ssh_key::getrandom::SysRng;
 use ssh_key::rand_core::UnwrapErr;
-use ssh_key::{Algorithm, LineEnding, PrivateKey};
-use turnout::trust::key::PublicKey;
+use ssh_key::{Algorithm, LineEnding, PrivateKey, PublicKey};
 
 use crate::output;
 
@@ -44,40 +44,60 @@ fn public_path(path: &Path) -> PathBuf {
 /// Reads a private key; `ask` is called for the passphrase of an encrypted one.
 ///
 /// # Errors
-/// Others may read the file, it is not an Ed25519 key, or the passphrase is
-/// wrong.
+/// Others may read the file, it is not an Ed25519 key in a file, or the
+/// passphrase is wrong.
 pub fn load(path: &Path, ask: impl FnOnce() -> Result<String>) -> Result<PrivateKey> {
     let name = path.display();
-    let metadata = fs::metadata(path).with_context(|| format!("cannot read {name}"))?;
-    let mode = metadata.permissions().mode() & 0o777;
+    let (text, mode) = read(path).with_context(|| format!("cannot read {name}"))?;
+    refuse_public(path, &text)?;
     ensure!(
         mode & 0o077 == 0,
         "{name} has mode {mode:04o}, so others may read the private key; run: chmod 600 {name}"
     );
-    let text = fs::read(path).with_context(|| format!("cannot read {name}"))?;
     let key = PrivateKey::from_openssh(&text).with_context(|| {
         format!(
             "{name} is not an OpenSSH private key of type ssh-ed25519; make one with turnout-sign \
              keygen"
         )
     })?;
-    ensure!(
-        key.algorithm() == Algorithm::Ed25519,
-        "{name} is a key of type {}; only ssh-ed25519 is understood, make one with turnout-sign \
-         keygen",
-        key.algorithm()
-    );
+    check_type(path, &key)?;
     if !key.is_encrypted() {
         return Ok(key);
     }
     key.decrypt(ask()?).with_context(|| format!("this is not the passphrase of {name}"))
 }
 
-/// The public half, as the boot binary sees it.
-///
-/// # Errors
-/// Not an Ed25519 key.
-pub fn public(key: &PrivateKey) -> Result<PublicKey> {
-    let key = key.public_key().key_data().ed25519().context("not an Ed25519 key")?;
-    Ok(PublicKey::in_file(key.0))
+/// The content and the permissions of one and the same file.
+fn read(path: &Path) -> Result<(Vec<u8>, u32)> {
+    let mut file = File::open(path)?;
+    let mode = file.metadata()?.permissions().mode() & 0o777;
+    let mut text = Vec::new();
+    file.read_to_end(&mut text)?;
+    Ok((text, mode))
+}
+
+/// Whoever names the public half most likely has the other one in an agent.
+fn refuse_public(path: &Path, text: &[u8]) -> Result<()> {
+    let text = core::str::from_utf8(text).unwrap_or_default();
+    let name = path.display();
+    ensure!(
+        PublicKey::from_openssh(text.trim()).is_err(),
+        "{name} is the public key; give --key the private one, or sign with an ssh-agent that \
+         holds it: --agent={name}"
+    );
+    Ok(())
+}
+
+fn check_type(path: &Path, key: &PrivateKey) -> Result<()> {
+    let name = path.display();
+    match key.algorithm() {
+        Algorithm::Ed25519 => Ok(()),
+        Algorithm::SkEd25519 => bail!(
+            "the key of {name} is on a token; run: ssh-add {name}, and sign with --agent={name}.pub"
+        ),
+        other => bail!(
+            "{name} is a key of type {other}; only ssh-ed25519 is understood, make one with \
+             turnout-sign keygen"
+        ),
+    }
 }

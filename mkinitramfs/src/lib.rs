@@ -5,6 +5,7 @@
 //! makes keys, and signs and checks the entries of a boot partition. Neither
 //! ever puts a private key into an image.
 
+pub mod agent;
 pub mod binary;
 pub mod compress;
 pub mod cpio;
@@ -15,6 +16,11 @@ pub mod key_file;
 pub mod modinfo;
 pub mod modules;
 pub mod output;
+pub mod progress;
+pub mod ring;
+pub mod seal;
 pub mod secret;
 pub mod sign;
+pub mod signer;
 pub mod similar;
+pub mod words;

@@ -5,20 +5,49 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use ssh_key::{HashAlg, LineEnding, PrivateKey};
 use turnout::arch::Arch;
 use turnout::bundle::Blob;
 use turnout::trust::allowed_signers::KeyRing;
-use turnout::trust::manifest::{self, File, Linux, Manifest, System};
-use turnout::trust::policy::{Floors, Policy};
-use turnout::trust::slots::SlotValues;
-use turnout::trust::verify::{self, Attested, Context, Evidence, Identity, Mode, Refusal};
+use turnout::trust::manifest::{self, File, Linux, Manifest, System, Uki};
+use turnout::trust::policy::Policy;
+use turnout::trust::slots::Slot;
+use turnout::trust::verify::{self, Attested, Context, Evidence, Identity, Mode, Refusal, Signed};
 use turnout::trust::{Role, manifest_path, signature_path};
 
 use crate::entry::BootEntry;
-use crate::output;
+use crate::seal;
+use crate::signer::Signer;
+use crate::{output, ring};
 
-/// Signs `entry` and writes both files below `root`.
+/// What a manifest says that is not in the menu entry.
+#[derive(Debug, Clone)]
+pub struct Claims {
+    /// Title for people, in place of the menu's.
+    pub title: Option<String>,
+    /// What the system is for.
+    pub role: Role,
+    /// Grows when an older entry must no longer boot.
+    pub security_version: u32,
+    /// Boards that the entry is limited to.
+    pub boards: Vec<String>,
+    /// Devices that it is limited to.
+    pub devices: Vec<String>,
+    /// What the loader may fill into the command line.
+    pub slots: Vec<Slot>,
+}
+
+/// What became of an entry that was to be signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The signature file holds this key's signature alone.
+    Signed,
+    /// This key had signed exactly this already.
+    Unchanged,
+    /// The signature is there in place of those of these keys.
+    Replaced(Vec<String>),
+}
+
+/// Signs `boot` and writes manifest and signature below `root`.
 ///
 /// # Errors
 /// Something in the entry cannot stand in a manifest, or a file cannot be
@@ -27,111 +56,113 @@ pub fn sign(
     root: &Path,
     boot: BootEntry,
     arch: Arch,
-    security_version: u32,
-    role: Role,
-    key: &PrivateKey,
-) -> Result<()> {
+    claims: &Claims,
+    signer: &mut Signer,
+) -> Result<Outcome> {
     let id = boot.entry.id.clone();
-    let manifest = manifest(&boot, arch, role, security_version);
-    refuse_blanks(&manifest).with_context(|| format!("{id} cannot be signed"))?;
-    let text = manifest.write();
-    let read_back = manifest::parse(text.as_bytes())
-        .with_context(|| format!("{id} cannot be signed, the manifest would be wrong"))?;
-    ensure!(read_back == manifest, "{id} cannot be signed, a value changes when it is written");
-    let signature = key.sign(role.namespace().name(), HashAlg::Sha512, text.as_bytes())?;
-    let signature = signature.to_pem(LineEnding::LF)?;
-    let ring = own_ring(key, role)?;
-    let evidence =
-        Evidence { manifest: Some(text.as_bytes()), signature: Some(signature.as_bytes()) };
-    let verdict = verdict(&ring, arch, role, evidence, boot);
-    verdict.context("what was signed does not verify, and nothing was written")?;
-    write(root, &manifest_path(&id), text.as_bytes())?;
-    write(root, &signature_path(&id), signature.as_bytes())
-}
-
-/// Says what a device of architecture `arch` would say about the entry; gives
-/// who signed it. Without `arch` the device is one that the manifest is for.
-///
-/// # Errors
-/// The outer one if the files beside the entry cannot be read, the inner one if
-/// the entry is refused.
-pub fn check(
-    root: &Path,
-    boot: BootEntry,
-    arch: Option<Arch>,
-    role: Role,
-    ring: &KeyRing,
-) -> Result<Result<String, Refusal>> {
-    let id = &boot.entry.id;
-    let manifest = read(root, &manifest_path(id))?;
-    let signature = read(root, &signature_path(id))?;
-    let evidence = Evidence { manifest: manifest.as_deref(), signature: signature.as_deref() };
-    let signed_for = || Some(manifest::parse(manifest.as_deref()?).ok()?.architecture);
-    // Where there is neither, the refusal comes before the architecture counts.
-    let arch = arch.or_else(signed_for).unwrap_or(Arch::X86_64);
-    Ok(verdict(ring, arch, role, evidence, boot))
-}
-
-fn verdict(
-    ring: &KeyRing,
-    arch: Arch,
-    role: Role,
-    evidence: Evidence<'_>,
-    boot: BootEntry,
-) -> Result<String, Refusal> {
-    let (policy, identity) = (Policy::default(), Identity::default());
-    let context = Context {
-        mode: Mode::Locked,
-        ring: Some(ring),
-        policy: &policy,
-        arch,
-        identity: &identity,
-        floors: Floors::default(),
-    };
-    let attested = verify::check_manifest(&context, &boot.entry.id, evidence)?;
-    if let Attested::Signed(signed) = &attested
-        && signed.role() != role
-    {
-        return Err(Refusal::Role {
-            file: manifest_path(&boot.entry.id),
-            signer: signed.signers().join(", "),
-            needed: role.namespace(),
-            found: signed.role().namespace(),
-        });
+    let text = text(&boot, arch, claims).with_context(|| format!("{id} cannot be signed"))?;
+    let others = others(root, &id, &text, signer)?;
+    if matches!(&others, Others::Mine) {
+        return Ok(Outcome::Unchanged);
     }
-    verify::verify(&attested, boot.bundle, &SlotValues::default())?;
-    Ok(match attested {
-        Attested::Signed(signed) => signed.signers().join(", "),
-        Attested::Unsigned(_) => String::new(),
+    let signatures = seal::seal(signer, claims.role.namespace().name(), text.as_bytes())?;
+    check_own(boot, &text, &signatures, signer)?;
+    write(root, &manifest_path(&id), text.as_bytes())?;
+    write(root, &signature_path(&id), signatures.as_bytes())?;
+    Ok(match others {
+        Others::Theirs(keys) if !keys.is_empty() => Outcome::Replaced(keys),
+        _ => Outcome::Signed,
     })
 }
 
-fn manifest(boot: &BootEntry, architecture: Arch, role: Role, security_version: u32) -> Manifest {
-    let bundle = &boot.bundle;
+/// Signs the manifest that is there as well, unless it does not fit the entry's
+/// files.
+///
+/// # Errors
+/// As [`sign`]; there is no manifest, or no good signature over it.
+pub fn add(root: &Path, boot: BootEntry, signer: &mut Signer) -> Result<()> {
+    let id = boot.entry.id.clone();
+    let (manifest, signatures) = (manifest_path(&id), signature_path(&id));
+    let missing = |path: &str| {
+        format!("there is no {path} to add a signature to; the first one signs without --add")
+    };
+    let text = read(root, &manifest)?.with_context(|| missing(&manifest))?;
+    let there = read(root, &signatures)?.with_context(|| missing(&signatures))?;
+    let parsed = manifest::parse(&text).with_context(|| manifest.clone())?;
+    let namespace = parsed.role.namespace().name();
+    let added = seal::add(signer, namespace, &text, &there).with_context(|| signatures.clone())?;
+    check_own(boot, &parsed.write(), &added, signer)?;
+    write(root, &signatures, added.as_bytes())
+}
+
+/// Whose signatures are there already.
+enum Others {
+    /// This key's, among others perhaps, over exactly this text.
+    Mine,
+    /// Fingerprints of other keys.
+    Theirs(Vec<String>),
+}
+
+fn others(root: &Path, id: &str, text: &str, signer: &Signer) -> Result<Others> {
+    let same = read(root, &manifest_path(id))?.is_some_and(|old| old == text.as_bytes());
+    let there = read(root, &signature_path(id))?.unwrap_or_default();
+    let there = turnout::trust::sshsig::parse(&there).unwrap_or_default();
+    let mine = signer.fingerprint();
+    let namespace = manifest::parse(text.as_bytes())?.role.namespace().name();
+    let is_mine = |one: &turnout::trust::sshsig::Signature| {
+        one.key.fingerprint().to_string() == mine
+            && one.namespace == namespace
+            && one.verifies(text.as_bytes())
+    };
+    if same && there.iter().any(is_mine) {
+        return Ok(Others::Mine);
+    }
+    let keys = there.iter().map(|one| one.key.fingerprint().to_string());
+    Ok(Others::Theirs(keys.filter(|key| *key != mine).collect()))
+}
+
+/// The manifest's text, which reads back as what was meant.
+fn text(boot: &BootEntry, arch: Arch, claims: &Claims) -> Result<String> {
+    let manifest = manifest(boot, arch, claims);
+    refuse_blanks(&manifest)?;
+    refuse_undeclared(&manifest)?;
+    let text = manifest.write();
+    let read_back = manifest::parse(text.as_bytes()).context("the manifest would be wrong")?;
+    ensure!(read_back == manifest, "a value changes when it is written");
+    Ok(text)
+}
+
+fn manifest(boot: &BootEntry, architecture: Arch, claims: &Claims) -> Manifest {
+    let mut slots = claims.slots.clone();
+    slots.sort_unstable();
+    slots.dedup();
     Manifest {
         entry: boot.entry.id.clone(),
-        title: boot.entry.title.clone(),
-        role,
-        security_version,
+        title: claims.title.clone().or_else(|| boot.entry.title.clone()),
+        role: claims.role,
+        security_version: claims.security_version,
         architecture,
-        boards: Vec::new(),
-        devices: Vec::new(),
-        system: System::Linux(Linux {
-            kernel: file(&bundle.linux),
-            initrds: bundle.initrds.iter().map(file).collect(),
-            devicetree: bundle.devicetree.as_ref().map(file),
-            overlays: bundle.overlays.iter().map(file).collect(),
-            slots: Vec::new(),
-            options: bundle.options.clone(),
-        }),
+        boards: claims.boards.clone(),
+        devices: claims.devices.clone(),
+        system: system(boot, slots),
     }
 }
 
-/// The commonest value that a manifest cannot hold gets advice of its own.
-fn refuse_blanks(manifest: &Manifest) -> Result<()> {
-    match manifest.files().map(|file| &file.path).find(|path| path.contains(char::is_whitespace)) {
-        Some(path) => bail!("the path {path:?} contains a blank; rename the file"),
-        None => Ok(()),
+fn system(boot: &BootEntry, slots: Vec<Slot>) -> System {
+    let bundle = &boot.bundle;
+    let files = |blobs: &[Blob<Vec<u8>>]| blobs.iter().map(file).collect();
+    match bundle.profile {
+        Some(profile) => {
+            System::Uki(Uki { image: file(&bundle.linux), profile, addons: files(&bundle.addons) })
+        }
+        None => System::Linux(Linux {
+            kernel: file(&bundle.linux),
+            initrds: files(&bundle.initrds),
+            devicetree: bundle.devicetree.as_ref().map(file),
+            overlays: files(&bundle.overlays),
+            slots,
+            options: bundle.options.clone(),
+        }),
     }
 }
 
@@ -139,25 +170,137 @@ fn file(blob: &Blob<Vec<u8>>) -> File {
     File { path: blob.path.clone(), size: blob.size(), digest: blob.digest }
 }
 
-/// A ring that holds only the key that just signed, for this role.
-fn own_ring(key: &PrivateKey, role: Role) -> Result<KeyRing> {
-    Ok(KeyRing::parse(ring_line(&key.public_key().to_openssh()?, role).as_bytes())?)
+/// A manifest divides its lines at blanks.
+fn refuse_blanks(manifest: &Manifest) -> Result<()> {
+    match manifest.files().find(|file| file.path.contains(char::is_whitespace)) {
+        Some(file) => bail!("the path {:?} contains a blank; rename the file", file.path),
+        None => Ok(()),
+    }
 }
 
-/// The line of a key ring for a public key line: named after its comment, or
-/// "owner" where that cannot be a principal.
-#[must_use]
-pub fn ring_line(public: &str, role: Role) -> String {
-    let public = public.trim_end();
-    let comment = public.splitn(3, ' ').nth(2).unwrap_or_default();
-    let word = |comment: &&str| {
-        let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'#');
-        !comment.is_empty() && comment.bytes().all(plain)
-    };
-    let signer = Some(comment).filter(word).unwrap_or("owner");
-    format!("{signer} namespaces=\"{}\" {public}\n", role.namespace())
+/// What looks like a slot and is not declared would boot as it is written.
+fn refuse_undeclared(manifest: &Manifest) -> Result<()> {
+    let System::Linux(linux) = &manifest.system else { return Ok(()) };
+    let stands = |slot: &Slot| linux.options.contains(slot.placeholder());
+    match Slot::ALL.iter().find(|slot| stands(slot) && !linux.slots.contains(slot)) {
+        Some(slot) => bail!(
+            "the options contain {}; give --slot {slot} if the loader is to fill it in",
+            slot.placeholder()
+        ),
+        None => Ok(()),
+    }
 }
 
+/// Verifies what was just signed as a device would that knows only this key.
+fn check_own(boot: BootEntry, text: &str, signatures: &str, signer: &Signer) -> Result<()> {
+    let manifest = manifest::parse(text.as_bytes())?;
+    let line = ring::line(&signer.public().to_openssh()?, &[manifest.role.namespace()]);
+    let ring = KeyRing::parse(line.as_bytes())?;
+    let evidence =
+        Evidence { manifest: Some(text.as_bytes()), signature: Some(signatures.as_bytes()) };
+    let machine = Machine::of(&manifest);
+    let verdict = verdict(&machine.context(&ring, &Policy::default()), evidence, boot);
+    verdict.context("this does not verify, and nothing was written")?;
+    Ok(())
+}
+
+/// The device that an entry is checked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Machine {
+    /// Its architecture.
+    pub arch: Arch,
+    /// Its boards and ids.
+    pub identity: Identity,
+}
+
+impl Machine {
+    /// A machine that the manifest is for.
+    fn of(manifest: &Manifest) -> Self {
+        let identity =
+            Identity { boards: manifest.boards.clone(), devices: manifest.devices.clone() };
+        Self { arch: manifest.architecture, identity }
+    }
+
+    fn context<'a>(&'a self, ring: &'a KeyRing, policy: &'a Policy) -> Context<'a> {
+        Context {
+            mode: Mode::Locked,
+            ring: Some(ring),
+            policy,
+            arch: self.arch,
+            identity: &self.identity,
+            floors: policy.minimum,
+        }
+    }
+}
+
+/// What is known of the device that an entry is checked for; the rest is as the
+/// manifest wants it.
+#[derive(Debug, Clone, Default)]
+pub struct Target {
+    /// Its architecture.
+    pub arch: Option<Arch>,
+    /// Names of its board; empty for the manifest's.
+    pub boards: Vec<String>,
+    /// Its ids; empty for the manifest's.
+    pub devices: Vec<String>,
+}
+
+impl Target {
+    /// Where there is no manifest, the refusal comes before any of it counts.
+    fn machine(&self, manifest: Option<&[u8]>) -> Machine {
+        let manifest = manifest.and_then(|bytes| manifest::parse(bytes).ok());
+        let wanted = manifest.as_ref().map(Machine::of);
+        let identity = wanted.as_ref().map(|machine| machine.identity.clone()).unwrap_or_default();
+        let pick = |given: &Vec<String>, wanted: Vec<String>| {
+            if given.is_empty() { wanted } else { given.clone() }
+        };
+        Machine {
+            arch: self.arch.or(wanted.map(|machine| machine.arch)).unwrap_or(Arch::X86_64),
+            identity: Identity {
+                boards: pick(&self.boards, identity.boards),
+                devices: pick(&self.devices, identity.devices),
+            },
+        }
+    }
+}
+
+/// Says what a device would say about the entry.
+///
+/// # Errors
+/// The outer one if the files beside the entry cannot be read, the inner one if
+/// the entry is refused.
+pub fn check(
+    root: &Path,
+    boot: BootEntry,
+    target: &Target,
+    ring: &KeyRing,
+    policy: &Policy,
+) -> Result<Result<Signed, Refusal>> {
+    let id = &boot.entry.id;
+    let manifest = read(root, &manifest_path(id))?;
+    let signature = read(root, &signature_path(id))?;
+    let evidence = Evidence { manifest: manifest.as_deref(), signature: signature.as_deref() };
+    let machine = target.machine(manifest.as_deref());
+    Ok(verdict(&machine.context(ring, policy), evidence, boot))
+}
+
+fn verdict(
+    context: &Context<'_>,
+    evidence: Evidence<'_>,
+    boot: BootEntry,
+) -> Result<Signed, Refusal> {
+    let attested = verify::check_manifest(context, &boot.entry.id, evidence)?;
+    let slots = boot.slot_values();
+    let entry = boot.bundle.entry.clone();
+    verify::verify(&attested, boot.bundle, &slots)?;
+    match attested {
+        Attested::Signed(signed) => Ok(signed),
+        // A locked device lets nothing pass unsigned.
+        Attested::Unsigned(_) => Err(Refusal::Unsigned { entry }),
+    }
+}
+
+/// Writes a file of the boot partition.
 fn write(root: &Path, path: &str, bytes: &[u8]) -> Result<()> {
     let path = root.join(path.trim_start_matches('/'));
     if let Some(directory) = path.parent() {
@@ -167,36 +310,19 @@ fn write(root: &Path, path: &str, bytes: &[u8]) -> Result<()> {
     output::replace(&path, bytes)
 }
 
-/// The bytes of a file, `None` if there is none.
+/// The bytes of a file of the boot partition, `None` if there is none.
 fn read(root: &Path, path: &str) -> Result<Option<Vec<u8>>> {
-    let path = root.join(path.trim_start_matches('/'));
-    match fs::read(&path) {
+    read_if_there(&root.join(path.trim_start_matches('/')))
+}
+
+/// The bytes of a file, `None` if there is none.
+///
+/// # Errors
+/// It is there and cannot be read.
+pub fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>> {
+    match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const KEY: &str =
-        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIClhfTVR2/pqqQmnaR2IwDFSl+JiHjupyLIpSzN7upBY";
-
-    #[test]
-    fn a_key_is_named_after_its_comment_if_that_is_one_word() {
-        let cases = [
-            (" release@example.org\n", "release@example.org"),
-            (" two words", "owner"),
-            ("", "owner"),
-            (" #no", "owner"),
-        ];
-        for (comment, signer) in cases {
-            let line = ring_line(&format!("{KEY}{comment}"), Role::Boot);
-            let ring = KeyRing::parse(line.as_bytes()).unwrap();
-            assert_eq!(ring.keys()[0].signer, signer);
-            assert_eq!(ring.keys()[0].namespaces, ["turnout-boot"]);
-        }
     }
 }

@@ -113,6 +113,8 @@ fn a_private_key_that_others_may_read_is_not_used() {
     fs::set_permissions(&key, Permissions::from_mode(0o640)).unwrap();
     sign(&tree, &[]).expect(2, &["mode 0640", &format!("chmod 600 {}", key.display())]);
     assert!(!tree.path("root/turnout").exists(), "nothing was written");
+    fs::copy(tree.path("key.pub"), &key).unwrap();
+    sign(&tree, &[]).expect(2, &["key is the public key", "--agent="]);
 }
 
 #[test]
@@ -161,7 +163,7 @@ fn mistakes_are_answered_with_what_to_do_next() {
     tree.write("root/loader/entries/zboot.conf", "linux /initrd.img\n");
     sign_with(&key, &root, "zboot").expect(2, &["/initrd.img", "--architecture x86_64"]);
     let namespace = ["sign", "--key", &key, "--root", &root, "--namespace", "file", "good"];
-    run(TURNOUT_SIGN, &namespace).expect(2, &["choose one of turnout-boot"]);
+    run(TURNOUT_SIGN, &namespace).expect(2, &["choose boot or recovery"]);
     let nothing: [&str; 0] = [];
     run(TURNOUT_SIGN, &nothing).expect(2, &["Usage"]);
 }

@@ -39,6 +39,12 @@ pub(crate) fn sign(tree: &Scratch, more: &[&str]) -> Done {
 
 /// Checks the entry "good" against the tree's ring.
 pub(crate) fn verify(tree: &Scratch) -> Done {
+    verify_with(tree, &[])
+}
+
+/// The same with further arguments.
+pub(crate) fn verify_with(tree: &Scratch, more: &[&str]) -> Done {
     let (ring, root) = (text(&tree.path("ring")), text(&tree.path("root")));
-    run(TURNOUT_SIGN, &["verify", "--keys", &ring, "--root", &root, "good"])
+    let args = [&["verify", "--keys", &ring, "--root", &root, "good"], more].concat();
+    run(TURNOUT_SIGN, &args)
 }

@@ -61,8 +61,13 @@ impl Done {
 
 /// Runs a program with no terminal to ask on.
 pub(crate) fn run<A: AsRef<OsStr>>(program: &str, args: &[A]) -> Done {
-    let output = Command::new(program).args(args).stdin(Stdio::null()).output();
-    done(&output.unwrap_or_else(|error| panic!("{program}: {error}")))
+    finish(Command::new(program).args(args))
+}
+
+/// Runs a command with no terminal to ask on.
+pub(crate) fn finish(command: &mut Command) -> Done {
+    let output = command.stdin(Stdio::null()).output();
+    done(&output.unwrap_or_else(|error| panic!("{command:?}: {error}")))
 }
 
 fn done(output: &Output) -> Done {

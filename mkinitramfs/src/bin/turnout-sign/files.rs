@@ -1,0 +1,52 @@
+//! The files that commands name: rings, policies, and the signatures beside
+//! them.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use mkinitramfs::signer::Signer;
+use mkinitramfs::{output, seal, sign};
+use turnout::trust::Namespace;
+use turnout::trust::allowed_signers::KeyRing;
+use turnout::trust::policy::{self, Policy};
+
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// A key ring that a device would take.
+pub(crate) fn ring(path: &Path) -> Result<KeyRing> {
+    KeyRing::parse(&read(path)?).with_context(|| path.display().to_string())
+}
+
+/// A policy; without a file, what holds on a device without one.
+pub(crate) fn policy(path: Option<&Path>) -> Result<Policy> {
+    let Some(path) = path else { return Ok(Policy::default()) };
+    policy::parse(&read(path)?).with_context(|| path.display().to_string())
+}
+
+/// Where the signatures over a file lie.
+pub(crate) fn signatures_of(path: &Path) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(".sig");
+    PathBuf::from(name)
+}
+
+/// Signs a policy or a ring: writes FILE.sig, or with `add` a signature more
+/// into it.
+pub(crate) fn sign_file(path: &Path, text: &[u8], signer: &mut Signer, add: bool) -> Result<()> {
+    let namespace = Namespace::Policy.name();
+    let to = signatures_of(path);
+    let there = sign::read_if_there(&to)?;
+    let signatures = match there.filter(|_| add) {
+        Some(there) => {
+            seal::add(signer, namespace, text, &there).with_context(|| to.display().to_string())?
+        }
+        None => seal::seal(signer, namespace, text)?,
+    };
+    output::replace(&to, signatures.as_bytes())?;
+    println!("signed {}: {namespace}, key {}", path.display(), signer.fingerprint());
+    Ok(())
+}

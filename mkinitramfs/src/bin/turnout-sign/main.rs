@@ -1,0 +1,69 @@
+//! `turnout-sign`: keys, signatures and checks for the entries of a boot
+//! partition, for key rings and for policies. Exit codes: 0 done, 1 something
+//! was refused, 2 anything else.
+
+mod files;
+mod keygen;
+mod policy;
+mod ring;
+mod select;
+mod show;
+mod sign;
+mod signer;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Signs what Turnout boots
+#[derive(Parser)]
+#[command(version, after_help = "Exit codes: 0 done, 1 something was refused, 2 anything else.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Makes an Ed25519 key in OpenSSH's format: FILE (0600) and FILE.pub
+    Keygen(keygen::Keygen),
+    /// Writes DIR/turnout/ENTRY.manifest and its signature
+    Sign(sign::Sign),
+    /// Checks entries as a locked device would
+    Verify(verify::Verify),
+    /// Says in words what is in a manifest, policy, key ring, signature or key
+    Show(show::Show),
+    /// Checks and signs key rings
+    #[command(subcommand)]
+    Ring(ring::Ring),
+    /// Writes, checks and signs policies
+    #[command(subcommand)]
+    Policy(policy::Command),
+}
+
+/// What a command that checks something found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Good,
+    Refused,
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Keygen(args) => args.run(),
+        Command::Sign(args) => args.run(),
+        Command::Verify(args) => args.run(),
+        Command::Show(args) => args.run(),
+        Command::Ring(command) => command.run(),
+        Command::Policy(command) => command.run(),
+    };
+    match done {
+        Ok(Verdict::Good) => ExitCode::SUCCESS,
+        Ok(Verdict::Refused) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("turnout-sign: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}

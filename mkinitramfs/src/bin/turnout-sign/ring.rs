@@ -1,0 +1,128 @@
+//! `turnout-sign ring`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+use clap::{Args, Subcommand};
+use mkinitramfs::{ring, sign, signer};
+use turnout::text::printable;
+use turnout::trust::Namespace;
+use turnout::trust::allowed_signers::KeyRing;
+use turnout::trust::update;
+
+use crate::Verdict;
+use crate::files::{self, policy, sign_file, signatures_of};
+use crate::select::namespace;
+use crate::signer::SignerArgs;
+
+#[derive(Subcommand)]
+pub(crate) enum Ring {
+    /// Prints a ring's line for a public key
+    Line(Line),
+    /// Finds weak keys, duplicates and whatever else a device refuses, and says
+    /// who may sign what
+    Check(Check),
+    /// Signs a ring that devices take from the boot partition: writes FILE.sig
+    Sign(Sign),
+}
+
+#[derive(Args)]
+pub(crate) struct Line {
+    /// Public key file (KEY.pub)
+    key: PathBuf,
+    /// What the key may sign: boot, recovery, policy or unlock
+    #[arg(long, value_delimiter = ',', default_value = "boot", value_parser = namespace)]
+    role: Vec<Namespace>,
+}
+
+#[derive(Args)]
+pub(crate) struct Check {
+    /// The ring
+    file: PathBuf,
+    /// The ring that devices have: also check whether they would take FILE with
+    /// FILE.sig
+    #[arg(long, value_name = "RING")]
+    in_force: Option<PathBuf>,
+    /// The policy that devices have, with its threshold
+    #[arg(long, value_name = "FILE", requires = "in_force")]
+    policy: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct Sign {
+    /// The ring; its first line is "# turnout-ring N"
+    file: PathBuf,
+    #[command(flatten)]
+    signer: SignerArgs,
+    /// Add a signature to the ones that are there
+    #[arg(long)]
+    add: bool,
+}
+
+impl Ring {
+    pub(crate) fn run(&self) -> Result<Verdict> {
+        match self {
+            Self::Line(args) => args.run(),
+            Self::Check(args) => args.run(),
+            Self::Sign(args) => args.run(),
+        }
+    }
+}
+
+impl Line {
+    fn run(&self) -> Result<Verdict> {
+        let key = signer::public_file(&self.key)?;
+        let line = ring::line(&key.to_openssh()?, &self.role);
+        KeyRing::parse(line.as_bytes()).with_context(|| self.key.display().to_string())?;
+        print!("{line}");
+        Ok(Verdict::Good)
+    }
+}
+
+impl Check {
+    fn run(&self) -> Result<Verdict> {
+        let bytes = files::read(&self.file)?;
+        let problems = ring::problems(&bytes);
+        for problem in &problems {
+            println!("refused {}: {problem}", self.file.display());
+        }
+        let Ok(ring) = KeyRing::parse(&bytes) else { return Ok(Verdict::Refused) };
+        for line in ring::keys(&ring).into_iter().chain(ring::roles(&ring)) {
+            println!("{}", printable(&line));
+        }
+        match &self.in_force {
+            Some(old) => self.check_update(&bytes, old),
+            None => Ok(Verdict::Good),
+        }
+    }
+
+    fn check_update(&self, bytes: &[u8], old: &Path) -> Result<Verdict> {
+        let (name, policy) = (self.file.display(), policy(self.policy.as_deref())?);
+        let signatures = sign::read_if_there(&signatures_of(&self.file))?;
+        match update::take_ring(&files::ring(old)?, &policy, bytes, signatures.as_deref()) {
+            Ok(ring) => {
+                println!("verified {name}: ring {} follows on {}", ring.version(), old.display());
+                Ok(Verdict::Good)
+            }
+            Err(refusal) => {
+                println!("refused {name}: {}: {refusal}", refusal.code());
+                Ok(Verdict::Refused)
+            }
+        }
+    }
+}
+
+impl Sign {
+    fn run(&self) -> Result<Verdict> {
+        let bytes = files::read(&self.file)?;
+        let name = self.file.display();
+        let ring = KeyRing::parse(&bytes).with_context(|| name.to_string())?;
+        ensure!(
+            ring.version() > 0,
+            "{name} has no version, so no device would take it; let its first line be \
+             \"# turnout-ring 1\", or a number above the one that devices have"
+        );
+        sign_file(&self.file, &bytes, &mut self.signer.open()?, self.add)?;
+        Ok(Verdict::Good)
+    }
+}

@@ -1,0 +1,47 @@
+//! Which entries a command is about, and for which machine.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use mkinitramfs::entry;
+use turnout::arch::Arch;
+use turnout::trust::{Namespace, Role};
+
+#[derive(Args)]
+pub(crate) struct Entries {
+    /// Root of the boot partition, as a directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) root: PathBuf,
+    /// x86_64 or aarch64, where the kernel image does not tell
+    #[arg(long, value_name = "ARCH", value_parser = architecture)]
+    pub(crate) architecture: Option<Arch>,
+    /// Every entry in DIR/loader/entries
+    #[arg(long, conflicts_with = "entry")]
+    pub(crate) all: bool,
+    /// Ids: the names in DIR/loader/entries without .conf and boot counter
+    #[arg(required_unless_present = "all")]
+    entry: Vec<String>,
+}
+
+impl Entries {
+    pub(crate) fn ids(&self) -> Result<Vec<String>> {
+        if self.all { entry::all(&self.root) } else { Ok(self.entry.clone()) }
+    }
+}
+
+fn architecture(name: &str) -> Result<Arch> {
+    Arch::parse(name).context("choose x86_64 or aarch64")
+}
+
+/// A role, by its name or its namespace's.
+pub(crate) fn role(name: &str) -> Result<Role> {
+    let is_named = |role: &Role| name == role.name() || name == role.namespace().name();
+    Role::ALL.into_iter().find(is_named).context("choose boot or recovery")
+}
+
+/// What a key may sign, by its full name or without "turnout-".
+pub(crate) fn namespace(name: &str) -> Result<Namespace> {
+    let found = Namespace::parse(name).or_else(|| Namespace::parse(&format!("turnout-{name}")));
+    found.context("choose boot, recovery, policy or unlock")
+}

@@ -1,0 +1,111 @@
+//! `turnout-sign sign`.
+
+use anyhow::{Context as _, Result, ensure};
+use clap::Args;
+use mkinitramfs::entry;
+use mkinitramfs::sign::{self, Claims, Outcome};
+use mkinitramfs::signer::Signer;
+use turnout::arch::Arch;
+use turnout::trust::Role;
+use turnout::trust::slots::Slot;
+
+use crate::Verdict;
+use crate::select::{Entries, role};
+use crate::signer::SignerArgs;
+
+#[derive(Args)]
+pub(crate) struct Sign {
+    #[command(flatten)]
+    signer: SignerArgs,
+    #[command(flatten)]
+    entries: Entries,
+    /// Add a signature to the ones that are there, for a threshold; the
+    /// manifest stays as it is
+    #[arg(long, conflicts_with_all = ["role", "security_version", "title", "board", "device", "slot"])]
+    add: bool,
+    /// What the system is for: boot or recovery
+    #[arg(long, alias = "namespace", default_value = "boot", value_parser = role)]
+    role: Role,
+    /// Grows when older entries must no longer boot
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    security_version: u32,
+    /// Title in the manifest; without it the menu's
+    #[arg(long)]
+    title: Option<String>,
+    /// Limits the entry to this board: a name of the device tree's "compatible",
+    /// or DMI's VENDOR,PRODUCT; repeatable
+    #[arg(long, value_name = "NAME")]
+    board: Vec<String>,
+    /// Limits the entry to the device with this id: serial number or DMI UUID;
+    /// repeatable
+    #[arg(long, value_name = "ID")]
+    device: Vec<String>,
+    /// What the loader may fill into the options: entry, tries or name, where
+    /// ${entry}, ${tries} or ${name} stands; repeatable
+    #[arg(long, value_name = "SLOT", value_parser = slot)]
+    slot: Vec<Slot>,
+}
+
+fn slot(name: &str) -> Result<Slot> {
+    Slot::parse(name).context("choose entry, tries or name")
+}
+
+impl Sign {
+    /// With `--all`, an entry that cannot be signed does not keep the others
+    /// from it.
+    pub(crate) fn run(&self) -> Result<Verdict> {
+        let mut signer = self.signer.open()?;
+        let ids = self.entries.ids()?;
+        let mut failed = Vec::new();
+        for id in &ids {
+            match self.sign(id, &mut signer) {
+                Err(error) if self.entries.all => {
+                    eprintln!("turnout-sign: {id}: {error:#}");
+                    failed.push(id.as_str());
+                }
+                done => done?,
+            }
+        }
+        ensure!(failed.is_empty(), "not signed: {}", failed.join(", "));
+        Ok(Verdict::Good)
+    }
+
+    fn sign(&self, id: &str, signer: &mut Signer) -> Result<()> {
+        let root = &self.entries.root;
+        let boot = entry::read(root, id)?;
+        if self.add {
+            sign::add(root, boot, signer)?;
+            println!("added a signature to {id}: key {}", signer.fingerprint());
+            return Ok(());
+        }
+        let arch = boot.plain_architecture(self.entries.architecture);
+        let arch = arch.with_context(|| id.to_owned())?;
+        let outcome = sign::sign(root, boot, arch, &self.claims(), signer)?;
+        self.report(id, arch, &outcome, signer);
+        Ok(())
+    }
+
+    fn report(&self, id: &str, arch: Arch, outcome: &Outcome, signer: &Signer) {
+        let key = signer.fingerprint();
+        let how = format!("{arch}, {}, key {key}", self.role.namespace());
+        match outcome {
+            Outcome::Signed => println!("signed {id}: {how}"),
+            Outcome::Unchanged => println!("unchanged {id}: {how} has signed exactly this"),
+            Outcome::Replaced(keys) => println!(
+                "signed {id}: {how}, in place of {} (to keep theirs, sign with --add)",
+                keys.join(", ")
+            ),
+        }
+    }
+
+    fn claims(&self) -> Claims {
+        Claims {
+            title: self.title.clone(),
+            role: self.role,
+            security_version: self.security_version,
+            boards: self.board.clone(),
+            devices: self.device.clone(),
+            slots: self.slot.clone(),
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! `turnout-sign verify`.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use mkinitramfs::entry;
+use mkinitramfs::sign::{self, Target};
+use turnout::trust::Role;
+use turnout::trust::allowed_signers::KeyRing;
+use turnout::trust::policy::Policy;
+use turnout::trust::verify::{Refusal, Signed};
+
+use crate::Verdict;
+use crate::files::{policy, ring};
+use crate::select::{Entries, role};
+
+#[derive(Args)]
+pub(crate) struct Verify {
+    /// Key ring of the device, in OpenSSH's allowed_signers format
+    #[arg(long, value_name = "FILE")]
+    keys: PathBuf,
+    /// Policy of the device; without it one good signature is enough
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    #[command(flatten)]
+    entries: Entries,
+    /// Accept only this role: boot or recovery
+    #[arg(long, alias = "namespace", value_parser = role)]
+    role: Option<Role>,
+    /// Name of the device's board; without it the board is the right one
+    #[arg(long, value_name = "NAME")]
+    board: Vec<String>,
+    /// Id of the device; without it the device is the right one
+    #[arg(long, value_name = "ID")]
+    device: Vec<String>,
+}
+
+impl Verify {
+    pub(crate) fn run(&self) -> Result<Verdict> {
+        let (ring, policy) = (ring(&self.keys)?, policy(self.policy.as_deref())?);
+        let mut verdict = Verdict::Good;
+        for id in self.entries.ids()? {
+            match self.check(&id, &ring, &policy).with_context(|| id.clone())? {
+                Ok(signed) if self.role.is_some_and(|role| role != signed.role()) => {
+                    println!("refused {id}: ROLE: its manifest is for role {}", signed.role());
+                    verdict = Verdict::Refused;
+                }
+                Ok(signed) => {
+                    println!("verified {id}: signed by {}", signed.signers().join(" and "));
+                }
+                Err(refusal) => {
+                    println!("refused {id}: {}: {refusal}", refusal.code());
+                    verdict = Verdict::Refused;
+                }
+            }
+        }
+        Ok(verdict)
+    }
+
+    fn check(&self, id: &str, ring: &KeyRing, policy: &Policy) -> Result<Result<Signed, Refusal>> {
+        let root = &self.entries.root;
+        let boot = entry::read(root, id)?;
+        let target = Target {
+            arch: boot.architecture(self.entries.architecture)?,
+            boards: self.board.clone(),
+            devices: self.device.clone(),
+        };
+        sign::check(root, boot, &target, ring, policy)
+    }
+}
