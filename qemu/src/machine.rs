@@ -92,6 +92,8 @@ pub struct Machine {
     pub reboot: bool,
     /// A socket for QEMU's monitor; it comes with a keyboard.
     pub monitor: Option<PathBuf>,
+    /// The control socket of a software TPM, see [`crate::tpm`].
+    pub tpm: Option<PathBuf>,
     /// What it is made of.
     pub shape: Shape,
     /// More arguments for QEMU, last.
@@ -111,6 +113,7 @@ impl Machine {
             accelerator: Accelerator::Tcg,
             reboot: false,
             monitor: None,
+            tpm: None,
             shape: Shape::USUAL,
             extra: Vec::new(),
         }
@@ -138,6 +141,7 @@ impl Machine {
         for ((bus, path), index) in self.disks.iter().zip(0_usize..) {
             add_disk(&mut qemu, *bus, path, (index, self.keeps_writes));
         }
+        self.add_tpm(&mut qemu);
         qemu.args(self.shape.devices).args(&self.extra);
         Ok(qemu)
     }
@@ -206,6 +210,17 @@ impl Machine {
         } else if serial == Serial::Pipe {
             qemu.args(["-monitor", "none"]);
         }
+    }
+
+    fn add_tpm(&self, qemu: &mut Command) {
+        let Some(socket) = &self.tpm else { return };
+        let socket = socket.display().to_string().replace(',', ",,");
+        qemu.args(["-chardev", &format!("socket,id=tpm-control,path={socket}")]);
+        qemu.args(["-tpmdev", "emulator,id=tpm,chardev=tpm-control", "-device"]);
+        qemu.arg(match self.arch {
+            Arch::X86_64 => "tpm-tis,tpmdev=tpm",
+            Arch::Aarch64 => "tpm-tis-device,tpmdev=tpm",
+        });
     }
 }
 

@@ -15,6 +15,7 @@ use turnout_qemu::initrd;
 use turnout_qemu::machine::{Accelerator, Bus, Firmware, Machine};
 use turnout_qemu::nbd::{Answer, Fault, Server};
 use turnout_qemu::place::{Scratch, cargo_target};
+use turnout_qemu::tpm::{ARM64_MODULES, SoftTpm};
 
 pub(crate) const LINUX: &str = "/vmlinuz";
 pub(crate) const INITRD: &str = "/initrd.img";
@@ -43,6 +44,8 @@ pub(crate) struct Prepared {
     pub(crate) disk: PathBuf,
     /// The disk's server, where it lies.
     pub(crate) liar: Option<Liar>,
+    /// Ended with the case.
+    _tpm: Option<SoftTpm>,
     directory: PathBuf,
 }
 
@@ -102,8 +105,10 @@ impl World {
             disk.clone()
         };
         machine.disks.push((bus(case.boot.flavour), attached));
+        let tpm = case.boot.tpm.then(|| SoftTpm::start(&directory.join("tpm"))).transpose()?;
+        machine.tpm = tpm.as_ref().map(|tpm| tpm.socket().to_owned());
         let transcript = self.transcripts.join(format!("{}-{}.log", self.arch, case.name));
-        Ok(Prepared { tree, machine, transcript, disk, liar, directory })
+        Ok(Prepared { tree, machine, transcript, disk, liar, _tpm: tpm, directory })
     }
 
     /// The machine of a case, still without its disk.
@@ -213,6 +218,9 @@ fn modules(arch: Arch, case: &Case) -> Vec<&'static str> {
     }
     if case.boot.keyboard && arch == Arch::Aarch64 {
         modules.extend(["virtio_pci", "virtio_input"]);
+    }
+    if case.boot.tpm && arch == Arch::Aarch64 {
+        modules.extend(ARM64_MODULES);
     }
     modules.extend(case.boot.modules);
     modules

@@ -6,3 +6,4 @@ mod kernels;
 mod layering;
 mod purgatory;
 mod source;
+mod tpm;

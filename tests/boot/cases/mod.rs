@@ -87,6 +87,8 @@ pub(crate) struct Boot {
     /// Files of the boot partition that the disk lies about. One that answers as
     /// it is only once must be read exactly once, every sector of it.
     pub(crate) lies: &'static [(&'static str, Answer)],
+    /// Whether the machine has a TPM.
+    pub(crate) tpm: bool,
     /// Whether guest time is counted in instructions: slow, and exact.
     pub(crate) counted: bool,
 }
@@ -143,6 +145,7 @@ const PLAIN: Boot = Boot {
     hooks: false,
     keyboard: false,
     lies: &[],
+    tpm: false,
     counted: false,
 };
 const COUNTED: Boot = Boot { counted: true, ..PLAIN };

@@ -1,0 +1,153 @@
+//! The TPM's commands and answers against swtpm, where that is installed.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::thread::sleep;
+use std::time::Duration;
+
+use turnout::bundle::Digest;
+use turnout::tpm::command::{self, Auth};
+use turnout::tpm::nv::{Public, attribute};
+use turnout::tpm::pcr::{self, HashAlg, Pcr, Selection};
+use turnout::tpm::response::{self, Error};
+
+const INDEX: u32 = 0x0180_7475;
+
+/// A swtpm that has been started, with an empty state.
+struct Swtpm {
+    stream: UnixStream,
+    child: Child,
+    state: PathBuf,
+}
+
+impl Swtpm {
+    /// `None`, and a word about it, where there is no swtpm.
+    fn start(name: &str) -> Option<Self> {
+        let state = std::env::temp_dir().join(format!("turnout-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&state).unwrap();
+        let socket = state.join("socket");
+        let child = Command::new("swtpm")
+            .args(["socket", "--tpm2", "--flags", "not-need-init,startup-clear", "--tpmstate"])
+            .arg(format!("dir={}", state.display()))
+            .arg("--server")
+            .arg(format!("type=unixio,path={}", socket.display()))
+            .spawn();
+        match child {
+            Ok(child) => Some(Self { stream: connect(&socket), child, state }),
+            Err(error) => {
+                println!("skipped: swtpm: {error} (qemu/setup installs it)");
+                None
+            }
+        }
+    }
+
+    fn call(&mut self, command: &[u8]) -> Vec<u8> {
+        self.stream.write_all(command).unwrap();
+        let mut answer = vec![0; 10];
+        self.stream.read_exact(&mut answer).unwrap();
+        let size = u32::from_be_bytes(answer[2..6].try_into().unwrap());
+        answer.resize(size.try_into().unwrap(), 0);
+        self.stream.read_exact(&mut answer[10..]).unwrap();
+        answer
+    }
+
+    fn extend(&mut self, pcr: u32, digest: Digest) {
+        let answer = self.call(&command::pcr_extend(pcr, &[(HashAlg::SHA256, &digest.0)]));
+        response::done(&answer).unwrap();
+    }
+
+    fn value(&mut self, pcr: u32) -> Digest {
+        let selection = Selection::sha256(&[pcr]);
+        let answer = self.call(&command::pcr_read(selection));
+        response::pcr_values(&answer, selection).unwrap()[0]
+    }
+
+    /// A policy session in which the TPM was told that PCR 8 is zero.
+    fn policy_session(&mut self) -> (u32, Result<(), Error>) {
+        let session = self.call(&command::start_policy_session(&[7; 16]));
+        let session = response::session(&session).unwrap();
+        let zero = Digest::of(&[0; 32]);
+        let answer = self.call(&command::policy_pcr(session, Selection::sha256(&[8]), &zero));
+        (session, response::done(&answer))
+    }
+}
+
+/// Waits for swtpm to come up.
+fn connect(socket: &Path) -> UnixStream {
+    let mut tries = (0..1000).filter_map(|_| {
+        sleep(Duration::from_millis(5));
+        UnixStream::connect(socket).ok()
+    });
+    tries.next().unwrap()
+}
+
+impl Drop for Swtpm {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_dir_all(&self.state);
+    }
+}
+
+fn public() -> Public {
+    use attribute::{AUTHREAD, NO_DA, OWNERREAD, POLICYWRITE};
+    let policy = pcr::policy(Selection::sha256(&[8]), &Digest::of(&[0; 32]));
+    let attributes = POLICYWRITE | AUTHREAD | OWNERREAD | NO_DA;
+    Public { index: INDEX, attributes, policy: policy.0.to_vec(), size: 8 }
+}
+
+#[test]
+fn a_tpm_extends_a_pcr_to_what_the_model_says() {
+    let Some(mut tpm) = Swtpm::start("pcr") else { return };
+    let banks = response::banks(&tpm.call(&command::get_capability_pcrs())).unwrap();
+    let sha256 = banks.iter().find(|bank| bank.alg == HashAlg::SHA256).unwrap();
+    assert_eq!(sha256.pcrs, 0x00ff_ffff);
+    let digest = Digest::of(b"event");
+    assert_eq!(tpm.value(9), Pcr::ZERO.0);
+    tpm.extend(9, digest);
+    assert_eq!(tpm.value(9), Pcr::ZERO.extended(&digest).0);
+}
+
+#[test]
+fn an_index_is_made_written_while_its_policy_is_met_and_read() {
+    let Some(mut tpm) = Swtpm::start("nv") else { return };
+    let absent = response::nv_public(&tpm.call(&command::nv_read_public(INDEX)));
+    assert!(absent.unwrap_err().is_absence());
+    response::done(&tpm.call(&command::nv_define_space(&public()))).unwrap();
+    let found = response::nv_public(&tpm.call(&command::nv_read_public(INDEX))).unwrap();
+    assert_eq!(found, (public(), public().name().to_vec()));
+
+    let (session, met) = tpm.policy_session();
+    met.unwrap();
+    let write = command::nv_write(Auth::Policy(session), INDEX, b"floor  7", 0);
+    response::done(&tpm.call(&write)).unwrap();
+    let read = command::nv_read(Auth::Index, INDEX, 8, 0);
+    assert_eq!(response::data(&tpm.call(&read)).unwrap(), b"floor  7");
+    let written = Public { attributes: public().attributes | attribute::WRITTEN, ..public() };
+    let found = response::nv_public(&tpm.call(&command::nv_read_public(INDEX))).unwrap();
+    assert_eq!(found, (written.clone(), written.name().to_vec()));
+}
+
+#[test]
+fn after_the_first_measurement_nobody_writes_the_index() {
+    let Some(mut tpm) = Swtpm::start("policy") else { return };
+    response::done(&tpm.call(&command::nv_define_space(&public()))).unwrap();
+    tpm.extend(8, Digest::of(b"decision"));
+    let (session, met) = tpm.policy_session();
+    assert_eq!(
+        met.unwrap_err().to_string(),
+        "the TPM refuses (0x1c4): a value that it does not take"
+    );
+    let write = command::nv_write(Auth::Policy(session), INDEX, b"floor  9", 0);
+    let refusal = response::done(&tpm.call(&write)).unwrap_err().to_string();
+    assert!(refusal.contains("a policy is not met"), "{refusal}");
+    response::done(&tpm.call(&command::flush_context(session))).unwrap();
+    let by_owner = command::nv_write(Auth::Owner, INDEX, b"floor  9", 0);
+    let refusal = response::done(&tpm.call(&by_owner)).unwrap_err().to_string();
+    assert!(refusal.contains("may not be used in this way"), "{refusal}");
+    response::done(&tpm.call(&command::nv_undefine_space(INDEX))).unwrap();
+}
