@@ -22,7 +22,7 @@ pub use arm64::Arm64Image;
 pub use bzimage::Bzimage;
 pub use describe::{Description, describe};
 pub use owned::OwnedVmlinux;
-pub use uki::{Addon, Uki, Whole};
+pub use uki::{Addon, Error as UkiError, Uki, Whole};
 pub use unpack::{Layer, Limits, Unpacked, find_uki, open_uki, unpack, unpack_profile};
 pub use vmlinux::{LoadSegment, Relocation, Vmlinux};
 

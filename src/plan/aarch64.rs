@@ -39,7 +39,7 @@ pub(super) fn lay_out<'a>(
     if job.crash.is_none() {
         check_lpi_tables(&running, board.cmdline.as_deref(), job.cmdline)?;
     }
-    let tree = device_tree(running, job.devicetree)?;
+    let tree = device_tree(running, &job)?;
 
     let window = place_kernel(image, space)?;
     let kernel = declared(image, machine, window);
@@ -92,12 +92,21 @@ fn leaves_lpis_off(cmdline: &str) -> bool {
     value.is_some_and(|value| value.starts_with(['1', 'y', 'Y', 't', 'T']) || value == "on")
 }
 
-/// The entry's own tree with this machine's memory in it, or this machine's.
-fn device_tree<'a>(running: Fdt<'a>, own: Option<&'a [u8]>) -> Result<Fdt<'a>, Error> {
-    let Some(own) = own else { return Ok(running) };
-    let mut own = Fdt::parse(own)?;
+/// The entry's own tree with this machine's memory in it, or this machine's; in
+/// both, the entry's overlays.
+fn device_tree<'a>(running: Fdt<'a>, job: &Job<'a, '_>) -> Result<Fdt<'a>, Error> {
+    let Some(own) = job.devicetree else { return with_overlays(running, job) };
+    let mut own = with_overlays(Fdt::parse(own)?, job)?;
     own.fill_in(&running)?;
     Ok(own)
+}
+
+fn with_overlays<'a>(mut tree: Fdt<'a>, job: &Job<'a, '_>) -> Result<Fdt<'a>, Error> {
+    for (path, bytes) in &job.overlays {
+        let wrong = |error| Error::Overlay { path: (*path).to_owned(), error };
+        tree.apply(Fdt::parse(bytes).map_err(wrong)?).map_err(wrong)?;
+    }
+    Ok(tree)
 }
 
 /// As low as possible: an image may ask to be near the start of memory.

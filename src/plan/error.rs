@@ -25,6 +25,13 @@ pub enum Error {
     Vmlinux,
     /// The kernel is no vmlinux and no bzImage with one.
     NoVmlinux,
+    /// The unified kernel image or an addon of it cannot be read.
+    Uki {
+        /// Path of the file.
+        path: String,
+        /// What is wrong.
+        error: image::UkiError,
+    },
     /// What the bzImage carries cannot be unpacked.
     Payload(image::Error),
     /// The kernel would have to start without the code that knows how memory is
@@ -57,6 +64,13 @@ pub enum Error {
     LpiTables,
     /// The device tree cannot be handed over.
     Fdt(fdt::Error),
+    /// An overlay cannot be merged into the device tree.
+    Overlay {
+        /// Path of the overlay.
+        path: String,
+        /// What is wrong.
+        error: fdt::Error,
+    },
     /// The purgatory's page tables do not reach all memory.
     Paging(Beyond),
     /// The purgatory does not take its parameters.
@@ -128,7 +142,7 @@ impl fmt::Display for Error {
             ),
             Self::NoRoom(error) => error.fmt(f),
             Self::Devicetree => f.write_str(
-                "the entry has a device tree of its own, which x86_64 kernels do not take",
+                "the entry has a device tree or overlays, which x86_64 kernels do not take",
             ),
             Self::FiveLevelPaging => {
                 f.write_str("5-level paging is on, and the kernel cannot start with it")
@@ -153,6 +167,8 @@ impl fmt::Display for Error {
                 super::aarch64::NO_LPI
             ),
             Self::Fdt(error) => error.fmt(f),
+            Self::Uki { path, error } => write!(f, "{path}: {error}"),
+            Self::Overlay { path, error } => write!(f, "{path}: {error}"),
             Self::Paging(error) => error.fmt(f),
             Self::Purgatory(error) => error.fmt(f),
             #[cfg(feature = "test-hooks")]

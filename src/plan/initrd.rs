@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use crate::addr::Range;
 use crate::bundle::{Bundle, Digest};
-use crate::image::find_uki;
 
-use super::{Check, Segment};
+use super::system::whole;
+use super::{Check, Error, Segment};
 
 /// The kernel looks for the next archive at multiples of this.
 const ALIGN: usize = 4;
@@ -32,25 +32,28 @@ pub struct Part {
 }
 
 /// Joins the initrds; `None` if there is not a byte in them. Those in a unified
-/// kernel image are before the others, microcode first (UAPI.5). One alone is not
-/// copied.
-#[must_use]
-pub fn join<B: AsRef<[u8]>>(bundle: &Bundle<B>) -> Option<Initrd<'_>> {
-    let sources = sources(bundle);
+/// kernel image and its addons are before the others, microcode first (UAPI.5).
+/// One alone is not copied.
+///
+/// # Errors
+/// A unified kernel image or an addon that cannot be read.
+pub fn join<B: AsRef<[u8]>>(bundle: &Bundle<B>) -> Result<Option<Initrd<'_>>, Error> {
+    let sources = sources(bundle)?;
     let (mut parts, mut end) = (Vec::new(), 0_usize);
     for Source { name, bytes, digest } in &sources {
         let start = end.next_multiple_of(ALIGN);
-        end = start.checked_add(bytes.len())?;
+        // All of them lie in memory: their lengths cannot add up to more.
+        end = start.saturating_add(bytes.len());
         parts.push(Part { name: name.clone(), place: start..end, digest: *digest });
     }
     if end == 0 {
-        return None;
+        return Ok(None);
     }
     let bytes = match sources.as_slice() {
         [one] => Cow::Borrowed(one.bytes),
         several => Cow::Owned(concatenate(several, end)),
     };
-    Some(Initrd { bytes, parts })
+    Ok(Some(Initrd { bytes, parts }))
 }
 
 struct Source<'a> {
@@ -59,18 +62,15 @@ struct Source<'a> {
     digest: Option<Digest>,
 }
 
-fn sources<B: AsRef<[u8]>>(bundle: &Bundle<B>) -> Vec<Source<'_>> {
-    let uki = find_uki(bundle.linux.bytes.as_ref());
-    let sections = uki.map(|uki| [(".ucode", uki.ucode()), (".initrd", uki.initrd())]);
-    let section = |(name, bytes): (&str, _)| {
-        Some(Source { name: name.to_owned(), bytes: bytes?, digest: None })
-    };
+fn sources<B: AsRef<[u8]>>(bundle: &Bundle<B>) -> Result<Vec<Source<'_>>, Error> {
+    let sections = whole(bundle)?.map(|whole| whole.initrds()).unwrap_or_default();
+    let sections = sections.into_iter().map(|(name, bytes)| Source { name, bytes, digest: None });
     let files = bundle.initrds.iter().enumerate().map(|(index, blob)| Source {
         name: format!("initrd {}", index.saturating_add(1)),
         bytes: blob.bytes.as_ref(),
         digest: Some(blob.digest),
     });
-    sections.into_iter().flatten().filter_map(section).chain(files).collect()
+    Ok(sections.chain(files).collect())
 }
 
 fn concatenate(sources: &[Source<'_>], size: usize) -> Vec<u8> {
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn one_initrd_is_borrowed() {
         let bundle = bundle(Vec::new(), &[b"abcde"]);
-        let initrd = join(&bundle).unwrap();
+        let initrd = join(&bundle).unwrap().unwrap();
         assert!(matches!(initrd.bytes, Cow::Borrowed(b"abcde")));
         let (name, digest) = ("initrd 1".to_owned(), Some(Digest::of(b"abcde")));
         assert_eq!(initrd.parts, [Part { name, place: 0..5, digest }]);
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn several_start_at_multiples_of_four() {
         let bundle = bundle(Vec::new(), &[b"abcde", b"", b"fghi", b"j"]);
-        let initrd = join(&bundle).unwrap();
+        let initrd = join(&bundle).unwrap().unwrap();
         assert_eq!(*initrd.bytes, *b"abcde\0\0\0fghij");
         assert_eq!(places(&initrd), [0..5, 8..8, 8..12, 12..13]);
         for part in initrd.parts {
@@ -148,7 +148,7 @@ mod tests {
         let sections: [(&str, &[u8]); 3] =
             [(".initrd", b"initrd!"), (".linux", b"kernel"), (".ucode", b"ucode")];
         let bundle = bundle(uki(&sections), &[b"first"]);
-        let initrd = join(&bundle).unwrap();
+        let initrd = join(&bundle).unwrap().unwrap();
         assert_eq!(*initrd.bytes, *b"ucode\0\0\0initrd!\0first");
         assert_eq!(places(&initrd), [0..5, 8..15, 16..21]);
         let names: Vec<_> = initrd.parts.iter().map(|part| part.name.as_str()).collect();
@@ -158,18 +158,18 @@ mod tests {
     #[test]
     fn the_one_in_a_uki_is_borrowed() {
         let bundle = bundle(uki(&[(".linux", b"kernel"), (".initrd", b"initrd")]), &[]);
-        assert!(matches!(join(&bundle).unwrap().bytes, Cow::Borrowed(b"initrd")));
+        assert!(matches!(join(&bundle).unwrap().unwrap().bytes, Cow::Borrowed(b"initrd")));
     }
 
     #[test]
     fn a_uki_that_unpack_would_refuse_gives_nothing() {
         let packed = gzip(&uki(&[(".linux", b"kernel"), (".initrd", b"initrd")]));
-        assert_eq!(join(&bundle(packed, &[])), None);
+        assert_eq!(join(&bundle(packed, &[])), Ok(None));
     }
 
     #[test]
     fn nothing_is_no_initrd() {
-        assert_eq!(join(&bundle(Vec::new(), &[])), None);
-        assert_eq!(join(&bundle(Vec::new(), &[b""])), None);
+        assert_eq!(join(&bundle(Vec::new(), &[])), Ok(None));
+        assert_eq!(join(&bundle(Vec::new(), &[b""])), Ok(None));
     }
 }

@@ -19,6 +19,7 @@ pub mod paging;
 mod purgatory_segment;
 mod show;
 mod space;
+mod system;
 mod validate;
 mod vmlinux;
 mod x86_64;
@@ -30,7 +31,7 @@ use purgatory::Conduit;
 use crate::addr::Range;
 use crate::arch::Arch;
 use crate::bundle::{Bundle, Digest};
-use crate::image::{Kernel, find_uki};
+use crate::image::Kernel;
 use crate::trust::verify::Verified;
 
 pub use crash::{Crash, View};
@@ -42,12 +43,14 @@ pub use error::Error;
 pub use initrd::{Initrd, Part, join};
 pub use machine::{Board, Machine, Pc, Platform};
 pub use space::NoRoom;
+pub use system::cmdline;
 pub use validate::Invalid;
 pub use vmlinux::{Decompress, Direct, Prepared, Unpacking};
 
 use crash::ElfHeader;
 use paging::Mapping;
 use space::Space;
+use system::whole;
 
 /// How many segments kexec_load takes.
 pub const MAX_SEGMENTS: usize = 16;
@@ -139,6 +142,8 @@ struct Job<'a, 'b> {
     linux: Digest,
     initrd: Option<Initrd<'a>>,
     devicetree: Option<&'a [u8]>,
+    /// Path and bytes, in order.
+    overlays: Vec<(&'b str, &'a [u8])>,
     /// For a crash kernel: what it must be told, and where the ELF header lies.
     crash: Option<(&'b Crash, Range)>,
 }
@@ -175,9 +180,11 @@ pub fn make<'a, B: AsRef<[u8]>>(
     if !prepared.is_of(bundle) {
         return Err(Error::OtherKernel);
     }
-    let devicetree = facts.devicetree || devicetree(bundle, kernel.arch()).is_some();
+    let own_tree = devicetree(bundle, kernel.arch())?.is_some() || !bundle.overlays.is_empty();
+    let devicetree = facts.devicetree || own_tree;
     let (engine, reason) = choose_engine(request, &Facts { devicetree, ..*facts })?;
-    check_bundle(engine, kernel, bundle, machine)?;
+    let cmdline = cmdline(bundle)?;
+    check(engine, kernel, &cmdline, machine)?;
     let mut plan = Plan {
         engine,
         reason,
@@ -189,7 +196,7 @@ pub fn make<'a, B: AsRef<[u8]>>(
         segments: Vec::new(),
         windows: Vec::new(),
         checks: Vec::new(),
-        cmdline: bundle.options.clone(),
+        cmdline,
         warnings: warnings(kernel, machine),
     };
     if engine == Engine::Segments {
@@ -201,16 +208,22 @@ pub fn make<'a, B: AsRef<[u8]>>(
 
 /// The entry's own device tree, or else the one in its unified kernel image: such
 /// an image has one for a board, nothing on a PC asks for it.
-fn devicetree<B: AsRef<[u8]>>(bundle: &Bundle<B>, arch: Arch) -> Option<&[u8]> {
+fn devicetree<B: AsRef<[u8]>>(bundle: &Bundle<B>, arch: Arch) -> Result<Option<&[u8]>, Error> {
     let own = bundle.devicetree.as_ref().map(|blob| blob.bytes.as_ref());
-    let in_uki = || find_uki(bundle.linux.bytes.as_ref())?.dtb();
-    own.or_else(|| (arch == Arch::Aarch64).then(in_uki).flatten())
+    if own.is_some() || arch != Arch::Aarch64 {
+        return Ok(own);
+    }
+    Ok(whole(bundle)?.and_then(|whole| whole.dtb()))
 }
 
-fn check_bundle<B: AsRef<[u8]>>(
+fn overlays<B: AsRef<[u8]>>(bundle: &Bundle<B>) -> Vec<(&str, &[u8])> {
+    bundle.overlays.iter().map(|blob| (blob.path.as_str(), blob.bytes.as_ref())).collect()
+}
+
+fn check(
     engine: Engine,
     kernel: &Kernel<'_>,
-    bundle: &Bundle<B>,
+    cmdline: &str,
     machine: &Machine,
 ) -> Result<(), Error> {
     if machine.crash.as_ref().is_some_and(|crash| crash.region().is_none()) {
@@ -222,10 +235,10 @@ fn check_bundle<B: AsRef<[u8]>>(
     if matches!((engine, kernel), (Engine::File, Kernel::Vmlinux(_))) {
         return Err(Error::Vmlinux);
     }
-    if bundle.options.contains('\0') {
+    if cmdline.contains('\0') {
         return Err(Error::CmdlineNul);
     }
-    check_cmdline(engine, kernel, &bundle.options)
+    check_cmdline(engine, kernel, cmdline)
 }
 
 fn check_cmdline(engine: Engine, kernel: &Kernel<'_>, cmdline: &str) -> Result<(), Error> {
@@ -281,14 +294,15 @@ impl<'a> Plan<'a> {
         let header =
             crash.map(|crash| ElfHeader::place(crash, self.arch, &mut space)).transpose()?;
         if let Some(header) = &header {
-            self.cmdline = header.tell(&bundle.options, self.arch);
+            self.cmdline = header.tell(&self.cmdline, self.arch);
             check_cmdline(self.engine, &prepared.kernel(), &self.cmdline)?;
         }
         let job = Job {
             cmdline: &self.cmdline,
             linux: prepared.digest(bundle),
-            initrd: join(bundle),
-            devicetree: devicetree(bundle, self.arch),
+            initrd: join(bundle)?,
+            devicetree: devicetree(bundle, self.arch)?,
+            overlays: overlays(bundle),
             crash: crash.zip(header.as_ref().map(ElfHeader::range)),
         };
         let mut layout = lay_out(prepared, machine, job, &mut space)?;

@@ -242,6 +242,57 @@ fn a_device_tree_of_the_entrys_own_replaces_the_machines() {
     assert_eq!(block(&plan).conduit(), Conduit::Hvc);
 }
 
+/// An overlay that adds a node to the root.
+fn overlay(node: &str) -> Vec<u8> {
+    use dtoolkit::model::{DeviceTree, DeviceTreeNode, DeviceTreeProperty};
+    let mut content = DeviceTreeNode::new("__overlay__").unwrap();
+    content.add_child(DeviceTreeNode::new(node).unwrap());
+    let mut fragment = DeviceTreeNode::new("fragment@0").unwrap();
+    fragment.add_property(DeviceTreeProperty::new_unchecked("target-path", b"/\0".as_slice()));
+    fragment.add_child(content);
+    let mut overlay = DeviceTree::new();
+    overlay.root.add_child(fragment);
+    overlay.to_dtb()
+}
+
+#[test]
+fn overlays_go_into_the_machines_tree_or_the_entrys_own() {
+    use dtoolkit::model::{DeviceTree, DeviceTreeNode};
+    let mut own = DeviceTree::new();
+    own.root.add_child(DeviceTreeNode::new("soc").unwrap());
+    let own = own.to_dtb();
+    for own in [None, Some(Blob::hash("/board.dtb", own))] {
+        let mut bundle = bundle(arm64::testing::small(), &[]);
+        let has_own = own.is_some();
+        bundle.devicetree = own;
+        bundle.overlays = ["first", "second"].map(|n| Blob::hash(n, overlay(n))).into();
+        let bundle = verified(bundle);
+        let plan = plan(&bundle, &virt()).unwrap();
+        let fdt = dtoolkit::fdt::Fdt::new(&segment(&plan, "params").bytes).unwrap();
+        assert!(fdt.find_node("/first").is_some() && fdt.find_node("/second").is_some());
+        assert_eq!(fdt.find_node("/psci").is_none(), has_own);
+    }
+}
+
+#[test]
+fn an_overlay_that_cannot_be_merged_is_refused_by_its_path() {
+    let mut bundle = bundle(arm64::testing::small(), &[]);
+    bundle.overlays = vec![Blob::hash("/bad.dtbo", vec![])];
+    let bundle = verified(bundle);
+    let error = plan(&bundle, &virt()).unwrap_err();
+    assert_eq!(error.to_string(), "/bad.dtbo: the device tree blob is cut off after 0 bytes");
+}
+
+#[test]
+fn overlays_need_the_engine_that_hands_a_tree_over() {
+    let mut bundle = bundle(arm64::testing::small(), &[]);
+    bundle.overlays = vec![Blob::hash("/a.dtbo", overlay("a"))];
+    let bundle = verified(bundle);
+    let prepared = as_it_is(&bundle, &bundle.linux.bytes).unwrap();
+    let result = make(FILE, &FACTS, &prepared, &bundle, &virt(), &blob());
+    assert_eq!(result, Err(Error::Engine(EngineError::Devicetree)));
+}
+
 #[test]
 fn a_machine_that_may_use_lpis_is_refused_unless_its_tables_are_safe() {
     let fixture = |fdt: &[u8], cmdline: Option<&str>| {
@@ -436,7 +487,13 @@ fn what_cannot_be_booted_is_refused_with_the_cause() {
     own_tree.devicetree = Some(Blob::hash("/board.dtb", vec![]));
     assert_eq!(
         refusal(&own_tree, &q35()),
-        "the entry has a device tree of its own, which x86_64 kernels do not take"
+        "the entry has a device tree or overlays, which x86_64 kernels do not take"
+    );
+    let mut overlay = pc.clone();
+    overlay.overlays = vec![Blob::hash("/a.dtbo", vec![])];
+    assert_eq!(
+        refusal(&overlay, &q35()),
+        "the entry has a device tree or overlays, which x86_64 kernels do not take"
     );
     let mut nul = pc.clone();
     nul.options = "quiet\0init=/bin/sh".to_owned();

@@ -19,7 +19,7 @@ use crate::trust::verify::Verified;
 use super::boot_params::SetupHeader;
 use super::space::Want;
 use super::x86_64::{ABOVE_DMA, Image, Piece, WORK_AREA, has_nokaslr};
-use super::{Engine, Error, span};
+use super::{Engine, Error, cmdline, span};
 
 /// What the kernel's own mapping has room for, where it can be moved at all.
 const KERNEL_IMAGE_SIZE: u64 = 1 << 30;
@@ -271,7 +271,8 @@ impl Direct {
         let mut kernel = unpacked.into_vmlinux().ok_or(Error::NoVmlinux)?;
         let random =
             seeds.and_then(|seeds| field(&seeds.rng, VIRTUAL_SEED)).map(u64::from_le_bytes);
-        let random = random.filter(|_| !has_nokaslr(&bundle.options));
+        let fixed = has_nokaslr(&cmdline(bundle)?);
+        let random = random.filter(|_| !fixed);
         let randomised =
             random.is_some_and(|random| kernel.relocate(distance(&kernel.kernel(), random)));
         let digest = Digest::of_all(kernel.kernel().segments().map(|segment| segment.bytes));

@@ -91,7 +91,7 @@ impl<'a> Image<'a> {
     }
 
     fn check(&self, pc: &Pc, job: &Job<'_, '_>) -> Result<(), Error> {
-        if job.devicetree.is_some() {
+        if job.devicetree.is_some() || !job.overlays.is_empty() {
             return Err(Error::Devicetree);
         }
         if pc.five_level_paging && !self.five_level_paging {

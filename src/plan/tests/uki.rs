@@ -76,3 +76,53 @@ fn a_pc_does_without_the_device_tree_of_a_uki() {
     let bundle = packed(&bzimage::testing::small(), &[(".dtb", b"for a board")]);
     plan(&bundle, &q35()).unwrap();
 }
+
+/// A bundle that boots with the image's own command line.
+fn whole(linux: &[u8], sections: &[(&str, &[u8])], profile: u32) -> Bundle<Vec<u8>> {
+    let file = uki(&[&[(".linux", linux)], sections].concat());
+    Bundle { profile: Some(profile), options: String::new(), ..bundle(file, &[]) }
+}
+
+const PROFILES: [(&str, &[u8]); 5] = [
+    (".cmdline", b"quiet\n"),
+    (".profile", b"ID=main"),
+    (".profile", b"ID=other"),
+    (".cmdline", b"other"),
+    (".initrd", b"initrd"),
+];
+
+#[test]
+fn a_uki_that_boots_whole_brings_the_command_line_of_its_profile_and_its_addons() {
+    let linux = arm64::testing::small();
+    let first = verified(whole(&linux, &PROFILES, 0));
+    assert_eq!(plan(&first, &virt()).unwrap().cmdline, "quiet");
+    let mut second = whole(&linux, &PROFILES, 1);
+    let addon = uki(&[(".cmdline", b"more"), (".ucode", b"code"), (".initrd", b"last")]);
+    second.addons = vec![Blob::hash("/a.addon.efi", addon)];
+    let second = verified(second);
+    let plan = plan(&second, &virt()).unwrap();
+    assert_eq!(plan.cmdline, "other more");
+    assert_eq!(*segment(&plan, "initrd").bytes, *b"codeinitrd\0\0last");
+}
+
+#[test]
+fn a_profile_or_an_addon_that_is_not_there_is_never_left_out() {
+    let refusal = |bundle: Bundle<Vec<u8>>| {
+        let bundle = verified(bundle);
+        join(&bundle).unwrap_err();
+        cmdline(&bundle).unwrap_err().to_string()
+    };
+    let linux = arm64::testing::small();
+    assert_eq!(
+        refusal(whole(&linux, &PROFILES, 2)),
+        "/vmlinuz: the unified kernel image has no profile 2: it has 2 profiles, counted from 0"
+    );
+    let mut broken = whole(&linux, &PROFILES, 0);
+    broken.addons = vec![Blob::hash("/a.addon.efi", uki(&[(".osrel", b"ID=x")]))];
+    assert_eq!(
+        refusal(broken),
+        "/a.addon.efi: the addon adds nothing: it has no .cmdline, .dtb, .ucode or .initrd"
+    );
+    let plain = Bundle { profile: Some(0), options: String::new(), ..bundle(linux, &[]) };
+    assert_eq!(refusal(plain), "/vmlinuz: this is no unified kernel image");
+}
