@@ -1,8 +1,10 @@
 //! What lies where in the image that PID 1 finds itself in.
 
 use anyhow::{Context as _, Result, ensure};
-use turnout::trust::allowed_signers::KeyRing;
+use turnout::trust::allowed_signers::{Key, KeyRing};
+use turnout::trust::policy::{self, Policy};
 use turnout::trust::verify::Mode;
+use turnout::trust::{Namespace, Role};
 
 use crate::binary;
 use crate::cpio::Archive;
@@ -29,6 +31,8 @@ pub struct Image {
     pub modules: Vec<Module>,
     /// The key ring.
     pub keys: Option<Input>,
+    /// The policy.
+    pub policy: Option<Input>,
     /// Whether only signed entries boot.
     pub mode: Mode,
     /// The user's configuration.
@@ -68,9 +72,12 @@ impl Image {
         if let Some(release) = &self.release {
             archive.file("/etc/turnout/release", 0o644, format!("{release}\n").into_bytes());
         }
+        self.check_trust()?;
         if let Some(keys) = self.keys {
-            KeyRing::parse(&keys.bytes).with_context(|| keys.name)?;
             archive.file("/etc/turnout/allowed_signers", 0o644, keys.bytes);
+        }
+        if let Some(policy) = self.policy {
+            archive.file("/etc/turnout/policy", 0o644, policy.bytes);
         }
         for module in self.modules {
             let path = module_path(self.release.as_deref(), &module.path)?;
@@ -81,8 +88,9 @@ impl Image {
     }
 
     fn refuse_private_keys(&self) -> Result<()> {
-        let inputs = [Some(&self.binary), self.keys.as_ref(), self.config.as_ref()];
-        let inputs = inputs.into_iter().flatten().map(|input| (&input.name, &input.bytes));
+        let given = [self.keys.as_ref(), self.policy.as_ref(), self.config.as_ref()];
+        let inputs = [Some(&self.binary)].into_iter().chain(given);
+        let inputs = inputs.flatten().map(|input| (&input.name, &input.bytes));
         let modules = self.modules.iter().map(|module| (&module.path, &module.bytes));
         for (name, bytes) in inputs.chain(modules) {
             if let Some(kind) = secret::private_key(bytes) {
@@ -104,6 +112,21 @@ impl Image {
             );
         }
         Ok(())
+    }
+
+    /// Reads ring and policy as the device will.
+    fn check_trust(&self) -> Result<()> {
+        let ring = self
+            .keys
+            .as_ref()
+            .map(|keys| KeyRing::parse(&keys.bytes).with_context(|| keys.name.clone()));
+        let (ring, Some(policy)) = (ring.transpose()?, &self.policy) else { return Ok(()) };
+        let name = || policy.name.clone();
+        let text = policy::parse(&policy.bytes).with_context(name)?;
+        let ring = ring.with_context(|| {
+            format!("{} says who must sign, and there are no keys; give --keys", policy.name)
+        })?;
+        check_reachable(&text, &ring).with_context(name)
     }
 
     /// The user's settings, and the mode in a line of its own after them, so
@@ -132,6 +155,24 @@ impl Image {
         let lines = self.modules.iter().map(|module| Ok(format!("{}\n", path(module)?)));
         lines.collect()
     }
+}
+
+/// A device that can boot nothing, whoever signs, is a mistake. A role that the
+/// ring has no key for is not used.
+fn check_reachable(policy: &Policy, ring: &KeyRing) -> Result<()> {
+    for namespace in Role::ALL.map(Role::namespace).into_iter().chain([Namespace::Policy]) {
+        let counts = |key: &&Key| {
+            key.allows(namespace.name()) && !policy.revokes_key(&key.public.fingerprint())
+        };
+        let keys = ring.keys().iter().filter(counts).count();
+        let needed = policy.threshold(namespace);
+        ensure!(
+            keys == 0 || keys >= usize::from(needed),
+            "{needed} keys must sign for {namespace}, and the key ring has {keys}; lower the \
+             threshold or add keys"
+        );
+    }
+    Ok(())
 }
 
 /// Directories and nodes that PID 1 counts on.

@@ -235,19 +235,47 @@ fn a_broken_or_weak_key_ring_is_refused() {
 }
 
 #[test]
+fn a_policy_is_read_as_the_device_reads_it_and_goes_in_as_it_is() {
+    let inputs = inputs();
+    let ring = text(&inputs.path("ring"));
+    let policy = "turnout-policy 1\nversion 3\nminimum-security-version boot 7\n";
+    let file = text(&inputs.write("policy", policy));
+    let keys = ["--keys", &ring, "--policy", &file];
+    build(&inputs, &[&keys[..], &["--compress", "none"]].concat())
+        .expect(0, &["/etc/turnout/policy"]);
+    assert_eq!(files(&inputs)["etc/turnout/policy"], policy);
+    build(&inputs, &["--mode", "open", "--policy", &file]).expect(1, &["policy", "give --keys"]);
+    let cases = [
+        ("turnout-policy 1\nversion 03\n", "policy: line 2: "),
+        ("turnout-policy 1\n", "policy: line 2: "),
+        (
+            "turnout-policy 1\nversion 1\nthreshold turnout-boot 2\n",
+            "2 keys must sign for turnout-boot, and the key ring has 1",
+        ),
+    ];
+    for (policy, reason) in cases {
+        inputs.write("policy", policy);
+        build(&inputs, &keys).expect(1, &[reason]);
+    }
+}
+
+#[test]
 fn a_private_key_in_any_input_is_refused_by_file_name() {
     let key = b"-----BEGIN OPENSSH PRIVATE KEY-----\nnot really\n";
-    for file in ["turnout", "ring", "config", "tree/kernel/mm/pages.ko"] {
+    for file in ["turnout", "ring", "policy", "config", "tree/kernel/mm/pages.ko"] {
         let inputs = inputs();
         inputs.write("config", "");
+        inputs.write("policy", "turnout-policy 1\nversion 1\n");
         inputs.write(file, [inputs.read(file).as_slice(), key].concat());
         let (ring, config) = (text(&inputs.path("ring")), text(&inputs.path("config")));
-        let tree = text(&inputs.path("tree"));
+        let (tree, policy) = (text(&inputs.path("tree")), text(&inputs.path("policy")));
         let done = build(
             &inputs,
             &[
                 "--keys",
                 &ring,
+                "--policy",
+                &policy,
                 "--config",
                 &config,
                 "--modules-dir",

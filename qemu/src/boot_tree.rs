@@ -126,6 +126,8 @@ pub struct Image<'a> {
     pub binary: &'a Path,
     /// The key ring; none makes an image in open mode.
     pub ring: Option<&'a Path>,
+    /// The policy, if it has one.
+    pub policy: Option<&'a Path>,
     /// The kernel whose modules to take, and their names.
     pub modules: Option<(&'a Kernel, &'a [&'a str])>,
     /// Text of the configuration file.
@@ -139,7 +141,15 @@ pub struct Image<'a> {
 impl<'a> Image<'a> {
     /// An image in open mode, without modules, with the default configuration.
     pub const fn new(binary: &'a Path) -> Self {
-        Self { binary, ring: None, modules: None, config: "", compress: "zstd", hooks: false }
+        Self {
+            binary,
+            ring: None,
+            policy: None,
+            modules: None,
+            config: "",
+            compress: "zstd",
+            hooks: false,
+        }
     }
 
     /// Writes the initramfs with `mkinitramfs`.
@@ -152,6 +162,9 @@ impl<'a> Image<'a> {
             Some(ring) => mkinitramfs.args(["--mode", "locked", "--keys"]).arg(ring),
             None => mkinitramfs.args(["--mode", "open"]),
         };
+        if let Some(policy) = self.policy {
+            mkinitramfs.arg("--policy").arg(policy);
+        }
         if let Some((kernel, names)) = self.modules {
             mkinitramfs
                 .arg("--modules-dir")

@@ -41,6 +41,10 @@ struct Cli {
     /// Key ring, in OpenSSH's allowed_signers format
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
+    /// How many keys must sign, what is too old and what is revoked; see
+    /// docs/policy.md
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
     /// Whether only signed entries boot; locked if there are --keys
     #[arg(long, value_enum)]
     mode: Option<Mode>,
@@ -115,6 +119,7 @@ fn run(cli: &Cli) -> Result<()> {
         release: cli.release.clone(),
         modules: selection.modules,
         keys: cli.keys.as_deref().map(input).transpose()?,
+        policy: cli.policy.as_deref().map(input).transpose()?,
         mode,
         config: cli.config.as_deref().map(input).transpose()?,
     };
