@@ -6,6 +6,7 @@
 //! boots what [`crate::trust::verify`] did not admit, and never reads a
 //! verified file twice.
 
+mod anchor;
 mod choose;
 mod discover;
 mod figures;
@@ -13,24 +14,26 @@ mod launch;
 mod prepare;
 mod recovery;
 mod shelf;
+mod standing;
 
 use crate::arch::Arch;
 use crate::config::{self, Config};
 use crate::failure::{Failure, Stage};
 use crate::sys::console::Console;
 use crate::sys::signal::Signals;
-use crate::sys::{clock, file, machine, module, mount, panic, reset, watchdog};
+use crate::sys::sources::Sources;
+use crate::sys::{clock, file, identity, machine, module, mount, panic, reset, sysrq, watchdog};
 use crate::text::printable;
-use crate::trust::allowed_signers::KeyRing;
-use crate::trust::policy::{Floors, Policy};
-use crate::trust::verify::{Context, Identity, Mode};
+use crate::trust::Role;
+use crate::trust::verify::{Identity, Mode};
 
+use anchor::Anchor;
 use prepare::Choice;
 use recovery::Wish;
 use shelf::Shelf;
+use standing::Standing;
 
 const CONFIG: &str = "/etc/turnout/config";
-const KEY_RING: &str = "/etc/turnout/allowed_signers";
 
 /// Boots, or resets the machine with the reason on the console.
 pub fn run() -> ! {
@@ -47,10 +50,11 @@ struct Station {
     console: Console,
     signals: Signals,
     config: Config,
-    ring: Option<KeyRing>,
-    policy: Policy,
-    identity: Identity,
+    /// What is built into the image.
+    anchor: Anchor,
     arch: Arch,
+    identity: Identity,
+    standing: Standing,
 }
 
 impl Station {
@@ -61,53 +65,11 @@ impl Station {
         let signals = Signals::block().map_err(at_start)?;
         let config = read_config()?;
         panic::set_reset_delay(config.reset_delay);
-        let ring = read_ring(config.mode)?;
-        let station = Self {
-            console,
-            signals,
-            config,
-            ring,
-            policy: Policy::default(),
-            identity: Identity::default(),
-            arch: machine::arch(),
-        };
-        station.greet();
-        Ok(station)
-    }
-
-    fn greet(&self) {
-        let release = machine::release();
-        self.console.line(&format!("{}, kernel {release} {}", self.heading(), self.arch));
-        if self.config.mode == Mode::Open {
-            self.console.line("turnout: OPEN: anybody at this console decides what runs here");
-        }
-        #[cfg(feature = "test-hooks")]
-        crate::sys::hooks::at_start(&self.console);
-        let parameters = watchdog::module_parameters(self.config.watchdog);
-        for line in module::load_all(&release, parameters) {
-            self.say(&line);
-        }
-    }
-
-    /// Name, version and mode: the first thing to be seen, at the start and in
-    /// the menu.
-    fn heading(&self) -> String {
-        let mode = match self.config.mode {
-            Mode::Locked => "locked",
-            Mode::Open => "open",
-        };
-        format!("turnout {} ({mode})", env!("CARGO_PKG_VERSION"))
-    }
-
-    fn context(&self) -> Context<'_> {
-        Context {
-            mode: self.config.mode,
-            ring: self.ring.as_ref(),
-            policy: &self.policy,
-            arch: self.arch,
-            identity: &self.identity,
-            floors: Floors::default(),
-        }
+        let anchor = Anchor::of_image(config.mode)?;
+        let (arch, identity) = (machine::arch(), identity::read(&Sources::live()));
+        greet(&console, &config);
+        let standing = Standing::find(&config);
+        Ok(Self { console, signals, config, anchor, arch, identity, standing })
     }
 
     /// One line or several. Names in it may come from a disk: none of them
@@ -131,35 +93,50 @@ impl Station {
 
     /// Asks after every attempt that has booted nothing.
     fn run_open(&self) -> ! {
+        let mut role = Role::Boot;
         loop {
-            self.report(&self.attempt());
-            self.ask();
+            self.report(&self.attempt(role));
+            role = self.ask();
         }
     }
 
-    /// Goes on by itself, counts, and resets the machine.
+    /// Goes on by itself, counts, tries what recovers the machine, and resets it.
     fn run_locked(&self) -> ! {
         let limit = self.config.attempts;
+        let mut found = false;
         for attempt in 1..=limit {
-            self.report(&self.attempt());
+            let failure = self.attempt(Role::Boot);
+            found |= failure.stage != Stage::Discover;
+            self.report(&failure);
             self.say(&format!("attempt {attempt} of {limit} has booted nothing"));
         }
-        reset::after(self.config.reset_delay, &format!("{limit} attempts have booted nothing"))
+        let reason = format!("{limit} attempts have booted nothing");
+        if found {
+            self.recover(&reason);
+        }
+        reset::after(self.config.reset_delay, &reason)
     }
 
-    /// Comes back if somebody wants another try.
-    fn ask(&self) {
+    /// Comes back if no recovery system boots either.
+    fn recover(&self, reason: &str) {
+        self.console.everywhere(&format!("turnout: recovery: {reason}"));
+        self.report(&self.attempt(Role::Recovery));
+    }
+
+    /// What somebody wants another try of.
+    fn ask(&self) -> Role {
         match recovery::ask(&self.console, &self.signals) {
-            Wish::Retry => {}
+            Wish::Retry => Role::Boot,
+            Wish::Recover => Role::Recovery,
             Wish::Reset => reset::after(self.config.reset_delay, "nothing has booted"),
             Wish::PowerOff => reset::power_off(),
         }
     }
 
-    /// One walk through the sentence. It comes back only with the reason why
-    /// nothing was booted.
-    fn attempt(&self) -> Failure {
-        match self.discover().and_then(|partitions| Shelf::first(self, &partitions)) {
+    /// One walk through the sentence with the entries of one role. It comes back
+    /// only with the reason why nothing was booted.
+    fn attempt(&self, role: Role) -> Failure {
+        match self.discover().and_then(|partitions| Shelf::first(self, &partitions, role)) {
             Ok(shelf) => self.serve(shelf),
             Err(failure) => failure,
         }
@@ -168,8 +145,12 @@ impl Station {
     /// Lets somebody choose, and boots; after a failure the menu is back with
     /// the reason, until there is nothing left that could boot.
     fn serve(&self, mut shelf: Shelf) -> Failure {
+        // A menu that is hidden does not show it.
+        if let Some(failure) = shelf.default_fails() {
+            self.say(&failure.to_string());
+        }
         let mut status = String::new();
-        let mut next = shelf.menu.default;
+        let mut next = shelf.default();
         while let Some((index, failure)) = self.serve_once(&shelf, &status, next) {
             self.report(&failure);
             if !failure.stage.leaves_a_choice() {
@@ -207,18 +188,38 @@ impl Station {
     }
 }
 
+/// Says what runs here, shuts what a locked image keeps shut, and loads the
+/// modules.
+fn greet(console: &Console, config: &Config) {
+    let release = machine::release();
+    let say = |text: &str| console.line(&format!("turnout: {}", printable(text)));
+    console.line(&format!("{}, kernel {release} {}", heading(config.mode), machine::arch()));
+    match config.mode {
+        Mode::Open => say("OPEN: anybody at this console decides what runs here"),
+        Mode::Locked => {
+            if let Err(error) = sysrq::switch_off() {
+                say(&error.to_string());
+            }
+        }
+    }
+    #[cfg(feature = "test-hooks")]
+    crate::sys::hooks::at_start(console);
+    for line in module::load_all(&release, watchdog::module_parameters(config.watchdog)) {
+        say(&line);
+    }
+}
+
+/// Name, version and mode: the first thing to be seen, at the start and in the
+/// menu.
+fn heading(mode: Mode) -> String {
+    let mode = match mode {
+        Mode::Locked => "locked",
+        Mode::Open => "open",
+    };
+    format!("turnout {} ({mode})", env!("CARGO_PKG_VERSION"))
+}
+
 fn read_config() -> Result<Config, Failure> {
     let text = file::read_text(CONFIG).map_err(|error| Failure::new(Stage::Start, error))?;
     config::read(CONFIG, &text).map_err(|error| Failure::new(Stage::Start, error))
-}
-
-/// A locked image needs its ring. An open one may have one; a ring that cannot
-/// be read is never taken for none.
-fn read_ring(mode: Mode) -> Result<Option<KeyRing>, Failure> {
-    let bytes = match file::read_text(KEY_RING) {
-        Err(error) if mode == Mode::Open && error.is_absence() => return Ok(None),
-        other => other.map_err(|error| Failure::new(Stage::Start, error))?,
-    };
-    let ring = KeyRing::parse(bytes.as_bytes());
-    ring.map(Some).map_err(|error| Failure::new(Stage::Start, format!("{KEY_RING}: {error}")))
 }

@@ -64,6 +64,8 @@ impl fmt::Display for Stage {
 pub enum Cause {
     /// Trust said no; the code is stable.
     Refused(Box<Refusal>),
+    /// The state of the machine said no: a stable code and the sentence.
+    Barred(&'static str, String),
     /// The entry itself cannot boot: a stable code and the sentence.
     Broken(&'static str, String),
     /// Everything else: the error of the module, with the offending value.
@@ -99,6 +101,12 @@ impl Failure {
         Self { stage: Stage::Verify, entry: None, cause: Cause::Refused(Box::new(refusal)) }
     }
 
+    /// Something about the machine that keeps operating systems from booting.
+    #[must_use]
+    pub const fn barred(code: &'static str, sentence: String) -> Self {
+        Self { stage: Stage::Verify, entry: None, cause: Cause::Barred(code, sentence) }
+    }
+
     /// The same, with the entry that it happened to.
     #[must_use]
     pub fn of(self, entry: &str) -> Self {
@@ -110,6 +118,7 @@ impl Failure {
     pub fn mark(&self) -> String {
         match &self.cause {
             Cause::Refused(refusal) => format!("refused({})", refusal.code()),
+            Cause::Barred(code, _) => format!("refused({code})"),
             Cause::Broken(code, _) => format!("broken({code})"),
             Cause::Other(_) => format!("failed({})", self.stage),
         }
@@ -121,7 +130,7 @@ impl Failure {
     #[must_use]
     pub fn exit_status(&self) -> u8 {
         match (self.stage, &self.cause) {
-            (_, Cause::Refused(_)) => 1,
+            (_, Cause::Refused(_) | Cause::Barred(..)) => 1,
             (Stage::Plan, Cause::Other(error)) if is_locked(&**error) => 6,
             (Stage::Start | Stage::Discover | Stage::Menu, _) => 3,
             (Stage::Read | Stage::Verify, _) => 4,
@@ -135,7 +144,7 @@ impl Failure {
     pub fn sentence(&self) -> String {
         match &self.cause {
             Cause::Refused(refusal) => refusal.to_string(),
-            Cause::Broken(_, detail) => detail.clone(),
+            Cause::Barred(_, sentence) | Cause::Broken(_, sentence) => sentence.clone(),
             Cause::Other(error) => error.to_string(),
         }
     }
@@ -154,6 +163,7 @@ impl fmt::Display for Failure {
             Cause::Refused(refusal) => {
                 write!(f, "refused {entry}: {}: {refusal}", refusal.code())
             }
+            Cause::Barred(code, sentence) => write!(f, "refused {entry}: {code}: {sentence}"),
             Cause::Broken(code, detail) => {
                 write!(f, "failed {entry}: {}: {code}: {detail}", self.stage)
             }
@@ -192,5 +202,12 @@ mod tests {
         assert_eq!(Failure::new(Stage::Menu, "no entry").exit_status(), 3);
         let refusal = Refusal::Unsigned { entry: "good".to_owned() };
         assert_eq!(Failure::refused(refusal).exit_status(), 1);
+    }
+
+    #[test]
+    fn what_the_machine_forbids_is_a_refusal() {
+        let failure = Failure::barred("STORE", "the record is torn".to_owned()).of("good");
+        assert_eq!(failure.to_string(), "refused good: STORE: the record is torn");
+        assert_eq!((failure.mark().as_str(), failure.exit_status()), ("refused(STORE)", 1));
     }
 }

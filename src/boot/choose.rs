@@ -3,8 +3,8 @@
 
 use core::time::Duration;
 
-use super::Station;
 use super::shelf::Shelf;
+use super::{Station, heading};
 use crate::choose::keys::{Decoder, SEQUENCE_TIMEOUT};
 use crate::choose::screen::{Frame, Size, draw, frame, leave};
 use crate::choose::{Chooser, Step};
@@ -13,7 +13,7 @@ use crate::sys::clock;
 impl Station {
     pub(super) fn menu(&self, shelf: &Shelf, status: &str, next: Option<usize>) -> Chooser {
         Chooser::new(shelf.items(), next, shelf.menu.timeout)
-            .with_heading(&self.heading())
+            .with_heading(&heading(self.config.mode))
             .with_status(status)
     }
 

@@ -66,6 +66,7 @@ fn asked_for() -> bool {
 
 /// Bytes of all files of the entry.
 fn size_of_files(bundle: &Bundle<Sealed>) -> u64 {
-    let files = bundle.initrds.iter().chain(&bundle.devicetree);
+    let trees = bundle.devicetree.iter().chain(&bundle.overlays);
+    let files = bundle.initrds.iter().chain(trees).chain(&bundle.addons);
     files.map(crate::bundle::Blob::size).fold(bundle.linux.size(), u64::saturating_add)
 }

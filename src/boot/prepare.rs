@@ -132,8 +132,7 @@ impl<'a> Job<'a> {
         crate::sys::hooks::at_preparing();
         let start = clock::counter();
         let bundle = self.read(&signals.stop)?;
-        let verified =
-            verify(self.attested, bundle, &SlotValues::default()).map_err(Failure::refused)?;
+        let verified = verify(self.attested, bundle, &self.slots()).map_err(Failure::refused)?;
         let bundle = place.get_or_init(|| verified);
         let machine = survey()?;
         let kernel = self.unpack(bundle, &machine, signals)?;
@@ -148,17 +147,26 @@ impl<'a> Job<'a> {
         let blob = |path: &str| -> Result<Blob<Sealed>, Failure> {
             self.root.blob(path, limit, stop).map_err(|error| Failure::new(Stage::Read, error))
         };
+        let blobs = |paths: &[String]| -> Result<Vec<_>, Failure> {
+            paths.iter().map(|path| blob(path)).collect()
+        };
         let entry = self.entry;
         Ok(Bundle {
             entry: entry.id.clone(),
-            linux: blob(entry.linux.as_deref().unwrap_or_default())?,
-            initrds: entry.initrds.iter().map(|path| blob(path)).collect::<Result<_, _>>()?,
+            linux: blob(entry.kernel().unwrap_or_default())?,
+            profile: entry.uki.as_ref().map(|_| entry.profile.unwrap_or(0)),
+            initrds: blobs(&entry.initrds)?,
             devicetree: entry.devicetree.as_deref().map(blob).transpose()?,
-            overlays: Vec::new(),
-            addons: Vec::new(),
-            profile: None,
+            overlays: blobs(&entry.overlays)?,
+            addons: blobs(&entry.addons)?,
             options: entry.options.clone(),
         })
+    }
+
+    /// What the menu says for the slots of a signed command line.
+    fn slots(&self) -> SlotValues {
+        let tries = self.entry.counter.map(|counter| counter.left);
+        SlotValues { tries, name: self.entry.slot.clone() }
     }
 
     /// Unpacks the kernel, further than it has to be where that is wanted.
@@ -190,8 +198,8 @@ fn identify<'p>(
     bundle: &'p Verified<Bundle<Sealed>>,
     limits: &Limits,
 ) -> Result<Unpacked<'p>, Failure> {
-    let linux = &bundle.get().linux;
-    image::unpack(linux.bytes.as_ref(), limits)
+    let Bundle { linux, profile, .. } = bundle.get();
+    image::unpack_profile(linux.bytes.as_ref(), profile.unwrap_or(0), limits)
         .map_err(|error| Failure::new(Stage::Identify, format!("{}: {error}", linux.path)))
 }
 

@@ -9,11 +9,13 @@ use crate::text::printable;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wish {
     Retry,
+    Recover,
     Reset,
     PowerOff,
 }
 
-const HELP: &str = "retry (look for the boot partition again), reset, poweroff";
+const HELP: &str =
+    "retry (look for the boot partition again), recover (boot a recovery entry), reset, poweroff";
 /// Longest line that is kept, in bytes; the rest of it is dropped.
 const MAX_LINE: usize = 128;
 
@@ -37,6 +39,7 @@ pub(super) fn ask(console: &Console, signals: &Signals) -> Wish {
 fn parse(line: &str) -> Option<Wish> {
     match line.trim() {
         "retry" => Some(Wish::Retry),
+        "recover" => Some(Wish::Recover),
         "reset" | "reboot" => Some(Wish::Reset),
         "poweroff" => Some(Wish::PowerOff),
         _ => None,
@@ -79,6 +82,7 @@ mod tests {
     #[test]
     fn only_the_offered_words_are_wishes() {
         assert_eq!(parse(" retry "), Some(Wish::Retry));
+        assert_eq!(parse("recover"), Some(Wish::Recover));
         assert_eq!(parse("reset"), Some(Wish::Reset));
         assert_eq!(parse("poweroff"), Some(Wish::PowerOff));
         assert_eq!(parse("sh"), None);

@@ -2,17 +2,19 @@
 //! anybody chooses: are its files there, and who signed it.
 //!
 //! A manifest and its signature are read here, once; the big files are read
-//! only when the entry is chosen.
+//! only when the entry is chosen. A shelf is made for one role: entries of the
+//! other one boot only if somebody chooses them.
 
 use super::Station;
+use super::anchor::Anchor;
 use crate::choose::Item;
 use crate::failure::{Failure, Stage};
 use crate::menu::{self, Entry, Menu};
 use crate::source::{self, Candidate};
 use crate::sys::mount;
 use crate::sys::read::Root;
-use crate::trust;
-use crate::trust::verify::{Attested, Evidence, check_manifest};
+use crate::trust::verify::{Attested, Context, Evidence, check_manifest};
+use crate::trust::{self, Role};
 
 const LOADER_CONF: &str = "/loader/loader.conf";
 const ENTRIES: &str = "/loader/entries";
@@ -24,23 +26,29 @@ const MAX_MENU_FILES: usize = 1024;
 pub(super) struct Shelf {
     pub(super) root: Root,
     pub(super) menu: Menu,
+    /// What boots by itself.
+    role: Role,
     /// One verdict an entry, in the menu's order.
     verdicts: Vec<Result<Attested, Failure>>,
 }
 
 impl Shelf {
-    /// The menu of the first partition that has one.
+    /// The menu of the first partition that has one, for entries of `role`.
     ///
     /// # Errors
     /// Why the last one has none; the reasons of those before it are on the
     /// console.
-    pub(super) fn first(station: &Station, partitions: &[Candidate]) -> Result<Self, Failure> {
+    pub(super) fn first(
+        station: &Station,
+        partitions: &[Candidate],
+        role: Role,
+    ) -> Result<Self, Failure> {
         let mut last = Failure::new(Stage::Discover, "there is no boot partition");
         for (index, partition) in partitions.iter().enumerate() {
             if index > 0 {
                 station.say(&last.to_string());
             }
-            match Self::open(station, partition) {
+            match Self::open(station, partition, role) {
                 Ok(shelf) => return Ok(shelf),
                 Err(failure) => last = failure,
             }
@@ -48,7 +56,7 @@ impl Shelf {
         Err(last)
     }
 
-    fn open(station: &Station, partition: &Candidate) -> Result<Self, Failure> {
+    fn open(station: &Station, partition: &Candidate, role: Role) -> Result<Self, Failure> {
         let at_menu = |error| Failure::new(Stage::Menu, error);
         let device = format!("/dev/{}", partition.name);
         let kind = partition.filesystem.as_ref().map_or("", |found| found.kind.name());
@@ -64,10 +72,15 @@ impl Shelf {
         if menu.entries.is_empty() {
             return Err(Failure::new(Stage::Menu, format!("{device}: no menu entry in {ENTRIES}")));
         }
-        let examine =
-            |entry: &Entry| examine(station, &root, entry).map_err(|failure| failure.of(&entry.id));
+        let (anchor, said) = station.anchor.updated(&root);
+        said.iter().for_each(|line| station.say(line));
+        let context = context(station, &anchor);
+        let examine = |entry: &Entry| {
+            let verdict = examine(&context, &root, entry).and_then(|it| admit(station, it));
+            verdict.map_err(|failure| failure.of(&entry.id))
+        };
         let verdicts = menu.entries.iter().map(examine).collect();
-        Ok(Self { root, menu, verdicts })
+        Ok(Self { root, menu, role, verdicts })
     }
 
     /// The entry at `index` and what its manifest says.
@@ -88,20 +101,42 @@ impl Shelf {
         }
     }
 
-    /// The next entry that can boot, going round.
+    /// The next entry that boots by itself, going round.
     pub(super) fn next_after(&self, index: usize) -> Option<usize> {
-        let ready = |index: &usize| self.verdicts.get(*index).is_some_and(Result::is_ok);
+        let ready = |index: &usize| match self.verdicts.get(*index) {
+            Some(Ok(attested)) => role_of(attested) == self.role,
+            _ => false,
+        };
         (index..self.verdicts.len()).chain(0..index).find(ready)
+    }
+
+    /// The configured default, unless it is one that boots only if somebody
+    /// chooses it.
+    pub(super) fn default(&self) -> Option<usize> {
+        let of_other_role = |index: &usize| match self.verdicts.get(*index) {
+            Some(Ok(attested)) => role_of(attested) != self.role,
+            _ => false,
+        };
+        self.menu.default.filter(|index| !of_other_role(index))
+    }
+
+    /// Why the configured default cannot boot, where it cannot.
+    pub(super) fn default_fails(&self) -> Option<&Failure> {
+        self.verdicts.get(self.menu.default?)?.as_ref().err()
     }
 
     /// The rows of the menu.
     pub(super) fn items(&self) -> Vec<Item> {
-        self.menu.entries.iter().zip(&self.verdicts).map(item).collect()
+        let both = self.menu.entries.iter().zip(&self.verdicts);
+        both.map(|(entry, verdict)| item(entry, verdict, self.role)).collect()
     }
 
     /// One line an entry: why it does not boot.
     pub(super) fn nothing_boots(&self) -> String {
-        let mut text = String::from("no entry can boot:");
+        let mut text = match self.role {
+            Role::Boot => "no entry can boot:".to_owned(),
+            Role::Recovery => "no recovery entry can boot:".to_owned(),
+        };
         for failure in self.verdicts.iter().filter_map(|verdict| verdict.as_ref().err()) {
             text.push_str("\r\n  ");
             text.push_str(&failure.to_string());
@@ -110,17 +145,31 @@ impl Shelf {
     }
 }
 
-fn item((entry, verdict): (&Entry, &Result<Attested, Failure>)) -> Item {
-    let (bootable, mark, detail) = match verdict {
+/// A row of the menu; what boots by itself is of this role.
+fn item(entry: &Entry, verdict: &Result<Attested, Failure>, role: Role) -> Item {
+    let (mark, detail) = match verdict {
         Ok(Attested::Signed(signed)) => {
-            (true, "ready".to_owned(), format!("signed by {}", signed.signers().join(", ")))
+            let mark = match signed.role() {
+                Role::Boot => "ready",
+                Role::Recovery => "recovery",
+            };
+            (mark.to_owned(), format!("signed by {}", signed.signers().join(" and ")))
         }
         Ok(Attested::Unsigned(_)) => {
-            (true, "unsigned".to_owned(), "not verified: the image is open".to_owned())
+            ("unsigned".to_owned(), "not verified: the image is open".to_owned())
         }
-        Err(failure) => (false, failure.mark(), failure.sentence()),
+        Err(failure) => (failure.mark(), failure.sentence()),
     };
+    let bootable = verdict.as_ref().is_ok_and(|attested| role_of(attested) == role);
     Item { id: entry.id.clone(), title: entry.name().to_owned(), bootable, mark, detail }
+}
+
+/// What nobody signed is for nothing but to boot.
+fn role_of(attested: &Attested) -> Role {
+    match attested {
+        Attested::Signed(signed) => signed.role(),
+        Attested::Unsigned(_) => Role::Boot,
+    }
 }
 
 fn read_menu(station: &Station, root: &Root) -> Result<Menu, Failure> {
@@ -141,17 +190,37 @@ fn read_menu(station: &Station, root: &Root) -> Result<Menu, Failure> {
     Ok(menu::build(loader_conf.as_deref(), &files, station.arch))
 }
 
+/// What an entry must satisfy on this machine, by this anchor.
+fn context<'a>(station: &'a Station, anchor: &'a Anchor) -> Context<'a> {
+    Context {
+        mode: station.config.mode,
+        ring: anchor.ring.as_ref(),
+        policy: &anchor.policy,
+        arch: station.arch,
+        identity: &station.identity,
+        floors: station.standing.floors,
+    }
+}
+
 /// What can be said of an entry without reading its big files.
-fn examine(station: &Station, root: &Root, entry: &Entry) -> Result<Attested, Failure> {
+fn examine(context: &Context<'_>, root: &Root, entry: &Entry) -> Result<Attested, Failure> {
     if let Some(problem) = entry.problems.first() {
         return Err(Failure::broken(problem.code.name(), problem.to_string()));
     }
     let broken = |error: crate::sys::Error| Failure::broken("FILE", error.to_string());
-    for path in entry.linux.iter().chain(&entry.initrds).chain(&entry.devicetree) {
+    for path in entry.files() {
         root.size(path).map_err(broken)?;
     }
     let manifest = root.small(&trust::manifest_path(&entry.id), MAX_MENU_FILE).map_err(broken)?;
     let signature = root.small(&trust::signature_path(&entry.id), MAX_MENU_FILE).map_err(broken)?;
     let evidence = Evidence { manifest: manifest.as_deref(), signature: signature.as_deref() };
-    check_manifest(&station.context(), &entry.id, evidence).map_err(Failure::refused)
+    check_manifest(context, &entry.id, evidence).map_err(Failure::refused)
+}
+
+/// What may recover the machine may boot whatever state that is in.
+fn admit(station: &Station, attested: Attested) -> Result<Attested, Failure> {
+    match role_of(&attested) {
+        Role::Boot => station.standing.admits_boot().map(|()| attested),
+        Role::Recovery => Ok(attested),
+    }
 }

@@ -4,7 +4,8 @@
 //! Unknown keys are ignored, as the specification demands. Known keys that ask
 //! for something Turnout cannot do yet are not: the entry stays visible, and
 //! says why it cannot boot. A key that stands for one value and is repeated
-//! means its last line, as with systemd-boot.
+//! means its last line, as with systemd-boot. `turnout-slot` is Turnout's own:
+//! the name of the slot that a signed command line may leave open.
 
 use super::file_name::{self, Counter};
 use super::line::{self, Line};
@@ -20,6 +21,10 @@ const MAX_PATH: usize = 4096;
 const MAX_OPTIONS: usize = 4096;
 /// Most initrds of one entry.
 const MAX_INITRDS: usize = 32;
+/// Most overlays, and most addons, of one entry.
+const MAX_OVERLAYS: usize = 16;
+/// What a signed command line may leave open (docs/manifest.md).
+const SLOTS: [&str; 3] = ["${entry}", "${tries}", "${name}"];
 /// Most problems that one entry reports.
 const MAX_PROBLEMS: usize = 8;
 
@@ -44,10 +49,21 @@ pub struct Entry {
     pub architecture: Option<String>,
     /// Absolute path of the kernel on the boot partition.
     pub linux: Option<String>,
+    /// Absolute path of a unified kernel image that is to boot whole.
+    pub uki: Option<String>,
+    /// Profile of the unified kernel image, from 0.
+    pub profile: Option<u32>,
+    /// Absolute paths of the unified kernel image's addons, in order.
+    pub addons: Vec<String>,
     /// Absolute paths of the initrds, in order.
     pub initrds: Vec<String>,
     /// Absolute path of a device tree.
     pub devicetree: Option<String>,
+    /// Absolute paths of device tree overlays, in the order in which they are
+    /// applied.
+    pub overlays: Vec<String>,
+    /// Name of the slot that the entry is for, as it stands in the file.
+    pub slot: Option<String>,
     /// Kernel command line: all `options` lines, joined by one space.
     pub options: String,
     /// Why the entry cannot boot; empty if it can, as far as its file goes.
@@ -60,6 +76,19 @@ impl Entry {
     #[must_use]
     pub fn name(&self) -> &str {
         self.title.as_deref().unwrap_or(&self.id)
+    }
+
+    /// Path of what boots: the kernel or the unified kernel image.
+    #[must_use]
+    pub fn kernel(&self) -> Option<&str> {
+        self.linux.as_deref().or(self.uki.as_deref())
+    }
+
+    /// Paths of all files of the entry.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        let trees = self.devicetree.iter().chain(&self.overlays);
+        let more = self.initrds.iter().chain(trees).chain(&self.addons).map(String::as_str);
+        self.kernel().into_iter().chain(more)
     }
 
     /// Whether nothing in its file keeps the entry from booting.
@@ -91,18 +120,22 @@ impl Entry {
             "machine-id" => self.machine_id = self.text(line),
             "architecture" => self.architecture = self.text(line),
             "linux" => self.linux = self.path(line),
+            "efi" | "uki" => self.uki = self.path(line),
+            "profile" => self.take_profile(line),
+            "extra" => self.take_extra(line),
             "initrd" => self.take_initrd(line),
             "devicetree" => self.devicetree = self.path(line),
+            "devicetree-overlay" => self.take_overlays(line),
             "options" => self.take_options(line),
-            "efi" | "uki" | "uki-url" | "devicetree-overlay" | "profile" | "extra" => {
-                self.problem(line.complain(
-                    &self.file,
-                    Code::UnsupportedKey,
-                    "is not supported yet",
-                ));
-            }
+            "turnout-slot" => self.slot = self.text(line),
+            "uki-url" => self.unsupported(line),
             _ => {}
         }
+    }
+
+    fn unsupported(&mut self, line: &Line<'_>) {
+        let problem = line.complain(&self.file, Code::UnsupportedKey, "is not supported yet");
+        self.problem(problem);
     }
 
     fn text(&mut self, line: &Line<'_>) -> Option<String> {
@@ -111,6 +144,35 @@ impl Entry {
             return None;
         }
         Some(line.value.to_owned())
+    }
+
+    fn take_profile(&mut self, line: &Line<'_>) {
+        self.profile = line.value.parse().ok();
+        if self.profile.is_none() {
+            self.problem(line.complain(&self.file, Code::ValueSize, "is no number of a profile"));
+        }
+    }
+
+    /// Of all that may come with a unified kernel image, addons (UAPI.5).
+    fn take_extra(&mut self, line: &Line<'_>) {
+        if !line.value.ends_with(".addon.efi") {
+            self.unsupported(line);
+        } else if self.addons.len() >= MAX_OVERLAYS {
+            self.problem(line.complain(&self.file, Code::ValueSize, "is one addon too many"));
+        } else if let Some(path) = self.path(line) {
+            self.addons.push(path);
+        }
+    }
+
+    /// A list with blanks between; a second line takes the place of the first.
+    fn take_overlays(&mut self, line: &Line<'_>) {
+        let paths = line.value.split_ascii_whitespace();
+        let paths = paths.map(|value| self.path(&Line { value, ..*line }));
+        self.overlays = paths.take(MAX_OVERLAYS.saturating_add(1)).flatten().collect();
+        if self.overlays.len() > MAX_OVERLAYS {
+            self.overlays.clear();
+            self.problem(line.complain(&self.file, Code::ValueSize, "are too many overlays"));
+        }
     }
 
     fn path(&mut self, line: &Line<'_>) -> Option<String> {
@@ -149,7 +211,8 @@ impl Entry {
     }
 
     fn check_variables(&mut self, line: &Line<'_>) {
-        if let Some(name) = variable(line.value) {
+        let filled = |name: &&str| line.key == "options" && SLOTS.contains(name);
+        if let Some(name) = variables(line.value).find(|name| !filled(name)) {
             let detail = format!(
                 "{} contains the variable {}, which has no value here",
                 line.key,
@@ -157,6 +220,22 @@ impl Entry {
             );
             self.problem(Diagnostic::new(&self.file, Some(line.number), Code::Variable, detail));
         }
+    }
+
+    /// What each line alone does not tell.
+    fn check_combination(&mut self) {
+        let of_uki = self.profile.is_some() || !self.addons.is_empty();
+        let detail = match (&self.linux, &self.uki) {
+            (Some(linux), Some(uki)) => {
+                format!("{} and {} cannot both boot; keep one", quoted(linux), quoted(uki))
+            }
+            (_, None) if of_uki => {
+                "profile and extra belong to a unified kernel image; name it by uki".to_owned()
+            }
+            _ => return,
+        };
+        let problem = Diagnostic::new(&self.file, None, Code::Combination, detail);
+        self.problem(problem);
     }
 
     fn problem(&mut self, problem: Diagnostic) {
@@ -176,10 +255,11 @@ pub fn parse(file: &str, bytes: &[u8]) -> Result<Entry, Diagnostic> {
     for line in line::pairs(line::text(file, bytes)?, line::BLANKS) {
         entry.take(&line);
     }
-    if entry.linux.is_none() && entry.problems.is_empty() {
+    if entry.kernel().is_none() && entry.problems.is_empty() {
         let detail = "the entry has no linux line, so there is nothing to boot".to_owned();
         return Err(Diagnostic::new(file, None, Code::NoKernel, detail));
     }
+    entry.check_combination();
     Ok(entry)
 }
 
@@ -235,11 +315,11 @@ fn normalise(path: &str) -> Result<String, &'static str> {
     if absolute.is_empty() { Err("is no path of a file") } else { Ok(absolute) }
 }
 
-/// The first `$name` or `${name}` in a value: GRUB's blscfg replaces them, and
-/// an installation made for it relies on that. `memmap=64M$0x1000000` holds
-/// none, because a name does not start with a digit.
-fn variable(value: &str) -> Option<&str> {
-    value.match_indices('$').find_map(|(start, _)| {
+/// Every `$name` and `${name}` in a value: GRUB's blscfg replaces them, and an
+/// installation made for it relies on that. `memmap=64M$0x1000000` holds none,
+/// because a name does not start with a digit.
+fn variables(value: &str) -> impl Iterator<Item = &str> {
+    value.match_indices('$').filter_map(|(start, _)| {
         let rest = value.get(start..)?;
         let mut chars = rest.chars().skip(1);
         let first = chars.next().filter(|c| *c == '{' || *c == '_' || c.is_ascii_alphabetic())?;
@@ -276,6 +356,8 @@ initrd \"//0123/./initrd.img\"
 options root=LABEL=root ro
 options   console=ttyS0 quiet  
 devicetree /dtb/board.dtb
+devicetree-overlay  /dtb/first.dtbo second.dtbo
+turnout-slot b
 grub_users $grub_users
 future-key whatever
 ";
@@ -300,11 +382,49 @@ future-key whatever
             linux: text("/vmlinuz-6.1.0-50-amd64"),
             initrds: vec!["/ucode.img".to_owned(), "/0123/initrd.img".to_owned()],
             devicetree: text("/dtb/board.dtb"),
+            overlays: vec!["/dtb/first.dtbo".to_owned(), "/second.dtbo".to_owned()],
+            slot: text("b"),
+            uki: None,
+            profile: None,
+            addons: vec![],
             options: "root=LABEL=root ro console=ttyS0 quiet".to_owned(),
             problems: vec![],
         };
         let file = "debian-6.12.73+deb13-amd64+3.conf";
         assert_eq!(parse(file, DEBIAN.as_bytes()), Ok(expected));
+    }
+
+    #[test]
+    fn a_unified_kernel_image_comes_with_its_profile_and_its_addons() {
+        for key in ["uki", "efi"] {
+            let text = format!("{key} /a.efi\nprofile 1\nextra b.addon.efi\nextra /c.addon.efi");
+            let entry = parse("x.conf", text.as_bytes()).unwrap();
+            assert_eq!((entry.kernel(), entry.profile), (Some("/a.efi"), Some(1)));
+            assert_eq!(
+                entry.files().collect::<Vec<_>>(),
+                ["/a.efi", "/b.addon.efi", "/c.addon.efi"]
+            );
+            assert_eq!(entry.problems, []);
+        }
+    }
+
+    #[test]
+    fn keys_that_contradict_each_other_keep_the_entry_from_booting() {
+        let cases = [
+            (
+                "linux /a\nuki /b.efi",
+                "COMBINATION: \"/a\" and \"/b.efi\" cannot both boot; keep one",
+            ),
+            (
+                "linux /a\nprofile 1",
+                "COMBINATION: profile and extra belong to a unified kernel image; name it by uki",
+            ),
+            ("uki /a\nprofile -1", "VALUE_SIZE: profile \"-1\" is no number of a profile"),
+        ];
+        for (text, expected) in cases {
+            let problems = problems(text);
+            assert!(problems[0].ends_with(expected), "{problems:?}");
+        }
     }
 
     #[test]
@@ -320,14 +440,14 @@ future-key whatever
 
     #[test]
     fn a_key_that_is_not_supported_keeps_the_entry_from_booting_and_says_so() {
-        for key in ["efi", "uki", "uki-url", "devicetree-overlay", "profile", "extra"] {
+        for (key, value) in [("uki-url", "http://a/b.efi"), ("extra", "/x.cred")] {
             assert_eq!(
-                problems(&format!("linux /a\n{key} /x.efi")),
-                [format!("x.conf:2: UNSUPPORTED_KEY: {key} \"/x.efi\" is not supported yet")]
+                problems(&format!("linux /a\n{key} {value}")),
+                [format!("x.conf:2: UNSUPPORTED_KEY: {key} \"{value}\" is not supported yet")]
             );
         }
         assert_eq!(
-            problems("efi /a.efi").len(),
+            problems("uki-url http://a/b.efi").len(),
             1,
             "an entry without linux is shown with its reason"
         );
@@ -341,6 +461,7 @@ future-key whatever
             ("linux //./", "is no path of a file"),
             ("linux \"\"", "is no path of a file"),
             ("linux /a\u{1b}[2J", "contains a control character"),
+            ("linux ../a\ndevicetree-overlay /b", "must not contain \"..\""),
         ];
         for (text, reason) in cases {
             let problems = problems(text);
@@ -359,6 +480,8 @@ future-key whatever
             ("options memmap=64M$0x1000000 x=$_y-z", "$_y"),
             ("options ${open", "${open"),
             ("initrd /initramfs.img $tuned_initrd", "$tuned_initrd"),
+            ("options slot=${name} x=${names}", "${names}"),
+            ("initrd /initrd-${name}", "${name}"),
         ];
         for (text, name) in cases {
             let key = text.split(' ').next().unwrap();
@@ -369,6 +492,7 @@ future-key whatever
                 )]
             );
         }
+        assert_eq!(problems("linux /a\noptions slot=${name} e=${entry} t=${tries}"), [""; 0]);
         assert_eq!(problems("linux /a\noptions memmap=64M$0x1000000 a=$ b=$$ price$"), [""; 0]);
     }
 
@@ -382,6 +506,14 @@ future-key whatever
             (
                 format!("linux /a\n{}", "initrd /i\n".repeat(MAX_INITRDS + 1)),
                 "is one initrd too many",
+            ),
+            (
+                format!("linux /a\ndevicetree-overlay {}", "/o ".repeat(MAX_OVERLAYS + 1)),
+                "are too many overlays",
+            ),
+            (
+                format!("uki /a\n{}", "extra /x.addon.efi\n".repeat(MAX_OVERLAYS + 1)),
+                "is one addon too many",
             ),
         ];
         for (text, reason) in cases {

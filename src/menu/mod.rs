@@ -81,6 +81,8 @@ pub enum Code {
     NoKernel,
     /// A value is too long, or there are too many of them.
     ValueSize,
+    /// Lines that cannot stand in one entry.
+    Combination,
     /// A path that cannot be one on the boot partition.
     Path,
     /// A key that asks for something Turnout cannot do.
@@ -128,6 +130,7 @@ impl Code {
             Self::Architecture => "ARCHITECTURE",
             Self::NoKernel => "NO_KERNEL",
             Self::ValueSize => "VALUE_SIZE",
+            Self::Combination => "COMBINATION",
             Self::Path => "PATH",
             Self::UnsupportedKey => "UNSUPPORTED_KEY",
             Self::Variable => "VARIABLE",
@@ -304,7 +307,8 @@ mod tests {
 
     #[test]
     fn a_default_that_matches_nothing_is_said_and_the_first_bootable_entry_stands_in() {
-        let menu = menu("default nix*", &[("b.conf", "efi /b.efi"), ("a.conf", "linux /a")]);
+        let menu =
+            menu("default nix*", &[("b.conf", "uki-url http:b.efi"), ("a.conf", "linux /a")]);
         assert_eq!(ids(&menu), ["b", "a"]);
         assert_eq!(menu.default, Some(1));
         assert_eq!(messages(&menu), ["loader.conf: SETTING: default \"nix*\" matches no entry"]);
@@ -312,7 +316,7 @@ mod tests {
 
     #[test]
     fn a_configured_default_that_cannot_boot_stays_the_default() {
-        let menu = menu("default b", &[("b.conf", "efi /b.efi"), ("a.conf", "linux /a")]);
+        let menu = menu("default b", &[("b.conf", "uki-url http:b.efi"), ("a.conf", "linux /a")]);
         assert_eq!(menu.default, Some(0));
     }
 

@@ -21,6 +21,8 @@ use super::{Error, file};
 const DEVICE: &str = "/dev/console";
 /// In its place on a machine without one: the boot goes on unseen.
 const NOTHING: &str = "/dev/null";
+/// All consoles; the last one is /dev/console.
+const ACTIVE: &str = "/sys/class/tty/console/active";
 const PRINTK: &str = "/proc/sys/kernel/printk";
 /// A terminal that does not tell its size: a serial line.
 const DEFAULT_SIZE: (u16, u16) = (80, 25);
@@ -88,6 +90,20 @@ impl Console {
     /// ([`crate::text`]).
     pub fn line(&self, text: &str) {
         self.write(format!("{text}\r\n").as_bytes());
+    }
+
+    /// Writes one line on this console and on every other that the kernel has.
+    /// One that takes nothing now is passed over.
+    pub fn everywhere(&self, text: &str) {
+        self.line(text);
+        let active = file::read_line(ACTIVE).unwrap_or_default();
+        for name in active.split_ascii_whitespace().rev().skip(1) {
+            let other = File::options()
+                .write(true)
+                .custom_flags(nix::libc::O_NOCTTY | nix::libc::O_CLOEXEC | nix::libc::O_NONBLOCK)
+                .open(format!("/dev/{name}"));
+            let _ = other.and_then(|mut other| write!(other, "{text}\r\n"));
+        }
     }
 
     /// Waits until the last byte has left the machine.

@@ -20,6 +20,7 @@ pub mod file;
 pub mod guard;
 #[cfg(feature = "test-hooks")]
 pub mod hooks;
+pub mod identity;
 pub mod jump;
 pub mod kexec;
 pub mod machine;
@@ -34,6 +35,7 @@ pub mod signal;
 pub mod sources;
 pub mod state_area;
 pub mod status;
+pub mod sysrq;
 mod teardown;
 pub mod thread;
 pub mod tpm;

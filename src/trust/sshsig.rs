@@ -326,7 +326,7 @@ impl fmt::Display for Problem {
 
 /// Makes signatures for the tests of this module and of [`super::verify`].
 #[cfg(test)]
-pub(super) mod make {
+pub(crate) mod make {
     use ed25519_dalek::{Signer as _, SigningKey};
 
     use super::super::allowed_signers::KeyRing;
