@@ -516,6 +516,58 @@ mod tests {
     }
 
     #[test]
+    fn the_first_line_may_give_the_ring_a_version() {
+        let ring = |first: &str| {
+            KeyRing::parse(format!("{first}a {FOR_BOOT} ssh-ed25519 {}\n", base64(1)).as_bytes())
+        };
+        for (first, version) in [
+            ("", 0),
+            ("# any comment\n", 0),
+            ("# turnout-ring 0\n", 0),
+            ("# turnout-ring 4294967295\n", u32::MAX),
+            ("\n# turnout-ring 7\n", 0),
+            (" # turnout-ring 7\n", 0),
+        ] {
+            assert_eq!(ring(first).unwrap().version(), version, "{first:?}");
+        }
+        for first in [
+            "# turnout-ring\n",
+            "# turnout-ring \n",
+            "# turnout-ring 07\n",
+            "# turnout-ring 7 \n",
+            "# turnout-ring  7\n",
+            "# turnout-ring-7\n",
+            "# turnout-ring 4294967296\n",
+        ] {
+            let line = Shown::text(first.trim_end_matches('\n'));
+            assert_eq!(
+                ring(first).unwrap_err(),
+                Error { line: 1, problem: Problem::Version(line) }
+            );
+        }
+    }
+
+    #[test]
+    fn a_key_on_a_token_is_read_and_is_the_same_key_as_one_of_its_point() {
+        let token = make::on_token(1);
+        let ring = make::ring(&[("a", "turnout-boot", token.clone())]);
+        assert!(ring.find(&token).is_some());
+        assert!(ring.find(&make::public(1)).is_none());
+        let line =
+            |key: &PublicKey| format!("a {FOR_BOOT} {} {}\n", key.kind(), make::public_base64(key));
+        let both = line(&make::public(1)) + &line(&token);
+        assert_eq!(problem(both), (2, Problem::Duplicate(1)));
+        for application in ["", "web.example", "ssh", "ssh:a b", &format!("ssh:{:252}", "x")] {
+            let holder = key::Holder::Token(application.to_owned());
+            let key = PublicKey { holder, ..token.clone() };
+            let error = Problem::Key(key::Error::Application(Shown::text(application)));
+            assert_eq!(problem(line(&key)), (1, error));
+        }
+        let weak = PublicKey { point: [0; 32], ..token };
+        assert_eq!(problem(line(&weak)), (1, Problem::Weak(Weakness::Zero)));
+    }
+
+    #[test]
     fn length_and_count_are_bounded() {
         let long = "#".repeat(MAX_FILE + 1);
         assert_eq!(problem(long), (1, Problem::TooLong(MAX_FILE + 1)));

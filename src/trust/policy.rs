@@ -250,3 +250,127 @@ impl fmt::Display for Policy {
             .try_for_each(|digest| writeln!(f, "revoked-digest sha256:{digest}"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU";
+    const HEX: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    fn full() -> String {
+        format!(
+            "turnout-policy 1\nversion 7\nthreshold turnout-boot 2\n\
+             threshold turnout-recovery 3\nthreshold turnout-policy 4\nsignatures 5\n\
+             minimum-security-version boot 8\nminimum-security-version recovery 9\nstep 1\n\
+             revoked-key {KEY}\nrevoked-digest sha256:{HEX}\n"
+        )
+    }
+
+    fn problem(text: &str) -> (u32, Problem) {
+        let error = parse(text.as_bytes()).unwrap_err();
+        (error.line, error.problem)
+    }
+
+    fn changed(from: &str, to: &str) -> (u32, Problem) {
+        let text = full();
+        assert_eq!(text.matches(from).count(), 1, "{from}");
+        problem(&text.replace(from, to))
+    }
+
+    #[test]
+    fn every_field_is_read_and_written_back_byte_for_byte() {
+        let policy = parse(full().as_bytes()).unwrap();
+        assert_eq!(policy.version, 7);
+        assert_eq!(policy.thresholds, Thresholds { boot: 2, recovery: 3, policy: 4 });
+        assert_eq!((policy.signatures, policy.step), (5, 1));
+        assert_eq!(policy.minimum, Floors { boot: 8, recovery: 9 });
+        assert_eq!(policy.revoked_keys, [Fingerprint(Digest::of(b"").0)]);
+        assert!(policy.revokes(&Digest::of(b"")) && !policy.revokes(&Digest::of(b"x")));
+        assert_eq!(policy.write(), full());
+    }
+
+    #[test]
+    fn a_policy_that_says_nothing_is_the_default_with_a_version() {
+        let text = "turnout-policy 1\nversion 0\n";
+        assert_eq!(parse(text.as_bytes()), Ok(Policy::default()));
+        assert_eq!(Policy::default().write(), text);
+        for namespace in [Namespace::Boot, Namespace::Recovery, Namespace::Policy] {
+            assert_eq!(Policy::default().threshold(namespace), 1);
+        }
+    }
+
+    #[test]
+    fn a_line_that_changes_nothing_is_refused() {
+        let default = |field, value| Problem::Default { field, value: Shown::text(value) };
+        let boot = "threshold turnout-boot";
+        assert_eq!(changed("boot 2", "boot 1"), (3, default(boot, "1")));
+        assert_eq!(changed("signatures 5", "signatures 8"), (6, default("signatures", "8")));
+        let minimum = "minimum-security-version boot";
+        assert_eq!(changed("boot 8", "boot 0"), (7, default(minimum, "0")));
+        assert_eq!(changed("step 1", "step 16"), (9, default("step", "16")));
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_refused() {
+        let number = |field, value| Problem::Number { field, value: Shown::text(value) };
+        let boot = "threshold turnout-boot";
+        assert_eq!(changed("boot 2", "boot 0"), (3, number(boot, "0")));
+        assert_eq!(changed("boot 2", "boot 9"), (3, number(boot, "9")));
+        assert_eq!(changed("boot 2", "boot 02"), (3, number(boot, "02")));
+        assert_eq!(changed("signatures 5", "signatures 0"), (6, number("signatures", "0")));
+        assert_eq!(changed("step 1", "step 0"), (9, number("step", "0")));
+        assert_eq!(changed("version 7", "version 4294967296"), {
+            (2, number("version", "4294967296"))
+        });
+    }
+
+    #[test]
+    fn a_threshold_that_no_file_can_reach_is_refused() {
+        let unreachable = Problem::Unreachable { threshold: 4, signatures: 3 };
+        assert_eq!(changed("signatures 5", "signatures 3"), (11, unreachable));
+    }
+
+    #[test]
+    fn lines_twice_out_of_order_or_unknown_are_refused() {
+        let unexpected = |line: &str| Problem::Unexpected(Shown::text(line));
+        assert_eq!(changed("step 1\n", "step 1\nstep 2\n"), (10, unexpected("step 2")));
+        let swapped =
+            full().replace("signatures 5\n", "").replace("step 1", "step 1\nsignatures 5");
+        assert_eq!(problem(&swapped), (9, unexpected("signatures 5")));
+        let unlock = "threshold turnout-unlock 1";
+        assert_eq!(changed("signatures 5", unlock), (6, unexpected(unlock)));
+        assert_eq!(
+            changed("version 7\n", ""),
+            (
+                2,
+                Problem::Expected {
+                    field: "version",
+                    found: Shown::text("threshold turnout-boot 2"),
+                }
+            )
+        );
+    }
+
+    #[test]
+    fn revocations_have_one_spelling_and_a_limit() {
+        let fingerprint = |value: &str| Problem::Fingerprint(Shown::text(value));
+        for bad in ["SHA256:", "MD5:00", &KEY.replace("SHA", "sha"), &format!("{KEY}=")] {
+            assert_eq!(changed(KEY, bad), (10, fingerprint(bad)));
+        }
+        // The last digit of 43 has two spare bits: "U" is the one spelling.
+        let spare = KEY.replace("SuFU", "SuFV");
+        assert_eq!(changed(KEY, &spare), (10, fingerprint(&spare)));
+        let upper = format!("sha256:{}", HEX.to_uppercase());
+        let digest = Problem::Digest(Shown::text(&upper));
+        assert_eq!(changed(&format!("sha256:{HEX}"), &upper), (11, digest));
+        for (line, field, most) in [
+            (format!("revoked-key {KEY}\n"), "revoked-key", MAX_REVOKED_KEYS),
+            (format!("revoked-digest sha256:{HEX}\n"), "revoked-digest", MAX_REVOKED_DIGESTS),
+        ] {
+            let text = |count| full().replace(&line, &line.repeat(count));
+            assert!(parse(text(most).as_bytes()).is_ok());
+            assert_eq!(problem(&text(most + 1)).1, Problem::TooMany { field, most });
+        }
+    }
+}

@@ -70,3 +70,131 @@ fn check(policy: &Policy, ring: &KeyRing, file: File<'_>) -> Result<(), Refusal>
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::sshsig::make;
+    use super::*;
+
+    const OWNER: u8 = 1;
+    const SECOND: u8 = 2;
+    const NEW: u8 = 3;
+    const RELEASE: u8 = 4;
+
+    fn current() -> KeyRing {
+        make::ring(&[
+            ("owner", "turnout-policy", make::public(OWNER)),
+            ("second", "turnout-policy", make::public(SECOND)),
+            ("release", "turnout-boot", make::public(RELEASE)),
+        ])
+    }
+
+    fn in_force() -> Policy {
+        policy::parse(b"turnout-policy 1\nversion 3\nthreshold turnout-policy 2\n").unwrap()
+    }
+
+    fn sign(seeds: &[u8], text: &str) -> String {
+        let one = |seed: &u8| make::armored(*seed, "turnout-policy", text.as_bytes());
+        seeds.iter().map(one).collect()
+    }
+
+    fn policy_by(seeds: &[u8], text: &str) -> Result<Policy, Refusal> {
+        let signatures = sign(seeds, text);
+        take_policy(&in_force(), &current(), text.as_bytes(), Some(signatures.as_bytes()))
+    }
+
+    const NEWER: &str = "turnout-policy 1\nversion 4\nstep 2\n";
+
+    #[test]
+    fn a_newer_policy_that_enough_keys_signed_is_taken() {
+        assert_eq!(policy_by(&[OWNER, SECOND], NEWER).unwrap().step, 2);
+    }
+
+    #[test]
+    fn a_policy_is_refused_with_the_reason() {
+        let text = NEWER.as_bytes();
+        let refusal = take_policy(&in_force(), &current(), text, None).unwrap_err();
+        assert_eq!(refusal.code(), "SIGNATURE_MISSING");
+        assert_eq!(refusal.to_string(), "/turnout/policy has no /turnout/policy.sig");
+        let code = |seeds: &[u8], text| policy_by(seeds, text).unwrap_err().code();
+        assert_eq!(code(&[OWNER], NEWER), "THRESHOLD");
+        assert_eq!(code(&[OWNER, OWNER], NEWER), "THRESHOLD");
+        assert_eq!(code(&[NEW], NEWER), "KEY_UNKNOWN");
+        assert_eq!(code(&[RELEASE], NEWER), "NAMESPACE");
+        let refusal = policy_by(&[OWNER, SECOND], "turnout-policy 1\n").unwrap_err();
+        assert_eq!(refusal.code(), "POLICY_SYNTAX");
+        assert!(refusal.to_string().starts_with("/turnout/policy, line 2: "), "{refusal}");
+        for version in [0, 2, 3] {
+            let text = format!("turnout-policy 1\nversion {version}\n");
+            let refusal = policy_by(&[OWNER, SECOND], &text).unwrap_err();
+            assert_eq!(refusal.code(), "POLICY_VERSION");
+            let sentence = format!("has version {version}, and only one above 3 is taken");
+            assert!(refusal.to_string().contains(&sentence), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn a_policy_of_64_kib_and_a_byte_is_not_even_hashed() {
+        let long = "x".repeat(super::super::MAX_FILE + 1);
+        assert_eq!(policy_by(&[], &long).unwrap_err().code(), "POLICY_SYNTAX");
+        assert_eq!(ring_by(&[], &long).unwrap_err().code(), "RING_SYNTAX");
+    }
+
+    fn ring_by(seeds: &[u8], text: &str) -> Result<KeyRing, Refusal> {
+        let signatures = sign(seeds, text);
+        take_ring(&current(), &in_force(), text.as_bytes(), Some(signatures.as_bytes()))
+    }
+
+    /// A ring without the key `SECOND`.
+    fn newer(version: &str) -> String {
+        let line = |seed| {
+            let key = make::public_base64(&make::public(seed));
+            format!("someone namespaces=\"turnout-policy\" ssh-ed25519 {key}\n")
+        };
+        format!("{version}\n{}{}", line(OWNER), line(NEW))
+    }
+
+    #[test]
+    fn a_newer_ring_needs_enough_keys_of_the_old_and_of_its_own() {
+        let text = newer("# turnout-ring 1");
+        let ring = ring_by(&[OWNER, SECOND, NEW], &text).unwrap();
+        assert_eq!((ring.version(), ring.keys().len()), (1, 2));
+        let refusal = ring_by(&[OWNER, NEW], &text).unwrap_err();
+        let sentence = "/turnout/allowed_signers is signed by 1 of 2 different keys that must: \
+                        \"owner\"; another signature does not count: KEY_UNKNOWN: ";
+        assert_eq!(refusal.code(), "THRESHOLD");
+        assert!(refusal.to_string().starts_with(sentence), "{refusal}");
+        assert_eq!(ring_by(&[OWNER, SECOND], &text).unwrap_err().code(), "THRESHOLD");
+        assert_eq!(ring_by(&[NEW], &text).unwrap_err().code(), "KEY_UNKNOWN");
+    }
+
+    #[test]
+    fn a_ring_without_a_newer_version_is_refused() {
+        let all = [OWNER, SECOND, NEW];
+        for (version, code) in [
+            ("#", "RING_VERSION"),
+            ("# turnout-ring 0", "RING_VERSION"),
+            ("\n# turnout-ring 5", "RING_VERSION"),
+            ("# turnout-ring x", "RING_SYNTAX"),
+            ("nonsense", "RING_SYNTAX"),
+        ] {
+            assert_eq!(ring_by(&all, &newer(version)).unwrap_err().code(), code, "{version:?}");
+        }
+    }
+
+    #[test]
+    fn what_policy_revoked_neither_signs_nor_is_taken() {
+        let text = newer("# turnout-ring 1");
+        let signatures = sign(&[OWNER, SECOND, NEW], &text);
+        let take = |policy: &Policy| {
+            take_ring(&current(), policy, text.as_bytes(), Some(signatures.as_bytes()))
+        };
+        let revoked_keys = vec![make::public(OWNER).fingerprint()];
+        let refusal = take(&Policy { revoked_keys, ..in_force() }).unwrap_err();
+        assert_eq!(refusal.code(), "THRESHOLD");
+        assert!(refusal.to_string().contains("KEY_REVOKED"), "{refusal}");
+        let revoked_digests = vec![Digest::of(text.as_bytes())];
+        let refusal = take(&Policy { revoked_digests, ..in_force() }).unwrap_err();
+        assert_eq!(refusal.code(), "DIGEST_REVOKED");
+    }
+}
