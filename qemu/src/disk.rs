@@ -24,6 +24,8 @@ pub enum Content {
     Fat(PathBuf),
     /// An ext4 file system with the files of this directory.
     Ext4(PathBuf),
+    /// Zeros, 1 MiB of them.
+    Blank,
 }
 
 /// The GPT type of a partition.
@@ -35,6 +37,8 @@ pub enum Type {
     Xbootldr,
     /// Linux file system: not one that a boot loader looks at.
     Linux,
+    /// Turnout's state area (`docs/rollback.md`).
+    StateArea,
 }
 
 impl Type {
@@ -43,6 +47,7 @@ impl Type {
             Self::Esp => "C12A7328-F81F-11D2-BA4B-00A0C93EC93B",
             Self::Xbootldr => "BC13C2FF-59E6-4262-A352-B275FD6F7172",
             Self::Linux => "0FC63DAF-8483-4772-8E79-3D69D8477DE4",
+            Self::StateArea => "12805DC4-5DE8-4AA9-968A-494EAFB5184F",
         }
     }
 }
@@ -66,6 +71,12 @@ pub fn boot_partitions(esp: PathBuf, boot: &Path) -> [Partition; 2] {
         Partition { kind: Type::Esp, label: "ESP", content: esp },
         Partition { kind: Type::Xbootldr, label: "XBOOTLDR", content: boot },
     ]
+}
+
+/// A state area in which nothing was ever written.
+#[must_use]
+pub const fn state_area() -> Partition {
+    Partition { kind: Type::StateArea, label: "STATE", content: Content::Blank }
 }
 
 /// Writes a disk image to `out`; `scratch` holds the file systems meanwhile.
@@ -99,14 +110,19 @@ pub fn build(partitions: &[Partition], scratch: &Path, out: &Path) -> Result<()>
 /// Where the bytes of a file lie on a disk that [`build`] made: `partition` counts
 /// from 1 and holds ext4. In the order of the file, whole blocks.
 pub fn places(disk: &Path, partition: usize, path: &str) -> Result<Vec<Range<u64>>> {
-    let table = command::output(Command::new("sfdisk").arg("--dump").arg(disk))?;
-    let start = partition_start(&table, partition).context("no such partition")?;
+    let start = start_of(disk, partition)?;
     let at = format!("{}?offset={start}", disk.display());
     let ask = |request: &str| command::output(Command::new("debugfs").args(["-R", request, &at]));
     let block = block_size(&ask("stats -h")?).context("debugfs names no block size")?;
     let extents = extents(&ask(&format!("dump_extents {path}"))?);
     (!extents.is_empty()).then_some(()).with_context(|| format!("{path} has no blocks"))?;
     Ok(extents.iter().map(|e| start + e.start * block..start + e.end * block).collect())
+}
+
+/// Where a partition of a disk begins, in bytes; `partition` counts from 1.
+pub fn start_of(disk: &Path, partition: usize) -> Result<u64> {
+    let table = command::output(Command::new("sfdisk").arg("--dump").arg(disk))?;
+    partition_start(&table, partition).context("no such partition")
 }
 
 /// In bytes.
@@ -144,6 +160,7 @@ fn make_file_system(partition: &Partition, number: u32, image: &Path) -> Result<
     match &partition.content {
         Content::Fat(tree) => make_fat(tree, partition.label, image),
         Content::Ext4(tree) => make_ext4(tree, partition.label, number, image),
+        Content::Blank => sized_file(image, MIB).map(|()| MIB),
     }
 }
 
