@@ -16,12 +16,15 @@ mod recovery;
 mod shelf;
 mod standing;
 
+use core::cell::RefCell;
+
 use crate::arch::Arch;
 use crate::config::{self, Config};
 use crate::failure::{Failure, Stage};
 use crate::sys::console::Console;
 use crate::sys::signal::Signals;
 use crate::sys::sources::Sources;
+use crate::sys::tpm::Tpm;
 use crate::sys::{clock, file, identity, machine, module, mount, panic, reset, sysrq, watchdog};
 use crate::text::printable;
 use crate::trust::Role;
@@ -54,7 +57,10 @@ struct Station {
     anchor: Anchor,
     arch: Arch,
     identity: Identity,
-    standing: Standing,
+    standing: RefCell<Standing>,
+    /// None if there is none or it is not to be looked for; or why it cannot be
+    /// used.
+    tpm: RefCell<Result<Option<Tpm>, String>>,
 }
 
 impl Station {
@@ -68,8 +74,9 @@ impl Station {
         let anchor = Anchor::of_image(config.mode)?;
         let (arch, identity) = (machine::arch(), identity::read(&Sources::live()));
         greet(&console, &config);
-        let standing = Standing::find(&config);
-        Ok(Self { console, signals, config, anchor, arch, identity, standing })
+        let standing = RefCell::new(Standing::unread(&config));
+        let tpm = RefCell::new(open_tpm(&config));
+        Ok(Self { console, signals, config, anchor, arch, identity, standing, tpm })
     }
 
     /// One line or several. Names in it may come from a disk: none of them
@@ -136,7 +143,11 @@ impl Station {
     /// One walk through the sentence with the entries of one role. It comes back
     /// only with the reason why nothing was booted.
     fn attempt(&self, role: Role) -> Failure {
-        match self.discover().and_then(|partitions| Shelf::first(self, &partitions, role)) {
+        let shelf = self.discover().and_then(|partitions| {
+            self.open_store();
+            Shelf::first(self, &partitions, role)
+        });
+        match shelf {
             Ok(shelf) => self.serve(shelf),
             Err(failure) => failure,
         }
@@ -217,6 +228,13 @@ fn heading(mode: Mode) -> String {
         Mode::Open => "open",
     };
     format!("turnout {} ({mode})", env!("CARGO_PKG_VERSION"))
+}
+
+fn open_tpm(config: &Config) -> Result<Option<Tpm>, String> {
+    match config.tpm {
+        config::Tpm::Off => Ok(None),
+        _ => Tpm::open(config.tpm_timeout).map_err(|error| error.to_string()),
+    }
 }
 
 fn read_config() -> Result<Config, Failure> {

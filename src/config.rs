@@ -8,7 +8,7 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::plan::{Decompress, Request};
-pub use crate::rollback::Strength as Rollback;
+use crate::rollback::Strength;
 use crate::source::Selector;
 use crate::trust::verify::Mode;
 
@@ -39,7 +39,7 @@ pub struct Config {
     /// The same for recovery entries.
     pub recovery_floor: u32,
     /// What keeps older systems out.
-    pub rollback: Rollback,
+    pub rollback: Strength,
     /// Whether a store that is absent may be made: an image for the factory.
     pub provision: bool,
     /// What becomes of a boot without a TPM.
@@ -155,7 +155,7 @@ impl Config {
             vmlinux: Decompress::Auto,
             floor: 0,
             recovery_floor: 0,
-            rollback: Rollback::Off,
+            rollback: Strength::Off,
             provision: false,
             tpm: Tpm::Optional,
             tpm_timeout: Duration::from_secs(5),
@@ -185,7 +185,7 @@ impl Config {
             "recovery-floor" => {
                 self.recovery_floor = parse("recovery-floor", value, number, FLOOR)?;
             }
-            "rollback" => self.rollback = parse("rollback", value, Rollback::parse, ROLLBACK)?,
+            "rollback" => self.rollback = parse("rollback", value, Strength::parse, ROLLBACK)?,
             "provision" => self.provision = parse("provision", value, yes_or_no, YES_OR_NO)?,
             "tpm" => self.tpm = parse("tpm", value, tpm, TPM)?,
             "tpm-timeout" => {
@@ -334,7 +334,7 @@ mod tests {
             vmlinux: Decompress::Never,
             floor: 7,
             recovery_floor: u32::MAX,
-            rollback: Rollback::Enforced,
+            rollback: Strength::Enforced,
             provision: true,
             tpm: Tpm::Required,
             tpm_timeout: Duration::from_secs(60),

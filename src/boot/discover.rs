@@ -5,8 +5,10 @@ use core::time::Duration;
 
 use super::Station;
 use crate::failure::{Failure, Stage};
+use crate::rollback::store::Fault;
 use crate::source::{self, Candidate};
 use crate::sys::console::wait;
+use crate::sys::state_area::StateArea;
 use crate::sys::uevent::Uevents;
 use crate::sys::{block, clock};
 
@@ -23,6 +25,18 @@ impl Station {
             }
             if !self.wait_for_block(&uevents, deadline) {
                 return Err(Failure::new(Stage::Discover, self.nothing_found(&candidates)));
+            }
+        }
+    }
+
+    /// The state area, once there is one; it may be on another disk.
+    pub(super) fn find_state_area(&self) -> Result<StateArea, Fault> {
+        let uevents = Uevents::open().map_err(|error| Fault::Medium(error.to_string()))?;
+        let deadline = clock::elapsed().saturating_add(self.config.wait);
+        loop {
+            match StateArea::find() {
+                Err(Fault::NoPartition) if self.wait_for_block(&uevents, deadline) => {}
+                found => return found,
             }
         }
     }

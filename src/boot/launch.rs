@@ -48,7 +48,7 @@ fn boot(
     open: u64,
     prepared: Option<u64>,
 ) -> Result<Infallible, Failure> {
-    let Ready { bundle, kernel, machine, .. } = ready;
+    let Ready { attested, bundle, kernel, machine, .. } = ready;
     let facts = Status::read().facts(Slot::Normal);
     let plan = make_plan(station, bundle, &facts, machine, kernel)?;
     announce(station, &plan, bundle.get());
@@ -56,6 +56,7 @@ fn boot(
         Failure::new(Stage::Load, explained(&error, |errno| meaning_of_load(plan.engine, errno)))
     })?;
     let moments = Moments { prepared, open, after_load: clock::counter() };
+    station.keep_trial(&bundle.get().entry, attested)?;
     jump(station, &plan, bundle.get(), staged, &moments)
 }
 

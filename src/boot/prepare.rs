@@ -31,6 +31,8 @@ type Place = OnceLock<Verified<Bundle<Sealed>>>;
 
 /// An entry that only has to be planned and loaded.
 pub(super) struct Ready<'p> {
+    /// Who vouches for it.
+    pub(super) attested: &'p Attested,
     pub(super) bundle: &'p Verified<Bundle<Sealed>>,
     pub(super) kernel: Prepared<'p>,
     /// The machine as it was then.
@@ -127,7 +129,10 @@ impl<'a> Job<'a> {
         Ok(Self { root: &shelf.root, entry, attested, request, decompress })
     }
 
-    fn prepare<'p>(&self, place: &'p Place, signals: &Signals) -> Result<Ready<'p>, Failure> {
+    fn prepare<'p>(&self, place: &'p Place, signals: &Signals) -> Result<Ready<'p>, Failure>
+    where
+        'a: 'p,
+    {
         #[cfg(feature = "test-hooks")]
         crate::sys::hooks::at_preparing();
         let start = clock::counter();
@@ -137,7 +142,7 @@ impl<'a> Job<'a> {
         let machine = survey()?;
         let kernel = self.unpack(bundle, &machine, signals)?;
         let ticks = clock::counter().saturating_sub(start);
-        Ok(Ready { bundle, kernel, machine, ticks })
+        Ok(Ready { attested: self.attested, bundle, kernel, machine, ticks })
     }
 
     /// Reads the files of an entry, each once, in the order in which they are

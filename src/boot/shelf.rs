@@ -74,12 +74,11 @@ impl Shelf {
         }
         let (anchor, said) = station.anchor.updated(&root);
         said.iter().for_each(|line| station.say(line));
-        let context = context(station, &anchor);
-        let examine = |entry: &Entry| {
-            let verdict = examine(&context, &root, entry).and_then(|it| admit(station, it));
-            verdict.map_err(|failure| failure.of(&entry.id))
-        };
-        let verdicts = menu.entries.iter().map(examine).collect();
+        station.keep_anchor(&anchor);
+        let mut verdicts = examine_all(station, &anchor, &root, &menu);
+        if station.raise_floor((&anchor, verdicts.iter().flatten())) {
+            verdicts = examine_all(station, &anchor, &root, &menu);
+        }
         Ok(Self { root, menu, role, verdicts })
     }
 
@@ -198,8 +197,22 @@ fn context<'a>(station: &'a Station, anchor: &'a Anchor) -> Context<'a> {
         policy: &anchor.policy,
         arch: station.arch,
         identity: &station.identity,
-        floors: station.standing.floors,
+        floors: station.standing.borrow().floors(),
     }
+}
+
+fn examine_all(
+    station: &Station,
+    anchor: &Anchor,
+    root: &Root,
+    menu: &Menu,
+) -> Vec<Result<Attested, Failure>> {
+    let context = context(station, anchor);
+    let examine = |entry: &Entry| {
+        let verdict = examine(&context, root, entry).and_then(|it| admit(station, it));
+        verdict.map_err(|failure| failure.of(&entry.id))
+    };
+    menu.entries.iter().map(examine).collect()
 }
 
 /// What can be said of an entry without reading its big files.
@@ -220,7 +233,7 @@ fn examine(context: &Context<'_>, root: &Root, entry: &Entry) -> Result<Attested
 /// What may recover the machine may boot whatever state that is in.
 fn admit(station: &Station, attested: Attested) -> Result<Attested, Failure> {
     match role_of(&attested) {
-        Role::Boot => station.standing.admits_boot().map(|()| attested),
+        Role::Boot => station.standing.borrow().admits_boot().map(|()| attested),
         Role::Recovery => Ok(attested),
     }
 }

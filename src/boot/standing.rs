@@ -1,28 +1,47 @@
-//! What the machine remembers and what it lacks: the versions below which
-//! nothing boots, and reasons why nothing but a recovery system may boot.
+//! How the machine stands: the versions below which nothing boots, and reasons
+//! why nothing but a recovery system may boot.
+//!
+//! Joins the pure stores of [`crate::rollback`] with the state area and the TPM.
+//! Nothing is written that is not news, and all of it before anything is
+//! measured. A store that has not been read, or cannot be, never means a floor
+//! of zero for an image that counts on it.
 
-use crate::config::{Config, Rollback};
+use super::Station;
+use super::anchor::Anchor;
+use crate::bundle::Digest;
+use crate::config::Config;
 use crate::failure::Failure;
+use crate::rollback::index::Index;
+use crate::rollback::store::{Fault, Media, Medium, Missing, Raised, Store};
+use crate::rollback::{Document, Strength, System};
+use crate::sys::state_area::StateArea;
+use crate::sys::tpm::Tpm;
+use crate::text::printable;
+use crate::trust::Role;
 use crate::trust::policy::Floors;
+use crate::trust::verify::{Attested, Signed};
 
 /// How the machine stands before anything is chosen.
 pub(super) struct Standing {
-    /// The highest of what the image and the machine's store say.
-    pub(super) floors: Floors,
-    /// Why only recovery systems may boot; none if others may.
-    only_recovery: Option<Failure>,
+    /// The image's floors.
+    image: Floors,
+    store: Store,
+    area: Result<StateArea, Fault>,
+    /// What the boot partition brings is not what was in force before.
+    set_back: Option<Fault>,
 }
 
 impl Standing {
-    /// A store that the image counts on and that cannot be read never means a
-    /// floor of zero.
-    pub(super) fn find(config: &Config) -> Self {
-        let floors = Floors { boot: config.floor, recovery: config.recovery_floor };
-        let only_recovery = (config.rollback == Rollback::Enforced).then(|| {
-            let why = "the image counts on a record in the TPM, and there is none";
-            Failure::barred("STORE", why.to_owned())
-        });
-        Self { floors, only_recovery }
+    /// Before anything was read.
+    pub(super) fn unread(config: &Config) -> Self {
+        let image = Floors { boot: config.floor, recovery: config.recovery_floor };
+        let store = Store::unread(config.rollback);
+        Self { image, store, area: Err(Fault::Unread), set_back: None }
+    }
+
+    /// What the image and the store say; the policy has its own.
+    pub(super) fn floors(&self) -> Floors {
+        self.image.max(self.store.floors())
     }
 
     /// Whether operating systems may boot.
@@ -30,6 +49,176 @@ impl Standing {
     /// # Errors
     /// Why only recovery systems may.
     pub(super) fn admits_boot(&self) -> Result<(), Failure> {
-        self.only_recovery.clone().map_or(Ok(()), Err)
+        let fault = self.store.admits(Role::Boot).err().or(self.set_back.as_ref());
+        fault.map_or(Ok(()), |fault| Err(barred(fault)))
+    }
+
+    fn with_media<T>(
+        &mut self,
+        tpm: &mut Result<Option<Tpm>, String>,
+        act: impl FnOnce(&mut Store, &mut Media<'_>) -> T,
+    ) -> T {
+        let mut index = match tpm {
+            Ok(Some(tpm)) => {
+                Ok(Index(|command: &[u8]| tpm.call(command).map_err(|error| error.to_string())))
+            }
+            Ok(None) => Err(Missing(Fault::NoTpm)),
+            Err(why) => Err(Missing(Fault::Medium(why.clone()))),
+        };
+        let index: &mut dyn Medium = match &mut index {
+            Ok(index) => index,
+            Err(missing) => missing,
+        };
+        let mut missing;
+        let area: &mut dyn Medium = match &mut self.area {
+            Ok(area) => area,
+            Err(fault) => {
+                missing = Missing(fault.clone());
+                &mut missing
+            }
+        };
+        act(&mut self.store, &mut Media { area, index })
+    }
+}
+
+impl Station {
+    /// Reads the store. It may lie on a disk that comes later than the boot
+    /// partition's.
+    pub(super) fn open_store(&self) {
+        let strength = self.config.rollback;
+        let mut standing = Standing::unread(&self.config);
+        if strength != Strength::Off {
+            standing.area = self.find_state_area();
+        }
+        let factory = Some(standing.image).filter(|_| self.config.provision);
+        self.standing.replace(standing);
+        let settled = self.with_store(|store, media| {
+            *store = Store::open(strength, factory, media);
+            store.settle(media)
+        });
+        self.say_store(settled.err());
+    }
+
+    fn with_store<T>(&self, act: impl FnOnce(&mut Store, &mut Media<'_>) -> T) -> T {
+        self.standing.borrow_mut().with_media(&mut self.tpm.borrow_mut(), act)
+    }
+
+    fn say_store(&self, unsettled: Option<Fault>) {
+        let standing = self.standing.borrow();
+        let store = &standing.store;
+        if store.strength() == Strength::Off {
+            return;
+        }
+        for damage in store.damages() {
+            self.say(&damage);
+        }
+        let strength = store.strength();
+        match store.fault() {
+            Some(fault) => self.say(&format!("rollback protection is not {strength}: {fault}")),
+            None => {
+                let Floors { boot, recovery } = store.floors();
+                self.say(&format!(
+                    "rollback protection is {strength}: floor {boot}, recovery floor {recovery}"
+                ));
+            }
+        }
+        if let Some(fault) = unsettled {
+            self.say(&format!("the store keeps what it had: {fault}"));
+        }
+    }
+
+    /// Remembers the policy and the key ring that are in force on a boot
+    /// partition, or bars operating systems if they are older than others before
+    /// them.
+    pub(super) fn keep_anchor(&self, anchor: &Anchor) {
+        let policy = Document {
+            version: anchor.policy.version,
+            digest: Digest::of(anchor.policy.write().as_bytes()),
+        };
+        let ring = anchor.ring.as_ref().map_or(Document::NONE, |ring| Document {
+            version: ring.version(),
+            digest: ring.digest(),
+        });
+        let taken = self.with_store(|store, media| store.take(policy, ring, media));
+        let set_back = taken.err().filter(|fault| match fault {
+            Fault::Older(..) | Fault::Changed(..) => true,
+            unwritten => {
+                self.say(&format!("the store keeps what it had: {unwritten}"));
+                false
+            }
+        });
+        self.standing.borrow_mut().set_back = set_back;
+    }
+
+    /// Raises the floor if one of these has confirmed itself. True if it has
+    /// risen: what was below it is refused from now on.
+    pub(super) fn raise_floor<'a>(
+        &self,
+        (anchor, attested): (&Anchor, impl Iterator<Item = &'a Attested>),
+    ) -> bool {
+        let floors = self.standing.borrow().floors().max(anchor.policy.minimum);
+        let systems = attested.filter_map(signed).map(system);
+        let step = anchor.policy.step;
+        match self.with_store(|store, media| store.raise(systems, (floors, step), media)) {
+            Ok(None) => false,
+            Ok(Some(raised)) => {
+                self.say(&risen(&raised));
+                true
+            }
+            Err(fault) => {
+                self.say(&format!("the floor does not rise: {fault}"));
+                false
+            }
+        }
+    }
+
+    /// Writes down what is jumped to.
+    ///
+    /// # Errors
+    /// It cannot be written, and the image counts on it.
+    pub(super) fn keep_trial(&self, entry: &str, attested: &Attested) -> Result<(), Failure> {
+        let signed = signed(attested);
+        let role = signed.map_or(Role::Boot, Signed::role);
+        let system = signed.map(|signed| (entry, system(signed)));
+        let kept = self.with_store(|store, media| store.before_jump(system, media));
+        match kept {
+            Ok(()) => Ok(()),
+            Err(fault) if self.standing.borrow().store.binds(role) => Err(barred(&fault)),
+            Err(fault) => {
+                self.say(&format!("the next system cannot confirm itself: {fault}"));
+                Ok(())
+            }
+        }
+    }
+}
+
+fn barred(fault: &Fault) -> Failure {
+    Failure::barred("STORE", fault.to_string())
+}
+
+const fn signed(attested: &Attested) -> Option<&Signed> {
+    match attested {
+        Attested::Signed(signed) => Some(signed),
+        Attested::Unsigned(_) => None,
+    }
+}
+
+const fn system(signed: &Signed) -> System {
+    System {
+        role: signed.role(),
+        security_version: signed.manifest().security_version,
+        manifest: signed.digest(),
+    }
+}
+
+fn risen(raised: &Raised) -> String {
+    let Raised { entry, role, floor, version } = raised;
+    let (entry, role) = (printable(entry), role.name());
+    if floor == version {
+        format!("{entry} has confirmed itself: the {role} floor is {floor} now")
+    } else {
+        format!(
+            "{entry} has confirmed itself: the {role} floor is {floor} now, one step towards {version}"
+        )
     }
 }

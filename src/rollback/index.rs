@@ -34,10 +34,6 @@ const NONCE: [u8; 16] = [0; 16];
 #[expect(missing_debug_implementations, reason = "a TPM is a device")]
 pub struct Index<F>(pub F);
 
-/// In place of an index, where there is no TPM to hold it.
-#[derive(Debug)]
-pub struct NoIndex(pub Fault);
-
 impl<F: FnMut(&[u8]) -> Result<Vec<u8>, String>> Index<F> {
     fn call<T>(
         &mut self,
@@ -122,20 +118,6 @@ impl<F: FnMut(&[u8]) -> Result<Vec<u8>, String>> Medium for Index<F> {
             Ok(()) | Err(Fault::Unwritten) => Ok(()),
             Err(fault) => Err(fault),
         }
-    }
-}
-
-impl Medium for NoIndex {
-    fn read(&mut self) -> Result<[Result<Vec<u8>, String>; 2], Fault> {
-        Err(self.0.clone())
-    }
-
-    fn write(&mut self, _: &Write) -> Result<(), Fault> {
-        Err(self.0.clone())
-    }
-
-    fn create(&mut self) -> Result<(), Fault> {
-        Err(self.0.clone())
     }
 }
 
@@ -349,8 +331,5 @@ mod tests {
         let mut index = Index(|_: &[u8]| Err("no answer in 5 s".to_owned()));
         let stalled = Fault::Medium("no answer in 5 s".to_owned());
         assert_eq!(read(Which::Index, &mut index).unwrap_err(), stalled);
-        let mut none = NoIndex(Fault::NoTpm);
-        assert_eq!(read(Which::Index, &mut none).unwrap_err(), Fault::NoTpm);
-        assert_eq!(none.create(), Err(Fault::NoTpm));
     }
 }

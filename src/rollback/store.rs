@@ -39,6 +39,10 @@ pub trait Medium {
     fn create(&mut self) -> Result<(), Fault>;
 }
 
+/// In place of a medium that is not there.
+#[derive(Debug)]
+pub struct Missing(pub Fault);
+
 /// Where things are kept.
 #[expect(missing_debug_implementations, reason = "media are devices")]
 pub struct Media<'a> {
@@ -60,6 +64,8 @@ pub enum Which {
 /// Why a store cannot be relied on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
+    /// Nobody has looked yet.
+    Unread,
     /// No partition has the type of a state area.
     NoPartition,
     /// More than one has; two of their names.
@@ -113,10 +119,16 @@ pub struct Store {
 }
 
 impl Store {
+    /// Before anything was read: as good as lost.
+    #[must_use]
+    pub const fn unread(strength: Strength) -> Self {
+        Self { strength, area: Err(Fault::Unread), index: Err(Fault::Unread) }
+    }
+
     /// Reads what there is. A factory image gives the floors with which it makes
     /// what is not there, or is lost.
     pub fn open(strength: Strength, factory: Option<Floors>, media: &mut Media<'_>) -> Self {
-        let mut store = Self { strength, area: Ok(Generations::fresh()), index: Err(Fault::NoTpm) };
+        let mut store = Self::unread(strength);
         if strength == Strength::Off {
             return store;
         }
@@ -355,6 +367,20 @@ impl Store {
     }
 }
 
+impl Medium for Missing {
+    fn read(&mut self) -> Result<[Result<Vec<u8>, String>; 2], Fault> {
+        Err(self.0.clone())
+    }
+
+    fn write(&mut self, _: &Write) -> Result<(), Fault> {
+        Err(self.0.clone())
+    }
+
+    fn create(&mut self) -> Result<(), Fault> {
+        Err(self.0.clone())
+    }
+}
+
 /// Confirms the system that was jumped to last.
 ///
 /// # Errors
@@ -453,6 +479,7 @@ impl fmt::Display for Which {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Unread => f.write_str("the store has not been read"),
             Self::NoPartition => f.write_str("there is no state area: no partition has its type"),
             Self::Partitions(one, other) => {
                 write!(f, "there is more than one state area: {one} and {other}")

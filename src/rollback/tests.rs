@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use super::generations::{Generations, Place, Write};
-use super::store::{AREA_FRAME, Fault, INDEX_FRAME, Media, Medium, Raised, Store, Which};
+use super::store::{AREA_FRAME, Fault, INDEX_FRAME, Media, Medium, Missing, Raised, Store, Which};
 use super::store::{confirm, put, read};
 use super::{Document, Floors, Record, Role, State, Strength, System, Trial};
 use crate::bundle::Digest;
@@ -548,6 +548,20 @@ fn the_tpms_floors_hold_for_recovery_too_while_the_state_area_is_lost() {
     machine.open(Some(Floors { boot: 3, recovery: 4 }));
     machine.area.fault = Some(Fault::NoPartition);
     assert_eq!(machine.open(None).floors(), Floors { boot: 3, recovery: 4 });
+}
+
+#[test]
+fn a_store_that_has_not_been_read_is_none() {
+    let store = Store::unread(Strength::Enforced);
+    assert_eq!(store.admits(Role::Boot), Err(&Fault::Unread));
+    let power = Power::default();
+    let mut machine = Machine::new(&power, Strength::Enforced);
+    let mut none = Missing(Fault::NoTpm);
+    let mut media = Media { area: &mut machine.area, index: &mut none };
+    for factory in [None, Some(ZERO)] {
+        let store = Store::open(Strength::Enforced, factory, &mut media);
+        assert_eq!(store.admits(Role::Boot), Err(&Fault::NoTpm));
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ use core::fmt;
 
 use super::key::{self, KEY_TYPE, PublicKey, SK_KEY_TYPE, Weakness};
 use super::{AtLine, MAX_FILE, Shown, line_of, lines};
+use crate::bundle::Digest;
 
 /// Most keys in a ring.
 pub const MAX_KEYS: usize = 64;
@@ -20,6 +21,7 @@ const VERSION: &str = "# turnout-ring";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyRing {
     version: u32,
+    digest: Digest,
     keys: Vec<Key>,
 }
 
@@ -112,13 +114,19 @@ impl KeyRing {
         if keys.is_empty() {
             return Err(Error { line: last, problem: Problem::NoKey });
         }
-        Ok(Self { version, keys })
+        Ok(Self { version, digest: Digest::of(bytes), keys })
     }
 
     /// The number in the ring's first line, `# turnout-ring N`; 0 without it.
     #[must_use]
     pub const fn version(&self) -> u32 {
         self.version
+    }
+
+    /// SHA-256 of the file.
+    #[must_use]
+    pub const fn digest(&self) -> Digest {
+        self.digest
     }
 
     /// The keys, in file order.
