@@ -6,6 +6,7 @@
 
 mod cases;
 mod expect;
+mod signing;
 mod world;
 
 use anyhow::{Context, Result};

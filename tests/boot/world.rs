@@ -1,7 +1,8 @@
 //! What all cases of one architecture share: programs, keys and kernels; and
 //! how a case turns them into a disk and a machine.
 
-use crate::cases::{Case, Expect, Partitions};
+use crate::cases::{Anchor, Case, Expect, Partitions};
+use crate::signing::Signers;
 use anyhow::{Context, Result};
 use std::fs;
 use std::ops::Range;
@@ -27,8 +28,7 @@ pub(crate) struct World {
     pub(crate) arch: Arch,
     pub(crate) tools: Tools,
     pub(crate) key: Key,
-    /// A key that no image trusts.
-    pub(crate) stranger: Key,
+    pub(crate) signers: Signers,
     scratch: Scratch,
     transcripts: PathBuf,
     binary: PathBuf,
@@ -72,7 +72,7 @@ impl World {
         Ok(Self {
             arch,
             key: Key::generate(&tools, scratch.path(), "trusted")?,
-            stranger: Key::generate(&tools, scratch.path(), "stranger")?,
+            signers: Signers::new()?,
             binary: build::turnout(arch, &[], scratch.path())?,
             hooked_binary: build::turnout(arch, &["test-hooks"], scratch.path())?,
             initrd: initrd::next_system(arch, Some(&ticks))?,
@@ -91,7 +91,10 @@ impl World {
         let initramfs = directory.join("initramfs.img");
         match case.boot.script {
             Some(_) => fs::copy(tree.host_path(INITRD), &initramfs).map(drop)?,
-            None => self.write_image(case, &kernel, &initramfs)?,
+            None => {
+                let anchor = case.boot.anchor.map(|anchor| anchor(self, &tree)).transpose()?;
+                self.write_image(case, &kernel, anchor.as_ref(), &initramfs)?;
+            }
         }
         let mut machine = self.machine(case, kernel.image, initramfs, &directory);
         let disk = directory.join("disk.img");
@@ -172,10 +175,23 @@ impl World {
         if case.boot.hooks { &self.hooked_binary } else { &self.binary }
     }
 
-    fn write_image(&self, case: &Case, kernel: &Kernel, out: &Path) -> Result<()> {
+    fn write_image(
+        &self,
+        case: &Case,
+        kernel: &Kernel,
+        anchor: Option<&Anchor>,
+        out: &Path,
+    ) -> Result<()> {
         let modules = modules(self.arch, case);
+        let (ring, policy) = (out.with_extension("ring"), out.with_extension("policy"));
+        if let Some(anchor) = anchor {
+            fs::write(&ring, &anchor.ring)?;
+            fs::write(&policy, &anchor.policy)?;
+        }
+        let ring = if anchor.is_some() { &ring } else { &self.key.ring };
         let image = Image {
-            ring: (!case.boot.open).then_some(self.key.ring.as_path()),
+            ring: (!case.boot.open).then_some(ring.as_path()),
+            policy: anchor.map(|_| policy.as_path()),
             modules: (!modules.is_empty()).then_some((kernel, modules.as_slice())),
             config: case.boot.config,
             hooks: case.boot.hooks,

@@ -18,10 +18,10 @@ pub(super) const CASES: &[Case] = &[
         Expect::Acts(make_noise),
     ),
     case(
-        "ctrl_alt_del",
+        "ctrl_alt_del_and_sysrq",
         Boot { keyboard: true, ..WAITING_MENU },
         nothing,
-        Expect::Acts(press_ctrl_alt_del),
+        Expect::Acts(press_ctrl_alt_del_and_sysrq),
     ),
 ];
 
@@ -47,11 +47,12 @@ fn make_noise(console: &mut Console, _: &Machine) -> Result<()> {
     bail!("the countdown did not end")
 }
 
-fn press_ctrl_alt_del(console: &mut Console, machine: &Machine) -> Result<()> {
+/// Debian's kernels reset at SysRq-B where nobody has switched SysRq off.
+fn press_ctrl_alt_del_and_sysrq(console: &mut Console, machine: &Machine) -> Result<()> {
     menu::wait_until_drawn(console, DEADLINE)?;
     let socket = machine.monitor.as_deref().context("no monitor")?;
-    for _ in 0..2 {
-        monitor(socket, "sendkey ctrl-alt-delete")?;
+    for keys in ["ctrl-alt-delete", "ctrl-alt-delete", "alt-sysrq-b"] {
+        monitor(socket, &format!("sendkey {keys}"))?;
         sleep(Duration::from_secs(1));
     }
     take_the_first_entry(console)

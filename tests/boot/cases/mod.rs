@@ -9,6 +9,7 @@ mod disks;
 mod faults;
 mod images;
 mod machines;
+mod policy;
 mod prepare;
 mod purgatory;
 mod running;
@@ -43,6 +44,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         faults::CASES,
         disks::CASES,
         trace::CASES,
+        policy::CASES,
         trust::CASES,
     ];
     GROUPS.iter().copied().flatten()
@@ -80,6 +82,9 @@ pub(crate) struct Boot {
     pub(crate) script: Option<&'static str>,
     /// Whether the image is open: without a key ring.
     pub(crate) open: bool,
+    /// Ring and policy of the image, where it is not to trust one key alone;
+    /// made once the boot partition is as it will be.
+    pub(crate) anchor: Option<fn(&World, &BootTree) -> Result<Anchor>>,
     /// Whether the binary has the test hooks.
     pub(crate) hooks: bool,
     /// Whether the machine has a keyboard that QEMU's monitor can press.
@@ -91,6 +96,12 @@ pub(crate) struct Boot {
     pub(crate) tpm: bool,
     /// Whether guest time is counted in instructions: slow, and exact.
     pub(crate) counted: bool,
+}
+
+/// The texts of a key ring and of a policy.
+pub(crate) struct Anchor {
+    pub(crate) ring: String,
+    pub(crate) policy: String,
 }
 
 #[derive(Clone, Copy)]
@@ -114,8 +125,6 @@ pub(crate) enum Expect {
     Prints(fn(&str) -> Result<()>),
     /// A chain of running systems, to its end: what each of them printed.
     Tells(fn(&[Stage]) -> Result<()>),
-    /// A refusal of the entry "good" with this code, then a reset.
-    Refuses(&'static str),
     /// These texts, then a reset.
     Ends(&'static [&'static str]),
     /// What is done to the running menu; the machine must boot all the same.
@@ -142,6 +151,7 @@ const PLAIN: Boot = Boot {
     next_options: "",
     script: None,
     open: false,
+    anchor: None,
     hooks: false,
     keyboard: false,
     lies: &[],
