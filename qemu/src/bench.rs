@@ -47,6 +47,12 @@ pub struct Row {
     pub loaded_bytes: Option<u64>,
     /// Bytes that PID 1 hashed.
     pub hashed_bytes: Option<u64>,
+    /// How long PID 1 hashed.
+    pub hash_ns: Option<u64>,
+    /// How long one call of the sha2 crate takes there for as many bytes.
+    pub crate_hash_ns: Option<u64>,
+    /// Everything else of verification.
+    pub trust_ns: Option<u64>,
     /// The compressed initramfs.
     pub initramfs_bytes: Option<u64>,
     /// PID 1's peak resident set.
@@ -172,6 +178,9 @@ impl Bench {
         row.fill_times(figure("start"), figure("open"), figure("jump"), next_clock(&text));
         row.loaded_bytes = figure("loaded");
         row.hashed_bytes = figure("hashed");
+        let spent = |name| labelled(&text, "turnout: spent ", name);
+        (row.hash_ns, row.trust_ns) = (spent("hash"), spent("trust"));
+        row.crate_hash_ns = row.hashed_bytes.and_then(|bytes| crate_hash_ns(&text, bytes));
         let peak = |name| Some(labelled(&text, "turnout: peak ", name)?.saturating_mul(1024));
         row.peak_rss_bytes = peak("rss");
         row.payload_rss_bytes = peak("payload");
@@ -241,7 +250,7 @@ impl Bench {
 }
 
 fn options(arch: Arch) -> String {
-    format!("{} quiet demo.name=bench", console(arch))
+    format!("{} quiet demo.name=bench demo.sha256", console(arch))
 }
 
 fn boot_tree(arch: Arch, scratch: &Scratch, kernel: &Kernel, ticks: &Path) -> Result<BootTree> {
@@ -312,6 +321,13 @@ fn numbers_after(text: &str, begins: &str) -> Vec<u64> {
     line.split(' ').map_while(|word| word.parse().ok()).collect()
 }
 
+/// How long `bytes` take at the speed that the next system measured.
+fn crate_hash_ns(text: &str, bytes: u64) -> Option<u64> {
+    let &[measured, ns] = numbers_after(text, "next sha256: ").as_slice() else { return None };
+    let ns = u128::from(ns) * u128::from(bytes) / u128::from(measured.max(1));
+    u64::try_from(ns).ok()
+}
+
 fn next_clock(text: &str) -> Option<(u64, u64)> {
     match numbers_after(text, "next clock: ").as_slice() {
         &[counter, up] => Some((counter, up)),
@@ -340,7 +356,7 @@ impl Row {
         self.name.ends_with(DIRECT_VMLINUX)
     }
 
-    fn figures(&self) -> [(&'static str, Option<u64>); 9] {
+    fn figures(&self) -> [(&'static str, Option<u64>); 12] {
         [
             ("load_ns", self.load_ns),
             ("open_to_jump_ns", self.open_to_jump_ns),
@@ -349,9 +365,27 @@ impl Row {
             ("start_to_jump_ns", self.start_to_jump_ns),
             ("loaded_bytes", self.loaded_bytes),
             ("hashed_bytes", self.hashed_bytes),
+            ("hash_ns", self.hash_ns),
+            ("crate_hash_ns", self.crate_hash_ns),
+            ("trust_ns", self.trust_ns),
             ("initramfs_bytes", self.initramfs_bytes),
             ("peak_rss_bytes", self.peak_rss_bytes),
         ]
+    }
+
+    /// What verification took, in a sentence.
+    fn verification(&self) -> Option<String> {
+        let (hash, fastest) = (self.hash_ns?.max(1), self.crate_hash_ns?);
+        let thousandths = fastest.saturating_mul(1000) / hash;
+        Some(format!(
+            "{}, verification: SHA-256 in {} us, {}.{:03} of the fastest of the sha2 crate; \
+             everything else in {} us",
+            self.name,
+            hash / 1000,
+            thousandths / 1000,
+            thousandths % 1000,
+            self.trust_ns? / 1000
+        ))
     }
 
     fn json(&self, arch: Arch) -> String {
@@ -440,6 +474,8 @@ impl Display for Report {
             )?;
         }
         self.ratios().into_iter().try_for_each(|ratio| write!(f, "\n{ratio}"))?;
+        let costs = self.rows.iter().filter_map(Row::verification);
+        costs.into_iter().try_for_each(|cost| write!(f, "\n{cost}"))?;
         writeln!(
             f,
             "\n\nSizes: binary {}, purgatory {}, initramfs without modules {} ({} compressed).",
@@ -479,6 +515,23 @@ mod tests {
         assert_eq!(row.jump_to_kernel_ns, Some(300));
         assert_eq!(row.jump_to_init_ns, Some(600));
         assert_eq!(labelled(TEXT, "turnout: peak ", "rss"), Some(2048));
+    }
+
+    #[test]
+    fn what_verification_took_is_held_against_the_crate() {
+        let text = "turnout: spent hash=2000000 trust=1500000 ticks\nnext sha256: 4096 1000\n";
+        let row = Row {
+            name: "turnout file".to_owned(),
+            hash_ns: labelled(text, "turnout: spent ", "hash"),
+            trust_ns: labelled(text, "turnout: spent ", "trust"),
+            crate_hash_ns: crate_hash_ns(text, 7_987_200),
+            ..Row::default()
+        };
+        assert_eq!(row.crate_hash_ns, Some(1_950_000));
+        let shown = "turnout file, verification: SHA-256 in 2000 us, 0.975 of the fastest of the \
+                     sha2 crate; everything else in 1500 us";
+        assert_eq!(row.verification().as_deref(), Some(shown));
+        assert_eq!(Row { trust_ns: None, ..row }.verification(), None);
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub struct Budget {
 enum Unit {
     Kib,
     Milliseconds,
+    Microseconds,
 }
 
 impl Budget {
@@ -55,6 +56,7 @@ pub fn of(report: &Report) -> Vec<Budget> {
         let name = format!("{}: peak RSS of PID 1 above the payload", row.name);
         budgets.push(size(&name, rss_above_payload(row), 4 * MIB));
     }
+    budgets.extend(turnout_rows(report).flat_map(|row| verification(arch, row)));
     if let Some(limit) = fastest_incumbent(report) {
         budgets.extend(turnout_rows(report).map(|row| time(report.arch, row, limit)));
     }
@@ -74,6 +76,24 @@ fn fastest_incumbent(report: &Report) -> Option<u64> {
 
 fn turnout_rows(report: &Report) -> impl Iterator<Item = &Row> {
     report.rows.iter().filter(|row| row.is_turnout())
+}
+
+/// SHA-256 at 0.95 or better of the fastest of the sha2 crate, and everything else
+/// of verification.
+fn verification(arch: Arch, row: &Row) -> [Budget; 2] {
+    let budget = |what: &str, measured, limit| Budget {
+        name: format!("{arch} {}: {what}", row.name),
+        measured,
+        limit,
+        unit: Unit::Microseconds,
+        binding: true,
+    };
+    // A speed that was not measured leaves no time.
+    let crates = row.crate_hash_ns.map_or(0, |fastest| fastest.saturating_mul(100) / 95);
+    [
+        budget("SHA-256 of the payload", row.hash_ns, crates),
+        budget("everything else of verification", row.trust_ns, 5_000_000),
+    ]
 }
 
 /// One of Turnout's engines against the faster incumbent.
@@ -101,6 +121,7 @@ impl Unit {
         match self {
             Self::Kib => format!("{} KiB", value.div_ceil(KIB)),
             Self::Milliseconds => format!("{} ms", value / 1_000_000),
+            Self::Microseconds => format!("{} us", value / 1000),
         }
     }
 }
@@ -116,6 +137,9 @@ mod tests {
             start_to_jump_ns: Some(jump),
             peak_rss_bytes: Some(12 * MIB),
             payload_rss_bytes: Some(10 * MIB),
+            hash_ns: Some(100_000),
+            crate_hash_ns: Some(95_000),
+            trust_ns: Some(5_000_000),
             ..Row::default()
         };
         let rows = vec![row("turnout file", 5_000_000), row("kexec-tools -s", 4_000_000)];
@@ -137,10 +161,26 @@ mod tests {
                 "ok   x86_64 purgatory: 9 KiB of 64 KiB",
                 "ok   x86_64 initramfs without modules, compressed: 1 KiB of 512 KiB",
                 "ok   x86_64 turnout file: peak RSS of PID 1 above the payload: 2048 KiB of 4096 KiB",
+                "ok   x86_64 turnout file: SHA-256 of the payload: 100 us of 100 us",
+                "ok   x86_64 turnout file: everything else of verification: 5000 us of 5000 us",
                 "over x86_64 turnout file: start to jump, against kexec-tools: 5 ms of 4 ms",
             ]
         );
         assert!(of(&report).iter().all(Budget::is_kept));
+    }
+
+    #[test]
+    fn slower_hashing_than_the_crates_and_lost_meters_break_a_budget() {
+        let kept = |change: fn(&mut Row)| {
+            let mut report = report();
+            report.rows.iter_mut().for_each(change);
+            of(&report).iter().all(Budget::is_kept)
+        };
+        assert!(kept(|_| {}));
+        assert!(!kept(|row| row.hash_ns = Some(100_001)));
+        assert!(!kept(|row| row.trust_ns = Some(5_000_001)));
+        assert!(!kept(|row| row.crate_hash_ns = None));
+        assert!(!kept(|row| row.trust_ns = None));
     }
 
     #[test]

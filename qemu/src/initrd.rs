@@ -39,6 +39,7 @@ for word in $(cat /proc/cmdline); do
     case "$word" in demo.name=*) name="${word#demo.name=}" ;; esac
 done
 [ -x /ticks ] && echo "next clock: $(/ticks)"
+grep -q -w demo.sha256 /proc/cmdline && echo "next sha256: $(/ticks sha256)"
 if [ -e /facts ]; then . /facts; facts; fi
 echo
 echo "Turnout demo: reached $name, kernel $(uname -r) $(uname -m)"

@@ -7,8 +7,8 @@
 //! image without a ring has nothing to check an update with and takes none.
 
 use crate::failure::{Failure, Stage};
-use crate::sys::file;
 use crate::sys::read::Root;
+use crate::sys::{clock, file};
 use crate::trust::allowed_signers::KeyRing;
 use crate::trust::policy::{self, Policy};
 use crate::trust::update::{take_policy, take_ring};
@@ -52,7 +52,8 @@ impl Anchor {
 
     fn with_ring(&self, update: Option<&Update>, said: &mut Vec<String>) -> Self {
         let (Some(update), Some(ring)) = (update, &self.ring) else { return self.clone() };
-        let taken = take_ring(ring, &self.policy, &update.text, update.signatures.as_deref());
+        let take = || take_ring(ring, &self.policy, &update.text, update.signatures.as_deref());
+        let taken = clock::TRUST.spend(take);
         match report(RING_PATH, taken, KeyRing::version, said) {
             Some(ring) => Self { ring: Some(ring), policy: self.policy.clone() },
             None => self.clone(),
@@ -61,7 +62,8 @@ impl Anchor {
 
     fn with_policy(&self, update: Option<&Update>, said: &mut Vec<String>) -> Self {
         let (Some(update), Some(ring)) = (update, &self.ring) else { return self.clone() };
-        let taken = take_policy(&self.policy, ring, &update.text, update.signatures.as_deref());
+        let take = || take_policy(&self.policy, ring, &update.text, update.signatures.as_deref());
+        let taken = clock::TRUST.spend(take);
         match report(POLICY_PATH, taken, |policy| policy.version, said) {
             Some(policy) => Self { ring: self.ring.clone(), policy },
             None => self.clone(),
@@ -102,7 +104,7 @@ fn read_ring(mode: Mode) -> Result<Option<KeyRing>, Failure> {
         Err(error) if mode == Mode::Open && error.is_absence() => return Ok(None),
         other => other.map_err(|error| Failure::new(Stage::Start, error))?,
     };
-    let ring = KeyRing::parse(bytes.as_bytes());
+    let ring = clock::TRUST.spend(|| KeyRing::parse(bytes.as_bytes()));
     ring.map(Some).map_err(|error| Failure::new(Stage::Start, format!("{KEY_RING}: {error}")))
 }
 
@@ -113,7 +115,7 @@ fn read_policy() -> Result<Policy, Failure> {
         Err(error) if error.is_absence() => return Ok(Policy::default()),
         other => other.map_err(|error| Failure::new(Stage::Start, error))?,
     };
-    let policy = policy::parse(text.as_bytes());
+    let policy = clock::TRUST.spend(|| policy::parse(text.as_bytes()));
     policy.map_err(|error| Failure::new(Stage::Start, format!("{POLICY}: {error}")))
 }
 

@@ -43,6 +43,11 @@ pub(super) fn print(
         station.say(&format!("prepared in {ticks} ticks"));
     }
     station.say(&format!(
+        "spent hash={} trust={} ticks",
+        clock::HASHING.ticks(),
+        clock::TRUST.ticks()
+    ));
+    station.say(&format!(
         "ticks start={} open={} load={} jump={} loaded={loaded} hashed={files}",
         clock::counter_at_start(),
         moments.open,

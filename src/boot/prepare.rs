@@ -137,7 +137,8 @@ impl<'a> Job<'a> {
         crate::sys::hooks::at_preparing();
         let start = clock::counter();
         let bundle = self.read(&signals.stop)?;
-        let verified = verify(self.attested, bundle, &self.slots()).map_err(Failure::refused)?;
+        let check = || verify(self.attested, bundle, &self.slots());
+        let verified = clock::TRUST.spend(check).map_err(Failure::refused)?;
         let bundle = place.get_or_init(|| verified);
         let machine = survey()?;
         let kernel = self.unpack(bundle, &machine, signals)?;

@@ -11,8 +11,8 @@ use crate::choose::Item;
 use crate::failure::{Failure, Stage};
 use crate::menu::{self, Entry, Menu};
 use crate::source::{self, Candidate};
-use crate::sys::mount;
 use crate::sys::read::Root;
+use crate::sys::{clock, mount};
 use crate::trust::verify::{Attested, Context, Evidence, check_manifest};
 use crate::trust::{self, Role};
 
@@ -227,7 +227,8 @@ fn examine(context: &Context<'_>, root: &Root, entry: &Entry) -> Result<Attested
     let manifest = root.small(&trust::manifest_path(&entry.id), MAX_MENU_FILE).map_err(broken)?;
     let signature = root.small(&trust::signature_path(&entry.id), MAX_MENU_FILE).map_err(broken)?;
     let evidence = Evidence { manifest: manifest.as_deref(), signature: signature.as_deref() };
-    check_manifest(context, &entry.id, evidence).map_err(Failure::refused)
+    let check = || check_manifest(context, &entry.id, evidence);
+    clock::TRUST.spend(check).map_err(Failure::refused)
 }
 
 /// What may recover the machine may boot whatever state that is in.

@@ -1,6 +1,8 @@
-//! Time since PID 1 began, and the processor's own counter.
+//! Time since PID 1 began, the processor's own counter, and what a boot spends
+//! its time on.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 static START: OnceLock<(Instant, u64)> = OnceLock::new();
@@ -20,6 +22,37 @@ pub fn elapsed() -> Duration {
 #[must_use]
 pub fn counter_at_start() -> u64 {
     START.get().map_or(0, |(_, counter)| *counter)
+}
+
+/// Taking the digests of what is read.
+pub static HASHING: Meter = Meter::new();
+
+/// Everything else of verification: key ring, policy, manifests, signatures, and
+/// the comparison of digests.
+pub static TRUST: Meter = Meter::new();
+
+/// Ticks of [`counter`] that were spent on one kind of work, for the benchmark.
+#[derive(Debug)]
+pub struct Meter(AtomicU64);
+
+impl Meter {
+    const fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    /// Does the work, and counts it.
+    pub fn spend<T>(&self, work: impl FnOnce() -> T) -> T {
+        let start = counter();
+        let result = work();
+        self.0.fetch_add(counter().saturating_sub(start), Ordering::Relaxed);
+        result
+    }
+
+    /// All ticks until now.
+    #[must_use]
+    pub fn ticks(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// The counter that runs on through a kexec, for the benchmark: the TSC in CPU
@@ -52,4 +85,18 @@ pub fn counter() -> u64 {
     }
     let nanos = u128::from(count).saturating_mul(1_000_000_000) / u128::from(frequency.max(1));
     u64::try_from(nanos).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_meter_counts_what_was_spent_and_gives_the_result() {
+        let meter = Meter::new();
+        assert_eq!((meter.spend(|| 7), meter.spend(|| 8)), (7, 8));
+        let before = meter.ticks();
+        meter.spend(|| std::thread::sleep(Duration::from_millis(2)));
+        assert!(meter.ticks() > before.saturating_add(10_000));
+    }
 }

@@ -18,6 +18,7 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 use sha2::{Digest as _, Sha256};
 
 use super::Error;
+use super::clock::HASHING;
 use super::read::unreadable;
 use crate::bundle::Digest;
 
@@ -124,7 +125,7 @@ impl Memory {
                 }
             };
             let (read, left) = rest.split_at_mut(count);
-            hash.update(&*read);
+            HASHING.spend(|| hash.update(&*read));
             rest = left;
         }
         Ok(Digest(hash.finalize().into()))
