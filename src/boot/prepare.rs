@@ -16,7 +16,7 @@ use crate::failure::{Failure, Stage};
 use crate::image::{self, Kernel, Limits, Unpacked};
 use crate::menu::Entry;
 use crate::plan::{self, Decompress, Machine, Prepared, Request, Slot, Unpacking};
-use crate::sys::read::{Root, Sealed};
+use crate::sys::read::{Reading, Root, Sealed};
 use crate::sys::sources::Sources;
 use crate::sys::status::Status;
 use crate::sys::thread::beside;
@@ -149,22 +149,18 @@ impl<'a> Job<'a> {
     /// Reads the files of an entry, each once, in the order in which they are
     /// used.
     fn read(&self, stop: &AtomicBool) -> Result<Bundle<Sealed>, Failure> {
-        let limit = machine::memory_for_files();
-        let blob = |path: &str| -> Result<Blob<Sealed>, Failure> {
-            self.root.blob(path, limit, stop).map_err(|error| Failure::new(Stage::Read, error))
-        };
-        let blobs = |paths: &[String]| -> Result<Vec<_>, Failure> {
-            paths.iter().map(|path| blob(path)).collect()
-        };
+        let mut reading = Reading::new(self.root, machine::memory_for_files(), stop);
+        let mut blob =
+            |path: &str| reading.blob(path).map_err(|error| Failure::new(Stage::Read, error));
         let entry = self.entry;
         Ok(Bundle {
             entry: entry.id.clone(),
             linux: blob(entry.kernel().unwrap_or_default())?,
             profile: entry.uki.as_ref().map(|_| entry.profile.unwrap_or(0)),
-            initrds: blobs(&entry.initrds)?,
-            devicetree: entry.devicetree.as_deref().map(blob).transpose()?,
-            overlays: blobs(&entry.overlays)?,
-            addons: blobs(&entry.addons)?,
+            initrds: all(&entry.initrds, &mut blob)?,
+            devicetree: entry.devicetree.as_deref().map(&mut blob).transpose()?,
+            overlays: all(&entry.overlays, &mut blob)?,
+            addons: all(&entry.addons, &mut blob)?,
             options: entry.options.clone(),
         })
     }
@@ -192,6 +188,14 @@ impl<'a> Job<'a> {
         let how = Unpacking { engine, decompress: self.decompress, against, limits: &limits };
         Prepared::new(unpacked, bundle, &how, machine.seeds.as_ref()).map_err(at_plan)
     }
+}
+
+/// Several files, in their order.
+fn all(
+    paths: &[String],
+    blob: impl FnMut(&str) -> Result<Blob<Sealed>, Failure>,
+) -> Result<Vec<Blob<Sealed>>, Failure> {
+    paths.iter().map(String::as_str).map(blob).collect()
 }
 
 /// The machine as it is now.

@@ -177,6 +177,33 @@ impl Root {
     }
 }
 
+/// The files of one entry, which may not take more than so much memory together.
+#[derive(Debug)]
+pub struct Reading<'a> {
+    root: &'a Root,
+    stop: &'a AtomicBool,
+    left: u64,
+}
+
+impl<'a> Reading<'a> {
+    /// Nothing read yet, and at most `limit` bytes to come, until somebody sets
+    /// `stop`.
+    #[must_use]
+    pub const fn new(root: &'a Root, limit: u64, stop: &'a AtomicBool) -> Self {
+        Self { root, stop, left: limit }
+    }
+
+    /// Reads one more file, as [`Root::blob`].
+    ///
+    /// # Errors
+    /// As [`Root::blob`].
+    pub fn blob(&mut self, path: &str) -> Result<Blob<Sealed>, Error> {
+        let blob = self.root.blob(path, self.left, self.stop)?;
+        self.left = self.left.saturating_sub(blob.size());
+        Ok(blob)
+    }
+}
+
 /// Reads a file that an administrator named, wherever it is, as [`Root::blob`]
 /// does one of the boot partition. Symbolic links are followed: /boot/vmlinuz is
 /// one on many systems.
@@ -390,6 +417,18 @@ mod tests {
         let refused = "/huge: 8796093022208 bytes long, at most 4096 are read";
         assert_eq!(message(root.blob("/huge", 4096, &GO)), refused);
         assert_eq!(message(root.menu_text("/huge", 4096)), refused);
+    }
+
+    #[test]
+    fn many_files_take_no_more_memory_than_one() {
+        let (tree, root) = Tree::new("together");
+        for name in ["kernel", "first", "second"] {
+            tree.file(name, b"kernel");
+        }
+        let mut reading = Reading::new(&root, 13, &GO);
+        assert!(reading.blob("/kernel").is_ok() && reading.blob("/first").is_ok());
+        let second = message(reading.blob("/second"));
+        assert_eq!(second, "/second: 6 bytes long, at most 1 are read");
     }
 
     #[test]
