@@ -36,8 +36,6 @@ use recovery::Wish;
 use shelf::Shelf;
 use standing::Standing;
 
-const CONFIG: &str = "/etc/turnout/config";
-
 /// Boots, or resets the machine with the reason on the console.
 pub fn run() -> ! {
     clock::start();
@@ -223,11 +221,7 @@ fn greet(console: &Console, config: &Config) {
 /// Name, version and mode: the first thing to be seen, at the start and in the
 /// menu.
 fn heading(mode: Mode) -> String {
-    let mode = match mode {
-        Mode::Locked => "locked",
-        Mode::Open => "open",
-    };
-    format!("turnout {} ({mode})", env!("CARGO_PKG_VERSION"))
+    format!("turnout {} ({})", env!("CARGO_PKG_VERSION"), mode.name())
 }
 
 fn open_tpm(config: &Config) -> Result<Option<Tpm>, String> {
@@ -238,6 +232,6 @@ fn open_tpm(config: &Config) -> Result<Option<Tpm>, String> {
 }
 
 fn read_config() -> Result<Config, Failure> {
-    let text = file::read_text(CONFIG).map_err(|error| Failure::new(Stage::Start, error))?;
-    config::read(CONFIG, &text).map_err(|error| Failure::new(Stage::Start, error))
+    let text = file::read_text(config::PATH).map_err(|error| Failure::new(Stage::Start, error))?;
+    config::read(config::PATH, &text).map_err(|error| Failure::new(Stage::Start, error))
 }

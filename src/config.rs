@@ -12,6 +12,9 @@ use crate::rollback::Strength;
 use crate::source::Selector;
 use crate::trust::verify::Mode;
 
+/// Where an image has it.
+pub const PATH: &str = "/etc/turnout/config";
+
 /// The settings of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {

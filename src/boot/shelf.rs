@@ -228,7 +228,14 @@ fn examine(context: &Context<'_>, root: &Root, entry: &Entry) -> Result<Attested
     let signature = root.small(&trust::signature_path(&entry.id), MAX_MENU_FILE).map_err(broken)?;
     let evidence = Evidence { manifest: manifest.as_deref(), signature: signature.as_deref() };
     let check = || check_manifest(context, &entry.id, evidence);
-    clock::TRUST.spend(check).map_err(Failure::refused)
+    let attested = clock::TRUST.spend(check).map_err(Failure::refused)?;
+    match (&attested, entry.open_slot()) {
+        (Attested::Unsigned(_), Some(slot)) => {
+            let detail = format!("{slot} in options has a value in a signed entry only");
+            Err(Failure::broken(menu::Code::Variable.name(), detail))
+        }
+        _ => Ok(attested),
+    }
 }
 
 /// What may recover the machine may boot whatever state that is in.

@@ -1,21 +1,65 @@
 //! `turnout status`: what is loaded, what the running kernel allows, which engine
-//! `auto` would take here, and what the state area holds.
+//! `auto` would take here, what the state area holds, and by which names a
+//! manifest can mean this machine.
 
 use core::fmt::Write as _;
 
+use crate::config;
 use crate::json::{self, Object};
 use crate::plan::{Engine, EngineError, Request, Slot, choose_engine};
 use crate::rollback::State;
 use crate::rollback::store::{self, Fault, Which};
-use crate::sys;
+use crate::sys::sources::Sources;
 use crate::sys::state_area::StateArea;
 use crate::sys::status::Status;
+use crate::sys::{self, file, identity};
 use crate::text::printable;
+use crate::trust::verify::{Identity, Mode};
 
 /// Gives what is to be printed.
 pub(super) fn run(json: bool) -> String {
-    let (status, area) = (Status::read(), Area::read());
-    if json { json::object(|out| write_json(&status, &area, out)) } else { text(&status, &area) }
+    let (status, area, here) = (Status::read(), Area::read(), Here::read());
+    if json {
+        return json::object(|out| {
+            write_json(&status, &area, out);
+            here.write_json(out);
+        });
+    }
+    text(&status, &area) + &here.text()
+}
+
+/// What this system is to trust.
+struct Here {
+    /// Of the image that this runs in; a system that was started from one is not
+    /// told.
+    mode: Option<Mode>,
+    identity: Identity,
+}
+
+impl Here {
+    fn read() -> Self {
+        let config = file::read_text(config::PATH).ok();
+        let config = config.and_then(|text| config::read(config::PATH, &text).ok());
+        let identity = identity::read(&Sources::live());
+        Self { mode: config.map(|config| config.mode), identity }
+    }
+
+    fn text(&self) -> String {
+        let names = |names: &[String]| {
+            if names.is_empty() { "unknown".to_owned() } else { names.join(" ") }
+        };
+        let mode = self.mode.map_or("none: this is no image of Turnout", Mode::name);
+        let Identity { boards, devices } = &self.identity;
+        format!("mode              {mode}\nboard             {}\n", names(boards))
+            + &format!("device            {}\n", names(devices))
+    }
+
+    fn write_json(&self, out: &mut Object<'_>) {
+        out.maybe_text("mode", self.mode.map(Mode::name));
+        let Identity { boards, devices } = &self.identity;
+        out.array("boards", |list| boards.iter().for_each(|name| list.text(name)));
+        out.array("devices", |list| devices.iter().for_each(|name| list.text(name)));
+    }
 }
 
 /// What is known of the state area.
@@ -201,6 +245,21 @@ mod tests {
             "auto": {"engine": "file", "reason": "the running kernel is locked down"},
             "state_area": {"standing": "none", "fault": null},
         });
+        assert_eq!(read, expected);
+    }
+
+    #[test]
+    fn the_names_of_the_machine_are_those_that_a_manifest_takes() {
+        let identity =
+            Identity { boards: vec!["acme,rtu-5".into(), "acme,rtu".into()], devices: vec![] };
+        let here = Here { mode: Some(Mode::Locked), identity };
+        let expected = "mode              locked\nboard             acme,rtu-5 acme,rtu\n\
+                        device            unknown\n";
+        assert_eq!(here.text(), expected);
+        let read: serde_json::Value =
+            serde_json::from_str(&json::object(|out| here.write_json(out))).unwrap();
+        let expected =
+            json!({"mode": "locked", "boards": ["acme,rtu-5", "acme,rtu"], "devices": []});
         assert_eq!(read, expected);
     }
 

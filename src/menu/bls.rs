@@ -91,6 +91,13 @@ impl Entry {
         self.kernel().into_iter().chain(more)
     }
 
+    /// The first slot that its command line leaves open. Only a signed one can be
+    /// filled in; in any other it is a variable without a value.
+    #[must_use]
+    pub fn open_slot(&self) -> Option<&'static str> {
+        SLOTS.into_iter().find(|slot| self.options.contains(slot))
+    }
+
     /// Whether nothing in its file keeps the entry from booting.
     #[must_use]
     pub const fn is_bootable(&self) -> bool {
@@ -492,7 +499,9 @@ future-key whatever
                 )]
             );
         }
-        assert_eq!(problems("linux /a\noptions slot=${name} e=${entry} t=${tries}"), [""; 0]);
+        let slots = "linux /a\noptions slot=${name} e=${entry} t=${tries}";
+        assert_eq!(problems(slots), [""; 0]);
+        assert_eq!(parse("x.conf", slots.as_bytes()).unwrap().open_slot(), Some("${entry}"));
         assert_eq!(problems("linux /a\noptions memmap=64M$0x1000000 a=$ b=$$ price$"), [""; 0]);
     }
 

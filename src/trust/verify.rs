@@ -306,6 +306,17 @@ fn check_digest<B: AsRef<[u8]>>(file: &File, blob: &Blob<B>) -> Result<(), Diges
     Err(Digests { path: blob.path.clone(), signed: file.digest, found: blob.digest })
 }
 
+impl Mode {
+    /// The word in an image's configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Locked => "locked",
+            Self::Open => "open",
+        }
+    }
+}
+
 impl Context<'_> {
     /// An open image without a ring boots anything and can prove nothing: a
     /// signed entry must not be worth less there than an unsigned one.
