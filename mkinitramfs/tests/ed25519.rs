@@ -1,10 +1,14 @@
-//! Published Ed25519 test vectors against the strict rule. The files are found
-//! through TURNOUT_CORPUS; without it these tests say so and pass.
+//! Published test vectors of Ed25519 and SHA-2 against the calls that decide
+//! whether an entry boots. The large sets are found through TURNOUT_CORPUS;
+//! without it their tests say so and pass.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+use ed25519_dalek::{Signer as _, SigningKey};
 use serde_json::Value;
+use turnout::bundle::Digest;
 use turnout::trust::key::PublicKey;
+use turnout::trust::sshsig::{HashAlgorithm, signed_data};
 
 /// The parsed file, unless there is no corpus.
 fn corpus(file: &str) -> Option<Value> {
@@ -18,7 +22,11 @@ fn corpus(file: &str) -> Option<Value> {
 }
 
 fn hex(value: &Value) -> Vec<u8> {
-    let digits: Vec<_> = value.as_str().unwrap().chars().map(|c| c.to_digit(16).unwrap()).collect();
+    bytes(value.as_str().unwrap())
+}
+
+fn bytes(hex: &str) -> Vec<u8> {
+    let digits: Vec<_> = hex.chars().map(|c| c.to_digit(16).unwrap()).collect();
     digits.chunks(2).map(|pair| u8::try_from(pair[0] << 4 | pair[1]).unwrap()).collect()
 }
 
@@ -65,4 +73,44 @@ fn the_keys_of_the_small_order_vectors_may_be_in_no_ring() {
     // speccheck: A is of small order in 0 and 1, and not canonical in 10 and 11.
     assert!([0, 1, 10, 11].into_iter().all(weak));
     assert!(![3, 4].into_iter().any(weak));
+}
+
+#[test]
+fn the_vectors_of_rfc_8032_are_signed_so_and_accepted() {
+    let file = include_str!("../../tests/data/crypto/ed25519-rfc8032");
+    let value = |line: &str| bytes(line.split_once(' ').map_or("", |(_, value)| value));
+    let lines: Vec<_> = file.lines().filter(|line| !line.starts_with('#')).collect();
+    for test in lines.chunks(4) {
+        let [secret, public, message, signature] = [0, 1, 2, 3].map(|line| value(test[line]));
+        let secret = SigningKey::from_bytes(&secret.try_into().unwrap());
+        let public = PublicKey::in_file(public.try_into().unwrap());
+        let signature: [u8; 64] = signature.try_into().unwrap();
+        assert_eq!(secret.verifying_key().to_bytes(), public.point);
+        assert_eq!(secret.sign(&message).to_bytes(), signature);
+        assert_eq!(public.weakness(), None);
+        assert!(public.verify(&message, &signature));
+        assert!(!public.verify(&[message.as_slice(), b"x"].concat(), &signature));
+    }
+    assert_eq!(lines.len(), 5 * 4);
+}
+
+#[test]
+fn the_digests_are_those_that_nist_published() {
+    let file = include_str!("../../tests/data/crypto/sha2-nist");
+    for line in file.lines() {
+        let words: Vec<_> = line.split(' ').collect();
+        let message = bytes(words[1].trim_matches('-'));
+        let digest = bytes(words[2]);
+        let hash = match words[0] {
+            "sha256" => HashAlgorithm::Sha256,
+            _ => HashAlgorithm::Sha512,
+        };
+        assert_eq!(hash.name(), words[0]);
+        if hash == HashAlgorithm::Sha256 {
+            assert_eq!(Digest::of(&message).0, digest.as_slice());
+            assert_eq!(Digest::of_all(message.chunks(7)).0, digest.as_slice());
+        }
+        assert!(signed_data("turnout-boot", hash, &message).ends_with(&digest));
+    }
+    assert_eq!(file.lines().count(), 15);
 }

@@ -137,24 +137,48 @@ fn ssh_keygen_opens_a_key_with_our_passphrase() {
     assert_ne!(wrong.code, 0);
 }
 
+/// Runs the `number`th block of commands of docs/manifest.md's last section in a
+/// tree that has been signed.
+fn by_hand(tree: &Scratch, number: usize) -> Done {
+    let document = include_str!("../../docs/manifest.md");
+    let (_, section) = document.split_once("## Checking one by hand").unwrap();
+    let commands = section.split("```").nth(2 * number + 1).unwrap().replace("ID", "good");
+    fs::copy(tree.path("ring"), tree.path("root/allowed_signers")).unwrap();
+    let script = format!("set -e; cd {}\n{commands}", text(&tree.path("root")));
+    run("sh", &["-c", &script])
+}
+
 #[test]
 fn the_documented_commands_check_a_manifest_by_hand() {
     if !have_ssh_keygen() {
         return;
     }
-    let document = include_str!("../../docs/manifest.md");
-    let (_, section) = document.split_once("## Checking one by hand").unwrap();
-    let commands = section.split("```").nth(1).unwrap().replace("ID", "good");
-    let check = |tree: &Scratch| {
-        fs::copy(tree.path("ring"), tree.path("root/allowed_signers")).unwrap();
-        let script = format!("set -e; cd {}\n{commands}", text(&tree.path("root")));
-        run("sh", &["-c", &script])
-    };
     let tree = signed_tree();
-    check(&tree)
+    by_hand(&tree, 0)
         .expect(0, &["Good \"turnout-boot\" signature", "./vmlinuz: OK", "./extra.img: OK"]);
     tree.write("root/extra.img", b"changed");
-    assert_ne!(check(&tree).code, 0);
+    assert_ne!(by_hand(&tree, 0).code, 0);
+}
+
+#[test]
+fn the_documented_commands_check_every_signature_by_hand() {
+    if !have_ssh_keygen() {
+        return;
+    }
+    let tree = signed_tree();
+    let ours = tree.read("root/turnout/good.manifest.sig");
+    let other = boot_tree();
+    ssh_keygen_signs(&tree, &other.path("key"), "turnout-boot", &[]);
+    let theirs = tree.read("root/turnout/good.manifest.sig");
+    let second = String::from_utf8(other.read("ring")).unwrap().replace("release@", "second@");
+    tree.write("ring", [tree.read("ring"), second.into_bytes()].concat());
+    tree.write("root/turnout/good.manifest.sig", [ours.clone(), theirs].concat());
+    let done = by_hand(&tree, 1);
+    done.expect(0, &["signature for release@example.org", "signature for second@example.org"]);
+    ssh_keygen_signs(&tree, &other.path("key"), "file", &[]);
+    let elsewhere = tree.read("root/turnout/good.manifest.sig");
+    tree.write("root/turnout/good.manifest.sig", [ours, elsewhere].concat());
+    assert_ne!(by_hand(&tree, 1).code, 0);
 }
 
 #[test]
