@@ -6,11 +6,12 @@
 //! boots what [`crate::trust::verify`] did not admit, and never reads a
 //! verified file twice.
 
-mod anchor;
+pub(crate) mod anchor;
 mod choose;
 mod discover;
 mod figures;
 mod launch;
+pub(crate) mod partition;
 mod prepare;
 mod recovery;
 mod shelf;

@@ -101,14 +101,15 @@ fn not_found(root: &Path, id: &str, files: &[String]) -> anyhow::Error {
 
 fn bundle(root: &Path, entry: &Entry) -> Result<Bundle<Vec<u8>>> {
     let blob = |path: &String| blob(root, path);
+    let blobs = |paths: &[String]| paths.iter().map(blob).collect::<Result<Vec<_>>>();
     Ok(Bundle {
         entry: entry.id.clone(),
-        linux: blob(entry.linux.as_ref().context("the entry names no kernel")?)?,
-        profile: None,
-        addons: Vec::new(),
-        initrds: entry.initrds.iter().map(blob).collect::<Result<_>>()?,
+        linux: blob(&entry.kernel().context("the entry names no kernel")?.to_owned())?,
+        profile: entry.uki.as_ref().map(|_| entry.profile.unwrap_or_default()),
+        addons: blobs(&entry.addons)?,
+        initrds: blobs(&entry.initrds)?,
         devicetree: entry.devicetree.as_ref().map(blob).transpose()?,
-        overlays: Vec::new(),
+        overlays: blobs(&entry.overlays)?,
         options: entry.options.clone(),
     })
 }
@@ -176,7 +177,7 @@ impl BootEntry {
     #[must_use]
     pub fn slot_values(&self) -> SlotValues {
         let tries = self.entry.counter.map(|counter| counter.left);
-        SlotValues { tries, name: None }
+        SlotValues { tries, name: self.entry.slot.clone() }
     }
 
     fn named_architecture(&self) -> Option<Arch> {

@@ -119,6 +119,57 @@ fn what_an_entry_is_limited_to_is_in_the_manifest_and_checked() {
 }
 
 #[test]
+fn slots_are_declared_or_the_entry_is_not_signed() {
+    let tree = boot_tree();
+    let conf = "root/loader/entries/good+3.conf";
+    let with = |options: &str| {
+        tree.write(conf, format!("linux /vmlinuz\nturnout-slot a\noptions {options}\n"));
+    };
+    with("root=LABEL=root-${name} tries=${tries}");
+    sign(&tree, &[]).expect(2, &["the options contain ${tries}; give --slot tries"]);
+    sign(&tree, &["--slot", "name", "--slot", "tries"]).expect(0, &[]);
+    let manifest = String::from_utf8(tree.read("root/turnout/good.manifest")).unwrap();
+    let slots = "slot tries\nslot name\noptions root=LABEL=root-${name} tries=${tries}\n";
+    assert!(manifest.ends_with(slots), "{manifest}");
+    verify(&tree).expect(0, &[]);
+    tree.write(conf, "linux /vmlinuz\nturnout-slot A/B\noptions x\n");
+    verify(&tree).expect(1, &["refused good: SLOT_VALUE: "]);
+    with("quiet");
+    sign(&tree, &["--slot", "entry"]).expect(2, &["good cannot be signed", "${entry}"]);
+    sign(&tree, &["--slot", "other"]).expect(2, &["choose entry, tries or name"]);
+}
+
+#[test]
+fn a_unified_kernel_image_and_overlays_are_bound() {
+    let tree = boot_tree();
+    tree.write("root/image.efi", b"MZ");
+    tree.write("root/more.addon.efi", b"addon");
+    tree.write(
+        "root/loader/entries/good+3.conf",
+        "uki /image.efi\nprofile 1\nextra /more.addon.efi\n",
+    );
+    sign(&tree, &["--architecture", "x86_64"]).expect(0, &[]);
+    let manifest = String::from_utf8(tree.read("root/turnout/good.manifest")).unwrap();
+    let lines: Vec<_> = manifest.lines().skip(4).collect();
+    assert!(lines[0].starts_with("uki /image.efi 2 sha256:"), "{manifest}");
+    assert_eq!(lines[1], "profile 1");
+    assert!(lines[2].starts_with("addon /more.addon.efi 5 sha256:"), "{manifest}");
+    verify(&tree).expect(0, &[]);
+    tree.write("root/more.addon.efi", b"ADDON");
+    verify(&tree).expect(1, &["refused good: ADDON_DIGEST: "]);
+
+    let tree = boot_tree();
+    tree.write("root/board.dtb", b"tree");
+    tree.write("root/one.dtbo", b"one");
+    let conf = "linux /vmlinuz\ndevicetree /board.dtb\ndevicetree-overlay /one.dtbo\noptions x\n";
+    tree.write("root/loader/entries/good+3.conf", conf);
+    sign(&tree, &[]).expect(0, &[]);
+    verify(&tree).expect(0, &[]);
+    tree.write("root/one.dtbo", b"ONE");
+    verify(&tree).expect(1, &["refused good: OVERLAY_DIGEST: "]);
+}
+
+#[test]
 fn every_entry_of_a_tree_is_signed_and_the_bad_ones_are_named() {
     let tree = boot_tree();
     let root = text(&tree.path("root"));

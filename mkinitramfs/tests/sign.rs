@@ -154,8 +154,8 @@ fn mistakes_are_answered_with_what_to_do_next() {
     sign_with(&key, &root, "good").expect(2, &["good+3.conf and good.conf"]);
     tree.write("root/loader/entries/lost.conf", "linux /nowhere\n");
     sign_with(&key, &root, "lost").expect(2, &["lost.conf", "root/nowhere"]);
-    tree.write("root/loader/entries/uki.conf", "uki /x.efi\n");
-    sign_with(&key, &root, "uki").expect(2, &["the entry cannot boot", "uki"]);
+    tree.write("root/loader/entries/uki.conf", "uki-url https://x/\n");
+    sign_with(&key, &root, "uki").expect(2, &["the entry cannot boot", "uki-url"]);
     tree.write("root/my kernel", tree.read("root/vmlinuz"));
     tree.write("root/loader/entries/blank.conf", "linux /my kernel\n");
     sign_with(&key, &root, "blank")

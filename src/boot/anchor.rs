@@ -20,10 +20,10 @@ const POLICY: &str = "/etc/turnout/policy";
 
 /// Keys and policy that are in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Anchor {
+pub(crate) struct Anchor {
     /// None in an open image that was given none.
-    pub(super) ring: Option<KeyRing>,
-    pub(super) policy: Policy,
+    pub(crate) ring: Option<KeyRing>,
+    pub(crate) policy: Policy,
 }
 
 /// An update as it lies on a boot partition.
@@ -35,13 +35,13 @@ struct Update {
 
 impl Anchor {
     /// What is built into the image.
-    pub(super) fn of_image(mode: Mode) -> Result<Self, Failure> {
+    pub(crate) fn of_image(mode: Mode) -> Result<Self, Failure> {
         Ok(Self { ring: read_ring(mode)?, policy: read_policy()? })
     }
 
     /// What is in force with the updates of a boot partition; and what has to
     /// be said of them.
-    pub(super) fn updated(&self, root: &Root) -> (Self, Vec<String>) {
+    pub(crate) fn updated(&self, root: &Root) -> (Self, Vec<String>) {
         let mut said = Vec::new();
         let ring = read_update(root, RING_PATH, &mut said);
         let policy = read_update(root, POLICY_PATH, &mut said);

@@ -9,20 +9,20 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use std::sync::OnceLock;
 
 use super::Station;
+use super::partition;
 use super::shelf::Shelf;
-use crate::bundle::{Blob, Bundle};
+use crate::bundle::Bundle;
 use crate::choose::Chooser;
 use crate::failure::{Failure, Stage};
 use crate::image::{self, Kernel, Limits, Unpacked};
 use crate::menu::Entry;
 use crate::plan::{self, Decompress, Machine, Prepared, Request, Slot, Unpacking};
-use crate::sys::read::{Reading, Root, Sealed};
+use crate::sys::read::{Root, Sealed};
 use crate::sys::sources::Sources;
 use crate::sys::status::Status;
 use crate::sys::thread::beside;
 use crate::sys::{clock, machine};
 use crate::text::printable;
-use crate::trust::slots::SlotValues;
 use crate::trust::verify::{Attested, Verified, verify};
 
 /// Where a bundle is while its kernel is being prepared: outside of the thread
@@ -136,39 +136,15 @@ impl<'a> Job<'a> {
         #[cfg(feature = "test-hooks")]
         crate::sys::hooks::at_preparing();
         let start = clock::counter();
-        let bundle = self.read(&signals.stop)?;
-        let check = || verify(self.attested, bundle, &self.slots());
+        let bundle = partition::read_bundle(self.root, self.entry, &signals.stop)?;
+        let slots = partition::slot_values(self.entry);
+        let check = || verify(self.attested, bundle, &slots);
         let verified = clock::TRUST.spend(check).map_err(Failure::refused)?;
         let bundle = place.get_or_init(|| verified);
         let machine = survey()?;
         let kernel = self.unpack(bundle, &machine, signals)?;
         let ticks = clock::counter().saturating_sub(start);
         Ok(Ready { attested: self.attested, bundle, kernel, machine, ticks })
-    }
-
-    /// Reads the files of an entry, each once, in the order in which they are
-    /// used.
-    fn read(&self, stop: &AtomicBool) -> Result<Bundle<Sealed>, Failure> {
-        let mut reading = Reading::new(self.root, machine::memory_for_files(), stop);
-        let mut blob =
-            |path: &str| reading.blob(path).map_err(|error| Failure::new(Stage::Read, error));
-        let entry = self.entry;
-        Ok(Bundle {
-            entry: entry.id.clone(),
-            linux: blob(entry.kernel().unwrap_or_default())?,
-            profile: entry.uki.as_ref().map(|_| entry.profile.unwrap_or(0)),
-            initrds: all(&entry.initrds, &mut blob)?,
-            devicetree: entry.devicetree.as_deref().map(&mut blob).transpose()?,
-            overlays: all(&entry.overlays, &mut blob)?,
-            addons: all(&entry.addons, &mut blob)?,
-            options: entry.options.clone(),
-        })
-    }
-
-    /// What the menu says for the slots of a signed command line.
-    fn slots(&self) -> SlotValues {
-        let tries = self.entry.counter.map(|counter| counter.left);
-        SlotValues { tries, name: self.entry.slot.clone() }
     }
 
     /// Unpacks the kernel, further than it has to be where that is wanted.
@@ -188,14 +164,6 @@ impl<'a> Job<'a> {
         let how = Unpacking { engine, decompress: self.decompress, against, limits: &limits };
         Prepared::new(unpacked, bundle, &how, machine.seeds.as_ref()).map_err(at_plan)
     }
-}
-
-/// Several files, in their order.
-fn all(
-    paths: &[String],
-    blob: impl FnMut(&str) -> Result<Blob<Sealed>, Failure>,
-) -> Result<Vec<Blob<Sealed>>, Failure> {
-    paths.iter().map(String::as_str).map(blob).collect()
 }
 
 /// The machine as it is now.

@@ -7,20 +7,15 @@
 
 use super::Station;
 use super::anchor::Anchor;
+use super::partition;
 use crate::choose::Item;
 use crate::failure::{Failure, Stage};
-use crate::menu::{self, Entry, Menu};
+use crate::menu::{Entry, Menu};
 use crate::source::{self, Candidate};
+use crate::sys::mount;
 use crate::sys::read::Root;
-use crate::sys::{clock, mount};
-use crate::trust::verify::{Attested, Context, Evidence, check_manifest};
-use crate::trust::{self, Role};
-
-const LOADER_CONF: &str = "/loader/loader.conf";
-const ENTRIES: &str = "/loader/entries";
-/// Largest menu file in bytes; the parser refuses more too.
-const MAX_MENU_FILE: u64 = 64 << 10;
-const MAX_MENU_FILES: usize = 1024;
+use crate::trust::Role;
+use crate::trust::verify::{Attested, Context};
 
 /// A mounted boot partition and its menu.
 pub(super) struct Shelf {
@@ -65,12 +60,15 @@ impl Shelf {
         mount::release_boot_partition().map_err(at_menu)?;
         mount::boot_partition(&device, kind).map_err(at_menu)?;
         let root = Root::open(mount::BOOT).map_err(at_menu)?;
-        let menu = read_menu(station, &root)?;
+        let menu = partition::read_menu(&root, station.arch, |line| station.say(line))?;
         for diagnostic in &menu.diagnostics {
             station.say(&diagnostic.to_string());
         }
         if menu.entries.is_empty() {
-            return Err(Failure::new(Stage::Menu, format!("{device}: no menu entry in {ENTRIES}")));
+            return Err(Failure::new(
+                Stage::Menu,
+                format!("{device}: no menu entry in {}", partition::ENTRIES),
+            ));
         }
         let (anchor, said) = station.anchor.updated(&root);
         said.iter().for_each(|line| station.say(line));
@@ -171,24 +169,6 @@ fn role_of(attested: &Attested) -> Role {
     }
 }
 
-fn read_menu(station: &Station, root: &Root) -> Result<Menu, Failure> {
-    let loader_conf = root.menu_text(LOADER_CONF, MAX_MENU_FILE).unwrap_or_else(|error| {
-        station.say(&error.to_string());
-        None
-    });
-    let names = root.names(ENTRIES, MAX_MENU_FILES);
-    let mut files = Vec::new();
-    let names = names.map_err(|error| Failure::new(Stage::Menu, error))?;
-    for name in names.into_iter().filter(|name| menu::file_name::is_entry(name)) {
-        match root.menu_text(&format!("{ENTRIES}/{name}"), MAX_MENU_FILE) {
-            Ok(Some(bytes)) => files.push((name, bytes)),
-            Ok(None) => {}
-            Err(error) => station.say(&error.to_string()),
-        }
-    }
-    Ok(menu::build(loader_conf.as_deref(), &files, station.arch))
-}
-
 /// What an entry must satisfy on this machine, by this anchor.
 fn context<'a>(station: &'a Station, anchor: &'a Anchor) -> Context<'a> {
     Context {
@@ -209,33 +189,10 @@ fn examine_all(
 ) -> Vec<Result<Attested, Failure>> {
     let context = context(station, anchor);
     let examine = |entry: &Entry| {
-        let verdict = examine(&context, root, entry).and_then(|it| admit(station, it));
+        let verdict = partition::attest(&context, root, entry).and_then(|it| admit(station, it));
         verdict.map_err(|failure| failure.of(&entry.id))
     };
     menu.entries.iter().map(examine).collect()
-}
-
-/// What can be said of an entry without reading its big files.
-fn examine(context: &Context<'_>, root: &Root, entry: &Entry) -> Result<Attested, Failure> {
-    if let Some(problem) = entry.problems.first() {
-        return Err(Failure::broken(problem.code.name(), problem.to_string()));
-    }
-    let broken = |error: crate::sys::Error| Failure::broken("FILE", error.to_string());
-    for path in entry.files() {
-        root.size(path).map_err(broken)?;
-    }
-    let manifest = root.small(&trust::manifest_path(&entry.id), MAX_MENU_FILE).map_err(broken)?;
-    let signature = root.small(&trust::signature_path(&entry.id), MAX_MENU_FILE).map_err(broken)?;
-    let evidence = Evidence { manifest: manifest.as_deref(), signature: signature.as_deref() };
-    let check = || check_manifest(context, &entry.id, evidence);
-    let attested = clock::TRUST.spend(check).map_err(Failure::refused)?;
-    match (&attested, entry.open_slot()) {
-        (Attested::Unsigned(_), Some(slot)) => {
-            let detail = format!("{slot} in options has a value in a signed entry only");
-            Err(Failure::broken(menu::Code::Variable.name(), detail))
-        }
-        _ => Ok(attested),
-    }
 }
 
 /// What may recover the machine may boot whatever state that is in.

@@ -8,6 +8,8 @@ use lexopt::Parser;
 use lexopt::prelude::{Long, Short, Value, ValueExt as _};
 
 use super::cmdline::Cmdline;
+use super::source::Source;
+use super::verify::{Verify, What};
 use crate::arch::Arch;
 use crate::plan::{Decompress, Request, Slot};
 use crate::sys::machine;
@@ -25,6 +27,9 @@ system it is a kexec:
   turnout unload [--crash]
   turnout exec
   turnout bless [ENTRY] [--json]
+  turnout verify [ENTRY | --manifest FILE] [--root DIR | --device DEV]
+               [--keys FILE] [--policy FILE] [--arch A] [--board NAME]...
+               [--device-id ID]... [--json]
   turnout status [--json]
   turnout image FILE [--json]
   turnout --help | --version
@@ -45,12 +50,14 @@ pub(super) enum Command {
     Bless { entry: Option<String>, json: bool },
     Status { json: bool },
     Image { file: PathBuf, json: bool },
+    Verify(Box<Verify>),
 }
 
 impl Command {
     pub(super) fn wants_json(&self) -> bool {
         match self {
             Self::Load(load) => load.json,
+            Self::Verify(verify) => verify.json,
             Self::Status { json } | Self::Image { json, .. } | Self::Bless { json, .. } => *json,
             _ => false,
         }
@@ -133,6 +140,7 @@ fn parse_all(parser: &mut Parser) -> Result<Command, lexopt::Error> {
             Some("bless") => bless(parser),
             Some("status") => status(parser),
             Some("image") => image(parser),
+            Some("verify") => verify(parser),
             _ => Err(format!("there is no command {word:?}").into()),
         },
         Some(other) => Err(other.unexpected()),
@@ -192,6 +200,53 @@ fn image(parser: &mut Parser) -> Result<Command, lexopt::Error> {
     }
     let file = file.ok_or("\"turnout image\" needs a file")?;
     Ok(Command::Image { file, json })
+}
+
+fn verify(parser: &mut Parser) -> Result<Command, lexopt::Error> {
+    let mut verify = Verify::default();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Value(id) if verify.what == What::Menu => verify.what = What::Entry(id.string()?),
+            Value(id) => return Err(Value(id).unexpected()),
+            Long(name) => {
+                let name = name.to_owned();
+                verify.take(&name, parser)?;
+            }
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(Command::Verify(Box::new(verify)))
+}
+
+impl Verify {
+    fn take(&mut self, name: &str, parser: &mut Parser) -> Result<(), lexopt::Error> {
+        match name {
+            "manifest" if self.what == What::Menu => {
+                self.what = What::Manifest(parser.value()?.into());
+            }
+            "manifest" => return Err("only one of ENTRY and --manifest, once".into()),
+            // Further roots are other devices, from which nothing is signed.
+            "root" if matches!(self.source, Source::Directory(_)) => drop(parser.value()?),
+            "root" => self.set_source(Source::root(parser.value()?))?,
+            "device" => self.set_source(Source::Device(parser.value()?.into()))?,
+            "keys" => once(&mut self.keys, name, parser.value()?.into())?,
+            "policy" => once(&mut self.policy, name, parser.value()?.into())?,
+            "arch" => once(&mut self.arch, name, parser.value()?.parse_with(arch)?)?,
+            "board" => self.boards.push(parser.value()?.string()?),
+            "device-id" => self.devices.push(parser.value()?.string()?),
+            "json" => self.json = true,
+            _ => return Err(format!("there is no option --{name} here").into()),
+        }
+        Ok(())
+    }
+
+    fn set_source(&mut self, source: Source) -> Result<(), lexopt::Error> {
+        if self.source != Source::Here {
+            return Err("only one of --root and --device".into());
+        }
+        self.source = source;
+        Ok(())
+    }
 }
 
 fn load(parser: &mut Parser) -> Result<Command, lexopt::Error> {
@@ -370,6 +425,27 @@ mod tests {
     }
 
     #[test]
+    fn every_option_of_verify_arrives() {
+        let line = "verify good --root main=/mnt,uuid=1 --root other=/x --keys k --policy p \
+                    --arch aarch64 --board a,b --board c --device-id 7 --json";
+        let expected = Verify {
+            what: What::Entry("good".into()),
+            source: Source::Directory("/mnt".into()),
+            keys: Some("k".into()),
+            policy: Some("p".into()),
+            arch: Some(Arch::Aarch64),
+            boards: vec!["a,b".into(), "c".into()],
+            devices: vec!["7".into()],
+            json: true,
+        };
+        assert_eq!(read(line), Ok(Command::Verify(Box::new(expected))));
+        let what = What::Manifest("m".into());
+        let expected = Verify { what, source: Source::Device("d".into()), ..Verify::default() };
+        let line = "verify --device d --manifest m";
+        assert_eq!(read(line), Ok(Command::Verify(Box::new(expected))));
+    }
+
+    #[test]
     fn what_cannot_be_meant_is_refused_with_the_word() {
         let cases = [
             ("", "this is not PID 1, and no command says what to do"),
@@ -400,6 +476,10 @@ mod tests {
             ("image", "\"turnout image\" needs a file"),
             ("bless a b", "unexpected argument \"b\""),
             ("status --crash", "invalid option '--crash'"),
+            ("verify a b", "unexpected argument \"b\""),
+            ("verify a --manifest m", "only one of ENTRY and --manifest, once"),
+            ("verify --root a --device b", "only one of --root and --device"),
+            ("verify --crash", "there is no option --crash here"),
         ];
         for (line, expected) in cases {
             let said = read(line).unwrap_err();

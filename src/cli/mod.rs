@@ -1,4 +1,5 @@
-//! The commands of a running system: load, unload, exec, bless, status, image.
+//! The commands of a running system: load, unload, exec, bless, verify,
+//! status, image.
 //!
 //! Reads arguments, calls the same modules as PID 1, and prints. It never
 //! decides what may be loaded or how: [`crate::plan`] and the running kernel do.
@@ -9,7 +10,9 @@ mod bless;
 mod cmdline;
 mod image;
 mod load;
+mod source;
 mod status;
+mod verify;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -38,13 +41,29 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     };
     let json = command.wants_json();
     match obey(command) {
-        Ok(text) => print(&text),
+        Ok(answer) => {
+            print(&answer.text);
+            answer.status
+        }
         Err(failure) => report(&failure, json),
     }
 }
 
-fn obey(command: Command) -> Result<String, Failure> {
-    match command {
+/// What a command that came to its end has to say.
+struct Answer {
+    text: String,
+    /// The exit status: 0, or 1 where something was checked and refused.
+    status: u8,
+}
+
+impl From<String> for Answer {
+    fn from(text: String) -> Self {
+        Self { text, status: 0 }
+    }
+}
+
+fn obey(command: Command) -> Result<Answer, Failure> {
+    let text = match command {
         Command::Help => Ok(arguments::USAGE.to_owned()),
         Command::Version => Ok(format!("turnout {}", env!("CARGO_PKG_VERSION"))),
         Command::Load(load) => load::run(&load),
@@ -53,15 +72,16 @@ fn obey(command: Command) -> Result<String, Failure> {
         Command::Bless { entry, json } => bless::run(entry.as_deref(), json),
         Command::Status { json } => Ok(status::run(json)),
         Command::Image { file, json } => image::run(&file, json),
-    }
+        Command::Verify(wish) => return verify::run(&wish),
+    };
+    text.map(Answer::from)
 }
 
 /// A reader that has gone away wants no more; that is no failure.
-fn print(text: &str) -> u8 {
+fn print(text: &str) {
     let mut out = std::io::stdout();
     let text = text.trim_end_matches('\n');
     let _ = writeln!(out, "{text}").and_then(|()| out.flush());
-    0
 }
 
 fn report(failure: &Failure, json: bool) -> u8 {

@@ -2,6 +2,7 @@
 
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sched::{CloneFlags, unshare};
 
 use super::{Error, file};
 
@@ -43,6 +44,18 @@ pub fn with_efi_variables<T>(ask: impl FnOnce() -> T) -> T {
     let answer = ask();
     let _ = mounted.and_then(|()| umount2(PLACE, MntFlags::MNT_DETACH));
     answer
+}
+
+/// Has what this process mounts from now on seen by nobody else, and gone when
+/// it ends.
+///
+/// # Errors
+/// The errno; only root may.
+pub fn keep_to_this_process() -> Result<(), Error> {
+    let failed = |errno| Error::new("a mount namespace of its own", errno);
+    unshare(CloneFlags::CLONE_NEWNS).map_err(failed)?;
+    let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+    mount(None::<&str>, "/", None::<&str>, private, None::<&str>).map_err(failed)
 }
 
 /// Mounts a boot partition on [`BOOT`] so that nothing on it is written or

@@ -1,0 +1,118 @@
+//! What is read from a boot partition, by PID 1 and by `turnout verify` alike:
+//! its menu, what was signed for an entry, and the entry's files, each once.
+//!
+//! Everything is resolved beneath the partition's root ([`Root`]). A file that
+//! cannot be read is a fault of the entry, never an entry with one file less.
+
+use core::sync::atomic::AtomicBool;
+
+use crate::arch::Arch;
+use crate::bundle::{Blob, Bundle};
+use crate::failure::{Failure, Stage};
+use crate::menu::{self, Entry, Menu};
+use crate::sys::read::{Reading, Root, Sealed};
+use crate::sys::{self, clock, machine};
+use crate::trust::slots::SlotValues;
+use crate::trust::verify::{Attested, Context, Evidence, check_manifest};
+use crate::trust::{self, MAX_FILE};
+
+const LOADER_CONF: &str = "/loader/loader.conf";
+/// Where the menu's entries are.
+pub(crate) const ENTRIES: &str = "/loader/entries";
+/// Largest menu file in bytes; the parser refuses more too.
+const MAX_MENU_FILE: u64 = 64 << 10;
+const MAX_MENU_FILES: usize = 1024;
+
+/// The menu for machines of this architecture. What cannot be read is said and
+/// left out.
+pub(crate) fn read_menu(
+    root: &Root,
+    arch: Arch,
+    mut say: impl FnMut(&str),
+) -> Result<Menu, Failure> {
+    let loader_conf = root.menu_text(LOADER_CONF, MAX_MENU_FILE).unwrap_or_else(|error| {
+        say(&error.to_string());
+        None
+    });
+    let names = root.names(ENTRIES, MAX_MENU_FILES);
+    let names = names.map_err(|error| Failure::new(Stage::Menu, error))?;
+    let mut files = Vec::new();
+    for name in names.into_iter().filter(|name| menu::file_name::is_entry(name)) {
+        match root.menu_text(&format!("{ENTRIES}/{name}"), MAX_MENU_FILE) {
+            Ok(Some(bytes)) => files.push((name, bytes)),
+            Ok(None) => {}
+            Err(error) => say(&error.to_string()),
+        }
+    }
+    Ok(menu::build(loader_conf.as_deref(), &files, arch))
+}
+
+/// What can be said of an entry without reading its big files.
+pub(crate) fn attest(
+    context: &Context<'_>,
+    root: &Root,
+    entry: &Entry,
+) -> Result<Attested, Failure> {
+    if let Some(problem) = entry.problems.first() {
+        return Err(Failure::broken(problem.code.name(), problem.to_string()));
+    }
+    for path in entry.files() {
+        root.size(path).map_err(broken)?;
+    }
+    let manifest = signed_text(root, &trust::manifest_path(&entry.id))?;
+    let signature = signed_text(root, &trust::signature_path(&entry.id))?;
+    let evidence = Evidence { manifest: manifest.as_deref(), signature: signature.as_deref() };
+    let check = || check_manifest(context, &entry.id, evidence);
+    let attested = clock::TRUST.spend(check).map_err(Failure::refused)?;
+    match (&attested, entry.open_slot()) {
+        (Attested::Unsigned(_), Some(slot)) => {
+            let detail = format!("{slot} in options has a value in a signed entry only");
+            Err(Failure::broken(menu::Code::Variable.name(), detail))
+        }
+        _ => Ok(attested),
+    }
+}
+
+fn signed_text(root: &Root, path: &str) -> Result<Option<Vec<u8>>, Failure> {
+    root.small(path, MAX_FILE as u64).map_err(broken)
+}
+
+fn broken(error: sys::Error) -> Failure {
+    Failure::broken("FILE", error.to_string())
+}
+
+/// Reads the files of an entry, each once, in the order in which they are used,
+/// until somebody sets `stop`.
+pub(crate) fn read_bundle(
+    root: &Root,
+    entry: &Entry,
+    stop: &AtomicBool,
+) -> Result<Bundle<Sealed>, Failure> {
+    let mut reading = Reading::new(root, machine::memory_for_files(), stop);
+    let mut blob =
+        |path: &str| reading.blob(path).map_err(|error| Failure::new(Stage::Read, error));
+    Ok(Bundle {
+        entry: entry.id.clone(),
+        linux: blob(entry.kernel().unwrap_or_default())?,
+        profile: entry.uki.as_ref().map(|_| entry.profile.unwrap_or(0)),
+        initrds: all(&entry.initrds, &mut blob)?,
+        devicetree: entry.devicetree.as_deref().map(&mut blob).transpose()?,
+        overlays: all(&entry.overlays, &mut blob)?,
+        addons: all(&entry.addons, &mut blob)?,
+        options: entry.options.clone(),
+    })
+}
+
+/// Several files, in their order.
+fn all(
+    paths: &[String],
+    blob: impl FnMut(&str) -> Result<Blob<Sealed>, Failure>,
+) -> Result<Vec<Blob<Sealed>>, Failure> {
+    paths.iter().map(String::as_str).map(blob).collect()
+}
+
+/// What the menu says for the slots of a signed command line.
+pub(crate) fn slot_values(entry: &Entry) -> SlotValues {
+    let tries = entry.counter.map(|counter| counter.left);
+    SlotValues { tries, name: entry.slot.clone() }
+}
