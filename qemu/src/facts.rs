@@ -39,6 +39,8 @@ facts() {
     for property in /proc/device-tree/chosen/*; do
         [ -f "$property" ] && fact chosen "${property##*/} $(wc -c <"$property")"
     done
+    [ -e /proc/device-tree/turnout-overlay ] && \
+        fact overlay "$(tr -d '\0' </proc/device-tree/turnout-overlay)"
     dmesg | sed -n 's/^\[ *\([0-9.]*\)\] random: crng init done/\1/p' | each seeded
     messages | sed -n 's/^CPU: All CPU(s) started at //p' | each level
     messages | grep -E 'BUG:|WARNING:|Oops|Call Trace|probably corrupted' | each trouble

@@ -10,7 +10,7 @@ use std::fs;
 use turnout::arch::Arch;
 use turnout::bundle::Digest;
 use turnout::menu::bls;
-use turnout::trust::manifest::{File, Linux, Manifest, System};
+use turnout::trust::manifest::{File, Linux, Manifest, System, Uki};
 use turnout::trust::{Role, manifest_path, signatures_of};
 use turnout_qemu::boot_tree::BootTree;
 
@@ -103,8 +103,6 @@ pub(crate) fn manifest(tree: &BootTree, entry: &str, architecture: Arch) -> Resu
     let file = format!("{entry}.conf");
     let text = fs::read(tree.host_path(&format!("loader/entries/{file}")))?;
     let menu = bls::parse(&file, &text).map_err(|problem| anyhow!("{problem}"))?;
-    let files =
-        |paths: &[String]| paths.iter().map(|path| bound(tree, path)).collect::<Result<_>>();
     Ok(Manifest {
         entry: entry.to_owned(),
         title: None,
@@ -113,15 +111,26 @@ pub(crate) fn manifest(tree: &BootTree, entry: &str, architecture: Arch) -> Resu
         architecture,
         boards: Vec::new(),
         devices: Vec::new(),
-        system: System::Linux(Linux {
-            kernel: bound(tree, menu.kernel().context("no kernel")?)?,
-            initrds: files(&menu.initrds)?,
-            devicetree: menu.devicetree.iter().map(|path| bound(tree, path)).next().transpose()?,
-            overlays: files(&menu.overlays)?,
-            slots: Vec::new(),
-            options: menu.options,
-        }),
+        system: match &menu.uki {
+            Some(path) => System::Uki(Uki {
+                image: bound(tree, path)?,
+                profile: menu.profile.unwrap_or(0),
+                addons: all(tree, &menu.addons)?,
+            }),
+            None => System::Linux(Linux {
+                kernel: bound(tree, menu.kernel().context("no kernel")?)?,
+                initrds: all(tree, &menu.initrds)?,
+                devicetree: menu.devicetree.as_ref().map(|path| bound(tree, path)).transpose()?,
+                overlays: all(tree, &menu.overlays)?,
+                slots: Vec::new(),
+                options: menu.options,
+            }),
+        },
     })
+}
+
+fn all(tree: &BootTree, paths: &[String]) -> Result<Vec<File>> {
+    paths.iter().map(|path| bound(tree, path)).collect()
 }
 
 fn bound(tree: &BootTree, path: &str) -> Result<File> {

@@ -79,7 +79,7 @@ pub(super) const CASES: &[Case] = &[
 const DEFAULT_OLD: &str = "timeout 0\ndefault old\n";
 
 /// The image's anchor: version 1 of both, one key is enough.
-fn version_1(world: &World, _: &BootTree) -> Result<Anchor> {
+pub(super) fn version_1(world: &World, _: &BootTree) -> Result<Anchor> {
     let policy = "turnout-policy 1\nversion 1\n".to_owned();
     Ok(Anchor { ring: world.signers.ring()?, policy })
 }

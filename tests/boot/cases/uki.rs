@@ -1,14 +1,18 @@
 //! Unified kernel images, taken apart and started whole: by the administrator's
-//! command, and as an entry that somebody signed.
+//! command, and as an entry that somebody signed; and device tree overlays.
 
 use super::commands::{ends, says, script};
-use super::trust::remove_both;
-use super::{AT_ONCE, Case, Expect, PLAIN, case};
+use super::policy::version_1;
+use super::trust::{remove_both, replace};
+use super::{AARCH64, AT_ONCE, Boot, Case, Expect, PLAIN, case};
+use crate::expect::OWN_CMDLINE;
+use crate::signing::{self, BOOT};
 use crate::world::{INITRD, LINUX, SECOND, World};
 use anyhow::{Context, Result, ensure};
 use std::fs;
+use turnout::fdt::Live;
 use turnout_qemu::boot_tree::{BootTree, Entry, console};
-use turnout_qemu::facts::Stage;
+use turnout_qemu::facts::{Facts, Stage};
 use turnout_qemu::{initrd, uki};
 
 const UKI: &str = "/linux.efi";
@@ -16,6 +20,19 @@ const UKI: &str = "/linux.efi";
 pub(super) const CASES: &[Case] = &[
     case("uki_by_command", script(BY_COMMAND), add_uki, Expect::Tells(came_whole)),
     case("uki_as_an_entry", PLAIN, sign_uki, AT_ONCE),
+    case(
+        "uki_that_boots_whole_with_its_profile_and_an_addon",
+        Boot { anchor: Some(version_1), ..PLAIN },
+        sign_whole_uki,
+        AT_ONCE,
+    ),
+    Case {
+        name: "overlay_in_the_machines_device_tree",
+        archs: AARCH64,
+        boot: Boot { anchor: Some(version_1), ..PLAIN },
+        change: sign_overlay,
+        expect: Expect::Finds { after: &[], facts: has_the_overlay },
+    },
 ];
 
 /// The third system comes by kexec_file_load, where the kernel has that.
@@ -79,4 +96,53 @@ fn sign_uki(world: &World, tree: &BootTree) -> Result<()> {
     remove_both(world, tree)?;
     let architecture = ["--architecture", world.arch.name()];
     world.key.sign(&world.tools, tree, "good", &architecture)
+}
+
+/// An entry that is nothing but the file, its second profile and one addon; the
+/// menu's options do not count.
+fn sign_whole_uki(world: &World, tree: &BootTree) -> Result<()> {
+    let read = |path| fs::read(tree.host_path(path));
+    let own = format!("{} quiet demo.name=good", console(world.arch));
+    let sections: [(&str, &[u8]); 6] = [
+        (".cmdline", b"panic=1"),
+        (".linux", &read(LINUX)?),
+        (".initrd", &read(INITRD)?),
+        (".profile", b"ID=first\n"),
+        (".profile", b"ID=second\n"),
+        (".cmdline", own.as_bytes()),
+    ];
+    fs::write(tree.host_path(UKI), uki::build(world.arch, &sections)?)?;
+    let more: [(&str, &[u8]); 2] =
+        [(".cmdline", b"addon=1\n"), (".initrd", &initrd::second("as signed")?)];
+    fs::write(tree.host_path("/more.addon.efi"), uki::build(world.arch, &more)?)?;
+    fs::write(tree.host_path(OWN_CMDLINE), format!("{own} addon=1"))?;
+    let entry = format!("uki {UKI}\nprofile 1\nextra /more.addon.efi\noptions init=/bin/sh\n");
+    fs::write(tree.host_path("loader/entries/good.conf"), entry)?;
+    sign_as_it_is(world, tree)
+}
+
+fn sign_as_it_is(world: &World, tree: &BootTree) -> Result<()> {
+    let manifest = signing::manifest(tree, "good", world.arch)?.write();
+    let signers = [(&world.signers.release, BOOT)];
+    signing::sign(tree, &signing::path("good"), &manifest, &signers)
+}
+
+/// An overlay that gives the root a property.
+fn sign_overlay(world: &World, tree: &BootTree) -> Result<()> {
+    let node = |name: &str, properties: &[(&str, &[u8])], children| Live {
+        name: name.to_owned(),
+        properties: properties.iter().map(|(n, v)| ((*n).to_owned(), v.to_vec())).collect(),
+        children,
+    };
+    let content = node("__overlay__", &[("turnout-overlay", b"as signed\0")], vec![]);
+    let fragment = node("fragment@0", &[("target-path", b"/\0")], vec![content]);
+    fs::write(tree.host_path("/a.dtbo"), node("", &[], vec![fragment]).to_blob())?;
+    replace(tree, "loader/entries/good.conf", "options ", "devicetree-overlay /a.dtbo\noptions ")?;
+    sign_as_it_is(world, tree)
+}
+
+fn has_the_overlay(facts: &Facts) -> Result<()> {
+    let found = facts.get("overlay");
+    ensure!(found == Some("as signed"), "the overlay is {found:?}");
+    Ok(())
 }
