@@ -174,7 +174,8 @@ impl Judge<'_> {
         let checked: Vec<_> =
             entries.iter().filter(is_wanted).map(|entry| self.entry(entry)).collect();
         if checked.is_empty() {
-            return Err(Failure::new(Stage::Menu, not_found(what, &entries)));
+            let why = [&[not_found(what, &entries)], notes.as_slice()].concat().join(": ");
+            return Err(Failure::new(Stage::Menu, why));
         }
         Ok(checked)
     }
