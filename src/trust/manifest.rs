@@ -334,7 +334,9 @@ mod tests {
 
     #[test]
     fn what_is_read_is_written_back_byte_for_byte() {
-        for text in [full(), short()] {
+        let linux = include_str!("../../tests/data/trust/linux.manifest").to_owned();
+        let uki = include_str!("../../tests/data/trust/uki.manifest").to_owned();
+        for text in [full(), short(), linux, uki] {
             assert_eq!(parse(text.as_bytes()).unwrap().write(), text);
         }
     }
@@ -473,6 +475,101 @@ mod tests {
         let id = "i".repeat(MAX_NAME + 1);
         let name = Problem::Value { field: "entry", value: Shown::text(&id) };
         assert_eq!(changed("debian-6.1", &id), (2, name));
+    }
+
+    const LINUX: &str = include_str!("../../tests/data/trust/linux.manifest");
+    const UKI: &str = include_str!("../../tests/data/trust/uki.manifest");
+
+    #[test]
+    fn what_a_system_is_for_and_what_the_loader_fills_in_is_read() {
+        let manifest = parse(LINUX.as_bytes()).unwrap();
+        assert_eq!(manifest.role, Role::Recovery);
+        assert_eq!(manifest.devices, ["serial-7"]);
+        let paths: Vec<_> = manifest.files().map(|file| file.path.as_str()).collect();
+        assert_eq!(paths, ["/Image", "/a.img", "/x.dtb", "/y.dtbo"]);
+        let System::Linux(linux) = manifest.system else { panic!("linux") };
+        assert_eq!(linux.slots, Slot::ALL);
+        assert_eq!(linux.overlays.len(), 1);
+    }
+
+    #[test]
+    fn a_uki_is_read_with_its_profile_and_addons() {
+        let manifest = parse(UKI.as_bytes()).unwrap();
+        assert_eq!(manifest.role, Role::Boot);
+        let paths: Vec<_> = manifest.files().map(|file| file.path.as_str()).collect();
+        assert_eq!(paths, ["/x.efi", "/y.efi"]);
+        let System::Uki(uki) = manifest.system else { panic!("uki") };
+        assert_eq!((uki.profile, uki.addons.len()), (1, 1));
+        let plain = UKI.replace("profile 1\n", "");
+        let System::Uki(uki) = parse(plain.as_bytes()).unwrap().system else { panic!("uki") };
+        assert_eq!(uki.profile, 0);
+    }
+
+    /// The problem after `from` in a good manifest is replaced by `to`.
+    fn replaced(text: &str, from: &str, to: &str) -> (u32, Problem) {
+        assert_eq!(text.matches(from).count(), 1, "{from}");
+        problem(&text.replace(from, to))
+    }
+
+    #[test]
+    fn what_holds_without_its_line_has_no_line() {
+        let default = |field, value| Problem::Default { field, value: Shown::text(value) };
+        assert_eq!(replaced(LINUX, "role recovery", "role boot"), (4, default("role", "boot")));
+        assert_eq!(replaced(UKI, "profile 1", "profile 0"), (6, default("profile", "0")));
+        let value = |field, value| Problem::Value { field, value: Shown::text(value) };
+        assert_eq!(replaced(LINUX, "role recovery", "role root"), (4, value("role", "root")));
+        assert_eq!(replaced(LINUX, "slot tries", "slot root"), (14, value("slot", "root")));
+    }
+
+    #[test]
+    fn kernel_and_uki_do_not_mix() {
+        let file = |field: &str| format!("{field} /z 0 sha256:{HEX}");
+        let unexpected = |line: &str| Problem::Unexpected(Shown::text(line));
+        for field in ["initrd", "devicetree", "overlay", "uki"] {
+            let line = file(field);
+            let more = format!("profile 1\n{line}");
+            assert_eq!(replaced(UKI, "profile 1", &more), (7, unexpected(&line)));
+        }
+        assert_eq!(problem(&format!("{UKI}options ro\n")), (8, unexpected("options ro")));
+        for line in [file("uki"), file("addon"), "profile 1".to_owned()] {
+            let expected = Problem::Expected { field: "options", found: Shown::text(&line) };
+            assert_eq!(replaced(LINUX, "slot entry", &format!("{line}\nslot entry")), {
+                (13, expected)
+            });
+        }
+    }
+
+    #[test]
+    fn slots_stand_once_in_their_order_and_once_in_the_command_line() {
+        let order = |slot| Problem::Order { field: "slot", value: Shown::text(slot) };
+        assert_eq!(replaced(LINUX, "slot tries", "slot entry"), (14, order("entry")));
+        let swapped = LINUX.replace("slot tries\nslot name", "slot name\nslot tries");
+        assert_eq!(problem(&swapped), (15, order("tries")));
+        let count = |slot, found| Problem::Slot { slot, found };
+        assert_eq!(replaced(LINUX, "${name} ro", "b ro"), (16, count("${name}", 0)));
+        let twice = replaced(LINUX, "${name} ro", "${name}${name}");
+        assert_eq!(twice, (16, count("${name}", 2)));
+        let plain = LINUX.replace("slot entry\nslot tries\nslot name\n", "");
+        assert!(parse(plain.as_bytes()).is_ok(), "what is not declared is plain text");
+    }
+
+    #[test]
+    fn there_are_limits_to_devices_overlays_and_addons() {
+        for (text, field, most) in [
+            (LINUX, "device ", MAX_DEVICES),
+            (LINUX, "overlay ", MAX_ADDITIONS),
+            (UKI, "addon ", 16),
+        ] {
+            let line = text.lines().find(|line| line.starts_with(field)).unwrap();
+            let repeated = |count| text.replace(line, &vec![line; count].join("\n"));
+            assert!(parse(repeated(most).as_bytes()).is_ok(), "{field}");
+            let field = field.trim_end();
+            let Problem::TooMany { field: named, most: limit } = problem(&repeated(most + 1)).1
+            else {
+                panic!("{field}")
+            };
+            assert_eq!((named, limit), (field, most));
+        }
     }
 
     #[test]

@@ -259,12 +259,7 @@ mod tests {
     const HEX: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
     fn full() -> String {
-        format!(
-            "turnout-policy 1\nversion 7\nthreshold turnout-boot 2\n\
-             threshold turnout-recovery 3\nthreshold turnout-policy 4\nsignatures 5\n\
-             minimum-security-version boot 8\nminimum-security-version recovery 9\nstep 1\n\
-             revoked-key {KEY}\nrevoked-digest sha256:{HEX}\n"
-        )
+        include_str!("../../tests/data/trust/full.policy").to_owned()
     }
 
     fn problem(text: &str) -> (u32, Problem) {
