@@ -13,6 +13,7 @@ use turnout::trust::manifest::Manifest;
 use turnout::trust::slots::Slot;
 use turnout_qemu::boot_tree::{BootTree, flip, position};
 use turnout_qemu::initrd::{self, SPARE_LINE};
+use turnout_qemu::machine::Shape;
 
 pub(super) const CASES: &[Case] = &[
     case("options_edited_in_the_menu", PLAIN, edit_options, AT_ONCE),
@@ -37,6 +38,7 @@ pub(super) const CASES: &[Case] = &[
         Boot {
             anchor: Some(two_keys),
             config: "wait 10\nreset-delay 1\nattempts 1\nfloor 5\n",
+            shape: Shape { devices: &["-uuid", UUID], ..Shape::USUAL },
             ..PLAIN
         },
         sign_good_for_this_board,
@@ -79,6 +81,8 @@ const REFUSALS: &[&str] = &[
     "refused unsigned: UNSIGNED: ",
 ];
 
+/// By which QEMU's PC, that has DMI, can be told from others.
+const UUID: &str = "6f1f7c3e-0000-4000-8000-0123456789ab";
 const OTHER: &str = "/other.img";
 const SPARE: &str = "/spare.img";
 const FLIPPED_LINUX: &str = "/vmlinuz-flipped";
@@ -259,12 +263,13 @@ fn sign_good_for_this_board(world: &World, tree: &BootTree) -> Result<()> {
     let forger = Forger { world, tree };
     forger.edit_entry("good", "options ", "turnout-slot b\noptions ")?;
     let conf = |name: &str| tree.host_path(&format!("loader/entries/{name}"));
-    let board = match world.arch {
-        Arch::X86_64 => "QEMU,Standard-PC-(Q35-+-ICH9,-2009)",
-        Arch::Aarch64 => "linux,dummy-virt",
+    let (board, device) = match world.arch {
+        Arch::X86_64 => ("QEMU,Standard-PC-(Q35-+-ICH9,-2009)", Some(UUID)),
+        Arch::Aarch64 => ("linux,dummy-virt", None),
     };
     forger.resign("good", &forger.keys(), |manifest| {
         manifest.boards = vec!["acme,rtu".to_owned(), board.to_owned()];
+        manifest.devices = device.into_iter().map(str::to_owned).collect();
         let linux = signing::linux(manifest);
         linux.slots = Slot::ALL.into();
         linux.options.push_str(" entry=${entry} tries=${tries} slot=${name} not=${this}");
