@@ -13,6 +13,9 @@ use std::process::{Command, Stdio};
 
 use boot_tree::{boot_tree, sign, verify};
 use common::{Done, Scratch, run, text};
+use turnout::trust::allowed_signers::KeyRing;
+use turnout::trust::policy::Policy;
+use turnout::trust::update::take_policy;
 
 /// Whether ssh-keygen can be asked.
 fn have_ssh_keygen() -> bool {
@@ -179,6 +182,32 @@ fn the_documented_commands_check_every_signature_by_hand() {
     let elsewhere = tree.read("root/turnout/good.manifest.sig");
     tree.write("root/turnout/good.manifest.sig", [ours, elsewhere].concat());
     assert_ne!(by_hand(&tree, 1).code, 0);
+}
+
+#[test]
+fn the_documented_commands_sign_a_policy_that_a_device_takes() {
+    if !have_ssh_keygen() {
+        return;
+    }
+    let document = include_str!("../../docs/policy.md");
+    let (_, section) = document.split_once("## By hand").unwrap();
+    let commands = section.split("```").nth(1).unwrap();
+    let scratch = Scratch::new();
+    let owner = text(&scratch.path("owner"));
+    let comment = "owner@example.org";
+    run("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", &owner])
+        .expect(0, &[]);
+    let public = String::from_utf8(scratch.read("owner.pub")).unwrap();
+    let ring = format!("{comment} namespaces=\"turnout-policy\" {public}");
+    scratch.write("allowed_signers", &ring);
+    scratch.write("policy", "turnout-policy 1\nversion 3\nthreshold turnout-boot 2\n");
+    let script = format!("set -e; cd {}\n{commands}", text(&scratch.path(".")));
+    run("sh", &["-c", &script]).expect(0, &["Good \"turnout-policy\" signature"]);
+
+    let ring = KeyRing::parse(ring.as_bytes()).unwrap();
+    let (policy, signature) = (scratch.read("policy"), scratch.read("policy.sig"));
+    let taken = take_policy(&Policy::default(), &ring, &policy, Some(&signature)).unwrap();
+    assert_eq!((taken.version, taken.thresholds.boot), (3, 2));
 }
 
 #[test]

@@ -573,6 +573,19 @@ mod tests {
     }
 
     #[test]
+    fn every_example_of_the_document_is_a_manifest() {
+        let document = include_str!("../../docs/manifest.md");
+        let examples = document.split("```\n").filter(|text| text.starts_with("turnout-manifest"));
+        let mut count = 0;
+        for example in examples {
+            let text = example.replace("<64 hex>", HEX);
+            assert_eq!(parse(text.as_bytes()).unwrap().write(), text);
+            count += 1;
+        }
+        assert_eq!(count, 3);
+    }
+
+    #[test]
     fn every_change_of_one_bit_is_refused_or_reads_as_another_manifest() {
         let text = full().into_bytes();
         let original = parse(&text).unwrap();

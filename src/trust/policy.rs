@@ -348,6 +348,18 @@ mod tests {
     }
 
     #[test]
+    fn every_example_of_the_document_is_a_policy() {
+        let document = include_str!("../../docs/policy.md");
+        let examples = document.split("```\n").filter(|text| text.starts_with("turnout-policy"));
+        let texts: Vec<_> = examples.map(|text| text.replace("<64 hex>", HEX)).collect();
+        assert_eq!(texts.len(), 2);
+        for text in &texts {
+            assert_eq!(parse(text.as_bytes()).unwrap().write(), *text);
+        }
+        assert_eq!(texts[1], Policy::default().write());
+    }
+
+    #[test]
     fn revocations_have_one_spelling_and_a_limit() {
         let fingerprint = |value: &str| Problem::Fingerprint(Shown::text(value));
         for bad in ["SHA256:", "MD5:00", &KEY.replace("SHA", "sha"), &format!("{KEY}=")] {
