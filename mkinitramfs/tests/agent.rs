@@ -11,6 +11,8 @@ mod common;
 mod more_keys;
 #[path = "common/openssh.rs"]
 mod openssh;
+#[path = "common/programs.rs"]
+mod programs;
 
 use std::fs::{self, File};
 use std::path::PathBuf;

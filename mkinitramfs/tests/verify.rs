@@ -8,8 +8,8 @@ mod boot_tree;
 mod common;
 #[path = "common/more_keys.rs"]
 mod more_keys;
-#[path = "common/turnout.rs"]
-mod turnout_program;
+#[path = "common/programs.rs"]
+mod programs;
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -19,6 +19,7 @@ use std::sync::OnceLock;
 use boot_tree::{TURNOUT_SIGN, boot_tree, sign, verify, verify_with};
 use common::{Done, Scratch, finish, run, text};
 use more_keys::add_key;
+use programs::programs;
 use serde_json::{Value, json};
 
 const CONF: &str = "root/loader/entries/good+3.conf";
@@ -26,7 +27,7 @@ const CONF: &str = "root/loader/entries/good+3.conf";
 /// `turnout verify` in the tree's directory.
 fn turnout_verify(tree: &Scratch, args: &str) -> Done {
     static PROGRAM: OnceLock<String> = OnceLock::new();
-    let program = PROGRAM.get_or_init(|| text(&turnout_program::program()));
+    let program = PROGRAM.get_or_init(|| text(&programs().join("turnout")));
     let mut command = Command::new(program);
     command.current_dir(tree.path("")).arg("verify");
     finish(command.args(args.split(' ').filter(|arg| !arg.is_empty())))
@@ -255,6 +256,47 @@ fn a_newer_ring_and_policy_on_the_partition_are_taken_or_refused_as_at_a_start()
     assert_eq!(json["entries"][0]["code"], "FLOOR");
     turnout_verify(&tree, "--root root --keys ring")
         .expect(1, &["note: /turnout/policy: version 3 is in force", "refused good: FLOOR: "]);
+}
+
+/// A loop device, taken off when it is dropped.
+struct Loop(String);
+
+impl Loop {
+    /// None where this user cannot have one.
+    fn of(image: &str) -> Option<Self> {
+        let done = Command::new("losetup").args(["-f", "--show", image]).output().ok()?;
+        let device = String::from_utf8(done.stdout).unwrap().trim_end().to_owned();
+        done.status.success().then_some(Self(device))
+    }
+}
+
+impl Drop for Loop {
+    fn drop(&mut self) {
+        let _ = Command::new("losetup").args(["-d", &self.0]).status();
+    }
+}
+
+#[test]
+fn a_device_is_read_where_nobody_else_sees_it_and_not_written() {
+    let tree = signed_tree();
+    let image = text(&tree.path("image"));
+    let root = text(&tree.path("root"));
+    let make = ["-q", "-d", &root, &image, "16M"];
+    if Command::new("mkfs.ext4").args(make).output().is_err() {
+        println!("skipped: mkfs.ext4 is not installed");
+        return;
+    }
+    let before = tree.read("image");
+    let Some(device) = Loop::of(&image) else {
+        println!("skipped: this user gets no loop device");
+        return;
+    };
+    let args = format!("--device {} --keys ring", device.0);
+    turnout_verify(&tree, &args).expect(0, &["verified good: "]);
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+    assert!(!mounts.contains(&device.0), "{mounts}");
+    drop(device);
+    assert!(tree.read("image") == before, "the device was written to");
 }
 
 #[test]

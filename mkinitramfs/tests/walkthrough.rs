@@ -11,8 +11,8 @@ mod common;
 mod elf;
 #[path = "common/openssh.rs"]
 mod openssh;
-#[path = "common/turnout.rs"]
-mod turnout;
+#[path = "common/programs.rs"]
+mod programs;
 
 use std::fs::Permissions;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -20,7 +20,8 @@ use std::process::Command;
 
 use common::{Done, Scratch, finish, run, text};
 use elf::{ET_EXEC, X86_64, elf};
-use openssh::{have_openssh, programs, token_library};
+use openssh::{have_openssh, token_library};
+use programs::programs;
 
 /// A block of commands, and how it has to end.
 struct Block {
@@ -64,10 +65,9 @@ fn place() -> Scratch {
     tree.write("boot/loader/entries/rescue.conf", "title Rescue\nlinux /vmlinuz\n");
     tree.write("turnout-x86_64", elf(ET_EXEC, X86_64, (".text", b"code"), None));
     tree.write("bin/.keep", "");
-    for program in ["turnout-sign", "mkinitramfs"] {
+    for program in ["turnout", "turnout-sign", "mkinitramfs"] {
         symlink(programs().join(program), tree.path("bin").join(program)).unwrap();
     }
-    symlink(turnout::program(), tree.path("bin/turnout")).unwrap();
     write_agent(&tree);
     tree
 }
@@ -76,7 +76,7 @@ fn place() -> Scratch {
 /// software is not where OpenSSH's own would be.
 fn write_agent(tree: &Scratch) {
     let agent = run("sh", &["-c", "command -v ssh-agent"]);
-    let (agent, library) = (agent.text.trim_end(), text(token_library()));
+    let (agent, library) = (agent.text.trim_end(), text(&token_library()));
     let script = format!("#!/bin/sh\nexec {agent} -P {library} \"$@\"\n");
     let path = tree.write("bin/ssh-agent", script);
     std::fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();

@@ -12,12 +12,13 @@ mod common;
 #[allow(dead_code)]
 #[path = "common/elf.rs"]
 mod elf;
-#[path = "common/turnout.rs"]
-mod turnout_program;
+#[path = "common/programs.rs"]
+mod programs;
 
 use boot_tree::{TURNOUT_SIGN, boot_tree, sign, verify};
 use common::{Scratch, run, text};
 use elf::{ET_EXEC, X86_64, elf};
+use programs::programs;
 use ssh_key::public::{Ed25519PublicKey, KeyData, SkEd25519};
 use turnout::trust::allowed_signers::{KeyRing, Problem};
 
@@ -89,7 +90,7 @@ fn there_are_48_weak_encodings_and_each_is_one() {
 #[test]
 fn no_program_takes_a_ring_with_a_weak_key() {
     let tree = tree();
-    let turnout = text(&turnout_program::program());
+    let turnout = text(&programs().join("turnout"));
     let good = String::from_utf8(tree.read("ring")).unwrap();
     let file = |name: &str| text(&tree.path(name));
     let (ring, root, binary, image) = (file("ring"), file("root"), file("turnout"), file("image"));
@@ -112,7 +113,7 @@ fn no_program_takes_a_ring_with_a_weak_key() {
 #[test]
 fn a_ring_without_a_weak_key_is_taken_by_all_of_them() {
     let tree = tree();
-    let turnout = text(&turnout_program::program());
+    let turnout = text(&programs().join("turnout"));
     let file = |name: &str| text(&tree.path(name));
     let (ring, root, binary, image) = (file("ring"), file("root"), file("turnout"), file("image"));
     run(MKINITRAMFS, &["--binary", &binary, "--keys", &ring, "-o", &image]).expect(0, &[]);
