@@ -22,7 +22,11 @@ use std::time::{Duration, Instant};
 use boot_tree::{TURNOUT_SIGN, boot_tree, sign, verify};
 use common::{Done, Scratch, finish, run, text};
 use more_keys::add_key;
-use openssh::{have_openssh, token_library};
+use openssh::have_openssh;
+use programs::programs;
+
+/// The token in software, for `SSH_SK_PROVIDER`.
+const TOKEN: &str = "examples/libsoftware_token.so";
 
 /// An ssh-agent, stopped when it is dropped.
 struct Agent {
@@ -38,7 +42,7 @@ impl Agent {
             .args(["-D", "-a"])
             .arg(&socket)
             .arg("-P")
-            .arg(token_library())
+            .arg(programs().join(TOKEN))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()
@@ -55,7 +59,7 @@ impl Agent {
     /// A command that finds the agent and the token.
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
-        command.env("SSH_AUTH_SOCK", &self.socket).env("SSH_SK_PROVIDER", token_library());
+        command.env("SSH_AUTH_SOCK", &self.socket).env("SSH_SK_PROVIDER", programs().join(TOKEN));
         command
     }
 
@@ -92,7 +96,7 @@ fn ssh_keygen_verifies(tree: &Scratch, signer: &str, namespace: &str) -> bool {
 fn token_key(tree: &Scratch) -> String {
     let key = text(&tree.path("token"));
     let mut keygen = Command::new("ssh-keygen");
-    keygen.env("SSH_SK_PROVIDER", token_library());
+    keygen.env("SSH_SK_PROVIDER", programs().join(TOKEN));
     keygen.args(["-q", "-t", "ed25519-sk", "-N", "", "-C", "token@example.org", "-f", &key]);
     finish(&mut keygen).expect(0, &[]);
     let line = run(TURNOUT_SIGN, &["ring", "line", &format!("{key}.pub")]);
@@ -197,7 +201,7 @@ fn what_ssh_keygen_signed_with_a_token_is_accepted() {
     sign(&tree, &[]).expect(0, &[]);
     fs::remove_file(tree.path("root/turnout/good.manifest.sig")).unwrap();
     let mut ssh_keygen = Command::new("ssh-keygen");
-    ssh_keygen.env("SSH_SK_PROVIDER", token_library());
+    ssh_keygen.env("SSH_SK_PROVIDER", programs().join(TOKEN));
     ssh_keygen.args(["-q", "-Y", "sign", "-n", "turnout-boot", "-f", &key]);
     finish(ssh_keygen.arg(tree.path("root/turnout/good.manifest"))).expect(0, &[]);
     verify(&tree).expect(0, &["verified good: signed by token@example.org"]);

@@ -8,7 +8,6 @@
 mod boot_tree;
 mod common;
 #[path = "common/openssh.rs"]
-#[expect(dead_code, reason = "these tests are tokens themselves")]
 mod openssh;
 
 use std::fs::File;

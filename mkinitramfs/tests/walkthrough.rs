@@ -20,8 +20,11 @@ use std::process::Command;
 
 use common::{Done, Scratch, finish, run, text};
 use elf::{ET_EXEC, X86_64, elf};
-use openssh::{have_openssh, token_library};
+use openssh::have_openssh;
 use programs::programs;
+
+/// The token in software, for `SSH_SK_PROVIDER`.
+const TOKEN: &str = "examples/libsoftware_token.so";
 
 /// A block of commands, and how it has to end.
 struct Block {
@@ -76,7 +79,7 @@ fn place() -> Scratch {
 /// software is not where OpenSSH's own would be.
 fn write_agent(tree: &Scratch) {
     let agent = run("sh", &["-c", "command -v ssh-agent"]);
-    let (agent, library) = (agent.text.trim_end(), text(&token_library()));
+    let (agent, library) = (agent.text.trim_end(), text(&programs().join(TOKEN)));
     let script = format!("#!/bin/sh\nexec {agent} -P {library} \"$@\"\n");
     let path = tree.write("bin/ssh-agent", script);
     std::fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
@@ -87,7 +90,7 @@ fn obey(tree: &Scratch, block: &Block) -> Done {
     let mut shell = Command::new("bash");
     shell.args(["-e", "-u", "-o", "pipefail", "-c", &block.commands]);
     shell.current_dir(tree.path("")).env("PATH", path);
-    shell.env("SSH_SK_PROVIDER", token_library()).env_remove("SSH_AUTH_SOCK");
+    shell.env("SSH_SK_PROVIDER", programs().join(TOKEN)).env_remove("SSH_AUTH_SOCK");
     finish(&mut shell)
 }
 

@@ -1,9 +1,6 @@
-//! Whether OpenSSH is there, and a token in software for it.
+//! Whether OpenSSH is there to be asked.
 
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
-
-use super::programs::programs;
 
 /// Whether OpenSSH is installed. Without it the tests that need it say so and
 /// pass.
@@ -13,9 +10,4 @@ pub(crate) fn have_openssh() -> bool {
         println!("skipped: OpenSSH is not installed");
     }
     asked.is_ok()
-}
-
-/// The token in software, for `SSH_SK_PROVIDER`.
-pub(crate) fn token_library() -> PathBuf {
-    programs().join("examples/libsoftware_token.so")
 }
