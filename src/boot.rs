@@ -159,7 +159,7 @@ impl Station {
         if let Some(failure) = shelf.default_fails() {
             self.say(&failure.to_string());
         }
-        let mut status = String::new();
+        let mut status = shelf.status();
         let mut next = shelf.default();
         while let Some((index, failure)) = self.serve_once(&shelf, &status, next) {
             self.report(&failure);

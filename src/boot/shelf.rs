@@ -25,6 +25,8 @@ pub(super) struct Shelf {
     role: Role,
     /// One verdict an entry, in the menu's order.
     verdicts: Vec<Result<Attested, Failure>>,
+    /// The entries that were taken and have failed.
+    struck: Vec<usize>,
 }
 
 impl Shelf {
@@ -77,7 +79,7 @@ impl Shelf {
         if station.raise_floor((&anchor, verdicts.iter().flatten())) {
             verdicts = examine_all(station, &anchor, &root, &menu);
         }
-        Ok(Self { root, menu, role, verdicts })
+        Ok(Self { root, menu, role, verdicts, struck: Vec::new() })
     }
 
     /// The entry at `index` and what its manifest says.
@@ -95,6 +97,7 @@ impl Shelf {
     pub(super) fn strike(&mut self, index: usize, failure: Failure) {
         if let Some(verdict) = self.verdicts.get_mut(index) {
             *verdict = Err(failure);
+            self.struck.push(index);
         }
     }
 
@@ -117,8 +120,11 @@ impl Shelf {
         self.menu.default.filter(|index| !of_other_role(index))
     }
 
-    /// Why the configured default cannot boot, where it cannot.
+    /// Why the configured default cannot boot, where it was to boot and cannot.
     pub(super) fn default_fails(&self) -> Option<&Failure> {
+        if self.role == Role::Recovery {
+            return None;
+        }
         self.verdicts.get(self.menu.default?)?.as_ref().err()
     }
 
@@ -128,17 +134,26 @@ impl Shelf {
         both.map(|(entry, verdict)| item(entry, verdict, self.role)).collect()
     }
 
-    /// One line an entry: why it does not boot.
-    pub(super) fn nothing_boots(&self) -> String {
-        let mut text = match self.role {
-            Role::Boot => "no entry can boot:".to_owned(),
-            Role::Recovery => "no recovery entry can boot:".to_owned(),
-        };
-        for failure in self.verdicts.iter().filter_map(|verdict| verdict.as_ref().err()) {
-            text.push_str("\r\n  ");
-            text.push_str(&failure.to_string());
+    /// What is said above the menu: how it came to this one.
+    pub(super) fn status(&self) -> String {
+        match self.role {
+            Role::Boot => String::new(),
+            Role::Recovery => "Recovery: no operating system has booted.".to_owned(),
         }
-        text
+    }
+
+    /// One line an entry: why it does not boot. Before recovery all others have
+    /// been told of already.
+    pub(super) fn nothing_boots(&self) -> String {
+        let (text, told): (_, Vec<usize>) = match self.role {
+            Role::Boot => ("no entry can boot:", (0..self.verdicts.len()).collect()),
+            Role::Recovery if self.struck.is_empty() => {
+                return "there is no recovery entry that can boot".to_owned();
+            }
+            Role::Recovery => ("no recovery entry can boot:", self.struck.clone()),
+        };
+        let failures = told.iter().filter_map(|index| self.verdicts.get(*index)?.as_ref().err());
+        failures.fold(text.to_owned(), |text, failure| format!("{text}\r\n  {failure}"))
     }
 }
 

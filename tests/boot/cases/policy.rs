@@ -1,7 +1,7 @@
 //! Newer policies and key rings on the boot partition, and recovery entries.
 
 use super::trust::{add_tampered_entry, flip_unused_byte};
-use super::{Anchor, Boot, Case, Expect, PLAIN, WAITING_MENU, case};
+use super::{Anchor, Boot, Case, Expect, PLAIN, WAITING_MENU, X86_64, case};
 use crate::expect::{DEADLINE, see};
 use crate::signing::{self, BOOT, POLICY, RECOVERY};
 use crate::world::World;
@@ -51,6 +51,13 @@ pub(super) const CASES: &[Case] = &[
             ],
         },
     ),
+    Case {
+        name: "recovery_and_its_reason_on_every_console",
+        archs: X86_64,
+        boot: Boot { anchor: Some(version_1), first_options: "console=tty0", ..PLAIN },
+        change: only_recovery_boots,
+        expect: Expect::Prints(only_the_reason),
+    },
     case(
         "recovery_entry_when_somebody_chooses_it",
         Boot { anchor: Some(version_1), ..WAITING_MENU },
@@ -155,6 +162,15 @@ fn only_recovery_boots(world: &World, tree: &BootTree) -> Result<()> {
 fn add_recovery(world: &World, tree: &BootTree) -> Result<()> {
     sign(world, tree, "good", (&world.signers.rescue, RECOVERY), 0)?;
     add(world, tree, "system", (&world.signers.release, BOOT), 0)
+}
+
+/// PID 1 speaks to the screen, which nobody reads; the serial line is another
+/// console of the kernel's.
+fn only_the_reason(text: &str) -> Result<()> {
+    let reason = "turnout: recovery: 1 attempts have booted nothing";
+    ensure!(text.contains(reason), "the reason is not on the serial line");
+    ensure!(!text.contains("turnout: boot partition"), "the serial line is PID 1's own console");
+    Ok(())
 }
 
 /// It is the configured default, and still not what the menu waits with.
