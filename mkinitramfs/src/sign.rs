@@ -95,6 +95,16 @@ pub fn add(root: &Path, boot: BootEntry, signer: &mut Signer) -> Result<()> {
     write(root, &signatures, added.as_bytes())
 }
 
+/// The security version in the manifest that an entry has; none where there is
+/// no manifest that can be read.
+///
+/// # Errors
+/// It is there and cannot be read from the disk.
+pub fn security_version(root: &Path, id: &str) -> Result<Option<u32>> {
+    let manifest = read(root, &manifest_path(id))?.and_then(|text| manifest::parse(&text).ok());
+    Ok(manifest.map(|manifest| manifest.security_version))
+}
+
 /// Whose signatures are there already.
 enum Others {
     /// This key's, among others perhaps, over exactly this text.

@@ -48,6 +48,15 @@ fn signing_twice_gives_the_same_bytes() {
 }
 
 #[test]
+fn a_security_version_that_falls_is_said() {
+    let tree = boot_tree();
+    sign(&tree, &["--security-version", "7"]).expect(0, &[]);
+    sign(&tree, &[]).expect(0, &["note: good had security version 7 and now has 0"]);
+    let again = sign(&tree, &[]);
+    assert!(!again.text.contains("note:"), "{}", again.text);
+}
+
+#[test]
 fn every_change_after_signing_is_refused_by_its_code() {
     let conf = "root/loader/entries/good+3.conf";
     let arm = [&[0; 0x38], b"ARM\x64".as_slice()].concat();

@@ -100,7 +100,8 @@ impl Verify {
         let of_image = || Anchor::of_image(Mode::Locked);
         let Some(keys) = &self.keys else {
             let mut anchor = of_image().map_err(|failure| {
-                Failure::new(failure.stage, format!("{failure}; name a key ring with --keys"))
+                let why = format!("{}; name a key ring with --keys", failure.sentence());
+                Failure::new(failure.stage, why)
             })?;
             if let Some(policy) = &self.policy {
                 anchor.policy = read_policy(policy)?;

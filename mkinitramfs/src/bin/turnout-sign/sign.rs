@@ -80,8 +80,16 @@ impl Sign {
         }
         let arch = boot.plain_architecture(self.entries.architecture);
         let arch = arch.with_context(|| id.to_owned())?;
+        let before = sign::security_version(root, id)?;
         let outcome = sign::sign(root, boot, arch, &self.claims(), signer)?;
         self.report(id, arch, &outcome, signer);
+        if let Some(before) = before.filter(|before| *before > self.security_version) {
+            eprintln!(
+                "note: {id} had security version {before} and now has {}; devices whose floor has \
+                 risen will not boot it (--security-version)",
+                self.security_version
+            );
+        }
         Ok(())
     }
 
