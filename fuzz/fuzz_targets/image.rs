@@ -3,11 +3,15 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use turnout::image::{Kernel, Limits, describe, unpack};
+use turnout::arch::Arch;
+use turnout::image::{Addon, Kernel, Limits, Uki, Whole, describe, open_uki, unpack};
 
 const LIMITS: Limits = Limits { output: 1 << 16 };
 
 fuzz_target!(|file: &[u8]| {
+    for profile in 0..4 {
+        let _ = open_uki(file, profile).map(|uki| take_apart(file, uki));
+    }
     let Ok(unpacked) = unpack(file, &LIMITS) else { return };
     let kernel = unpacked.kernel();
     assert!(kernel.file().len() <= file.len().max(1 << 16));
@@ -24,3 +28,15 @@ fuzz_target!(|file: &[u8]| {
     }
     let _ = unpacked.decompress_payload(&LIMITS);
 });
+
+/// The file as an image, and as an addon of it.
+fn take_apart(file: &[u8], uki: Uki<'_>) {
+    let addons: Vec<_> = Addon::parse(file, Arch::X86_64).into_iter().collect();
+    let files = 1 + addons.len();
+    let whole = Whole { uki, addons };
+    let size: usize = whole.initrds().iter().map(|(_, bytes)| bytes.len()).sum();
+    assert!(size <= files * file.len());
+    assert!(whole.initrds().iter().all(|(name, _)| name.len() <= 16));
+    assert!(!whole.cmdline().contains('\n'));
+    let _ = whole.dtb();
+}
