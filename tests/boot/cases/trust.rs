@@ -14,6 +14,7 @@ use turnout::trust::slots::Slot;
 use turnout_qemu::boot_tree::{BootTree, flip, position};
 use turnout_qemu::initrd::{self, SPARE_LINE};
 use turnout_qemu::machine::Shape;
+use turnout_qemu::uki;
 
 pub(super) const CASES: &[Case] = &[
     case("options_edited_in_the_menu", PLAIN, edit_options, AT_ONCE),
@@ -49,6 +50,8 @@ pub(super) const CASES: &[Case] = &[
 /// In the order of the menu, which is that of the ids.
 const REFUSALS: &[&str] = &[
     "no entry can boot:",
+    "refused addon-added: ADDON_COUNT: ",
+    "refused addon-flipped: ADDON_DIGEST: \"/flipped.addon.efi\" ",
     "refused architecture: ARCHITECTURE: the entry was signed for ",
     "refused board: BOARD: ",
     "refused device: DEVICE: ",
@@ -78,6 +81,8 @@ const REFUSALS: &[&str] = &[
     "refused threshold-with-a-revoked-key: THRESHOLD: ",
     "refused threshold-with-a-stranger: THRESHOLD: ",
     "refused uki: PROFILE: ",
+    "refused uki-flipped: UKI_DIGEST: \"/flipped.efi\" ",
+    "refused uki-of-another-profile: PROFILE: ",
     "refused unsigned: UNSIGNED: ",
 ];
 
@@ -170,6 +175,7 @@ fn forge_everything(world: &World, tree: &BootTree) -> Result<()> {
     forge_signatures(&forger)?;
     forge_purposes(&forger)?;
     forge_files(&forger)?;
+    forge_ukis(&forger)?;
     forge_slots(&forger)
 }
 
@@ -234,6 +240,36 @@ fn forge_files(forger: &Forger<'_>) -> Result<()> {
         bytes.truncate(bytes.len() - 1);
         Ok(())
     })
+}
+
+/// Unified kernel images without a kernel: what is refused is not looked into.
+fn forge_ukis(forger: &Forger<'_>) -> Result<()> {
+    let tree = forger.tree;
+    let sections = [(".linux", b"none".as_slice()), (".profile", b""), (".profile", b"")];
+    let image = uki::build(forger.world.arch, &sections)?;
+    let addon = uki::build(forger.world.arch, &[(".cmdline", b"ro")])?;
+    for name in ["a", "flipped"] {
+        fs::write(tree.host_path(&format!("/{name}.efi")), &image)?;
+        fs::write(tree.host_path(&format!("/{name}.addon.efi")), &addon)?;
+    }
+    let lines = |uki, addon| format!("uki {uki}\nprofile 1\nextra {addon}.addon.efi\n");
+    let right = lines("/a.efi", "/a");
+    let more = format!("{right}extra /flipped.addon.efi\n");
+    let other = right.replace("profile 1", "profile 0");
+    for (id, signed, then) in [
+        ("addon-added", &right, &more),
+        ("addon-flipped", &lines("/a.efi", "/flipped"), &lines("/a.efi", "/flipped")),
+        ("uki-flipped", &lines("/flipped.efi", "/a"), &lines("/flipped.efi", "/a")),
+        ("uki-of-another-profile", &right, &other),
+    ] {
+        let entry = tree.host_path(&format!("loader/entries/{id}.conf"));
+        let text = |lines: &str| format!("title {id}\nsort-key {id}\n{lines}");
+        fs::write(&entry, text(signed))?;
+        forger.resign(id, &forger.keys(), |_| ())?;
+        fs::write(&entry, text(then))?;
+    }
+    tree.edit("/flipped.efi", |bytes| flip(bytes, 0x10))?;
+    tree.edit("/flipped.addon.efi", |bytes| flip(bytes, 0x10))
 }
 
 /// Entries whose files are changed once they are signed.
