@@ -92,18 +92,22 @@ impl Station {
         }
         let factory = Some(standing.image).filter(|_| self.config.provision);
         self.standing.replace(standing);
-        let settled = self.with_store(|store, media| {
-            *store = Store::open(strength, factory, media);
-            store.settle(media)
-        });
-        self.say_store(settled.err());
+        self.with_store(|store, media| *store = Store::open(strength, factory, media));
+        self.say_store();
+        if let Err(fault) = self.with_store(Store::settle) {
+            self.say_unwritten(&fault);
+        }
     }
 
     fn with_store<T>(&self, act: impl FnOnce(&mut Store, &mut Media<'_>) -> T) -> T {
         self.standing.borrow_mut().with_media(&mut self.tpm.borrow_mut(), act)
     }
 
-    fn say_store(&self, unsettled: Option<Fault>) {
+    fn say_unwritten(&self, fault: &Fault) {
+        self.say(&format!("the store keeps what it had: {fault}"));
+    }
+
+    fn say_store(&self) {
         let standing = self.standing.borrow();
         let store = &standing.store;
         if store.strength() == Strength::Off {
@@ -114,16 +118,18 @@ impl Station {
         }
         let strength = store.strength();
         match store.fault() {
-            Some(fault) => self.say(&format!("rollback protection is not {strength}: {fault}")),
             None => {
                 let Floors { boot, recovery } = store.floors();
                 self.say(&format!(
                     "rollback protection is {strength}: floor {boot}, recovery floor {recovery}"
                 ));
             }
-        }
-        if let Some(fault) = unsettled {
-            self.say(&format!("the store keeps what it had: {fault}"));
+            Some(fault) if store.binds(Role::Boot) => {
+                self.say(&format!("only recovery systems boot: {fault}"));
+            }
+            Some(fault) => {
+                self.say(&format!("there is no rollback protection but the image's: {fault}"));
+            }
         }
     }
 
@@ -143,7 +149,7 @@ impl Station {
         let set_back = taken.err().filter(|fault| match fault {
             Fault::Older(..) | Fault::Changed(..) => true,
             unwritten => {
-                self.say(&format!("the store keeps what it had: {unwritten}"));
+                self.say_unwritten(unwritten);
                 false
             }
         });

@@ -1,7 +1,7 @@
 //! Runs a case and holds what the machine did against what was expected.
 
-use crate::cases::{Case, Expect};
-use crate::world::{Prepared, World};
+use crate::cases::{Case, Expect, Start};
+use crate::world::{Prepared, World, factory_image};
 use anyhow::{Context, Result, bail, ensure};
 use std::fs;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use turnout_qemu::command;
 use turnout_qemu::facts::{Facts, Stage};
 use turnout_qemu::initrd::{PROMPT, REACHED};
 use turnout_qemu::machine::Serial;
+use turnout_qemu::menu;
 use turnout_qemu::serial::{Console, Event};
 
 pub(crate) const DEADLINE: Duration = Duration::from_secs(240);
@@ -24,6 +25,12 @@ const SHOWN_LINES: usize = 40;
 /// from the start of PID 1 to its last word.
 pub(crate) fn run(world: &World, case: &Case) -> Result<Option<f64>> {
     let prepared = world.prepare(case)?;
+    if let Expect::Starts(starts) = case.expect {
+        let numbered = (1..).zip(starts);
+        let has_tpm = case.boot.tpm;
+        let each = numbered.map(|(number, start)| run_start(&prepared, start, number, has_tpm));
+        return each.sum::<Result<f64>>().map(Some);
+    }
     let before = Digest::of(&fs::read(&prepared.disk)?);
     let mut console = Console::start(&prepared.machine, &prepared.transcript)?;
     let checked = check(&mut console, &prepared, case).and_then(|()| check_disk(&prepared, before));
@@ -44,6 +51,38 @@ pub(crate) fn run(world: &World, case: &Case) -> Result<Option<f64>> {
             bail!("{error:#}\n{command}\n--- the end of {transcript}\n{tail}\n---")
         }
     }
+}
+
+/// Switches the machine on once, and gives how long the systems were up.
+fn run_start(prepared: &Prepared, start: &Start, number: u32, has_tpm: bool) -> Result<f64> {
+    (start.before)(&prepared.disk)?;
+    let mut machine = prepared.machine.clone();
+    if start.factory {
+        machine.initramfs = factory_image(&machine.initramfs);
+    }
+    let tpm = (has_tpm && start.tpm).then(|| prepared.start_tpm()).transpose()?;
+    machine.tpm = tpm.as_ref().map(|tpm| tpm.socket().to_owned());
+    let mut console = Console::start(&machine, &prepared.transcript)?;
+    match check_start(&mut console, start) {
+        Ok(()) => {
+            fs::remove_file(&prepared.transcript)?;
+            Ok(uptimes(console.text()))
+        }
+        Err(error) => {
+            let transcript = prepared.transcript.display();
+            let tail = tail(console.text());
+            bail!("start {number}: {error:#}\n--- the end of {transcript}\n{tail}\n---")
+        }
+    }
+}
+
+fn check_start(console: &mut Console, start: &Start) -> Result<()> {
+    if let Some(id) = start.choose {
+        menu::choose(console, id, DEADLINE)?;
+    }
+    start.says.iter().try_for_each(|text| see(console, text))?;
+    ensure!(console.wait_for_end(DEADLINE)?, "the machine did not turn itself off");
+    Ok(())
 }
 
 fn check(console: &mut Console, prepared: &Prepared, case: &Case) -> Result<()> {
@@ -68,6 +107,7 @@ fn check(console: &mut Console, prepared: &Prepared, case: &Case) -> Result<()> 
             stages.iter().try_for_each(|stage| healthy(&stage.facts))?;
             judge(&stages)
         }
+        Expect::Starts(_) => bail!("it takes more than one start"),
         Expect::Ends(texts) => {
             texts.iter().try_for_each(|text| see(console, text))?;
             never_boots(console)

@@ -55,6 +55,13 @@ pub(crate) struct Liar {
     pub(crate) true_once: Vec<(&'static str, Range<u64>)>,
 }
 
+impl Prepared {
+    /// A TPM that has kept what the one before it was told to keep.
+    pub(crate) fn start_tpm(&self) -> Result<SoftTpm> {
+        SoftTpm::start(&self.directory.join("tpm"))
+    }
+}
+
 impl Drop for Prepared {
     fn drop(&mut self) {
         drop(fs::remove_dir_all(&self.directory));
@@ -91,10 +98,7 @@ impl World {
         let initramfs = directory.join("initramfs.img");
         match case.boot.script {
             Some(_) => fs::copy(tree.host_path(INITRD), &initramfs).map(drop)?,
-            None => {
-                let anchor = case.boot.anchor.map(|anchor| anchor(self, &tree)).transpose()?;
-                self.write_image(case, &kernel, anchor.as_ref(), &initramfs)?;
-            }
+            None => self.write_images(case, &kernel, &tree, &initramfs)?,
         }
         let mut machine = self.machine(case, kernel.image, initramfs, &directory);
         let disk = directory.join("disk.img");
@@ -108,7 +112,9 @@ impl World {
             disk.clone()
         };
         machine.disks.push((bus(case.boot.flavour), attached));
-        let tpm = case.boot.tpm.then(|| SoftTpm::start(&directory.join("tpm"))).transpose()?;
+        // One that ends with its machine would be of no use to the next start.
+        let once = case.boot.tpm && !matches!(case.expect, Expect::Starts(_));
+        let tpm = once.then(|| SoftTpm::start(&directory.join("tpm"))).transpose()?;
         machine.tpm = tpm.as_ref().map(|tpm| tpm.socket().to_owned());
         let transcript = self.transcripts.join(format!("{}-{}.log", self.arch, case.name));
         Ok(Prepared { tree, machine, transcript, disk, liar, _tpm: tpm, directory })
@@ -140,7 +146,7 @@ impl World {
     fn boot_tree(&self, case: &Case, kernel: &Kernel, directory: &Path) -> Result<BootTree> {
         let tree = BootTree::new(directory.join("boot"))?;
         tree.add_file(LINUX, &kernel.image)?;
-        match case.boot.script {
+        match case.boot.script.or(case.boot.next_script) {
             Some(script) => {
                 let running = initrd::running(kernel, self.binary(case), script)?;
                 fs::write(tree.host_path(INITRD), running)?;
@@ -175,10 +181,27 @@ impl World {
         if case.boot.hooks { &self.hooked_binary } else { &self.binary }
     }
 
-    fn write_image(
+    /// The image, and beside it the factory's where a case has use for one.
+    fn write_images(
         &self,
         case: &Case,
         kernel: &Kernel,
+        tree: &BootTree,
+        out: &Path,
+    ) -> Result<()> {
+        let anchor = case.boot.anchor.map(|anchor| anchor(self, tree)).transpose()?;
+        let (anchor, config) = (anchor.as_ref(), case.boot.config);
+        if let Expect::Starts(_) = case.expect {
+            let config = format!("{config}provision yes\n");
+            self.write_image(case, (kernel, &config), anchor, &factory_image(out))?;
+        }
+        self.write_image(case, (kernel, config), anchor, out)
+    }
+
+    fn write_image(
+        &self,
+        case: &Case,
+        (kernel, config): (&Kernel, &str),
         anchor: Option<&Anchor>,
         out: &Path,
     ) -> Result<()> {
@@ -193,12 +216,17 @@ impl World {
             ring: (!case.boot.open).then_some(ring.as_path()),
             policy: anchor.map(|_| policy.as_path()),
             modules: (!modules.is_empty()).then_some((kernel, modules.as_slice())),
-            config: case.boot.config,
+            config,
             hooks: case.boot.hooks,
             ..Image::new(self.binary(case))
         };
         image.write(&self.tools, out)
     }
+}
+
+/// Where the factory's image lies beside the other one.
+pub(crate) fn factory_image(image: &Path) -> PathBuf {
+    image.with_extension("factory.img")
 }
 
 /// Starts to serve the disk of a case that has it lie about some files.
@@ -257,6 +285,10 @@ fn partitions(
     Ok(match which {
         Partitions::Boot => disk::boot_partitions(esp, tree.root()).into(),
         Partitions::Empty => disk::boot_partitions(esp, &empty).into(),
+        Partitions::State => disk::boot_partitions(esp, tree.root())
+            .into_iter()
+            .chain([disk::state_area()])
+            .collect(),
         Partitions::Other => {
             let content = Content::Ext4(tree.root().to_owned());
             vec![Partition { kind: Type::Linux, label: "data", content }]

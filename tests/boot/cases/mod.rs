@@ -12,6 +12,7 @@ mod machines;
 mod policy;
 mod prepare;
 mod purgatory;
+mod rollback;
 mod running;
 mod trace;
 mod trust;
@@ -19,6 +20,7 @@ mod uki;
 
 use crate::world::World;
 use anyhow::Result;
+use std::path::Path;
 use turnout::arch::Arch;
 use turnout_qemu::boot_tree::BootTree;
 use turnout_qemu::facts::{Facts, Stage};
@@ -44,6 +46,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         faults::CASES,
         disks::CASES,
         trace::CASES,
+        rollback::CASES,
         policy::CASES,
         trust::CASES,
     ];
@@ -80,6 +83,8 @@ pub(crate) struct Boot {
     /// What a running system does, instead of Turnout as PID 1: commands of the
     /// shell in [`turnout_qemu::initrd::running`].
     pub(crate) script: Option<&'static str>,
+    /// What the system does that Turnout starts, likewise.
+    pub(crate) next_script: Option<&'static str>,
     /// Whether the image is open: without a key ring.
     pub(crate) open: bool,
     /// Ring and policy of the image, where it is not to trust one key alone;
@@ -112,6 +117,22 @@ pub(crate) enum Partitions {
     Empty,
     /// The same files on a partition of another type.
     Other,
+    /// An ESP, the boot partition, and a state area.
+    State,
+}
+
+/// One time that a machine is switched on.
+pub(crate) struct Start {
+    /// Whether the image is the factory's, which may make what is not there.
+    pub(crate) factory: bool,
+    /// Whether the TPM is there.
+    pub(crate) tpm: bool,
+    /// What happens to the disk before.
+    pub(crate) before: fn(&Path) -> Result<()>,
+    /// The entry that somebody chooses; otherwise the menu's time runs out.
+    pub(crate) choose: Option<&'static str>,
+    /// What is to be read, in this order, until the machine turns itself off.
+    pub(crate) says: &'static [&'static str],
 }
 
 #[derive(Clone, Copy)]
@@ -125,6 +146,9 @@ pub(crate) enum Expect {
     Prints(fn(&str) -> Result<()>),
     /// A chain of running systems, to its end: what each of them printed.
     Tells(fn(&[Stage]) -> Result<()>),
+    /// The same machine, switched on time after time; its disk and its TPM keep
+    /// what was written.
+    Starts(&'static [Start]),
     /// These texts, then a reset.
     Ends(&'static [&'static str]),
     /// What is done to the running menu; the machine must boot all the same.
@@ -150,6 +174,7 @@ const PLAIN: Boot = Boot {
     next: None,
     next_options: "",
     script: None,
+    next_script: None,
     open: false,
     anchor: None,
     hooks: false,

@@ -1,0 +1,271 @@
+//! Floors that outlast the power: raised by what has confirmed itself, kept by a
+//! state area or a TPM, and what becomes of a machine that has lost them.
+
+use super::{Anchor, Boot, Case, Expect, PLAIN, Partitions, Start, case};
+use crate::signing::{self, BOOT, RECOVERY, Signer};
+use crate::world::World;
+use anyhow::{Context, Result};
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use turnout::arch::Arch;
+use turnout::bundle::Digest;
+use turnout::rollback::index::HANDLE;
+use turnout::tpm::command;
+use turnout::tpm::nv::{Public, attribute};
+use turnout::tpm::pcr::{Selection, policy};
+use turnout::trust::Role;
+use turnout_qemu::boot_tree::BootTree;
+use turnout_qemu::disk;
+use turnout_qemu::guest::{Flavour, Kernel};
+
+/// The default is the one that is to be kept out.
+const STATE: Boot = Boot {
+    partitions: Partitions::State,
+    loader_conf: "timeout 3\ndefault old\n",
+    anchor: Some(anchor),
+    next_script: Some(SCRIPT),
+    ..PLAIN
+};
+
+pub(super) const CASES: &[Case] = &[
+    case(
+        "floor_of_a_state_area",
+        Boot { config: "wait 10\nreset-delay 1\nattempts 1\nrollback advisory\n", ..STATE },
+        add_systems,
+        Expect::Starts(ADVISORY),
+    ),
+    case(
+        "floor_of_a_tpm",
+        Boot {
+            config: "wait 10\nreset-delay 1\nattempts 1\nrollback enforced\n",
+            tpm: true,
+            ..STATE
+        },
+        add_systems,
+        Expect::Starts(ENFORCED),
+    ),
+];
+
+const START: Start =
+    Start { factory: false, tpm: true, before: |_| Ok(()), choose: None, says: &[] };
+
+/// What a store costs that is only advice: with both generations gone it keeps
+/// nothing out.
+const ADVISORY: &[Start] = &[
+    Start {
+        factory: true,
+        choose: Some("good"),
+        says: &[
+            "turnout: jumping to good",
+            "floor 0, recovery floor 0; good with security version 7 is not confirmed",
+            "the last jump was to good, not to other: nothing was confirmed",
+            "= 3",
+            "confirmed good (role boot, security version 7): the floor rises at the next start",
+            "= 0",
+            "{\"result\":\"already-confirmed\",\"device\":\"/dev/nvme0n1p3\",\"entry\":\"good\",",
+            "= 0",
+        ],
+        ..START
+    },
+    Start {
+        says: &[
+            "turnout: rollback protection is advisory: floor 0, recovery floor 0",
+            "turnout: good has confirmed itself: the boot floor is 7 now",
+            "turnout: refused old: FLOOR: the entry has security version 6, and below 7 no boot",
+            "turnout: jumping to good",
+            "floor 7, recovery floor 0\n",
+            "nothing to confirm: the system that was booted last is not above the floor",
+            "= 0",
+        ],
+        ..START
+    },
+    Start {
+        before: |disk| flip_a_bit(disk, &[FIRST]),
+        says: &[
+            "turnout: the first generation of the state area is damaged: its checksum is wrong",
+            "turnout: rollback protection is advisory: floor 7, recovery floor 0",
+            "turnout: refused old: FLOOR: ",
+            "turnout: jumping to good",
+        ],
+        ..START
+    },
+    Start {
+        before: |disk| flip_a_bit(disk, &[FIRST, SECOND]),
+        says: &[
+            "turnout: there is no rollback protection but the image's: the state area is damaged: \
+             neither generation can be used: of both, its checksum is wrong",
+            "turnout: jumping to old",
+            "runs old",
+        ],
+        ..START
+    },
+];
+
+/// A machine that counts on its TPM and has lost any part of its store starts
+/// nothing but a recovery system.
+const ENFORCED: &[Start] = &[
+    Start {
+        factory: true,
+        choose: Some("good"),
+        says: &[
+            "turnout: jumping to good",
+            "the TPM holds the floors; good with security version 7 is not confirmed",
+            "confirmed good (role boot, security version 7): the floor rises at the next start",
+        ],
+        ..START
+    },
+    Start {
+        says: &[
+            "turnout: rollback protection is enforced: floor 0, recovery floor 0",
+            "turnout: good has confirmed itself: the boot floor is 7 now",
+            "turnout: refused old: FLOOR: the entry has security version 6, and below 7 no boot",
+            "turnout: jumping to good",
+            "nothing to confirm: the system that was booted last is not above the floor",
+        ],
+        ..START
+    },
+    Start {
+        tpm: false,
+        says: &[
+            "turnout: only recovery systems boot: there is no TPM, and it holds the floors",
+            "turnout: refused old: STORE: there is no TPM, and it holds the floors",
+            "refused good: STORE: there is no TPM, and it holds the floors",
+            "turnout: recovery: ",
+            "turnout: jumping to rescue",
+            "runs rescue",
+        ],
+        ..START
+    },
+    Start {
+        before: |disk| flip_a_bit(disk, &[FIRST, SECOND]),
+        says: &[
+            "turnout: only recovery systems boot: the state area is damaged: neither generation can",
+            "turnout: refused old: FLOOR: ",
+            "refused good: STORE: the state area is damaged: neither generation can be used",
+            "turnout: recovery: ",
+            "turnout: jumping to rescue",
+            "runs rescue",
+        ],
+        ..START
+    },
+    Start {
+        before: |disk| flip_a_bit(disk, &[FIRST, SECOND]),
+        choose: Some("intruder"),
+        says: &[
+            "turnout: jumping to intruder",
+            "tpm session: 00000000",
+            "tpm undefine: 00000000",
+            "tpm define: 00000000",
+        ],
+        ..START
+    },
+    Start {
+        says: &[
+            "turnout: refused old: STORE: the TPM's index was never written: somebody made it anew",
+            "refused good: STORE: the TPM's index was never written: somebody made it anew",
+            "turnout: recovery: ",
+            "turnout: jumping to rescue",
+            "runs rescue",
+        ],
+        ..START
+    },
+];
+
+/// What the systems do. The intruder is root, and gives the TPM commands from files.
+const SCRIPT: &str = r#"
+name="$(sed 's/.*demo.name=\([a-z]*\).*/\1/' /proc/cmdline)"
+echo "runs $name"
+turnout status | grep 'state area'
+tpm() {
+    dd if="/boot/tpm.$1" bs=4096 >&3 2>/dev/null
+    echo "tpm $1: $(dd bs=4096 count=1 <&3 2>/dev/null | hexdump -v -e '1/1 "%02x"' | cut -c13-20)"
+}
+case "$name" in
+good)
+    run turnout bless other
+    run turnout bless
+    run turnout bless --json
+    ;;
+intruder)
+    for module in tpm_tis_core tpm_tis; do
+        [ -e "/boot/$module.ko" ] && insmod "/boot/$module.ko"
+    done
+    exec 3<>/dev/tpmrm0
+    for command in session policy undefine define; do tpm "$command"; done
+    ;;
+esac
+"#;
+
+fn anchor(world: &World, _: &BootTree) -> Result<Anchor> {
+    Ok(Anchor { ring: world.signers.ring()?, policy: "turnout-policy 1\nversion 1\n".to_owned() })
+}
+
+fn add_systems(world: &World, tree: &BootTree) -> Result<()> {
+    let signers = &world.signers;
+    for (id, version) in [("good", 7), ("old", 6), ("intruder", 7)] {
+        add(world, tree, (id, version), (&signers.release, BOOT))?;
+    }
+    add(world, tree, ("rescue", 0), (&signers.rescue, RECOVERY))?;
+    if world.arch == Arch::Aarch64 {
+        let kernel = Kernel::find(world.arch, Flavour::Cloud)?;
+        for module in ["tpm_tis_core.ko", "tpm_tis.ko"] {
+            let from = kernel.module(&format!("kernel/drivers/char/tpm/{module}"));
+            tree.add_file(&format!("/{module}"), &from)?;
+        }
+    }
+    add_tpm_commands(tree)
+}
+
+fn add(
+    world: &World,
+    tree: &BootTree,
+    (id, version): (&str, u32),
+    signer: (&Signer, &str),
+) -> Result<()> {
+    world.add_entry(tree, id)?;
+    let mut manifest = signing::manifest(tree, id, world.arch)?;
+    manifest.security_version = version;
+    if signer.1 == RECOVERY {
+        manifest.role = Role::Recovery;
+    }
+    signing::sign(tree, &signing::path(id), &manifest.write(), &[signer])
+}
+
+/// With these the running system tries to write the index, and makes another one
+/// like it.
+fn add_tpm_commands(tree: &BootTree) -> Result<()> {
+    const FIRST_SESSION: u32 = 0x0300_0000;
+    let (selection, zero) = (Selection::sha256(&[8]), Digest::of(&[0; 32]));
+    let attributes =
+        attribute::POLICYWRITE | attribute::AUTHREAD | attribute::OWNERREAD | attribute::NO_DA;
+    let policy = policy(selection, &zero).0.to_vec();
+    let index = Public { index: HANDLE, attributes, policy, size: 276 };
+    for (name, command) in [
+        ("session", command::start_policy_session(&[0; 16])),
+        ("policy", command::policy_pcr(FIRST_SESSION, selection, &zero)),
+        ("undefine", command::nv_undefine_space(HANDLE)),
+        ("define", command::nv_define_space(&index)),
+    ] {
+        fs::write(tree.host_path(&format!("tpm.{name}")), command)?;
+    }
+    Ok(())
+}
+
+/// Where the two generations are in the state area.
+const FIRST: u64 = 0;
+const SECOND: u64 = 0x10000;
+
+/// Damages generations, or undoes it.
+fn flip_a_bit(disk: &Path, places: &[u64]) -> Result<()> {
+    const STATE_PARTITION: usize = 3;
+    let start = disk::start_of(disk, STATE_PARTITION)?;
+    let file = OpenOptions::new().read(true).write(true).open(disk)?;
+    for place in places {
+        let mut byte = [0];
+        let at = start + place + 100;
+        file.read_exact_at(&mut byte, at).context("there is no such generation")?;
+        file.write_all_at(&[byte[0] ^ 1], at)?;
+    }
+    Ok(())
+}
