@@ -89,31 +89,43 @@ impl<'a> Signers<'a> {
     /// Who signed for `purpose`.
     ///
     /// # Errors
-    /// Fewer than `needed`.
-    pub(super) fn enough(self, purpose: Namespace, needed: u8) -> Result<Signed, Refusal> {
-        let file = self.file.to_owned();
-        let (counted, others): (Vec<_>, Vec<_>) =
+    /// Fewer than `needed`, which is taken for 1 if it is 0.
+    pub(super) fn enough(mut self, purpose: Namespace, needed: u8) -> Result<Signed, Refusal> {
+        let (counted, others) =
             self.counted.into_iter().partition(|signer| signer.namespace == purpose);
-        let signed = Signed {
-            names: counted.iter().map(|signer| signer.name.clone()).collect(),
-            fingerprints: counted.iter().map(|signer| signer.fingerprint).collect(),
-        };
-        if !counted.is_empty() && counted.len() >= usize::from(needed) {
+        self.counted = others;
+        let signed = Signed::by(counted);
+        if signed.names.len() >= usize::from(needed.max(1)) {
             return Ok(signed);
         }
+        Err(self.too_few(purpose, needed, signed.names))
+    }
+
+    /// Why those that `signed` for `purpose` are not enough; what counts for
+    /// another purpose is left in `self`.
+    fn too_few(self, purpose: Namespace, needed: u8, signed: Vec<String>) -> Refusal {
+        let file = self.file.to_owned();
         let refused = self.refused.map(|(_, refusal)| refusal);
-        if !counted.is_empty() {
+        if !signed.is_empty() {
             let other = refused.map(Box::new);
-            return Err(Refusal::Threshold { file, needed, signers: signed.names, other });
+            return Refusal::Threshold { file, needed, signers: signed, other };
         }
-        match (others.into_iter().next(), refused) {
+        match (self.counted.into_iter().next(), refused) {
             (Some(other), _) => {
                 let (signer, found) = (other.name, other.namespace);
-                Err(Refusal::Role { file, signer, needed: purpose, found })
+                Refusal::Role { file, signer, needed: purpose, found }
             }
-            (None, Some(refused)) => Err(refused),
-            (None, None) => Err(Refusal::SignatureMissing { file }),
+            (None, Some(refused)) => refused,
+            (None, None) => Refusal::SignatureMissing { file },
         }
+    }
+}
+
+impl Signed {
+    fn by(signers: Vec<Signer>) -> Self {
+        let (names, fingerprints) =
+            signers.into_iter().map(|signer| (signer.name, signer.fingerprint)).unzip();
+        Self { names, fingerprints }
     }
 }
 
