@@ -1,14 +1,14 @@
 //! What lies where in the image that PID 1 finds itself in.
 
 use anyhow::{Context as _, Result, ensure};
-use turnout::trust::allowed_signers::{Key, KeyRing};
-use turnout::trust::policy::{self, Policy};
+use turnout::trust::allowed_signers::KeyRing;
+use turnout::trust::policy;
 use turnout::trust::verify::Mode;
-use turnout::trust::{Namespace, Role};
 
 use crate::binary;
 use crate::cpio::Archive;
 use crate::modules::Module;
+use crate::ring;
 use crate::secret;
 
 /// A file that goes into the image, with the name by which its owner knows it.
@@ -126,7 +126,7 @@ impl Image {
         let ring = ring.with_context(|| {
             format!("{} says who must sign, and there are no keys; give --keys", policy.name)
         })?;
-        check_reachable(&text, &ring).with_context(name)
+        ring::check_reachable(&ring, &text).with_context(name)
     }
 
     /// The user's settings, and the mode in a line of its own after them, so
@@ -155,24 +155,6 @@ impl Image {
         let lines = self.modules.iter().map(|module| Ok(format!("{}\n", path(module)?)));
         lines.collect()
     }
-}
-
-/// A device that can boot nothing, whoever signs, is a mistake. A role that the
-/// ring has no key for is not used.
-fn check_reachable(policy: &Policy, ring: &KeyRing) -> Result<()> {
-    for namespace in Role::ALL.map(Role::namespace).into_iter().chain([Namespace::Policy]) {
-        let counts = |key: &&Key| {
-            key.allows(namespace.name()) && !policy.revokes_key(&key.public.fingerprint())
-        };
-        let keys = ring.keys().iter().filter(counts).count();
-        let needed = policy.threshold(namespace);
-        ensure!(
-            keys == 0 || keys >= usize::from(needed),
-            "{needed} keys must sign for {namespace}, and the key ring has {keys}; lower the \
-             threshold or add keys"
-        );
-    }
-    Ok(())
 }
 
 /// Directories and nodes that PID 1 counts on.

@@ -1,9 +1,11 @@
 //! Key rings, for people: the line of a key, everything that is wrong in a ring,
 //! and who may sign what.
 
+use anyhow::{Result, ensure};
 use turnout::trust::Namespace;
 use turnout::trust::allowed_signers::{Error, Key, KeyRing, Problem};
 use turnout::trust::key::Holder;
+use turnout::trust::policy::Policy;
 
 /// The line of a key ring for a public key line: named after its comment, or
 /// "owner" where that cannot be a principal.
@@ -104,6 +106,25 @@ pub fn roles(ring: &KeyRing) -> Vec<String> {
     lines
 }
 
+/// Refuses a policy that leaves too few keys of the ring to sign. A role for
+/// which the ring has no key at all is not used.
+///
+/// # Errors
+/// The first role for which nobody can sign any more.
+pub fn check_reachable(ring: &KeyRing, policy: &Policy) -> Result<()> {
+    for namespace in [Namespace::Boot, Namespace::Recovery, Namespace::Policy] {
+        let listed = || ring.keys().iter().filter(|key| key.allows(namespace.name()));
+        let counts = |key: &&Key| !policy.revokes_key(&key.public.fingerprint());
+        let (keys, needed) = (listed().filter(counts).count(), policy.threshold(namespace));
+        ensure!(
+            listed().next().is_none() || keys >= usize::from(needed),
+            "{needed} keys must sign for {namespace}, and the key ring has {keys} that are not \
+             revoked; lower the threshold or add keys"
+        );
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,6 +170,18 @@ mod tests {
         assert!(matches!(problems(b"# nobody\n")[..], [Error { problem: Problem::NoKey, .. }]));
         assert!(!problems(&[0xff, b'\n']).is_empty());
         assert!(!problems(&[b'#'; 70_000]).is_empty());
+    }
+
+    #[test]
+    fn a_policy_that_leaves_nobody_to_sign_is_found() {
+        let ring = ring(&line(KEY, &[Namespace::Boot]));
+        let mut policy = Policy::default();
+        policy.thresholds.recovery = 2;
+        check_reachable(&ring, &policy).unwrap();
+        policy.revoked_keys = vec![ring.keys()[0].public.fingerprint()];
+        let said = check_reachable(&ring, &policy).unwrap_err().to_string();
+        assert!(said.contains("1 keys must sign for turnout-boot"), "{said}");
+        assert!(said.contains("has 0 that are not revoked"), "{said}");
     }
 
     #[test]

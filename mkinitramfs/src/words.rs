@@ -95,7 +95,7 @@ pub fn policy(policy: &Policy) -> Vec<String> {
         ("a policy or key ring", thresholds.policy),
     ];
     for (what, count) in counts {
-        lines.push(format!("{what} needs the signatures of {count} different keys"));
+        lines.push(format!("different keys that must sign {what}: {count}"));
     }
     lines.push(format!("at most {} signatures are tried", policy.signatures));
     let minimum = policy.minimum;

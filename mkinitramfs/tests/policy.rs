@@ -206,7 +206,7 @@ fn a_policy_is_written_from_another_and_says_what_it_demands() {
     written.expect(0, &["version 2\nthreshold turnout-policy 2\nsignatures 4\n", "step 3\n"]);
     assert_eq!(written.text.matches("revoked-key SHA256:").count(), 1, "{}", written.text);
     let said = turnout_sign(&tree, "policy check policy");
-    said.expect(0, &["policy, version 2", "a policy or key ring needs the signatures of 2"]);
+    said.expect(0, &["policy, version 2", "must sign a policy or key ring: 2"]);
     said.expect(0, &["at most 4", "below 7 (boot) and 2", "at most 3 at once", "revoked: the key"]);
     turnout_sign(&tree, "show policy").expect(0, &["policy, version 2"]);
 }
@@ -268,6 +268,19 @@ fn a_revoked_key_no_longer_signs() {
     verify_by_policy(&tree).expect(1, &["refused good: DIGEST_REVOKED: "]);
     write_policy(&tree, "--version 1 --minimum boot=1").expect(0, &[]);
     verify_by_policy(&tree).expect(1, &["refused good: FLOOR: "]);
+}
+
+#[test]
+fn a_policy_that_leaves_nobody_to_sign_is_refused_by_both_checks() {
+    let tree = boot_tree();
+    write_policy(&tree, "--version 1 --threshold boot=2").expect(0, &[]);
+    let said = ["refused", "2 keys must sign for turnout-boot", "add keys"];
+    turnout_sign(&tree, "policy check policy --keys ring").expect(1, &said);
+    turnout_sign(&tree, "ring check ring --policy policy").expect(1, &said);
+    add_key(&tree, "second", "boot");
+    turnout_sign(&tree, "policy check policy --keys ring").expect(0, &[]);
+    turnout_sign(&tree, "ring check ring --policy policy").expect(0, &[]);
+    turnout_sign(&tree, "policy check policy --in-force none").expect(2, &["--keys"]);
 }
 
 #[test]

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::{Args, Subcommand};
-use mkinitramfs::{output, sign, signer, words};
+use mkinitramfs::{output, ring, sign, signer, words};
 use turnout::bundle::Digest;
+use turnout::trust::allowed_signers::KeyRing;
 use turnout::trust::policy::{self, Fingerprint, Policy};
 use turnout::trust::{Namespace, Role, update};
 
@@ -60,12 +61,14 @@ pub(crate) struct Write {
 pub(crate) struct Check {
     /// The policy
     file: PathBuf,
-    /// The policy that devices have; "none" where they have none
+    /// The key ring that devices have: also check whether enough of its keys are
+    /// left to sign
+    #[arg(long, value_name = "FILE")]
+    keys: Option<PathBuf>,
+    /// The policy that devices have, "none" where they have none: also check
+    /// whether they would take FILE with FILE.sig
     #[arg(long, value_name = "POLICY", requires = "keys")]
     in_force: Option<PathBuf>,
-    /// The key ring that devices have
-    #[arg(long, value_name = "FILE", requires = "in_force")]
-    keys: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -146,18 +149,23 @@ impl Check {
             }
         };
         words::policy(&policy).iter().for_each(|line| println!("{line}"));
-        match (&self.in_force, &self.keys) {
-            (Some(old), Some(keys)) => self.check_update(&bytes, old, keys),
-            _ => Ok(Verdict::Good),
+        let Some(keys) = &self.keys else { return Ok(Verdict::Good) };
+        let ring = files::ring(keys)?;
+        if let Err(error) = ring::check_reachable(&ring, &policy) {
+            println!("refused {name}: {error}");
+            return Ok(Verdict::Refused);
+        }
+        match &self.in_force {
+            Some(old) => self.check_update(&bytes, old, &ring),
+            None => Ok(Verdict::Good),
         }
     }
 
-    fn check_update(&self, bytes: &[u8], old: &Path, keys: &Path) -> Result<Verdict> {
+    fn check_update(&self, bytes: &[u8], old: &Path, ring: &KeyRing) -> Result<Verdict> {
         let name = self.file.display();
         let current = files::policy(Some(old).filter(|old| *old != Path::new("none")))?;
         let signatures = sign::read_if_there(&signatures_of(&self.file))?;
-        let ring = files::ring(keys)?;
-        match update::take_policy(&current, &ring, bytes, signatures.as_deref()) {
+        match update::take_policy(&current, ring, bytes, signatures.as_deref()) {
             Ok(policy) => {
                 println!(
                     "verified {name}: version {} follows on {}",

@@ -8,6 +8,7 @@ use mkinitramfs::{ring, sign, signer};
 use turnout::text::printable;
 use turnout::trust::Namespace;
 use turnout::trust::allowed_signers::KeyRing;
+use turnout::trust::policy::Policy;
 use turnout::trust::update;
 
 use crate::Verdict;
@@ -43,8 +44,9 @@ pub(crate) struct Check {
     /// FILE.sig
     #[arg(long, value_name = "RING")]
     in_force: Option<PathBuf>,
-    /// The policy that devices have, with its threshold
-    #[arg(long, value_name = "FILE", requires = "in_force")]
+    /// The policy that devices have: also check whether FILE has keys enough for
+    /// it
+    #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
 }
 
@@ -90,16 +92,21 @@ impl Check {
         for line in ring::keys(&ring).into_iter().chain(ring::roles(&ring)) {
             println!("{}", printable(&line));
         }
+        let policy = policy(self.policy.as_deref())?;
+        if let Err(error) = ring::check_reachable(&ring, &policy) {
+            println!("refused {}: {error}", self.file.display());
+            return Ok(Verdict::Refused);
+        }
         match &self.in_force {
-            Some(old) => self.check_update(&bytes, old),
+            Some(old) => self.check_update(&bytes, old, &policy),
             None => Ok(Verdict::Good),
         }
     }
 
-    fn check_update(&self, bytes: &[u8], old: &Path) -> Result<Verdict> {
-        let (name, policy) = (self.file.display(), policy(self.policy.as_deref())?);
+    fn check_update(&self, bytes: &[u8], old: &Path, policy: &Policy) -> Result<Verdict> {
+        let name = self.file.display();
         let signatures = sign::read_if_there(&signatures_of(&self.file))?;
-        match update::take_ring(&files::ring(old)?, &policy, bytes, signatures.as_deref()) {
+        match update::take_ring(&files::ring(old)?, policy, bytes, signatures.as_deref()) {
             Ok(ring) => {
                 println!("verified {name}: ring {} follows on {}", ring.version(), old.display());
                 Ok(Verdict::Good)
