@@ -90,6 +90,9 @@ impl Station {
         if strength != Strength::Off {
             standing.area = self.find_state_area();
         }
+        if let Ok(Some(tpm)) = &mut *self.tpm.borrow_mut() {
+            tpm.renew();
+        }
         let factory = Some(standing.image).filter(|_| self.config.provision);
         self.standing.replace(standing);
         self.with_store(|store, media| *store = Store::open(strength, factory, media));

@@ -10,10 +10,15 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use turnout::bundle::Digest;
+use turnout::rollback::generations::Write;
+use turnout::rollback::index::{HANDLE, Index};
+use turnout::rollback::store::{AREA_FRAME, Fault, Media, Medium, Store};
+use turnout::rollback::{Document, Strength};
 use turnout::tpm::command::{self, Auth};
 use turnout::tpm::nv::{Public, attribute};
 use turnout::tpm::pcr::{self, HashAlg, Pcr, Selection};
 use turnout::tpm::response::{self, Error};
+use turnout::trust::policy::Floors;
 
 const INDEX: u32 = 0x0180_7475;
 
@@ -150,4 +155,72 @@ fn after_the_first_measurement_nobody_writes_the_index() {
     let refusal = response::done(&tpm.call(&by_owner)).unwrap_err().to_string();
     assert!(refusal.contains("may not be used in this way"), "{refusal}");
     response::done(&tpm.call(&command::nv_undefine_space(INDEX))).unwrap();
+}
+
+/// A state area in memory.
+struct Area([Vec<u8>; 2]);
+
+impl Medium for Area {
+    fn read(&mut self) -> Result<[Result<Vec<u8>, String>; 2], Fault> {
+        Ok(self.0.clone().map(Ok))
+    }
+
+    fn write(&mut self, write: &Write) -> Result<(), Fault> {
+        self.0[usize::from(write.place.index())].clone_from(&write.bytes);
+        Ok(())
+    }
+
+    fn create(&mut self) -> Result<(), Fault> {
+        Ok(())
+    }
+}
+
+/// One start of an image that counts on the TPM.
+fn start<T>(
+    tpm: &mut Swtpm,
+    area: &mut Area,
+    factory: Option<Floors>,
+    act: impl FnOnce(&mut Store, &mut Media<'_>) -> T,
+) -> T {
+    let mut index = Index(|command: &[u8]| Ok(tpm.call(command)));
+    let mut media = Media { area, index: &mut index };
+    let mut store = Store::open(Strength::Enforced, factory, &mut media);
+    act(&mut store, &mut media)
+}
+
+#[test]
+fn a_store_is_provisioned_kept_closed_by_a_measurement_and_missed_when_it_is_replaced() {
+    let Some(mut tpm) = Swtpm::start("store") else { return };
+    let (tpm, area) = (&mut tpm, &mut Area([vec![0; AREA_FRAME], vec![0; AREA_FRAME]]));
+    let floors = Floors { boot: 7, recovery: 2 };
+    let document = |version| Document { version, digest: Digest::of(b"text") };
+    let standing = |store: &mut Store, _: &mut Media<'_>| (store.fault().cloned(), store.floors());
+    assert_eq!(start(tpm, area, None, standing).0, Some(Fault::NoIndex));
+    assert_eq!(start(tpm, area, Some(floors), standing), (None, floors));
+    assert_eq!(start(tpm, area, None, standing), (None, floors));
+    let take = |version| {
+        move |store: &mut Store, media: &mut Media<'_>| {
+            store.take(document(version), Document::NONE, media)
+        }
+    };
+    assert_eq!(start(tpm, area, None, take(3)), Ok(()));
+    assert_eq!(start(tpm, area, None, take(2)), Err(Fault::Older("policy", 2, 3)));
+
+    tpm.extend(8, Digest::of(b"decision"));
+    assert_eq!(start(tpm, area, None, take(4)), Err(Fault::Measured));
+    assert_eq!(start(tpm, area, None, take(3)), Ok(()), "what is there need not be written");
+
+    response::done(&tpm.call(&command::nv_undefine_space(HANDLE))).unwrap();
+    let ours = Public { index: HANDLE, size: 276, ..public() };
+    for (made, fault) in [
+        (
+            Public { attributes: ours.attributes & !attribute::NO_DA, ..ours.clone() },
+            Fault::Foreign,
+        ),
+        (ours, Fault::Unwritten),
+    ] {
+        response::done(&tpm.call(&command::nv_define_space(&made))).unwrap();
+        assert_eq!(start(tpm, area, None, standing).0, Some(fault));
+        response::done(&tpm.call(&command::nv_undefine_space(HANDLE))).unwrap();
+    }
 }
