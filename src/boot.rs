@@ -116,7 +116,7 @@ impl Station {
             self.report(&failure);
             self.say(&format!("attempt {attempt} of {limit} has booted nothing"));
         }
-        let reason = format!("{limit} attempts have booted nothing");
+        let reason = format!("all attempts ({limit}) have booted nothing");
         if found {
             self.recover(&reason);
         }

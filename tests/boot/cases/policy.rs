@@ -46,7 +46,7 @@ pub(super) const CASES: &[Case] = &[
                 "turnout: refused bad: LINUX_DIGEST: ",
                 "no entry can boot:",
                 "turnout: attempt 1 of 1 has booted nothing",
-                "turnout: recovery: 1 attempts have booted nothing",
+                "turnout: recovery: all attempts (1) have booted nothing",
                 "turnout: jumping to good",
             ],
         },
@@ -167,7 +167,7 @@ fn add_recovery(world: &World, tree: &BootTree) -> Result<()> {
 /// PID 1 speaks to the screen, which nobody reads; the serial line is another
 /// console of the kernel's.
 fn only_the_reason(text: &str) -> Result<()> {
-    let reason = "turnout: recovery: 1 attempts have booted nothing";
+    let reason = "turnout: recovery: all attempts (1) have booted nothing";
     ensure!(text.contains(reason), "the reason is not on the serial line");
     ensure!(!text.contains("turnout: boot partition"), "the serial line is PID 1's own console");
     Ok(())
