@@ -64,23 +64,6 @@ pub(super) const CASES: &[Case] = &[
         add_recovery,
         Expect::Acts(choose_recovery),
     ),
-    case(
-        "nothing_but_recovery_without_the_store_that_the_image_counts_on",
-        Boot {
-            anchor: Some(version_1),
-            config: "wait 10\nreset-delay 1\nattempts 1\nrollback enforced\ntpm off\n",
-            loader_conf: "timeout 0\ndefault system\n",
-            ..PLAIN
-        },
-        add_recovery,
-        Expect::Boots {
-            after: &[
-                "turnout: refused system: STORE: ",
-                "turnout: recovery: ",
-                "turnout: jumping to good",
-            ],
-        },
-    ),
 ];
 
 const DEFAULT_OLD: &str = "timeout 0\ndefault old\n";
