@@ -29,13 +29,13 @@ impl Station {
         }
     }
 
-    /// The state area, once there is one; it may be on another disk.
+    /// The state area, once there is one; it may be on another disk. What is not
+    /// there so long after the start is waited for no more.
     pub(super) fn find_state_area(&self) -> Result<StateArea, Fault> {
         let uevents = Uevents::open().map_err(|error| Fault::Medium(error.to_string()))?;
-        let deadline = clock::elapsed().saturating_add(self.config.wait);
         loop {
             match StateArea::find() {
-                Err(Fault::NoPartition) if self.wait_for_block(&uevents, deadline) => {}
+                Err(Fault::NoPartition) if self.wait_for_block(&uevents, self.config.wait) => {}
                 found => return found,
             }
         }
