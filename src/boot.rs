@@ -16,6 +16,7 @@ mod prepare;
 mod recovery;
 mod shelf;
 mod standing;
+mod witness;
 
 use core::cell::RefCell;
 
@@ -36,6 +37,7 @@ use prepare::Choice;
 use recovery::Wish;
 use shelf::Shelf;
 use standing::Standing;
+use witness::Witness;
 
 /// Boots, or resets the machine with the reason on the console.
 pub fn run() -> ! {
@@ -60,6 +62,7 @@ struct Station {
     /// None if there is none or it is not to be looked for; or why it cannot be
     /// used.
     tpm: RefCell<Result<Option<Tpm>, String>>,
+    witness: RefCell<Witness>,
 }
 
 impl Station {
@@ -74,8 +77,13 @@ impl Station {
         let (arch, identity) = (machine::arch(), identity::read(&Sources::live()));
         greet(&console, &config);
         let standing = RefCell::new(Standing::unread(&config));
-        let tpm = RefCell::new(open_tpm(&config));
-        Ok(Self { console, signals, config, anchor, arch, identity, standing, tpm })
+        let mut tpm = open_tpm(&config);
+        let (witness, said) = Witness::find(&config, &mut tpm);
+        let (tpm, witness) = (RefCell::new(tpm), RefCell::new(witness));
+        let station =
+            Self { console, signals, config, anchor, arch, identity, standing, tpm, witness };
+        said.iter().for_each(|line| station.say(line));
+        Ok(station)
     }
 
     /// One line or several. Names in it may come from a disk: none of them
@@ -126,11 +134,13 @@ impl Station {
     /// Comes back if no recovery system boots either.
     fn recover(&self, reason: &str) {
         self.console.everywhere(&format!("turnout: recovery: {reason}"));
+        self.measure_recovery();
         self.report(&self.attempt(Role::Recovery));
     }
 
     /// What somebody wants another try of.
     fn ask(&self) -> Role {
+        self.measure_recovery();
         match recovery::ask(&self.console, &self.signals) {
             Wish::Retry => Role::Boot,
             Wish::Recover => Role::Recovery,

@@ -19,6 +19,7 @@ pub mod failure;
 pub mod fdt;
 pub mod image;
 pub mod json;
+pub mod measure;
 pub mod memmap;
 pub mod menu;
 pub mod plan;

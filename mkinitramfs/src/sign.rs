@@ -6,12 +6,14 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use turnout::arch::Arch;
-use turnout::bundle::Blob;
+use turnout::bundle::{Blob, Bundle};
 use turnout::trust::allowed_signers::KeyRing;
 use turnout::trust::manifest::{self, File, Linux, Manifest, System, Uki};
 use turnout::trust::policy::Policy;
 use turnout::trust::slots::Slot;
-use turnout::trust::verify::{self, Attested, Context, Evidence, Identity, Mode, Refusal, Signed};
+use turnout::trust::verify::{
+    self, Attested, Context, Evidence, Identity, Mode, Refusal, Signed, Verified,
+};
 use turnout::trust::{Role, manifest_path, signature_path};
 
 use crate::entry::BootEntry;
@@ -274,11 +276,13 @@ impl Target {
     }
 }
 
+/// An entry as a locked device would boot it, and on whose word.
+pub type Admitted = (Attested, Verified<Bundle<Vec<u8>>>);
+
 /// Says what a device would say about the entry.
 ///
 /// # Errors
-/// The outer one if the files beside the entry cannot be read, the inner one if
-/// the entry is refused.
+/// As [`admit`].
 pub fn check(
     root: &Path,
     boot: BootEntry,
@@ -286,6 +290,27 @@ pub fn check(
     ring: &KeyRing,
     policy: &Policy,
 ) -> Result<Result<Signed, Refusal>> {
+    let entry = boot.bundle.entry.clone();
+    Ok(match admit(root, boot, target, ring, policy)? {
+        Ok((Attested::Signed(signed), _)) => Ok(signed),
+        // A locked device lets nothing pass unsigned.
+        Ok((Attested::Unsigned(_), _)) => Err(Refusal::Unsigned { entry }),
+        Err(refusal) => Err(refusal),
+    })
+}
+
+/// The entry as a device would boot it.
+///
+/// # Errors
+/// The outer one if the files beside the entry cannot be read, the inner one if
+/// the entry is refused.
+pub fn admit(
+    root: &Path,
+    boot: BootEntry,
+    target: &Target,
+    ring: &KeyRing,
+    policy: &Policy,
+) -> Result<Result<Admitted, Refusal>> {
     let id = &boot.entry.id;
     let manifest = read(root, &manifest_path(id))?;
     let signature = read(root, &signature_path(id))?;
@@ -298,16 +323,11 @@ fn verdict(
     context: &Context<'_>,
     evidence: Evidence<'_>,
     boot: BootEntry,
-) -> Result<Signed, Refusal> {
+) -> Result<Admitted, Refusal> {
     let attested = verify::check_manifest(context, &boot.entry.id, evidence)?;
     let slots = boot.slot_values();
-    let entry = boot.bundle.entry.clone();
-    verify::verify(&attested, boot.bundle, &slots)?;
-    match attested {
-        Attested::Signed(signed) => Ok(signed),
-        // A locked device lets nothing pass unsigned.
-        Attested::Unsigned(_) => Err(Refusal::Unsigned { entry }),
-    }
+    let bundle = verify::verify(&attested, boot.bundle, &slots)?;
+    Ok((attested, bundle))
 }
 
 /// Writes a file of the boot partition.

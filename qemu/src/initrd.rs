@@ -51,6 +51,19 @@ setsid cttyhack sh
 poweroff -f
 "#;
 
+/// What the next system tells of its TPM.
+const MEASUREMENTS: &str = r#"
+facts() {
+    for module in tpm_tis_core tpm_tis; do
+        [ -e /$module.ko ] && insmod /$module.ko
+    done
+    for pcr in 8 9 11; do
+        echo "next pcr $pcr: $(cat /sys/class/tpm/tpm0/pcr-sha256/$pcr)"
+    done
+    echo "next log: $(od -An -v -tx1 /turnout/measurements.log | tr -d ' \n')"
+}
+"#;
+
 /// A running system, and each that it boots: `stage=N` on the command line says
 /// which. The script of the test decides what happens in it.
 const RUNNING_INIT: &str = r#"#!/bin/busybox sh
@@ -156,6 +169,20 @@ pub fn second_with_facts(text: &str, kernel: &Kernel) -> Result<Vec<u8>> {
     let mut archive = Archive::default();
     archive.file("/second", 0o644, text.as_bytes().to_vec());
     add_facts(&mut archive, kernel)?;
+    archive.write()
+}
+
+/// The same, with which the next system prints its PCRs and its event log.
+pub fn second_with_measurements(text: &str, kernel: &Kernel) -> Result<Vec<u8>> {
+    let mut archive = Archive::default();
+    archive.file("/second", 0o644, text.as_bytes().to_vec());
+    archive.file("/facts", 0o644, MEASUREMENTS.as_bytes().to_vec());
+    if kernel.arch == Arch::Aarch64 {
+        for name in ["tpm_tis_core", "tpm_tis"] {
+            let module = kernel.module(&format!("kernel/drivers/char/tpm/{name}.ko"));
+            add_program(&mut archive, &format!("/{name}.ko"), &module)?;
+        }
+    }
     archive.write()
 }
 

@@ -50,7 +50,8 @@ fn boot(
 ) -> Result<Infallible, Failure> {
     let Ready { attested, bundle, kernel, machine, .. } = ready;
     let facts = Status::read().facts(Slot::Normal);
-    let plan = make_plan(station, bundle, &facts, machine, kernel)?;
+    let front = station.measure(attested, bundle)?;
+    let plan = make_plan(station, (bundle, front.as_deref()), &facts, machine, kernel)?;
     announce(station, &plan, bundle.get());
     let staged = kexec::load(&plan, Slot::Normal, kernel, bundle.get()).map_err(|error| {
         Failure::new(Stage::Load, explained(&error, |errno| meaning_of_load(plan.engine, errno)))
@@ -70,7 +71,7 @@ fn announce(station: &Station, plan: &Plan<'_>, bundle: &Bundle<Sealed>) {
 
 fn make_plan<'a>(
     station: &Station,
-    verified: &'a Verified<Bundle<Sealed>>,
+    (verified, front): (&'a Verified<Bundle<Sealed>>, Option<&'a [u8]>),
     facts: &Facts,
     machine: &Machine,
     prepared: &'a Prepared<'_>,
@@ -78,8 +79,9 @@ fn make_plan<'a>(
     let at_plan = |error: plan::Error| Failure::new(Stage::Plan, error);
     let request = station.config.engine;
     #[cfg_attr(not(feature = "test-hooks"), expect(unused_mut, reason = "only a test damages it"))]
-    let mut plan = plan::make(request, facts, prepared, verified, machine, machine::PURGATORY)
-        .map_err(at_plan)?;
+    let mut plan =
+        plan::make_behind(front, request, facts, prepared, verified, machine, machine::PURGATORY)
+            .map_err(at_plan)?;
     #[cfg(feature = "test-hooks")]
     if let Some(name) = sys::hooks::corrupt_segment() {
         plan.corrupt(&name).map_err(at_plan)?;

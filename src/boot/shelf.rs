@@ -213,7 +213,12 @@ fn examine_all(
 /// What may recover the machine may boot whatever state that is in.
 fn admit(station: &Station, attested: Attested) -> Result<Attested, Failure> {
     match role_of(&attested) {
-        Role::Boot => station.standing.borrow().admits_boot().map(|()| attested),
+        Role::Boot => station
+            .standing
+            .borrow()
+            .admits_boot()
+            .and_then(|()| station.witness_admits_boot())
+            .map(|()| attested),
         Role::Recovery => Ok(attested),
     }
 }

@@ -33,12 +33,17 @@ pub struct Part {
 
 /// Joins the initrds; `None` if there is not a byte in them. Those in a unified
 /// kernel image and its addons are before the others, microcode first (UAPI.5).
-/// One alone is not copied.
+/// One alone is not copied. `front` is an archive of Turnout's own that comes
+/// before all of them, so that none of its files takes the place of one of
+/// theirs.
 ///
 /// # Errors
 /// A unified kernel image or an addon that cannot be read.
-pub fn join<B: AsRef<[u8]>>(bundle: &Bundle<B>) -> Result<Option<Initrd<'_>>, Error> {
-    let sources = sources(bundle)?;
+pub fn join<'a, B: AsRef<[u8]>>(
+    bundle: &'a Bundle<B>,
+    front: Option<&'a [u8]>,
+) -> Result<Option<Initrd<'a>>, Error> {
+    let sources = sources(bundle, front)?;
     let (mut parts, mut end) = (Vec::new(), 0_usize);
     for Source { name, bytes, digest } in &sources {
         let start = end.next_multiple_of(ALIGN);
@@ -62,7 +67,11 @@ struct Source<'a> {
     digest: Option<Digest>,
 }
 
-fn sources<B: AsRef<[u8]>>(bundle: &Bundle<B>) -> Result<Vec<Source<'_>>, Error> {
+fn sources<'a, B: AsRef<[u8]>>(
+    bundle: &'a Bundle<B>,
+    front: Option<&'a [u8]>,
+) -> Result<Vec<Source<'a>>, Error> {
+    let front = front.map(|bytes| Source { name: "measurements".to_owned(), bytes, digest: None });
     let sections = whole(bundle)?.map(|whole| whole.initrds()).unwrap_or_default();
     let sections = sections.into_iter().map(|(name, bytes)| Source { name, bytes, digest: None });
     let files = bundle.initrds.iter().enumerate().map(|(index, blob)| Source {
@@ -70,7 +79,7 @@ fn sources<B: AsRef<[u8]>>(bundle: &Bundle<B>) -> Result<Vec<Source<'_>>, Error>
         bytes: blob.bytes.as_ref(),
         digest: Some(blob.digest),
     });
-    Ok(sections.chain(files).collect())
+    Ok(front.into_iter().chain(sections).chain(files).collect())
 }
 
 fn concatenate(sources: &[Source<'_>], size: usize) -> Vec<u8> {
@@ -126,7 +135,7 @@ mod tests {
     #[test]
     fn one_initrd_is_borrowed() {
         let bundle = bundle(Vec::new(), &[b"abcde"]);
-        let initrd = join(&bundle).unwrap().unwrap();
+        let initrd = join(&bundle, None).unwrap().unwrap();
         assert!(matches!(initrd.bytes, Cow::Borrowed(b"abcde")));
         let (name, digest) = ("initrd 1".to_owned(), Some(Digest::of(b"abcde")));
         assert_eq!(initrd.parts, [Part { name, place: 0..5, digest }]);
@@ -135,7 +144,7 @@ mod tests {
     #[test]
     fn several_start_at_multiples_of_four() {
         let bundle = bundle(Vec::new(), &[b"abcde", b"", b"fghi", b"j"]);
-        let initrd = join(&bundle).unwrap().unwrap();
+        let initrd = join(&bundle, None).unwrap().unwrap();
         assert_eq!(*initrd.bytes, *b"abcde\0\0\0fghij");
         assert_eq!(places(&initrd), [0..5, 8..8, 8..12, 12..13]);
         for part in initrd.parts {
@@ -148,7 +157,7 @@ mod tests {
         let sections: [(&str, &[u8]); 3] =
             [(".initrd", b"initrd!"), (".linux", b"kernel"), (".ucode", b"ucode")];
         let bundle = bundle(uki(&sections), &[b"first"]);
-        let initrd = join(&bundle).unwrap().unwrap();
+        let initrd = join(&bundle, None).unwrap().unwrap();
         assert_eq!(*initrd.bytes, *b"ucode\0\0\0initrd!\0first");
         assert_eq!(places(&initrd), [0..5, 8..15, 16..21]);
         let names: Vec<_> = initrd.parts.iter().map(|part| part.name.as_str()).collect();
@@ -158,18 +167,27 @@ mod tests {
     #[test]
     fn the_one_in_a_uki_is_borrowed() {
         let bundle = bundle(uki(&[(".linux", b"kernel"), (".initrd", b"initrd")]), &[]);
-        assert!(matches!(join(&bundle).unwrap().unwrap().bytes, Cow::Borrowed(b"initrd")));
+        assert!(matches!(join(&bundle, None).unwrap().unwrap().bytes, Cow::Borrowed(b"initrd")));
     }
 
     #[test]
     fn a_uki_that_unpack_would_refuse_gives_nothing() {
         let packed = gzip(&uki(&[(".linux", b"kernel"), (".initrd", b"initrd")]));
-        assert_eq!(join(&bundle(packed, &[])), Ok(None));
+        assert_eq!(join(&bundle(packed, &[]), None), Ok(None));
+    }
+
+    #[test]
+    fn what_turnout_hands_over_is_before_everything_else() {
+        let bundle = bundle(uki(&[(".linux", b"kernel"), (".ucode", b"ucode")]), &[b"first"]);
+        let initrd = join(&bundle, Some(b"front")).unwrap().unwrap();
+        assert_eq!(*initrd.bytes, *b"front\0\0\0ucode\0\0\0first");
+        let names: Vec<_> = initrd.parts.iter().map(|part| part.name.as_str()).collect();
+        assert_eq!(names, ["measurements", ".ucode", "initrd 1"]);
     }
 
     #[test]
     fn nothing_is_no_initrd() {
-        assert_eq!(join(&bundle(Vec::new(), &[])), Ok(None));
-        assert_eq!(join(&bundle(Vec::new(), &[b""])), Ok(None));
+        assert_eq!(join(&bundle(Vec::new(), &[]), None), Ok(None));
+        assert_eq!(join(&bundle(Vec::new(), &[b""]), None), Ok(None));
     }
 }

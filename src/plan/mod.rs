@@ -91,6 +91,8 @@ pub struct Plan<'a> {
     pub entry: u64,
     /// Where the purgatory enters the next kernel. Zero with [`Engine::File`].
     pub kernel_entry: u64,
+    /// An archive that comes before every initrd.
+    pub front: Option<&'a [u8]>,
     /// What it hands over: the address of boot_params or of the device tree.
     pub argument: u64,
     /// What kexec_load is given. Empty with [`Engine::File`].
@@ -176,6 +178,22 @@ pub fn make<'a, B: AsRef<[u8]>>(
     machine: &Machine,
     blob: &[u8],
 ) -> Result<Plan<'a>, Error> {
+    make_behind(None, request, facts, prepared, bundle, machine, blob)
+}
+
+/// The same with an archive of Turnout's own before every initrd.
+///
+/// # Errors
+/// As [`make`].
+pub fn make_behind<'a, B: AsRef<[u8]>>(
+    front: Option<&'a [u8]>,
+    request: Request,
+    facts: &Facts,
+    prepared: &'a Prepared<'_>,
+    bundle: &'a Verified<Bundle<B>>,
+    machine: &Machine,
+    blob: &[u8],
+) -> Result<Plan<'a>, Error> {
     let (bundle, kernel) = (bundle.get(), &prepared.kernel());
     if !prepared.is_of(bundle) {
         return Err(Error::OtherKernel);
@@ -190,6 +208,7 @@ pub fn make<'a, B: AsRef<[u8]>>(
         reason,
         arch: kernel.arch(),
         kernel: prepared.form(),
+        front,
         entry: 0,
         kernel_entry: 0,
         argument: 0,
@@ -300,7 +319,7 @@ impl<'a> Plan<'a> {
         let job = Job {
             cmdline: &self.cmdline,
             linux: prepared.digest(bundle),
-            initrd: join(bundle)?,
+            initrd: join(bundle, self.front)?,
             devicetree: devicetree(bundle, self.arch)?,
             overlays: overlays(bundle),
             crash: crash.zip(header.as_ref().map(ElfHeader::range)),

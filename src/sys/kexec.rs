@@ -76,7 +76,7 @@ fn load_files(
     };
     let linux = bare.as_ref().unwrap_or(&bundle.linux.bytes);
     let unread = |error: plan::Error| Error::new("joining initrds", io::Error::other(error));
-    let joined = plan::join(bundle).map_err(unread)?;
+    let joined = plan::join(bundle, plan.front).map_err(unread)?;
     let whole = bundle.initrds.first().map(|one| &one.bytes);
     let is_whole = |bytes: &[u8]| whole.is_some_and(|one| core::ptr::eq(one.as_ref(), bytes));
     let initrd = match joined {

@@ -7,6 +7,7 @@
 //! 1.59; "Part 2" is its Structures, "Part 3" its Commands.
 
 pub mod command;
+pub mod log;
 pub mod nv;
 pub mod pcr;
 pub mod response;

@@ -325,6 +325,17 @@ impl Context<'_> {
     }
 }
 
+impl Attested {
+    /// What the system is for; what nobody signed recovers nothing.
+    #[must_use]
+    pub const fn role(&self) -> Role {
+        match self {
+            Self::Signed(signed) => signed.role(),
+            Self::Unsigned(_) => Role::Boot,
+        }
+    }
+}
+
 impl Signed {
     /// What was signed.
     #[must_use]

@@ -4,8 +4,11 @@ use crate::cases::{Case, Expect, Start};
 use crate::world::{Prepared, World, factory_image};
 use anyhow::{Context, Result, bail, ensure};
 use std::fs;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 use turnout::bundle::Digest;
+use turnout::tpm::log;
+use turnout::tpm::pcr::Pcr;
 use turnout_qemu::command;
 use turnout_qemu::facts::{Facts, Stage};
 use turnout_qemu::initrd::{PROMPT, REACHED};
@@ -33,7 +36,8 @@ pub(crate) fn run(world: &World, case: &Case) -> Result<Option<f64>> {
     }
     let before = Digest::of(&fs::read(&prepared.disk)?);
     let mut console = Console::start(&prepared.machine, &prepared.transcript)?;
-    let checked = check(&mut console, &prepared, case).and_then(|()| check_disk(&prepared, before));
+    let checked =
+        check(world, &mut console, &prepared, case).and_then(|()| check_disk(&prepared, before));
     match checked {
         Ok(()) => {
             fs::remove_file(&prepared.transcript)?;
@@ -85,7 +89,7 @@ fn check_start(console: &mut Console, start: &Start) -> Result<()> {
     Ok(())
 }
 
-fn check(console: &mut Console, prepared: &Prepared, case: &Case) -> Result<()> {
+fn check(world: &World, console: &mut Console, prepared: &Prepared, case: &Case) -> Result<()> {
     match case.expect {
         Expect::Boots { after } => {
             after.iter().try_for_each(|text| see(console, text))?;
@@ -100,6 +104,10 @@ fn check(console: &mut Console, prepared: &Prepared, case: &Case) -> Result<()> 
         Expect::Prints(judge) => {
             boots(console, prepared)?;
             judge(console.text())
+        }
+        Expect::Measures { files } => {
+            boots(console, prepared)?;
+            measures(world, prepared, console.text(), files)
         }
         Expect::Tells(judge) => {
             ensure!(console.wait_for_end(CHAIN_DEADLINE)?, "the last system did not power off");
@@ -123,6 +131,53 @@ fn check(console: &mut Console, prepared: &Prepared, case: &Case) -> Result<()> 
             boots(console, prepared)
         }
     }
+}
+
+/// The PCRs of the next system are the predicted ones, and replaying its log gives
+/// them too: by our reader and, where it is installed, by tpm2_eventlog.
+fn measures(world: &World, prepared: &Prepared, text: &str, files: &[&str]) -> Result<()> {
+    let printed = |name: &str| {
+        let value = text.lines().find_map(|line| line.strip_prefix(&format!("next {name}: ")));
+        value.map(str::to_lowercase).with_context(|| format!("the next system printed no {name}"))
+    };
+    let bytes = unhex(&printed("log")?)?;
+    let events = log::read(&bytes)?;
+    let predicted = world.predict(&prepared.tree, "good")?;
+    for pcr in [8, 9, 11] {
+        let found = printed(&format!("pcr {pcr}"))?;
+        let replayed = log::replay(&events, pcr).0.to_string();
+        ensure!(found == replayed, "PCR {pcr} is {found}, the log gives {replayed}");
+        let line = format!("good: PCR {pcr} sha256 {found}");
+        let is_extended = replayed != Pcr::ZERO.0.to_string();
+        ensure!(is_extended == predicted.contains(&line), "{line}, predicted: {predicted}");
+    }
+    let loaded: Vec<&str> = events
+        .iter()
+        .filter_map(|event| std::str::from_utf8(&event.data).ok()?.split(' ').next())
+        .collect();
+    let loaded: Vec<&str> = loaded.into_iter().filter(|word| files.contains(word)).collect();
+    ensure!(loaded == files, "the log has {loaded:?}");
+    read_by_tpm2_tools(prepared, &bytes, &printed("pcr 9")?)
+}
+
+fn unhex(text: &str) -> Result<Vec<u8>> {
+    let digits = |at: usize| text.get(at..at + 2).context("half a byte");
+    let byte = |at: usize| Ok(u8::from_str_radix(digits(at)?, 16)?);
+    (0..text.len()).step_by(2).map(byte).collect()
+}
+
+fn read_by_tpm2_tools(prepared: &Prepared, log: &[u8], value: &str) -> Result<()> {
+    let file = prepared.disk.with_extension("log");
+    fs::write(&file, log)?;
+    let mut tool = Command::new("tpm2_eventlog");
+    let Ok(output) = tool.arg(&file).stderr(Stdio::null()).output() else {
+        println!("skip   tpm2_eventlog: not installed");
+        return Ok(());
+    };
+    let text = String::from_utf8_lossy(&output.stdout);
+    ensure!(output.status.success(), "tpm2_eventlog cannot read the log: {text}");
+    ensure!(text.contains(&format!("0x{value}")), "tpm2_eventlog has no {value}: {text}");
+    Ok(())
 }
 
 /// Nothing that the kernel complains of.

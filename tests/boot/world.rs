@@ -7,9 +7,11 @@ use anyhow::{Context, Result};
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use turnout::arch::Arch;
 use turnout_qemu::boot_tree::{BootTree, Entry, Image, Key, VIRTIO_MODULES, console, secure_esp};
 use turnout_qemu::build::{self, Tools};
+use turnout_qemu::command;
 use turnout_qemu::disk::{self, Content, Partition, Type};
 use turnout_qemu::guest::{Flavour, Kernel};
 use turnout_qemu::initrd;
@@ -175,6 +177,13 @@ impl World {
         let initrds = [INITRD, SECOND];
         let title = format!("Entry {id}");
         tree.add_entry(&Entry { id, title: &title, linux: LINUX, initrds: &initrds, options })
+    }
+
+    /// What `turnout-sign predict` says of an entry.
+    pub(crate) fn predict(&self, tree: &BootTree, entry: &str) -> Result<String> {
+        let mut predict = Command::new(&self.tools.sign);
+        predict.args(["predict", "--measure-uki", "--keys"]).arg(&self.key.ring);
+        command::output(predict.arg("--root").arg(tree.root()).arg(entry))
     }
 
     fn binary(&self, case: &Case) -> &Path {

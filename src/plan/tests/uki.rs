@@ -109,7 +109,7 @@ fn a_uki_that_boots_whole_brings_the_command_line_of_its_profile_and_its_addons(
 fn a_profile_or_an_addon_that_is_not_there_is_never_left_out() {
     let refusal = |bundle: Bundle<Vec<u8>>| {
         let bundle = verified(bundle);
-        join(&bundle).unwrap_err();
+        join(&bundle, None).unwrap_err();
         cmdline(&bundle).unwrap_err().to_string()
     };
     let linux = arm64::testing::small();

@@ -9,6 +9,7 @@ mod disks;
 mod faults;
 mod images;
 mod machines;
+mod measure;
 mod policy;
 mod prepare;
 mod purgatory;
@@ -48,6 +49,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         trace::CASES,
         rollback::CASES,
         policy::CASES,
+        measure::CASES,
         trust::CASES,
     ];
     GROUPS.iter().copied().flatten()
@@ -144,6 +146,9 @@ pub(crate) enum Expect {
     Finds { after: &'static [&'static str], facts: fn(&Facts) -> Result<()> },
     /// The next system, after what was printed satisfies this.
     Prints(fn(&str) -> Result<()>),
+    /// The next system, whose PCRs are the predicted ones and whose log explains
+    /// them, with files of these kinds.
+    Measures { files: &'static [&'static str] },
     /// A chain of running systems, to its end: what each of them printed.
     Tells(fn(&[Stage]) -> Result<()>),
     /// The same machine, switched on time after time; its disk and its TPM keep

@@ -5,6 +5,7 @@
 mod files;
 mod keygen;
 mod policy;
+mod predict;
 mod ring;
 mod select;
 mod show;
@@ -32,6 +33,8 @@ enum Command {
     Sign(sign::Sign),
     /// Checks entries as a locked device would
     Verify(verify::Verify),
+    /// Tells what the TPM's PCRs hold once entries have been booted
+    Predict(predict::Predict),
     /// Says in words what is in a manifest, policy, key ring, signature or key
     Show(show::Show),
     /// Checks and signs key rings
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Command::Keygen(args) => args.run(),
         Command::Sign(args) => args.run(),
         Command::Verify(args) => args.run(),
+        Command::Predict(args) => args.run(),
         Command::Show(args) => args.run(),
         Command::Ring(command) => command.run(),
         Command::Policy(command) => command.run(),

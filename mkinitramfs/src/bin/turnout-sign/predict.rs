@@ -1,0 +1,119 @@
+//! `turnout-sign predict`: what the PCRs hold in a system that Turnout has
+//! started, from the same code that measures on the device.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use mkinitramfs::entry;
+use mkinitramfs::sign::{self, Target};
+use turnout::json;
+use turnout::measure::{self, Boundary};
+use turnout::tpm::log::{Event, replay};
+use turnout::trust::Role;
+use turnout::trust::allowed_signers::KeyRing;
+use turnout::trust::policy::Policy;
+use turnout::trust::verify::Mode;
+
+use crate::Verdict;
+use crate::files::{policy, ring};
+use crate::select::Entries;
+
+#[derive(Args)]
+pub(crate) struct Predict {
+    /// Key ring of the device, in OpenSSH's allowed_signers format
+    #[arg(long, value_name = "FILE")]
+    keys: PathBuf,
+    /// Policy of the device; without it one good signature is enough
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    #[command(flatten)]
+    entries: Entries,
+    /// The image is in open mode
+    #[arg(long)]
+    open: bool,
+    /// The image measures the sections of unified kernel images (measure-uki yes)
+    #[arg(long)]
+    measure_uki: bool,
+    /// One JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+impl Predict {
+    pub(crate) fn run(&self) -> Result<Verdict> {
+        let (ring, policy) = (ring(&self.keys)?, policy(self.policy.as_deref())?);
+        let mut verdict = Verdict::Good;
+        for id in self.entries.ids()? {
+            match self.events(&id, &ring, &policy).with_context(|| id.clone())? {
+                Ok(events) if self.json => println!("{}", as_json(&id, &events)),
+                Ok(events) => print(&id, &events),
+                Err(refusal) => {
+                    println!("{refusal}");
+                    verdict = Verdict::Refused;
+                }
+            }
+        }
+        Ok(verdict)
+    }
+
+    /// All events of a boot of the entry, or why a device would not boot it.
+    fn events(
+        &self,
+        id: &str,
+        ring: &KeyRing,
+        policy: &Policy,
+    ) -> Result<Result<Vec<Event>, String>> {
+        let root = &self.entries.root;
+        let boot = entry::read(root, id)?;
+        let arch = boot.architecture(self.entries.architecture)?;
+        let target = Target { arch, boards: Vec::new(), devices: Vec::new() };
+        let (attested, bundle) = match sign::admit(root, boot, &target, ring, policy)? {
+            Ok(admitted) => admitted,
+            Err(refusal) => return Ok(Err(format!("refused {id}: {}: {refusal}", refusal.code()))),
+        };
+        let mode = if self.open { Mode::Open } else { Mode::Locked };
+        let mut events = match attested.role() {
+            Role::Boot => Vec::new(),
+            Role::Recovery => Boundary::Recovery.events().to_vec(),
+        };
+        events.extend(measure::entry(mode, &attested, &bundle, self.measure_uki)?);
+        Ok(Ok(events))
+    }
+}
+
+/// The PCRs that the events extend, in the order of their numbers.
+fn pcrs(events: &[Event]) -> Vec<u32> {
+    let all = [measure::DECISION, measure::FILES, measure::UKI];
+    all.into_iter().filter(|pcr| events.iter().any(|event| event.pcr == *pcr)).collect()
+}
+
+fn print(id: &str, events: &[Event]) {
+    for pcr in pcrs(events) {
+        println!("{id}: PCR {pcr} sha256 {}", replay(events, pcr).0);
+    }
+}
+
+fn as_json(id: &str, events: &[Event]) -> String {
+    json::object(|object| {
+        object.text("entry", id);
+        object.text("bank", "sha256");
+        object.array("pcrs", |array| {
+            for pcr in pcrs(events) {
+                array.object(|object| {
+                    object.number("pcr", pcr.into());
+                    object.text("value", &replay(events, pcr).0.to_string());
+                });
+            }
+        });
+        object.array("events", |array| {
+            for event in events {
+                array.object(|object| {
+                    object.number("pcr", event.pcr.into());
+                    object.number("type", event.kind.into());
+                    object.text("digest", &event.digest.to_string());
+                });
+            }
+        });
+    })
+}

@@ -1,0 +1,211 @@
+//! Has the TPM witness what boots: joins what [`crate::measure`] says is to be
+//! measured with the TPM, and keeps the event log.
+//!
+//! Every bank of the TPM that is active is extended with the first event of a
+//! PCR: SHA-256's with the event, all others with a cap, so that none stays open
+//! for somebody to put there what never booted. A TPM that fails once is not
+//! asked again. What that means is the image's to say: with `tpm required` only
+//! recovery systems boot, with `tpm optional` the next system gets no log.
+
+use std::path::Path;
+
+use super::Station;
+use crate::bundle::Bundle;
+use crate::config::{self, Config};
+use crate::failure::{Failure, Stage};
+use crate::measure::{self, Boundary, LOG_PATH};
+use crate::sys::read::Sealed;
+use crate::sys::tpm::Tpm;
+use crate::sys::{clock, file};
+use crate::tpm::command;
+use crate::tpm::log::{self, Event, MAX_LOG};
+use crate::tpm::pcr::{HashAlg, Selection};
+use crate::tpm::response;
+use crate::trust::Role;
+use crate::trust::verify::{Attested, Verified};
+
+/// What other banks than SHA-256's are extended with: no hash algorithm gives it
+/// for any input that somebody knows.
+const CAP: [u8; 64] = [0xff; 64];
+
+/// What the TPM has seen.
+pub(super) struct Witness {
+    /// Everything that was measured since the machine was reset, as far as it is
+    /// known.
+    events: Vec<Event>,
+    banks: Vec<Selection>,
+    /// Bit n: PCR n of all other banks has its cap.
+    capped: u32,
+    /// The separators before recovery were extended.
+    in_recovery: bool,
+    /// Why nothing can be measured.
+    lost: Option<String>,
+}
+
+impl Witness {
+    /// Asks the TPM for its banks, if there is one; what has to be said of it.
+    pub(super) fn find(
+        config: &Config,
+        tpm: &mut Result<Option<Tpm>, String>,
+    ) -> (Self, Vec<String>) {
+        let mut said = Vec::new();
+        let (banks, lost) = match ask_for_banks(tpm) {
+            Ok(banks) => (banks, None),
+            Err(why) => (Vec::new(), Some(why)),
+        };
+        match (&lost, config.tpm) {
+            (None, _) | (_, config::Tpm::Off) => {}
+            (Some(why), _) => said.push(format!("nothing is measured: {why}")),
+        }
+        let events = if lost.is_some() { Vec::new() } else { earlier_events(&mut said) };
+        (Self { events, banks, capped: 0, in_recovery: false, lost }, said)
+    }
+
+    fn extend_all(&mut self, tpm: &mut Tpm, events: &[Event]) -> Result<(), String> {
+        events.iter().try_for_each(|event| self.extend(tpm, event))
+    }
+
+    fn extend(&mut self, tpm: &mut Tpm, event: &Event) -> Result<(), String> {
+        let mut digests: Vec<(HashAlg, &[u8])> = vec![(HashAlg::SHA256, &event.digest.0)];
+        let bit = 1_u32.checked_shl(event.pcr).unwrap_or(0);
+        let others = if self.capped & bit == 0 { caps(&self.banks, bit)? } else { Vec::new() };
+        digests.extend(&others);
+        let answer = call(tpm, &command::pcr_extend(event.pcr, &digests))?;
+        response::done(&answer).map_err(|error| error.to_string())?;
+        self.capped |= bit;
+        self.events.push(event.clone());
+        Ok(())
+    }
+}
+
+fn call(tpm: &mut Tpm, command: &[u8]) -> Result<Vec<u8>, String> {
+    tpm.call(command).map_err(|error| error.to_string())
+}
+
+/// The active banks, if SHA-256 has the PCRs that are extended.
+fn ask_for_banks(tpm: &mut Result<Option<Tpm>, String>) -> Result<Vec<Selection>, String> {
+    let tpm = match tpm {
+        Ok(Some(tpm)) => tpm,
+        Ok(None) => return Err("there is no TPM".to_owned()),
+        Err(why) => return Err(why.clone()),
+    };
+    let answer = call(tpm, &command::get_capability_pcrs())?;
+    let banks = response::banks(&answer).map_err(|error| error.to_string())?;
+    let needed = Selection::sha256(&[measure::DECISION, measure::FILES, measure::UKI]);
+    let has_all =
+        |bank: &Selection| bank.alg == needed.alg && bank.pcrs & needed.pcrs == needed.pcrs;
+    if banks.iter().any(has_all) {
+        return Ok(banks);
+    }
+    Err("the TPM's bank of SHA-256 is not active; the firmware's setup switches it on".to_owned())
+}
+
+/// What the other banks that have this PCR are extended with.
+fn caps(banks: &[Selection], bit: u32) -> Result<Vec<(HashAlg, &'static [u8])>, String> {
+    let others = banks.iter().filter(|bank| bank.alg != HashAlg::SHA256 && bank.pcrs & bit != 0);
+    let cap = |bank: &Selection| {
+        let digest = bank.alg.digest_size().and_then(|size| CAP.get(..size));
+        let digest = digest.ok_or_else(|| format!("the TPM has an open bank of {}", bank.alg))?;
+        Ok((bank.alg, digest))
+    };
+    others.map(cap).collect()
+}
+
+/// The log of the Turnout that started this kernel, if one did.
+fn earlier_events(said: &mut Vec<String>) -> Vec<Event> {
+    let limit = u64::try_from(MAX_LOG).unwrap_or(u64::MAX);
+    let bytes = match file::read_bytes(Path::new(LOG_PATH), limit) {
+        Ok(bytes) => bytes,
+        Err(error) if error.is_absence() => return Vec::new(),
+        Err(error) => {
+            said.push(error.to_string());
+            return Vec::new();
+        }
+    };
+    log::read(&bytes).unwrap_or_else(|error| {
+        said.push(format!("{LOG_PATH}: {error}; a new log is begun"));
+        Vec::new()
+    })
+}
+
+impl Station {
+    /// Whether operating systems may boot, as far as the TPM goes.
+    ///
+    /// # Errors
+    /// Why only recovery systems may.
+    pub(super) fn witness_admits_boot(&self) -> Result<(), Failure> {
+        match (&self.witness.borrow().lost, self.config.tpm) {
+            (Some(why), config::Tpm::Required) => Err(barred(why)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Measures an entry that is about to be loaded, and gives the archive with
+    /// the log for it; none where nothing is measured.
+    ///
+    /// # Errors
+    /// The image requires what did not work, and this is no recovery system.
+    pub(super) fn measure(
+        &self,
+        attested: &Attested,
+        bundle: &Verified<Bundle<Sealed>>,
+    ) -> Result<Option<Vec<u8>>, Failure> {
+        if self.config.tpm == config::Tpm::Off {
+            return Ok(None);
+        }
+        let mode = self.config.mode;
+        let events = measure::entry(mode, attested, bundle, self.config.measure_uki)
+            .map_err(|error| Failure::new(Stage::Plan, error))?;
+        let is_recovery = attested.role() == Role::Recovery;
+        if is_recovery {
+            self.measure_recovery();
+        }
+        match self.extend_all(&events) {
+            Ok(()) => Ok(Some(measure::archive(&self.witness.borrow().events))),
+            Err(why) if self.config.tpm == config::Tpm::Required && !is_recovery => {
+                Err(barred(&why))
+            }
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Puts a boundary between what was measured and every way to recovery.
+    pub(super) fn measure_recovery(&self) {
+        let is_new = !core::mem::replace(&mut self.witness.borrow_mut().in_recovery, true);
+        if self.config.tpm != config::Tpm::Off && is_new {
+            // What failed is said, and nothing waits for it: recovery needs no TPM.
+            let _ = self.extend_all(&Boundary::Recovery.events());
+        }
+    }
+
+    fn extend_all(&self, events: &[Event]) -> Result<(), String> {
+        let (mut witness, mut tpm) = (self.witness.borrow_mut(), self.tpm.borrow_mut());
+        if let Some(why) = &witness.lost {
+            return Err(why.clone());
+        }
+        let Ok(Some(tpm)) = &mut *tpm else { return Err("there is no TPM".to_owned()) };
+        tpm.renew();
+        let start = clock::elapsed();
+        let done = witness.extend_all(tpm, events);
+        match &done {
+            Ok(()) => {
+                let time = clock::elapsed().saturating_sub(start);
+                self.say(&format!(
+                    "measured {} events in {}.{:06} s",
+                    events.len(),
+                    time.as_secs(),
+                    time.subsec_micros()
+                ));
+            }
+            Err(why) => {
+                self.say(&format!("nothing more is measured: {why}"));
+                witness.lost = Some(why.clone());
+            }
+        }
+        done
+    }
+}
+
+fn barred(why: &str) -> Failure {
+    Failure::barred("TPM", format!("the image boots nothing that is not measured: {why}"))
+}

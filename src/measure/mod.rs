@@ -1,0 +1,101 @@
+//! What is measured of a boot: as values, the same on the device that extends
+//! them and on the host that predicts them.
+//!
+//! PCR 8 holds what was decided, PCR 9 what was loaded, PCR 11, if the image asks
+//! for it, the sections of a unified kernel image as systemd-stub measures them.
+//! The digests are those that were taken while the files were read: nothing is
+//! read or hashed again, except for those sections. Nothing here asks a TPM.
+//! `docs/measurements.md` has every byte.
+
+mod handover;
+mod record;
+mod uki;
+
+use crate::bundle::{Blob, Bundle, Digest};
+use crate::plan;
+use crate::tpm::log::{Event, kind};
+use crate::trust::verify::{Attested, Mode, Verified};
+
+pub use handover::{LOG_PATH, archive};
+
+/// The PCR of decisions (UAPI.7: boot loader commands and command line).
+pub const DECISION: u32 = 8;
+/// The PCR of what is loaded (UAPI.7: files read by the boot loader).
+pub const FILES: u32 = 9;
+/// The PCR of unified kernel images (UAPI.7: kernel-boot).
+pub const UKI: u32 = 11;
+
+/// What an EV_SEPARATOR says (TCG PC Client Platform Firmware Profile, 10.4.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Boundary {
+    /// The next kernel is about to start.
+    Start,
+    /// What follows is recovery: no value that a regular boot has can be
+    /// reached any more.
+    Recovery,
+}
+
+impl Boundary {
+    const fn data(self) -> [u8; 4] {
+        match self {
+            Self::Start => [0; 4],
+            Self::Recovery => [0xff; 4],
+        }
+    }
+
+    /// The separator in PCR 8 and PCR 9.
+    #[must_use]
+    pub fn events(self) -> [Event; 2] {
+        [DECISION, FILES].map(|pcr| Event {
+            pcr,
+            kind: kind::SEPARATOR,
+            digest: Digest::of(&self.data()),
+            data: self.data().to_vec(),
+        })
+    }
+}
+
+/// Everything that is measured of an entry before its kernel starts, in order.
+/// `sections` says whether those of a unified kernel image are measured too.
+///
+/// # Errors
+/// A unified kernel image that cannot be read.
+pub fn entry<B: AsRef<[u8]>>(
+    mode: Mode,
+    attested: &Attested,
+    bundle: &Verified<Bundle<B>>,
+    sections: bool,
+) -> Result<Vec<Event>, plan::Error> {
+    let cmdline = plan::cmdline(bundle)?;
+    let files = files(bundle);
+    let kinds: Vec<&str> = files.iter().map(|(kind, _)| *kind).collect();
+    let mut events = vec![record::event(mode, attested, (&bundle.entry, &cmdline), &kinds)];
+    events.extend(files.into_iter().map(|(kind, blob)| file_event(kind, blob)));
+    if sections {
+        events.extend(uki::events(bundle));
+    }
+    events.extend(Boundary::Start.events());
+    Ok(events)
+}
+
+/// The files in the order in which the next kernel gets them.
+fn files<B>(bundle: &Bundle<B>) -> Vec<(&'static str, &Blob<B>)> {
+    let kernel = if bundle.profile.is_some() { "uki" } else { "linux" };
+    let all = |kind, blobs: &mut dyn Iterator<Item = _>| blobs.map(|blob| (kind, blob)).collect();
+    let groups: [Vec<(&str, &Blob<B>)>; 5] = [
+        vec![(kernel, &bundle.linux)],
+        all("initrd", &mut bundle.initrds.iter()),
+        all("devicetree", &mut bundle.devicetree.iter()),
+        all("overlay", &mut bundle.overlays.iter()),
+        all("addon", &mut bundle.addons.iter()),
+    ];
+    groups.into_iter().flatten().collect()
+}
+
+fn file_event<B>(kind: &str, blob: &Blob<B>) -> Event {
+    let data = format!("{kind} {}\0", blob.path).into_bytes();
+    Event { pcr: FILES, kind: kind::IPL, digest: blob.digest, data }
+}
+
+#[cfg(test)]
+mod tests;

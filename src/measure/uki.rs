@@ -1,0 +1,44 @@
+//! A unified kernel image as systemd-stub would have measured it, had firmware
+//! started the image: for each section its name, then its bytes (UAPI.5, UKI TPM
+//! PCR Measurements). A policy that is bound to PCR 11 then also holds after
+//! kexec.
+
+use crate::bundle::{Bundle, Digest};
+use crate::image::{find_uki, open_uki};
+use crate::tpm::log::{Event, kind};
+
+use super::UKI;
+
+/// The sections that Turnout knows, in UAPI.5's canonical order. `.pcrsig` is
+/// not measured: it holds the values.
+const ORDER: [&str; 11] = [
+    ".linux", ".osrel", ".cmdline", ".initrd", ".ucode", ".splash", ".dtb", ".uname", ".sbat",
+    ".pcrpkey", ".profile",
+];
+
+/// Nothing, if the kernel is no unified kernel image.
+pub(super) fn events<B: AsRef<[u8]>>(bundle: &Bundle<B>) -> Vec<Event> {
+    let file = bundle.linux.bytes.as_ref();
+    let uki = match bundle.profile {
+        Some(profile) => open_uki(file, profile).ok(),
+        None => find_uki(file),
+    };
+    let Some(uki) = uki else { return Vec::new() };
+    let find = |name| uki.sections().iter().find(|section| section.name == name);
+    ORDER.into_iter().filter_map(find).flat_map(|it| section(it.name, it.bytes)).collect()
+}
+
+fn section(name: &str, bytes: &[u8]) -> [Event; 2] {
+    let name_with_nul = [name.as_bytes(), b"\0"].concat();
+    [&name_with_nul, bytes].map(|measured| Event {
+        pcr: UKI,
+        kind: kind::IPL,
+        digest: Digest::of(measured),
+        data: utf16(name),
+    })
+}
+
+/// The description as systemd-stub writes it, with a terminating zero.
+fn utf16(name: &str) -> Vec<u8> {
+    name.encode_utf16().chain([0]).flat_map(u16::to_le_bytes).collect()
+}
