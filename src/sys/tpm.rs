@@ -47,12 +47,16 @@ impl Tpm {
             .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
             .open(DEVICE);
         match open {
-            Ok(file) => Ok(Some(Self { file, limit, left: limit, stalled: false })),
+            Ok(file) => Ok(Some(Self::over(file, limit))),
             Err(error) => {
                 let error = Error::new(DEVICE, error);
                 if error.is_absence() { Ok(None) } else { Err(error) }
             }
         }
+    }
+
+    const fn over(file: File, limit: Duration) -> Self {
+        Self { file, limit, left: limit, stalled: false }
     }
 
     /// Allows the calls that follow the whole of the limit again: for another
@@ -107,5 +111,61 @@ impl Tpm {
     fn timeout(&self) -> Error {
         let what = format!("{DEVICE}: no answer in {} s", self.limit.as_secs());
         Error::new(what, std::io::Error::from_raw_os_error(libc::ETIMEDOUT))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+
+    /// A TPM and what stands in for the chip.
+    fn tpm(limit: Duration) -> (Tpm, UnixStream) {
+        let (ours, chip) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        (Tpm::over(File::from(OwnedFd::from(ours)), limit), chip)
+    }
+
+    #[test]
+    fn an_answer_comes_back_whole() {
+        let (mut tpm, mut chip) = tpm(Duration::from_secs(10));
+        chip.write_all(b"answer").unwrap();
+        assert_eq!(tpm.call(b"command").unwrap(), b"answer");
+        let mut command = [0; 7];
+        chip.read_exact(&mut command).unwrap();
+        assert_eq!(&command, b"command");
+    }
+
+    #[test]
+    fn a_tpm_that_stalls_costs_its_limit_once_and_is_not_asked_again() {
+        let (mut tpm, mut chip) = tpm(Duration::from_secs(1));
+        let start = Instant::now();
+        for _ in 0..10 {
+            let error = tpm.call(b"command").unwrap_err();
+            assert_eq!(error.source.raw_os_error(), Some(libc::ETIMEDOUT));
+            assert_eq!(error.what, "/dev/tpmrm0: no answer in 1 s");
+            tpm.renew();
+        }
+        let time = start.elapsed();
+        assert!(time >= Duration::from_secs(1) && time < Duration::from_secs(5), "{time:?}");
+        chip.set_nonblocking(true).unwrap();
+        let mut commands = [0; 100];
+        assert_eq!(chip.read(&mut commands).unwrap(), b"command".len());
+    }
+
+    #[test]
+    fn answers_that_are_each_in_time_use_up_one_budget() {
+        let (mut tpm, mut chip) = tpm(Duration::from_millis(200));
+        let slow = std::thread::spawn(move || {
+            for _ in 0..4 {
+                std::thread::sleep(Duration::from_millis(120));
+                let _ = chip.write_all(b"answer");
+            }
+            chip
+        });
+        assert!(tpm.call(b"command").is_ok());
+        assert!(tpm.call(b"command").is_err(), "more than the limit in all");
+        drop(slow.join());
     }
 }
