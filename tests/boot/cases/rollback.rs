@@ -155,6 +155,7 @@ const ENFORCED: &[Start] = &[
         says: &[
             "turnout: jumping to intruder",
             "tpm session: 00000000",
+            "tpm policy: 000001c4",
             "tpm undefine: 00000000",
             "tpm define: 00000000",
         ],
