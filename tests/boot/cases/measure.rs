@@ -1,6 +1,8 @@
 //! Measured boots with a software TPM: what the next system finds in its PCRs is
 //! what was predicted, and its log says how it came there.
 
+use super::trust::remove_both;
+use super::uki::add_whole_uki;
 use super::{Boot, Case, Expect, PLAIN, case, nothing};
 use crate::world::{SECOND, World};
 use anyhow::Result;
@@ -15,6 +17,12 @@ pub(super) const CASES: &[Case] = &[
         Boot { tpm: true, config: REQUIRED, ..PLAIN },
         tell_measurements,
         Expect::Measures { files: &["linux", "initrd", "initrd"] },
+    ),
+    case(
+        "measured_with_the_sections_of_a_uki",
+        Boot { tpm: true, config: REQUIRED, ..PLAIN },
+        tell_measurements_of_a_uki,
+        Expect::Measures { files: &["uki", "addon"] },
     ),
     case(
         "tpm_optional_and_none_there",
@@ -38,7 +46,18 @@ const REQUIRED: &str = "wait 10\nreset-delay 1\nattempts 1\ntpm required\nmeasur
 
 /// Has the next system print its PCRs and its log.
 fn tell_measurements(world: &World, tree: &BootTree) -> Result<()> {
-    let kernel = Kernel::find(world.arch, Flavour::Cloud)?;
-    fs::write(tree.host_path(SECOND), initrd::second_with_measurements("as signed", &kernel)?)?;
+    fs::write(tree.host_path(SECOND), telling(world)?)?;
     world.key.sign(&world.tools, tree, "good", &[])
+}
+
+/// The same from an addon of a UKI that boots whole.
+fn tell_measurements_of_a_uki(world: &World, tree: &BootTree) -> Result<()> {
+    add_whole_uki(world, tree, &telling(world)?)?;
+    remove_both(world, tree)?;
+    world.key.sign(&world.tools, tree, "good", &["--architecture", world.arch.name()])
+}
+
+fn telling(world: &World) -> Result<Vec<u8>> {
+    let kernel = Kernel::find(world.arch, Flavour::Cloud)?;
+    initrd::second_with_measurements("as signed", &kernel)
 }

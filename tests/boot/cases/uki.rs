@@ -101,6 +101,12 @@ fn sign_uki(world: &World, tree: &BootTree) -> Result<()> {
 /// An entry that is nothing but the file, its second profile and one addon; the
 /// menu's options do not count.
 fn sign_whole_uki(world: &World, tree: &BootTree) -> Result<()> {
+    add_whole_uki(world, tree, &initrd::second("as signed")?)?;
+    sign_as_it_is(world, tree)
+}
+
+/// The same, not signed; `second` is the addon's initrd.
+pub(super) fn add_whole_uki(world: &World, tree: &BootTree, second: &[u8]) -> Result<()> {
     let read = |path| fs::read(tree.host_path(path));
     let own = format!("{} quiet demo.name=good", console(world.arch));
     let sections: [(&str, &[u8]); 6] = [
@@ -112,13 +118,11 @@ fn sign_whole_uki(world: &World, tree: &BootTree) -> Result<()> {
         (".cmdline", own.as_bytes()),
     ];
     fs::write(tree.host_path(UKI), uki::build(world.arch, &sections)?)?;
-    let more: [(&str, &[u8]); 2] =
-        [(".cmdline", b"addon=1\n"), (".initrd", &initrd::second("as signed")?)];
+    let more: [(&str, &[u8]); 2] = [(".cmdline", b"addon=1\n"), (".initrd", second)];
     fs::write(tree.host_path("/more.addon.efi"), uki::build(world.arch, &more)?)?;
     fs::write(tree.host_path(OWN_CMDLINE), format!("{own} addon=1"))?;
     let entry = format!("uki {UKI}\nprofile 1\nextra /more.addon.efi\noptions init=/bin/sh\n");
-    fs::write(tree.host_path("loader/entries/good.conf"), entry)?;
-    sign_as_it_is(world, tree)
+    Ok(fs::write(tree.host_path("loader/entries/good.conf"), entry)?)
 }
 
 fn sign_as_it_is(world: &World, tree: &BootTree) -> Result<()> {
