@@ -97,6 +97,8 @@ pub enum ErrorKind {
     Value(&'static str, String, &'static str),
     /// The key has to be there.
     MissingKey(&'static str),
+    /// `rollback enforced` with `tpm off`.
+    NoTpmToEnforce,
 }
 
 impl fmt::Display for Error {
@@ -117,6 +119,9 @@ impl fmt::Display for ErrorKind {
                 write!(f, "\"{value}\" is no value for \"{key}\": {want}")
             }
             Self::MissingKey(key) => write!(f, "\"{key}\" is not set"),
+            Self::NoTpmToEnforce => f.write_str(
+                "\"rollback enforced\" keeps its record in the TPM, and \"tpm off\" shuts it out",
+            ),
         }
     }
 }
@@ -204,7 +209,8 @@ impl Config {
 /// Reads the configuration of an image. `file` names it in errors.
 ///
 /// # Errors
-/// The first line that cannot be read, or the absence of `mode`.
+/// The first line that cannot be read, the absence of `mode`, or two settings
+/// that leave nothing to boot.
 pub fn read(file: &str, text: &str) -> Result<Config, Error> {
     let at = |line, kind| Error { file: file.to_owned(), line, kind };
     // The value of `mode` here is never seen: without a `mode` line this fails.
@@ -219,7 +225,14 @@ pub fn read(file: &str, text: &str) -> Result<Config, Error> {
         config.set(key, value).map_err(|kind| at(number, kind))?;
         seen.push(key);
     }
-    if seen.contains(&"mode") { Ok(config) } else { Err(at(0, ErrorKind::MissingKey("mode"))) }
+    if !seen.contains(&"mode") {
+        return Err(at(0, ErrorKind::MissingKey("mode")));
+    }
+    // Such an image would never boot anything but recovery systems.
+    if config.rollback == Strength::Enforced && config.tpm == Tpm::Off {
+        return Err(at(0, ErrorKind::NoTpmToEnforce));
+    }
+    Ok(config)
 }
 
 /// Key and value of a line; `None` for blank lines and comments.
@@ -351,6 +364,17 @@ mod tests {
     fn an_absent_mode_is_an_error_and_never_open() {
         assert_eq!(error(""), "config: \"mode\" is not set");
         assert_eq!(error("wait 5\n"), "config: \"mode\" is not set");
+    }
+
+    #[test]
+    fn a_record_in_a_tpm_that_is_shut_out_is_an_error() {
+        let both = "mode locked\nrollback enforced\ntpm off\n";
+        assert_eq!(
+            error(both),
+            "config: \"rollback enforced\" keeps its record in the TPM, \
+             and \"tpm off\" shuts it out"
+        );
+        assert!(read("config", &both.replace("off", "optional")).is_ok());
     }
 
     #[test]
