@@ -1,0 +1,32 @@
+//! Any bytes as what outlasts a boot: a generation of the state area, an event
+//! log, a TPM's answer. What is read is written again as it was.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use turnout::bundle::Digest;
+use turnout::rollback::frame;
+use turnout::tpm::{log, response};
+
+fuzz_target!(|bytes: &[u8]| {
+    generation(bytes);
+    // The checksum would keep everything out that lies behind it.
+    generation(&[bytes, &Digest::of(bytes).0].concat());
+    events(bytes);
+    let _ = response::banks(bytes);
+    let _ = response::nv_public(bytes);
+    let _ = response::data(bytes);
+    let _ = response::session(bytes);
+});
+
+fn generation(bytes: &[u8]) {
+    if let Ok(read) = frame::read(bytes) {
+        assert_eq!(frame::write(&read, bytes.len()).as_deref(), Some(bytes));
+    }
+}
+
+fn events(bytes: &[u8]) {
+    if let Ok(read) = log::read(bytes) {
+        assert_eq!(log::read(&log::write(&read)), Ok(read));
+    }
+}
