@@ -16,8 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// kernels for amd64 have the driver built in.
 pub const ARM64_MODULES: [&str; 1] = ["tpm_tis"];
 
-/// A running swtpm, for one machine after the other. Dropping it ends it; what it
-/// keeps is in the directory.
+/// A running swtpm, for one machine: it ends with it, or when this is dropped.
+/// What it keeps is in the directory, for the next one.
 #[derive(Debug)]
 pub struct SoftTpm {
     child: Child,
