@@ -11,6 +11,9 @@ use mkinitramfs::{output, seal, sign};
 use turnout::trust::Namespace;
 use turnout::trust::allowed_signers::KeyRing;
 use turnout::trust::policy::{self, Policy};
+use turnout::trust::verify::Refusal;
+
+use crate::Verdict;
 
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).with_context(|| format!("cannot read {}", path.display()))
@@ -32,6 +35,21 @@ pub(crate) fn signatures_of(path: &Path) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(".sig");
     PathBuf::from(name)
+}
+
+/// Says whether devices would take a file, and on what it follows if they would.
+pub(crate) fn tell_update(path: &Path, taken: std::result::Result<String, Refusal>) -> Verdict {
+    let name = path.display();
+    match taken {
+        Ok(follows) => {
+            println!("verified {name}: {follows}");
+            Verdict::Good
+        }
+        Err(refusal) => {
+            println!("refused {name}: {}: {refusal}", refusal.code());
+            Verdict::Refused
+        }
+    }
 }
 
 /// Signs a policy or a ring: writes FILE.sig, or with `add` a signature more

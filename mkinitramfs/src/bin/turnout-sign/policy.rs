@@ -11,7 +11,7 @@ use turnout::trust::policy::{self, Fingerprint, Policy};
 use turnout::trust::{Namespace, Role, update};
 
 use crate::Verdict;
-use crate::files::{self, sign_file, signatures_of};
+use crate::files::{self, sign_file, signatures_of, tell_update};
 use crate::select::{namespace, role};
 use crate::signer::SignerArgs;
 
@@ -162,22 +162,12 @@ impl Check {
     }
 
     fn check_update(&self, bytes: &[u8], old: &Path, ring: &KeyRing) -> Result<Verdict> {
-        let name = self.file.display();
         let current = files::policy(Some(old).filter(|old| *old != Path::new("none")))?;
         let signatures = sign::read_if_there(&signatures_of(&self.file))?;
-        match update::take_policy(&current, ring, bytes, signatures.as_deref()) {
-            Ok(policy) => {
-                println!(
-                    "verified {name}: version {} follows on {}",
-                    policy.version, current.version
-                );
-                Ok(Verdict::Good)
-            }
-            Err(refusal) => {
-                println!("refused {name}: {}: {refusal}", refusal.code());
-                Ok(Verdict::Refused)
-            }
-        }
+        let taken = update::take_policy(&current, ring, bytes, signatures.as_deref());
+        let follows =
+            |new: Policy| format!("version {} follows on {}", new.version, current.version);
+        Ok(tell_update(&self.file, taken.map(follows)))
     }
 }
 

@@ -12,7 +12,7 @@ use turnout::trust::policy::Policy;
 use turnout::trust::update;
 
 use crate::Verdict;
-use crate::files::{self, policy, sign_file, signatures_of};
+use crate::files::{self, policy, sign_file, signatures_of, tell_update};
 use crate::select::namespace;
 use crate::signer::SignerArgs;
 
@@ -104,18 +104,10 @@ impl Check {
     }
 
     fn check_update(&self, bytes: &[u8], old: &Path, policy: &Policy) -> Result<Verdict> {
-        let name = self.file.display();
         let signatures = sign::read_if_there(&signatures_of(&self.file))?;
-        match update::take_ring(&files::ring(old)?, policy, bytes, signatures.as_deref()) {
-            Ok(ring) => {
-                println!("verified {name}: ring {} follows on {}", ring.version(), old.display());
-                Ok(Verdict::Good)
-            }
-            Err(refusal) => {
-                println!("refused {name}: {}: {refusal}", refusal.code());
-                Ok(Verdict::Refused)
-            }
-        }
+        let taken = update::take_ring(&files::ring(old)?, policy, bytes, signatures.as_deref());
+        let follows = |new: KeyRing| format!("ring {} follows on {}", new.version(), old.display());
+        Ok(tell_update(&self.file, taken.map(follows)))
     }
 }
 
