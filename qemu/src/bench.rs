@@ -242,7 +242,7 @@ impl Bench {
         };
         Ok(Sizes {
             binary: fs::metadata(&self.binary)?.len(),
-            purgatory: purgatory_size(self.arch),
+            purgatory: purgatory_size(self.arch, &fs::read(&self.binary)?),
             initramfs_raw: write("none")?,
             initramfs: write("zstd")?,
         })
@@ -273,20 +273,19 @@ fn build_disk(scratch: &Scratch, tree: &BootTree, disk: &Path) -> Result<()> {
     disk::build(&disk::boot_partitions(esp, tree.root()), scratch.path(), disk)
 }
 
-/// The newest purgatory.bin that the build of `turnout` for `arch` left.
-fn purgatory_size(arch: Arch) -> Option<u64> {
-    let toolchain_directories = fs::read_dir(place::cargo_target()).ok()?;
-    let mut found = Vec::new();
-    for target in toolchain_directories.flatten() {
-        if !target.file_name().to_string_lossy().starts_with(arch.name()) {
-            continue;
-        }
-        for package in fs::read_dir(target.path().join("release/build")).ok()?.flatten() {
-            let metadata = fs::metadata(package.path().join("out/purgatory.bin"));
-            found.extend(metadata.ok().and_then(|m| Some((m.modified().ok()?, m.len()))));
-        }
-    }
-    found.into_iter().max().map(|(_, size)| size)
+/// Length of the purgatory.bin that is in `binary`: builds with other features
+/// leave theirs beside it.
+fn purgatory_size(arch: Arch, binary: &[u8]) -> Option<u64> {
+    let is_of_arch =
+        |target: &fs::DirEntry| target.file_name().to_string_lossy().starts_with(arch.name());
+    let targets = fs::read_dir(place::cargo_target()).ok()?.flatten().filter(is_of_arch);
+    let packages =
+        targets.filter_map(|target| fs::read_dir(target.path().join("release/build")).ok());
+    packages
+        .flat_map(Iterator::flatten)
+        .filter_map(|package| fs::read(package.path().join("out/purgatory.bin")).ok())
+        .find(|blob| !blob.is_empty() && binary.windows(blob.len()).any(|part| part == blob))
+        .map(|blob| blob.len() as u64)
 }
 
 impl Row {
