@@ -14,6 +14,7 @@ pub mod bundle;
 pub mod choose;
 pub mod cli;
 pub mod config;
+pub mod cpio;
 pub mod efi;
 pub mod failure;
 pub mod fdt;

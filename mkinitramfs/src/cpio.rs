@@ -6,7 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
+use turnout::cpio::{self as newc, Member};
 
 const S_IFDIR: u32 = 0o040_000;
 const S_IFREG: u32 = 0o100_000;
@@ -68,35 +69,18 @@ impl Archive {
         for (inode, (path, node)) in (1..).zip(&self.0) {
             put_node(&mut out, inode, path, node).with_context(|| format!("/{path}"))?;
         }
-        put_node(&mut out, 0, "TRAILER!!!", &Node::default())?;
+        put_node(&mut out, 0, newc::TRAILER, &Node::default())?;
         Ok(out)
     }
 }
 
 fn put_node(out: &mut Vec<u8>, inode: u32, path: &str, node: &Node) -> Result<()> {
-    let size = u32::try_from(node.content.len()).context("too long for a cpio archive")?;
-    let name_size = u32::try_from(path.len().saturating_add(1)).context("path too long")?;
+    ensure!(u32::try_from(node.content.len()).is_ok(), "too long for a cpio archive");
+    ensure!(u32::try_from(path.len().saturating_add(1)).is_ok(), "path too long");
     let links = if node.mode & S_IFDIR == S_IFDIR { 2 } else { 1 };
-    let (major, minor) = node.device;
-    let (owner, group, time, checksum) = (0, 0, 0, 0);
-    let fields = [
-        inode, node.mode, owner, group, links, time, size, 0, 0, major, minor, name_size, checksum,
-    ];
-    out.extend_from_slice(b"070701");
-    for field in fields {
-        out.extend_from_slice(format!("{field:08x}").as_bytes());
-    }
-    out.extend_from_slice(path.as_bytes());
-    out.push(0);
-    pad(out);
-    out.extend_from_slice(&node.content);
-    pad(out);
+    let (mode, device, content) = (node.mode, node.device, node.content.as_slice());
+    newc::put(out, &Member { inode, mode, links, device, path, content });
     Ok(())
-}
-
-/// Names and contents each start at a multiple of four bytes.
-fn pad(out: &mut Vec<u8>) {
-    out.resize(out.len().next_multiple_of(4), 0);
 }
 
 #[cfg(test)]
