@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use clap::Args;
 use mkinitramfs::signer::Signer;
 use mkinitramfs::{output, seal, sign};
 use turnout::trust::Namespace;
@@ -14,6 +15,23 @@ use turnout::trust::policy::{self, Policy};
 use turnout::trust::verify::Refusal;
 
 use crate::Verdict;
+
+/// What a device trusts.
+#[derive(Args)]
+pub(crate) struct Anchor {
+    /// Key ring of the device, in OpenSSH's allowed_signers format
+    #[arg(long, value_name = "FILE")]
+    keys: PathBuf,
+    /// Policy of the device; without it one good signature is enough
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+}
+
+impl Anchor {
+    pub(crate) fn read(&self) -> Result<(KeyRing, Policy)> {
+        Ok((ring(&self.keys)?, policy(self.policy.as_deref())?))
+    }
+}
 
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).with_context(|| format!("cannot read {}", path.display()))

@@ -1,8 +1,6 @@
 //! `turnout-sign predict`: what the PCRs hold in a system that Turnout has
 //! started, from the same code that measures on the device.
 
-use std::path::PathBuf;
-
 use anyhow::{Context as _, Result};
 use clap::Args;
 use mkinitramfs::entry;
@@ -16,17 +14,13 @@ use turnout::trust::policy::Policy;
 use turnout::trust::verify::Mode;
 
 use crate::Verdict;
-use crate::files::{policy, ring};
+use crate::files::Anchor;
 use crate::select::Entries;
 
 #[derive(Args)]
 pub(crate) struct Predict {
-    /// Key ring of the device, in OpenSSH's allowed_signers format
-    #[arg(long, value_name = "FILE")]
-    keys: PathBuf,
-    /// Policy of the device; without it one good signature is enough
-    #[arg(long, value_name = "FILE")]
-    policy: Option<PathBuf>,
+    #[command(flatten)]
+    anchor: Anchor,
     #[command(flatten)]
     entries: Entries,
     /// The image is in open mode
@@ -42,7 +36,7 @@ pub(crate) struct Predict {
 
 impl Predict {
     pub(crate) fn run(&self) -> Result<Verdict> {
-        let (ring, policy) = (ring(&self.keys)?, policy(self.policy.as_deref())?);
+        let (ring, policy) = self.anchor.read()?;
         let mut verdict = Verdict::Good;
         for id in self.entries.ids()? {
             match self.events(&id, &ring, &policy).with_context(|| id.clone())? {

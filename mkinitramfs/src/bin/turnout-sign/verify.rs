@@ -1,7 +1,5 @@
 //! `turnout-sign verify`.
 
-use std::path::PathBuf;
-
 use anyhow::{Context as _, Result};
 use clap::Args;
 use mkinitramfs::entry;
@@ -12,17 +10,13 @@ use turnout::trust::policy::Policy;
 use turnout::trust::verify::{Refusal, Signed};
 
 use crate::Verdict;
-use crate::files::{policy, ring};
+use crate::files::Anchor;
 use crate::select::{Entries, role};
 
 #[derive(Args)]
 pub(crate) struct Verify {
-    /// Key ring of the device, in OpenSSH's allowed_signers format
-    #[arg(long, value_name = "FILE")]
-    keys: PathBuf,
-    /// Policy of the device; without it one good signature is enough
-    #[arg(long, value_name = "FILE")]
-    policy: Option<PathBuf>,
+    #[command(flatten)]
+    anchor: Anchor,
     #[command(flatten)]
     entries: Entries,
     /// Accept only this role: boot or recovery
@@ -38,7 +32,7 @@ pub(crate) struct Verify {
 
 impl Verify {
     pub(crate) fn run(&self) -> Result<Verdict> {
-        let (ring, policy) = (ring(&self.keys)?, policy(self.policy.as_deref())?);
+        let (ring, policy) = self.anchor.read()?;
         let mut verdict = Verdict::Good;
         for id in self.entries.ids()? {
             match self.check(&id, &ring, &policy).with_context(|| id.clone())? {
