@@ -23,6 +23,7 @@ pub mod json;
 pub mod measure;
 pub mod memmap;
 pub mod menu;
+pub mod order;
 pub mod plan;
 pub mod rollback;
 pub mod source;

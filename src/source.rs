@@ -14,6 +14,7 @@ use core::fmt;
 pub use filesystem::FileSystem;
 pub use guid::Guid;
 
+use crate::order;
 use crate::text::{printable, quoted};
 
 /// Longest UUID, PARTUUID or label, in bytes.
@@ -129,7 +130,7 @@ fn role(candidate: &Candidate) -> Option<Role> {
 pub fn rank<'a>(candidates: &'a [Candidate], selector: &Selector) -> Vec<&'a Candidate> {
     let mut ranked: Vec<_> =
         candidates.iter().filter(|candidate| selector.selects(candidate)).collect();
-    ranked.sort_by_key(|candidate| {
+    order::sort_by_key(&mut ranked, |candidate: &&Candidate| {
         let role = role(candidate).filter(|_| *selector == Selector::Auto);
         (role, candidate.removable, candidate.name.len(), &candidate.name)
     });

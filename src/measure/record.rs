@@ -3,6 +3,7 @@
 //! the same bytes.
 
 use crate::bundle::Digest;
+use crate::order;
 use crate::tpm::log::{Event, kind};
 use crate::trust::Role;
 use crate::trust::verify::{Attested, Mode, Signed};
@@ -79,7 +80,7 @@ impl Record {
     fn put_signed(&mut self, signed: &Signed) {
         self.put(field::MANIFEST, &signed.digest().0);
         let mut keys: Vec<_> = signed.fingerprints().iter().map(|key| key.0).collect();
-        keys.sort_unstable();
+        order::sort(&mut keys);
         for key in keys {
             self.put(field::KEY, &key);
         }

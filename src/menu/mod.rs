@@ -22,6 +22,7 @@ pub use bls::Entry;
 pub use loader_conf::Timeout;
 
 use crate::arch::Arch;
+use crate::order;
 use crate::text::{printable, quoted};
 
 /// Largest menu file, in bytes. A caller reads one byte more than this at
@@ -156,7 +157,7 @@ pub fn build(loader_conf: Option<&[u8]>, files: &[(String, Vec<u8>)], arch: Arch
     let settings =
         loader_conf::parse(LOADER_CONF, loader_conf.unwrap_or_default(), &mut diagnostics);
     let mut entries = parse_entries(files, arch, &mut diagnostics);
-    entries.sort_by(sort::order);
+    order::sort_by(&mut entries, sort::order);
     drop_duplicates(&mut entries, &mut diagnostics);
     let default = find_default(&entries, settings.default.as_deref(), &mut diagnostics);
     Menu { entries, timeout: settings.timeout, default, diagnostics }

@@ -25,6 +25,7 @@ pub use super::sealed::Sealed;
 use super::Error;
 use super::sealed::Memory;
 use crate::bundle::Blob;
+use crate::order;
 
 /// How often a path is resolved that the kernel could not be sure of, because
 /// something was mounted or renamed meanwhile (openat2(2), EAGAIN).
@@ -227,7 +228,7 @@ fn sorted(
 ) -> nix::Result<Vec<String>> {
     let names: nix::Result<Vec<Option<String>>> = entries.take(limit).collect();
     let mut names: Vec<String> = names?.into_iter().flatten().collect();
-    names.sort();
+    order::sort(&mut names);
     Ok(names)
 }
 
