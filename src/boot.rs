@@ -198,7 +198,9 @@ impl Station {
             }) {
                 Choice::Nothing => return None,
                 Choice::Prepared(index, failure) => (index, failure),
-                Choice::Unprepared(index) => (index, launch::boot_unprepared(self, shelf, index)),
+                Choice::Unprepared(chosen) => {
+                    (chosen.index, launch::boot_unprepared(self, shelf, chosen.index))
+                }
             };
         let entry = shelf.menu.entries.get(index);
         Some(match entry {

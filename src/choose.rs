@@ -34,18 +34,54 @@ pub struct Item {
     pub detail: String,
     /// Whether the countdown may take it.
     pub bootable: bool,
+    /// Its version; may be empty. Told where titles are the same.
+    pub version: String,
+    /// Titles of the submenus that it is in, outermost first.
+    pub submenu: Vec<String>,
+    /// The key that its menu file gives it.
+    pub hotkey: Option<char>,
+    /// Device and menu file, such as `vda1 /loader/entries/x.conf`.
+    pub place: String,
+    /// Its command line.
+    pub options: String,
+    /// What the details pane tells, in this order: what it is, and its value.
+    pub facts: Vec<(&'static str, String)>,
+}
+
+/// What somebody, or the countdown, has chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chosen {
+    /// Index of the item.
+    pub index: usize,
+    /// The command line as it was edited; only where that is allowed.
+    pub options: Option<String>,
+}
+
+/// The menu as it has become while it was on the screen. Rows are only added,
+/// never moved: an index keeps its meaning.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Update {
+    /// All rows.
+    pub items: Vec<Item>,
+    /// The configured default entry.
+    pub default: Option<usize>,
+    /// What happened, in words for the status line.
+    pub say: Option<String>,
 }
 
 /// What the caller has to do next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// Sleep until a key comes, or until this time.
     Wait(Option<Duration>),
     /// Draw, then sleep likewise.
     Redraw(Option<Duration>),
-    /// Boot the item with this index. If a person chose it, it may be one that
-    /// cannot boot: then its reason is what they asked for.
-    Take(usize),
+    /// Boot this item. If a person chose it, it may be one that cannot boot:
+    /// then its reason is what they asked for.
+    Take(Chosen),
+    /// Make the item with this index the default, say how that went
+    /// ([`Chooser::say`]), and draw.
+    Save(usize),
     /// Nothing in the menu can boot.
     Nothing,
 }
@@ -132,7 +168,7 @@ impl Chooser {
     pub fn start(&mut self, now: Duration) -> Step {
         match (self.default, self.timeout) {
             (None, _) => Step::Nothing,
-            (Some(default), Timeout::Hidden | Timeout::Disabled) => Step::Take(default),
+            (Some(default), Timeout::Hidden | Timeout::Disabled) => take(default),
             (Some(_), _) => self.count_down(now),
         }
     }
@@ -143,7 +179,7 @@ impl Chooser {
         let selected = match key {
             Key::Other => return Step::Wait(self.wake()),
             Key::Enter if self.items.is_empty() => return Step::Nothing,
-            Key::Enter => return Step::Take(self.selected),
+            Key::Enter => return take(self.selected),
             Key::Space => self.selected,
             Key::Up => self.selected.saturating_sub(1),
             Key::Down => self.selected.saturating_add(1),
@@ -152,6 +188,10 @@ impl Chooser {
             Key::Home => 0,
             Key::End => last,
             Key::Digit(digit) => self.numbered(digit),
+            Key::Default => {
+                self.stop(now);
+                return Step::Save(self.selected);
+            }
         };
         self.selected = selected.min(last);
         self.stop(now);
@@ -162,7 +202,7 @@ impl Chooser {
     pub fn tick(&mut self, now: Duration) -> Step {
         match (self.countdown, self.default) {
             (Countdown::Running { deadline, .. }, Some(default)) if deadline <= now => {
-                Step::Take(default)
+                take(default)
             }
             (Countdown::Running { deadline, seconds }, _)
                 if whole_seconds(deadline, now) < seconds =>
@@ -177,6 +217,25 @@ impl Chooser {
             }
             _ => Step::Wait(self.wake()),
         }
+    }
+
+    /// The entries have changed. The selection stays where somebody put it, and
+    /// the countdown goes on, unless it would now boot something else: then it
+    /// starts anew, so that there is time to read what.
+    pub fn update(&mut self, update: Update, now: Duration) -> Step {
+        let before = self.default;
+        let wanted = update.default.filter(|index| *index < update.items.len());
+        self.items = update.items;
+        self.default = next_bootable(&self.items, wanted.unwrap_or(0));
+        self.note = note(&self.items, wanted, self.default);
+        if let Some(text) = update.say {
+            self.status = text;
+        }
+        if self.default != before && !matches!(self.countdown, Countdown::Stopped { .. }) {
+            self.selected = self.default.unwrap_or(self.selected);
+            return self.count_down(now);
+        }
+        Step::Redraw(self.wake())
     }
 
     fn count_down(&mut self, now: Duration) -> Step {
@@ -217,6 +276,10 @@ impl Item {
     fn name(&self) -> &str {
         if self.title.is_empty() { &self.id } else { &self.title }
     }
+}
+
+const fn take(index: usize) -> Step {
+    Step::Take(Chosen { index, options: None })
 }
 
 /// The first bootable item from `start` on, then from the top: after the last
@@ -283,7 +346,7 @@ mod tests {
         assert_eq!(chooser.tick(at(1999)), Step::Wait(Some(at(2000))));
         assert_eq!(chooser.tick(at(2000)), Step::Redraw(Some(at(3000))));
         assert_eq!(chooser.tick(at(2999)), Step::Wait(Some(at(3000))));
-        assert_eq!(chooser.tick(at(3000)), Step::Take(1));
+        assert_eq!(chooser.tick(at(3000)), take(1));
     }
 
     #[test]
@@ -291,14 +354,14 @@ mod tests {
         let mut chooser = chooser(&[true], 0, Timeout::Seconds(10));
         chooser.start(at(0));
         assert_eq!(chooser.tick(at(7300)), Step::Redraw(Some(at(8000))));
-        assert_eq!(chooser.tick(at(60_000)), Step::Take(0));
+        assert_eq!(chooser.tick(at(60_000)), take(0));
     }
 
     #[test]
     fn a_hidden_or_disabled_menu_takes_the_default_at_once() {
         for timeout in [Timeout::Hidden, Timeout::Disabled] {
-            assert_eq!(chooser(&[true, true], 1, timeout).start(at(0)), Step::Take(1));
-            assert_eq!(chooser(&[true, false, true], 1, timeout).start(at(0)), Step::Take(2));
+            assert_eq!(chooser(&[true, true], 1, timeout).start(at(0)), take(1));
+            assert_eq!(chooser(&[true, false, true], 1, timeout).start(at(0)), take(2));
         }
     }
 
@@ -319,7 +382,7 @@ mod tests {
         assert_eq!(chooser.start(at(0)), Step::Redraw(None));
         assert_eq!(chooser.key(Key::Down, at(10)), Step::Redraw(None));
         assert_eq!(chooser.tick(at(u64::MAX)), Step::Wait(None));
-        assert_eq!(chooser.key(Key::Enter, at(20)), Step::Take(1));
+        assert_eq!(chooser.key(Key::Enter, at(20)), take(1));
     }
 
     #[test]
@@ -343,7 +406,7 @@ mod tests {
         let mut chooser = chooser(&[true], 0, Timeout::Seconds(5));
         chooser.start(at(0));
         assert_eq!(chooser.key(Key::Other, at(100)), Step::Wait(Some(at(1000))));
-        assert_eq!(chooser.tick(at(5000)), Step::Take(0));
+        assert_eq!(chooser.tick(at(5000)), take(0));
     }
 
     #[test]
@@ -357,7 +420,7 @@ mod tests {
         assert_eq!(chooser.tick(rearm - at(1)), Step::Wait(Some(rearm)));
         assert_eq!(chooser.tick(rearm), Step::Redraw(Some(rearm + at(1000))));
         assert_eq!(chooser.selected, 0, "what is selected is what is about to boot");
-        assert_eq!(chooser.tick(rearm + at(5000)), Step::Take(0));
+        assert_eq!(chooser.tick(rearm + at(5000)), take(0));
     }
 
     #[test]
@@ -385,9 +448,9 @@ mod tests {
     fn a_digit_without_an_entry_leaves_the_selection() {
         let mut chooser = chooser(&[true, true], 1, Timeout::Forever);
         chooser.key(Key::Digit(3), at(0));
-        assert_eq!(chooser.key(Key::Enter, at(0)), Step::Take(1));
+        assert_eq!(chooser.key(Key::Enter, at(0)), take(1));
         chooser.key(Key::Digit(1), at(0));
-        assert_eq!(chooser.key(Key::Enter, at(0)), Step::Take(0));
+        assert_eq!(chooser.key(Key::Enter, at(0)), take(0));
     }
 
     #[test]
@@ -432,7 +495,7 @@ mod tests {
         let mut chooser = chooser(&[true, false], 0, Timeout::Seconds(5));
         chooser.start(at(0));
         chooser.key(Key::Digit(2), at(1));
-        assert_eq!(chooser.key(Key::Enter, at(2)), Step::Take(1));
+        assert_eq!(chooser.key(Key::Enter, at(2)), take(1));
     }
 
     /// What the caller does: each failure makes one more entry unbootable.
@@ -440,7 +503,9 @@ mod tests {
     fn failures_end_when_every_entry_has_had_its_turn() {
         let mut bootable = [true; 4];
         let mut taken = Vec::new();
-        while let Step::Take(index) = chooser(&bootable, 2, Timeout::Hidden).start(at(0)) {
+        while let Step::Take(Chosen { index, .. }) =
+            chooser(&bootable, 2, Timeout::Hidden).start(at(0))
+        {
             taken.push(index);
             bootable[index] = false;
         }

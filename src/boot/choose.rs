@@ -1,5 +1,6 @@
 //! Puts the menu on the console and waits for a choice: joins the pure state
-//! machine of [`crate::choose`] with the terminal, the clock and the signals.
+//! machine of [`crate::choose`] with the terminal, the clock, the signals, and
+//! whoever holds the entries.
 
 use core::time::Duration;
 
@@ -7,8 +8,39 @@ use super::shelf::Shelf;
 use super::{Station, heading};
 use crate::choose::keys::{Decoder, SEQUENCE_TIMEOUT};
 use crate::choose::screen::{Frame, Size, draw, frame, leave};
-use crate::choose::{Chooser, Step};
-use crate::sys::clock;
+use crate::choose::{Chooser, Chosen, Step, Update};
+use crate::sys::{AsFd as _, BorrowedFd, clock};
+
+/// Who holds the entries while the menu is on the screen.
+pub(super) trait Desk {
+    /// What can be read once [`Desk::changed`] has something to tell.
+    fn descriptors(&self) -> Vec<BorrowedFd<'_>>;
+
+    /// The entries as they are now; none if nothing has changed. Called whenever
+    /// one of the descriptors can be read, and empties it.
+    fn changed(&mut self) -> Option<Update>;
+
+    /// Makes an entry the default of the boots to come; gives the sentence that
+    /// says so, or why not.
+    fn save_default(&mut self, index: usize) -> String;
+}
+
+/// A desk on which nothing changes.
+pub(super) struct Still;
+
+impl Desk for Still {
+    fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        Vec::new()
+    }
+
+    fn changed(&mut self) -> Option<Update> {
+        None
+    }
+
+    fn save_default(&mut self, _: usize) -> String {
+        "The default is not kept: nothing here can write it.".to_owned()
+    }
+}
 
 impl Station {
     pub(super) fn menu(&self, shelf: &Shelf, status: &str, next: Option<usize>) -> Chooser {
@@ -17,10 +49,11 @@ impl Station {
             .with_status(status)
     }
 
-    /// Index of the entry to boot; `None` if there is none that could.
-    pub(super) fn choose(&self, chooser: Chooser) -> Option<usize> {
+    /// What to boot; `None` if there is nothing that could.
+    pub(super) fn choose(&self, chooser: Chooser, desk: &mut dyn Desk) -> Option<Chosen> {
         self.console.quiet_kernel();
-        let mut menu = Screen { station: self, chooser, decoder: Decoder::default(), shown: None };
+        let decoder = Decoder::default();
+        let mut menu = Screen { station: self, desk, chooser, decoder, shown: None };
         let choice = menu.run();
         menu.close();
         self.console.restore_kernel();
@@ -31,18 +64,20 @@ impl Station {
 /// A menu that is on the console.
 struct Screen<'a> {
     station: &'a Station,
+    desk: &'a mut dyn Desk,
     chooser: Chooser,
     decoder: Decoder,
     shown: Option<Frame>,
 }
 
 impl Screen<'_> {
-    fn run(&mut self) -> Option<usize> {
+    fn run(&mut self) -> Option<Chosen> {
         let mut step = self.open();
         loop {
             step = match step {
-                Step::Take(index) => return Some(index),
+                Step::Take(chosen) => return Some(chosen),
                 Step::Nothing => return None,
+                Step::Save(index) => self.save(index),
                 Step::Redraw(until) => {
                     self.redraw();
                     self.wait(until)
@@ -61,6 +96,12 @@ impl Screen<'_> {
             self.station.console.drain();
         }
         self.chooser.start(clock::elapsed())
+    }
+
+    fn save(&mut self, index: usize) -> Step {
+        let said = self.desk.save_default(index);
+        self.chooser.say(&said);
+        Step::Redraw(Some(clock::elapsed()))
     }
 
     fn redraw(&mut self) {
@@ -82,7 +123,15 @@ impl Screen<'_> {
         }
         let patience = if self.decoder.is_pending() { Some(SEQUENCE_TIMEOUT) } else { None };
         let time = left.into_iter().chain(patience).min();
-        let [typed, signal] = station.console.wait(&station.signals, time);
+        let mut others = vec![station.signals.as_fd()];
+        others.extend(self.desk.descriptors());
+        let (typed, others) = station.console.wait(&others, time);
+        let signal = others.first() == Some(&true);
+        if others.iter().skip(1).any(|ready| *ready)
+            && let Some(update) = self.desk.changed()
+        {
+            return self.chooser.update(update, clock::elapsed());
+        }
         if signal && let Some(note) = station.note_signals() {
             self.chooser.say(&note);
             return Step::Redraw(until);
@@ -106,7 +155,7 @@ impl Screen<'_> {
                 // A key without a meaning must not swallow the redraw that one
                 // before it asked for.
                 (Step::Redraw(_), Step::Wait(until)) => Step::Redraw(until),
-                (_, Step::Take(index)) => return Step::Take(index),
+                (_, end @ (Step::Take(_) | Step::Save(_))) => return end,
                 (_, next) => next,
             };
         }

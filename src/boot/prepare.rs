@@ -9,10 +9,11 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use std::sync::OnceLock;
 
 use super::Station;
+use super::choose::Still;
 use super::partition;
 use super::shelf::Shelf;
 use crate::bundle::Bundle;
-use crate::choose::Chooser;
+use crate::choose::{Chooser, Chosen};
 use crate::failure::{Failure, Stage};
 use crate::image::{self, Kernel, Limits, Unpacked};
 use crate::menu::Entry;
@@ -46,7 +47,7 @@ pub(super) enum Choice<T> {
     /// Nothing in it can boot.
     Nothing,
     /// An entry that has not been prepared.
-    Unprepared(usize),
+    Unprepared(Chosen),
     /// What became of the one that has been.
     Prepared(usize, T),
 }
@@ -78,9 +79,9 @@ pub(super) fn beside_the_menu<T>(
     let job = default.and_then(|index| Job::new(station, shelf, index).ok());
     let work = job.as_ref().map(|job| || job.prepare(&place, &signals));
     let ((choice, chosen_at), result) = beside(work, |is_done| {
-        let choice = station.choose(menu);
+        let choice = station.choose(menu, &mut Still);
         let chosen_at = clock::counter();
-        let wanted = choice.is_some() && choice == default;
+        let wanted = is_unchanged(choice.as_ref(), default);
         signals.over.store(true, Ordering::Relaxed);
         signals.stop.store(!wanted, Ordering::Relaxed);
         if wanted
@@ -91,11 +92,19 @@ pub(super) fn beside_the_menu<T>(
         }
         (choice, chosen_at)
     });
-    match (choice, result.filter(|_| choice == default)) {
+    let unchanged = is_unchanged(choice.as_ref(), default);
+    match (choice, result.filter(|_| unchanged)) {
         (None, _) => Choice::Nothing,
-        (Some(index), None) => Choice::Unprepared(index),
-        (Some(index), Some(result)) => Choice::Prepared(index, then(result, chosen_at)),
+        (Some(chosen), None) => Choice::Unprepared(chosen),
+        (Some(Chosen { index, .. }), Some(result)) => {
+            Choice::Prepared(index, then(result, chosen_at))
+        }
     }
+}
+
+/// Whether what was chosen is what the menu waited with, as it stands there.
+fn is_unchanged(choice: Option<&Chosen>, default: Option<usize>) -> bool {
+    choice.is_some_and(|chosen| Some(chosen.index) == default && chosen.options.is_none())
 }
 
 /// Prepares an entry that somebody waits for.

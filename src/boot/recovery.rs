@@ -1,6 +1,7 @@
 //! The plain prompt of an open image that has booted nothing. It offers no
 //! shell and runs nothing: there is nothing else in the image.
 
+use crate::sys::AsFd as _;
 use crate::sys::console::Console;
 use crate::sys::signal::Signals;
 use crate::text::printable;
@@ -50,8 +51,8 @@ fn parse(line: &str) -> Option<Wish> {
 fn read_line(console: &Console, signals: &Signals) -> String {
     let mut line = String::new();
     loop {
-        let [typed, signal] = console.wait(signals, None);
-        if signal {
+        let (typed, others) = console.wait(&[signals.as_fd()], None);
+        if others.contains(&true) {
             let _ = signals.take();
         }
         let keys = if typed { console.read() } else { Vec::new() };

@@ -173,7 +173,8 @@ fn item(entry: &Entry, verdict: &Result<Attested, Failure>, role: Role) -> Item 
         Err(failure) => (failure.mark(), failure.sentence()),
     };
     let bootable = verdict.as_ref().is_ok_and(|attested| role_of(attested) == role);
-    Item { id: entry.id.clone(), title: entry.name().to_owned(), bootable, mark, detail }
+    let (id, title) = (entry.id.clone(), entry.name().to_owned());
+    Item { id, title, bootable, mark, detail, ..Item::default() }
 }
 
 /// What nobody signed is for nothing but to boot.

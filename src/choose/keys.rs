@@ -41,6 +41,8 @@ pub enum Key {
     Space,
     /// A digit from 1 to 9.
     Digit(u8),
+    /// `d`: make it the default.
+    Default,
     /// Anything else: means nothing.
     Other,
 }
@@ -109,6 +111,7 @@ impl Decoder {
             b' ' => Key::Space,
             b'k' => Key::Up,
             b'j' => Key::Down,
+            b'd' => Key::Default,
             b'1'..=b'9' => Key::Digit(byte.saturating_sub(b'0')),
             _ => Key::Other,
         };

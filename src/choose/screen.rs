@@ -268,7 +268,8 @@ mod tests {
     fn item(id: &str, title: &str, mark: &str, detail: &str) -> Item {
         let text = str::to_owned;
         let bootable = mark == "ready";
-        Item { id: text(id), title: text(title), mark: text(mark), detail: text(detail), bootable }
+        let (id, title, mark, detail) = (text(id), text(title), text(mark), text(detail));
+        Item { id, title, mark, detail, bootable, ..Item::default() }
     }
 
     fn demo() -> Vec<Item> {

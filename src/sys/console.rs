@@ -131,15 +131,17 @@ impl Console {
         self.deaf.get()
     }
 
-    /// Waits for a key, for `other` or for the time, and tells which of the
-    /// first two came.
+    /// Waits for a key, for one of `others` or for the time; tells whether there
+    /// is a key to read, and which of the others can be read.
     #[must_use]
-    pub fn wait(&self, other: &dyn AsFd, time: Option<Duration>) -> [bool; 2] {
-        if self.is_deaf() {
-            let [other] = wait([other], time);
-            return [false, other];
-        }
-        wait([self, other], time)
+    pub fn wait(&self, others: &[BorrowedFd<'_>], time: Option<Duration>) -> (bool, Vec<bool>) {
+        let own = (!self.is_deaf()).then(|| self.device.as_fd());
+        let mut polled: Vec<_> =
+            own.into_iter().chain(others.iter().copied()).map(pollin).collect();
+        let _ = poll(&mut polled, timeout(time));
+        let mut ready: Vec<_> = polled.iter().map(|fd| fd.any().unwrap_or(false)).collect();
+        let others = ready.split_off(ready.len().saturating_sub(others.len()));
+        (ready.first() == Some(&true), others)
     }
 
     /// Columns and rows; 80 by 25 where the terminal does not know.
@@ -197,18 +199,24 @@ fn become_stdio(device: &File) {
 /// tells for each whether it can be read. No time means: however long it takes.
 #[must_use]
 pub fn wait<const N: usize>(fds: [&dyn AsFd; N], time: Option<Duration>) -> [bool; N] {
-    // Rounded up, so that waiting for a moment never ends just before it and
-    // spins.
+    let mut polled = fds.map(|fd| pollin(fd.as_fd()));
+    let _ = poll(&mut polled, timeout(time));
+    polled.map(|fd| fd.any().unwrap_or(false))
+}
+
+fn pollin(fd: BorrowedFd<'_>) -> PollFd<'_> {
+    PollFd::new(fd, PollFlags::POLLIN)
+}
+
+/// Rounded up, so that waiting for a moment never ends just before it and spins.
+fn timeout(time: Option<Duration>) -> PollTimeout {
     let millis = |time: Duration| time.as_nanos().div_ceil(1_000_000);
-    let timeout = time.map_or(PollTimeout::NONE, |time| {
+    time.map_or(PollTimeout::NONE, |time| {
         i32::try_from(millis(time))
             .ok()
             .and_then(|time| PollTimeout::try_from(time).ok())
             .unwrap_or(PollTimeout::MAX)
-    });
-    let mut polled = fds.map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN));
-    let _ = poll(&mut polled, timeout);
-    polled.map(|fd| fd.any().unwrap_or(false))
+    })
 }
 
 #[cfg(test)]
@@ -226,7 +234,7 @@ mod tests {
         let (_other, quiet) = UnixStream::pair().unwrap();
         let console = on(end);
         person.write_all(b"j\r").unwrap();
-        assert_eq!(console.wait(&quiet, None), [true, false]);
+        assert_eq!(console.wait(&[quiet.as_fd()], None), (true, vec![false]));
         assert_eq!(console.read(), b"j\r");
         assert!(!console.is_deaf());
     }
@@ -237,10 +245,10 @@ mod tests {
         let (_other, quiet) = UnixStream::pair().unwrap();
         let console = on(end);
         drop(person);
-        assert_eq!(console.wait(&quiet, None), [true, false]);
+        assert_eq!(console.wait(&[quiet.as_fd()], None), (true, vec![false]));
         assert_eq!(console.read(), b"");
         assert!(console.is_deaf());
-        assert_eq!(console.wait(&quiet, Some(Duration::ZERO)), [false, false]);
+        assert_eq!(console.wait(&[quiet.as_fd()], Some(Duration::ZERO)), (false, vec![false]));
     }
 
     #[test]

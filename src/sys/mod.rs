@@ -12,6 +12,7 @@
 
 use core::fmt;
 use std::io;
+pub use std::os::fd::{AsFd, BorrowedFd};
 
 pub mod block;
 pub mod clock;
