@@ -124,6 +124,17 @@ impl Failure {
         }
     }
 
+    /// The stable code; of a fault that has none `FILE`, for it is a file that
+    /// could not be used.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match &self.cause {
+            Cause::Refused(refusal) => refusal.code(),
+            Cause::Barred(code, _) | Cause::Broken(code, _) => code,
+            Cause::Other(_) => "FILE",
+        }
+    }
+
     /// The exit status of a command that ends with it: 1 refused by trust, 3
     /// nothing found or configuration, 4 device or I/O, 5 not bootable, 6 the
     /// kernel refused.

@@ -25,6 +25,7 @@ pub mod memmap;
 pub mod menu;
 pub mod order;
 pub mod plan;
+pub mod preflight;
 pub mod rollback;
 pub mod source;
 pub mod sys;

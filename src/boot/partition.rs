@@ -10,6 +10,7 @@ use crate::arch::Arch;
 use crate::bundle::{Blob, Bundle};
 use crate::failure::{Failure, Stage};
 use crate::menu::{self, Entry, Menu};
+use crate::preflight::{self, Limits, Preflight};
 use crate::sys::read::{Reading, Root, Sealed};
 use crate::sys::{self, clock, machine};
 use crate::trust::slots::SlotValues;
@@ -47,30 +48,27 @@ pub(crate) fn read_menu(
     Ok(menu::build(loader_conf.as_deref(), &files, arch))
 }
 
-/// What can be said of an entry without reading its big files.
-pub(crate) fn attest(
+/// What can be said of an entry without reading its big files. `admit` is what
+/// the state of the machine says of an entry that trust lets boot.
+pub(crate) fn examine(
     context: &Context<'_>,
     root: &Root,
     entry: &Entry,
-) -> Result<Attested, Failure> {
-    if let Some(problem) = entry.problems.first() {
-        return Err(Failure::broken(problem.code.name(), problem.to_string()));
-    }
-    for path in entry.files() {
-        root.size(path).map_err(broken)?;
-    }
+    limits: &Limits<'_>,
+    admit: impl FnOnce(Attested) -> Result<Attested, Failure>,
+) -> Preflight {
+    let size = |path: &str| root.size(path).map_err(|error| error.to_string());
+    let sizes: Vec<_> = entry.files().map(size).collect();
+    preflight::check(entry, &sizes, attest(context, root, entry).and_then(admit), limits)
+}
+
+/// What trust says of an entry's manifest.
+fn attest(context: &Context<'_>, root: &Root, entry: &Entry) -> Result<Attested, Failure> {
     let manifest = signed_text(root, &trust::manifest_path(&entry.id))?;
     let signature = signed_text(root, &trust::signature_path(&entry.id))?;
     let evidence = Evidence { manifest: manifest.as_deref(), signature: signature.as_deref() };
     let check = || check_manifest(context, &entry.id, evidence);
-    let attested = clock::TRUST.spend(check).map_err(Failure::refused)?;
-    match (&attested, entry.open_slot()) {
-        (Attested::Unsigned(_), Some(slot)) => {
-            let detail = format!("{slot} in options has a value in a signed entry only");
-            Err(Failure::broken(menu::Code::Variable.name(), detail))
-        }
-        _ => Ok(attested),
-    }
+    clock::TRUST.spend(check).map_err(Failure::refused)
 }
 
 fn signed_text(root: &Root, path: &str) -> Result<Option<Vec<u8>>, Failure> {

@@ -11,9 +11,11 @@ use super::partition;
 use crate::choose::Item;
 use crate::failure::{Failure, Stage};
 use crate::menu::{Entry, Menu};
+use crate::plan;
+use crate::preflight::Limits;
 use crate::source::{self, Candidate};
-use crate::sys::mount;
 use crate::sys::read::Root;
+use crate::sys::{machine, mount};
 use crate::trust::Role;
 use crate::trust::verify::{Attested, Context};
 
@@ -203,10 +205,16 @@ fn examine_all(
     root: &Root,
     menu: &Menu,
 ) -> Vec<Result<Attested, Failure>> {
-    let context = context(station, anchor);
+    let (context, consoles) = (context(station, anchor), machine::consoles());
+    let limits = Limits {
+        memory: machine::memory_for_files(),
+        cmdline: plan::longest_cmdline(station.arch),
+        consoles: &consoles,
+    };
     let examine = |entry: &Entry| {
-        let verdict = partition::attest(&context, root, entry).and_then(|it| admit(station, it));
-        verdict.map_err(|failure| failure.of(&entry.id))
+        let admit = |attested| admit(station, attested);
+        let found = partition::examine(&context, root, entry, &limits, admit);
+        found.into_verdict().map_err(|failure| failure.of(&entry.id))
     };
     menu.entries.iter().map(examine).collect()
 }

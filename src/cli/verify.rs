@@ -15,9 +15,10 @@ use crate::boot::anchor::Anchor;
 use crate::boot::partition;
 use crate::bundle::Bundle;
 use crate::failure::{Cause, Failure, Stage};
-use crate::image::{self, Limits};
+use crate::image;
 use crate::json::{self, Object};
 use crate::menu::{Code, Entry};
+use crate::preflight::Limits;
 use crate::sys::read::{Root, Sealed};
 use crate::sys::sources::Sources;
 use crate::sys::{file, identity, machine};
@@ -58,6 +59,9 @@ pub(super) enum What {
     /// This manifest and the files that it names.
     Manifest(PathBuf),
 }
+
+/// What the files of an entry may take is for the machine that boots it to say.
+const UNLIMITED: Limits<'_> = Limits { memory: u64::MAX, cmdline: u64::MAX, consoles: &[] };
 
 /// An entry and what was found.
 struct Checked {
@@ -196,7 +200,8 @@ impl Judge<'_> {
 
     fn entry(&self, entry: &Entry) -> Checked {
         let verdict = self.judge(|context| {
-            let attested = partition::attest(context, self.root, entry)?;
+            let found = partition::examine(context, self.root, entry, &UNLIMITED, Ok);
+            let attested = found.into_verdict()?;
             let bundle = partition::read_bundle(self.root, entry, &AtomicBool::new(false))?;
             prove(attested, bundle, &partition::slot_values(entry))
         });
@@ -284,7 +289,7 @@ fn prove(
 /// What the verified kernel itself says; none if it is no kernel.
 fn kernel_arch(verified: &Verified<Bundle<Sealed>>) -> Option<Arch> {
     let Bundle { linux, profile, .. } = verified.get();
-    let limits = Limits { output: machine::memory_for_files() };
+    let limits = image::Limits { output: machine::memory_for_files() };
     let unpacked = image::unpack_profile(linux.bytes.as_ref(), profile.unwrap_or(0), &limits);
     Some(image::describe(&unpacked.ok()?).arch)
 }
@@ -329,15 +334,6 @@ fn not_found(what: &What, entries: &[Entry]) -> String {
     }
 }
 
-/// The stable code of a refusal, whatever stage it is from.
-fn code(failure: &Failure) -> &str {
-    match &failure.cause {
-        Cause::Refused(refusal) => refusal.code(),
-        Cause::Barred(code, _) | Cause::Broken(code, _) => code,
-        Cause::Other(_) => "FILE",
-    }
-}
-
 fn text(checked: &[Checked], notes: &[String]) -> String {
     let mut lines: Vec<String> = notes.iter().map(|note| format!("note: {note}")).collect();
     lines.extend(checked.iter().map(|one| match &one.verdict {
@@ -350,7 +346,7 @@ fn text(checked: &[Checked], notes: &[String]) -> String {
                 one.id
             )
         }
-        Err(failure) => format!("refused {}: {}: {}", one.id, code(failure), failure.sentence()),
+        Err(failure) => format!("refused {}: {}: {}", one.id, failure.code(), failure.sentence()),
     }));
     let lines: Vec<_> = lines.iter().map(|line| printable(line)).collect();
     lines.join("\n")
@@ -371,7 +367,7 @@ fn write_entry(checked: &Checked, out: &mut Object<'_>) {
     let manifest = signed.map(Signed::manifest);
     out.text("id", &checked.id);
     out.flag("verified", signed.is_some());
-    out.maybe_text("code", failure.map(code));
+    out.maybe_text("code", failure.map(Failure::code));
     out.maybe_text("detail", failure.map(Failure::sentence).as_deref());
     out.maybe_text("role", manifest.map(|manifest| manifest.role.name()));
     out.maybe_number("security_version", manifest.map(|manifest| manifest.security_version.into()));

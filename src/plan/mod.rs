@@ -62,6 +62,16 @@ const ARM64_CMDLINE_SIZE: u64 = 2047;
 /// The same of an x86_64 kernel that has lost its setup header.
 const X86_CMDLINE_SIZE: u64 = 2047;
 
+/// Longest command line, without the terminating NUL, of a kernel that has not
+/// been looked at yet.
+#[must_use]
+pub const fn longest_cmdline(arch: Arch) -> u64 {
+    match arch {
+        Arch::X86_64 => X86_CMDLINE_SIZE,
+        Arch::Aarch64 => ARM64_CMDLINE_SIZE,
+    }
+}
+
 /// Bytes of the command line that kexec_file_load keeps for `elfcorehdr=`, even
 /// when it loads no crash kernel, and the terminating NUL.
 const FILE_CMDLINE_RESERVE: u64 = 30 + 1;

@@ -78,6 +78,13 @@ pub fn memory_for_files() -> u64 {
     meminfo("MemAvailable:").map_or(0, |bytes| bytes / 2)
 }
 
+/// The consoles that the kernel has, such as `tty0` or `ttyS0`.
+#[must_use]
+pub fn consoles() -> Vec<String> {
+    let active = file::read_line("/sys/class/tty/console/active").unwrap_or_default();
+    active.split_ascii_whitespace().map(str::to_owned).collect()
+}
+
 /// A line of /proc/meminfo, in bytes.
 fn meminfo(key: &str) -> Option<u64> {
     kilobytes("/proc/meminfo", key)
