@@ -43,9 +43,12 @@ impl fmt::Debug for Digest {
 pub struct Blob<B> {
     /// Path on the boot partition, as the menu entry names it.
     pub path: String,
-    /// The bytes that will be loaded; never read again from the disk.
+    /// What is kept of the file: all bytes, where they will be loaded; those are
+    /// never read again from the disk.
     pub bytes: B,
-    /// Digest of exactly these bytes.
+    /// Length of the file in bytes.
+    pub size: u64,
+    /// Digest of the file's bytes, taken while they were read.
     pub digest: Digest,
 }
 
@@ -53,14 +56,8 @@ impl<B: AsRef<[u8]>> Blob<B> {
     /// A blob whose digest is computed here. The device computes it while
     /// reading instead (`sys::read`).
     pub fn hash(path: &str, bytes: B) -> Self {
-        let digest = Digest::of(bytes.as_ref());
-        Self { path: path.to_owned(), bytes, digest }
-    }
-
-    /// Length in bytes.
-    #[must_use]
-    pub fn size(&self) -> u64 {
-        self.bytes.as_ref().len() as u64
+        let (size, digest) = (bytes.as_ref().len() as u64, Digest::of(bytes.as_ref()));
+        Self { path: path.to_owned(), bytes, size, digest }
     }
 }
 

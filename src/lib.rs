@@ -20,6 +20,7 @@ pub mod failure;
 pub mod fdt;
 pub mod image;
 pub mod json;
+pub mod loader_interface;
 pub mod measure;
 pub mod memmap;
 pub mod menu;

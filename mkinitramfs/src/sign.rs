@@ -179,7 +179,7 @@ fn system(boot: &BootEntry, slots: Vec<Slot>) -> System {
 }
 
 fn file(blob: &Blob<Vec<u8>>) -> File {
-    File { path: blob.path.clone(), size: blob.size(), digest: blob.digest }
+    File { path: blob.path.clone(), size: blob.size, digest: blob.digest }
 }
 
 /// A manifest divides its lines at blanks.

@@ -73,5 +73,5 @@ fn asked_for() -> bool {
 fn size_of_files(bundle: &Bundle<Sealed>) -> u64 {
     let trees = bundle.devicetree.iter().chain(&bundle.overlays);
     let files = bundle.initrds.iter().chain(trees).chain(&bundle.addons);
-    files.map(crate::bundle::Blob::size).fold(bundle.linux.size(), u64::saturating_add)
+    files.map(|blob| blob.size).fold(bundle.linux.size, u64::saturating_add)
 }

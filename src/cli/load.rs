@@ -253,6 +253,6 @@ impl<'a> Job<'a> {
 
 fn write_blob(blob: &Blob<Sealed>, out: &mut Object<'_>) {
     out.text("path", &blob.path);
-    out.number("size", blob.size());
+    out.number("size", blob.size);
     out.text("sha256", &blob.digest.to_string());
 }

@@ -113,6 +113,11 @@ impl Segment {
     }
 }
 
+/// The architecture in a header.
+pub(super) fn arch(file: &[u8]) -> Result<Arch, Error> {
+    parse_header(file).map(|(_, arch)| arch)
+}
+
 fn parse_header(file: &[u8]) -> Result<(Header, Arch), Error> {
     // Class ELFCLASS64, data ELFDATA2LSB.
     if file.get(4..6).is_some_and(|class| class != [2, 1]) {

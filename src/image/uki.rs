@@ -258,6 +258,11 @@ fn disjoint(placed: Vec<Placed<'_>>) -> Result<Vec<Section<'_>>, Error> {
     Ok(placed.into_iter().map(|(section, _)| section).collect())
 }
 
+/// The architecture in the header of an EFI program.
+pub(super) fn arch(file: &[u8]) -> Result<Arch, Error> {
+    section_table(file).and_then(|(machine, _)| architecture(machine))
+}
+
 const fn architecture(machine: u16) -> Result<Arch, Error> {
     match machine {
         COFF_MACHINE_X86_64 => Ok(Arch::X86_64),

@@ -20,7 +20,7 @@ use crate::arch::Arch;
 /// The most that is real is three: a UKI with a zboot image in it, compressed.
 const DEPTH: usize = 6;
 /// What every EFI program begins with.
-const EFI_PROGRAM: &[u8] = b"MZ";
+pub(super) const EFI_PROGRAM: &[u8] = b"MZ";
 
 /// How much unpacking may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -48,7 +48,7 @@ fn signed_by(seeds: &[u8]) -> Entry {
     let lines: Vec<_> =
         seeds.iter().map(|seed| ("signer", "turnout-boot", make::public(*seed))).collect();
     let file = |kind, blob: &Blob<Vec<u8>>| {
-        format!("{kind} {} {} sha256:{}\n", blob.path, blob.size(), blob.digest)
+        format!("{kind} {} {} sha256:{}\n", blob.path, blob.size, blob.digest)
     };
     let files = bundle(b"kernel");
     let manifest = format!(

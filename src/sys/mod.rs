@@ -17,6 +17,7 @@ pub use std::os::fd::{AsFd, BorrowedFd};
 pub mod block;
 pub mod clock;
 pub mod console;
+pub mod efivars;
 pub mod file;
 pub mod guard;
 #[cfg(feature = "test-hooks")]
@@ -43,6 +44,7 @@ pub mod tpm;
 pub mod uevent;
 #[cfg(all(panic = "abort", target_env = "musl"))]
 mod unwind;
+pub mod wake;
 pub mod watchdog;
 
 /// A call that the kernel refused.

@@ -1,5 +1,7 @@
 //! Mounts: the kernel's own file systems, and the boot partition, read-only.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
@@ -35,15 +37,46 @@ pub fn security_file_system() {
     let _ = mount(Some(KIND), "/sys/kernel/security", Some(KIND), flags, None::<&str>);
 }
 
-/// Has the variables of EFI mounted, read-only, as long as `ask` takes. A kernel
-/// without them has nothing to tell.
-pub fn with_efi_variables<T>(ask: impl FnOnce() -> T) -> T {
-    const PLACE: &str = "/sys/firmware/efi/efivars";
-    let flags = MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC | MsFlags::MS_NODEV;
-    let mounted = mount(Some("efivarfs"), PLACE, Some("efivarfs"), flags, None::<&str>);
-    let answer = ask();
-    let _ = mounted.and_then(|()| umount2(PLACE, MntFlags::MNT_DETACH));
-    answer
+/// What a mount is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Nothing can be written.
+    Read,
+    /// Something is to be written.
+    Write,
+}
+
+/// The variables of EFI, mounted for as long as this value.
+#[derive(Debug)]
+pub struct EfiVariables(#[expect(dead_code, reason = "held, not used")] MutexGuard<'static, ()>);
+
+impl EfiVariables {
+    /// Where they are then.
+    pub const PLACE: &str = "/sys/firmware/efi/efivars";
+
+    /// Mounts them, once what another thread has mounted is gone.
+    ///
+    /// # Errors
+    /// The errno: a machine without EFI has no such place, and a kernel without
+    /// efivarfs no such file system.
+    pub fn mount(access: Access) -> Result<Self, Error> {
+        static MOUNTED: Mutex<()> = Mutex::new(());
+        let alone = MOUNTED.lock().unwrap_or_else(PoisonError::into_inner);
+        let least = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC | MsFlags::MS_NODEV;
+        let flags = match access {
+            Access::Read => least | MsFlags::MS_RDONLY,
+            Access::Write => least,
+        };
+        mount(Some("efivarfs"), Self::PLACE, Some("efivarfs"), flags, None::<&str>)
+            .map_err(|errno| Error::new("mounting efivarfs", errno))?;
+        Ok(Self(alone))
+    }
+}
+
+impl Drop for EfiVariables {
+    fn drop(&mut self) {
+        let _ = umount2(Self::PLACE, MntFlags::MNT_DETACH);
+    }
 }
 
 /// Has what this process mounts from now on seen by nobody else, and gone when

@@ -23,8 +23,9 @@ use nix::sys::statfs::fstatfs;
 pub use super::sealed::Sealed;
 
 use super::Error;
-use super::sealed::Memory;
+use super::sealed::{Memory, digest};
 use crate::bundle::Blob;
+use crate::image::HEAD;
 use crate::order;
 
 /// How often a path is resolved that the kernel could not be sure of, because
@@ -176,7 +177,19 @@ impl Root {
     pub fn blob(&self, path: &str, limit: u64, stop: &AtomicBool) -> Result<Blob<Sealed>, Error> {
         read(path, self.regular(path, self.links)?, limit, stop)
     }
+
+    /// Reads a file as [`Root::blob`] does, and keeps no more than its start.
+    ///
+    /// # Errors
+    /// As [`Root::blob`].
+    pub fn head(&self, path: &str, limit: u64, stop: &AtomicBool) -> Result<Blob<Head>, Error> {
+        read_head(path, self.regular(path, self.links)?, limit, stop)
+    }
 }
+
+/// The first bytes of a file, [`HEAD`] or all that there are.
+#[derive(Debug)]
+pub struct Head(pub Vec<u8>);
 
 /// The files of one entry, which may not take more than so much memory together.
 #[derive(Debug)]
@@ -200,7 +213,17 @@ impl<'a> Reading<'a> {
     /// As [`Root::blob`].
     pub fn blob(&mut self, path: &str) -> Result<Blob<Sealed>, Error> {
         let blob = self.root.blob(path, self.left, self.stop)?;
-        self.left = self.left.saturating_sub(blob.size());
+        self.left = self.left.saturating_sub(blob.size);
+        Ok(blob)
+    }
+
+    /// Reads one more file, as [`Root::head`].
+    ///
+    /// # Errors
+    /// As [`Root::head`].
+    pub fn head(&mut self, path: &str) -> Result<Blob<Head>, Error> {
+        let blob = self.root.head(path, self.left, self.stop)?;
+        self.left = self.left.saturating_sub(blob.size);
         Ok(blob)
     }
 }
@@ -281,7 +304,20 @@ fn read(
     let digest = memory.fill(path, &mut file, stop)?;
     expect_end(path, &mut file)?;
     let bytes = memory.seal(path)?;
-    Ok(Blob { path: path.to_owned(), bytes, digest })
+    Ok(Blob { path: path.to_owned(), bytes, size, digest })
+}
+
+/// Reads a file in pieces of which only the first is kept.
+fn read_head(
+    path: &str,
+    (mut file, size): (File, u64),
+    limit: u64,
+    stop: &AtomicBool,
+) -> Result<Blob<Head>, Error> {
+    check_size(path, size, limit)?;
+    let (digest, head) = digest((path, size), &mut file, HEAD, stop)?;
+    expect_end(path, &mut file)?;
+    Ok(Blob { path: path.to_owned(), bytes: Head(head), size, digest })
 }
 
 /// What the device gave instead of bytes, and where.
@@ -542,7 +578,8 @@ mod tests {
         assert!(text.starts_with("/kernel: byte 0 of 10 cannot be read: "), "{text}");
         assert!(text.ends_with("(os error 5)"), "{text}");
         let small = message(read_small("/kernel", Ok((failing(), 10)), 100));
-        assert_eq!(small, text);
+        let head = message(read_head("/kernel", (failing(), 10), 100, &GO));
+        assert_eq!((small.as_str(), head.as_str()), (text.as_str(), text.as_str()));
         let eio = std::io::Error::from_raw_os_error(5);
         assert_eq!(unreadable("/kernel", 7, 10, &eio).to_string(), at(7));
     }
@@ -577,6 +614,23 @@ mod tests {
         let cut = "/kernel: ended 4 bytes early";
         assert_eq!(message(read("/kernel", big, 100, &GO)), cut);
         assert_eq!(message(read_small("/kernel", Ok(small), 100)), cut);
+    }
+
+    #[test]
+    fn of_a_file_that_is_rehearsed_only_the_start_and_the_digest_are_kept() {
+        let (tree, root) = Tree::new("head");
+        let bytes: Vec<u8> = (0..300_000_u32).map(|n| (n % 251) as u8).collect();
+        tree.file("kernel", &bytes);
+        tree.file("empty", b"");
+        let blob = root.head("/kernel", 300_000, &GO).unwrap();
+        assert_eq!((blob.digest, blob.size), (Digest::of(&bytes), 300_000));
+        assert_eq!(blob.bytes.0, bytes[..HEAD]);
+        let head = |path, limit| message(root.head(path, limit, &GO));
+        assert_eq!(head("/kernel", 299_999), "/kernel: 300000 bytes long, at most 299999 are read");
+        assert_eq!(head("/empty", 9), "/empty: empty");
+        let stop = AtomicBool::new(true);
+        let text = message(root.head("/kernel", 300_000, &stop));
+        assert_eq!(text, "/kernel: nobody wants it any more");
     }
 
     #[test]

@@ -108,22 +108,10 @@ impl Memory {
         // by the kernel, and this is the only reference to it.
         let mut rest = unsafe { slice::from_raw_parts_mut(self.map.address.as_ptr(), len) };
         while !rest.is_empty() {
-            if stop.load(Ordering::Relaxed) {
-                return Err(Error::refusal(path, "nobody wants it any more"));
-            }
+            let place = (len.saturating_sub(rest.len()) as u64, len as u64);
             let chunk = rest.len().min(CHUNK);
             let (space, _) = rest.split_at_mut(chunk);
-            let count = match file.read(space) {
-                Ok(0) => {
-                    return Err(Error::refusal(path, &format!("ended {} bytes early", rest.len())));
-                }
-                Ok(count) => count,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => 0,
-                Err(source) => {
-                    let at = len.saturating_sub(rest.len());
-                    return Err(unreadable(path, at as u64, len as u64, &source));
-                }
-            };
+            let count = read_some((path, place), file, space, stop)?;
             let (read, left) = rest.split_at_mut(count);
             HASHING.spend(|| hash.update(&*read));
             rest = left;
@@ -137,6 +125,52 @@ impl Memory {
         // F_SEAL_WRITE is refused while a writable map exists.
         drop(map);
         seal(fd, path, size)
+    }
+}
+
+/// Reads a file of `size` bytes to its end, and keeps its digest and the first
+/// `keep` bytes.
+pub(super) fn digest(
+    (path, size): (&str, u64),
+    file: &mut impl Read,
+    keep: usize,
+    stop: &AtomicBool,
+) -> Result<(Digest, Vec<u8>), Error> {
+    if size == 0 {
+        return Err(Error::refusal(path, "empty"));
+    }
+    let (mut hash, mut kept, mut at) = (Sha256::new(), Vec::new(), 0_u64);
+    let mut buffer = vec![0; CHUNK];
+    while at < size {
+        let left = usize::try_from(size.saturating_sub(at)).unwrap_or(CHUNK);
+        let (space, _) = buffer.split_at_mut(left.min(CHUNK));
+        let count = read_some((path, (at, size)), file, space, stop)?;
+        let (read, _) = space.split_at(count);
+        hash.update(read);
+        kept.extend(read.iter().take(keep.saturating_sub(kept.len())));
+        at = at.saturating_add(count as u64);
+    }
+    Ok((Digest(hash.finalize().into()), kept))
+}
+
+/// Reads at least a byte, or none if it has to be tried again; `at` of `size`
+/// bytes have been read before.
+fn read_some(
+    (path, (at, size)): (&str, (u64, u64)),
+    file: &mut impl Read,
+    space: &mut [u8],
+    stop: &AtomicBool,
+) -> Result<usize, Error> {
+    if stop.load(Ordering::Relaxed) {
+        return Err(Error::refusal(path, "nobody wants it any more"));
+    }
+    match file.read(space) {
+        Ok(0) => {
+            Err(Error::refusal(path, &format!("ended {} bytes early", size.saturating_sub(at))))
+        }
+        Ok(count) => Ok(count),
+        Err(error) if error.kind() == std::io::ErrorKind::Interrupted => Ok(0),
+        Err(source) => Err(unreadable(path, at, size, &source)),
     }
 }
 

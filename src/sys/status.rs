@@ -3,7 +3,8 @@
 //! Reads small files and asks for the two system calls; changes nothing. What
 //! it means is decided in [`crate::plan::choose_engine`].
 
-use super::{file, is_pid_1, kexec, mount};
+use super::mount::{self, Access};
+use super::{file, is_pid_1, kexec};
 use crate::arch::Arch;
 use crate::plan::{Facts, Lockdown, Slot};
 
@@ -108,7 +109,8 @@ fn secure_boot() -> Option<bool> {
         (Some(enabled), _) => Some(enabled),
         (None, Arch::X86_64) if has_efi => secure_boot_in_boot_params(),
         (None, Arch::Aarch64) if has_efi && is_pid_1() => {
-            mount::with_efi_variables(secure_boot_variable)
+            let _mounted = mount::EfiVariables::mount(Access::Read);
+            secure_boot_variable()
         }
         _ => None,
     }

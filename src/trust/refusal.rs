@@ -20,6 +20,11 @@ pub enum Refusal {
         /// The entry.
         entry: String,
     },
+    /// Another command line than the menu's or the manifest's, in locked mode.
+    Edited {
+        /// The entry.
+        entry: String,
+    },
     /// A manifest without a signature file.
     SignatureMissing {
         /// The signed file.
@@ -264,8 +269,9 @@ pub struct Digests {
 
 impl Refusal {
     /// Every code, in the order of the checks.
-    pub const CODES: [&str; 36] = [
+    pub const CODES: [&str; 37] = [
         "UNSIGNED",
+        "EDITED",
         "SIGNATURE_MISSING",
         "SIGNATURE_SYNTAX",
         "SIGNATURE_INVALID",
@@ -308,6 +314,7 @@ impl Refusal {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Unsigned { .. } => "UNSIGNED",
+            Self::Edited { .. } => "EDITED",
             Self::SignatureMissing { .. } => "SIGNATURE_MISSING",
             Self::SignatureSyntax { .. } => "SIGNATURE_SYNTAX",
             Self::SignatureInvalid { .. } => "SIGNATURE_INVALID",
@@ -352,6 +359,9 @@ impl fmt::Display for Refusal {
         match self {
             Self::Unsigned { entry } => {
                 write!(f, "there is no {}, and only signed entries may boot", manifest_path(entry))
+            }
+            Self::Edited { entry } => {
+                write!(f, "the command line of {entry} was edited, and only signed ones may boot")
             }
             Self::SignatureMissing { file } => write!(f, "{file} has no {}", signatures_of(file)),
             Self::SignatureSyntax { file, error } => write!(f, "{file}, {error}"),

@@ -122,6 +122,18 @@ pub fn check_manifest(
     Ok(Attested::Signed(signed))
 }
 
+/// Leave to boot an entry with another command line than its own, which nobody
+/// can have signed.
+///
+/// # Errors
+/// [`Mode::Locked`]: then there is no such leave.
+pub fn edited(mode: Mode, entry: &str) -> Result<Attested, Refusal> {
+    match mode {
+        Mode::Locked => Err(Refusal::Edited { entry: entry.to_owned() }),
+        Mode::Open => unsigned(mode, entry),
+    }
+}
+
 fn unsigned(mode: Mode, entry: &str) -> Result<Attested, Refusal> {
     let entry = entry.to_owned();
     match mode {
@@ -186,7 +198,7 @@ fn check_revoked(policy: &Policy, signed: &Signed) -> Result<(), Refusal> {
 ///
 /// # Errors
 /// The first file, in the manifest's order, that differs; then a slot.
-pub fn verify<B: AsRef<[u8]>>(
+pub fn verify<B>(
     attested: &Attested,
     mut bundle: Bundle<B>,
     values: &SlotValues,
@@ -211,7 +223,7 @@ fn options(manifest: &Manifest, values: &SlotValues) -> Result<String, Refusal> 
     }
 }
 
-fn check_files<B: AsRef<[u8]>>(manifest: &Manifest, bundle: &Bundle<B>) -> Result<(), Refusal> {
+fn check_files<B>(manifest: &Manifest, bundle: &Bundle<B>) -> Result<(), Refusal> {
     check_entry(&bundle.entry, manifest)?;
     match &manifest.system {
         System::Linux(linux) => check_linux(linux, bundle),
@@ -219,7 +231,7 @@ fn check_files<B: AsRef<[u8]>>(manifest: &Manifest, bundle: &Bundle<B>) -> Resul
     }
 }
 
-fn check_linux<B: AsRef<[u8]>>(signed: &Linux, bundle: &Bundle<B>) -> Result<(), Refusal> {
+fn check_linux<B>(signed: &Linux, bundle: &Bundle<B>) -> Result<(), Refusal> {
     check_profile(None, bundle)?;
     check_size(&signed.kernel, &bundle.linux).map_err(Refusal::LinuxSize)?;
     check_digest(&signed.kernel, &bundle.linux).map_err(Refusal::LinuxDigest)?;
@@ -229,7 +241,7 @@ fn check_linux<B: AsRef<[u8]>>(signed: &Linux, bundle: &Bundle<B>) -> Result<(),
     check_addons(&[], bundle)
 }
 
-fn check_uki<B: AsRef<[u8]>>(signed: &Uki, bundle: &Bundle<B>) -> Result<(), Refusal> {
+fn check_uki<B>(signed: &Uki, bundle: &Bundle<B>) -> Result<(), Refusal> {
     check_profile(Some(signed.profile), bundle)?;
     check_size(&signed.image, &bundle.linux).map_err(Refusal::UkiSize)?;
     check_digest(&signed.image, &bundle.linux).map_err(Refusal::UkiDigest)?;
@@ -248,7 +260,7 @@ fn check_profile<B>(signed: Option<u32>, bundle: &Bundle<B>) -> Result<(), Refus
     Err(Refusal::Profile { signed, found: bundle.profile })
 }
 
-fn check_initrds<B: AsRef<[u8]>>(signed: &[File], bundle: &Bundle<B>) -> Result<(), Refusal> {
+fn check_initrds<B>(signed: &[File], bundle: &Bundle<B>) -> Result<(), Refusal> {
     let count = (signed.len(), bundle.initrds.len());
     if count.0 != count.1 {
         return Err(Refusal::InitrdCount { signed: count.0, found: count.1 });
@@ -260,10 +272,7 @@ fn check_initrds<B: AsRef<[u8]>>(signed: &[File], bundle: &Bundle<B>) -> Result<
     Ok(())
 }
 
-fn check_devicetree<B: AsRef<[u8]>>(
-    signed: Option<&File>,
-    bundle: &Bundle<B>,
-) -> Result<(), Refusal> {
+fn check_devicetree<B>(signed: Option<&File>, bundle: &Bundle<B>) -> Result<(), Refusal> {
     match (signed, &bundle.devicetree) {
         (None, None) => Ok(()),
         (Some(file), Some(blob)) => check_digest(file, blob).map_err(Refusal::DevicetreeDigest),
@@ -272,7 +281,7 @@ fn check_devicetree<B: AsRef<[u8]>>(
     }
 }
 
-fn check_overlays<B: AsRef<[u8]>>(signed: &[File], bundle: &Bundle<B>) -> Result<(), Refusal> {
+fn check_overlays<B>(signed: &[File], bundle: &Bundle<B>) -> Result<(), Refusal> {
     let count = (signed.len(), bundle.overlays.len());
     if count.0 != count.1 {
         return Err(Refusal::OverlayCount { signed: count.0, found: count.1 });
@@ -281,7 +290,7 @@ fn check_overlays<B: AsRef<[u8]>>(signed: &[File], bundle: &Bundle<B>) -> Result
     pairs.try_for_each(|(file, blob)| check_digest(file, blob).map_err(Refusal::OverlayDigest))
 }
 
-fn check_addons<B: AsRef<[u8]>>(signed: &[File], bundle: &Bundle<B>) -> Result<(), Refusal> {
+fn check_addons<B>(signed: &[File], bundle: &Bundle<B>) -> Result<(), Refusal> {
     let count = (signed.len(), bundle.addons.len());
     if count.0 != count.1 {
         return Err(Refusal::AddonCount { signed: count.0, found: count.1 });
@@ -290,17 +299,17 @@ fn check_addons<B: AsRef<[u8]>>(signed: &[File], bundle: &Bundle<B>) -> Result<(
     pairs.try_for_each(|(file, blob)| check_digest(file, blob).map_err(Refusal::AddonDigest))
 }
 
-fn check_size<B: AsRef<[u8]>>(file: &File, blob: &Blob<B>) -> Result<(), Sizes> {
-    if file.size == blob.size() {
+fn check_size<B>(file: &File, blob: &Blob<B>) -> Result<(), Sizes> {
+    if file.size == blob.size {
         return Ok(());
     }
-    Err(Sizes { path: blob.path.clone(), signed: file.size, found: blob.size() })
+    Err(Sizes { path: blob.path.clone(), signed: file.size, found: blob.size })
 }
 
 /// Equal digests mean equal bytes, but a manifest that contradicts itself about
 /// the length is not met either.
-fn check_digest<B: AsRef<[u8]>>(file: &File, blob: &Blob<B>) -> Result<(), Digests> {
-    if file.digest == blob.digest && file.size == blob.size() {
+fn check_digest<B>(file: &File, blob: &Blob<B>) -> Result<(), Digests> {
+    if file.digest == blob.digest && file.size == blob.size {
         return Ok(());
     }
     Err(Digests { path: blob.path.clone(), signed: file.digest, found: blob.digest })

@@ -41,7 +41,7 @@ fn bundle() -> Bundle<Vec<u8>> {
 }
 
 fn file(blob: &Blob<Vec<u8>>) -> File {
-    File { path: blob.path.clone(), size: blob.size(), digest: blob.digest }
+    File { path: blob.path.clone(), size: blob.size, digest: blob.digest }
 }
 
 fn manifest() -> Manifest {
@@ -134,6 +134,16 @@ fn without_a_manifest_only_open_mode_boots_and_only_that_entry() {
     let other = Bundle { entry: "other".to_owned(), ..bundle() };
     let refusal = verify(&attested, other, &NOTHING).unwrap_err();
     assert_eq!(code(refusal, &["/turnout/other.manifest"]), "UNSIGNED");
+}
+
+#[test]
+fn an_edited_command_line_boots_in_open_mode_only_and_as_nobodys() {
+    let refusal = edited(Mode::Locked, "good").unwrap_err();
+    assert_eq!(code(refusal, &["the command line of good was edited"]), "EDITED");
+    let attested = edited(Mode::Open, "good").unwrap();
+    assert!(matches!(attested, Attested::Unsigned(_)));
+    let edited = Bundle { options: "single".to_owned(), ..bundle() };
+    assert_eq!(verify(&attested, edited, &NOTHING).unwrap().options, "single");
 }
 
 #[test]
