@@ -8,8 +8,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail, ensure};
 use turnout::arch::Arch;
 use turnout::bundle::{Blob, Bundle};
-use turnout::menu::bls::{self, Entry};
-use turnout::menu::file_name;
+use turnout::menu::{Entry, Variables, bls, file_name};
 use turnout::trust::slots::SlotValues;
 
 use crate::progress::Progress;
@@ -53,7 +52,8 @@ pub fn read(root: &Path, id: &str) -> Result<BootEntry> {
     let file = find(root, id)?;
     let path = root.join(ENTRIES).join(&file);
     let bytes = read_file(&path)?;
-    let entry = bls::parse(&file, &bytes).map_err(|problem| anyhow::anyhow!("{problem}"))?;
+    let entry = bls::parse(&format!("/{ENTRIES}/{file}"), &bytes, &Variables::default())
+        .map_err(|problem| anyhow::anyhow!("{problem}"))?;
     if let Some(problem) = entry.problems.first() {
         bail!("the entry cannot boot: {problem}");
     }
@@ -226,7 +226,7 @@ mod tests {
     }
 
     fn entry(conf: &str, linux: Vec<u8>) -> BootEntry {
-        let entry = bls::parse("x.conf", conf.as_bytes()).unwrap();
+        let entry = bls::parse("x.conf", conf.as_bytes(), &Variables::default()).unwrap();
         let bundle = Bundle {
             entry: "x".to_owned(),
             linux: Blob::hash("/k", linux),

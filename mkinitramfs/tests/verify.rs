@@ -208,8 +208,10 @@ fn what_cannot_be_read_is_never_good() {
     tree.write(CONF, "linux /../vmlinuz\n");
     assert_eq!(verdict(&tree, "").1["entries"][0]["code"], "PATH");
     tree.write(CONF, "title nothing\n");
-    turnout_verify(&tree, "--root root --keys ring")
-        .expect(3, &["there is no menu entry in /loader/entries: good+3.conf: NO_KERNEL: "]);
+    turnout_verify(&tree, "--root root --keys ring").expect(
+        3,
+        &["there is no menu entry in /loader/entries: /loader/entries/good+3.conf: NO_KERNEL: "],
+    );
 }
 
 #[test]

@@ -6,10 +6,9 @@
 
 use core::sync::atomic::AtomicBool;
 
-use crate::arch::Arch;
 use crate::bundle::{Blob, Bundle};
 use crate::failure::{Failure, Stage};
-use crate::menu::{self, Entry, Menu};
+use crate::menu::{self, Entry, Group, Menu, Target};
 use crate::preflight::{self, Limits, Preflight};
 use crate::sys::read::{Reading, Root, Sealed};
 use crate::sys::{self, clock, machine};
@@ -17,35 +16,12 @@ use crate::trust::slots::SlotValues;
 use crate::trust::verify::{Attested, Context, Evidence, check_manifest};
 use crate::trust::{self, MAX_FILE};
 
-const LOADER_CONF: &str = "/loader/loader.conf";
-/// Where the menu's entries are.
+/// Where the menu's entries are, first of all.
 pub(crate) const ENTRIES: &str = "/loader/entries";
-/// Largest menu file in bytes; the parser refuses more too.
-const MAX_MENU_FILE: u64 = 64 << 10;
-const MAX_MENU_FILES: usize = 1024;
 
-/// The menu for machines of this architecture. What cannot be read is said and
-/// left out.
-pub(crate) fn read_menu(
-    root: &Root,
-    arch: Arch,
-    mut say: impl FnMut(&str),
-) -> Result<Menu, Failure> {
-    let loader_conf = root.menu_text(LOADER_CONF, MAX_MENU_FILE).unwrap_or_else(|error| {
-        say(&error.to_string());
-        None
-    });
-    let names = root.names(ENTRIES, MAX_MENU_FILES);
-    let names = names.map_err(|error| Failure::new(Stage::Menu, error))?;
-    let mut files = Vec::new();
-    for name in names.into_iter().filter(|name| menu::file_name::is_entry(name)) {
-        match root.menu_text(&format!("{ENTRIES}/{name}"), MAX_MENU_FILE) {
-            Ok(Some(bytes)) => files.push((name, bytes)),
-            Ok(None) => {}
-            Err(error) => say(&error.to_string()),
-        }
-    }
-    Ok(menu::build(loader_conf.as_deref(), &files, arch))
+/// The menu for this machine.
+pub(crate) fn read_menu(root: &Root, target: &Target<'_>) -> Menu {
+    menu::merge(vec![(Group::default(), menu::read_volume(root, target))])
 }
 
 /// What can be said of an entry without reading its big files. `admit` is what

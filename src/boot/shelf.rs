@@ -10,7 +10,7 @@ use super::anchor::Anchor;
 use super::partition;
 use crate::choose::Item;
 use crate::failure::{Failure, Stage};
-use crate::menu::{Entry, Menu};
+use crate::menu::{Entry, Menu, Target};
 use crate::plan;
 use crate::preflight::Limits;
 use crate::source::{self, Candidate};
@@ -64,7 +64,8 @@ impl Shelf {
         mount::release_boot_partition().map_err(at_menu)?;
         mount::boot_partition(&device, kind).map_err(at_menu)?;
         let root = Root::open(mount::BOOT).map_err(at_menu)?;
-        let menu = partition::read_menu(&root, station.arch, |line| station.say(line))?;
+        let target = Target { arch: station.arch, boards: &station.identity.boards };
+        let menu = partition::read_menu(&root, &target);
         for diagnostic in &menu.diagnostics {
             station.say(&diagnostic.to_string());
         }

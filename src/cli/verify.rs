@@ -17,7 +17,7 @@ use crate::bundle::Bundle;
 use crate::failure::{Cause, Failure, Stage};
 use crate::image;
 use crate::json::{self, Object};
-use crate::menu::{Code, Entry};
+use crate::menu::{Code, Entry, Target};
 use crate::preflight::Limits;
 use crate::sys::read::{Root, Sealed};
 use crate::sys::sources::Sources;
@@ -171,7 +171,7 @@ impl Judge<'_> {
         if let What::Manifest(path) = what {
             return Ok(vec![self.manifest(path)?]);
         }
-        let entries = self.entries(notes)?;
+        let entries = self.entries(notes);
         let is_wanted = |entry: &&Entry| match what {
             What::Entry(id) => entry.id == *id,
             What::Menu | What::Manifest(_) => true,
@@ -185,17 +185,17 @@ impl Judge<'_> {
         Ok(checked)
     }
 
-    fn entries(&self, notes: &mut Vec<String>) -> Result<Vec<Entry>, Failure> {
-        let mut menu =
-            partition::read_menu(self.root, self.machine.arch, |line| notes.push(line.to_owned()))?;
+    fn entries(&self, notes: &mut Vec<String>) -> Vec<Entry> {
+        let boards = &self.machine.identity.boards;
+        let read = |arch| partition::read_menu(self.root, &Target { arch, boards });
+        let mut menu = read(self.machine.arch);
         if self.machine.follows_kernel {
-            let other = partition::read_menu(self.root, other(self.machine.arch), |_| {})?;
-            let more = other.entries.into_iter();
+            let more = read(other(self.machine.arch)).entries.into_iter();
             menu.entries.extend(more.filter(|entry| entry.architecture.is_some()));
             menu.diagnostics.retain(|diagnostic| diagnostic.code != Code::Architecture);
         }
         notes.extend(menu.diagnostics.iter().map(ToString::to_string));
-        Ok(menu.entries)
+        menu.entries
     }
 
     fn entry(&self, entry: &Entry) -> Checked {

@@ -1,45 +1,18 @@
 //! `/loader/loader.conf`, systemd-boot's settings: how long the menu is shown
 //! and what boots if nobody chooses.
 //!
-//! Keys that only concern firmware or the look of systemd-boot's menu are
-//! ignored, like unknown ones.
+//! Follows loader.conf(5). Keys that only concern firmware or the look of
+//! systemd-boot's menu are ignored, like unknown ones.
 
 use super::line::{self, Line};
+use super::settings::{Settings, Timeout, Wanted, What};
 use super::{Code, Diagnostic};
 
 /// Longest `default` pattern, in bytes.
 const MAX_PATTERN: usize = 512;
-
-/// How long a person has to choose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Timeout {
-    /// The menu counts down this many seconds; never 0.
-    Seconds(u32),
-    /// The menu waits for a person, however long (`menu-force`).
-    Forever,
-    /// The default boots at once (`menu-hidden` or `0`).
-    Hidden,
-    /// The default boots at once and no key may change that
-    /// (`menu-disabled`).
-    Disabled,
-}
-
-/// A partition that says nothing gets a menu: unlike systemd-boot, which hides
-/// it then, Turnout has no key that could still bring it up.
-impl Default for Timeout {
-    fn default() -> Self {
-        Self::Seconds(5)
-    }
-}
-
-/// What loader.conf says.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Settings {
-    /// How long the menu waits.
-    pub timeout: Timeout,
-    /// Pattern of the entry that boots by itself.
-    pub default: Option<String>,
-}
+/// What is yes and what is no, in any case.
+const YES: [&str; 6] = ["1", "y", "yes", "t", "true", "on"];
+const NO: [&str; 6] = ["0", "n", "no", "f", "false", "off"];
 
 /// Reads the settings. What cannot be used is reported and ignored.
 #[must_use]
@@ -59,8 +32,13 @@ impl Settings {
     fn take(&mut self, file: &str, line: &Line<'_>) -> Result<(), Diagnostic> {
         let complain = |what| line.complain(file, Code::Setting, what);
         match line.key {
-            "timeout" => self.timeout = timeout(line.value).map_err(complain)?,
-            "default" => self.default = Some(pattern(line.value).map_err(complain)?),
+            "timeout" => self.timeout = Some(timeout(line.value).map_err(complain)?),
+            "default" => {
+                let what = pattern(line.value).map_err(complain)?;
+                let (file, line) = (file.to_owned(), Some(line.number));
+                self.default = Some(Wanted { what, file, line });
+            }
+            "editor" => self.editor = boolean(line.value).map_err(complain)?,
             _ => {}
         }
         Ok(())
@@ -80,11 +58,21 @@ fn timeout(value: &str) -> Result<Timeout, &'static str> {
     }
 }
 
-fn pattern(value: &str) -> Result<String, &'static str> {
-    if value.starts_with('@') {
-        return Err("is not supported and is ignored");
+fn pattern(value: &str) -> Result<What, &'static str> {
+    match value {
+        "@saved" => Ok(What::Saved),
+        _ if value.starts_with('@') => Err("is not supported and is ignored"),
+        _ if value.len() > MAX_PATTERN => Err("is too long"),
+        _ => Ok(What::Pattern(value.to_owned())),
     }
-    if value.len() > MAX_PATTERN { Err("is too long") } else { Ok(value.to_owned()) }
+}
+
+fn boolean(value: &str) -> Result<bool, &'static str> {
+    let is = |word: &&str| word.eq_ignore_ascii_case(value);
+    match (YES.iter().any(is), NO.iter().any(is)) {
+        (false, false) => Err("is neither yes nor no"),
+        (yes, _) => Ok(yes),
+    }
 }
 
 #[cfg(test)]
@@ -100,7 +88,6 @@ mod tests {
     #[test]
     fn every_form_of_timeout_is_read() {
         let cases = [
-            ("", Timeout::Seconds(5)),
             ("timeout 5", Timeout::Seconds(5)),
             ("timeout 0", Timeout::Hidden),
             ("timeout menu-hidden", Timeout::Hidden),
@@ -110,7 +97,31 @@ mod tests {
             ("timeout 1\ntimeout 2", Timeout::Seconds(2)),
         ];
         for (text, timeout) in cases {
-            assert_eq!(read(text), (Settings { timeout, default: None }, vec![]), "{text}");
+            let settings = Settings { timeout: Some(timeout), ..Settings::default() };
+            assert_eq!(read(text), (settings, vec![]), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_default_is_a_pattern_or_what_was_saved() {
+        for (text, what) in [
+            ("default a-*", What::Pattern("a-*".to_owned())),
+            ("default a\ndefault @saved", What::Saved),
+        ] {
+            let (settings, diagnostics) = read(text);
+            assert_eq!(settings.default.map(|wanted| wanted.what), Some(what), "{text}");
+            assert_eq!(diagnostics, [""; 0]);
+        }
+    }
+
+    #[test]
+    fn the_editor_is_forbidden_by_every_form_of_no() {
+        for (words, allowed) in [(YES, true), (NO, false)] {
+            for word in words {
+                let text = format!("editor {}\nauto-firmware no", word.to_uppercase());
+                let settings = Settings { editor: allowed, ..Settings::default() };
+                assert_eq!(read(&text), (settings, vec![]));
+            }
         }
     }
 
@@ -120,7 +131,7 @@ mod tests {
             ("timeout -1", "timeout \"-1\" is no number of seconds"),
             ("timeout 1a", "timeout \"1a\" is no number of seconds"),
             ("timeout 18446744073709551616", "timeout \"18446744073709551616\" is out of range"),
-            ("default @saved", "default \"@saved\" is not supported and is ignored"),
+            ("editor perhaps", "editor \"perhaps\" is neither yes nor no"),
             ("default @last\u{1b}", "default \"@last\\u{1b}\" is not supported and is ignored"),
         ];
         for (text, message) in cases {
@@ -129,7 +140,8 @@ mod tests {
         }
         let (settings, diagnostics) =
             read(&format!("timeout 3\ndefault {}", "x".repeat(MAX_PATTERN + 1)));
-        assert_eq!(settings, Settings { timeout: Timeout::Seconds(3), default: None });
+        let seconds = Some(Timeout::Seconds(3));
+        assert_eq!(settings, Settings { timeout: seconds, ..Settings::default() });
         assert!(
             diagnostics[0].starts_with("loader.conf:2: SETTING: default \"xxx"),
             "{diagnostics:?}"

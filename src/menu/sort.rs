@@ -44,14 +44,15 @@ fn by_counter(a: &Entry, b: &Entry) -> Ordering {
 #[cfg(test)]
 mod tests {
     use crate::arch::Arch;
-    use crate::menu;
+    use crate::menu::{Memory, Target, read_volume};
 
     fn sorted(texts: &[(&str, &str)]) -> Vec<String> {
         let file = |(name, text): &(&str, &str)| {
-            (format!("{name}.conf"), format!("linux /a\n{text}").into_bytes())
+            (format!("/loader/entries/{name}.conf"), format!("linux /a\n{text}"))
         };
-        let files: Vec<_> = texts.iter().map(file).collect();
-        menu::build(None, &files, Arch::X86_64).entries.into_iter().map(|entry| entry.id).collect()
+        let files: Memory = texts.iter().map(file).collect();
+        let menu = read_volume(&files, &Target { arch: Arch::X86_64, boards: &[] });
+        menu.entries.into_iter().map(|entry| entry.id).collect()
     }
 
     #[test]

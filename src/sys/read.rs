@@ -10,7 +10,7 @@
 use std::fs::File;
 use std::io::Read as _;
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
@@ -26,11 +26,15 @@ use super::Error;
 use super::sealed::{Memory, digest};
 use crate::bundle::Blob;
 use crate::image::HEAD;
+use crate::menu::Files;
 use crate::order;
 
 /// How often a path is resolved that the kernel could not be sure of, because
 /// something was mounted or renamed meanwhile (openat2(2), EAGAIN).
 const RESOLUTIONS: usize = 16;
+
+/// Most names of a directory that are looked at for menus.
+const MAX_NAMES: usize = 4096;
 
 /// The root of a mounted boot partition.
 #[derive(Debug)]
@@ -190,6 +194,39 @@ impl Root {
 /// The first bytes of a file, [`HEAD`] or all that there are.
 #[derive(Debug)]
 pub struct Head(pub Vec<u8>);
+/// What menus are made of, through symbolic links where distributions have them.
+impl Files for Root {
+    fn read(&self, path: &str, limit: usize) -> Result<Option<Vec<u8>>, String> {
+        self.menu_text(path, limit as u64).map_err(|error| error.to_string())
+    }
+
+    fn read_at(&self, path: &str, offset: u64, length: usize) -> Result<Option<Vec<u8>>, String> {
+        let file = match self.regular(path, self.links) {
+            Err(error) if error.is_absence() => return Ok(None),
+            opened => opened.map_err(|error| error.to_string())?.0,
+        };
+        let (mut bytes, mut filled) = (vec![0; length], 0_usize);
+        while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            let at = offset.saturating_add(filled as u64);
+            match file.read_at(rest, at) {
+                Ok(0) => break,
+                Ok(read) => filled = filled.saturating_add(read),
+                Err(source) => return Err(Error::new(path, source).to_string()),
+            }
+        }
+        bytes.truncate(filled);
+        Ok(Some(bytes))
+    }
+
+    fn names(&self, directory: &str) -> Result<Vec<String>, String> {
+        let names = Self::names(self, directory, MAX_NAMES).map_err(|error| error.to_string())?;
+        Ok(names.into_iter().filter(|name| name != "." && name != "..").collect())
+    }
+
+    fn has(&self, path: &str) -> bool {
+        self.size(path).is_ok()
+    }
+}
 
 /// The files of one entry, which may not take more than so much memory together.
 #[derive(Debug)]
@@ -555,6 +592,23 @@ mod tests {
         let mut root = Root::open("/proc/self").unwrap();
         root.links = Links::Followed;
         assert_eq!(message(root.size("exe")), format!("exe: {why}"));
+    }
+
+    #[test]
+    fn a_menu_is_read_whole_in_part_and_by_directory() {
+        let (tree, root) = Tree::new("menus");
+        std::fs::create_dir(tree.0.join("loader")).unwrap();
+        tree.file("loader/a.conf", b"title a");
+        tree.link("loader/b.conf", "a.conf");
+        let files: &dyn Files = &root;
+        assert_eq!(files.names("/loader").unwrap(), ["a.conf", "b.conf"]);
+        assert_eq!(files.names("/none").unwrap(), [""; 0]);
+        assert_eq!(files.read("/loader/b.conf", 7), Ok(Some(b"title a".to_vec())));
+        assert_eq!(files.read_at("/loader/a.conf", 6, 9), Ok(Some(b"a".to_vec())));
+        assert_eq!(files.read_at("/loader/a.conf", 99, 9), Ok(Some(vec![])));
+        assert_eq!((files.read("/x", 9), files.read_at("/x", 0, 9)), (Ok(None), Ok(None)));
+        assert_eq!((files.has("/loader/b.conf"), files.has("/loader")), (true, false));
+        assert_eq!(files.read_at("/loader", 0, 1), Err("/loader: not a regular file".to_owned()));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 use turnout::arch::Arch;
-use turnout::menu::{self, Entry, Menu, glob, line, version};
+use turnout::menu::{self, Entry, Group, Memory, Menu, Target, glob, line, version};
 
 /// The JSON file at `path` in the corpus; `None`, said once per test, if there
 /// is no corpus.
@@ -38,13 +38,12 @@ fn array(value: &Value) -> &[Value] {
 /// The menu of the one partition that a corpus file describes.
 fn menu_of(case: &Value) -> Menu {
     let files = case["files"].as_object().unwrap();
-    let entries: Vec<_> = files
-        .iter()
-        .filter_map(|(path, text)| Some((path.strip_prefix("/loader/entries/")?, text)))
-        .map(|(name, content)| (name.to_owned(), text(content).as_bytes().to_vec()))
-        .collect();
-    let loader_conf = files.get("/loader/loader.conf").map(|content| text(content).as_bytes());
-    menu::build(loader_conf, &entries, Arch::X86_64)
+    read(&files.iter().map(|(path, content)| (path.as_str(), text(content))).collect())
+}
+
+fn read(files: &Memory) -> Menu {
+    let target = Target { arch: Arch::X86_64, boards: &[] };
+    menu::merge(vec![(Group::default(), menu::read_volume(files, &target))])
 }
 
 #[test]
@@ -98,7 +97,8 @@ fn numbers_outside_the_vectors_are_no_timeout() {
     for number in
         array(&vectors["parse_number_bad"]).iter().map(text).filter(|text| !text.is_empty())
     {
-        let menu = menu::build(Some(format!("timeout {number}").as_bytes()), &[], Arch::X86_64);
+        let settings = format!("timeout {number}");
+        let menu = read(&[("/loader/loader.conf", settings)].into_iter().collect());
         assert_eq!(menu.timeout, menu::Timeout::default(), "{number}");
         assert_eq!(menu.diagnostics[0].code, menu::Code::Setting, "{number}");
     }
@@ -112,7 +112,8 @@ fn entries_sort_as_in_the_vector() {
         *content = format!("{}linux /linux\n", text(content)).into();
     }
     let found: Vec<_> = menu_of(&case).entries.into_iter().map(|entry| entry.file).collect();
-    let expected: Vec<_> = array(&case["order"]).iter().map(text).collect();
+    let expected = array(&case["order"]).iter().map(text);
+    let expected: Vec<_> = expected.map(|name| format!("/loader/entries/{name}")).collect();
     assert_eq!(found, expected);
 }
 
@@ -154,5 +155,5 @@ fn the_made_up_entry_is_read_as_the_specification_says() {
     assert_entry(&menu.entries[0], expected);
     assert_eq!(menu.default, Some(0));
     assert_eq!(menu.diagnostics[0].code, menu::Code::NoKernel);
-    assert_eq!(menu.diagnostics[0].file, "entry-2.conf");
+    assert_eq!(menu.diagnostics[0].file, "/loader/entries/entry-2.conf");
 }

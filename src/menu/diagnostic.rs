@@ -1,0 +1,96 @@
+//! What is wrong with menu files, by stable names.
+
+use core::fmt;
+
+use crate::text::printable;
+
+/// Something wrong with a menu file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// Path of the file on its volume.
+    pub file: String,
+    /// Line number from 1, if it is about one line.
+    pub line: Option<usize>,
+    /// What kind of problem.
+    pub code: Code,
+    /// A sentence without control characters that names the offending value.
+    pub detail: String,
+}
+
+/// The stable names of problems in menu files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Code {
+    /// The file's name breaks the specification.
+    FileName,
+    /// The file is too long.
+    FileSize,
+    /// The file is not UTF-8 text.
+    Encoding,
+    /// More entries than [`super::MAX_ENTRIES`].
+    EntryCount,
+    /// A second file with the same id.
+    DuplicateId,
+    /// The file or directory cannot be read.
+    Unreadable,
+    /// The entry is for another architecture.
+    Architecture,
+    /// The entry names nothing to boot.
+    NoKernel,
+    /// A value is too long, or there are too many of them.
+    ValueSize,
+    /// Lines that cannot stand in one entry.
+    Combination,
+    /// A path that cannot be one on the boot partition.
+    Path,
+    /// A key that asks for something Turnout cannot do.
+    UnsupportedKey,
+    /// A `$variable` that nothing replaces.
+    Variable,
+    /// A setting with a value that means nothing, or nothing here.
+    Setting,
+}
+
+impl Diagnostic {
+    pub(super) fn new(file: &str, line: Option<usize>, code: Code, detail: String) -> Self {
+        Self { file: file.to_owned(), line, code, detail }
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&printable(&self.file))?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        write!(f, ": {}: {}", self.code.name(), self.detail)
+    }
+}
+
+impl Code {
+    /// The upper-case word that messages and tests use.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::FileName => "FILE_NAME",
+            Self::FileSize => "FILE_SIZE",
+            Self::Encoding => "ENCODING",
+            Self::EntryCount => "ENTRY_COUNT",
+            Self::DuplicateId => "DUPLICATE_ID",
+            Self::Unreadable => "UNREADABLE",
+            Self::Architecture => "ARCHITECTURE",
+            Self::NoKernel => "NO_KERNEL",
+            Self::ValueSize => "VALUE_SIZE",
+            Self::Combination => "COMBINATION",
+            Self::Path => "PATH",
+            Self::UnsupportedKey => "UNSUPPORTED_KEY",
+            Self::Variable => "VARIABLE",
+            Self::Setting => "SETTING",
+        }
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
