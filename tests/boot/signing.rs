@@ -9,7 +9,7 @@ use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey};
 use std::fs;
 use turnout::arch::Arch;
 use turnout::bundle::Digest;
-use turnout::menu::bls;
+use turnout::menu::{Variables, bls};
 use turnout::trust::manifest::{File, Linux, Manifest, System, Uki};
 use turnout::trust::{Role, manifest_path, signatures_of};
 use turnout_qemu::boot_tree::BootTree;
@@ -102,7 +102,8 @@ pub(crate) fn sign(
 pub(crate) fn manifest(tree: &BootTree, entry: &str, architecture: Arch) -> Result<Manifest> {
     let file = format!("{entry}.conf");
     let text = fs::read(tree.host_path(&format!("loader/entries/{file}")))?;
-    let menu = bls::parse(&file, &text).map_err(|problem| anyhow!("{problem}"))?;
+    let menu =
+        bls::parse(&file, &text, &Variables::default()).map_err(|problem| anyhow!("{problem}"))?;
     Ok(Manifest {
         entry: entry.to_owned(),
         title: None,
