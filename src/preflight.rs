@@ -9,7 +9,7 @@
 
 use crate::failure::Failure;
 use crate::menu::{self, Entry};
-use crate::text::quoted;
+use crate::text::{printable, quoted};
 use crate::trust::Role;
 use crate::trust::manifest::System;
 use crate::trust::verify::Attested;
@@ -117,7 +117,11 @@ impl Reason {
 }
 
 fn of_menu(entry: &Entry) -> Vec<Reason> {
-    let reason = |one: &menu::Diagnostic| Reason { code: one.code.name(), detail: one.to_string() };
+    let reason = |one: &menu::Diagnostic| {
+        let line = one.line.map(|line| format!(":{line}")).unwrap_or_default();
+        let detail = format!("{}{line}: {}", printable(&one.file), one.detail);
+        Reason { code: one.code.name(), detail }
+    };
     entry.problems.iter().map(reason).collect()
 }
 
@@ -184,7 +188,7 @@ fn console(cmdline: &str, watched: &[String]) -> Option<Reason> {
 
 /// The devices of `console=` (Linux, Documentation/admin-guide/serial-console.rst).
 /// What comes behind `--` is for init.
-fn named_consoles(cmdline: &str) -> impl Iterator<Item = &str> {
+pub fn named_consoles(cmdline: &str) -> impl Iterator<Item = &str> {
     let words = cmdline.split_ascii_whitespace().take_while(|word| *word != "--");
     let values = words.filter_map(|word| word.strip_prefix("console="));
     values.map(|value| value.split(',').next().unwrap_or_default())

@@ -208,10 +208,8 @@ fn what_cannot_be_read_is_never_good() {
     tree.write(CONF, "linux /../vmlinuz\n");
     assert_eq!(verdict(&tree, "").1["entries"][0]["code"], "PATH");
     tree.write(CONF, "title nothing\n");
-    turnout_verify(&tree, "--root root --keys ring").expect(
-        3,
-        &["there is no menu entry in /loader/entries: /loader/entries/good+3.conf: NO_KERNEL: "],
-    );
+    turnout_verify(&tree, "--root root --keys ring")
+        .expect(3, &["there is no menu entry in root: /loader/entries/good+3.conf: NO_KERNEL: "]);
 }
 
 #[test]
@@ -311,7 +309,7 @@ fn what_is_missing_is_said_with_the_next_step() {
     broken("--root root --keys nowhere", 4, &["nowhere"]);
     broken("--root root --keys key", 3, &["key: line 1"]);
     broken("--root root --keys ring --policy ring", 3, &["ring: line 1"]);
-    broken("--root . --keys ring", 3, &["there is no menu entry in /loader/entries"]);
+    broken("--root . --keys ring", 3, &["there is no menu entry in ."]);
     broken("--device ring --keys ring", 4, &["ring: no file system that Turnout knows"]);
     broken("--root root --keys ring --frob", 2, &["there is no option --frob here"]);
     if !std::path::Path::new("/etc/turnout/allowed_signers").exists() {

@@ -8,7 +8,8 @@ use lexopt::Parser;
 use lexopt::prelude::{Long, Short, Value, ValueExt as _};
 
 use super::cmdline::Cmdline;
-use super::source::Source;
+use super::explain::Explain;
+use super::judge::Asked;
 use super::verify::{Verify, What};
 use crate::arch::Arch;
 use crate::plan::{Decompress, Request, Slot};
@@ -27,15 +28,21 @@ system it is a kexec:
   turnout unload [--crash]
   turnout exec
   turnout bless [ENTRY] [--json]
-  turnout verify [ENTRY | --manifest FILE] [--root DIR | --device DEV]
-               [--keys FILE] [--policy FILE] [--arch A] [--board NAME]...
-               [--device-id ID]... [--json]
+  turnout list [SOURCE] [TRUST] [--json]
+  turnout explain [ENTRY] [SOURCE] [TRUST] [--json]
+  turnout verify [ENTRY | --manifest FILE] [SOURCE] [TRUST] [--json]
   turnout status [--json]
   turnout image FILE [--json]
   turnout --help | --version
 
+SOURCE is a boot partition or several; without it those of this machine:
+  --root DIR | --root NAME=DIR[,uuid=U][,label=L][,partlabel=P]... | --device DEV
+  --config PATH [--format bls|uki|extlinux|native|kboot]    this menu file only
+TRUST says whose signatures count, and for which machine:
+  --keys FILE  --policy FILE  --arch A  --board NAME...  --device-id ID...
+
 --dry-run shows the plan and loads nothing. With any of these it plans for the
-machine that they describe, and reads nothing of this one:
+machine that they describe, and reads nothing of this one; so does explain:
   --arch x86_64|aarch64  --iomem FILE  --memmap DIR  --boot-params FILE
   --fdt FILE  --page-size BYTES";
 
@@ -50,6 +57,8 @@ pub(super) enum Command {
     Bless { entry: Option<String>, json: bool },
     Status { json: bool },
     Image { file: PathBuf, json: bool },
+    List(Box<Asked>),
+    Explain(Box<Explain>),
     Verify(Box<Verify>),
 }
 
@@ -57,7 +66,9 @@ impl Command {
     pub(super) fn wants_json(&self) -> bool {
         match self {
             Self::Load(load) => load.json,
-            Self::Verify(verify) => verify.json,
+            Self::List(asked) => asked.json,
+            Self::Explain(explain) => explain.asked.json,
+            Self::Verify(verify) => verify.asked.json,
             Self::Status { json } | Self::Image { json, .. } | Self::Bless { json, .. } => *json,
             _ => false,
         }
@@ -94,6 +105,11 @@ pub(super) struct Inputs {
 impl Inputs {
     pub(super) fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Whether more than an architecture is said of a machine.
+    pub(super) fn is_machine(&self) -> bool {
+        *self != Self { arch: self.arch, ..Self::default() }
     }
 
     /// Whether the machine to plan for is the one that the program runs on.
@@ -140,6 +156,8 @@ fn parse_all(parser: &mut Parser) -> Result<Command, lexopt::Error> {
             Some("bless") => bless(parser),
             Some("status") => status(parser),
             Some("image") => image(parser),
+            Some("list") => list(parser),
+            Some("explain") => explain(parser),
             Some("verify") => verify(parser),
             _ => Err(format!("there is no command {word:?}").into()),
         },
@@ -202,6 +220,40 @@ fn image(parser: &mut Parser) -> Result<Command, lexopt::Error> {
     Ok(Command::Image { file, json })
 }
 
+fn list(parser: &mut Parser) -> Result<Command, lexopt::Error> {
+    let mut asked = Asked::default();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long(name) => {
+                let name = name.to_owned();
+                asked.take(&name, parser)?;
+            }
+            other => return Err(other.unexpected()),
+        }
+    }
+    asked.source.check()?;
+    Ok(Command::List(Box::new(asked)))
+}
+
+fn explain(parser: &mut Parser) -> Result<Command, lexopt::Error> {
+    let mut explain = Explain::default();
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Value(id) if explain.entry.is_none() => explain.entry = Some(id.string()?),
+            Long(name) => {
+                let name = name.to_owned();
+                explain.take(&name, parser)?;
+            }
+            other => return Err(other.unexpected()),
+        }
+    }
+    explain.asked.source.check()?;
+    if explain.inputs.is_machine() {
+        explain.inputs.check(machine::arch())?;
+    }
+    Ok(Command::Explain(Box::new(explain)))
+}
+
 fn verify(parser: &mut Parser) -> Result<Command, lexopt::Error> {
     let mut verify = Verify::default();
     while let Some(argument) = parser.next()? {
@@ -215,6 +267,7 @@ fn verify(parser: &mut Parser) -> Result<Command, lexopt::Error> {
             other => return Err(other.unexpected()),
         }
     }
+    verify.asked.source.check()?;
     Ok(Command::Verify(Box::new(verify)))
 }
 
@@ -223,12 +276,35 @@ impl Verify {
         match name {
             "manifest" if self.what == What::Menu => {
                 self.what = What::Manifest(parser.value()?.into());
+                Ok(())
             }
-            "manifest" => return Err("only one of ENTRY and --manifest, once".into()),
-            // Further roots are other devices, from which nothing is signed.
-            "root" if matches!(self.source, Source::Directory(_)) => drop(parser.value()?),
-            "root" => self.set_source(Source::root(parser.value()?))?,
-            "device" => self.set_source(Source::Device(parser.value()?.into()))?,
+            "manifest" => Err("only one of ENTRY and --manifest, once".into()),
+            _ => self.asked.take(name, parser),
+        }
+    }
+}
+
+impl Explain {
+    fn take(&mut self, name: &str, parser: &mut Parser) -> Result<(), lexopt::Error> {
+        match name {
+            "iomem" | "memmap" | "boot-params" | "fdt" | "page-size" => {
+                self.inputs.take(name, parser)
+            }
+            _ => {
+                self.asked.take(name, parser)?;
+                self.inputs.arch = self.asked.arch;
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Asked {
+    fn take(&mut self, name: &str, parser: &mut Parser) -> Result<(), lexopt::Error> {
+        match name {
+            "root" | "device" | "config" | "format" => {
+                self.source.take(name, &parser.value()?)?;
+            }
             "keys" => once(&mut self.keys, name, parser.value()?.into())?,
             "policy" => once(&mut self.policy, name, parser.value()?.into())?,
             "arch" => once(&mut self.arch, name, parser.value()?.parse_with(arch)?)?,
@@ -239,31 +315,11 @@ impl Verify {
         }
         Ok(())
     }
-
-    fn set_source(&mut self, source: Source) -> Result<(), lexopt::Error> {
-        if self.source != Source::Here {
-            return Err("only one of --root and --device".into());
-        }
-        self.source = source;
-        Ok(())
-    }
 }
 
 fn load(parser: &mut Parser) -> Result<Command, lexopt::Error> {
     let mut kernel = None;
-    let mut load = Load {
-        kernel: PathBuf::new(),
-        initrds: Vec::new(),
-        devicetree: None,
-        overlays: Vec::new(),
-        cmdline: Cmdline::Own,
-        request: Request::Auto,
-        decompress: Decompress::Auto,
-        slot: Slot::Normal,
-        dry_run: false,
-        json: false,
-        inputs: Inputs::default(),
-    };
+    let mut load = Load::default();
     while let Some(argument) = parser.next()? {
         match argument {
             Value(path) if kernel.is_none() => kernel = Some(PathBuf::from(path)),
@@ -280,6 +336,25 @@ fn load(parser: &mut Parser) -> Result<Command, lexopt::Error> {
     }
     load.inputs.check(machine::arch())?;
     Ok(Command::Load(Box::new(load)))
+}
+
+/// Nothing named yet, and for everything else what is best.
+impl Default for Load {
+    fn default() -> Self {
+        Self {
+            kernel: PathBuf::new(),
+            initrds: Vec::new(),
+            devicetree: None,
+            overlays: Vec::new(),
+            cmdline: Cmdline::Own,
+            request: Request::Auto,
+            decompress: Decompress::Auto,
+            slot: Slot::Normal,
+            dry_run: false,
+            json: false,
+            inputs: Inputs::default(),
+        }
+    }
 }
 
 impl Load {
@@ -350,7 +425,9 @@ fn page_size(word: &str) -> Result<u64, &'static str> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::source::{Directory, Place, Source};
     use super::*;
+    use crate::menu::Format;
     use crate::plan::Engine;
 
     fn read(line: &str) -> Result<Command, String> {
@@ -428,9 +505,16 @@ mod tests {
     fn every_option_of_verify_arrives() {
         let line = "verify good --root main=/mnt,uuid=1 --root other=/x --keys k --policy p \
                     --arch aarch64 --board a,b --board c --device-id 7 --json";
-        let expected = Verify {
-            what: What::Entry("good".into()),
-            source: Source::Directory("/mnt".into()),
+        let main = Directory {
+            name: "main".into(),
+            path: "/mnt".into(),
+            uuid: Some("1".into()),
+            ..Directory::default()
+        };
+        let other = Directory { name: "other".into(), path: "/x".into(), ..Directory::default() };
+        let place = Place::Directories(vec![main, other]);
+        let asked = Asked {
+            source: Source { place, ..Source::default() },
             keys: Some("k".into()),
             policy: Some("p".into()),
             arch: Some(Arch::Aarch64),
@@ -438,11 +522,38 @@ mod tests {
             devices: vec!["7".into()],
             json: true,
         };
+        let expected = Verify { what: What::Entry("good".into()), asked };
         assert_eq!(read(line), Ok(Command::Verify(Box::new(expected))));
         let what = What::Manifest("m".into());
-        let expected = Verify { what, source: Source::Device("d".into()), ..Verify::default() };
+        let source = Source { place: Place::Device("d".into()), ..Source::default() };
+        let expected = Verify { what, asked: Asked { source, ..Asked::default() } };
         let line = "verify --device d --manifest m";
         assert_eq!(read(line), Ok(Command::Verify(Box::new(expected))));
+    }
+
+    #[test]
+    fn every_option_of_list_and_explain_arrives() {
+        let source = Source {
+            place: Place::Here,
+            config: Some("/extlinux/extlinux.conf".into()),
+            format: Some(Format::Syslinux),
+        };
+        let asked = Asked { source, json: true, ..Asked::default() };
+        let line = "list --config /extlinux/extlinux.conf --format syslinux --json";
+        assert_eq!(read(line), Ok(Command::List(Box::new(asked))));
+        let line = "explain good --arch aarch64 --iomem i --fdt f --keys k";
+        let expected = Explain {
+            entry: Some("good".into()),
+            asked: Asked { arch: Some(Arch::Aarch64), keys: Some("k".into()), ..Asked::default() },
+            inputs: Inputs {
+                arch: Some(Arch::Aarch64),
+                iomem: Some("i".into()),
+                fdt: Some("f".into()),
+                ..Inputs::default()
+            },
+        };
+        assert_eq!(read(line), Ok(Command::Explain(Box::new(expected))));
+        assert!(read("explain --arch aarch64").is_ok());
     }
 
     #[test]
@@ -480,6 +591,14 @@ mod tests {
             ("verify a --manifest m", "only one of ENTRY and --manifest, once"),
             ("verify --root a --device b", "only one of --root and --device"),
             ("verify --crash", "there is no option --crash here"),
+            ("list good", "unexpected argument \"good\""),
+            ("list --initrd f", "there is no option --initrd here"),
+            ("list --format bls", "--format bls says how to read a file, and --config names none"),
+            ("list --config a --format lilo", "there is no format \"lilo\"; there is bls,"),
+            ("list --config a --config b", "--config is there twice"),
+            ("list --root a --root b", "a second root needs a name: --root NAME=DIR, not \"b\""),
+            ("explain a b", "unexpected argument \"b\""),
+            ("explain --fdt f --arch aarch64", "to plan for a machine of its own, aarch64 needs"),
         ];
         for (line, expected) in cases {
             let said = read(line).unwrap_err();

@@ -32,23 +32,42 @@ pub(super) fn run(load: &Load) -> Result<String, Failure> {
 fn try_run(load: &Load, name: &str) -> Result<String, Failure> {
     let sources = sources(&load.inputs);
     let verified = by_the_administrator(read(load, name, &sources)?)?;
+    let mut text = String::new();
+    with_plan(load, &verified, &mut |job, mut plan| {
+        if !load.dry_run {
+            job.load(&mut plan)?;
+        }
+        text = if load.json { job.json(&plan) } else { job.text(&plan) };
+        Ok(())
+    })?;
+    Ok(text)
+}
+
+/// What is done with a plan.
+type Then<'a> = dyn for<'p> FnMut(&Job<'p>, Plan<'p>) -> Result<(), Failure> + 'a;
+
+/// Plans what was verified, for the machine that is described or this one.
+pub(super) fn with_plan(
+    load: &Load,
+    verified: &Verified<Bundle<Sealed>>,
+    then: &mut Then<'_>,
+) -> Result<(), Failure> {
+    let sources = sources(&load.inputs);
     let bundle = verified.get();
     let limits = Limits { output: machine::memory_for_files() };
-    let unpacked = image::unpack(bundle.linux.bytes.as_ref(), &limits)
+    let profile = bundle.profile.unwrap_or(0);
+    let unpacked = image::unpack_profile(bundle.linux.bytes.as_ref(), profile, &limits)
         .map_err(|error| Failure::new(Stage::Identify, error))?;
     let (machine, facts) = describe(load, &sources)?;
     let how = unpacking(load, &facts, &limits)?;
-    let kernel = Prepared::new(unpacked, &verified, &how, machine.seeds.as_ref())
+    let kernel = Prepared::new(unpacked, verified, &how, machine.seeds.as_ref())
         .map_err(|error| Failure::new(Stage::Plan, error))?;
-    let job = Job { load, verified: &verified, kernel: &kernel, machine: &machine, facts: &facts };
+    let job = Job { load, verified, kernel: &kernel, machine: &machine, facts: &facts };
     let mut plan = job.plan(load.request)?;
     if !sources.is_live() && sources.arch != machine::arch() {
         plan.warnings.push(stand_in_purgatory());
     }
-    if !load.dry_run {
-        job.load(&mut plan)?;
-    }
-    Ok(if load.json { job.json(&plan) } else { job.text(&plan) })
+    then(&job, plan)
 }
 
 /// Nothing waits for a key here that could be used to unpack a kernel.
@@ -178,7 +197,7 @@ fn stand_in_purgatory() -> String {
 }
 
 /// What a plan is made of.
-struct Job<'a> {
+pub(super) struct Job<'a> {
     load: &'a Load,
     verified: &'a Verified<Bundle<Sealed>>,
     kernel: &'a Prepared<'a>,
@@ -251,7 +270,7 @@ impl<'a> Job<'a> {
     }
 }
 
-fn write_blob(blob: &Blob<Sealed>, out: &mut Object<'_>) {
+pub(super) fn write_blob(blob: &Blob<Sealed>, out: &mut Object<'_>) {
     out.text("path", &blob.path);
     out.number("size", blob.size);
     out.text("sha256", &blob.digest.to_string());

@@ -1,5 +1,5 @@
-//! The commands of a running system: load, unload, exec, bless, verify,
-//! status, image.
+//! The commands of a running system: load, unload, exec, bless, list, explain,
+//! verify, status, image.
 //!
 //! Reads arguments, calls the same modules as PID 1, and prints. It never
 //! decides what may be loaded or how: [`crate::plan`] and the running kernel do.
@@ -8,7 +8,10 @@
 mod arguments;
 mod bless;
 mod cmdline;
+mod explain;
 mod image;
+mod judge;
+mod list;
 mod load;
 mod source;
 mod status;
@@ -72,6 +75,8 @@ fn obey(command: Command) -> Result<Answer, Failure> {
         Command::Bless { entry, json } => bless::run(entry.as_deref(), json),
         Command::Status { json } => Ok(status::run(json)),
         Command::Image { file, json } => image::run(&file, json),
+        Command::List(asked) => return list::run(&asked),
+        Command::Explain(wish) => return explain::run(&wish),
         Command::Verify(wish) => return verify::run(&wish),
     };
     text.map(Answer::from)

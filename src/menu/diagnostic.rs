@@ -51,7 +51,7 @@ pub enum Code {
 }
 
 impl Diagnostic {
-    pub(super) fn new(file: &str, line: Option<usize>, code: Code, detail: String) -> Self {
+    pub(crate) fn new(file: &str, line: Option<usize>, code: Code, detail: String) -> Self {
         Self { file: file.to_owned(), line, code, detail }
     }
 }

@@ -164,6 +164,19 @@ fn release(place: &str) -> Result<(), Error> {
     result.map_err(|errno| Error::new(format!("unmounting {place}"), errno))
 }
 
+/// What is mounted: the places, in the order of mounting, and `major:minor` of
+/// the device on each.
+#[must_use]
+pub fn places() -> Vec<(String, String)> {
+    let table = file::read_text("/proc/self/mountinfo").unwrap_or_default();
+    mount_points(&table).into_iter().zip(devices(&table)).collect()
+}
+
+/// The third field of every line.
+fn devices(table: &str) -> impl Iterator<Item = String> {
+    table.lines().filter_map(|line| line.split(' ').nth(2)).map(str::to_owned)
+}
+
 /// The fifth field of every line (proc_pid_mountinfo(5)).
 fn mount_points(table: &str) -> Vec<String> {
     table.lines().filter_map(|line| line.split(' ').nth(4)).map(unescape).collect()

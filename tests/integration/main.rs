@@ -4,6 +4,7 @@ mod commands;
 mod corpus;
 mod kernels;
 mod layering;
+mod menus_shown;
 mod purgatory;
 mod source;
 mod tpm;

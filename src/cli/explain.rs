@@ -1,0 +1,379 @@
+//! `turnout explain`: what was looked at, what boots by itself and why, and
+//! everything about one entry, up to the plan.
+//!
+//! Reads and judges by the same calls as `list`, `verify` and `load --dry-run`.
+//! Loads nothing.
+
+use core::fmt::Write as _;
+
+use super::Answer;
+use super::arguments::{Inputs, Load};
+use super::judge::{Asked, Judge, Proven, describe};
+use super::list::{self, Row, write_diagnostics, write_entries, write_wrapped};
+use super::load::{with_plan, write_blob};
+use crate::arch::Arch;
+use crate::bundle::{Blob, Bundle};
+use crate::failure::{Failure, Stage};
+use crate::json::{self, Object};
+use crate::menu::{self, Entry, Menu, Read, Timeout, What};
+use crate::plan::{self, Plan};
+use crate::preflight::{mark, named_consoles};
+use crate::sys::machine;
+use crate::sys::read::Sealed;
+use crate::text::printable;
+use crate::trust::verify::{Attested, Signed};
+
+/// `turnout explain`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Explain {
+    pub(super) entry: Option<String>,
+    pub(super) asked: Asked,
+    /// The machine to plan for; empty for this one.
+    pub(super) inputs: Inputs,
+}
+
+/// Gives what is to be printed.
+pub(super) fn run(wish: &Explain) -> Result<Answer, Failure> {
+    let (judge, notes) = Judge::new(&wish.asked)?;
+    let view = match &wish.entry {
+        Some(id) => View::of_one(&judge, id, wish)?,
+        None => View { rows: list::rows(&judge)?, one: None },
+    };
+    Ok(Answer::from(match wish.asked.json {
+        true => json::object(|out| view.write_json(&judge, &notes, out)),
+        false => view.text(&judge, &notes),
+    }))
+}
+
+/// What is shown.
+struct View<'a> {
+    /// Every entry, unless one was asked for.
+    rows: Vec<Row<'a>>,
+    one: Option<One<'a>>,
+}
+
+/// One entry, its files and its plan.
+struct One<'a> {
+    row: Row<'a>,
+    proven: Option<Proven>,
+    load: Load,
+}
+
+impl<'a> View<'a> {
+    fn of_one(judge: &'a Judge, id: &str, wish: &Explain) -> Result<Self, Failure> {
+        let menu = &judge.menus.menu;
+        let none = || Failure::new(Stage::Menu, judge.menus.no_such(id));
+        let index = menu.find(id).ok_or_else(none)?;
+        let entry = menu.entries.get(index).ok_or_else(none)?;
+        let mut found = judge.examine(entry)?;
+        let proven = found.verdict().ok().map(|attested| judge.prove(entry, attested));
+        let proven = proven.and_then(|proven| proven.map_err(|failure| found.fail(failure)).ok());
+        let row = Row { entry, found, is_default: menu.default == Some(index) };
+        let load = Load { dry_run: true, inputs: wish.inputs.clone(), ..Load::default() };
+        Ok(Self { rows: Vec::new(), one: Some(One { row, proven, load }) })
+    }
+
+    fn text(&self, judge: &Judge, notes: &[String]) -> String {
+        let mut out = String::new();
+        let menu = &judge.menus.menu;
+        line("trust", list::trust_in_words(judge), &mut out);
+        notes.iter().for_each(|note| line("", note, &mut out));
+        line("machine", &machine_in_words(judge), &mut out);
+        for (volume, read) in judge.menus.volumes.iter().zip(&judge.menus.read) {
+            line("source", &volume.place, &mut out);
+            read.iter().for_each(|one| line("", &looked_at(one), &mut out));
+        }
+        for diagnostic in &menu.diagnostics {
+            line("note", &diagnostic.to_string(), &mut out);
+        }
+        line("default", &default_in_words(menu), &mut out);
+        line("timeout", &timeout_in_words(menu.timeout), &mut out);
+        for row in &self.rows {
+            let reason = row.found.reasons.first().map(|one| format!(": {}", one.detail));
+            let state = mark(row.found.verdict());
+            let reason = reason.unwrap_or_default();
+            line("entry", &format!("{} {state}{reason}", row.entry.id), &mut out);
+        }
+        if let Some(one) = &self.one {
+            one.write(judge, &mut out);
+        }
+        out
+    }
+
+    fn write_json(&self, judge: &Judge, notes: &[String], out: &mut Object<'_>) {
+        let menu = &judge.menus.menu;
+        out.text("mode", judge.mode.name());
+        out.maybe_number("ring", judge.anchor.ring.as_ref().map(|ring| ring.version().into()));
+        out.text("arch", judge.machine.arch.name());
+        out.array("boards", |list| {
+            judge.machine.identity.boards.iter().for_each(|name| list.text(name));
+        });
+        out.array("notes", |list| notes.iter().for_each(|note| list.text(note)));
+        out.array("sources", |list| {
+            for (volume, read) in judge.menus.volumes.iter().zip(&judge.menus.read) {
+                list.object(|out| {
+                    out.text("place", &volume.place);
+                    out.array("read", |list| {
+                        read.iter().for_each(|one| list.object(|out| write_read(one, out)));
+                    });
+                });
+            }
+        });
+        out.maybe_text("default", default(menu).map(|entry| entry.id.as_str()));
+        out.text("default_reason", &default_in_words(menu));
+        out.text("timeout", &timeout_in_words(menu.timeout));
+        let rows = self.one.as_ref().map(|one| core::slice::from_ref(&one.row));
+        write_entries(judge, rows.unwrap_or(&self.rows), out);
+        write_diagnostics(&menu.diagnostics, out);
+        match &self.one {
+            Some(one) => out.object("entry", |out| one.write_json(judge, out)),
+            None => out.null("entry"),
+        }
+    }
+}
+
+/// Name and value, each in its column.
+fn line(name: &str, value: &str, out: &mut String) {
+    const INDENT: &str = "            ";
+    let mut text = String::new();
+    write_wrapped(INDENT, value, &mut text);
+    text.replace_range(..name.len().min(text.len()), name);
+    out.push_str(&text);
+}
+
+fn machine_in_words(judge: &Judge) -> String {
+    let boards = judge.machine.identity.boards.join(" ");
+    let boards = if boards.is_empty() { "no name of its board known" } else { &boards };
+    format!("{}, {boards}", judge.machine.arch)
+}
+
+fn looked_at(read: &Read) -> String {
+    let found = match &read.found {
+        menu::Found::Absent => "not there".to_owned(),
+        menu::Found::Settings => "read".to_owned(),
+        menu::Found::Entries(1) => "1 entry".to_owned(),
+        menu::Found::Entries(count) => format!("{count} entries"),
+        menu::Found::Unreadable(why) => format!("cannot be read: {why}"),
+    };
+    format!("{}: {found}", read.path)
+}
+
+fn write_read(read: &Read, out: &mut Object<'_>) {
+    out.text("path", &read.path);
+    out.text(
+        "found",
+        match &read.found {
+            menu::Found::Absent => "absent",
+            menu::Found::Settings => "settings",
+            menu::Found::Entries(_) => "entries",
+            menu::Found::Unreadable(_) => "unreadable",
+        },
+    );
+    let count = match &read.found {
+        menu::Found::Entries(count) => Some(*count as u64),
+        _ => None,
+    };
+    out.maybe_number("entries", count);
+    let why = match &read.found {
+        menu::Found::Unreadable(why) => Some(why.as_str()),
+        _ => None,
+    };
+    out.maybe_text("detail", why);
+}
+
+fn default(menu: &Menu) -> Option<&Entry> {
+    menu.default.and_then(|index| menu.entries.get(index))
+}
+
+/// Which entry boots by itself, and who says so.
+fn default_in_words(menu: &Menu) -> String {
+    let Some(entry) = default(menu) else {
+        return "none: no entry can boot by itself".to_owned();
+    };
+    let settings = &menu.settings;
+    let wanted = match &settings.default {
+        Some(wanted) if wanted.what == What::Saved => settings.saved.as_ref(),
+        Some(wanted) => Some(wanted),
+        None => settings.saved.as_ref(),
+    };
+    let meant = |what: &What| match what {
+        What::Pattern(pattern) => entry.is_named_by(pattern),
+        What::Named(name) => {
+            [&entry.id, &entry.loader_id()].contains(&name) || entry.title.as_ref() == Some(name)
+        }
+        What::Saved => false,
+    };
+    let why = match wanted {
+        Some(wanted) if meant(&wanted.what) => {
+            let line = wanted.line.map(|line| format!(":{line}")).unwrap_or_default();
+            format!("{}{line} says so", wanted.file)
+        }
+        Some(wanted) => format!("the first that can boot; what {} says is none", wanted.file),
+        None => "the first that can boot, for nothing else says".to_owned(),
+    };
+    format!("{}: {why}", entry.id)
+}
+
+fn timeout_in_words(timeout: Timeout) -> String {
+    match timeout {
+        Timeout::Seconds(seconds) => format!("{seconds} s"),
+        Timeout::Forever => "none: the menu waits for a person".to_owned(),
+        Timeout::Hidden => "0 s: the default boots at once".to_owned(),
+        Timeout::Disabled => "0 s: the default boots at once, whatever key is pressed".to_owned(),
+    }
+}
+
+fn consoles_in_words(judge: &Judge, options: &str) -> String {
+    let named: Vec<_> = named_consoles(options).collect();
+    let named = if named.is_empty() { "none is named".to_owned() } else { named.join(" and ") };
+    match judge.machine.is_here {
+        true => format!("{named}; here are {}", machine::consoles().join(" and ")),
+        false => named,
+    }
+}
+
+fn memory_in_words(judge: &Judge, proven: &Proven) -> String {
+    let sizes = files(proven.get()).map(|(_, blob)| blob.size);
+    let sum = sizes.fold(0_u64, u64::saturating_add);
+    match judge.machine.is_here {
+        true => format!("{sum} bytes of files, of {} that may be", machine::memory_for_files()),
+        false => format!("{sum} bytes of files"),
+    }
+}
+
+impl One<'_> {
+    fn write(&self, judge: &Judge, out: &mut String) {
+        let (entry, menus) = (self.row.entry, &judge.menus);
+        out.push('\n');
+        line("entry", &entry.id, out);
+        line("state", &mark(self.row.found.verdict()), out);
+        for reason in &self.row.found.reasons {
+            line("", &format!("{}: {}", reason.code, reason.detail), out);
+        }
+        for note in &self.row.found.notes {
+            line("note", &format!("{}: {}", note.code, note.detail), out);
+        }
+        line("title", entry.name(), out);
+        let at = entry.line.map(|line| format!(":{line}")).unwrap_or_default();
+        let file = menus.told(entry.volume, &entry.file);
+        line("source", &format!("{file}{at} ({})", entry.format.name()), out);
+        match &self.proven {
+            Some(proven) => self.write_proven(judge, proven, out),
+            None => {
+                entry.files().for_each(|path| line("file", &menus.told(entry.volume, path), out))
+            }
+        }
+        self.write_trust(out);
+        self.write_plan(judge, out);
+    }
+
+    fn write_proven(&self, judge: &Judge, proven: &Proven, out: &mut String) {
+        for (name, blob) in files(proven.get()) {
+            let (path, size, digest) = (&blob.path, blob.size, blob.digest);
+            line(name, &format!("{path} {size} bytes sha256:{digest}"), out);
+        }
+        if let Ok(found) = describe(proven) {
+            let version = found.version.as_deref().unwrap_or("of an unknown version");
+            line("image", &format!("{}, {}, {version}", found.format, found.arch), out);
+        }
+        if let Ok(options) = plan::cmdline(proven.get()) {
+            line("options", &format!("{} bytes", options.len()), out);
+            // A string takes whatever is written to it.
+            let _ = writeln!(out, "            {}", printable(&options));
+            line("console", &consoles_in_words(judge, &options), out);
+        }
+        line("memory", &memory_in_words(judge, proven), out);
+    }
+
+    fn write_trust(&self, out: &mut String) {
+        let Some(signed) = self.signed() else { return };
+        let manifest = signed.manifest();
+        line("signers", &signed.signers().join(" and "), out);
+        let (role, version) = (manifest.role, manifest.security_version);
+        line("manifest", &format!("sha256:{}", signed.digest()), out);
+        line("", &format!("{role}, security version {version}"), out);
+    }
+
+    fn signed(&self) -> Option<&Signed> {
+        match &self.row.found.trust {
+            Ok(Attested::Signed(signed)) => Some(signed),
+            _ => None,
+        }
+    }
+
+    /// The plan as `load --dry-run` shows it, or why there is none.
+    fn write_plan(&self, judge: &Judge, out: &mut String) {
+        let planned = self.plan(judge, &mut |plan| {
+            // A string takes whatever is written to it.
+            let _ = writeln!(out, "\nplan\n{plan}");
+        });
+        if let Err(failure) = planned {
+            line("plan", &format!("none: {}", failure.sentence()), out);
+        }
+    }
+
+    fn plan(&self, judge: &Judge, show: &mut dyn FnMut(&Plan<'_>)) -> Result<(), Failure> {
+        let none = |why: String| Failure::new(Stage::Plan, why);
+        let proven = self.proven.as_ref().ok_or_else(|| none("it does not boot".to_owned()))?;
+        let arch = judge.machine.arch;
+        if arch != machine::arch() && !self.load.inputs.is_machine() {
+            let files = if arch == Arch::Aarch64 { "--iomem and --fdt" } else { "--iomem" };
+            return Err(none(format!(
+                "nothing is known of the {arch} machine; {files} describe it"
+            )));
+        }
+        with_plan(&self.load, proven, &mut |_, plan| {
+            show(&plan);
+            Ok(())
+        })
+    }
+
+    fn write_json(&self, judge: &Judge, out: &mut Object<'_>) {
+        let proven = self.proven.as_ref();
+        out.text("id", &self.row.entry.id);
+        out.array("files", |list| {
+            for (name, blob) in proven.into_iter().flat_map(|proven| files(proven.get())) {
+                list.object(|out| {
+                    out.text("name", name);
+                    write_blob(blob, out);
+                });
+            }
+        });
+        let found = proven.and_then(|proven| describe(proven).ok());
+        out.maybe_text("image", found.as_ref().map(|found| found.format));
+        out.maybe_text("arch", found.as_ref().map(|found| found.arch.name()));
+        out.maybe_text("kernel_version", found.as_ref().and_then(|found| found.version.as_deref()));
+        let options = proven.and_then(|proven| plan::cmdline(proven.get()).ok());
+        out.maybe_text("options", options.as_deref());
+        let signed = self.signed();
+        out.array("signers", |list| {
+            signed.into_iter().flat_map(Signed::signers).for_each(|name| list.text(name));
+        });
+        let digest = signed.map(|signed| signed.digest().to_string());
+        out.maybe_text("manifest_sha256", digest.as_deref());
+        self.write_json_plan(judge, out);
+    }
+
+    fn write_json_plan(&self, judge: &Judge, out: &mut Object<'_>) {
+        let planned = self.plan(judge, &mut |plan| out.object("plan", |out| plan.write_json(out)));
+        if planned.is_err() {
+            out.null("plan");
+        }
+        out.maybe_text("plan_fault", planned.err().map(|failure| failure.sentence()).as_deref());
+    }
+}
+
+/// The files of an entry with the keys that name them, in the order in which they
+/// are used.
+fn files(bundle: &Bundle<Sealed>) -> impl Iterator<Item = (&'static str, &Blob<Sealed>)> {
+    let kernel = if bundle.profile.is_some() { "uki" } else { "linux" };
+    let initrds = bundle.initrds.iter().map(|blob| ("initrd", blob));
+    let trees = bundle.devicetree.iter().map(|blob| ("devicetree", blob));
+    let overlays = bundle.overlays.iter().map(|blob| ("overlay", blob));
+    let addons = bundle.addons.iter().map(|blob| ("addon", blob));
+    core::iter::once((kernel, &bundle.linux))
+        .chain(initrds)
+        .chain(trees)
+        .chain(overlays)
+        .chain(addons)
+}

@@ -1,0 +1,273 @@
+//! Whose signatures count, for which machine, and what they say of an entry: by
+//! the same calls as PID 1, updates of ring and policy included. Nothing is good
+//! because it could not be read.
+
+use core::sync::atomic::AtomicBool;
+use std::path::{Path, PathBuf};
+
+use super::source::{Menus, Place, Source};
+use crate::arch::Arch;
+use crate::boot::anchor::Anchor;
+use crate::boot::partition;
+use crate::bundle::Bundle;
+use crate::config;
+use crate::failure::{Failure, Stage};
+use crate::image::{self, Description};
+use crate::menu::{Entry, Target};
+use crate::plan;
+use crate::preflight::{Limits, Preflight};
+use crate::sys::read::{Root, Sealed};
+use crate::sys::sources::Sources;
+use crate::sys::{file, identity, machine};
+use crate::trust::MAX_FILE;
+use crate::trust::allowed_signers::KeyRing;
+use crate::trust::policy::{self, Floors, Policy};
+use crate::trust::verify::{Attested, Context, Identity, Mode, Verified, verify};
+
+/// What `verify`, `list` and `explain` are asked about.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Asked {
+    pub(super) source: Source,
+    pub(super) keys: Option<PathBuf>,
+    pub(super) policy: Option<PathBuf>,
+    /// Of the machine that is asked about; none for this one's.
+    pub(super) arch: Option<Arch>,
+    /// Likewise; empty for this machine's.
+    pub(super) boards: Vec<String>,
+    pub(super) devices: Vec<String>,
+    pub(super) json: bool,
+}
+
+impl Asked {
+    /// Ring and policy of a locked machine.
+    ///
+    /// # Errors
+    /// There is no ring, or a file of the two is wrong.
+    pub(super) fn locked(&self) -> Result<Anchor, Failure> {
+        let Some(keys) = &self.keys else {
+            let mut anchor = Anchor::of_image(Mode::Locked).map_err(|failure| {
+                let why = format!("{}; name a key ring with --keys", failure.sentence());
+                Failure::new(failure.stage, why)
+            })?;
+            if let Some(policy) = &self.policy {
+                anchor.policy = read_policy(policy)?;
+            }
+            return Ok(anchor);
+        };
+        let policy = self.policy.as_deref().map(read_policy).transpose()?.unwrap_or_default();
+        Ok(Anchor { ring: Some(read_ring(keys)?), policy })
+    }
+
+    /// Ring and policy that there are. Only where there is no ring at all, or in
+    /// an image that was made so, the mode is open.
+    ///
+    /// # Errors
+    /// A file of the two is wrong.
+    pub(super) fn present(&self) -> Result<(Anchor, Mode), Failure> {
+        let configured = configured_mode();
+        let no_ring = || Anchor::of_image(Mode::Open).map(|anchor| anchor.ring.is_none());
+        if self.keys.is_some() || configured == Some(Mode::Locked) || !no_ring()? {
+            let mode = configured.filter(|_| self.keys.is_none()).unwrap_or(Mode::Locked);
+            return Ok((self.locked()?, mode));
+        }
+        Ok((Anchor { ring: None, policy: Policy::default() }, Mode::Open))
+    }
+
+    /// The machine that is asked about.
+    pub(super) fn machine(&self) -> Machine {
+        let mut identity = identity::read(&Sources::live());
+        if !self.boards.is_empty() {
+            identity.boards.clone_from(&self.boards);
+        }
+        if !self.devices.is_empty() {
+            identity.devices.clone_from(&self.devices);
+        }
+        let arch = self.arch.unwrap_or_else(machine::arch);
+        // A directory may stand for a partition of any machine.
+        let is_here = !matches!(self.source.place, Place::Directories(_)) && self.arch.is_none();
+        Machine { arch, identity, is_here }
+    }
+}
+
+/// What an image was made to do; a configuration that cannot be understood means
+/// the stricter.
+fn configured_mode() -> Option<Mode> {
+    match file::read_text(config::PATH) {
+        Err(error) if error.is_absence() => None,
+        text => {
+            let config = text.ok().and_then(|text| config::read(config::PATH, &text).ok());
+            Some(config.map_or(Mode::Locked, |config| config.mode))
+        }
+    }
+}
+
+fn read_ring(path: &Path) -> Result<KeyRing, Failure> {
+    let name = path.display();
+    let bytes = read(path)?;
+    KeyRing::parse(&bytes).map_err(|error| Failure::new(Stage::Start, format!("{name}: {error}")))
+}
+
+fn read_policy(path: &Path) -> Result<Policy, Failure> {
+    let name = path.display();
+    let bytes = read(path)?;
+    policy::parse(&bytes).map_err(|error| Failure::new(Stage::Start, format!("{name}: {error}")))
+}
+
+/// A small file that the administrator names.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    file::read_bytes(path, MAX_FILE as u64).map_err(|error| Failure::new(Stage::Read, error))
+}
+
+/// The machine that is asked about.
+pub(super) struct Machine {
+    pub(super) arch: Arch,
+    pub(super) identity: Identity,
+    /// Whether it is this one, with its memory and its consoles.
+    pub(super) is_here: bool,
+}
+
+impl Machine {
+    pub(super) fn target(&self) -> Target<'_> {
+        Target { arch: self.arch, boards: &self.identity.boards }
+    }
+}
+
+/// The files of an entry as they were signed, or as nobody signed them.
+pub(super) type Proven = Verified<Bundle<Sealed>>;
+
+/// Judges entries for one machine.
+pub(super) struct Judge {
+    pub(super) mode: Mode,
+    pub(super) anchor: Anchor,
+    pub(super) machine: Machine,
+    pub(super) menus: Menus,
+}
+
+/// Kernels that have been looked into: several entries often have one.
+pub(super) type Seen = Vec<(Entry, Option<Failure>)>;
+
+impl Judge {
+    /// With the ring and policy that there are. What has to be said of their
+    /// updates comes with it.
+    ///
+    /// # Errors
+    /// A volume, a ring or a policy that cannot be read.
+    pub(super) fn new(asked: &Asked) -> Result<(Self, Vec<String>), Failure> {
+        let machine = asked.machine();
+        let menus = asked.source.read(&machine.target())?;
+        let (anchor, mode) = asked.present()?;
+        let (anchor, notes) = anchor.updated(menus.main()?);
+        Ok((Self { mode, anchor, machine, menus }, notes))
+    }
+
+    /// What an entry must satisfy on a machine of this architecture.
+    pub(super) fn context(&self, arch: Arch) -> Context<'_> {
+        Context {
+            mode: self.mode,
+            ring: self.anchor.ring.as_ref(),
+            policy: &self.anchor.policy,
+            arch,
+            identity: &self.machine.identity,
+            floors: Floors::default(),
+        }
+    }
+
+    /// The volume of an entry.
+    pub(super) fn root(&self, entry: &Entry) -> Result<&Root, Failure> {
+        let none = || Failure::broken("FILE", "its volume is gone".to_owned());
+        self.menus.volume(entry).map(|volume| &volume.root).ok_or_else(none)
+    }
+
+    /// What is known of an entry without reading its big files.
+    pub(super) fn examine(&self, entry: &Entry) -> Result<Preflight, Failure> {
+        let consoles = if self.machine.is_here { machine::consoles() } else { Vec::new() };
+        let limits = Limits {
+            memory: if self.machine.is_here { machine::memory_for_files() } else { u64::MAX },
+            cmdline: plan::longest_cmdline(self.machine.arch),
+            consoles: &consoles,
+        };
+        let context = self.context(self.machine.arch);
+        Ok(partition::examine(&context, self.root(entry)?, entry, &limits, Ok))
+    }
+
+    /// The same, and whether what it starts is a kernel for the machine. Files
+    /// that were signed are read whole, and compared; of others only the kernel,
+    /// once.
+    pub(super) fn inspect(&self, entry: &Entry, seen: &mut Seen) -> Result<Preflight, Failure> {
+        let mut found = self.examine(entry)?;
+        let fault = match found.verdict() {
+            Ok(attested @ Attested::Signed(_)) => self.prove(entry, attested).err(),
+            Ok(attested) => self.look_into(&kernel_of(entry), attested, seen),
+            Err(_) => None,
+        };
+        if let Some(failure) = fault {
+            found.fail(failure);
+        }
+        Ok(found)
+    }
+
+    fn look_into(&self, kernel: &Entry, attested: &Attested, seen: &mut Seen) -> Option<Failure> {
+        if let Some((_, fault)) = seen.iter().find(|(other, _)| is_same(kernel, other)) {
+            return fault.clone();
+        }
+        let fault = self.prove(kernel, attested).err();
+        seen.push((kernel.clone(), fault.clone()));
+        fault
+    }
+
+    /// The files of an entry, proven, with a kernel for the machine among them.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(super) fn prove(&self, entry: &Entry, attested: &Attested) -> Result<Proven, Failure> {
+        let verified = prove(self.root(entry)?, entry, attested)?;
+        let (arch, path) = (describe(&verified)?.arch, &verified.get().linux.path);
+        if arch == self.machine.arch {
+            return Ok(verified);
+        }
+        let detail = format!(
+            "{path} is a kernel for {arch}, and the machine is {}; --arch names another",
+            self.machine.arch
+        );
+        Err(Failure::broken("ARCHITECTURE", detail))
+    }
+}
+
+fn is_same(kernel: &Entry, other: &Entry) -> bool {
+    kernel.volume == other.volume
+        && kernel.kernel() == other.kernel()
+        && kernel.profile == other.profile
+}
+
+/// Only what tells which kernel it starts.
+fn kernel_of(entry: &Entry) -> Entry {
+    Entry {
+        id: entry.id.clone(),
+        linux: entry.linux.clone(),
+        uki: entry.uki.clone(),
+        profile: entry.profile,
+        volume: entry.volume,
+        ..Entry::default()
+    }
+}
+
+/// Reads the files of an entry, each once, and checks that they are those that
+/// were signed, if any were.
+pub(super) fn prove(root: &Root, entry: &Entry, attested: &Attested) -> Result<Proven, Failure> {
+    let bundle = partition::read_bundle(root, entry, &AtomicBool::new(false));
+    let bundle = bundle.map_err(|failure| Failure::broken("FILE", failure.sentence()))?;
+    verify(attested, bundle, &partition::slot_values(entry)).map_err(Failure::refused)
+}
+
+/// What the verified kernel itself says.
+///
+/// # Errors
+/// It is none that can be started.
+pub(super) fn describe(proven: &Proven) -> Result<Description, Failure> {
+    let Bundle { linux, profile, .. } = proven.get();
+    let limits = image::Limits { output: machine::memory_for_files() };
+    let unpacked = image::unpack_profile(linux.bytes.as_ref(), profile.unwrap_or(0), &limits);
+    let unpacked =
+        unpacked.map_err(|error| Failure::broken("IMAGE", format!("{}: {error}", linux.path)))?;
+    Ok(image::describe(&unpacked))
+}
