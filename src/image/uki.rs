@@ -258,6 +258,36 @@ fn disjoint(placed: Vec<Placed<'_>>) -> Result<Vec<Section<'_>>, Error> {
     Ok(placed.into_iter().map(|(section, _)| section).collect())
 }
 
+/// Where a section lies in its file, going by the section table alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Its name, one of those that Turnout knows.
+    pub name: &'static str,
+    /// Where its bytes begin.
+    pub at: u64,
+    /// How many bytes it has, without padding; the file may have fewer.
+    pub size: u32,
+}
+
+/// The architecture of an EFI program and the sections that Turnout knows, in
+/// the order of the table, as its first bytes ([`super::HEAD`] hold all headers)
+/// say. Nothing is checked that needs the rest of the file.
+///
+/// # Errors
+/// It is no EFI program, or one for a machine that is not supported.
+pub fn outline(head: &[u8]) -> Result<(Arch, Vec<Place>), Error> {
+    if !head.starts_with(b"MZ") {
+        return Err(Error::NotPe);
+    }
+    let (machine, table) = section_table(head)?;
+    let place = |header: &SectionTable| {
+        let name = KNOWN.into_iter().find(|known| known.as_bytes() == name(header))?;
+        let size = header.virtual_size.min(header.size_of_raw_data);
+        Some(Place { name, at: header.pointer_to_raw_data.into(), size })
+    };
+    Ok((architecture(machine)?, table.iter().filter_map(place).collect()))
+}
+
 /// The architecture in the header of an EFI program.
 pub(super) fn arch(file: &[u8]) -> Result<Arch, Error> {
     section_table(file).and_then(|(machine, _)| architecture(machine))

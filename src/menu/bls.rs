@@ -161,10 +161,7 @@ const fn efi_name(arch: Arch) -> &'static str {
 /// An entry of which only the file name is known yet.
 fn named(path: &str) -> Result<Entry, Diagnostic> {
     let file = path.rsplit('/').next().unwrap_or_default();
-    let name = file_name::parse(file).ok_or_else(|| {
-        let detail = "the file name is too long or has characters other than A-Z a-z 0-9 + - _ .";
-        Diagnostic::new(path, None, Code::FileName, detail.to_owned())
-    })?;
+    let name = file_name::parse(file).ok_or_else(|| file_name::complain(path))?;
     Ok(Entry {
         id: name.id.to_owned(),
         file: path.to_owned(),

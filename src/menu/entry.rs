@@ -11,7 +11,7 @@ use super::{Code, Diagnostic, glob, paths};
 use crate::text::quoted;
 
 /// Longest title, version and other short text, in bytes.
-const MAX_TEXT: usize = 512;
+pub(super) const MAX_TEXT: usize = 512;
 /// Longest command line, in bytes: twice what x86_64 and aarch64 kernels keep.
 pub(super) const MAX_OPTIONS: usize = 4096;
 /// Most initrds of one entry.

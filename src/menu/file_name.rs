@@ -3,6 +3,9 @@
 //! Boot Loader Specification (UAPI.1): 1 to 255 characters of `A-Z a-z 0-9 + -
 //! _ .`; a counter `+LEFT` or `+LEFT-DONE` may stand directly before `.conf`.
 
+use super::{Code, Diagnostic};
+
+const SUFFIX: &str = ".conf";
 /// Longest file name, in bytes.
 const MAX_LENGTH: usize = 255;
 
@@ -29,21 +32,33 @@ pub struct Counter {
 /// not end in `.conf` are passed over without a word.
 #[must_use]
 pub fn is_entry(file: &str) -> bool {
-    !file.starts_with('.') && !file.starts_with("auto-") && stem(file).is_some()
+    !file.starts_with('.') && !file.starts_with("auto-") && stem(file, SUFFIX).is_some()
 }
 
-/// Takes the name apart; `None` if it is no well-formed entry name.
+/// Takes the name of a `.conf` apart; `None` if it is no well-formed entry name.
 #[must_use]
 pub fn parse(file: &str) -> Option<FileName<'_>> {
+    parse_with(file, SUFFIX)
+}
+
+/// The same, of a file with this suffix.
+pub(super) fn parse_with<'a>(file: &'a str, suffix: &str) -> Option<FileName<'a>> {
     let well_formed = file.len() <= MAX_LENGTH && file.bytes().all(is_allowed);
-    let stem = stem(file).filter(|_| well_formed)?;
+    let stem = stem(file, suffix).filter(|_| well_formed)?;
     let (id, counter) = split_counter(stem);
     (!id.is_empty()).then_some(FileName { id, counter })
 }
 
-fn stem(file: &str) -> Option<&str> {
-    let (stem, suffix) = file.split_at_checked(file.len().checked_sub(".conf".len())?)?;
-    suffix.eq_ignore_ascii_case(".conf").then_some(stem)
+/// The name without its suffix, in any case; `None` if it has another.
+pub(super) fn stem<'a>(file: &'a str, suffix: &str) -> Option<&'a str> {
+    let (stem, found) = file.split_at_checked(file.len().checked_sub(suffix.len())?)?;
+    found.eq_ignore_ascii_case(suffix).then_some(stem)
+}
+
+/// What is wrong with the name of the file at `path`, which [`parse`] refuses.
+pub(super) fn complain(path: &str) -> Diagnostic {
+    let detail = "the file name is too long or has characters other than A-Z a-z 0-9 + - _ .";
+    Diagnostic::new(path, None, Code::FileName, detail.to_owned())
 }
 
 const fn is_allowed(byte: u8) -> bool {

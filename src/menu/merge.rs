@@ -125,3 +125,129 @@ fn stale_default(wanted: &Wanted) -> Diagnostic {
     };
     Diagnostic::new(&wanted.file, wanted.line, Code::Setting, detail)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arch::Arch;
+    use crate::menu::{From, Memory, Target, Timeout, Wish, read_volume, resolve_default};
+
+    const ESP: Group = Group { number: 0, is_esp: true };
+    const XBOOTLDR: Group = Group { number: 0, is_esp: false };
+    const OTHER: Group = Group { number: 1, is_esp: false };
+
+    fn menu(files: &[(&str, &str)]) -> Menu {
+        let files: Memory = files.iter().copied().collect();
+        read_volume(&files, &Target { arch: Arch::X86_64, boards: &[] })
+    }
+
+    fn entry(name: &str) -> (String, &'static str) {
+        (format!("/loader/entries/{name}.conf"), "linux /a\ntitle Linux\n")
+    }
+
+    fn volume(names: &[&str], more: &[(&str, &str)]) -> Menu {
+        let entries: Vec<_> = names.iter().map(|name| entry(name)).collect();
+        let entries = entries.iter().map(|(path, text)| (path.as_str(), *text));
+        menu(&entries.chain(more.iter().copied()).collect::<Vec<_>>())
+    }
+
+    fn ids(menu: &Menu) -> Vec<(usize, &str)> {
+        menu.entries.iter().map(|entry| (entry.volume, entry.id.as_str())).collect()
+    }
+
+    fn default(menu: &Menu) -> Option<&str> {
+        menu.default.map(|index| menu.entries[index].id.as_str())
+    }
+
+    fn messages(menu: &Menu) -> Vec<String> {
+        menu.diagnostics.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn one_disks_boot_partitions_are_sorted_together_and_other_disks_follow() {
+        let menus = vec![
+            (XBOOTLDR, volume(&["b", "d"], &[])),
+            (OTHER, volume(&["e"], &[])),
+            (ESP, volume(&["a", "c"], &[])),
+        ];
+        assert_eq!(ids(&merge(menus)), [(0, "d"), (2, "c"), (0, "b"), (2, "a"), (1, "e")]);
+    }
+
+    #[test]
+    fn one_id_on_two_volumes_stays_twice_and_means_the_first() {
+        let merged = merge(vec![(OTHER, volume(&["a"], &[])), (ESP, volume(&["a"], &[]))]);
+        assert_eq!(ids(&merged), [(0, "a"), (1, "a")]);
+        assert_eq!(merged.find("a"), Some(0));
+        assert_eq!(messages(&merged), [""; 0]);
+    }
+
+    #[test]
+    fn the_efi_system_partitions_settings_come_first() {
+        let settings = |text| [("/loader/loader.conf", text)];
+        let merged = merge(vec![
+            (XBOOTLDR, volume(&["a", "b"], &settings("timeout 9\ndefault b\neditor no"))),
+            (ESP, volume(&["c"], &settings("timeout 7\ndefault a"))),
+        ]);
+        assert_eq!((default(&merged), merged.timeout), (Some("a"), Timeout::Seconds(7)));
+        assert!(!merged.settings.editor, "what one forbids is forbidden");
+        let merged = merge(vec![
+            (XBOOTLDR, volume(&["a", "b"], &settings("timeout 9"))),
+            (ESP, volume(&["c"], &settings("default none*"))),
+        ]);
+        assert_eq!((default(&merged), merged.timeout), (Some("c"), Timeout::Seconds(9)));
+        let expected = "/loader/loader.conf:1: SETTING: default \"none*\" matches no entry";
+        assert_eq!(messages(&merged), [expected]);
+    }
+
+    #[test]
+    fn what_was_saved_is_an_id_a_title_or_a_number_of_the_same_volume() {
+        for (saved, expected) in [
+            ("a-1", "a-1"),
+            ("a-1.conf", "a-1"),
+            ("Other", "b"),
+            ("1", "a-1"),
+            ("0", "b"),
+            ("gone", "b"),
+        ] {
+            let block = format!("# GRUB Environment Block\nsaved_entry={saved}\n####");
+            let entry = ("/loader/entries/b.conf", "linux /b\ntitle Other\n");
+            let found = volume(&["a-1"], &[("/grub2/grubenv", &block), entry]);
+            let merged = merge(vec![(OTHER, volume(&["a-1"], &[])), (ESP, found)]);
+            let default = merged.default.map(|index| &merged.entries[index]).unwrap();
+            if saved == "gone" {
+                let expected = "/grub2/grubenv: SETTING: the default \"gone\" is no entry";
+                assert_eq!((messages(&merged), default.volume), (vec![expected.to_owned()], 0));
+            } else {
+                assert_eq!((default.volume, default.id.as_str()), (1, expected), "{saved}");
+            }
+        }
+    }
+
+    #[test]
+    fn settings_come_before_what_was_saved_unless_they_ask_for_it() {
+        let env = ("/grub2/grubenv", "saved_entry=a\n");
+        for (conf, expected) in [("default c", "c"), ("default @saved", "a"), ("timeout 3", "a")] {
+            let found = volume(&["a", "b", "c"], &[env, ("/loader/loader.conf", conf)]);
+            assert_eq!(default(&merge(vec![(ESP, found)])), Some(expected), "{conf}");
+        }
+        let found = volume(&["a", "b"], &[("/loader/loader.conf", "default @saved")]);
+        assert_eq!(default(&merge(vec![(ESP, found)])), Some("b"), "nothing was saved");
+    }
+
+    #[test]
+    fn wishes_of_firmware_come_first_and_a_stale_one_is_said() {
+        let found = volume(&["a", "b", "c"], &[("/loader/loader.conf", "default a")]);
+        let merged = merge(vec![(ESP, found)]);
+        let wish = |from, pattern: &str| Wish { from, pattern: pattern.to_owned() };
+        let index = |id| merged.find(id);
+        let both = [wish(From::OneShot, "b.conf"), wish(From::Saved, "c.conf")];
+        assert_eq!(resolve_default(&merged, &both), (index("b"), vec![]));
+        let stale = [wish(From::OneShot, "x\u{1b}"), wish(From::Saved, "C.conf")];
+        let said = "the entry for this one boot, \"x\\u{1b}\", is not in the menu and is passed \
+                    over"
+            .to_owned();
+        assert_eq!(resolve_default(&merged, &stale), (index("c"), vec![said]));
+        let (found, said) = resolve_default(&merged, &[wish(From::Configured, "x")]);
+        assert_eq!((found, said.len()), (index("a"), 1));
+    }
+}

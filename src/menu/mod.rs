@@ -23,6 +23,7 @@ mod merge;
 mod paths;
 mod settings;
 pub mod sort;
+mod uki;
 mod vars;
 pub mod version;
 mod volume;

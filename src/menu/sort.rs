@@ -13,8 +13,9 @@ pub fn order(a: &Entry, b: &Entry) -> Ordering {
     a.is_bad()
         .cmp(&b.is_bad())
         .then_with(|| by_sort_key(a, b))
-        .then_with(|| compare(&b.id, &a.id))
-        .then_with(|| a.id.cmp(&b.id))
+        .then_with(|| compare(file(b), file(a)))
+        .then_with(|| file(a).cmp(file(b)))
+        .then_with(|| a.profile.cmp(&b.profile))
         .then_with(|| by_counter(a, b))
 }
 
@@ -28,6 +29,11 @@ fn by_sort_key(a: &Entry, b: &Entry) -> Ordering {
             .then_with(|| compare(version(b), version(a))),
         (a, b) => b.is_some().cmp(&a.is_some()),
     }
+}
+
+/// The id without the profile of a unified kernel image.
+fn file(entry: &Entry) -> &str {
+    entry.id.split('@').next().unwrap_or_default()
 }
 
 fn version(entry: &Entry) -> &str {

@@ -10,7 +10,7 @@
 use std::borrow::Cow;
 
 use super::entry::SLOTS;
-use super::{Files, Found, MAX_FILE_SIZE, Read};
+use super::{Files, Found, MAX_FILE_SIZE, Menu, Read};
 
 /// Where the environment block is, below the root of a volume, the best first.
 const PLACES: [&str; 4] =
@@ -80,7 +80,7 @@ impl Variables {
 
 /// The environment block of a volume whose system has its root at `root`, and
 /// what came of looking for it.
-pub(super) fn read(files: &dyn Files, root: &str, report: &mut Vec<Read>) -> Variables {
+pub(super) fn read(files: &dyn Files, root: &str, menu: &mut Menu) -> Variables {
     let in_efi = files.names(&format!("{root}{EFI}")).unwrap_or_default();
     let in_efi = in_efi.into_iter().map(|name| format!("{EFI}/{name}/grubenv"));
     let places = PLACES.into_iter().map(str::to_owned).chain(in_efi);
@@ -88,12 +88,12 @@ pub(super) fn read(files: &dyn Files, root: &str, report: &mut Vec<Read>) -> Var
         let found = match files.read(&path, MAX_FILE_SIZE) {
             Ok(None) => continue,
             Ok(Some(bytes)) => {
-                report.push(Read { path: path.clone(), found: Found::Settings });
+                menu.read.push(Read { path: path.clone(), found: Found::Settings });
                 return Variables::parse(&path, &bytes);
             }
-            Err(why) => Found::Unreadable(why),
+            Err(why) => menu.unreadable(&path, why),
         };
-        report.push(Read { path, found });
+        menu.read.push(Read { path, found });
     }
     Variables::default()
 }
@@ -185,10 +185,10 @@ mod tests {
         for place in places {
             for root in ["", "/@"] {
                 let files: Memory = [(format!("{root}{place}"), "a=1")].into_iter().collect();
-                let mut report = Vec::new();
-                assert_eq!(read(&files, root, &mut report).get("a"), Some("1"), "{place}");
+                let mut menu = Menu::default();
+                assert_eq!(read(&files, root, &mut menu).get("a"), Some("1"), "{place}");
                 let found = Found::Settings;
-                assert_eq!(report, [Read { path: format!("{root}{place}"), found }]);
+                assert_eq!(menu.read, [Read { path: format!("{root}{place}"), found }]);
             }
         }
     }

@@ -11,7 +11,7 @@ use super::settings::{Wanted, What};
 use super::vars::{self, Variables};
 use super::{
     Code, Diagnostic, Files, Format, Found, MAX_ENTRIES, MAX_FILE_SIZE, Menu, Read, Target, bls,
-    file_name, loader_conf, paths, sort,
+    file_name, loader_conf, paths, sort, uki,
 };
 use crate::order;
 use crate::text::quoted;
@@ -33,14 +33,12 @@ pub fn read_volume(files: &dyn Files, target: &Target<'_>) -> Menu {
 #[must_use]
 pub fn read_below(files: &dyn Files, target: &Target<'_>, root: &str) -> Menu {
     let mut menu = Menu::default();
-    let known = vars::read(files, root, &mut menu.read);
+    let known = vars::read(files, root, &mut menu);
     menu.settings.saved = saved_entry(&known);
     for prefix in PREFIXES.map(|prefix| format!("{root}{prefix}")) {
         let mut found = boot_loader_specification(files, target, &prefix, &known);
         let is_last = !found.entries.is_empty();
-        for entry in &mut found.entries {
-            entry.relocate(|path| paths::locate(path, &prefix, |path| files.has(path)));
-        }
+        found.place(files, &prefix, target);
         menu.append(found);
         if is_last {
             break;
@@ -67,6 +65,7 @@ pub fn read_config(
         format.ok_or_else(|| format!("{path}: no menu file by its name; name its format"))?;
     let mut menu = match format {
         Format::Bls => bls_config(files, &path, target),
+        Format::Uki => uki_config(files, &path, target),
         other => return Err(format!("{path}: no menu of the format {} is read yet", other.name())),
     };
     if menu.read.iter().all(|read| read.found == Found::Absent) {
@@ -80,15 +79,34 @@ pub fn read_config(
 fn guess(path: &str) -> Option<Format> {
     let name = path.rsplit('/').next().unwrap_or_default();
     let is_bls = path.contains("/loader/") || path.ends_with(ENTRIES) || file_name::is_entry(name);
-    is_bls.then_some(Format::Bls)
+    let is_uki = path.ends_with(uki::IMAGES) || uki::is_entry(name);
+    is_bls.then_some(Format::Bls).or(is_uki.then_some(Format::Uki))
+}
+
+/// One image, or a directory of them.
+fn uki_config(files: &dyn Files, path: &str, target: &Target<'_>) -> Menu {
+    let mut menu = Menu::default();
+    let prefix = path.find(uki::IMAGES).and_then(|at| path.get(..at)).unwrap_or_default();
+    if files.has(path) {
+        menu.read_image(files, path, prefix, target);
+        let found = Found::Entries(menu.entries.len());
+        menu.read.push(Read { path: path.to_owned(), found });
+    } else {
+        menu.read_directory(files, path, uki::is_entry, |menu, path| {
+            menu.read_image(files, path, prefix, target);
+        });
+    }
+    order::sort_by(&mut menu.entries, sort::order);
+    menu
 }
 
 /// One entry file, a directory of them, or loader.conf with the entries beside it.
 fn bls_config(files: &dyn Files, path: &str, target: &Target<'_>) -> Menu {
     let mut menu = Menu::default();
-    let known = vars::read(files, "", &mut Vec::new());
+    let known = vars::read(files, "", &mut Menu::default());
+    let prefix = path.find("/loader/").and_then(|at| path.get(..at)).unwrap_or_default();
     menu.settings.saved = saved_entry(&known);
-    if let Some(prefix) = path.strip_suffix(LOADER_CONF) {
+    if path.ends_with(LOADER_CONF) {
         menu.append(boot_loader_specification(files, target, prefix, &known));
     } else if files.has(path) {
         menu.read_entry(files, path, target, &known);
@@ -96,7 +114,9 @@ fn bls_config(files: &dyn Files, path: &str, target: &Target<'_>) -> Menu {
         menu.read.push(Read { path: path.to_owned(), found });
     } else {
         menu.read_entries(files, path, target, &known);
+        order::sort_by(&mut menu.entries, sort::order);
     }
+    menu.place(files, prefix, target);
     menu
 }
 
@@ -116,6 +136,7 @@ fn boot_loader_specification(
     let mut menu = Menu::default();
     menu.read_settings(files, &format!("{prefix}{LOADER_CONF}"));
     menu.read_entries(files, &format!("{prefix}{ENTRIES}"), target, known);
+    menu.read_images(files, prefix, target);
     order::sort_by(&mut menu.entries, sort::order);
     menu
 }
@@ -140,14 +161,42 @@ impl Menu {
         target: &Target<'_>,
         known: &Variables,
     ) {
+        self.read_directory(files, directory, file_name::is_entry, |menu, path| {
+            menu.read_entry(files, path, target, known);
+        });
+    }
+
+    fn read_images(&mut self, files: &dyn Files, prefix: &str, target: &Target<'_>) {
+        let directory = format!("{prefix}{}", uki::IMAGES);
+        self.read_directory(files, &directory, uki::is_entry, |menu, path| {
+            menu.read_image(files, path, prefix, target);
+        });
+    }
+
+    fn read_image(&mut self, files: &dyn Files, path: &str, prefix: &str, target: &Target<'_>) {
+        match uki::parse(files, path, prefix, target.arch) {
+            Ok(entries) => self.entries.extend(entries),
+            Err(diagnostic) => self.diagnostics.push(diagnostic),
+        }
+    }
+
+    /// Has each file of a directory read that is meant to be an entry.
+    fn read_directory(
+        &mut self,
+        files: &dyn Files,
+        directory: &str,
+        is_entry: fn(&str) -> bool,
+        read: impl Fn(&mut Self, &str),
+    ) {
+        let before = self.entries.len();
         let found = match files.names(directory) {
             Ok(names) if names.is_empty() => Found::Absent,
             Ok(names) => {
-                let names = names.iter().filter(|name| file_name::is_entry(name));
+                let names = names.iter().filter(|name| is_entry(name));
                 for name in self.limited(directory, names) {
-                    self.read_entry(files, &format!("{directory}/{name}"), target, known);
+                    read(self, &format!("{directory}/{name}"));
                 }
-                Found::Entries(self.entries.len())
+                Found::Entries(self.entries.len().saturating_sub(before))
             }
             Err(why) => self.unreadable(directory, why),
         };
@@ -200,6 +249,17 @@ impl Menu {
         Found::Unreadable(why)
     }
 
+    /// Looks where the files are of a menu that was found below `prefix`, and
+    /// which of them are unified kernel images.
+    fn place(&mut self, files: &dyn Files, prefix: &str, target: &Target<'_>) {
+        for entry in &mut self.entries {
+            entry.relocate(|path| paths::locate(path, prefix, |path| files.has(path)));
+            if entry.format == Format::Bls {
+                uki::adopt(files, entry, prefix, target.arch);
+            }
+        }
+    }
+
     /// Puts another menu of the volume behind this one.
     fn append(&mut self, other: Self) {
         self.entries.extend(other.entries);
@@ -233,5 +293,137 @@ impl Menu {
             }
             first
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arch::Arch;
+    use crate::menu::{Entry, Memory};
+
+    const TARGET: Target<'_> = Target { arch: Arch::X86_64, boards: &[] };
+
+    fn files(files: &[(&str, &str)]) -> Memory {
+        files.iter().copied().collect()
+    }
+
+    fn linux(menu: &Menu) -> Vec<&str> {
+        menu.entries.iter().filter_map(Entry::kernel).collect()
+    }
+
+    #[test]
+    fn a_menu_is_found_below_boot_and_below_a_subvolume() {
+        let entry = "linux /vmlinuz\ninitrd /initrd";
+        for root in ["", "/@", "/root"] {
+            for prefix in ["", "/boot"] {
+                let below = format!("{root}{prefix}");
+                let path = format!("{below}/loader/entries/a.conf");
+                let kernel = format!("{below}/vmlinuz");
+                let files = files(&[(&path, entry), (&kernel, "")]);
+                let menu = read_below(&files, &TARGET, root);
+                assert_eq!(linux(&menu), [kernel.as_str()]);
+                assert_eq!(menu.entries[0].initrds, ["/initrd"], "what is nowhere is as it stands");
+                assert_eq!(menu.entries[0].file, path);
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_place_with_an_entry_counts_and_what_was_looked_at_is_told() {
+        let menu = read_volume(
+            &files(&[
+                ("/loader/loader.conf", "timeout 3"),
+                ("/boot/loader/entries/a.conf", "linux /a"),
+                ("/boot/loader/loader.conf", "timeout 4"),
+            ]),
+            &TARGET,
+        );
+        let told: Vec<_> = menu.read.iter().map(|read| (&*read.path, &read.found)).collect();
+        let expected = [
+            ("/loader/loader.conf", &Found::Settings),
+            ("/loader/entries", &Found::Absent),
+            ("/EFI/Linux", &Found::Absent),
+            ("/boot/loader/loader.conf", &Found::Settings),
+            ("/boot/loader/entries", &Found::Entries(1)),
+            ("/boot/EFI/Linux", &Found::Absent),
+        ];
+        assert_eq!(told, expected);
+        assert_eq!(menu.settings.timeout, Some(crate::menu::Timeout::Seconds(3)));
+        let twice = files(&[
+            ("/loader/entries/a.conf", "linux /a"),
+            ("/boot/loader/entries/b.conf", "linux /b"),
+        ]);
+        assert_eq!(linux(&read_volume(&twice, &TARGET)), ["/a"], "/boot may be a link to /");
+    }
+
+    #[test]
+    fn variables_are_replaced_from_the_environment_block() {
+        let entry = "linux /vmlinuz\ninitrd /initrd $tuned_initrd\n\
+                     options $kernelopts $tuned_params x=${name}\n";
+        let with = |env: &str| {
+            let all = [("/loader/entries/a.conf", entry), ("/grub2/grubenv", env)];
+            read_volume(&files(&all), &TARGET).entries.remove(0)
+        };
+        let found = with("kernelopts=root=/dev/x ro\ntuned_initrd=/tuned.img\n");
+        assert_eq!(found.options, "root=/dev/x ro  x=${name}");
+        assert_eq!(found.initrds, ["/initrd", "/tuned.img"]);
+        assert_eq!(found.problems, []);
+        let found = with("");
+        assert_eq!(found.initrds, ["/initrd"]);
+        let expected = "/loader/entries/a.conf:3: VARIABLE: options contains the variable \
+                        \"$kernelopts\", which has no value here";
+        assert_eq!(found.problems[0].to_string(), expected);
+        let found = with("kernelopts=$other\n");
+        assert!(found.problems[0].to_string().contains("\"$other\""), "{:?}", found.problems);
+    }
+
+    #[test]
+    fn one_file_or_one_directory_is_read_alone() {
+        let all = files(&[
+            ("/loader/entries/a.conf", "linux /a"),
+            ("/loader/entries/b.conf", "linux /b"),
+            ("/loader/loader.conf", "timeout 3"),
+            ("/other/c.conf", "linux /c"),
+        ]);
+        let read = |path: &str, format| read_config(&all, path, format, &TARGET);
+        assert_eq!(linux(&read("loader/entries/a.conf", None).unwrap()), ["/a"]);
+        assert_eq!(linux(&read("/loader/entries", None).unwrap()), ["/b", "/a"]);
+        let whole = read("/loader/loader.conf", None).unwrap();
+        assert_eq!(linux(&whole), ["/b", "/a"]);
+        assert_eq!(whole.settings.timeout, Some(crate::menu::Timeout::Seconds(3)));
+        assert_eq!(linux(&read("/other", Some(Format::Bls)).unwrap()), ["/c"]);
+        for (path, format, why) in [
+            ("/none.conf", None, "/none.conf: there is no such file"),
+            ("/../a.conf", None, "the path \"/../a.conf\" must not contain \"..\""),
+            ("/other", None, "/other: no menu file by its name; name its format"),
+        ] {
+            assert_eq!(read(path, format).unwrap_err(), why);
+        }
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_read_is_told() {
+        struct Broken;
+        impl Files for Broken {
+            fn read(&self, path: &str, _: usize) -> Result<Option<Vec<u8>>, String> {
+                Err(format!("{path}: I/O error"))
+            }
+            fn read_at(&self, path: &str, _: u64, _: usize) -> Result<Option<Vec<u8>>, String> {
+                Err(format!("{path}: I/O error"))
+            }
+            fn names(&self, directory: &str) -> Result<Vec<String>, String> {
+                Err(format!("{directory}: I/O error"))
+            }
+            fn has(&self, _: &str) -> bool {
+                false
+            }
+        }
+        let menu = read_volume(&Broken, &TARGET);
+        let messages: Vec<_> = menu.diagnostics.iter().map(ToString::to_string).collect();
+        let expected = "/loader/entries: UNREADABLE: /loader/entries: I/O error".to_owned();
+        assert!(messages.contains(&expected), "{messages:?}");
+        let found = Found::Unreadable("/loader/entries: I/O error".to_owned());
+        assert!(menu.read.contains(&Read { path: "/loader/entries".to_owned(), found }));
     }
 }
