@@ -5,6 +5,7 @@ mod corpus;
 mod kernels;
 mod layering;
 mod menus_shown;
+mod oracles;
 mod purgatory;
 mod source;
 mod tpm;

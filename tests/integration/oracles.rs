@@ -1,0 +1,232 @@
+//! Boot menus as systemd's own tools see them: whatever they say of versions and
+//! of a tree of entries, Turnout says too.
+//!
+//! The tools are those of this machine, or else those that `qemu/setup` has
+//! unpacked; without them these tests say so and pass.
+
+#![allow(clippy::unwrap_used)]
+
+use std::cmp::Ordering;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+use turnout::menu::version;
+
+/// Numbers that are the same at every run (xorshift, Marsaglia 2003).
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % limit as u64).unwrap()
+    }
+
+    fn one_of<'a>(&mut self, list: &[&'a str]) -> &'a str {
+        list.get(self.below(list.len())).unwrap()
+    }
+}
+
+/// The program that runs; said once if there is none.
+fn tool(name: &str) -> Option<PathBuf> {
+    let cache =
+        |variable, below: &str| Some(PathBuf::from(std::env::var_os(variable)?).join(below));
+    let cache = cache("TURNOUT_CACHE", "")
+        .or_else(|| cache("XDG_CACHE_HOME", "turnout"))
+        .or_else(|| cache("HOME", ".cache/turnout"));
+    let unpacked = cache.map(|cache| cache.join("x86_64/oracles/usr/bin").join(name));
+    let runs = |path: &PathBuf| {
+        Command::new(path).arg("--version").output().is_ok_and(|output| output.status.success())
+    };
+    let found = [Some(PathBuf::from(name)), unpacked].into_iter().flatten().find(runs);
+    if found.is_none() {
+        println!("skipped: there is no {name}");
+    }
+    found
+}
+
+/// A version of the letters that matter.
+fn version_of(dice: &mut Dice) -> String {
+    const PARTS: [&str; 20] = [
+        "0",
+        "1",
+        "2",
+        "9",
+        "10",
+        "007",
+        "123456789012345678901",
+        ".",
+        "-",
+        "~",
+        "^",
+        "+",
+        "_",
+        "a",
+        "b",
+        "rc",
+        "fc32",
+        "Z",
+        "é",
+        "deb13",
+    ];
+    (0..=dice.below(6)).map(|_| dice.one_of(&PARTS)).collect()
+}
+
+#[test]
+fn versions_compare_as_systemd_compares_them() {
+    let Some(systemd) = tool("systemd-analyze") else { return };
+    let mut dice = Dice(0x5eed_0001);
+    for _ in 0..200 {
+        let (a, b) = (version_of(&mut dice), version_of(&mut dice));
+        let output = Command::new(&systemd).args(["compare-versions", "--", &a, &b]).output();
+        let expected = match output.unwrap().status.code() {
+            Some(0) => Ordering::Equal,
+            Some(11) => Ordering::Greater,
+            Some(12) => Ordering::Less,
+            other => panic!("{a:?} {b:?}: {other:?}"),
+        };
+        assert_eq!(version::compare(&a, &b), expected, "{a:?} {b:?}");
+    }
+}
+
+/// Two partitions of one disk, removed at the end.
+struct Disk(PathBuf);
+
+impl Disk {
+    fn new(test: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("turnout-{test}-{}", std::process::id()));
+        let disk = Self(path);
+        for part in ["esp", "boot"] {
+            fs::create_dir_all(disk.part(part).join("loader/entries")).unwrap();
+            fs::write(disk.part(part).join("vmlinuz"), "").unwrap();
+        }
+        disk
+    }
+
+    fn part(&self, part: &str) -> PathBuf {
+        self.0.join(part)
+    }
+
+    fn write(&self, part: &str, name: &str, text: &str) {
+        fs::write(self.part(part).join("loader/entries").join(name), text).unwrap();
+    }
+
+    /// What bootctl makes of it. It wants partitions to be mounted: in a
+    /// namespace of its own, as a user who may nothing else, they are.
+    fn bootctl(&self, bootctl: &Path) -> Option<Vec<Value>> {
+        const SCRIPT: &str = "
+            set -e
+            cd \"$1\"
+            mkdir -p mounted/esp mounted/boot
+            for part in esp boot; do
+                mount -t tmpfs tmpfs mounted/$part
+                cp -r $part/. mounted/$part
+            done
+            export SYSTEMD_RELAX_ESP_CHECKS=1 SYSTEMD_RELAX_XBOOTLDR_CHECKS=1
+            exec \"$0\" --esp-path=\"$PWD/mounted/esp\" --boot-path=\"$PWD/mounted/boot\" \
+                --json=short list";
+        let output = Command::new("unshare")
+            .args(["--mount", "--map-root-user", "sh", "-c", SCRIPT])
+            .args([bootctl, &self.0])
+            .output()
+            .ok()?;
+        if !output.status.success() {
+            println!("skipped: bootctl: {}", String::from_utf8_lossy(&output.stderr));
+            return None;
+        }
+        let values = serde_json::Deserializer::from_slice(&output.stdout).into_iter();
+        let values: Vec<Value> = values.map(Result::unwrap).collect();
+        // Objects one after the other, or since systemd 254 a list.
+        Some(
+            values
+                .into_iter()
+                .flat_map(|value| match value {
+                    Value::Array(list) => list,
+                    other => vec![other],
+                })
+                .collect(),
+        )
+    }
+
+    fn turnout(&self) -> Vec<Value> {
+        let root = |part: &str| format!("{part}={}", self.part(part).display());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_turnout"));
+        command.args(["list", "--json", "--arch", "x86_64", "--root", &root("esp")]);
+        let output = command.args(["--root", &root("boot")]).output().unwrap();
+        let listed: Value = serde_json::from_slice(&output.stdout).unwrap();
+        listed.get("entries").unwrap().as_array().unwrap().clone()
+    }
+
+    fn compare(&self, bootctl: &Path) {
+        let Some(expected) = self.bootctl(bootctl) else { return };
+        // What systemd adds of its own: loaders of other systems, the firmware.
+        let is_entry = |entry: &&Value| !entry["id"].as_str().unwrap().starts_with("auto-");
+        let expected: Vec<_> = expected.iter().filter(is_entry).collect();
+        let found = self.turnout();
+        let ids: Vec<_> =
+            found.iter().map(|entry| format!("{}.conf", text(&entry["id"]))).collect();
+        assert_eq!(ids, expected.iter().map(|entry| text(&entry["id"])).collect::<Vec<_>>());
+        for (ours, theirs) in found.iter().zip(expected) {
+            for key in ["title", "version", "options"] {
+                assert_eq!(text(&ours[key]), text(&theirs[key]), "{key}: {ours} {theirs}");
+            }
+            let path = |entry: &Value| text(&entry["linux"]).replace("(boot)", "");
+            assert_eq!(path(ours), path(theirs), "{ours} {theirs}");
+            let initrds = |entry: &Value| entry["initrd"].as_array().map_or(0, Vec::len);
+            assert_eq!(initrds(ours), initrds(theirs), "{ours} {theirs}");
+        }
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        drop(fs::remove_dir_all(&self.0));
+    }
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+/// An entry of lines in any order, some of them repeated or unknown.
+fn entry(dice: &mut Dice) -> String {
+    let mut text = String::from("linux /vmlinuz\n");
+    for _ in 0..dice.below(7) {
+        let version = version_of(dice);
+        let gap = dice.one_of(&[" ", "\t", "  \t "]);
+        let line = match dice.below(8) {
+            0 => format!("title{gap}{}", dice.one_of(&["Debian GNU/Linux", "Größe", "x"])),
+            1 | 2 => format!("version{gap}{version}"),
+            3 => format!("sort-key{gap}{}", dice.one_of(&["debian", "arch", "debian-old"])),
+            4 => format!("machine-id{gap}{:032x}", dice.below(3)),
+            5 => format!(
+                "options{gap}{}",
+                dice.one_of(&["root=LABEL=a ro", "quiet  splash", "a=$0"])
+            ),
+            6 => format!("initrd{gap}/{}", dice.one_of(&["initrd", "ucode.img"])),
+            _ => dice.one_of(&["# linux /other", "", "grub_users $grub_users", "  "]).to_owned(),
+        };
+        writeln!(text, "{line}").unwrap();
+    }
+    text
+}
+
+#[test]
+fn a_tree_of_entries_is_read_and_sorted_as_by_bootctl() {
+    let Some(bootctl) = tool("bootctl") else { return };
+    let mut dice = Dice(0x5eed_0002);
+    for round in 0..4 {
+        let disk = Disk::new(&format!("bootctl-{round}"));
+        for number in 0..40 {
+            let part = dice.one_of(&["esp", "boot"]);
+            let text = entry(&mut dice);
+            // Names without punctuation: bootctl compares them with their suffix.
+            disk.write(part, &format!("e{number}.conf"), &text);
+        }
+        disk.compare(&bootctl);
+    }
+}
