@@ -1,5 +1,6 @@
-//! Boot disks: a plain file with a GPT, an ESP and an XBOOTLDR partition,
-//! built by sfdisk, mkfs.vfat, mtools and mke2fs. No loop device, no root.
+//! Boot disks: a plain file with a partition table and file systems, built by
+//! sfdisk, mkfs.vfat, mtools, mke2fs, mkfs.xfs, mkfs.btrfs and genisoimage. No loop
+//! device, no root.
 //!
 //! Partition types: the UAPI Group's discoverable partitions specification.
 
@@ -24,11 +25,24 @@ pub enum Content {
     Fat(PathBuf),
     /// An ext4 file system with the files of this directory.
     Ext4(PathBuf),
+    /// An XFS with the files of this directory.
+    Xfs(PathBuf),
+    /// A btrfs with the files of this directory.
+    Btrfs(PathBuf),
     /// Zeros, 1 MiB of them.
     Blank,
 }
 
-/// The GPT type of a partition.
+/// The partition table of a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Table {
+    /// A GUID partition table.
+    Gpt,
+    /// An MBR.
+    Mbr,
+}
+
+/// What a partition is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Type {
     /// EFI system partition.
@@ -42,12 +56,16 @@ pub enum Type {
 }
 
 impl Type {
-    const fn uuid(self) -> &'static str {
-        match self {
-            Self::Esp => "C12A7328-F81F-11D2-BA4B-00A0C93EC93B",
-            Self::Xbootldr => "BC13C2FF-59E6-4262-A352-B275FD6F7172",
-            Self::Linux => "0FC63DAF-8483-4772-8E79-3D69D8477DE4",
-            Self::StateArea => "12805DC4-5DE8-4AA9-968A-494EAFB5184F",
+    /// As sfdisk takes it. An MBR has no type for a state area.
+    const fn code(self, table: Table) -> &'static str {
+        match (table, self) {
+            (Table::Gpt, Self::Esp) => "C12A7328-F81F-11D2-BA4B-00A0C93EC93B",
+            (Table::Gpt, Self::Xbootldr) => "BC13C2FF-59E6-4262-A352-B275FD6F7172",
+            (Table::Gpt, Self::Linux) => "0FC63DAF-8483-4772-8E79-3D69D8477DE4",
+            (Table::Gpt, Self::StateArea) => "12805DC4-5DE8-4AA9-968A-494EAFB5184F",
+            (Table::Mbr, Self::Esp) => "ef",
+            (Table::Mbr, Self::Xbootldr) => "ea",
+            (Table::Mbr, Self::Linux | Self::StateArea) => "83",
         }
     }
 }
@@ -79,23 +97,30 @@ pub const fn state_area() -> Partition {
     Partition { kind: Type::StateArea, label: "STATE", content: Content::Blank }
 }
 
-/// Writes a disk image to `out`; `scratch` holds the file systems meanwhile.
+/// Writes a disk image with a GPT to `out`; `scratch` holds the file systems
+/// meanwhile.
 pub fn build(partitions: &[Partition], scratch: &Path, out: &Path) -> Result<()> {
-    let mut table = "label: gpt\nlabel-id: 5455524E-4F55-5400-0000-000000000000\n".to_owned();
+    build_with(Table::Gpt, partitions, scratch, out)
+}
+
+/// The same with a partition table of either kind.
+pub fn build_with(kind: Table, partitions: &[Partition], scratch: &Path, out: &Path) -> Result<()> {
+    let mut table = match kind {
+        Table::Gpt => "label: gpt\nlabel-id: 5455524E-4F55-5400-0000-000000000000\n",
+        Table::Mbr => "label: dos\nlabel-id: 0x5455524e\n",
+    }
+    .to_owned();
     let mut start = MIB;
     let mut placed = Vec::new();
     for (partition, number) in partitions.iter().zip(1_u32..) {
         let image = scratch.join(format!("partition{number}"));
         let size = make_file_system(partition, number, &image)?;
-        writeln!(
-            table,
-            "start={}, size={}, type={}, uuid={}, name={}",
-            start / SECTOR,
-            size / SECTOR,
-            partition.kind.uuid(),
-            uuid(number),
-            partition.label
-        )?;
+        let code = partition.kind.code(kind);
+        write!(table, "start={}, size={}, type={code}", start / SECTOR, size / SECTOR)?;
+        match kind {
+            Table::Gpt => writeln!(table, ", uuid={}, name={}", uuid(number), partition.label)?,
+            Table::Mbr => writeln!(table)?,
+        }
         placed.push((start, image));
         start += size;
     }
@@ -160,6 +185,8 @@ fn make_file_system(partition: &Partition, number: u32, image: &Path) -> Result<
     match &partition.content {
         Content::Fat(tree) => make_fat(tree, partition.label, image),
         Content::Ext4(tree) => make_ext4(tree, partition.label, number, image),
+        Content::Xfs(tree) => make_xfs(tree, partition.label, number, image),
+        Content::Btrfs(tree) => make_btrfs(tree, partition.label, number, image),
         Content::Blank => sized_file(image, MIB).map(|()| MIB),
     }
 }
@@ -186,6 +213,57 @@ fn make_ext4(tree: &Path, label: &str, number: u32, image: &Path) -> Result<u64>
     mkfs.args(["-L", label, "-U", &uuid(number), "-E", &fixed, "-d"]).arg(tree).arg(image);
     command::output(&mut mkfs)?;
     Ok(size)
+}
+
+/// The smallest XFS that mkfs.xfs makes.
+const XFS_MIB: u64 = 320;
+
+fn make_xfs(tree: &Path, label: &str, number: u32, image: &Path) -> Result<u64> {
+    let size = (tree_size(tree)? / MIB + XFS_MIB) * MIB;
+    sized_file(image, size)?;
+    let prototype = image.with_extension("prototype");
+    // A boot block that nobody reads, numbers that nobody reads, the root.
+    fs::write(&prototype, format!("/\n0 0\nd--755 0 0\n{}$\n", xfs_prototype(tree)?))?;
+    let mut mkfs = Command::new("mkfs.xfs");
+    let fixed = format!("uuid={}", uuid(number));
+    mkfs.args(["-q", "-f", "-m", &fixed, "-L", label, "-p"]).arg(prototype).arg(image);
+    command::output(&mut mkfs)?;
+    Ok(size)
+}
+
+/// What a directory holds, as mkfs.xfs(8) has it written: names without blanks.
+fn xfs_prototype(directory: &Path) -> Result<String> {
+    let mut text = String::new();
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let (name, path) = (entry.file_name(), entry.path());
+        let name = name.to_str().context("a name that is not UTF-8")?;
+        if entry.file_type()?.is_dir() {
+            write!(text, "{name} d--755 0 0\n{}$\n", xfs_prototype(&path)?)?;
+        } else {
+            writeln!(text, "{name} ---644 0 0 {}", path.display())?;
+        }
+    }
+    Ok(text)
+}
+
+/// The smallest btrfs that is no mixed one.
+const BTRFS_MIB: u64 = 128;
+
+fn make_btrfs(tree: &Path, label: &str, number: u32, image: &Path) -> Result<u64> {
+    let size = (tree_size(tree)? / MIB * 2 + BTRFS_MIB) * MIB;
+    sized_file(image, size)?;
+    let mut mkfs = Command::new("mkfs.btrfs");
+    mkfs.args(["-q", "-f", "-m", "single", "-L", label, "-U", &uuid(number), "--rootdir"]);
+    command::output(mkfs.arg(tree).arg(image))?;
+    Ok(size)
+}
+
+/// Writes a CD with the files of a directory, as a disk without partitions.
+pub fn build_cd(tree: &Path, label: &str, out: &Path) -> Result<()> {
+    let mut tool = Command::new("genisoimage");
+    tool.args(["-quiet", "-R", "-V", label, "-o"]).arg(out).arg(tree);
+    command::output(&mut tool).map(drop)
 }
 
 fn tree_size(path: &Path) -> Result<u64> {
@@ -224,6 +302,7 @@ fn copy_into(image: &Path, disk: &Path, start: u64) -> Result<()> {
 mod tests {
     use super::*;
     use crate::place::Scratch;
+    use turnout::source::{filesystem, mbr};
 
     #[test]
     fn the_places_of_a_file_hold_its_bytes() {
@@ -242,6 +321,72 @@ mod tests {
             .collect();
         assert_eq!(found[..bytes.len()], bytes);
         assert!(super::places(&disk, 2, "/none").is_err());
+    }
+
+    /// A value of `blkid -p`, which reads the same bytes with other code.
+    fn blkid(image: &Path, key: &str) -> Option<String> {
+        let mut tool = Command::new("blkid");
+        tool.args(["-p", "-o", "value", "-s", key]).arg(image);
+        let text = command::output(&mut tool).ok()?.trim().to_owned();
+        (!text.is_empty()).then_some(text)
+    }
+
+    #[test]
+    fn file_systems_are_identified_as_blkid_does_it() {
+        let scratch = Scratch::new("disk-kinds").unwrap();
+        let tree = scratch.subdirectory("tree").unwrap();
+        fs::create_dir(tree.join("loader")).unwrap();
+        fs::write(tree.join("loader/a"), b"a").unwrap();
+        let contents = [Content::Fat, Content::Ext4, Content::Xfs, Content::Btrfs];
+        let mut images = Vec::new();
+        for (content, number) in contents.into_iter().zip(1..) {
+            let partition =
+                Partition { kind: Type::Linux, label: "MyBoot", content: content(tree.clone()) };
+            let image = scratch.path().join(format!("image{number}"));
+            make_file_system(&partition, number, &image).unwrap();
+            images.push(image);
+        }
+        let cd = scratch.path().join("cd");
+        build_cd(&tree, "MyBoot", &cd).unwrap();
+        images.push(cd);
+        for image in images {
+            let bytes = fs::read(&image).unwrap();
+            let found = filesystem::identify(&bytes).unwrap();
+            let of_directory = filesystem::fat_directory(&bytes)
+                .filter(|_| found.kind == filesystem::Kind::Vfat)
+                .and_then(|range| {
+                    let [start, end] =
+                        [range.start, range.end].map(|at| usize::try_from(at).unwrap());
+                    filesystem::fat_label(bytes.get(start..end)?)
+                });
+            assert_eq!(Some(found.kind.name().to_owned()), blkid(&image, "TYPE"));
+            assert_eq!(found.uuid, blkid(&image, "UUID"), "{}", found.kind);
+            assert_eq!(of_directory.or(found.label), blkid(&image, "LABEL"), "{}", found.kind);
+        }
+    }
+
+    #[test]
+    fn an_mbr_with_logical_partitions_is_read_as_it_was_written() {
+        let scratch = Scratch::new("disk-mbr").unwrap();
+        let disk = scratch.path().join("disk");
+        sized_file(&disk, 64 * MIB).unwrap();
+        let script = "label: dos\nlabel-id: 0x1234abcd\nsize=4M, type=c, bootable\nsize=40M, type=5\n\
+                      size=4M, type=83\nsize=4M, type=ea\n\nsize=4M, type=ef\n";
+        command::feed(Command::new("sfdisk").arg("--quiet").arg(&disk), script).unwrap();
+        let bytes = fs::read(&disk).unwrap();
+        let sector = |number: u32| {
+            let start = usize::try_from(number).unwrap() * 512;
+            bytes[start..start + 512].to_vec()
+        };
+        let mut table = mbr::Table::parse(&sector(0)).unwrap();
+        while let Some(next) = table.next_sector() {
+            table.add(&sector(next));
+        }
+        let mut dump = Command::new("sfdisk");
+        let dump = command::output(dump.arg("--dump").arg(&disk)).unwrap();
+        let found: Vec<_> = table.partitions().iter().map(|it| (it.index, it.kind.code)).collect();
+        assert_eq!(found, [(1, 0x0c), (5, 0x83), (6, 0xea), (7, 0xef)], "{dump}");
+        assert_eq!(table.partuuid(7), "1234abcd-07");
     }
 
     #[test]
