@@ -16,6 +16,7 @@ mod prepare;
 mod recovery;
 mod shelf;
 mod standing;
+mod volume;
 mod witness;
 
 use core::cell::RefCell;
@@ -152,11 +153,7 @@ impl Station {
     /// One walk through the sentence with the entries of one role. It comes back
     /// only with the reason why nothing was booted.
     fn attempt(&self, role: Role) -> Failure {
-        let shelf = self.discover().and_then(|partitions| {
-            self.open_store();
-            Shelf::first(self, &partitions, role)
-        });
-        match shelf {
+        match Shelf::find(self, role) {
             Ok(shelf) => self.serve(shelf),
             Err(failure) => failure,
         }
@@ -164,14 +161,21 @@ impl Station {
 
     /// Lets somebody choose, and boots; after a failure the menu is back with
     /// the reason, until there is nothing left that could boot.
-    fn serve(&self, mut shelf: Shelf) -> Failure {
+    fn serve(&self, mut shelf: Shelf<'_>) -> Failure {
         // A menu that is hidden does not show it.
         if let Some(failure) = shelf.default_fails() {
             self.say(&failure.to_string());
         }
         let mut status = shelf.status();
         let mut next = shelf.default();
-        while let Some((index, failure)) = self.serve_once(&shelf, &status, next) {
+        loop {
+            let Some((index, failure)) = self.serve_once(&mut shelf, &status, next) else {
+                if shelf.widen() {
+                    next = shelf.default();
+                    continue;
+                }
+                return Failure::new(Stage::Menu, shelf.nothing_boots());
+            };
             self.report(&failure);
             if !failure.stage.leaves_a_choice() {
                 reset::after(self.config.reset_delay, &failure.to_string());
@@ -180,14 +184,13 @@ impl Station {
             shelf.strike(index, failure);
             next = shelf.next_after(index);
         }
-        Failure::new(Stage::Menu, shelf.nothing_boots())
     }
 
     /// The entry that was chosen and why it has not booted; none if there was
     /// nothing to choose.
     fn serve_once(
         &self,
-        shelf: &Shelf,
+        shelf: &mut Shelf<'_>,
         status: &str,
         next: Option<usize>,
     ) -> Option<(usize, Failure)> {

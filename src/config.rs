@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use crate::plan::{Decompress, Request};
 use crate::rollback::Strength;
-use crate::source::Selector;
+use crate::source::{Scan, Selector};
 use crate::trust::verify::Mode;
 
 /// Where an image has it.
@@ -20,9 +20,12 @@ pub const PATH: &str = "/etc/turnout/config";
 pub struct Config {
     /// Whether anything unsigned may boot.
     pub mode: Mode,
-    /// Which partition holds the menu.
+    /// Which device holds the menu.
     pub device: Selector,
-    /// How long to wait for that partition.
+    /// Which devices are looked at where none is named; none where the mode
+    /// decides.
+    pub scan: Option<Scan>,
+    /// How long to wait for a menu.
     pub wait: Duration,
     /// How long the reason stays on the console before a reset.
     pub reset_delay: Duration,
@@ -134,7 +137,8 @@ const MAX_ATTEMPTS: u32 = 100;
 const MAX_DRIVERS: usize = 32;
 
 const MODE: &str = "locked or open";
-const DEVICE: &str = "auto, PARTUUID=..., UUID=... or LABEL=...";
+const DEVICE: &str = "auto, PARTUUID=..., UUID=..., LABEL=... or PARTLABEL=...";
+const SCAN: &str = "boot or all";
 const SECONDS: &str = "a number of seconds, 0 to 3600";
 const ATTEMPTS: &str = "a number from 1 to 100";
 const ENGINE: &str = "auto, file or segments";
@@ -154,6 +158,7 @@ impl Config {
         Self {
             mode,
             device: Selector::Auto,
+            scan: None,
             wait: Duration::from_secs(30),
             reset_delay: Duration::from_secs(10),
             attempts: 3,
@@ -171,10 +176,23 @@ impl Config {
         }
     }
 
+    /// Which devices are looked at where none is named. A stranger's file system
+    /// is a way to attack the kernel that mounts it: a locked image mounts none
+    /// that is not there to boot from unless it is told to.
+    #[must_use]
+    pub fn scan(&self) -> Scan {
+        let by_mode = match self.mode {
+            Mode::Locked => Scan::Boot,
+            Mode::Open => Scan::All,
+        };
+        self.scan.unwrap_or(by_mode)
+    }
+
     fn set(&mut self, key: &str, value: &str) -> Result<(), ErrorKind> {
         match key {
             "mode" => self.mode = parse("mode", value, mode, MODE)?,
             "device" => self.device = parse("device", value, device, DEVICE)?,
+            "scan" => self.scan = Some(parse("scan", value, Scan::parse, SCAN)?),
             "wait" => self.wait = parse("wait", value, seconds, SECONDS)?,
             "reset-delay" => self.reset_delay = parse("reset-delay", value, seconds, SECONDS)?,
             "attempts" => self.attempts = parse("attempts", value, attempts, ATTEMPTS)?,
@@ -334,13 +352,14 @@ mod tests {
 
     #[test]
     fn every_key_is_read() {
-        let text = "# made by mkinitramfs\n\nmode locked\ndevice LABEL=boot\nwait 5\n\
+        let text = "# made by mkinitramfs\n\nmode locked\ndevice LABEL=boot\nscan all\nwait 5\n\
                     reset-delay\t0\nattempts 2\nengine segments\nvmlinux never\n\
                     watchdog 180\nunbind xhci_hcd  mlx5_core\n\
                     floor 7\nrecovery-floor 4294967295\nrollback enforced\nprovision yes\n\
                     tpm required\ntpm-timeout 60\nmeasure-uki yes\n";
         let expected = Config {
             device: Selector::parse("LABEL=boot").unwrap(),
+            scan: Some(Scan::All),
             wait: Duration::from_secs(5),
             reset_delay: Duration::ZERO,
             attempts: 2,
@@ -358,6 +377,15 @@ mod tests {
             ..Config::new(Mode::Locked)
         };
         assert_eq!(read("config", text).unwrap(), expected);
+    }
+
+    #[test]
+    fn only_an_open_image_looks_further_than_boot_partitions_by_itself() {
+        let scan = |text: &str| read("config", text).unwrap().scan();
+        assert_eq!(scan("mode locked\n"), Scan::Boot);
+        assert_eq!(scan("scan all\nmode locked\n"), Scan::All);
+        assert_eq!(scan("mode open\n"), Scan::All);
+        assert_eq!(scan("scan boot\nmode open\n"), Scan::Boot);
     }
 
     #[test]
@@ -411,6 +439,7 @@ mod tests {
                 "mode open\nrollback maybe\n",
                 "config:2: \"maybe\" is no value for \"rollback\": off, advisory or enforced",
             ),
+            ("mode open\nscan some\n", "config:2: \"some\" is no value for \"scan\": boot or all"),
             ("mode open\nprovision\n", "config:2: \"\" is no value for \"provision\": yes or no"),
             (
                 "mode open\ntpm yes\n",

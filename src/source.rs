@@ -1,20 +1,22 @@
-//! Where the boot menu comes from: which of the partitions that the kernel
-//! shows is the boot partition.
+//! Where boot menus come from: which of the devices that the kernel shows may
+//! hold one, and in which order they are looked at ([`tier`]).
 //!
-//! Follows the Boot Loader Specification (UAPI.1): XBOOTLDR before ESP. A
-//! partition that was named explicitly is the only one that is ever used;
-//! nothing that is found by probing replaces it.
+//! A device that was named explicitly is the only one that is ever used; nothing
+//! that is found by probing replaces it.
 
 pub mod filesystem;
 pub mod gpt;
 mod guid;
+pub mod mbr;
+pub mod report;
+pub mod tier;
 
 use core::fmt;
 
 pub use filesystem::FileSystem;
 pub use guid::Guid;
+pub use tier::{Passed, Role, Tier, rank, tier, twin};
 
-use crate::order;
 use crate::text::{printable, quoted};
 
 /// Longest UUID, PARTUUID or label, in bytes.
@@ -32,6 +34,38 @@ pub enum Selector {
     Uuid(String),
     /// The file system with this label.
     Label(String),
+    /// The partition with this name in a GUID partition table.
+    PartLabel(String),
+}
+
+/// Which devices are looked at where none was named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scan {
+    /// Boot partitions.
+    Boot,
+    /// Those of Linux, and disks without partitions, too.
+    All,
+}
+
+impl Scan {
+    /// Reads `boot` or `all`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "boot" => Some(Self::Boot),
+            "all" => Some(Self::All),
+            _ => None,
+        }
+    }
+}
+
+/// What a partition table says a partition is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PartitionType {
+    /// In a GUID partition table.
+    Gpt(Guid),
+    /// In an MBR.
+    Mbr(mbr::Kind),
 }
 
 /// Why a text is no [`Selector`]; each carries the text.
@@ -51,22 +85,37 @@ pub struct Candidate {
     /// Kernel name of the disk it is on; the same for a disk without
     /// partitions.
     pub disk: String,
-    /// Type from the GUID partition table, if there is one.
-    pub type_guid: Option<Guid>,
+    /// Type from the partition table; none for a disk, and for a partition that
+    /// no table which can be read has.
+    pub kind: Option<PartitionType>,
+    /// Whether it is a disk with partitions on it.
+    pub is_partitioned: bool,
     /// Attribute bit 63 of the partition: only to be used when named.
     pub no_auto: bool,
     /// PARTUUID as the kernel gives it.
     pub partuuid: Option<String>,
+    /// Name from the GUID partition table; outside text.
+    pub partlabel: Option<String>,
     /// What it holds, if that is known.
     pub filesystem: Option<FileSystem>,
     /// Whether the disk can be taken out.
     pub removable: bool,
     /// Size in bytes.
     pub size: u64,
+    /// Why its partition table cannot be used, where it looks as if it had one.
+    pub fault: Option<String>,
+}
+
+impl Candidate {
+    /// Whether it is a disk, not a partition of one.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.name == self.disk
+    }
 }
 
 impl Selector {
-    /// Reads `auto`, `PARTUUID=...`, `UUID=...` or `LABEL=...`.
+    /// Reads `auto`, `PARTUUID=...`, `UUID=...`, `LABEL=...` or `PARTLABEL=...`.
     ///
     /// # Errors
     /// Anything else, with the text.
@@ -84,17 +133,20 @@ impl Selector {
             "PARTUUID" => checked(is_uuid_char).map(Self::PartUuid),
             "UUID" => checked(is_uuid_char).map(Self::Uuid),
             "LABEL" => checked(|c| !c.is_control()).map(Self::Label),
+            "PARTLABEL" => checked(|c| !c.is_control()).map(Self::PartLabel),
             _ => Err(unknown()),
         }
     }
 
+    /// Whether it names this one; `auto` names none.
     fn selects(&self, candidate: &Candidate) -> bool {
         let filesystem = candidate.filesystem.as_ref();
         match self {
-            Self::Auto => role(candidate).is_some(),
+            Self::Auto => false,
             Self::PartUuid(wanted) => is_uuid(candidate.partuuid.as_deref(), wanted),
             Self::Uuid(wanted) => is_uuid(filesystem.and_then(|fs| fs.uuid.as_deref()), wanted),
             Self::Label(wanted) => filesystem.and_then(|fs| fs.label.as_ref()) == Some(wanted),
+            Self::PartLabel(wanted) => candidate.partlabel.as_ref() == Some(wanted),
         }
     }
 }
@@ -108,41 +160,12 @@ fn is_uuid(found: Option<&str>, wanted: &str) -> bool {
     found.is_some_and(|found| found.eq_ignore_ascii_case(wanted))
 }
 
-/// What makes a partition a boot partition by itself, best first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Role {
-    Xbootldr,
-    Esp,
-}
-
-fn role(candidate: &Candidate) -> Option<Role> {
-    match candidate.type_guid {
-        Some(Guid::XBOOTLDR) if !candidate.no_auto => Some(Role::Xbootldr),
-        Some(Guid::ESP) if !candidate.no_auto => Some(Role::Esp),
-        _ => None,
-    }
-}
-
-/// The candidates that `selector` allows, best first: by partition type,
-/// internal before removable, then in the order in which the kernel names
-/// disks and partitions.
-#[must_use]
-pub fn rank<'a>(candidates: &'a [Candidate], selector: &Selector) -> Vec<&'a Candidate> {
-    let mut ranked: Vec<_> =
-        candidates.iter().filter(|candidate| selector.selects(candidate)).collect();
-    order::sort_by_key(&mut ranked, |candidate: &&Candidate| {
-        let role = role(candidate).filter(|_| *selector == Selector::Auto);
-        (role, candidate.removable, candidate.name.len(), &candidate.name)
-    });
-    ranked
-}
-
 /// Why `selector` allows this candidate: its partition type, or the selector
 /// itself.
 #[must_use]
 pub fn why(candidate: &Candidate, selector: &Selector) -> String {
     match selector {
-        Selector::Auto => type_name(candidate).unwrap_or("no boot partition").to_owned(),
+        Selector::Auto => type_name(candidate),
         explicit => printable(&explicit.to_string()).into_owned(),
     }
 }
@@ -152,19 +175,21 @@ pub fn why(candidate: &Candidate, selector: &Selector) -> String {
 #[must_use]
 pub fn describe(candidate: &Candidate) -> String {
     let mut line = format!("{}: {}", printable(&candidate.name), Size(candidate.size));
-    for part in
-        [type_name(candidate), candidate.removable.then_some("removable")].into_iter().flatten()
-    {
-        line.push_str(", ");
-        line.push_str(part);
+    let removable = if candidate.removable { "removable" } else { "" };
+    let filesystem = describe_filesystem(candidate);
+    let fault = candidate.fault.as_deref().unwrap_or_default();
+    for part in [&type_name(candidate), removable, &filesystem, fault] {
+        if !part.is_empty() {
+            line.push_str(", ");
+            line.push_str(part);
+        }
     }
-    line.push_str(", ");
-    line.push_str(&describe_filesystem(candidate.filesystem.as_ref()));
     line
 }
 
-fn describe_filesystem(filesystem: Option<&FileSystem>) -> String {
-    match filesystem {
+fn describe_filesystem(candidate: &Candidate) -> String {
+    match &candidate.filesystem {
+        None if candidate.is_partitioned => String::new(),
         None => "no file system known".to_owned(),
         Some(FileSystem { kind, label: None, .. }) => kind.name().to_owned(),
         Some(FileSystem { kind, label: Some(label), .. }) => {
@@ -173,12 +198,24 @@ fn describe_filesystem(filesystem: Option<&FileSystem>) -> String {
     }
 }
 
-fn type_name(candidate: &Candidate) -> Option<&'static str> {
-    match candidate.type_guid {
-        Some(Guid::XBOOTLDR) => Some("XBOOTLDR"),
-        Some(Guid::ESP) => Some("ESP"),
-        Some(Guid::LINUX_FILE_SYSTEM) => Some("Linux file system"),
-        _ => None,
+/// Empty for a partition whose type nobody knows.
+fn type_name(candidate: &Candidate) -> String {
+    match candidate.kind {
+        Some(PartitionType::Gpt(guid)) => guid_name(guid),
+        Some(PartitionType::Mbr(kind)) => kind.to_string(),
+        None if candidate.is_partitioned => "disk with partitions".to_owned(),
+        None if candidate.is_whole() => "whole disk".to_owned(),
+        None => String::new(),
+    }
+}
+
+fn guid_name(guid: Guid) -> String {
+    match guid {
+        Guid::XBOOTLDR => "XBOOTLDR".to_owned(),
+        Guid::ESP => "ESP".to_owned(),
+        Guid::LINUX_FILE_SYSTEM => "Linux file system".to_owned(),
+        _ if Guid::ROOTS.contains(&guid) => "Linux root or /usr".to_owned(),
+        _ => format!("GPT type {guid}"),
     }
 }
 
@@ -202,6 +239,7 @@ impl fmt::Display for Selector {
             Self::PartUuid(value) => write!(f, "PARTUUID={value}"),
             Self::Uuid(value) => write!(f, "UUID={value}"),
             Self::Label(value) => write!(f, "LABEL={value}"),
+            Self::PartLabel(value) => write!(f, "PARTLABEL={value}"),
         }
     }
 }
@@ -210,7 +248,11 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown(text) => {
-                write!(f, "{} is none of auto, PARTUUID=..., UUID=..., LABEL=...", quoted(text))
+                write!(
+                    f,
+                    "{} is none of auto, PARTUUID=..., UUID=..., LABEL=..., PARTLABEL=...",
+                    quoted(text)
+                )
             }
             Self::Value(text) => write!(f, "{} has no usable value after the =", quoted(text)),
         }
@@ -224,73 +266,37 @@ mod tests {
     use super::filesystem::Kind;
     use super::*;
 
-    fn candidate(name: &str, type_guid: Option<Guid>) -> Candidate {
+    pub(super) fn candidate(name: &str, guid: Option<Guid>) -> Candidate {
         Candidate {
             name: name.to_owned(),
-            disk: "vda".to_owned(),
-            type_guid,
+            disk: name.trim_end_matches(char::is_numeric).to_owned(),
+            kind: guid.map(PartitionType::Gpt),
+            is_partitioned: false,
             no_auto: false,
             partuuid: None,
+            partlabel: None,
             filesystem: None,
             removable: false,
             size: 512 << 20,
+            fault: None,
         }
     }
 
-    fn holding(name: &str, kind: Kind, uuid: &str, label: &str) -> Candidate {
+    pub(super) fn holding(name: &str, kind: Kind, uuid: &str, label: &str) -> Candidate {
         let text = |text: &str| Some(text.to_owned());
         let filesystem = Some(FileSystem { kind, uuid: text(uuid), label: text(label) });
         Candidate { filesystem, ..candidate(name, None) }
     }
 
-    fn names<'a>(candidates: &'a [Candidate], selector: &str) -> Vec<&'a str> {
-        let selector = Selector::parse(selector).unwrap();
-        rank(candidates, &selector).into_iter().map(|candidate| candidate.name.as_str()).collect()
-    }
-
-    #[test]
-    fn by_itself_xbootldr_comes_before_esp_and_internal_before_removable() {
-        let removable = |name, guid| Candidate { removable: true, ..candidate(name, Some(guid)) };
-        let candidates = [
-            candidate("vda10", Some(Guid::ESP)),
-            candidate("vda2", Some(Guid::ESP)),
-            removable("sda1", Guid::XBOOTLDR),
-            removable("sda2", Guid::ESP),
-            candidate("vdb1", Some(Guid::XBOOTLDR)),
-            candidate("vda3", Some(Guid::LINUX_FILE_SYSTEM)),
-            candidate("vdc", None),
-            Candidate { no_auto: true, ..candidate("vda4", Some(Guid::XBOOTLDR)) },
-        ];
-        assert_eq!(names(&candidates, "auto"), ["vdb1", "sda1", "vda2", "vda10", "sda2"]);
-    }
-
-    #[test]
-    fn a_named_partition_is_the_only_one_that_is_used() {
-        let mut candidates = [
-            candidate("vda1", Some(Guid::XBOOTLDR)),
-            holding("vda2", Kind::Vfat, "DEAD-BEEF", "boot"),
-            Candidate { no_auto: true, ..candidate("vda3", Some(Guid::XBOOTLDR)) },
-        ];
-        candidates[2].partuuid = Some("0fc63daf-8483-4772-8e79-3d69d8477de4".to_owned());
-        let cases: [(&str, &[&str]); 7] = [
-            ("UUID=dead-beef", &["vda2"]),
-            ("LABEL=boot", &["vda2"]),
-            ("PARTUUID=0FC63DAF-8483-4772-8E79-3D69D8477DE4", &["vda3"]),
-            ("LABEL=Boot", &[]),
-            ("UUID=dead-bee", &[]),
-            ("PARTUUID=dead-beef", &[]),
-            ("UUID=0fc63daf-8483-4772-8e79-3d69d8477de4", &[]),
-        ];
-        for (selector, expected) in cases {
-            assert_eq!(names(&candidates, selector), expected, "{selector}");
-        }
-    }
-
     #[test]
     fn a_selector_writes_what_it_reads() {
-        for text in
-            ["auto", "PARTUUID=12345678-01", "UUID=2026-01-01-00-00-00-00", "LABEL=my boot=1"]
-        {
+        for text in [
+            "auto",
+            "PARTUUID=12345678-01",
+            "UUID=2026-01-01-00-00-00-00",
+            "LABEL=my boot=1",
+            "PARTLABEL=my boot",
+        ] {
             assert_eq!(Selector::parse(text).unwrap().to_string(), text);
         }
     }
@@ -299,10 +305,16 @@ mod tests {
     fn what_is_no_selector_is_refused_with_the_text() {
         let long = format!("LABEL={}", "x".repeat(MAX_VALUE + 1));
         let cases = [
-            ("", "\"\" is none of auto, PARTUUID=..., UUID=..., LABEL=..."),
-            ("AUTO", "\"AUTO\" is none of auto, PARTUUID=..., UUID=..., LABEL=..."),
-            ("/dev/vda2", "\"/dev/vda2\" is none of auto, PARTUUID=..., UUID=..., LABEL=..."),
-            ("uuid=1", "\"uuid=1\" is none of auto, PARTUUID=..., UUID=..., LABEL=..."),
+            ("", "\"\" is none of auto, PARTUUID=..., UUID=..., LABEL=..., PARTLABEL=..."),
+            ("AUTO", "\"AUTO\" is none of auto, PARTUUID=..., UUID=..., LABEL=..., PARTLABEL=..."),
+            (
+                "/dev/vda2",
+                "\"/dev/vda2\" is none of auto, PARTUUID=..., UUID=..., LABEL=..., PARTLABEL=...",
+            ),
+            (
+                "uuid=1",
+                "\"uuid=1\" is none of auto, PARTUUID=..., UUID=..., LABEL=..., PARTLABEL=...",
+            ),
             ("LABEL=", "\"LABEL=\" has no usable value after the ="),
             ("UUID=xyz", "\"UUID=xyz\" has no usable value after the ="),
             ("LABEL=\u{1b}", "\"LABEL=\\u{1b}\" has no usable value after the ="),
@@ -323,19 +335,26 @@ mod tests {
     #[test]
     fn a_device_is_described_in_one_line() {
         let boot = Candidate {
-            type_guid: Some(Guid::XBOOTLDR),
+            kind: Some(PartitionType::Gpt(Guid::XBOOTLDR)),
             ..holding("vda2", Kind::Ext4, "1", "boot")
         };
         assert_eq!(describe(&boot), "vda2: 512 MiB, XBOOTLDR, ext4 label boot");
         let disk = Candidate { size: 64 << 20, ..candidate("vdb", None) };
-        assert_eq!(describe(&disk), "vdb: 64 MiB, no file system known");
+        assert_eq!(describe(&disk), "vdb: 64 MiB, whole disk, no file system known");
         let stick = Candidate {
             removable: true,
             size: 15 << 30,
+            kind: Some(PartitionType::Mbr(mbr::Kind { code: 0x0c, active: true })),
             ..holding("sda1", Kind::Vfat, "1", "\u{1b}c")
         };
-        assert_eq!(describe(&stick), "sda1: 15 GiB, removable, vfat label \\u{1b}c");
-        let small = Candidate { size: 9 << 20, ..candidate("vdc", Some(Guid(1))) };
-        assert_eq!(describe(&small), "vdc: 9216 KiB, no file system known");
+        let expected = "sda1: 15 GiB, MBR type 0c, active, removable, vfat label \\u{1b}c";
+        assert_eq!(describe(&stick), expected);
+        let small = Candidate { size: 9 << 20, ..candidate("vdc1", Some(Guid(1))) };
+        let expected = "vdc1: 9216 KiB, GPT type 00000000-0000-0000-0000-000000000001, \
+                        no file system known";
+        assert_eq!(describe(&small), expected);
+        let fault = Some("the GPT is damaged".to_owned());
+        let damaged = Candidate { fault, is_partitioned: true, ..candidate("vdd", None) };
+        assert_eq!(describe(&damaged), "vdd: 512 MiB, disk with partitions, the GPT is damaged");
     }
 }

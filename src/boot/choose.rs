@@ -25,25 +25,8 @@ pub(super) trait Desk {
     fn save_default(&mut self, index: usize) -> String;
 }
 
-/// A desk on which nothing changes.
-pub(super) struct Still;
-
-impl Desk for Still {
-    fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
-        Vec::new()
-    }
-
-    fn changed(&mut self) -> Option<Update> {
-        None
-    }
-
-    fn save_default(&mut self, _: usize) -> String {
-        "The default is not kept: nothing here can write it.".to_owned()
-    }
-}
-
 impl Station {
-    pub(super) fn menu(&self, shelf: &Shelf, status: &str, next: Option<usize>) -> Chooser {
+    pub(super) fn menu(&self, shelf: &Shelf<'_>, status: &str, next: Option<usize>) -> Chooser {
         Chooser::new(shelf.items(), next, shelf.menu.timeout)
             .with_heading(&heading(self.config.mode))
             .with_status(status)

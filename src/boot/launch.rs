@@ -34,7 +34,7 @@ pub(super) fn boot_prepared(
 }
 
 /// Prepares an entry and boots it, or says why not.
-pub(super) fn boot_unprepared(station: &Station, shelf: &Shelf, index: usize) -> Failure {
+pub(super) fn boot_unprepared(station: &Station, shelf: &Shelf<'_>, index: usize) -> Failure {
     let open = clock::counter();
     prepare::now(station, shelf, index, |ready| {
         let Err(failure) = ready.and_then(|ready| boot(station, &ready, open, None));

@@ -1,28 +1,20 @@
-//! What is read from a boot partition, by PID 1 and by `turnout verify` alike:
-//! its menu, what was signed for an entry, and the entry's files, each once.
+//! What is read of an entry from its volume, by PID 1 and by `turnout verify`
+//! alike: what was signed for it, and its files, each once.
 //!
-//! Everything is resolved beneath the partition's root ([`Root`]). A file that
+//! Everything is resolved beneath the volume's root ([`Root`]). A file that
 //! cannot be read is a fault of the entry, never an entry with one file less.
 
 use core::sync::atomic::AtomicBool;
 
 use crate::bundle::{Blob, Bundle};
 use crate::failure::{Failure, Stage};
-use crate::menu::{self, Entry, Group, Menu, Target};
+use crate::menu::Entry;
 use crate::preflight::{self, Limits, Preflight};
 use crate::sys::read::{Reading, Root, Sealed};
 use crate::sys::{self, clock, machine};
 use crate::trust::slots::SlotValues;
 use crate::trust::verify::{Attested, Context, Evidence, check_manifest};
 use crate::trust::{self, MAX_FILE};
-
-/// Where the menu's entries are, first of all.
-pub(crate) const ENTRIES: &str = "/loader/entries";
-
-/// The menu for this machine.
-pub(crate) fn read_menu(root: &Root, target: &Target<'_>) -> Menu {
-    menu::merge(vec![(Group::default(), menu::read_volume(root, target))])
-}
 
 /// What can be said of an entry without reading its big files. `admit` is what
 /// the state of the machine says of an entry that trust lets boot.

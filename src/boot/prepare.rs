@@ -9,16 +9,14 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use std::sync::OnceLock;
 
 use super::Station;
-use super::choose::Still;
 use super::partition;
-use super::shelf::Shelf;
+use super::shelf::{Shelf, Taken};
 use crate::bundle::Bundle;
 use crate::choose::{Chooser, Chosen};
 use crate::failure::{Failure, Stage};
 use crate::image::{self, Kernel, Limits, Unpacked};
-use crate::menu::Entry;
 use crate::plan::{self, Decompress, Machine, Prepared, Request, Slot, Unpacking};
-use crate::sys::read::{Root, Sealed};
+use crate::sys::read::Sealed;
 use crate::sys::sources::Sources;
 use crate::sys::status::Status;
 use crate::sys::thread::beside;
@@ -70,7 +68,7 @@ impl Signals {
 /// chosen, `then` goes on with it and with the clock's counter at the choice.
 pub(super) fn beside_the_menu<T>(
     station: &Station,
-    shelf: &Shelf,
+    shelf: &mut Shelf<'_>,
     menu: Chooser,
     then: impl FnOnce(Result<Ready<'_>, Failure>, u64) -> T,
 ) -> Choice<T> {
@@ -79,7 +77,7 @@ pub(super) fn beside_the_menu<T>(
     let job = default.and_then(|index| Job::new(station, shelf, index).ok());
     let work = job.as_ref().map(|job| || job.prepare(&place, &signals));
     let ((choice, chosen_at), result) = beside(work, |is_done| {
-        let choice = station.choose(menu, &mut Still);
+        let choice = station.choose(menu, shelf);
         let chosen_at = clock::counter();
         let wanted = is_unchanged(choice.as_ref(), default);
         signals.over.store(true, Ordering::Relaxed);
@@ -88,7 +86,7 @@ pub(super) fn beside_the_menu<T>(
             && !is_done()
             && let Some(job) = &job
         {
-            station.say(&format!("{} is still being prepared", printable(&job.entry.id)));
+            station.say(&format!("{} is still being prepared", printable(&job.taken.entry.id)));
         }
         (choice, chosen_at)
     });
@@ -110,50 +108,47 @@ fn is_unchanged(choice: Option<&Chosen>, default: Option<usize>) -> bool {
 /// Prepares an entry that somebody waits for.
 pub(super) fn now<T>(
     station: &Station,
-    shelf: &Shelf,
+    shelf: &Shelf<'_>,
     index: usize,
     then: impl FnOnce(Result<Ready<'_>, Failure>) -> T,
 ) -> T {
     let place = Place::new();
     let job = Job::new(station, shelf, index);
     if let Ok(job) = &job {
-        station.say(&format!("reading {}", printable(&job.entry.id)));
+        station.say(&format!("reading {}", printable(&job.taken.entry.id)));
     }
-    then(job.and_then(|job| job.prepare(&place, &Signals::new(true))))
+    let ready = job.as_ref().map_err(Clone::clone);
+    then(ready.and_then(|job| job.prepare(&place, &Signals::new(true))))
 }
 
-/// Everything that preparing takes of the station: no console, no signals.
-struct Job<'a> {
-    root: &'a Root,
-    entry: &'a Entry,
-    attested: &'a Attested,
+/// Everything that preparing takes of the station: no console, no signals, and
+/// nothing of the shelf, which may change meanwhile.
+struct Job {
+    taken: Taken,
     request: Request,
     decompress: Decompress,
 }
 
-impl<'a> Job<'a> {
-    fn new(station: &Station, shelf: &'a Shelf, index: usize) -> Result<Self, Failure> {
-        let (entry, attested) = shelf.get(index)?;
+impl Job {
+    fn new(station: &Station, shelf: &Shelf<'_>, index: usize) -> Result<Self, Failure> {
         let (request, decompress) = (station.config.engine, station.config.vmlinux);
-        Ok(Self { root: &shelf.root, entry, attested, request, decompress })
+        Ok(Self { taken: shelf.take(index)?, request, decompress })
     }
 
-    fn prepare<'p>(&self, place: &'p Place, signals: &Signals) -> Result<Ready<'p>, Failure>
-    where
-        'a: 'p,
-    {
+    fn prepare<'p>(&'p self, place: &'p Place, signals: &Signals) -> Result<Ready<'p>, Failure> {
+        let Taken { root, entry, attested } = &self.taken;
         #[cfg(feature = "test-hooks")]
         crate::sys::hooks::at_preparing();
         let start = clock::counter();
-        let bundle = partition::read_bundle(self.root, self.entry, &signals.stop)?;
-        let slots = partition::slot_values(self.entry);
-        let check = || verify(self.attested, bundle, &slots);
+        let bundle = partition::read_bundle(root, entry, &signals.stop)?;
+        let slots = partition::slot_values(entry);
+        let check = || verify(attested, bundle, &slots);
         let verified = clock::TRUST.spend(check).map_err(Failure::refused)?;
         let bundle = place.get_or_init(|| verified);
         let machine = survey()?;
         let kernel = self.unpack(bundle, &machine, signals)?;
         let ticks = clock::counter().saturating_sub(start);
-        Ok(Ready { attested: self.attested, bundle, kernel, machine, ticks })
+        Ok(Ready { attested, bundle, kernel, machine, ticks })
     }
 
     /// Unpacks the kernel, further than it has to be where that is wanted.

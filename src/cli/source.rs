@@ -416,11 +416,13 @@ fn open_device(device: &Path) -> Result<Volume, Failure> {
         Failure::new(Stage::Read, format!("{name}: no file system that Turnout knows"))
     })?;
     mount::keep_to_this_process().map_err(at_read)?;
-    mount::boot_partition(&name, found.kind.name()).map_err(|error| {
+    let mounted = mount::Volume::mount(&name, PLACES[0].to_owned(), (found.kind.name(), None));
+    // What is open on it stays, and so does the file system.
+    let mounted = mounted.map_err(|error| {
         let why = format!("{error}; if it is mounted already, name the place with --root");
         Failure::new(Stage::Read, why)
     })?;
-    let root = open(Path::new(mount::BOOT))?;
+    let root = open(Path::new(mounted.place()))?;
     Ok(Volume { name: name.clone(), place: name, root, group: Group::default() })
 }
 

@@ -5,6 +5,7 @@
 //! nothing is trusted because of it.
 
 use core::fmt;
+use core::ops::Range;
 
 /// How many bytes from the start of a partition [`identify`] can use.
 pub const PROBE_BYTES: usize = 68 * 1024;
@@ -83,7 +84,6 @@ const MAGICS: &[Magic] = &[
     Magic::new(Kind::Erofs, 1024, b"\xe2\xe1\xf5\xe0").with(Some(1072), (1088, 16)),
     Magic::new(Kind::F2fs, 1024, b"\x10\x20\xf5\xf2"),
     Magic::new(Kind::Swap, 4086, b"SWAPSPACE2"),
-    Magic::new(Kind::Iso9660, 32_769, b"CD001").with(None, (32_808, 32)),
     Magic::new(Kind::Btrfs, 65_600, b"_BHRfS_M").with(Some(65_568), (65_835, 256)),
 ];
 
@@ -99,7 +99,34 @@ pub fn identify(bytes: &[u8]) -> Option<FileSystem> {
         uuid: magic.uuid.and_then(|at| uuid(bytes, at)),
         label: magic.label.and_then(|(at, length)| label(bytes, at, length)),
     });
-    known.or_else(|| ext4(bytes)).or_else(|| vfat(bytes))
+    known.or_else(|| iso9660(bytes)).or_else(|| ext4(bytes)).or_else(|| vfat(bytes))
+}
+
+/// A CD, known by its primary volume descriptor (ECMA-119, 8.4). What others call
+/// its UUID is the time at which it was changed last, or else made.
+fn iso9660(bytes: &[u8]) -> Option<FileSystem> {
+    const DESCRIPTOR: usize = 32_768;
+    const CHANGED: usize = 830;
+    const MADE: usize = 813;
+    let descriptor = bytes.get(DESCRIPTOR..)?;
+    let is_primary = bytes_at(descriptor, 0, 6)? == b"\x01CD001";
+    is_primary.then(|| FileSystem {
+        kind: Kind::Iso9660,
+        uuid: moment(descriptor, CHANGED).or_else(|| moment(descriptor, MADE)),
+        label: label(descriptor, 40, 32),
+    })
+}
+
+/// Sixteen digits, `YYYY-MM-DD-hh-mm-ss-cc`; all zero where there is none.
+fn moment(descriptor: &[u8], at: usize) -> Option<String> {
+    let digits = core::str::from_utf8(bytes_at(descriptor, at, 16)?).ok()?;
+    let is_moment = digits.bytes().all(|digit| digit.is_ascii_digit());
+    let (year, rest) =
+        digits.split_at_checked(4).filter(|_| is_moment && digits != "0".repeat(16))?;
+    let pairs = rest.as_bytes().as_chunks::<2>().0;
+    Some(pairs.iter().fold(year.to_owned(), |text, [tens, ones]| {
+        format!("{text}-{}{}", char::from(*tens), char::from(*ones))
+    }))
 }
 
 /// ext2, ext3, ext4. Its magic is only two bytes long, so the block size is
@@ -145,6 +172,44 @@ fn vfat_identity(extension: &[u8]) -> FileSystem {
         uuid: serial.map(|serial| format!("{:04X}-{:04X}", serial >> 16, serial & 0xffff)),
         label: label.filter(|_| signature == Some(0x29)),
     }
+}
+
+/// Where the first entries of a FAT's root directory lie, in bytes from the start
+/// of the partition whose first bytes these are: that is where its label is kept
+/// since DOS 3, the boot sector's is but a copy. None for other file systems.
+#[must_use]
+pub fn fat_directory(bytes: &[u8]) -> Option<Range<u64>> {
+    let sector_size = u64::from(u16_at(bytes, 11)?);
+    let small = u64::from(u16_at(bytes, 22)?);
+    let (fat, skipped) = match small {
+        0 => {
+            let cluster = u64::from(byte_at(bytes, 13)?);
+            let first = u64::from(u32_at(bytes, 44)?).checked_sub(2)?;
+            (u64::from(u32_at(bytes, 36)?), first.checked_mul(cluster)?)
+        }
+        size => (size, 0),
+    };
+    let fats = fat.checked_mul(u64::from(byte_at(bytes, 16)?))?;
+    let sector = u64::from(u16_at(bytes, 14)?).checked_add(fats)?.checked_add(skipped)?;
+    let start = sector.checked_mul(sector_size)?;
+    Some(start..start.checked_add(sector_size)?)
+}
+
+/// The label in the entries of a FAT's root directory: the first in use that is
+/// one.
+#[must_use]
+pub fn fat_label(directory: &[u8]) -> Option<String> {
+    const ENTRY: usize = 32;
+    const LABEL: u8 = 0x08;
+    const DIRECTORY_OR_LABEL: u8 = 0x18;
+    const DELETED: u8 = 0xe5;
+    let mut entries = directory.chunks_exact(ENTRY).take_while(|entry| entry.first() != Some(&0));
+    let is_label = |entry: &&[u8]| {
+        // All four lowest bits are a part of a long name.
+        entry.get(11).is_some_and(|bits| bits & DIRECTORY_OR_LABEL == LABEL && bits & 0xf != 0xf)
+            && entry.first() != Some(&DELETED)
+    };
+    label(entries.find(is_label)?, 0, 11)
 }
 
 fn uuid(bytes: &[u8], at: usize) -> Option<String> {
@@ -245,6 +310,50 @@ mod tests {
         let extension: &[u8] = b"\x29\x01\x00\x00\x00NO NAME    ";
         let bytes = image(&[&BOOT_SECTOR[..], &[(36, &[32]), (66, extension)]].concat());
         assert_eq!(identity(&bytes), Some(("vfat", text("0000-0001"), None)));
+    }
+
+    #[test]
+    fn the_label_of_a_fat_is_in_its_root_directory() {
+        // One reserved sector, two FATs of 32 sectors; then those of a FAT32 whose
+        // root directory is its second cluster.
+        let small = image(&[&BOOT_SECTOR[..], &[(22, &[32, 0])]].concat());
+        assert_eq!(fat_directory(&small), Some(512 * 65..512 * 66));
+        let large = image(&[&BOOT_SECTOR[..], &[(36, &[32]), (44, &[3])]].concat());
+        assert_eq!(fat_directory(&large), Some(512 * 66..512 * 67));
+        let no_cluster = image(&[&BOOT_SECTOR[..], &[(36, &[32]), (44, &[1])]].concat());
+        assert_eq!(fat_directory(&no_cluster), None);
+        assert_eq!(fat_directory(&[]), None);
+    }
+
+    #[test]
+    fn of_a_directory_only_an_entry_in_use_that_is_a_label_counts() {
+        let entry = |name: &[u8; 11], attributes: u8| {
+            let mut entry = vec![0; 32];
+            entry[..11].copy_from_slice(name);
+            entry[11] = attributes;
+            entry
+        };
+        let long_name = entry(b"LOADER     ", 0x0f);
+        let deleted = entry(b"\xe5LD        ", 0x08);
+        let directory = [long_name, deleted, entry(b"MY BOOT    ", 0x28)].concat();
+        assert_eq!(fat_label(&directory), text("MY BOOT"));
+        let over = [vec![0; 32], entry(b"MY BOOT    ", 0x08)].concat();
+        assert_eq!(fat_label(&over), None);
+        assert_eq!(fat_label(&directory[..64]), None);
+    }
+
+    #[test]
+    fn the_uuid_of_a_cd_is_the_time_of_its_last_change_or_else_of_its_making() {
+        let (made, none) = (b"2024010203040506".as_slice(), b"0000000000000000".as_slice());
+        let cd = |changed: &[u8]| {
+            let label = (32_808, b"DEBIAN_12   ".as_slice());
+            let dates = [(32_768 + 813, made), (32_768 + 830, changed)];
+            identity(&image(&[&[(32_768, b"\x01CD001".as_slice()), label], &dates[..]].concat()))
+        };
+        let expected = |uuid: &str| Some(("iso9660", text(uuid), text("DEBIAN_12")));
+        assert_eq!(cd(b"2025010203040507"), expected("2025-01-02-03-04-05-07"));
+        assert_eq!(cd(none), expected("2024-01-02-03-04-05-06"));
+        assert_eq!(cd(b"20250102030405xx"), expected("2024-01-02-03-04-05-06"));
     }
 
     #[test]

@@ -13,6 +13,14 @@ impl Guid {
     pub const XBOOTLDR: Self = Self(0xbc13c2ff_59e6_4262_a352_b275fd6f7172);
     /// Partition type of Linux data without a special role (UAPI.2).
     pub const LINUX_FILE_SYSTEM: Self = Self(0x0fc63daf_8483_4772_8e79_3d69d8477de4);
+    /// Partition types of a root and of a /usr file system, for x86_64 and for
+    /// AArch64 (UAPI.2).
+    pub const ROOTS: [Self; 4] = [
+        Self(0x4f68bce3_e8cd_4db1_96e7_fbcaf984b709),
+        Self(0xb921b045_1df0_41c3_af44_4c6f280d3fae),
+        Self(0x8484680c_9521_48c6_9c11_b0720656f69e),
+        Self(0xb0e01050_ee5f_4390_949a_9101b17104e9),
+    ];
     /// Partition type of Turnout's state area, made at random for it
     /// (`docs/rollback.md`).
     pub const STATE_AREA: Self = Self(0x12805dc4_5de8_4aa9_968a_494eafb5184f);

@@ -10,16 +10,17 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use super::file;
-use crate::source::filesystem::{self, FileSystem};
-use crate::source::gpt::{self, Header, Partition};
-use crate::source::{Candidate, Guid};
+use crate::source::filesystem::{self, FileSystem, Kind};
+use crate::source::gpt::{self, Header};
+use crate::source::{Candidate, Guid, PartitionType, mbr};
 
 const CLASS: &str = "/sys/class/block";
 /// The kernel counts sizes in units of 512 bytes whatever the device's block.
 const SECTOR: u64 = 512;
 
-/// A disk or a partition, as sysfs shows it.
-#[derive(Debug)]
+/// A disk or a partition, as sysfs shows it. Two that are equal are the same one
+/// with the same medium in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Device {
     name: String,
     /// The disk that this is a partition of; the name itself for a disk.
@@ -28,26 +29,58 @@ struct Device {
     partition: Option<usize>,
     size: u64,
     removable: bool,
+    /// Another number for every disk and every medium since the start; not in
+    /// kernels before 5.15.
+    sequence: Option<u64>,
 }
 
-/// The partitions of every disk.
-type Tables<'a> = Vec<(&'a str, Vec<Partition>)>;
+/// A partition, whichever kind of table has it.
+struct Slot {
+    index: usize,
+    kind: PartitionType,
+    no_auto: bool,
+    partuuid: String,
+    label: Option<String>,
+}
 
-/// Every block device with a size, disks before their partitions.
-#[must_use]
-pub fn candidates() -> Vec<Candidate> {
-    let devices = devices();
-    let tables = tables(&devices);
-    devices.iter().map(|device| candidate(device, &tables)).collect()
+/// The partitions of a disk; or why its table cannot be used.
+type Table = Result<Vec<Slot>, String>;
+
+/// The block devices, each probed once: a device that answers slowly, or not at
+/// all, does not get in the way whenever another one comes or goes.
+#[derive(Debug, Default)]
+pub struct Inventory(Vec<Device>);
+
+/// What became different.
+#[derive(Debug, Default)]
+pub struct Changes {
+    /// Names of devices that are gone, or have another medium in them.
+    pub gone: Vec<String>,
+    /// Devices that were not there before; all that have a size.
+    pub fresh: Vec<Candidate>,
+}
+
+impl Inventory {
+    /// Looks for devices that came and went, and probes those that are new.
+    pub fn refresh(&mut self) -> Changes {
+        let now = devices();
+        let gone = self.0.iter().filter(|device| !now.contains(device));
+        let gone = gone.map(|device| device.name.clone()).collect();
+        let fresh: Vec<_> = now.iter().filter(|device| !self.0.contains(device)).collect();
+        let tables = tables(&now, &fresh);
+        let fresh = fresh.iter().map(|device| candidate(device, &tables, &now)).collect();
+        self.0 = now;
+        Changes { gone, fresh }
+    }
 }
 
 /// Names of the partitions of a type, whatever they hold.
 #[must_use]
 pub fn partitions_of_type(wanted: Guid) -> Vec<String> {
     let devices = devices();
-    let tables = tables(&devices);
+    let tables = tables(&devices, &devices.iter().collect::<Vec<_>>());
     let is_wanted = |device: &&Device| {
-        entry(device, &tables).is_some_and(|partition| partition.type_guid == wanted)
+        slot(device, &tables).is_some_and(|slot| slot.kind == PartitionType::Gpt(wanted))
     };
     devices.iter().filter(is_wanted).map(|device| device.name.clone()).collect()
 }
@@ -56,43 +89,62 @@ fn devices() -> Vec<Device> {
     file::names(CLASS).unwrap_or_default().into_iter().filter_map(device).collect()
 }
 
-fn tables(devices: &[Device]) -> Tables<'_> {
-    let disks = devices.iter().filter(|device| device.partition.is_none());
+/// The tables of the disks that one of these is, or is on.
+fn tables<'a>(devices: &'a [Device], of: &[&Device]) -> Vec<(&'a str, Table)> {
+    let is_needed = |disk: &&Device| of.iter().any(|device| device.disk == disk.name);
+    let disks = devices.iter().filter(|device| device.partition.is_none()).filter(is_needed);
     disks.map(|disk| (disk.name.as_str(), partition_table(&disk.name))).collect()
 }
 
+fn table<'a>(disk: &str, tables: &'a [(&str, Table)]) -> Option<&'a Table> {
+    tables.iter().find(|(name, _)| *name == disk).map(|(_, table)| table)
+}
+
 /// What the table of its disk says of a partition.
-fn entry<'a>(device: &Device, tables: &'a Tables<'_>) -> Option<&'a Partition> {
-    let (_, partitions) = tables.iter().find(|(disk, _)| *disk == device.disk)?;
-    partitions.iter().find(|partition| Some(partition.index) == device.partition)
+fn slot<'a>(device: &Device, tables: &'a [(&str, Table)]) -> Option<&'a Slot> {
+    let slots = table(&device.disk, tables)?.as_ref().ok()?;
+    slots.iter().find(|slot| Some(slot.index) == device.partition)
 }
 
 fn device(name: String) -> Option<Device> {
     let at = |attribute: &str| file::read_number(format!("{CLASS}/{name}/{attribute}"));
     let size = at("size")?.checked_mul(SECTOR).filter(|size| *size > 0)?;
     let partition = at("partition").and_then(|number| usize::try_from(number).ok());
-    let disk = if partition.is_some() { parent(&name)? } else { name.clone() };
-    let removable = file::read_number(format!("{CLASS}/{disk}/removable")) == Some(1);
-    Some(Device { name, disk, partition, size, removable })
+    let path = std::fs::canonicalize(Path::new(CLASS).join(&name)).ok()?;
+    let disk = if partition.is_some() { parent(&path)? } else { name.clone() };
+    let of_disk = |attribute: &str| file::read_number(format!("{CLASS}/{disk}/{attribute}"));
+    let removable = of_disk("removable") == Some(1) || is_on_usb(&path);
+    let sequence = of_disk("diskseq");
+    Some(Device { name, disk, partition, size, removable, sequence })
 }
 
 /// A partition's directory lies in that of its disk.
-fn parent(name: &str) -> Option<String> {
-    let path = std::fs::canonicalize(Path::new(CLASS).join(name)).ok()?;
+fn parent(path: &Path) -> Option<String> {
     Some(path.parent()?.file_name()?.to_str()?.to_owned())
 }
 
-fn candidate(device: &Device, tables: &Tables<'_>) -> Candidate {
-    let partition = entry(device, tables);
+/// A disk in a USB enclosure does not say of itself that it is removable.
+fn is_on_usb(path: &Path) -> bool {
+    path.iter().any(|part| part.as_encoded_bytes().starts_with(b"usb"))
+}
+
+fn candidate(device: &Device, tables: &[(&str, Table)], devices: &[Device]) -> Candidate {
+    let slot = slot(device, tables);
+    let is_whole = device.partition.is_none();
+    let fault = table(&device.name, tables).and_then(|table| table.as_ref().err());
     Candidate {
         name: device.name.clone(),
         disk: device.disk.clone(),
-        type_guid: partition.map(|partition| partition.type_guid),
-        no_auto: partition.is_some_and(Partition::is_no_auto),
-        partuuid: partition.map(|partition| partition.partuuid.to_string()),
+        kind: slot.map(|slot| slot.kind),
+        is_partitioned: is_whole
+            && devices.iter().any(|one| one.partition.is_some() && one.disk == device.name),
+        no_auto: slot.is_some_and(|slot| slot.no_auto),
+        partuuid: slot.map(|slot| slot.partuuid.clone()),
+        partlabel: slot.and_then(|slot| slot.label.clone()),
         filesystem: file_system(&device.name),
         removable: device.removable,
         size: device.size,
+        fault: fault.cloned(),
     }
 }
 
@@ -109,19 +161,67 @@ fn read_range(device: &File, range: Range<u64>) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// The partitions that a disk's GPT names; none where it has no valid one.
-fn partition_table(disk: &str) -> Vec<Partition> {
-    read_partition_table(disk).unwrap_or_default()
+/// No partitions where there is no table.
+fn partition_table(disk: &str) -> Table {
+    let Some(device) = open(disk) else { return Ok(Vec::new()) };
+    let block_size = file::read_number(format!("{CLASS}/{disk}/queue/logical_block_size"));
+    let block_size = block_size.unwrap_or(SECTOR);
+    match gpt_slots(&device, block_size) {
+        Some(Err(gpt::Error::Signature)) => Ok(mbr_slots(&device, block_size).unwrap_or_default()),
+        Some(Err(error)) => Err(error.to_string()),
+        Some(Ok(slots)) => Ok(slots),
+        None => Ok(Vec::new()),
+    }
 }
 
-fn read_partition_table(disk: &str) -> Option<Vec<Partition>> {
-    let block_size = file::read_number(format!("{CLASS}/{disk}/queue/logical_block_size"))?;
-    let device = open(disk)?;
-    let header = Header::parse(&read_range(&device, gpt::header_range(block_size))?).ok()?;
-    header.partitions(&read_range(&device, header.table_range())?).ok()
+/// None where the disk cannot be read.
+fn gpt_slots(device: &File, block_size: u64) -> Option<Result<Vec<Slot>, gpt::Error>> {
+    let header = match Header::parse(&read_range(device, gpt::header_range(block_size))?) {
+        Ok(header) => header,
+        Err(error) => return Some(Err(error)),
+    };
+    let partitions = header.partitions(&read_range(device, header.table_range())?);
+    Some(partitions.map(|found| found.into_iter().map(gpt_slot).collect()))
+}
+
+fn gpt_slot(partition: gpt::Partition) -> Slot {
+    Slot {
+        index: partition.index,
+        kind: PartitionType::Gpt(partition.type_guid),
+        no_auto: partition.is_no_auto(),
+        partuuid: partition.partuuid.to_string(),
+        label: Some(partition.name).filter(|name| !name.is_empty()),
+    }
+}
+
+/// A table counts in blocks of its disk, and takes 512 bytes of one.
+fn mbr_slots(device: &File, block_size: u64) -> Option<Vec<Slot>> {
+    let sector = |number: u64| {
+        let start = number.checked_mul(block_size)?;
+        read_range(device, start..start.checked_add(SECTOR)?)
+    };
+    let mut table = mbr::Table::parse(&sector(0)?)?;
+    while let Some(next) = table.next_sector() {
+        table.add(&sector(next.into())?);
+    }
+    let slot = |partition: &mbr::Partition| Slot {
+        index: partition.index,
+        kind: PartitionType::Mbr(partition.kind),
+        no_auto: false,
+        partuuid: table.partuuid(partition.index),
+        label: None,
+    };
+    Some(table.partitions().iter().map(slot).collect())
 }
 
 fn file_system(name: &str) -> Option<FileSystem> {
-    let start = 0..u64::try_from(filesystem::PROBE_BYTES).ok()?;
-    filesystem::identify(&read_range(&open(name)?, start)?)
+    let device = open(name)?;
+    let start = read_range(&device, 0..u64::try_from(filesystem::PROBE_BYTES).ok()?)?;
+    let mut found = filesystem::identify(&start)?;
+    if found.kind == Kind::Vfat {
+        let directory = filesystem::fat_directory(&start);
+        let directory = directory.and_then(|range| read_range(&device, range));
+        found.label = directory.and_then(|it| filesystem::fat_label(&it)).or(found.label);
+    }
+    Some(found)
 }

@@ -1,4 +1,4 @@
-//! Mounts: the kernel's own file systems, and the boot partition, read-only.
+//! Mounts: the kernel's own file systems, and those of disks, read-only.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -8,8 +8,8 @@ use nix::sched::{CloneFlags, unshare};
 
 use super::{Error, file};
 
-/// Where the boot partition is mounted.
-pub const BOOT: &str = "/boot";
+/// Where PID 1 mounts file systems of disks, each in a directory of its own.
+pub const VOLUMES: &str = "/run/boot";
 
 /// The kernel's file systems that PID 1 needs: type, place.
 const KERNEL: [(&str, &str); 4] =
@@ -91,16 +91,63 @@ pub fn keep_to_this_process() -> Result<(), Error> {
     mount(None::<&str>, "/", None::<&str>, private, None::<&str>).map_err(failed)
 }
 
-/// Mounts a boot partition on [`BOOT`] so that nothing on it is written or
-/// executed: read-only without journal replay, nosuid, nodev, noexec, and
-/// nosymfollow unless it is of a kind on which kernels have links for names
-/// (which [`super::read`] follows inside it only).
-///
-/// # Errors
-/// The errno, with device and type.
-pub fn boot_partition(device: &str, kind: &str) -> Result<(), Error> {
-    mount(Some(device), BOOT, Some(kind), boot_flags(kind), Some(boot_options(kind)))
-        .map_err(|errno| Error::new(format!("mounting {device} as {kind}"), errno))
+/// A file system of a disk that is mounted until this is dropped; where something
+/// still holds it then, as long as that does.
+#[derive(Debug)]
+pub struct Volume {
+    place: String,
+}
+
+impl Volume {
+    /// Mounts a device on the directory `place`, which is made where it is not
+    /// there, so that nothing on it is written or executed: read-only without
+    /// journal replay, nosuid, nodev, noexec, and nosymfollow unless it is of a
+    /// kind on which kernels have links for names (which [`super::read`] follows
+    /// inside it only). `subvolume` is one more of the file system's own options.
+    ///
+    /// # Errors
+    /// The errno, with device and type.
+    pub fn mount(
+        device: &str,
+        place: String,
+        (kind, subvolume): (&str, Option<&str>),
+    ) -> Result<Self, Error> {
+        std::fs::create_dir_all(&place).map_err(|source| Error::new(&place, source))?;
+        let options = match subvolume {
+            Some(subvolume) => format!("{},{subvolume}", boot_options(kind)),
+            None => boot_options(kind).to_owned(),
+        };
+        mount(Some(device), place.as_str(), Some(kind), boot_flags(kind), Some(options.as_str()))
+            .map_err(|errno| refused(device, kind, errno))?;
+        Ok(Self { place })
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+}
+
+/// A volume that is not mounted any more needs nothing; one that is in use goes
+/// when it is let go.
+impl Drop for Volume {
+    fn drop(&mut self) {
+        if umount2(self.place.as_str(), MntFlags::empty()) == Err(Errno::EBUSY) {
+            let _ = umount2(self.place.as_str(), MntFlags::MNT_DETACH);
+        }
+    }
+}
+
+/// What mount(2) means where it says that there is no such device.
+fn refused(device: &str, kind: &str, errno: Errno) -> Error {
+    let what = match errno {
+        Errno::ENODEV => {
+            format!("mounting {device}: {kind} is not in this kernel (module missing?)")
+        }
+        _ => format!("mounting {device} as {kind}"),
+    };
+    Error::new(what, errno)
 }
 
 fn boot_flags(kind: &str) -> MsFlags {
@@ -120,25 +167,11 @@ const NOSYMFOLLOW: nix::libc::c_ulong =
 fn boot_options(kind: &str) -> &'static str {
     match kind {
         "ext4" => "noload,errors=remount-ro",
-        "xfs" | "f2fs" => "norecovery",
+        // A copy of a disk has the same UUID, which only XFS minds.
+        "xfs" => "norecovery,nouuid",
+        "f2fs" => "norecovery",
         "btrfs" => "rescue=nologreplay",
         _ => "",
-    }
-}
-
-/// Takes the boot partition off; where something still holds it, as soon as
-/// that lets go.
-///
-/// # Errors
-/// The errno; a partition that is not mounted is fine.
-pub fn release_boot_partition() -> Result<(), Error> {
-    let result = match umount2(BOOT, MntFlags::empty()) {
-        Err(Errno::EBUSY) => umount2(BOOT, MntFlags::MNT_DETACH),
-        other => other,
-    };
-    match result {
-        Ok(()) | Err(Errno::EINVAL) => Ok(()),
-        Err(errno) => Err(Error::new(format!("unmounting {BOOT}"), errno)),
     }
 }
 
@@ -219,7 +252,7 @@ mod tests {
     #[test]
     fn journals_are_never_replayed_and_no_superblock_asks_for_a_panic() {
         assert_eq!(boot_options("ext4"), "noload,errors=remount-ro");
-        assert_eq!(boot_options("xfs"), "norecovery");
+        assert_eq!(boot_options("xfs"), "norecovery,nouuid");
         assert_eq!(boot_options("f2fs"), "norecovery");
         assert_eq!(boot_options("btrfs"), "rescue=nologreplay");
         assert_eq!(boot_options("vfat"), "");

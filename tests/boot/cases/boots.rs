@@ -6,6 +6,9 @@ use super::{AT_ONCE, Boot, COUNTED, Case, Expect, PLAIN, Partitions, X86_64, cas
 use turnout_qemu::guest::Flavour;
 use turnout_qemu::machine::Shape;
 
+/// What is not there at once never comes.
+const SHORT_WAIT: &str = "wait 1\nreset-delay 1\nattempts 1\n";
+
 pub(super) const CASES: &[Case] = &[
     case("good_entry_from_nvme", COUNTED, nothing, AT_ONCE),
     case(
@@ -71,15 +74,25 @@ pub(super) const CASES: &[Case] = &[
     ),
     case(
         "open_image_asks_when_nothing_boots",
-        Boot { open: true, partitions: Partitions::Empty, ..PLAIN },
+        Boot { open: true, partitions: Partitions::Empty, config: SHORT_WAIT, ..PLAIN },
         nothing,
-        Expect::Asks(&["nvme0n1p2: no menu entry in /loader/entries"]),
+        Expect::Asks(&[
+            "vfat is not in this kernel (module missing?)",
+            "no menu entry (auto) after 1 s; block devices seen:",
+            "nvme0n1: ",
+            "disk with partitions: not of a type that holds menus",
+        ]),
     ),
     case(
         "empty_partition",
-        Boot { partitions: Partitions::Empty, ..PLAIN },
+        Boot { partitions: Partitions::Empty, config: SHORT_WAIT, ..PLAIN },
         nothing,
-        Expect::Ends(&["nvme0n1p2: no menu entry in /loader/entries", "turnout: reset in "]),
+        Expect::Ends(&[
+            "no menu entry (auto) after 1 s; block devices seen:",
+            "XBOOTLDR, ext4 label XBOOTLDR: no menu entry",
+            "/loader/entries: not there",
+            "turnout: reset in ",
+        ]),
     ),
     case(
         "missing_partition",
@@ -88,7 +101,7 @@ pub(super) const CASES: &[Case] = &[
         Expect::Ends(&[
             "no boot partition (auto) after 10 s; block devices seen:",
             "nvme0n1p1: ",
-            "Linux file system, ext4 label data",
+            "Linux file system, ext4 label data: no boot partition, and no others are looked at",
             "turnout: reset in ",
         ]),
     ),
