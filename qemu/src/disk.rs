@@ -370,8 +370,10 @@ mod tests {
         let scratch = Scratch::new("disk-mbr").unwrap();
         let disk = scratch.path().join("disk");
         sized_file(&disk, 64 * MIB).unwrap();
-        let script = "label: dos\nlabel-id: 0x1234abcd\nsize=4M, type=c, bootable\nsize=40M, type=5\n\
-                      size=4M, type=83\nsize=4M, type=ea\n\nsize=4M, type=ef\n";
+        let script = "label: dos\nlabel-id: 0x1234abcd\n\
+                      disk1 : size=4M, type=c, bootable\ndisk2 : size=40M, type=5\n\
+                      disk5 : size=4M, type=83\ndisk6 : size=4M, type=ea\n\
+                      disk7 : size=4M, type=ef\n";
         command::feed(Command::new("sfdisk").arg("--quiet").arg(&disk), script).unwrap();
         let bytes = fs::read(&disk).unwrap();
         let sector = |number: u32| {
