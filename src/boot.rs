@@ -64,6 +64,8 @@ struct Station {
     /// used.
     tpm: RefCell<Result<Option<Tpm>, String>>,
     witness: RefCell<Witness>,
+    /// Command lines as somebody edited them, for the next menu.
+    edits: RefCell<Vec<String>>,
 }
 
 impl Station {
@@ -81,8 +83,18 @@ impl Station {
         let mut tpm = open_tpm(&config);
         let (witness, said) = Witness::find(&config, &mut tpm);
         let (tpm, witness) = (RefCell::new(tpm), RefCell::new(witness));
-        let station =
-            Self { console, signals, config, anchor, arch, identity, standing, tpm, witness };
+        let station = Self {
+            console,
+            signals,
+            config,
+            anchor,
+            arch,
+            identity,
+            standing,
+            tpm,
+            witness,
+            edits: RefCell::default(),
+        };
         said.iter().for_each(|line| station.say(line));
         Ok(station)
     }
@@ -134,7 +146,7 @@ impl Station {
 
     /// Comes back if no recovery system boots either.
     fn recover(&self, reason: &str) {
-        self.console.everywhere(&format!("turnout: recovery: {reason}"));
+        self.say(&format!("recovery: {reason}"));
         self.measure_recovery();
         self.report(&self.attempt(Role::Recovery));
     }

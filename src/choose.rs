@@ -6,19 +6,36 @@
 //! with a meaning stops the countdown, and a stopped countdown starts again
 //! when nobody has pressed such a key for [`REARM`].
 
+mod edit;
+pub mod frame;
 pub mod keys;
+mod pane;
+mod rows;
 pub mod screen;
+#[cfg(test)]
+mod tests;
 
+use core::mem;
 use core::time::Duration;
 
 use crate::menu::Timeout;
+use edit::{Edited, Editor};
 use keys::Key;
+use pane::{Pane, Reading};
+use rows::{Name, Row};
+use screen::Size;
 
 /// How long after the last key a stopped countdown starts again.
-pub const REARM: Duration = Duration::from_secs(300);
+pub const REARM: Duration = Duration::from_secs(60);
 
-/// How far Page Up and Page Down go.
+/// How far Page Up and Page Down go in the list.
 const PAGE: usize = 10;
+/// How much `+` and `-` change the countdown, in seconds, and its bounds.
+const TIMEOUT_STEP: u32 = 5;
+const MIN_TIMEOUT: u32 = 1;
+const MAX_TIMEOUT: u32 = 3600;
+/// Edited command lines that are kept.
+const MAX_EDITS: usize = 20;
 
 /// One row of the menu. All text may come from outside: it is made printable
 /// when it is drawn.
@@ -48,6 +65,13 @@ pub struct Item {
     pub facts: Vec<(&'static str, String)>,
 }
 
+impl Item {
+    /// What to call it: the title, or the id if there is none.
+    fn name(&self) -> &str {
+        if self.title.is_empty() { &self.id } else { &self.title }
+    }
+}
+
 /// What somebody, or the countdown, has chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chosen {
@@ -69,6 +93,15 @@ pub struct Update {
     pub say: Option<String>,
 }
 
+/// Whether somebody may edit a command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Editing {
+    /// Anybody may.
+    Allowed,
+    /// Nobody may: the sentence that says why.
+    Refused(&'static str),
+}
+
 /// What the caller has to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
@@ -76,14 +109,33 @@ pub enum Step {
     Wait(Option<Duration>),
     /// Draw, then sleep likewise.
     Redraw(Option<Duration>),
+    /// Draw all of the screen anew, then sleep likewise: somebody has come, who
+    /// may have connected only now.
+    Repaint(Option<Duration>),
     /// Boot this item. If a person chose it, it may be one that cannot boot:
     /// then its reason is what they asked for.
     Take(Chosen),
     /// Make the item with this index the default, say how that went
     /// ([`Chooser::say`]), and draw.
     Save(usize),
+    /// Show the log ([`Chooser::show_log`]), and draw.
+    Log,
     /// Nothing in the menu can boot.
     Nothing,
+}
+
+impl Step {
+    /// Both, one after the other: nothing that is to be drawn is forgotten, and
+    /// what ends the menu ends it.
+    #[must_use]
+    pub fn then(self, next: Self) -> Self {
+        match (self, next) {
+            (Self::Redraw(_), Self::Wait(until)) => Self::Redraw(until),
+            (Self::Repaint(_), Self::Wait(until) | Self::Redraw(until)) => Self::Repaint(until),
+            (Self::Wait(_) | Self::Redraw(_) | Self::Repaint(_), next) => next,
+            (end, _) => end,
+        }
+    }
 }
 
 /// The menu on the screen. Made anew, with new marks and a status, after an
@@ -92,14 +144,25 @@ pub enum Step {
 pub struct Chooser {
     heading: String,
     items: Vec<Item>,
+    /// What to call the items, in their order.
+    names: Vec<Name>,
+    /// Titles of the submenu that is open, outermost first.
+    level: Vec<String>,
     /// What the countdown takes: always bootable.
     default: Option<usize>,
+    /// The selected item, or one in the selected submenu.
     selected: usize,
     timeout: Timeout,
     countdown: Countdown,
     status: String,
     /// Why the configured default is not what the countdown takes.
     note: String,
+    pane: Pane,
+    editing: Editing,
+    /// Command lines as they were edited, oldest first.
+    edits: Vec<String>,
+    /// The smallest console: a pane scrolls as far as is right for it.
+    size: Size,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,24 +175,79 @@ enum Countdown {
     Stopped { rearm: Duration },
 }
 
+/// How a key moves through rows or lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Motion {
+    Up,
+    Down,
+    PageUp,
+    PageDown,
+    Home,
+    End,
+}
+
+impl Motion {
+    /// Where it leads from `position`, if `last` is as far as it goes.
+    fn from(self, position: usize, page: usize, last: usize) -> usize {
+        let to = match self {
+            Self::Up => position.saturating_sub(1),
+            Self::Down => position.saturating_add(1),
+            Self::PageUp => position.saturating_sub(page),
+            Self::PageDown => position.saturating_add(page),
+            Self::Home => 0,
+            Self::End => last,
+        };
+        to.min(last)
+    }
+}
+
+/// What a key means in the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Command {
+    Move(Motion),
+    /// Select the row with this number, from 0.
+    Number(usize),
+    /// Select this item.
+    Hotkey(usize),
+    /// Boot, or open a submenu.
+    Open,
+    /// Leave a submenu.
+    Leave,
+    Edit,
+    Default,
+    /// Stop the countdown, and nothing else.
+    Stay,
+    Longer,
+    Shorter,
+    Details,
+    Log,
+    Help,
+}
+
 impl Chooser {
     /// A menu of `items` in this order. `default` is the configured default
     /// entry; if it cannot boot, the next one that can takes its place.
     #[must_use]
     pub fn new(items: Vec<Item>, default: Option<usize>, timeout: Timeout) -> Self {
-        let wanted = default.filter(|index| *index < items.len());
-        let default = next_bootable(&items, wanted.unwrap_or(0));
-        let note = note(&items, wanted, default);
-        Self {
+        let mut chooser = Self {
             heading: "Turnout".to_owned(),
-            selected: default.or(wanted).unwrap_or(0),
-            items,
-            default,
+            items: Vec::new(),
+            names: Vec::new(),
+            level: Vec::new(),
+            default: None,
+            selected: 0,
             timeout,
             countdown: Countdown::Idle,
             status: String::new(),
-            note,
-        }
+            note: String::new(),
+            pane: Pane::List,
+            editing: Editing::Refused("Nothing is edited here."),
+            edits: Vec::new(),
+            size: Size::default(),
+        };
+        let wanted = chooser.set_items(items, default);
+        chooser.selected = chooser.default.or(wanted).unwrap_or(0);
+        chooser
     }
 
     /// Sets the first line of the screen.
@@ -144,9 +262,39 @@ impl Chooser {
         Self { status: status.to_owned(), ..self }
     }
 
+    /// Sets whether command lines can be edited.
+    #[must_use]
+    pub fn with_editing(self, editing: Editing) -> Self {
+        Self { editing, ..self }
+    }
+
+    /// Sets the command lines that were edited before.
+    #[must_use]
+    pub fn with_edits(self, edits: Vec<String>) -> Self {
+        Self { edits, ..self }
+    }
+
+    /// The command lines that were edited, for the next menu.
+    #[must_use]
+    pub fn into_edits(self) -> Vec<String> {
+        self.edits
+    }
+
     /// Replaces what is said below the menu.
-    pub fn say(&mut self, status: &str) {
+    pub fn say(&mut self, status: &str) -> Step {
         status.clone_into(&mut self.status);
+        Step::Redraw(self.wake())
+    }
+
+    /// The size of the smallest console.
+    pub const fn resize(&mut self, smallest: Size) {
+        self.size = smallest;
+    }
+
+    /// Shows these lines in place of the list, the last of them first.
+    pub fn show_log(&mut self, lines: Vec<String>) -> Step {
+        self.pane = Pane::Reading(Reading::log(lines, self.size));
+        Step::Redraw(self.wake())
     }
 
     /// Whether the menu boots at once, without being drawn.
@@ -173,28 +321,36 @@ impl Chooser {
         }
     }
 
-    /// A key was pressed.
-    pub fn key(&mut self, key: Key, now: Duration) -> Step {
-        let last = self.items.len().saturating_sub(1);
-        let selected = match key {
-            Key::Other => return Step::Wait(self.wake()),
-            Key::Enter if self.items.is_empty() => return Step::Nothing,
-            Key::Enter => return take(self.selected),
-            Key::Space => self.selected,
-            Key::Up => self.selected.saturating_sub(1),
-            Key::Down => self.selected.saturating_add(1),
-            Key::PageUp => self.selected.saturating_sub(PAGE),
-            Key::PageDown => self.selected.saturating_add(PAGE),
-            Key::Home => 0,
-            Key::End => last,
-            Key::Digit(digit) => self.numbered(digit),
-            Key::Default => {
-                self.stop(now);
-                return Step::Save(self.selected);
+    /// These keys were pressed, all of them at once: more than a single one where
+    /// a terminal or a program sent them. If one of several has no meaning, none
+    /// has: then it is not somebody who uses the menu.
+    pub fn keys(&mut self, keys: &[Key], now: Duration) -> Step {
+        let mut step = Step::Wait(self.wake());
+        if keys.len() > 1 && !keys.iter().all(|key| self.knows(*key)) {
+            return step;
+        }
+        for key in keys {
+            step = step.then(self.key(*key, now));
+            if !matches!(step, Step::Wait(_) | Step::Redraw(_) | Step::Repaint(_)) {
+                break;
             }
-        };
-        self.selected = selected.min(last);
-        self.stop(now);
+        }
+        step
+    }
+
+    /// The entries have changed. The selection stays where somebody put it, and
+    /// the countdown goes on, unless it would now boot something else: then it
+    /// starts anew, so that there is time to read what.
+    pub fn update(&mut self, update: Update, now: Duration) -> Step {
+        let before = self.default;
+        self.set_items(update.items, update.default);
+        if let Some(text) = update.say {
+            self.status = text;
+        }
+        if self.default != before && !matches!(self.countdown, Countdown::Stopped { .. }) {
+            self.return_to_default();
+            return self.count_down(now);
+        }
         Step::Redraw(self.wake())
     }
 
@@ -211,39 +367,235 @@ impl Chooser {
                 self.countdown = Countdown::Running { deadline, seconds };
                 Step::Redraw(self.wake())
             }
-            (Countdown::Stopped { rearm }, Some(default)) if rearm <= now => {
-                self.selected = default;
+            (Countdown::Stopped { rearm }, Some(_)) if rearm <= now => {
+                self.close_pane();
+                self.return_to_default();
                 self.count_down(now)
             }
             _ => Step::Wait(self.wake()),
         }
     }
 
-    /// The entries have changed. The selection stays where somebody put it, and
-    /// the countdown goes on, unless it would now boot something else: then it
-    /// starts anew, so that there is time to read what.
-    pub fn update(&mut self, update: Update, now: Duration) -> Step {
-        let before = self.default;
-        let wanted = update.default.filter(|index| *index < update.items.len());
-        self.items = update.items;
-        self.default = next_bootable(&self.items, wanted.unwrap_or(0));
-        self.note = note(&self.items, wanted, self.default);
-        if let Some(text) = update.say {
-            self.status = text;
+    /// Takes the items over; gives the index of the configured default.
+    fn set_items(&mut self, items: Vec<Item>, default: Option<usize>) -> Option<usize> {
+        let wanted = default.filter(|index| *index < items.len());
+        self.default = next_bootable(&items, wanted.unwrap_or(0));
+        self.note = note(&items, wanted, self.default);
+        self.names = rows::names(&items);
+        self.items = items;
+        wanted
+    }
+
+    /// What is about to boot is what is selected.
+    fn return_to_default(&mut self) {
+        self.level.clear();
+        self.selected = self.default.unwrap_or(self.selected);
+    }
+
+    fn key(&mut self, key: Key, now: Duration) -> Step {
+        if !self.knows(key) {
+            return Step::Wait(self.wake());
         }
-        if self.default != before && !matches!(self.countdown, Countdown::Stopped { .. }) {
-            self.selected = self.default.unwrap_or(self.selected);
-            return self.count_down(now);
+        match (mem::take(&mut self.pane), self.command(key)) {
+            (Pane::List, Some(command)) => self.obey(command, now),
+            (Pane::List, None) => Step::Wait(self.wake()),
+            (Pane::Reading(reading), _) => self.read(reading, key, now),
+            (Pane::Edit(editor), _) => self.edit(editor, key, now),
+        }
+    }
+
+    /// Whether a key means something where it is pressed.
+    fn knows(&self, key: Key) -> bool {
+        match self.pane {
+            Pane::List => self.command(key).is_some(),
+            Pane::Reading(_) => pane::motion(key).is_some() || pane::closes(key),
+            Pane::Edit(_) => key != Key::Other,
+        }
+    }
+
+    fn command(&self, key: Key) -> Option<Command> {
+        let is_below = !self.level.is_empty();
+        Some(match key {
+            Key::Enter | Key::Right => Command::Open,
+            Key::Left | Key::Escape | Key::Backspace if is_below => Command::Leave,
+            Key::Help | Key::Char('h' | '?') => Command::Help,
+            Key::Char('k') => Command::Move(Motion::Up),
+            Key::Char('j') => Command::Move(Motion::Down),
+            Key::Char('e') => Command::Edit,
+            Key::Char('d') => Command::Default,
+            Key::Char('+' | 't') => Command::Longer,
+            Key::Char('-' | 'T') => Command::Shorter,
+            Key::Char('p') => Command::Details,
+            Key::Char('L') => Command::Log,
+            Key::Char(' ') => Command::Stay,
+            Key::Char(digit @ '1'..='9') => Command::Number(number(digit)),
+            Key::Char(other) => Command::Hotkey(self.with_hotkey(other)?),
+            key => Command::Move(pane::motion(key)?),
+        })
+    }
+
+    fn with_hotkey(&self, key: char) -> Option<usize> {
+        self.items.iter().position(|item| item.hotkey == Some(key))
+    }
+
+    fn obey(&mut self, command: Command, now: Duration) -> Step {
+        if matches!(command, Command::Longer | Command::Shorter) {
+            return self.change_timeout(command == Command::Longer, now);
+        }
+        let somebody_came = matches!(self.countdown, Countdown::Running { .. });
+        self.stop(now);
+        match command {
+            Command::Open => return self.open(),
+            Command::Log => return Step::Log,
+            Command::Default => return self.save(),
+            Command::Move(motion) => self.move_selection(motion),
+            Command::Number(number) => self.select_row(number),
+            Command::Hotkey(index) => self.select(index),
+            Command::Leave => drop(self.level.pop()),
+            Command::Edit => self.start_editing(),
+            Command::Details => self.show(Reading::details(self.items.get(self.selected))),
+            Command::Help => self.show(Reading::help()),
+            Command::Stay | Command::Longer | Command::Shorter => {}
+        }
+        if somebody_came { Step::Repaint(self.wake()) } else { Step::Redraw(self.wake()) }
+    }
+
+    fn show(&mut self, reading: Reading) {
+        self.pane = Pane::Reading(reading);
+    }
+
+    fn rows(&self) -> Vec<Row> {
+        rows::rows(&self.items, &self.level)
+    }
+
+    /// The row that is selected, and which one it is.
+    fn selected_row(&self) -> (usize, Option<Row>) {
+        let rows = self.rows();
+        let place = rows.iter().position(|row| row.holds(self.selected)).unwrap_or(0);
+        (place, rows.into_iter().nth(place))
+    }
+
+    fn move_selection(&mut self, motion: Motion) {
+        let last = self.rows().len().saturating_sub(1);
+        let place = motion.from(self.selected_row().0, PAGE, last);
+        self.select_row(place);
+    }
+
+    /// There may be no such row.
+    fn select_row(&mut self, place: usize) {
+        if let Some(row) = self.rows().get(place) {
+            self.selected = row.first();
+        }
+    }
+
+    fn select(&mut self, index: usize) {
+        if let Some(item) = self.items.get(index) {
+            self.level.clone_from(&item.submenu);
+            self.selected = index;
+        }
+    }
+
+    fn open(&mut self) -> Step {
+        match self.selected_row().1 {
+            None => Step::Nothing,
+            Some(Row::Entry(index)) => take(index),
+            Some(Row::Submenu { title, items }) => {
+                let default = self.default.filter(|index| items.contains(index));
+                self.selected = default.or(items.first().copied()).unwrap_or(self.selected);
+                self.level.push(title);
+                Step::Redraw(self.wake())
+            }
+        }
+    }
+
+    fn save(&mut self) -> Step {
+        match self.selected_row().1 {
+            Some(Row::Entry(index)) => Step::Save(index),
+            _ => self.say("A submenu cannot be the default: open it and take an entry in it."),
+        }
+    }
+
+    fn start_editing(&mut self) {
+        match (self.editing, self.selected_row().1) {
+            (Editing::Refused(why), _) => drop(self.say(why)),
+            (Editing::Allowed, Some(Row::Entry(index))) => {
+                let options = self.items.get(index).map_or("", |item| item.options.as_str());
+                self.pane = Pane::Edit(Editor::new(options));
+            }
+            (Editing::Allowed, _) => {
+                drop(self.say("A submenu has no command line: open it first."));
+            }
+        }
+    }
+
+    fn edit(&mut self, mut editor: Editor, key: Key, now: Duration) -> Step {
+        self.stop(now);
+        match editor.key(key, &self.edits) {
+            Edited::Open => self.pane = Pane::Edit(editor),
+            Edited::Cancelled => self.keep_edit(&editor),
+            Edited::Done => {
+                self.keep_edit(&editor);
+                let options = editor.is_changed().then(|| editor.text());
+                return Step::Take(Chosen { index: self.selected, options });
+            }
         }
         Step::Redraw(self.wake())
     }
 
-    fn count_down(&mut self, now: Duration) -> Step {
-        if let Timeout::Seconds(seconds) = self.timeout {
-            let seconds = u64::from(seconds);
-            let deadline = now.saturating_add(Duration::from_secs(seconds));
-            self.countdown = Countdown::Running { deadline, seconds };
+    fn keep_edit(&mut self, editor: &Editor) {
+        let text = editor.text();
+        if editor.is_changed() && self.edits.last() != Some(&text) {
+            let excess = self.edits.len().saturating_add(1).saturating_sub(MAX_EDITS);
+            self.edits.drain(..excess);
+            self.edits.push(text);
         }
+    }
+
+    fn read(&mut self, reading: Reading, key: Key, now: Duration) -> Step {
+        self.stop(now);
+        if let Some(motion) = pane::motion(key) {
+            self.pane = Pane::Reading(reading.scrolled(motion, self.size));
+        }
+        Step::Redraw(self.wake())
+    }
+
+    fn close_pane(&mut self) {
+        if let Pane::Edit(editor) = mem::take(&mut self.pane) {
+            self.keep_edit(&editor);
+        }
+    }
+
+    /// For this time only. A countdown that runs starts anew.
+    fn change_timeout(&mut self, longer: bool, now: Duration) -> Step {
+        let Timeout::Seconds(seconds) = self.timeout else {
+            return self.say("There is no countdown: the menu waits for a choice.");
+        };
+        let seconds = if longer {
+            seconds.saturating_add(TIMEOUT_STEP)
+        } else {
+            seconds.saturating_sub(TIMEOUT_STEP)
+        };
+        let seconds = seconds.clamp(MIN_TIMEOUT, MAX_TIMEOUT);
+        self.timeout = Timeout::Seconds(seconds);
+        self.status = format!("The countdown is {seconds} s this time.");
+        match self.countdown {
+            Countdown::Running { .. } => self.count_down(now),
+            Countdown::Idle | Countdown::Stopped { .. } => {
+                self.stop(now);
+                Step::Redraw(self.wake())
+            }
+        }
+    }
+
+    fn count_down(&mut self, now: Duration) -> Step {
+        self.countdown = match (self.timeout, self.default) {
+            (Timeout::Seconds(seconds), Some(_)) => {
+                let seconds = u64::from(seconds);
+                let deadline = now.saturating_add(Duration::from_secs(seconds));
+                Countdown::Running { deadline, seconds }
+            }
+            _ => Countdown::Idle,
+        };
         Step::Redraw(self.wake())
     }
 
@@ -263,23 +615,16 @@ impl Chooser {
             Countdown::Stopped { rearm } => Some(rearm),
         }
     }
-
-    /// The item that a digit means; the selected one if there is no such item.
-    fn numbered(&self, digit: u8) -> usize {
-        let index = usize::from(digit).checked_sub(1);
-        index.filter(|index| *index < self.items.len()).unwrap_or(self.selected)
-    }
-}
-
-impl Item {
-    /// What to call it: the title, or the id if there is none.
-    fn name(&self) -> &str {
-        if self.title.is_empty() { &self.id } else { &self.title }
-    }
 }
 
 const fn take(index: usize) -> Step {
     Step::Take(Chosen { index, options: None })
+}
+
+/// The row that a digit from 1 on means.
+fn number(digit: char) -> usize {
+    let digit = digit.to_digit(10).and_then(|digit| usize::try_from(digit).ok());
+    digit.unwrap_or(0).saturating_sub(1)
 }
 
 /// The first bootable item from `start` on, then from the top: after the last
@@ -307,208 +652,4 @@ fn note(items: &[Item], wanted: Option<usize>, default: Option<usize>) -> String
 fn whole_seconds(deadline: Duration, now: Duration) -> u64 {
     let left = deadline.saturating_sub(now);
     left.as_secs().saturating_add(u64::from(left.subsec_nanos() > 0))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const fn at(milliseconds: u64) -> Duration {
-        Duration::from_millis(milliseconds)
-    }
-
-    fn item(id: &str, bootable: bool) -> Item {
-        let mark = if bootable { "ready" } else { "refused(UNSIGNED)" };
-        Item {
-            id: id.to_owned(),
-            title: format!("Title of {id}"),
-            mark: mark.to_owned(),
-            bootable,
-            ..Item::default()
-        }
-    }
-
-    /// Items named a, b, c...; true for those that can boot.
-    fn items(bootable: &[bool]) -> Vec<Item> {
-        let ids = ('a'..='z').map(String::from);
-        ids.zip(bootable).map(|(id, bootable)| item(&id, *bootable)).collect()
-    }
-
-    fn chooser(bootable: &[bool], default: usize, timeout: Timeout) -> Chooser {
-        Chooser::new(items(bootable), Some(default), timeout)
-    }
-
-    #[test]
-    fn the_countdown_counts_whole_seconds_and_takes_the_default() {
-        let mut chooser = chooser(&[true, true], 1, Timeout::Seconds(2));
-        assert_eq!(chooser.tick(at(500)), Step::Wait(None), "not before it is started");
-        assert_eq!(chooser.start(at(1000)), Step::Redraw(Some(at(2000))));
-        assert_eq!(chooser.tick(at(1999)), Step::Wait(Some(at(2000))));
-        assert_eq!(chooser.tick(at(2000)), Step::Redraw(Some(at(3000))));
-        assert_eq!(chooser.tick(at(2999)), Step::Wait(Some(at(3000))));
-        assert_eq!(chooser.tick(at(3000)), take(1));
-    }
-
-    #[test]
-    fn a_late_caller_loses_no_time() {
-        let mut chooser = chooser(&[true], 0, Timeout::Seconds(10));
-        chooser.start(at(0));
-        assert_eq!(chooser.tick(at(7300)), Step::Redraw(Some(at(8000))));
-        assert_eq!(chooser.tick(at(60_000)), take(0));
-    }
-
-    #[test]
-    fn a_hidden_or_disabled_menu_takes_the_default_at_once() {
-        for timeout in [Timeout::Hidden, Timeout::Disabled] {
-            assert_eq!(chooser(&[true, true], 1, timeout).start(at(0)), take(1));
-            assert_eq!(chooser(&[true, false, true], 1, timeout).start(at(0)), take(2));
-        }
-    }
-
-    #[test]
-    fn only_a_menu_that_is_shown_waits_with_what_it_will_boot() {
-        let seconds = Timeout::Seconds(3);
-        assert_eq!(chooser(&[true, false, true], 1, seconds).waits_with(), Some(2));
-        assert_eq!(chooser(&[true, true], 1, Timeout::Forever).waits_with(), Some(1));
-        assert_eq!(chooser(&[false], 0, seconds).waits_with(), None);
-        for timeout in [Timeout::Hidden, Timeout::Disabled] {
-            assert_eq!(chooser(&[true], 0, timeout).waits_with(), None);
-        }
-    }
-
-    #[test]
-    fn a_menu_without_countdown_waits_for_a_person() {
-        let mut chooser = chooser(&[true, true], 0, Timeout::Forever);
-        assert_eq!(chooser.start(at(0)), Step::Redraw(None));
-        assert_eq!(chooser.key(Key::Down, at(10)), Step::Redraw(None));
-        assert_eq!(chooser.tick(at(u64::MAX)), Step::Wait(None));
-        assert_eq!(chooser.key(Key::Enter, at(20)), take(1));
-    }
-
-    #[test]
-    fn every_key_with_a_meaning_stops_the_countdown_and_no_other_does() {
-        let keys = [
-            Key::Up,
-            Key::Down,
-            Key::PageUp,
-            Key::PageDown,
-            Key::Home,
-            Key::End,
-            Key::Space,
-            Key::Digit(9),
-        ];
-        for key in keys {
-            let mut chooser = chooser(&[true, true], 0, Timeout::Seconds(5));
-            chooser.start(at(0));
-            assert_eq!(chooser.key(key, at(100)), Step::Redraw(Some(at(100) + REARM)), "{key:?}");
-            assert_eq!(chooser.tick(at(5000)), Step::Wait(Some(at(100) + REARM)), "{key:?}");
-        }
-        let mut chooser = chooser(&[true], 0, Timeout::Seconds(5));
-        chooser.start(at(0));
-        assert_eq!(chooser.key(Key::Other, at(100)), Step::Wait(Some(at(1000))));
-        assert_eq!(chooser.tick(at(5000)), take(0));
-    }
-
-    #[test]
-    fn a_stopped_countdown_starts_again_when_nobody_is_there() {
-        let mut chooser = chooser(&[true, true], 0, Timeout::Seconds(5));
-        chooser.start(at(0));
-        chooser.key(Key::Down, at(0));
-        chooser.key(Key::Up, at(10_000));
-        chooser.key(Key::Down, at(20_000));
-        let rearm = at(20_000) + REARM;
-        assert_eq!(chooser.tick(rearm - at(1)), Step::Wait(Some(rearm)));
-        assert_eq!(chooser.tick(rearm), Step::Redraw(Some(rearm + at(1000))));
-        assert_eq!(chooser.selected, 0, "what is selected is what is about to boot");
-        assert_eq!(chooser.tick(rearm + at(5000)), take(0));
-    }
-
-    #[test]
-    fn keys_move_the_selection_and_stay_within_the_list() {
-        let mut chooser = chooser(&[true; 26], 0, Timeout::Forever);
-        let cases = [
-            (Key::Up, 0),
-            (Key::Down, 1),
-            (Key::PageDown, 11),
-            (Key::PageUp, 1),
-            (Key::PageUp, 0),
-            (Key::End, 25),
-            (Key::Down, 25),
-            (Key::Digit(9), 8),
-            (Key::Other, 8),
-            (Key::Home, 0),
-        ];
-        for (key, selected) in cases {
-            chooser.key(key, at(0));
-            assert_eq!(chooser.selected, selected, "{key:?}");
-        }
-    }
-
-    #[test]
-    fn a_digit_without_an_entry_leaves_the_selection() {
-        let mut chooser = chooser(&[true, true], 1, Timeout::Forever);
-        chooser.key(Key::Digit(3), at(0));
-        assert_eq!(chooser.key(Key::Enter, at(0)), take(1));
-        chooser.key(Key::Digit(1), at(0));
-        assert_eq!(chooser.key(Key::Enter, at(0)), take(0));
-    }
-
-    #[test]
-    fn a_default_that_cannot_boot_gives_way_to_the_next_and_the_screen_says_so() {
-        let cases: [(&[bool], usize, Option<usize>, &str); 5] = [
-            (
-                &[false, true, true],
-                0,
-                Some(1),
-                "The default a cannot boot: refused(UNSIGNED); b is next.",
-            ),
-            (
-                &[true, false, false],
-                1,
-                Some(0),
-                "The default b cannot boot: refused(UNSIGNED); a is next.",
-            ),
-            (&[false, false], 1, None, "The default b cannot boot: refused(UNSIGNED)."),
-            (&[true, true], 1, Some(1), ""),
-            (&[true, true], 7, Some(0), ""),
-        ];
-        for (bootable, default, expected, note) in cases {
-            let chooser = chooser(bootable, default, Timeout::Hidden);
-            assert_eq!((chooser.default, chooser.note.as_str()), (expected, note));
-        }
-    }
-
-    #[test]
-    fn if_nothing_can_boot_there_is_no_countdown() {
-        for timeout in [Timeout::Seconds(5), Timeout::Forever, Timeout::Hidden, Timeout::Disabled] {
-            assert_eq!(chooser(&[false, false], 0, timeout).start(at(0)), Step::Nothing);
-            assert_eq!(Chooser::new(vec![], None, timeout).start(at(0)), Step::Nothing);
-        }
-        assert_eq!(
-            Chooser::new(vec![], None, Timeout::Forever).key(Key::Enter, at(0)),
-            Step::Nothing
-        );
-    }
-
-    #[test]
-    fn a_person_may_choose_what_cannot_boot() {
-        let mut chooser = chooser(&[true, false], 0, Timeout::Seconds(5));
-        chooser.start(at(0));
-        chooser.key(Key::Digit(2), at(1));
-        assert_eq!(chooser.key(Key::Enter, at(2)), take(1));
-    }
-
-    /// What the caller does: each failure makes one more entry unbootable.
-    #[test]
-    fn failures_end_when_every_entry_has_had_its_turn() {
-        let mut bootable = [true; 4];
-        let mut taken = Vec::new();
-        while let Step::Take(Chosen { index, .. }) =
-            chooser(&bootable, 2, Timeout::Hidden).start(at(0))
-        {
-            taken.push(index);
-            bootable[index] = false;
-        }
-        assert_eq!(taken, [2, 3, 0, 1]);
-    }
 }

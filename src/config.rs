@@ -54,6 +54,8 @@ pub struct Config {
     pub tpm_timeout: Duration,
     /// Whether the sections of a unified kernel image are measured into PCR 11.
     pub measure_uki: bool,
+    /// Whether the menu is drawn with colour where it helps.
+    pub colour: bool,
 }
 
 /// Whether a boot needs a TPM.
@@ -173,6 +175,7 @@ impl Config {
             tpm: Tpm::Optional,
             tpm_timeout: Duration::from_secs(5),
             measure_uki: false,
+            colour: true,
         }
     }
 
@@ -217,6 +220,7 @@ impl Config {
             "tpm-timeout" => {
                 self.tpm_timeout = parse("tpm-timeout", value, tpm_seconds, TPM_SECONDS)?;
             }
+            "colour" => self.colour = parse("colour", value, yes_or_no, YES_OR_NO)?,
             "measure-uki" => self.measure_uki = parse("measure-uki", value, yes_or_no, YES_OR_NO)?,
             _ => return Err(ErrorKind::UnknownKey(key.to_owned())),
         }
@@ -356,7 +360,7 @@ mod tests {
                     reset-delay\t0\nattempts 2\nengine segments\nvmlinux never\n\
                     watchdog 180\nunbind xhci_hcd  mlx5_core\n\
                     floor 7\nrecovery-floor 4294967295\nrollback enforced\nprovision yes\n\
-                    tpm required\ntpm-timeout 60\nmeasure-uki yes\n";
+                    tpm required\ntpm-timeout 60\nmeasure-uki yes\ncolour no\n";
         let expected = Config {
             device: Selector::parse("LABEL=boot").unwrap(),
             scan: Some(Scan::All),
@@ -374,6 +378,7 @@ mod tests {
             tpm: Tpm::Required,
             tpm_timeout: Duration::from_secs(60),
             measure_uki: true,
+            colour: false,
             ..Config::new(Mode::Locked)
         };
         assert_eq!(read("config", text).unwrap(), expected);

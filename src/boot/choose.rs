@@ -6,10 +6,23 @@ use core::time::Duration;
 
 use super::shelf::Shelf;
 use super::{Station, heading};
-use crate::choose::keys::{Decoder, SEQUENCE_TIMEOUT};
-use crate::choose::screen::{Frame, Size, draw, frame, leave};
-use crate::choose::{Chooser, Chosen, Step, Update};
+use crate::choose::frame::{Frame, draw, leave};
+use crate::choose::keys::{Input, Key, SEQUENCE_TIMEOUT};
+use crate::choose::screen::{Size, frame};
+use crate::choose::{Chooser, Chosen, Editing, Step, Update};
+use crate::sys::console::Terminal;
 use crate::sys::{AsFd as _, BorrowedFd, clock};
+use crate::trust::verify::Mode;
+
+/// How soon a console that was busy is tried again.
+const RETRY: Duration = Duration::from_millis(20);
+/// How often the consoles are asked for their sizes.
+const LOOK: Duration = Duration::from_secs(1);
+/// From this time on it is worth a line how long the menu took to be drawn.
+const SLOW: Duration = Duration::from_millis(500);
+
+const SIGNED: &str = "The command line is part of what was signed: a locked image boots it \
+                      unchanged.";
 
 /// Who holds the entries while the menu is on the screen.
 pub(super) trait Desk {
@@ -27,30 +40,95 @@ pub(super) trait Desk {
 
 impl Station {
     pub(super) fn menu(&self, shelf: &Shelf<'_>, status: &str, next: Option<usize>) -> Chooser {
+        let editing = match self.config.mode {
+            Mode::Open => Editing::Allowed,
+            Mode::Locked => Editing::Refused(SIGNED),
+        };
         Chooser::new(shelf.items(), next, shelf.menu.timeout)
             .with_heading(&heading(self.config.mode))
             .with_status(status)
+            .with_editing(editing)
+            .with_edits(self.edits.take())
     }
 
     /// What to boot; `None` if there is nothing that could.
     pub(super) fn choose(&self, chooser: Chooser, desk: &mut dyn Desk) -> Option<Chosen> {
-        self.console.quiet_kernel();
-        let decoder = Decoder::default();
-        let mut menu = Screen { station: self, desk, chooser, decoder, shown: None };
+        self.console.begin_screen();
+        let views = self.console.terminals().iter().map(View::new).collect();
+        let mut menu = Screen { station: self, desk, chooser, views };
         let choice = menu.run();
         menu.close();
-        self.console.restore_kernel();
+        self.edits.replace(menu.chooser.into_edits());
+        self.console.end_screen();
         choice
     }
 }
 
-/// A menu that is on the console.
+/// A menu that is on the consoles.
 struct Screen<'a> {
     station: &'a Station,
     desk: &'a mut dyn Desk,
     chooser: Chooser,
-    decoder: Decoder,
+    views: Vec<View<'a>>,
+}
+
+/// What one console shows and sends.
+struct View<'a> {
+    terminal: &'a Terminal,
+    input: Input,
+    /// When a sequence that has begun is given up.
+    patience: Option<Duration>,
+    size: Size,
     shown: Option<Frame>,
+    /// Whether the menu has changed since it was drawn here.
+    stale: bool,
+}
+
+impl<'a> View<'a> {
+    fn new(terminal: &'a Terminal) -> Self {
+        let (size, input) = (size(terminal), Input::default());
+        Self { terminal, input, patience: None, size, shown: None, stale: false }
+    }
+
+    /// Draws, unless the console still has enough to do with what it was sent.
+    fn draw(&mut self, chooser: &Chooser, colour: bool) {
+        if self.terminal.is_busy() {
+            self.stale = true;
+            return;
+        }
+        let next = frame(chooser, self.size);
+        self.terminal.send(&draw(self.shown.as_ref(), &next, colour));
+        (self.shown, self.stale) = (Some(next), false);
+    }
+
+    fn read(&mut self, now: Duration) -> Vec<Key> {
+        let bytes = self.terminal.read();
+        if bytes.is_empty() {
+            return self.give_up(now).into_iter().collect();
+        }
+        let keys = self.input.keys(&bytes, now);
+        if self.input.is_noisy() {
+            self.terminal.ignore();
+        }
+        let is_pending = self.input.is_pending();
+        self.patience = is_pending.then(|| now.saturating_add(SEQUENCE_TIMEOUT));
+        keys
+    }
+
+    /// An Escape alone, once it is certain that nothing follows.
+    fn give_up(&mut self, now: Duration) -> Option<Key> {
+        let is_over = self.patience.is_some_and(|end| end <= now);
+        if !is_over {
+            return None;
+        }
+        self.patience = None;
+        self.input.give_up()
+    }
+}
+
+fn size(terminal: &Terminal) -> Size {
+    let (columns, rows) = terminal.size();
+    Size { columns: columns.into(), rows: rows.into() }
 }
 
 impl Screen<'_> {
@@ -60,8 +138,17 @@ impl Screen<'_> {
             step = match step {
                 Step::Take(chosen) => return Some(chosen),
                 Step::Nothing => return None,
-                Step::Save(index) => self.save(index),
+                Step::Save(index) => {
+                    let said = self.desk.save_default(index);
+                    self.chooser.say(&said)
+                }
+                Step::Log => self.chooser.show_log(self.station.console.log()),
                 Step::Redraw(until) => {
+                    self.redraw();
+                    self.wait(until)
+                }
+                Step::Repaint(until) => {
+                    self.views.iter_mut().for_each(|view| view.shown = None);
                     self.redraw();
                     self.wait(until)
                 }
@@ -71,32 +158,46 @@ impl Screen<'_> {
     }
 
     /// A hidden menu boots without having been drawn. Otherwise the countdown
-    /// starts once the menu has left the machine: at 9600 baud that is a
-    /// second later.
+    /// starts once the menu has left the machine, on every console that takes it:
+    /// at 9600 baud that is a second later.
     fn open(&mut self) -> Step {
+        self.look();
         if !self.chooser.is_hidden() {
+            // What was said before: a console that is busy is not drawn on.
+            self.station.console.drain();
+            let start = clock::elapsed();
             self.redraw();
             self.station.console.drain();
+            let time = clock::elapsed().saturating_sub(start);
+            if time >= SLOW {
+                self.station.say(&format!("the menu took {} ms to be drawn", time.as_millis()));
+            }
         }
         self.chooser.start(clock::elapsed())
     }
 
-    fn save(&mut self, index: usize) -> Step {
-        let said = self.desk.save_default(index);
-        self.chooser.say(&said);
-        Step::Redraw(Some(clock::elapsed()))
-    }
-
     fn redraw(&mut self) {
-        let (columns, rows) = self.station.console.size();
-        let size = Size { columns: columns.into(), rows: rows.into() };
-        let next = frame(&self.chooser, size);
-        self.station.console.write(&draw(self.shown.as_ref(), &next));
-        self.shown = Some(next);
+        let colour = self.station.config.colour;
+        self.views.iter_mut().for_each(|view| view.draw(&self.chooser, colour));
     }
 
-    /// Sleeps until a key, a signal or the time comes, and lets the menu act
-    /// on it.
+    /// Follows a console whose size has changed, and one that was busy.
+    fn look(&mut self) {
+        for view in &mut self.views {
+            let size = size(view.terminal);
+            if size != view.size {
+                (view.size, view.shown, view.stale) = (size, None, true);
+            }
+        }
+        let sizes = self.views.iter().map(|view| view.size);
+        self.chooser.resize(sizes.reduce(Size::common).unwrap_or_default());
+        let colour = self.station.config.colour;
+        let stale = self.views.iter_mut().filter(|view| view.stale);
+        stale.for_each(|view| view.draw(&self.chooser, colour));
+    }
+
+    /// Sleeps until a key, a signal, the desk or the time comes, and lets the menu
+    /// act on it.
     fn wait(&mut self, until: Option<Duration>) -> Step {
         let station = self.station;
         let left = until.map(|until| until.saturating_sub(clock::elapsed()));
@@ -104,43 +205,41 @@ impl Screen<'_> {
         if left == Some(Duration::ZERO) {
             return self.chooser.tick(clock::elapsed());
         }
-        let patience = if self.decoder.is_pending() { Some(SEQUENCE_TIMEOUT) } else { None };
-        let time = left.into_iter().chain(patience).min();
         let mut others = vec![station.signals.as_fd()];
         others.extend(self.desk.descriptors());
-        let (typed, others) = station.console.wait(&others, time);
-        let signal = others.first() == Some(&true);
+        let (_, others) = station.console.wait(&others, Some(self.patience(left)));
+        self.look();
         if others.iter().skip(1).any(|ready| *ready)
             && let Some(update) = self.desk.changed()
         {
             return self.chooser.update(update, clock::elapsed());
         }
-        if signal && let Some(note) = station.note_signals() {
-            self.chooser.say(&note);
-            return Step::Redraw(until);
+        if others.first() == Some(&true)
+            && let Some(note) = station.note_signals()
+        {
+            return self.chooser.say(&note);
         }
-        if !typed {
-            self.decoder.give_up();
-            return self.chooser.tick(clock::elapsed());
-        }
-        let keys = self.station.console.read();
-        if keys.is_empty() {
-            return self.chooser.tick(clock::elapsed());
-        }
-        self.type_keys(&keys, until)
+        self.take_keys(until)
     }
 
-    fn type_keys(&mut self, keys: &[u8], until: Option<Duration>) -> Step {
+    /// How long to sleep at most.
+    fn patience(&self, left: Option<Duration>) -> Duration {
+        let now = clock::elapsed();
+        let ends = self.views.iter().filter_map(|view| view.patience);
+        let ends = ends.map(|end| end.saturating_sub(now));
+        let retry = self.views.iter().any(|view| view.stale).then_some(RETRY);
+        left.into_iter().chain(ends).chain(retry).fold(LOOK, Duration::min)
+    }
+
+    /// What was pressed on any of the consoles.
+    fn take_keys(&mut self, until: Option<Duration>) -> Step {
+        let now = clock::elapsed();
         let mut step = Step::Wait(until);
-        for byte in keys {
-            let Some(key) = self.decoder.push(*byte) else { continue };
-            step = match (step, self.chooser.key(key, clock::elapsed())) {
-                // A key without a meaning must not swallow the redraw that one
-                // before it asked for.
-                (Step::Redraw(_), Step::Wait(until)) => Step::Redraw(until),
-                (_, end @ (Step::Take(_) | Step::Save(_))) => return end,
-                (_, next) => next,
-            };
+        for view in &mut self.views {
+            let keys = view.read(now);
+            if !keys.is_empty() {
+                step = step.then(self.chooser.keys(&keys, now));
+            }
         }
         step
     }
@@ -148,8 +247,10 @@ impl Screen<'_> {
     /// Puts the cursor below the menu, so that what follows can be read beside
     /// it.
     fn close(&self) {
-        if let Some(shown) = &self.shown {
-            self.station.console.write(&leave(shown));
+        for view in &self.views {
+            if let Some(shown) = &view.shown {
+                view.terminal.send(&leave(shown));
+            }
         }
     }
 }

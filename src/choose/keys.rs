@@ -1,16 +1,22 @@
-//! From the bytes of a serial console to keys.
+//! From the bytes of a console to keys.
 //!
 //! A console also delivers what nobody typed: line noise, and a terminal's
 //! answers to questions that an earlier program asked. Only complete known
-//! sequences become keys (ECMA-48 control sequences as VT100 and xterm send
-//! them); everything else is swallowed, and the state is a few bytes whatever
-//! comes in.
+//! sequences become keys (ECMA-48 control sequences as VT100, xterm and the
+//! Linux console send them); everything else is swallowed, and the state is a
+//! few bytes whatever comes in. A read with a byte in it that no key sends is
+//! noise, all of it and what follows at once: among random bytes are letters too.
 
 use core::mem;
 use core::time::Duration;
 
 /// How long the rest of a sequence may take; a lone Escape is one after this.
 pub const SEQUENCE_TIMEOUT: Duration = Duration::from_millis(100);
+
+/// How long after noise the line has to be silent before a key is believed.
+const SILENCE: Duration = Duration::from_millis(200);
+/// So many bytes of noise without a key in between: nobody types there.
+const MAX_NOISE: u32 = 4096;
 
 /// Longest control sequence that is still believed to be one, in bytes.
 const MAX_SEQUENCE: u8 = 16;
@@ -23,10 +29,14 @@ const BELL: u8 = 0x07;
 /// A key that was pressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Key {
-    /// Cursor up, or `k`.
+    /// Cursor up.
     Up,
-    /// Cursor down, or `j`.
+    /// Cursor down.
     Down,
+    /// Cursor left.
+    Left,
+    /// Cursor right.
+    Right,
     /// Page up.
     PageUp,
     /// Page down.
@@ -35,21 +45,93 @@ pub enum Key {
     Home,
     /// End.
     End,
+    /// Delete: the character under the cursor.
+    Delete,
     /// Enter, however the terminal ends a line.
     Enter,
-    /// The space bar.
-    Space,
-    /// A digit from 1 to 9.
-    Digit(u8),
-    /// `d`: make it the default.
-    Default,
+    /// Escape, and nothing after it.
+    Escape,
+    /// Backspace, whichever of its two codes the terminal sends.
+    Backspace,
+    /// F1.
+    Help,
+    /// A printable ASCII character.
+    Char(char),
+    /// A letter with Control, as the capital letter.
+    Control(char),
     /// Anything else: means nothing.
     Other,
 }
 
+/// What one console sends, as keys.
+#[derive(Debug, Default)]
+pub struct Input {
+    decoder: Decoder,
+    /// Until then nothing is believed.
+    silent_until: Duration,
+    /// Bytes of noise since the last key.
+    noise: u32,
+}
+
+impl Input {
+    /// The keys of one read at the time `now`.
+    pub fn keys(&mut self, bytes: &[u8], now: Duration) -> Vec<Key> {
+        let is_noise = bytes.iter().any(|byte| is_sent_by_no_key(*byte));
+        if is_noise || now < self.silent_until {
+            self.noise = self.noise.saturating_add(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
+            self.silent_until = now.saturating_add(SILENCE);
+            self.decoder = Decoder::default();
+            return Vec::new();
+        }
+        let keys: Vec<_> = bytes.iter().filter_map(|byte| self.decoder.push(*byte)).collect();
+        if keys.iter().any(|key| *key != Key::Other) {
+            self.noise = 0;
+        }
+        keys
+    }
+
+    /// Whether a sequence has begun. If nothing more comes for
+    /// [`SEQUENCE_TIMEOUT`], call [`Input::give_up`].
+    #[must_use]
+    pub const fn is_pending(&self) -> bool {
+        self.decoder.is_pending()
+    }
+
+    /// Ends a sequence that was never completed: an Escape alone is a key.
+    pub fn give_up(&mut self) -> Option<Key> {
+        self.decoder.give_up()
+    }
+
+    /// Whether so much noise has come that nobody needs to listen any more.
+    #[must_use]
+    pub const fn is_noisy(&self) -> bool {
+        self.noise > MAX_NOISE
+    }
+}
+
+/// 8-bit bytes, and the control characters that the menu has no use for.
+const fn is_sent_by_no_key(byte: u8) -> bool {
+    match byte {
+        BELL | 0x08 | b'\t' | b'\n' | b'\r' | ESCAPE | 0x7f => false,
+        _ => byte >= 0x80 || (byte < b' ' && control(byte).is_none()),
+    }
+}
+
+/// What the editor of the command line knows.
+const fn control(byte: u8) -> Option<Key> {
+    match byte {
+        0x01 => Some(Key::Control('A')),
+        0x05 => Some(Key::Control('E')),
+        0x0b => Some(Key::Control('K')),
+        0x15 => Some(Key::Control('U')),
+        0x17 => Some(Key::Control('W')),
+        _ => None,
+    }
+}
+
 /// Turns bytes into keys, one at a time.
 #[derive(Debug, Default)]
-pub struct Decoder {
+struct Decoder {
     state: State,
 }
 
@@ -63,6 +145,8 @@ enum State {
     Escape,
     /// After `ESC O`: one more byte.
     SingleShift,
+    /// After `ESC [ [`, the Linux console's F1 to F5: one more byte.
+    Function,
     /// After `ESC [`: the first parameter, whether it is complete, and how
     /// many bytes there were.
     Control { parameter: u8, complete: bool, length: u8 },
@@ -72,12 +156,13 @@ enum State {
 
 impl Decoder {
     /// Takes one byte; gives a key if the byte completes one.
-    pub fn push(&mut self, byte: u8) -> Option<Key> {
+    fn push(&mut self, byte: u8) -> Option<Key> {
         match mem::take(&mut self.state) {
             State::CarriageReturn if byte == b'\n' => None,
             State::Ground | State::CarriageReturn => self.ground(byte),
             State::Escape => self.escape(byte),
             State::SingleShift => Some(final_byte(byte, 0)),
+            State::Function => Some(if byte == b'A' { Key::Help } else { Key::Other }),
             State::Control { parameter, complete, length } => {
                 self.control(byte, parameter, complete, length)
             }
@@ -85,19 +170,15 @@ impl Decoder {
         }
     }
 
-    /// Whether a sequence has begun. If nothing more comes for
-    /// [`SEQUENCE_TIMEOUT`], call [`Decoder::give_up`].
-    #[must_use]
-    pub const fn is_pending(&self) -> bool {
+    const fn is_pending(&self) -> bool {
         !matches!(self.state, State::Ground | State::CarriageReturn)
     }
 
-    /// Forgets a sequence that was never completed.
-    pub const fn give_up(&mut self) {
-        self.state = State::Ground;
+    fn give_up(&mut self) -> Option<Key> {
+        (mem::take(&mut self.state) == State::Escape).then_some(Key::Escape)
     }
 
-    const fn ground(&mut self, byte: u8) -> Option<Key> {
+    fn ground(&mut self, byte: u8) -> Option<Key> {
         let key = match byte {
             ESCAPE => {
                 self.state = State::Escape;
@@ -108,12 +189,9 @@ impl Decoder {
                 Key::Enter
             }
             b'\n' => Key::Enter,
-            b' ' => Key::Space,
-            b'k' => Key::Up,
-            b'j' => Key::Down,
-            b'd' => Key::Default,
-            b'1'..=b'9' => Key::Digit(byte.saturating_sub(b'0')),
-            _ => Key::Other,
+            0x08 | 0x7f => Key::Backspace,
+            b' '..=b'~' => Key::Char(char::from(byte)),
+            _ => control(byte).unwrap_or(Key::Other),
         };
         Some(key)
     }
@@ -133,6 +211,7 @@ impl Decoder {
         let length = length.saturating_add(1);
         match byte {
             ESCAPE => self.state = State::Escape,
+            b'[' if length == 1 => self.state = State::Function,
             b'0'..=b'9' if !complete && length < MAX_SEQUENCE => {
                 let digit = byte.saturating_sub(b'0');
                 let parameter = parameter.saturating_mul(10).saturating_add(digit);
@@ -162,10 +241,14 @@ const fn final_byte(byte: u8, parameter: u8) -> Key {
     match (byte, parameter) {
         (b'A', _) => Key::Up,
         (b'B', _) => Key::Down,
+        (b'C', _) => Key::Right,
+        (b'D', _) => Key::Left,
         (b'H', _) | (b'~', 1 | 7) => Key::Home,
         (b'F', _) | (b'~', 4 | 8) => Key::End,
+        (b'~', 3) => Key::Delete,
         (b'~', 5) => Key::PageUp,
         (b'~', 6) => Key::PageDown,
+        (b'P', 0) | (b'~', 11) => Key::Help,
         (b'M', 0) => Key::Enter,
         _ => Key::Other,
     }
@@ -176,33 +259,44 @@ mod tests {
     use super::*;
 
     fn decode(bytes: &[u8]) -> Vec<Key> {
-        let mut decoder = Decoder::default();
-        bytes.iter().filter_map(|byte| decoder.push(*byte)).collect()
+        Input::default().keys(bytes, Duration::ZERO)
     }
 
     #[test]
     fn every_form_of_a_key_is_known() {
-        let cases: [(&[u8], Key); 20] = [
+        let cases: [(&[u8], Key); 32] = [
             (b"\x1b[A", Key::Up),
             (b"\x1bOA", Key::Up),
             (b"\x1b[1;5A", Key::Up),
-            (b"k", Key::Up),
             (b"\x1b[B", Key::Down),
             (b"\x1bOB", Key::Down),
-            (b"j", Key::Down),
+            (b"\x1b[C", Key::Right),
+            (b"\x1bOD", Key::Left),
             (b"\x1b[H", Key::Home),
             (b"\x1b[1~", Key::Home),
             (b"\x1b[7~", Key::Home),
             (b"\x1bOF", Key::End),
             (b"\x1b[4~", Key::End),
             (b"\x1b[8~", Key::End),
+            (b"\x1b[3~", Key::Delete),
             (b"\x1b[5~", Key::PageUp),
             (b"\x1b[6~", Key::PageDown),
+            (b"\x1bOP", Key::Help),
+            (b"\x1b[11~", Key::Help),
+            (b"\x1b[[A", Key::Help),
             (b"\r", Key::Enter),
             (b"\n", Key::Enter),
             (b"\r\n", Key::Enter),
-            (b" ", Key::Space),
-            (b"9", Key::Digit(9)),
+            (b"\x08", Key::Backspace),
+            (b"\x7f", Key::Backspace),
+            (b"\x01", Key::Control('A')),
+            (b"\x05", Key::Control('E')),
+            (b"\x0b", Key::Control('K')),
+            (b"\x15", Key::Control('U')),
+            (b"\x17", Key::Control('W')),
+            (b" ", Key::Char(' ')),
+            (b"9", Key::Char('9')),
+            (b"k", Key::Char('k')),
         ];
         for (bytes, key) in cases {
             assert_eq!(decode(bytes), [key], "{}", bytes.escape_ascii());
@@ -212,30 +306,31 @@ mod tests {
 
     #[test]
     fn a_sequence_may_come_in_pieces_and_a_lone_escape_ends_by_itself() {
-        let mut decoder = Decoder::default();
-        assert_eq!((decoder.push(0x1b), decoder.is_pending()), (None, true));
-        assert_eq!((decoder.push(b'['), decoder.is_pending()), (None, true));
-        assert_eq!((decoder.push(b'B'), decoder.is_pending()), (Some(Key::Down), false));
-        assert_eq!(decoder.push(0x1b), None);
-        decoder.give_up();
-        assert_eq!((decoder.is_pending(), decoder.push(b'2')), (false, Some(Key::Digit(2))));
+        let mut input = Input::default();
+        let mut push = |bytes: &[u8]| (input.keys(bytes, Duration::ZERO), input.is_pending());
+        assert_eq!(push(b"\x1b"), (vec![], true));
+        assert_eq!(push(b"["), (vec![], true));
+        assert_eq!(push(b"B"), (vec![Key::Down], false));
+        assert_eq!(push(b"\x1b"), (vec![], true));
+        assert_eq!(input.give_up(), Some(Key::Escape));
+        assert!(!input.is_pending());
+        assert_eq!(input.keys(b"\x1b[1", Duration::ZERO), []);
+        assert_eq!(input.give_up(), None, "half a sequence is no key");
+        assert_eq!(input.keys(b"2", Duration::ZERO), [Key::Char('2')]);
     }
 
     #[test]
-    fn noise_and_a_terminals_answers_are_no_keys() {
-        let cases: [&[u8]; 12] = [
-            b"\x03",
-            b"\x1c",
-            b"\x00\xff\x80\x9b",
-            b"0",
-            b"x",
+    fn a_terminals_answers_and_unknown_sequences_are_no_keys() {
+        let cases: [&[u8]; 9] = [
+            b"\t",
             b"\x1b[24;80R",
             b"\x1b[?1;2c",
             b"\x1b]11;rgb:1111/2222/3333\x1b\\",
             b"\x1b]11;rgb:1111/2222/3333\x07",
             b"\x1bP1+r436f=323536\x1b\\",
             b"\x1bj",
-            b"\x1b[3~",
+            b"\x1b[[E",
+            b"\x1b[15~",
         ];
         for bytes in cases {
             let keys = decode(bytes);
@@ -248,6 +343,33 @@ mod tests {
     }
 
     #[test]
+    fn a_read_with_a_byte_that_no_key_sends_is_noise_and_so_is_what_follows_at_once() {
+        let at = Duration::from_millis;
+        for noise in [&b"j\xff"[..], b"\x00\r", b"\x03", b"\x1b[\x9bA", b"\x1c1\r"] {
+            let mut input = Input::default();
+            assert_eq!(input.keys(noise, at(1000)), [], "{}", noise.escape_ascii());
+            assert_eq!(input.keys(b"\r", at(1199)), [], "too soon to be believed");
+            assert_eq!(input.keys(b"\r", at(1400)), [Key::Enter], "the line was silent");
+        }
+    }
+
+    #[test]
+    fn a_line_with_nothing_but_noise_is_told_from_one_that_somebody_uses() {
+        let mut input = Input::default();
+        let at = |n: u64| Duration::from_secs(n);
+        for n in 0..64 {
+            assert!(!input.is_noisy());
+            input.keys(&[0xff; 64], at(n));
+        }
+        assert!(!input.is_noisy(), "not yet");
+        input.keys(b"j", at(100));
+        input.keys(&[0xff; 64], at(101));
+        assert!(!input.is_noisy(), "a key was pressed");
+        (0..64).for_each(|n| drop(input.keys(&[0xff; 64], at(102 + n))));
+        assert!(input.is_noisy());
+    }
+
+    #[test]
     fn an_escape_inside_a_sequence_starts_a_new_one() {
         assert_eq!(decode(b"\x1b[12\x1b[A"), [Key::Up]);
         assert_eq!(decode(b"\x1b\x1b[B"), [Key::Down]);
@@ -257,10 +379,11 @@ mod tests {
     #[test]
     fn endless_sequences_end() {
         for start in [&b"\x1b["[..], b"\x1b]"] {
-            let mut decoder = Decoder::default();
-            let garbage = start.iter().copied().chain([b'0'; 300]);
-            assert!(garbage.filter_map(|byte| decoder.push(byte)).all(|key| key == Key::Other));
-            assert_eq!(decoder.push(b'j'), Some(Key::Down));
+            let mut input = Input::default();
+            let garbage: Vec<u8> = start.iter().copied().chain([b';'; 300]).collect();
+            let keys = input.keys(&garbage, Duration::ZERO);
+            assert!(keys.iter().all(|key| matches!(key, Key::Other | Key::Char(';'))));
+            assert_eq!(input.keys(b"j", Duration::ZERO), [Key::Char('j')]);
         }
     }
 }

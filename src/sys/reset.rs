@@ -28,7 +28,6 @@ fn end(how: RebootMode) -> ! {
         std::process::exit(4);
     }
     nix::unistd::sync();
-    let _ = nix::sys::termios::tcdrain(std::io::stdout());
     // A machine that refuses even this stays here, in sight of its watchdog:
     // the end of PID 1 would be a kernel panic.
     loop {
@@ -38,7 +37,11 @@ fn end(how: RebootMode) -> ! {
     }
 }
 
-/// A line on the console that never fails and never panics.
+/// A line on every console that never fails and never panics.
 fn say(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}\r");
+    if super::is_pid_1() {
+        super::console::everywhere(line);
+    } else {
+        let _ = writeln!(std::io::stderr(), "{line}");
+    }
 }
