@@ -1,3 +1,5 @@
+//! The state machine: keys and times in, steps out. Its frames are in [`frames`].
+
 use super::frame::{Frame, draw};
 use super::screen::frame;
 use super::*;
