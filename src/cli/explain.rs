@@ -11,11 +11,12 @@ use super::arguments::{Inputs, Load};
 use super::judge::{Asked, Judge, Proven, describe};
 use super::list::{self, Row, write_diagnostics, write_entries, write_wrapped};
 use super::load::{with_plan, write_blob};
+use super::source::{Menus, Volume};
 use crate::arch::Arch;
 use crate::bundle::{Blob, Bundle};
 use crate::failure::{Failure, Stage};
 use crate::json::{self, Object};
-use crate::menu::{self, Entry, Menu, Read, Timeout, What};
+use crate::menu::{self, Entry, Menu, Read, Timeout, Variables, What};
 use crate::plan::{self, Plan};
 use crate::preflight::{mark, named_consoles};
 use crate::sys::machine;
@@ -63,7 +64,7 @@ impl<'a> View<'a> {
     fn of_one(judge: &'a Judge, id: &str, wish: &Explain) -> Result<Self, Failure> {
         let menu = &judge.menus.menu;
         let none = || Failure::new(Stage::Menu, judge.menus.no_such(id));
-        let index = menu.find(id).ok_or_else(none)?;
+        let index = judge.menus.find(id).ok_or_else(none)?;
         let entry = menu.entries.get(index).ok_or_else(none)?;
         let mut found = judge.examine(entry)?;
         let proven = found.verdict().ok().map(|attested| judge.prove(entry, attested));
@@ -79,9 +80,12 @@ impl<'a> View<'a> {
         line("trust", list::trust_in_words(judge), &mut out);
         notes.iter().for_each(|note| line("", note, &mut out));
         line("machine", &machine_in_words(judge), &mut out);
-        for (volume, read) in judge.menus.volumes.iter().zip(&judge.menus.read) {
+        for ((volume, read), variables) in sources(judge) {
             line("source", &volume.place, &mut out);
             read.iter().for_each(|one| line("", &looked_at(one), &mut out));
+            for (name, value) in variables.iter().flat_map(Variables::all) {
+                line("", &format!("{name}={value}"), &mut out);
+            }
         }
         for diagnostic in &menu.diagnostics {
             line("note", &diagnostic.to_string(), &mut out);
@@ -110,11 +114,15 @@ impl<'a> View<'a> {
         });
         out.array("notes", |list| notes.iter().for_each(|note| list.text(note)));
         out.array("sources", |list| {
-            for (volume, read) in judge.menus.volumes.iter().zip(&judge.menus.read) {
+            for ((volume, read), variables) in sources(judge) {
                 list.object(|out| {
                     out.text("place", &volume.place);
                     out.array("read", |list| {
                         read.iter().for_each(|one| list.object(|out| write_read(one, out)));
+                    });
+                    out.object("variables", |out| {
+                        let all = variables.iter().flat_map(Variables::all);
+                        all.for_each(|(name, value)| out.text(name, value));
                     });
                 });
             }
@@ -130,6 +138,12 @@ impl<'a> View<'a> {
             None => out.null("entry"),
         }
     }
+}
+
+/// Every volume, what was looked at there, and the variables that were found.
+fn sources(judge: &Judge) -> impl Iterator<Item = ((&Volume, &Vec<Read>), &Vec<Variables>)> {
+    let Menus { volumes, read, variables, .. } = &judge.menus;
+    volumes.iter().zip(read).zip(variables)
 }
 
 /// Name and value, each in its column.

@@ -70,6 +70,10 @@ impl Asked {
             let mode = configured.filter(|_| self.keys.is_none()).unwrap_or(Mode::Locked);
             return Ok((self.locked()?, mode));
         }
+        if self.policy.is_some() {
+            let why = "a policy needs a key ring, and there is none; name one with --keys";
+            return Err(Failure::new(Stage::Start, why));
+        }
         Ok((Anchor { ring: None, policy: Policy::default() }, Mode::Open))
     }
 

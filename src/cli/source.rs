@@ -5,7 +5,9 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use crate::failure::{Failure, Stage};
-use crate::menu::{self, Code, Diagnostic, Entry, Format, Group, Menu, Read, Target};
+use crate::menu::{
+    self, Code, Diagnostic, Entry, Files as _, Format, Group, Menu, Read, Target, Variables,
+};
 use crate::source::filesystem;
 use crate::sys::read::Root;
 use crate::sys::{file, mount};
@@ -13,6 +15,9 @@ use crate::text::quoted;
 
 /// Where boot partitions are mounted on a running system.
 const PLACES: [&str; 3] = ["/boot", "/efi", "/boot/efi"];
+
+/// How the name of an environment block of GRUB ends.
+const ENVIRONMENT: &str = "/grubenv";
 
 /// Names by which people know a format, besides [`Format::name`].
 const ALIASES: [(&str, Format); 3] = [
@@ -69,6 +74,8 @@ pub(super) struct Menus {
     pub(super) volumes: Vec<Volume>,
     /// One list a volume.
     pub(super) read: Vec<Vec<Read>>,
+    /// The environment blocks among what was read, one list a volume.
+    pub(super) variables: Vec<Vec<Variables>>,
     pub(super) menu: Menu,
 }
 
@@ -132,11 +139,13 @@ impl Source {
     pub(super) fn read(&self, target: &Target<'_>) -> Result<Menus, Failure> {
         let volumes = self.place.open()?;
         let mut menus = self.menus(&volumes, target);
+        let variables = volumes.iter().zip(&menus).map(|(volume, menu)| volume.variables(menu));
+        let variables = variables.collect();
         let others = volumes.iter().zip(&mut menus).skip(1);
         others.for_each(|(volume, menu)| volume.name_files(menu));
         let read = menus.iter().map(|menu| menu.read.clone()).collect();
         let groups = volumes.iter().map(|volume| volume.group);
-        Ok(Menus { read, menu: menu::merge(groups.zip(menus).collect()), volumes })
+        Ok(Menus { read, variables, menu: menu::merge(groups.zip(menus).collect()), volumes })
     }
 
     fn menus(&self, volumes: &[Volume], target: &Target<'_>) -> Vec<Menu> {
@@ -205,10 +214,23 @@ impl Directory {
         Ok(())
     }
 
+    /// The directory and how its partition is called.
+    fn place(&self) -> String {
+        let known = [
+            Some(self.name.clone()).filter(|name| !name.is_empty()),
+            self.uuid.as_ref().map(|uuid| format!("UUID={uuid}")),
+            self.label.as_ref().map(|label| format!("LABEL={label}")),
+            self.partlabel.as_ref().map(|label| format!("PARTLABEL={label}")),
+        ];
+        let known: Vec<_> = known.into_iter().flatten().collect();
+        let path = self.path.display();
+        if known.is_empty() { path.to_string() } else { format!("{path} ({})", known.join(", ")) }
+    }
+
     fn open(&self) -> Result<Volume, Failure> {
         Ok(Volume {
             name: self.name.clone(),
-            place: self.path.display().to_string(),
+            place: self.place(),
             root: open(&self.path)?,
             group: Group::default(),
         })
@@ -246,6 +268,16 @@ impl Volume {
     fn menu(&self, target: &Target<'_>) -> Menu {
         menu::read_volume(&self.root, target)
     }
+
+    fn variables(&self, menu: &Menu) -> Vec<Variables> {
+        let is_block =
+            |read: &&Read| read.found == menu::Found::Settings && read.path.ends_with(ENVIRONMENT);
+        let text = |read: &Read| {
+            let bytes = self.root.read(&read.path, menu::MAX_FILE_SIZE).ok().flatten()?;
+            Some(Variables::parse(&read.path, &bytes))
+        };
+        menu.read.iter().filter(is_block).filter_map(text).collect()
+    }
 }
 
 impl Menus {
@@ -278,6 +310,14 @@ impl Menus {
         let more = other.menu.entries.into_iter();
         self.menu.entries.extend(more.filter(|entry| entry.architecture.is_some()));
         self.menu.diagnostics.retain(|diagnostic| diagnostic.code != Code::Architecture);
+    }
+
+    /// Index of the first entry that is called so: by its id, as systemd's tools
+    /// call it, or with the name of its volume.
+    pub(super) fn find(&self, name: &str) -> Option<usize> {
+        let is_meant =
+            |entry: &Entry| entry.loader_id() == name || self.told(entry.volume, &entry.id) == name;
+        self.menu.find(name).or_else(|| self.menu.entries.iter().position(is_meant))
     }
 
     /// That an entry is not there, and which ones are like it.

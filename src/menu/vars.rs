@@ -47,6 +47,12 @@ impl Variables {
         Self { file: file.to_owned(), values }
     }
 
+    /// All of them, as they stand in the file.
+    #[must_use]
+    pub fn all(&self) -> &[(String, String)] {
+        &self.values
+    }
+
     /// The value of a name, the last one that is given.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {

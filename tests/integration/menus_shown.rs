@@ -235,6 +235,25 @@ fn paths_on_another_volume_carry_its_name() {
 }
 
 #[test]
+fn variables_are_shown_with_their_values_and_put_in_their_places() {
+    let tree = Tree::new(
+        "variables",
+        &[
+            ("/grub2/grubenv", "# GRUB Environment Block\nkernelopts=root=/dev/vda ro\n#######"),
+            ("/loader/entries/rhel.conf", "linux /vmlinuz\noptions $kernelopts quiet\n"),
+        ],
+    );
+    tree.kernel("/vmlinuz");
+    let explained = tree.json("explain rhel.conf --root m=.,label=BOOT --arch aarch64 --json");
+    assert_eq!(explained["entry"]["options"], "root=/dev/vda ro quiet");
+    let source = &explained["sources"][0];
+    assert_eq!(source["variables"], json!({"kernelopts": "root=/dev/vda ro"}));
+    assert_eq!(source["place"], ". (m, LABEL=BOOT)");
+    let output = tree.turnout("explain --root . --arch aarch64");
+    assert!(printed(&output).1.contains("\n            kernelopts=root=/dev/vda ro\n"));
+}
+
+#[test]
 fn one_menu_file_can_be_all_that_is_read() {
     let tree = example("config");
     let listed = tree.json("list --root . --config /loader/entries/notes.conf --format bls --json");
@@ -264,6 +283,7 @@ fn what_is_not_there_is_said_with_its_name() {
         ),
         ("list --root . --config /x --format grub", 2, "GRUB (grub.cfg) are not supported yet"),
         ("list --config /a --config /b", 2, "--config is there twice"),
+        ("list --root . --policy p", 3, "a policy needs a key ring, and there is none"),
         ("list --root . --root .", 2, "a second root needs a name: --root NAME=DIR, not \".\""),
     ] {
         let output = tree.turnout(line);
@@ -278,4 +298,29 @@ fn what_is_not_there_is_said_with_its_name() {
         none["diagnostics"],
         json!([{"file": "/no.conf", "line": null, "code": "UNREADABLE", "detail": detail}])
     );
+}
+
+/// Every upper-case word that stands in quotes in a file's code, not its tests.
+fn codes_in(source: &str) -> Vec<&str> {
+    let code = source.split("#[cfg(test)]").next().unwrap();
+    let is_code = |word: &&str| {
+        word.len() > 2 && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+    };
+    code.split('"').skip(1).step_by(2).filter(is_code).collect()
+}
+
+#[test]
+fn every_code_of_menus_and_preflight_is_in_the_document() {
+    let document = include_str!("../../docs/reason-codes.md");
+    for (source, least) in [
+        (include_str!("../../src/menu/diagnostic.rs"), 14),
+        (include_str!("../../src/preflight.rs"), 4),
+        (include_str!("../../src/cli/judge.rs"), 3),
+    ] {
+        let codes = codes_in(source);
+        assert!(codes.len() >= least, "only {codes:?}");
+        for code in codes {
+            assert!(document.contains(&format!("| `{code}` |")), "{code} is not documented");
+        }
+    }
 }

@@ -38,6 +38,8 @@ pub(super) const CASES: &[Case] = &[
 
 const LOAD_AND_UNLOAD: &str = "
 run turnout status
+run turnout list
+run turnout explain good
 run turnout exec
 run turnout load /boot/vmlinuz --initrd /boot/initrd.img --reuse-cmdline
 turnout status --json
@@ -48,6 +50,12 @@ turnout status --json
 fn was_loaded(stages: &[Stage]) -> Result<()> {
     let stage = only(stages)?;
     ends(stage, "turnout status", 0)?;
+    ends(stage, "turnout list", 0)?;
+    says(stage, "* unsigned  good")?;
+    ends(stage, "turnout explain", 0)?;
+    says(stage, "source      /boot")?;
+    says(stage, "/loader/entries: 1 entry")?;
+    says(stage, "kexec_load on ")?;
     ends(stage, "turnout exec", 3)?;
     says(stage, "turnout: no kernel is loaded")?;
     ends(stage, "turnout load", 0)?;
