@@ -61,6 +61,13 @@ impl Fdt<'_> {
         chosen.is_some_and(|chosen| chosen.property(b"linux,uefi-system-table").is_some())
     }
 
+    /// What the machine is compatible with, the most specific name first: the
+    /// root's `compatible` (Devicetree Specification v0.4, section 2.3.1).
+    pub fn compatible(&self) -> impl Iterator<Item = &str> {
+        let list = self.root.property(b"compatible").unwrap_or_default();
+        list.split(|&byte| byte == 0).filter_map(|name| core::str::from_utf8(name).ok())
+    }
+
     /// Whether the interrupt controller has a GICv3 ITS, whose tables lie in
     /// memory.
     #[must_use]

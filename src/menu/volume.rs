@@ -11,13 +11,15 @@ use super::settings::{Wanted, What};
 use super::vars::{self, Variables};
 use super::{
     Code, Diagnostic, Files, Format, Found, MAX_ENTRIES, MAX_FILE_SIZE, Menu, Read, Target, bls,
-    file_name, loader_conf, paths, sort, uki,
+    file_name, kboot, loader_conf, native, paths, sort, syslinux, uki,
 };
 use crate::order;
 use crate::text::quoted;
 
 /// Where a menu's own root may be on its volume.
 const PREFIXES: [&str; 2] = ["", "/boot"];
+/// The order in which formats are read and shown.
+const FORMATS: [Format; 4] = [Format::Bls, Format::Syslinux, Format::Native, Format::Kboot];
 const LOADER_CONF: &str = "/loader/loader.conf";
 const ENTRIES: &str = "/loader/entries";
 
@@ -35,13 +37,18 @@ pub fn read_below(files: &dyn Files, target: &Target<'_>, root: &str) -> Menu {
     let mut menu = Menu::default();
     let known = vars::read(files, root, &mut menu);
     menu.settings.saved = saved_entry(&known);
-    for prefix in PREFIXES.map(|prefix| format!("{root}{prefix}")) {
-        let mut found = boot_loader_specification(files, target, &prefix, &known);
-        let is_last = !found.entries.is_empty();
-        found.place(files, &prefix, target);
-        menu.append(found);
-        if is_last {
-            break;
+    for format in FORMATS {
+        for prefix in PREFIXES.map(|prefix| format!("{root}{prefix}")) {
+            let mut found = match format {
+                Format::Bls => boot_loader_specification(files, target, &prefix, &known),
+                other => menu_file(files, target, &prefix, other),
+            };
+            let is_last = !found.entries.is_empty();
+            found.place(files, &prefix, target);
+            menu.append(found);
+            if is_last {
+                break;
+            }
         }
     }
     menu.limit();
@@ -66,7 +73,11 @@ pub fn read_config(
     let mut menu = match format {
         Format::Bls => bls_config(files, &path, target),
         Format::Uki => uki_config(files, &path, target),
-        other => return Err(format!("{path}: no menu of the format {} is read yet", other.name())),
+        other => {
+            let mut menu = Menu::default();
+            menu.read_file(files, &path, target, other);
+            menu
+        }
     };
     if menu.read.iter().all(|read| read.found == Found::Absent) {
         return Err(format!("{path}: there is no such file"));
@@ -77,10 +88,21 @@ pub fn read_config(
 
 /// The format of a file with such a name.
 fn guess(path: &str) -> Option<Format> {
-    let name = path.rsplit('/').next().unwrap_or_default();
-    let is_bls = path.contains("/loader/") || path.ends_with(ENTRIES) || file_name::is_entry(name);
-    let is_uki = path.ends_with(uki::IMAGES) || uki::is_entry(name);
-    is_bls.then_some(Format::Bls).or(is_uki.then_some(Format::Uki))
+    let (directory, name) = path.rsplit_once('/').unwrap_or_default();
+    match name {
+        "petitboot.conf" => Some(Format::Native),
+        "kboot.conf" => Some(Format::Kboot),
+        "extlinux.conf" => Some(Format::Syslinux),
+        name if name.ends_with(".cfg") || directory.ends_with("pxelinux.cfg") => {
+            Some(Format::Syslinux)
+        }
+        name => {
+            let is_bls = path.contains("/loader/") || path.ends_with(ENTRIES);
+            let is_bls = is_bls || file_name::is_entry(name);
+            let is_uki = path.ends_with(uki::IMAGES) || uki::is_entry(name);
+            is_bls.then_some(Format::Bls).or(is_uki.then_some(Format::Uki))
+        }
+    }
 }
 
 /// One image, or a directory of them.
@@ -127,6 +149,27 @@ fn saved_entry(known: &Variables) -> Option<Wanted> {
     Some(Wanted { what, file, line: None })
 }
 
+/// The first file of a format in which a menu is one file, and has an entry.
+fn menu_file(files: &dyn Files, target: &Target<'_>, prefix: &str, format: Format) -> Menu {
+    let mut menu = Menu::default();
+    for place in places(format) {
+        menu.read_file(files, &format!("{prefix}{place}"), target, format);
+        if !menu.entries.is_empty() {
+            break;
+        }
+    }
+    menu
+}
+
+const fn places(format: Format) -> &'static [&'static str] {
+    match format {
+        Format::Bls | Format::Uki => &[],
+        Format::Syslinux => &syslinux::PLACES,
+        Format::Native => &native::PLACES,
+        Format::Kboot => &kboot::PLACES,
+    }
+}
+
 fn boot_loader_specification(
     files: &dyn Files,
     target: &Target<'_>,
@@ -142,6 +185,26 @@ fn boot_loader_specification(
 }
 
 impl Menu {
+    /// Reads a menu that is one file, with what it includes.
+    fn read_file(&mut self, files: &dyn Files, path: &str, target: &Target<'_>, format: Format) {
+        let found = if files.has(path) {
+            let menu = match format {
+                Format::Native => native::parse(files, path),
+                Format::Kboot => kboot::parse(files, path),
+                _ => syslinux::parse(files, path, target),
+            };
+            let mut faults = menu.diagnostics.iter().filter(|fault| fault.file == path);
+            let fault = faults.find(|fault| fault.code == Code::Unreadable);
+            let count = Found::Entries(menu.entries.len());
+            let found = fault.map_or(count, |fault| Found::Unreadable(fault.detail.clone()));
+            self.append(menu);
+            found
+        } else {
+            Found::Absent
+        };
+        self.read.push(Read { path: path.to_owned(), found });
+    }
+
     fn read_settings(&mut self, files: &dyn Files, path: &str) {
         let found = match files.read(path, MAX_FILE_SIZE) {
             Ok(Some(bytes)) => {
@@ -348,13 +411,59 @@ mod tests {
             ("/boot/loader/entries", &Found::Entries(1)),
             ("/boot/EFI/Linux", &Found::Absent),
         ];
-        assert_eq!(told, expected);
+        let (specified, others) = told.split_at(expected.len());
+        assert_eq!(specified, expected);
+        assert_eq!(others.len(), 2 * (10 + 2 + 2), "every place of the other formats");
+        assert!(others.iter().all(|(_, found)| **found == Found::Absent));
         assert_eq!(menu.settings.timeout, Some(crate::menu::Timeout::Seconds(3)));
         let twice = files(&[
             ("/loader/entries/a.conf", "linux /a"),
             ("/boot/loader/entries/b.conf", "linux /b"),
         ]);
         assert_eq!(linux(&read_volume(&twice, &TARGET)), ["/a"], "/boot may be a link to /");
+    }
+
+    #[test]
+    fn every_format_is_read_in_its_turn_and_each_id_once() {
+        let all = [
+            ("/boot/kboot.conf", "k=/k"),
+            ("/etc/petitboot.conf", "name n\nimage /n\nname e\nimage /n"),
+            ("/extlinux/extlinux.conf", "label none\nlocalboot 0"),
+            ("/isolinux/isolinux.cfg", "timeout 70\ndefault e\nlabel e\nkernel /e\n"),
+            ("/syslinux.cfg", "label later\nkernel /l\n"),
+            ("/loader/entries/b.conf", "linux /b"),
+        ];
+        let menu = read_volume(&files(&all), &TARGET);
+        assert_eq!(linux(&menu), ["/b", "/e", "/n", "/k"]);
+        let formats: Vec<_> = menu.entries.iter().map(|entry| entry.format.name()).collect();
+        assert_eq!(formats, ["bls", "extlinux", "native", "kboot"]);
+        assert_eq!(menu.settings.timeout, Some(crate::menu::Timeout::Seconds(7)));
+        let told: Vec<_> = menu.diagnostics.iter().map(|one| (&*one.file, one.code)).collect();
+        assert_eq!(
+            told,
+            [
+                ("/extlinux/extlinux.conf", Code::UnsupportedKey),
+                ("/etc/petitboot.conf", Code::DuplicateId)
+            ]
+        );
+    }
+
+    #[test]
+    fn the_name_of_a_file_tells_its_format() {
+        let cases = [
+            ("/boot/extlinux/extlinux.conf", Some(Format::Syslinux)),
+            ("/x/any.cfg", Some(Format::Syslinux)),
+            ("/pxelinux.cfg/01-02-03", Some(Format::Syslinux)),
+            ("/etc/petitboot.conf", Some(Format::Native)),
+            ("/kboot.conf", Some(Format::Kboot)),
+            ("/loader/loader.conf", Some(Format::Bls)),
+            ("/x/entry.conf", Some(Format::Bls)),
+            ("/EFI/Linux/a.efi", Some(Format::Uki)),
+            ("/readme", None),
+        ];
+        for (path, expected) in cases {
+            assert_eq!(guess(path), expected, "{path}");
+        }
     }
 
     #[test]
