@@ -152,7 +152,8 @@ impl Row<'_> {
         out.maybe_text("linux", kernel.map(told).as_deref());
         out.array("initrd", |out| list(&entry.initrds, out));
         out.maybe_text("devicetree", entry.devicetree.as_ref().map(told).as_deref());
-        out.maybe_text("options", Some(entry.options.as_str()).filter(|text| !text.is_empty()));
+        let says = !entry.options.is_empty() || entry.uki.is_none();
+        out.maybe_text("options", says.then_some(entry.options.as_str()));
         out.flag("default", self.is_default);
         out.maybe_number("tries_left", entry.counter.map(|counter| counter.left.into()));
         out.flag("bootable", self.found.verdict().is_ok());

@@ -4,6 +4,7 @@ mod commands;
 mod corpus;
 mod kernels;
 mod layering;
+mod menus;
 mod menus_shown;
 mod oracles;
 mod purgatory;
