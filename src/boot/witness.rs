@@ -13,7 +13,7 @@ use super::Station;
 use crate::bundle::Bundle;
 use crate::config::{self, Config};
 use crate::failure::{Failure, Stage};
-use crate::measure::{self, Boundary, LOG_PATH};
+use crate::measure::{self, Boundary, LOG_PATH, Sections};
 use crate::sys::read::Sealed;
 use crate::sys::tpm::Tpm;
 use crate::sys::{clock, file};
@@ -154,7 +154,9 @@ impl Station {
             return Ok(None);
         }
         let mode = self.config.mode;
-        let events = measure::entry(mode, attested, bundle, self.config.measure_uki)
+        let board = self.identity.boards.first().map(String::as_str);
+        let sections = self.config.measure_uki.then_some(Sections { board });
+        let events = measure::entry(mode, attested, bundle, sections)
             .map_err(|error| Failure::new(Stage::Plan, error))?;
         let is_recovery = attested.role() == Role::Recovery;
         if is_recovery {

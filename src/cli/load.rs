@@ -132,10 +132,13 @@ fn devicetree(
         return Ok(named);
     }
     let at_read = |error| Failure::new(Stage::Read, error);
-    let base = match (&named, uki.and_then(Uki::dtb)) {
+    let running = sources.read_bytes(machine::FDT, limit);
+    let tree = running.as_ref().ok().and_then(|blob| Fdt::parse(blob).ok());
+    let board = tree.as_ref().and_then(Fdt::board);
+    let base = match (&named, uki.and_then(|uki| uki.dtb(board))) {
         (Some(blob), _) => Cow::Borrowed(blob.bytes.as_ref()),
         (None, Some(dtb)) => Cow::Borrowed(dtb),
-        (None, None) => Cow::Owned(sources.read_bytes(machine::FDT, limit).map_err(at_read)?),
+        (None, None) => Cow::Owned(running.map_err(at_read)?),
     };
     let overlays: Vec<_> =
         load.overlays.iter().map(|path| read_one(path, limit)).collect::<Result<_, _>>()?;

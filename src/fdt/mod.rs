@@ -46,6 +46,15 @@ impl Fdt<'_> {
         }
     }
 
+    /// The board that the tree is for: the first and most specific name in the
+    /// root's `compatible` (Devicetree Specification, 2.3.1).
+    #[must_use]
+    pub fn board(&self) -> Option<&str> {
+        let list = self.root.property(b"compatible")?;
+        let first = list.split(|&byte| byte == 0).next()?;
+        core::str::from_utf8(first).ok().filter(|name| !name.is_empty())
+    }
+
     /// The command line that the tree gave the running kernel.
     #[must_use]
     pub fn bootargs(&self) -> Option<&str> {

@@ -295,7 +295,7 @@ fn a_unified_kernel_image_has_the_sections_that_it_says() {
         (Some(b"initrd".as_slice()), Some(b"ucode".as_slice()))
     );
     assert_eq!((uki.cmdline(), uki.osrel()), (Some("root=LABEL=root ro"), Some("ID=debian\n")));
-    assert_eq!((uki.dtb(), uki.uname()), (Some(b"dtb".as_slice()), None));
+    assert_eq!((uki.dtb(None), uki.uname()), (Some(b"dtb".as_slice()), None));
     assert_eq!(uki.linux(), image());
     assert_eq!(unpacked.layers(), [Layer::Uki]);
 }
@@ -392,7 +392,7 @@ fn addons_come_before_and_after_what_the_image_has_in_the_order_of_uapi_5() {
     let addons = [&first, &second, &third].map(|file| Addon::parse(file, Arch::Aarch64).unwrap());
     let whole = Whole { uki: open_uki(&file, 0).unwrap(), addons: addons.to_vec() };
     assert_eq!(whole.cmdline(), "base a=1 b=2 c=3");
-    assert_eq!(whole.dtb(), Some(b"d2".as_slice()));
+    assert_eq!(whole.dtb(None), Some(b"d2".as_slice()));
     let initrds: Vec<(String, &[u8])> = whole.initrds();
     let names: Vec<&str> = initrds.iter().map(|(name, _)| name.as_str()).collect();
     let order = [
@@ -408,7 +408,7 @@ fn addons_come_before_and_after_what_the_image_has_in_the_order_of_uapi_5() {
     assert_eq!(bytes.concat(), b"u3u1u0i0i1i3");
 
     let alone = Whole { addons: Vec::new(), ..whole };
-    assert_eq!((alone.cmdline().as_str(), alone.dtb()), ("base", Some(b"d0".as_slice())));
+    assert_eq!((alone.cmdline().as_str(), alone.dtb(None)), ("base", Some(b"d0".as_slice())));
 }
 
 #[test]

@@ -16,20 +16,23 @@ use goblin::pe::section_table::{SIZEOF_SECTION_TABLE, SectionTable};
 
 use super::field;
 use crate::arch::Arch;
+use crate::fdt::Fdt;
 
 /// Where an EFI program says where its PE header is.
 const PE_POINTER: usize = 0x3c;
 /// What the PE format allows.
 const MAX_SECTIONS: u16 = 96;
 /// The sections that Turnout boots with, tells of or measures; each may be there
-/// once.
-const KNOWN: [&str; 12] = [
-    ".linux", ".initrd", ".ucode", ".cmdline", ".dtb", ".uname", ".osrel", ".splash", ".sbat",
-    ".pcrsig", ".pcrpkey", PROFILE,
+/// once, but for device trees of which one is chosen.
+const KNOWN: [&str; 13] = [
+    ".linux", ".initrd", ".ucode", ".cmdline", ".dtb", DTBAUTO, ".uname", ".osrel", ".splash",
+    ".sbat", ".pcrsig", ".pcrpkey", PROFILE,
 ];
 const PROFILE: &str = ".profile";
+/// The device tree of one of several boards.
+const DTBAUTO: &str = ".dtbauto";
 /// What an addon is for: it has at least one of these.
-const ADDED: [&str; 4] = [".cmdline", ".dtb", ".ucode", ".initrd"];
+const ADDED: [&str; 5] = [".cmdline", ".dtb", DTBAUTO, ".ucode", ".initrd"];
 
 /// One profile of a unified kernel image, its sections checked.
 #[derive(Clone, PartialEq, Eq)]
@@ -101,10 +104,16 @@ impl<'a> Uki<'a> {
         text(self.section(".cmdline")?)
     }
 
-    /// The device tree, if there is a byte of it.
+    /// The device tree for a machine that is compatible with `board` first of all.
     #[must_use]
-    pub fn dtb(&self) -> Option<&'a [u8]> {
-        self.section(".dtb").filter(|bytes| !bytes.is_empty())
+    pub fn dtb(&self, board: Option<&str>) -> Option<&'a [u8]> {
+        dtb(&self.sections, board)
+    }
+
+    /// That of the sections `.dtbauto` which is for such a machine.
+    #[must_use]
+    pub fn dtbauto(&self, board: Option<&str>) -> Option<&'a [u8]> {
+        dtbauto(&self.sections, board)
     }
 
     /// What `uname -r` will print.
@@ -172,10 +181,10 @@ impl<'a> Addon<'a> {
         find(&self.sections, ".ucode")
     }
 
-    /// Its device tree, if there is a byte of it.
+    /// Its device tree, as [`Uki::dtb`].
     #[must_use]
-    pub fn dtb(&self) -> Option<&'a [u8]> {
-        find(&self.sections, ".dtb").filter(|bytes| !bytes.is_empty())
+    pub fn dtb(&self, board: Option<&str>) -> Option<&'a [u8]> {
+        dtb(&self.sections, board)
     }
 }
 
@@ -226,9 +235,28 @@ impl<'a> Whole<'a> {
     /// The device tree: the last one that is there, because each addon's takes
     /// the place of what was before it.
     #[must_use]
-    pub fn dtb(&self) -> Option<&'a [u8]> {
-        self.addons.iter().rev().find_map(Addon::dtb).or_else(|| self.uki.dtb())
+    pub fn dtb(&self, board: Option<&str>) -> Option<&'a [u8]> {
+        let mut addons = self.addons.iter().rev();
+        addons.find_map(|addon| addon.dtb(board)).or_else(|| self.uki.dtb(board))
     }
+}
+
+/// The one of `.dtbauto` that is for this board, else `.dtb` if there is a byte of
+/// it.
+fn dtb<'a>(sections: &[Section<'a>], board: Option<&str>) -> Option<&'a [u8]> {
+    let own = || find(sections, ".dtb").filter(|bytes| !bytes.is_empty());
+    dtbauto(sections, board).or_else(own)
+}
+
+/// The first whose own board, the first name in its root's `compatible`, is the
+/// machine's (systemd-stub(7)).
+fn dtbauto<'a>(sections: &[Section<'a>], board: Option<&str>) -> Option<&'a [u8]> {
+    let board = board?;
+    let mut trees = sections.iter().filter(|section| section.name == DTBAUTO);
+    let is_for = |section: &&Section<'_>| {
+        Fdt::parse(section.bytes).is_ok_and(|tree| tree.board() == Some(board))
+    };
+    trees.find(is_for).map(|section| section.bytes)
 }
 
 fn find<'a>(sections: &[Section<'a>], name: &str) -> Option<&'a [u8]> {
@@ -356,7 +384,7 @@ fn known<'a>(file: &'a [u8], table: &[SectionTable]) -> Result<Vec<Placed<'a>>, 
         let Some(name) = KNOWN.iter().find(|known| known.as_bytes() == name(header)) else {
             continue;
         };
-        if found.iter().any(|(section, _)| section.name == *name) {
+        if *name != DTBAUTO && found.iter().any(|(section, _)| section.name == *name) {
             return Err(Error::Twice(name));
         }
         found.push(section(name, header, file)?);
@@ -504,9 +532,9 @@ impl fmt::Display for Error {
             }
             Self::AddonKernel => f.write_str("the addon has a kernel of its own (.linux)"),
             Self::AddonProfile => f.write_str("the addon has profiles (.profile)"),
-            Self::AddonEmpty => {
-                f.write_str("the addon adds nothing: it has no .cmdline, .dtb, .ucode or .initrd")
-            }
+            Self::AddonEmpty => f.write_str(
+                "the addon adds nothing: it has no .cmdline, .dtb, .dtbauto, .ucode or .initrd",
+            ),
         }
     }
 }

@@ -55,8 +55,15 @@ impl Boundary {
     }
 }
 
+/// What decides which sections of a unified kernel image are measured.
+#[derive(Debug, Clone, Copy)]
+pub struct Sections<'a> {
+    /// What the machine is compatible with first of all.
+    pub board: Option<&'a str>,
+}
+
 /// Everything that is measured of an entry before its kernel starts, in order.
-/// `sections` says whether those of a unified kernel image are measured too.
+/// Where `sections` are given, those of a unified kernel image are measured too.
 ///
 /// # Errors
 /// A unified kernel image that cannot be read.
@@ -64,15 +71,15 @@ pub fn entry<B: AsRef<[u8]>>(
     mode: Mode,
     attested: &Attested,
     bundle: &Verified<Bundle<B>>,
-    sections: bool,
+    sections: Option<Sections<'_>>,
 ) -> Result<Vec<Event>, plan::Error> {
     let cmdline = plan::cmdline(bundle)?;
     let files = files(bundle);
     let kinds: Vec<&str> = files.iter().map(|(kind, _)| *kind).collect();
     let mut events = vec![record::event(mode, attested, (&bundle.entry, &cmdline), &kinds)];
     events.extend(files.into_iter().map(|(kind, blob)| file_event(kind, blob)));
-    if sections {
-        events.extend(uki::events(bundle));
+    if let Some(Sections { board }) = sections {
+        events.extend(uki::events(bundle, board));
     }
     events.extend(Boundary::Start.events());
     Ok(events)

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::arch::Arch;
+use crate::fdt::Live;
 use crate::image::testing::uki;
 use crate::tpm::log::read;
 use crate::trust::allowed_signers::KeyRing;
@@ -64,7 +65,7 @@ fn signed_by(seeds: &[u8]) -> Entry {
 }
 
 fn events((attested, bundle): &Entry) -> Vec<Event> {
-    entry(Mode::Locked, attested, bundle, false).unwrap()
+    entry(Mode::Locked, attested, bundle, None).unwrap()
 }
 
 /// Number and value of each field of a record.
@@ -97,7 +98,7 @@ fn a_signed_boot_is_a_record_its_files_in_order_and_two_separators() {
 #[test]
 fn the_record_says_what_was_decided_and_on_whose_word() {
     let (attested, bundle) = signed_by(&[1]);
-    let record = &entry(Mode::Locked, &attested, &bundle, false).unwrap()[0];
+    let record = &entry(Mode::Locked, &attested, &bundle, None).unwrap()[0];
     let Attested::Signed(signed) = &attested else { panic!("signed") };
     let expected: [(u16, &[u8]); 8] = [
         (1, b"locked"),
@@ -125,8 +126,8 @@ fn an_unsigned_boot_says_so_and_names_no_key() {
 #[test]
 fn the_mode_changes_the_record_and_nothing_else() {
     let (attested, bundle) = signed_by(&[1]);
-    let open = entry(Mode::Open, &attested, &bundle, false).unwrap();
-    let locked = entry(Mode::Locked, &attested, &bundle, false).unwrap();
+    let open = entry(Mode::Open, &attested, &bundle, None).unwrap();
+    let locked = entry(Mode::Locked, &attested, &bundle, None).unwrap();
     assert_ne!(open[0].digest, locked[0].digest);
     assert_eq!(open[1..], locked[1..]);
 }
@@ -138,12 +139,32 @@ fn sections_of_a_uki_are_measured_by_name_and_bytes_in_canonical_order() {
     let bundle = bundle(&uki(&sections));
     let measured: [&[u8]; 6] =
         [b".linux\0", b"kernel", b".cmdline\0", b"ro", b".initrd\0", b"initrd"];
-    let events = super::uki::events(&bundle);
+    let events = super::uki::events(&bundle, None);
     let digests: Vec<_> = events.iter().map(|event| event.digest).collect();
     assert_eq!(digests, measured.map(Digest::of));
     assert!(events.iter().all(|event| (event.pcr, event.kind) == (11, 13)));
     assert_eq!(events[0].data, b".\0l\0i\0n\0u\0x\0\0\0");
-    assert_eq!(super::uki::events(&super::tests::bundle(b"no uki")), []);
+    assert_eq!(super::uki::events(&super::tests::bundle(b"no uki"), None), []);
+}
+
+#[test]
+fn of_device_trees_for_several_boards_only_the_one_that_is_used_is_measured() {
+    let tree = |compatible: &[u8]| Live {
+        name: String::new(),
+        properties: vec![("compatible".to_owned(), compatible.to_vec())],
+        children: vec![],
+    };
+    let (other, this) = (tree(b"a,b\0").to_blob(), tree(b"c,d\0a,b\0").to_blob());
+    let sections: [(&str, &[u8]); 3] =
+        [(".dtbauto", &other), (".dtbauto", &this), (".linux", b"kernel")];
+    let bundle = bundle(&uki(&sections));
+    let kernel: [&[u8]; 2] = [b".linux\0", b"kernel"];
+    let with: [&[u8]; 4] = [b".linux\0", b"kernel", b".dtbauto\0", &this];
+    for (board, measured) in [(Some("c,d"), &with[..]), (Some("e,f"), &kernel), (None, &kernel)] {
+        let events = super::uki::events(&bundle, board);
+        let digests: Vec<_> = events.iter().map(|event| event.digest).collect();
+        assert_eq!(digests, measured.iter().map(|it| Digest::of(it)).collect::<Vec<_>>());
+    }
 }
 
 #[test]

@@ -10,22 +10,30 @@ use crate::tpm::log::{Event, kind};
 use super::UKI;
 
 /// The sections that Turnout knows, in UAPI.5's canonical order. `.pcrsig` is
-/// not measured: it holds the values.
-const ORDER: [&str; 11] = [
-    ".linux", ".osrel", ".cmdline", ".initrd", ".ucode", ".splash", ".dtb", ".uname", ".sbat",
-    ".pcrpkey", ".profile",
+/// not measured: it holds the values. Of several `.dtbauto` only the one that is
+/// used is.
+const ORDER: [&str; 12] = [
+    ".linux", ".osrel", ".cmdline", ".initrd", ".ucode", ".splash", ".dtb", DTBAUTO, ".uname",
+    ".sbat", ".pcrpkey", ".profile",
 ];
 
+const DTBAUTO: &str = ".dtbauto";
+
 /// Nothing, if the kernel is no unified kernel image.
-pub(super) fn events<B: AsRef<[u8]>>(bundle: &Bundle<B>) -> Vec<Event> {
+pub(super) fn events<B: AsRef<[u8]>>(bundle: &Bundle<B>, board: Option<&str>) -> Vec<Event> {
     let file = bundle.linux.bytes.as_ref();
     let uki = match bundle.profile {
         Some(profile) => open_uki(file, profile).ok(),
         None => find_uki(file),
     };
     let Some(uki) = uki else { return Vec::new() };
-    let find = |name| uki.sections().iter().find(|section| section.name == name);
-    ORDER.into_iter().filter_map(find).flat_map(|it| section(it.name, it.bytes)).collect()
+    let single = |name| uki.sections().iter().find(|section| section.name == name);
+    let found = |name| match name {
+        DTBAUTO => uki.dtbauto(board),
+        name => single(name).map(|section| section.bytes),
+    };
+    let found = ORDER.into_iter().filter_map(|name| Some((name, found(name)?)));
+    found.flat_map(|(name, bytes)| section(name, bytes)).collect()
 }
 
 fn section(name: &str, bytes: &[u8]) -> [Event; 2] {

@@ -31,6 +31,7 @@ use purgatory::Conduit;
 use crate::addr::Range;
 use crate::arch::Arch;
 use crate::bundle::{Bundle, Digest};
+use crate::fdt::Fdt;
 use crate::image::Kernel;
 use crate::trust::verify::Verified;
 
@@ -208,7 +209,8 @@ pub fn make_behind<'a, B: AsRef<[u8]>>(
     if !prepared.is_of(bundle) {
         return Err(Error::OtherKernel);
     }
-    let own_tree = devicetree(bundle, kernel.arch())?.is_some() || !bundle.overlays.is_empty();
+    let own_tree =
+        devicetree(bundle, kernel.arch(), machine)?.is_some() || !bundle.overlays.is_empty();
     let devicetree = facts.devicetree || own_tree;
     let (engine, reason) = choose_engine(request, &Facts { devicetree, ..*facts })?;
     let cmdline = cmdline(bundle)?;
@@ -237,12 +239,21 @@ pub fn make_behind<'a, B: AsRef<[u8]>>(
 
 /// The entry's own device tree, or else the one in its unified kernel image: such
 /// an image has one for a board, nothing on a PC asks for it.
-fn devicetree<B: AsRef<[u8]>>(bundle: &Bundle<B>, arch: Arch) -> Result<Option<&[u8]>, Error> {
+fn devicetree<'a, B: AsRef<[u8]>>(
+    bundle: &'a Bundle<B>,
+    arch: Arch,
+    machine: &Machine,
+) -> Result<Option<&'a [u8]>, Error> {
     let own = bundle.devicetree.as_ref().map(|blob| blob.bytes.as_ref());
     if own.is_some() || arch != Arch::Aarch64 {
         return Ok(own);
     }
-    Ok(whole(bundle)?.and_then(|whole| whole.dtb()))
+    let Some(whole) = whole(bundle)? else { return Ok(None) };
+    let running = match &machine.platform {
+        Platform::Board(board) => Fdt::parse(&board.fdt).ok(),
+        Platform::Pc(_) => None,
+    };
+    Ok(whole.dtb(running.as_ref().and_then(Fdt::board)))
 }
 
 fn overlays<B: AsRef<[u8]>>(bundle: &Bundle<B>) -> Vec<(&str, &[u8])> {
@@ -330,7 +341,7 @@ impl<'a> Plan<'a> {
             cmdline: &self.cmdline,
             linux: prepared.digest(bundle),
             initrd: join(bundle, self.front)?,
-            devicetree: devicetree(bundle, self.arch)?,
+            devicetree: devicetree(bundle, self.arch, machine)?,
             overlays: overlays(bundle),
             crash: crash.zip(header.as_ref().map(ElfHeader::range)),
         };

@@ -9,7 +9,8 @@ use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey};
 use std::fs;
 use turnout::arch::Arch;
 use turnout::bundle::Digest;
-use turnout::menu::{Variables, bls};
+use turnout::menu::{self, Target};
+use turnout::sys::read::Root;
 use turnout::trust::manifest::{File, Linux, Manifest, System, Uki};
 use turnout::trust::{Role, manifest_path, signatures_of};
 use turnout_qemu::boot_tree::BootTree;
@@ -100,10 +101,12 @@ pub(crate) fn sign(
 
 /// What somebody signs who signs the entry as it is.
 pub(crate) fn manifest(tree: &BootTree, entry: &str, architecture: Arch) -> Result<Manifest> {
-    let file = format!("{entry}.conf");
-    let text = fs::read(tree.host_path(&format!("loader/entries/{file}")))?;
-    let menu =
-        bls::parse(&file, &text, &Variables::default()).map_err(|problem| anyhow!("{problem}"))?;
+    let root =
+        Root::open(&tree.root().display().to_string()).map_err(|error| anyhow!("{error}"))?;
+    let target = Target { arch: architecture, boards: &[] };
+    let mut menu = menu::read_volume(&root, &target);
+    let index = menu.find(entry).with_context(|| format!("no {entry}: {:?}", menu.diagnostics))?;
+    let menu = menu.entries.swap_remove(index);
     Ok(Manifest {
         entry: entry.to_owned(),
         title: None,

@@ -1,6 +1,7 @@
 //! Unified kernel images, planned for like what is in them.
 
 use super::*;
+use crate::fdt::Live;
 use crate::image::testing::uki;
 
 const SECTIONS: [(&str, &[u8]); 2] = [(".initrd", b"initrd!"), (".ucode", b"ucode")];
@@ -63,6 +64,40 @@ fn a_board_takes_the_device_tree_of_the_uki_unless_the_entry_has_one() {
     assert!(!has_model(&plan_of_entrys, "from the uki"));
 }
 
+/// A device tree of this model, for these boards.
+fn tree_for(model: &str, compatible: &str) -> Vec<u8> {
+    let properties = [("model", model), ("compatible", compatible)];
+    let properties = properties.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
+    Live { name: String::new(), properties: properties.to_vec(), children: vec![] }.to_blob()
+}
+
+/// The running board is "linux,dummy-virt".
+#[test]
+fn of_device_trees_for_several_boards_a_uki_gives_the_first_for_this_one() {
+    let plain = tree_for("plain\0", "a,board\0");
+    let other = tree_for("for another\0", "a,board\0linux,dummy-virt\0");
+    let this = tree_for("for this one\0", "linux,dummy-virt\0a,board\0");
+    let after = tree_for("too late\0", "linux,dummy-virt\0");
+    let sections = |trees: &[&[u8]]| {
+        let kernel = arm64::testing::small();
+        let mut sections: Vec<(&str, &[u8])> = vec![(".linux", &kernel), (".dtb", &plain)];
+        sections.extend(trees.iter().map(|tree| (".dtbauto", *tree)));
+        verified(bundle(uki(&sections), &[]))
+    };
+    let cases: [(&[&[u8]], &str); 3] = [
+        (&[&other, &this, &after], "for this one"),
+        (&[&other, b"no device tree"], "plain"),
+        (&[], "plain"),
+    ];
+    for (trees, expected) in cases {
+        let bundle = sections(trees);
+        let plan = plan(&bundle, &virt()).unwrap();
+        for model in ["for this one", "plain", "for another", "too late"] {
+            assert_eq!(has_model(&plan, model), model == expected, "{model} of {expected}");
+        }
+    }
+}
+
 #[test]
 fn the_device_tree_of_a_uki_is_never_dropped_for_kexec_file_load() {
     let bundle = packed(&arm64::testing::small(), &[(".dtb", &board("from the uki"))]);
@@ -121,7 +156,7 @@ fn a_profile_or_an_addon_that_is_not_there_is_never_left_out() {
     broken.addons = vec![Blob::hash("/a.addon.efi", uki(&[(".osrel", b"ID=x")]))];
     assert_eq!(
         refusal(broken),
-        "/a.addon.efi: the addon adds nothing: it has no .cmdline, .dtb, .ucode or .initrd"
+        "/a.addon.efi: the addon adds nothing: it has no .cmdline, .dtb, .dtbauto, .ucode or .initrd"
     );
     let plain = Bundle { profile: Some(0), options: String::new(), ..bundle(linux, &[]) };
     assert_eq!(refusal(plain), "/vmlinuz: this is no unified kernel image");

@@ -21,10 +21,15 @@ pub(super) const CASES: &[Case] = &[
     case("uki_by_command", script(BY_COMMAND), add_uki, Expect::Tells(came_whole)),
     case("uki_as_an_entry", PLAIN, sign_uki, AT_ONCE),
     case(
-        "uki_that_boots_whole_with_its_profile_and_an_addon",
+        "uki_in_its_directory_boots_whole_by_profile_and_with_the_signed_addon_only",
         Boot { anchor: Some(version_1), ..PLAIN },
-        sign_whole_uki,
-        AT_ONCE,
+        sign_images,
+        Expect::Boots {
+            after: &[
+                "refused good: ADDON_COUNT: the entry has 1 addon files, 0 were signed",
+                "good@rescue",
+            ],
+        },
     ),
     Case {
         name: "overlay_in_the_machines_device_tree",
@@ -98,14 +103,22 @@ fn sign_uki(world: &World, tree: &BootTree) -> Result<()> {
     world.key.sign(&world.tools, tree, "good", &architecture)
 }
 
-/// An entry that is nothing but the file, its second profile and one addon; the
-/// menu's options do not count.
-fn sign_whole_uki(world: &World, tree: &BootTree) -> Result<()> {
+/// No entry file, but an image of two profiles and an addon beside it. Of the
+/// first profile the image alone was signed, of the second the addon too.
+fn sign_images(world: &World, tree: &BootTree) -> Result<()> {
     add_whole_uki(world, tree, &initrd::second("as signed")?)?;
-    sign_as_it_is(world, tree)
+    fs::remove_file(tree.host_path("loader/entries/good.conf"))?;
+    let addons = "EFI/Linux/good.efi.extra.d";
+    fs::create_dir_all(tree.host_path(addons))?;
+    fs::rename(tree.host_path(UKI), tree.host_path("EFI/Linux/good.efi"))?;
+    sign_as_it_is(world, tree, "good")?;
+    let addon = format!("{addons}/more.addon.efi");
+    fs::rename(tree.host_path("/more.addon.efi"), tree.host_path(&addon))?;
+    sign_as_it_is(world, tree, "good@rescue")
 }
 
-/// The same, not signed; `second` is the addon's initrd.
+/// An entry that is nothing but an image, its second profile and one addon; the
+/// menu's options do not count. `second` is the addon's initrd.
 pub(super) fn add_whole_uki(world: &World, tree: &BootTree, second: &[u8]) -> Result<()> {
     let read = |path| fs::read(tree.host_path(path));
     let own = format!("{} quiet demo.name=good", console(world.arch));
@@ -114,7 +127,7 @@ pub(super) fn add_whole_uki(world: &World, tree: &BootTree, second: &[u8]) -> Re
         (".linux", &read(LINUX)?),
         (".initrd", &read(INITRD)?),
         (".profile", b"ID=first\n"),
-        (".profile", b"ID=second\n"),
+        (".profile", b"ID=rescue\n"),
         (".cmdline", own.as_bytes()),
     ];
     fs::write(tree.host_path(UKI), uki::build(world.arch, &sections)?)?;
@@ -125,10 +138,10 @@ pub(super) fn add_whole_uki(world: &World, tree: &BootTree, second: &[u8]) -> Re
     Ok(fs::write(tree.host_path("loader/entries/good.conf"), entry)?)
 }
 
-fn sign_as_it_is(world: &World, tree: &BootTree) -> Result<()> {
-    let manifest = signing::manifest(tree, "good", world.arch)?.write();
+fn sign_as_it_is(world: &World, tree: &BootTree, id: &str) -> Result<()> {
+    let manifest = signing::manifest(tree, id, world.arch)?.write();
     let signers = [(&world.signers.release, BOOT)];
-    signing::sign(tree, &signing::path("good"), &manifest, &signers)
+    signing::sign(tree, &signing::path(id), &manifest, &signers)
 }
 
 /// An overlay that gives the root a property.
@@ -142,7 +155,7 @@ fn sign_overlay(world: &World, tree: &BootTree) -> Result<()> {
     let fragment = node("fragment@0", &[("target-path", b"/\0")], vec![content]);
     fs::write(tree.host_path("/a.dtbo"), node("", &[], vec![fragment]).to_blob())?;
     replace(tree, "loader/entries/good.conf", "options ", "devicetree-overlay /a.dtbo\noptions ")?;
-    sign_as_it_is(world, tree)
+    sign_as_it_is(world, tree, "good")
 }
 
 fn has_the_overlay(facts: &Facts) -> Result<()> {

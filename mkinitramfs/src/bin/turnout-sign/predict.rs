@@ -6,7 +6,7 @@ use clap::Args;
 use mkinitramfs::entry;
 use mkinitramfs::sign::{self, Target};
 use turnout::json;
-use turnout::measure::{self, Boundary};
+use turnout::measure::{self, Boundary, Sections};
 use turnout::tpm::log::{Event, replay};
 use turnout::trust::Role;
 use turnout::trust::allowed_signers::KeyRing;
@@ -29,6 +29,10 @@ pub(crate) struct Predict {
     /// The image measures the sections of unified kernel images (measure-uki yes)
     #[arg(long)]
     measure_uki: bool,
+    /// What the machine is compatible with first of all, for images with device
+    /// trees of several boards
+    #[arg(long, value_name = "NAME", requires = "measure_uki")]
+    board: Option<String>,
     /// One JSON object a line
     #[arg(long)]
     json: bool,
@@ -71,7 +75,8 @@ impl Predict {
             Role::Boot => Vec::new(),
             Role::Recovery => Boundary::Recovery.events().to_vec(),
         };
-        events.extend(measure::entry(mode, &attested, &bundle, self.measure_uki)?);
+        let sections = self.measure_uki.then_some(Sections { board: self.board.as_deref() });
+        events.extend(measure::entry(mode, &attested, &bundle, sections)?);
         Ok(Ok(events))
     }
 }
