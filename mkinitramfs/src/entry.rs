@@ -1,21 +1,21 @@
 //! Reads one entry of a boot partition that is mounted, or being built, at a
-//! directory: its menu file and every file that it names.
+//! directory: what its menu says, as the device reads it, and every file that it
+//! names.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use turnout::arch::Arch;
 use turnout::bundle::{Blob, Bundle};
-use turnout::menu::{Entry, Variables, bls, file_name};
+use turnout::menu::{self, Code, Diagnostic, Entry, Menu, Target, bls};
+use turnout::sys::read::Root;
 use turnout::trust::slots::SlotValues;
 
 use crate::progress::Progress;
 use crate::similar::similar;
 
-/// Where the menu's entries are, below the root of the boot partition.
-const ENTRIES: &str = "loader/entries";
 /// How much is read between two looks at the progress, in bytes.
 const CHUNK: usize = 1 << 20;
 
@@ -28,18 +28,16 @@ pub struct BootEntry {
     pub bundle: Bundle<Vec<u8>>,
 }
 
-/// The ids of all entries below `root`, in the order of their files' names.
+/// The ids of all entries below `root`, sorted.
 ///
 /// # Errors
-/// There is no directory of entries, or nothing in it.
+/// There is no menu, or nothing in it.
 pub fn all(root: &Path) -> Result<Vec<String>> {
-    let dir = root.join(ENTRIES);
-    let mut ids = Vec::new();
-    for file in file_names(&dir)? {
-        let id = file_name::parse(&file).map(|name| name.id.to_owned());
-        ids.extend(id.filter(|id| !ids.contains(id)));
-    }
-    ensure!(!ids.is_empty(), "there is no entry in {}", dir.display());
+    let menus = menus(root)?;
+    let mut ids: Vec<_> = entries(&menus).map(|entry| entry.id.clone()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ensure!(!ids.is_empty(), "there is no entry in {}{}", root.display(), why(&menus));
     Ok(ids)
 }
 
@@ -49,54 +47,59 @@ pub fn all(root: &Path) -> Result<Vec<String>> {
 /// No such entry, more than one, one that cannot boot, or a file that cannot
 /// be read.
 pub fn read(root: &Path, id: &str) -> Result<BootEntry> {
-    let file = find(root, id)?;
-    let path = root.join(ENTRIES).join(&file);
-    let bytes = read_file(&path)?;
-    let entry = bls::parse(&format!("/{ENTRIES}/{file}"), &bytes, &Variables::default())
-        .map_err(|problem| anyhow::anyhow!("{problem}"))?;
+    let menus = menus(root)?;
+    let Some(entry) = entries(&menus).find(|entry| entry.id == id) else {
+        return Err(not_found(root, id, &menus));
+    };
+    if let Some(twice) = diagnostics(&menus).find(|one| is_another(one, id)) {
+        bail!("two files give the entry {id}: {} and {}; remove one", entry.file, twice.file);
+    }
     if let Some(problem) = entry.problems.first() {
         bail!("the entry cannot boot: {problem}");
     }
-    let bundle = bundle(root, &entry).with_context(|| path.display().to_string())?;
-    Ok(BootEntry { entry, bundle })
+    let bundle = bundle(root, entry).with_context(|| entry.file.clone())?;
+    Ok(BootEntry { entry: entry.clone(), bundle })
 }
 
-/// The file of the entry, whose name may carry a boot counter.
-fn find(root: &Path, id: &str) -> Result<String> {
-    let entries = file_names(&root.join(ENTRIES))?;
-    let is_named = |file: &&String| file_name::parse(file).is_some_and(|name| name.id == id);
-    let mut found = entries.iter().filter(is_named);
-    match (found.next(), found.next()) {
-        (Some(file), None) => Ok(file.clone()),
-        (Some(one), Some(other)) => {
-            bail!("two files give the entry {id}: {one} and {other}; remove one")
-        }
-        (None, _) => Err(not_found(root, id, &entries)),
-    }
-}
-
-fn file_names(dir: &Path) -> Result<Vec<String>> {
-    let mut names = Vec::new();
-    let entries = fs::read_dir(dir).with_context(|| {
-        format!("cannot read {}; --root takes the root of the boot partition", dir.display())
+/// The menu for machines of each architecture.
+fn menus(root: &Path) -> Result<[Menu; 2]> {
+    let path = root.to_str().with_context(|| format!("{}: not UTF-8", root.display()))?;
+    let files = Root::open(path).map_err(|error| {
+        anyhow!("cannot read {error}; --root takes the root of the boot partition")
     })?;
-    for entry in entries {
-        let name = entry?.file_name().to_string_lossy().into_owned();
-        names.extend(Some(name).filter(|name| file_name::is_entry(name)));
-    }
-    names.sort_unstable();
-    Ok(names)
+    let of = |arch| menu::read_volume(&files, &Target { arch, boards: &[] });
+    Ok([Arch::X86_64, Arch::Aarch64].map(of))
 }
 
-fn not_found(root: &Path, id: &str, files: &[String]) -> anyhow::Error {
-    let ids: Vec<_> = files.iter().filter_map(|file| Some(file_name::parse(file)?.id)).collect();
+fn entries(menus: &[Menu]) -> impl Iterator<Item = &Entry> {
+    menus.iter().flat_map(|menu| &menu.entries)
+}
+
+/// What was left out, but for what is only in the other menu.
+fn diagnostics(menus: &[Menu]) -> impl Iterator<Item = &Diagnostic> {
+    let all = menus.iter().flat_map(|menu| &menu.diagnostics);
+    all.filter(|diagnostic| diagnostic.code != Code::Architecture)
+}
+
+/// Whether a file was left out because another gives the same entry.
+fn is_another(diagnostic: &Diagnostic, id: &str) -> bool {
+    diagnostic.code == Code::DuplicateId && diagnostic.detail.contains(&format!("\"{id}\""))
+}
+
+fn not_found(root: &Path, id: &str, menus: &[Menu]) -> anyhow::Error {
+    let ids: Vec<_> =
+        entries(menus.get(..1).unwrap_or_default()).map(|entry| entry.id.as_str()).collect();
     let mut near = similar(id, ids.iter().copied());
     if near.is_empty() {
         near = ids.into_iter().take(8).collect();
     }
-    let dir = root.join(ENTRIES);
     let there = if near.is_empty() { "nothing".to_owned() } else { near.join(", ") };
-    anyhow::anyhow!("there is no entry {id} in {}; there is {there}", dir.display())
+    anyhow!("there is no entry {id} in {}; there is {there}{}", root.display(), why(menus))
+}
+
+/// What was left out of the menu, to follow on a sentence.
+fn why(menus: &[Menu]) -> String {
+    diagnostics(menus.get(..1).unwrap_or_default()).map(|one| format!("; {one}")).collect()
 }
 
 fn bundle(root: &Path, entry: &Entry) -> Result<Bundle<Vec<u8>>> {
@@ -132,10 +135,6 @@ fn read_large(from: &Path, name: &str) -> Result<Vec<u8>> {
         progress.at(bytes.len() as u64);
     }
     Ok(bytes)
-}
-
-fn read_file(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
 impl BootEntry {
@@ -226,7 +225,7 @@ mod tests {
     }
 
     fn entry(conf: &str, linux: Vec<u8>) -> BootEntry {
-        let entry = bls::parse("x.conf", conf.as_bytes(), &Variables::default()).unwrap();
+        let entry = bls::parse("x.conf", conf.as_bytes(), &menu::Variables::default()).unwrap();
         let bundle = Bundle {
             entry: "x".to_owned(),
             linux: Blob::hash("/k", linux),

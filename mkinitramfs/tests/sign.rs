@@ -160,7 +160,8 @@ fn mistakes_are_answered_with_what_to_do_next() {
     let ring = text(&tree.path("ring"));
     sign_with(&ring, &root, "good").expect(2, &["not an OpenSSH private key", "keygen"]);
     tree.write("root/loader/entries/good.conf", "linux /vmlinuz\n");
-    sign_with(&key, &root, "good").expect(2, &["good+3.conf and good.conf"]);
+    sign_with(&key, &root, "good")
+        .expect(2, &["/loader/entries/good+3.conf and /loader/entries/good.conf"]);
     tree.write("root/loader/entries/lost.conf", "linux /nowhere\n");
     sign_with(&key, &root, "lost").expect(2, &["lost.conf", "root/nowhere"]);
     tree.write("root/loader/entries/uki.conf", "uki-url https://x/\n");

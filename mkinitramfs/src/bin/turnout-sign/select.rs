@@ -16,10 +16,11 @@ pub(crate) struct Entries {
     /// x86_64 or aarch64, where the kernel image does not tell
     #[arg(long, value_name = "ARCH", value_parser = architecture)]
     pub(crate) architecture: Option<Arch>,
-    /// Every entry in DIR/loader/entries
+    /// Every entry of the menu in DIR
     #[arg(long, conflicts_with = "entry")]
     pub(crate) all: bool,
-    /// Ids: the names in DIR/loader/entries without .conf and boot counter
+    /// Ids: names in DIR/loader/entries without .conf and boot counter, or in
+    /// DIR/EFI/Linux without .efi and with @PROFILE
     #[arg(required_unless_present = "all")]
     entry: Vec<String>,
 }
