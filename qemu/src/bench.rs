@@ -53,6 +53,8 @@ pub struct Row {
     pub crate_hash_ns: Option<u64>,
     /// Everything else of verification.
     pub trust_ns: Option<u64>,
+    /// How long it takes to read and to sort a menu of 1000 entries in memory.
+    pub menu_ns: Option<u64>,
     /// The compressed initramfs.
     pub initramfs_bytes: Option<u64>,
     /// PID 1's peak resident set.
@@ -181,6 +183,7 @@ impl Bench {
         let spent = |name| labelled(&text, "turnout: spent ", name);
         (row.hash_ns, row.trust_ns) = (spent("hash"), spent("trust"));
         row.crate_hash_ns = row.hashed_bytes.and_then(|bytes| crate_hash_ns(&text, bytes));
+        row.menu_ns = numbers_after(&text, "next menu: ").first().copied();
         let peak = |name| Some(labelled(&text, "turnout: peak ", name)?.saturating_mul(1024));
         row.peak_rss_bytes = peak("rss");
         row.payload_rss_bytes = peak("payload");
@@ -250,7 +253,7 @@ impl Bench {
 }
 
 fn options(arch: Arch) -> String {
-    format!("{} quiet demo.name=bench demo.sha256", console(arch))
+    format!("{} quiet demo.name=bench demo.sha256 demo.menu", console(arch))
 }
 
 fn boot_tree(arch: Arch, scratch: &Scratch, kernel: &Kernel, ticks: &Path) -> Result<BootTree> {
@@ -355,7 +358,7 @@ impl Row {
         self.name.ends_with(DIRECT_VMLINUX)
     }
 
-    fn figures(&self) -> [(&'static str, Option<u64>); 12] {
+    fn figures(&self) -> [(&'static str, Option<u64>); 13] {
         [
             ("load_ns", self.load_ns),
             ("open_to_jump_ns", self.open_to_jump_ns),
@@ -367,6 +370,7 @@ impl Row {
             ("hash_ns", self.hash_ns),
             ("crate_hash_ns", self.crate_hash_ns),
             ("trust_ns", self.trust_ns),
+            ("menu_ns", self.menu_ns),
             ("initramfs_bytes", self.initramfs_bytes),
             ("peak_rss_bytes", self.peak_rss_bytes),
         ]

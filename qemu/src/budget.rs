@@ -57,6 +57,7 @@ pub fn of(report: &Report) -> Vec<Budget> {
         budgets.push(size(&name, rss_above_payload(row), 4 * MIB));
     }
     budgets.extend(turnout_rows(report).flat_map(|row| verification(arch, row)));
+    budgets.push(menu(report));
     if let Some(limit) = fastest_incumbent(report) {
         budgets.extend(turnout_rows(report).map(|row| time(report.arch, row, limit)));
     }
@@ -94,6 +95,17 @@ fn verification(arch: Arch, row: &Row) -> [Budget; 2] {
         budget("SHA-256 of the payload", row.hash_ns, crates),
         budget("everything else of verification", row.trust_ns, 5_000_000),
     ]
+}
+
+/// Of any of Turnout's boots: it is measured in the next system.
+fn menu(report: &Report) -> Budget {
+    Budget {
+        name: format!("{}: reading and sorting 1000 entries", report.arch),
+        measured: turnout_rows(report).find_map(|row| row.menu_ns),
+        limit: 20_000_000,
+        unit: Unit::Microseconds,
+        binding: true,
+    }
 }
 
 /// One of Turnout's engines against the faster incumbent.
@@ -140,6 +152,7 @@ mod tests {
             hash_ns: Some(100_000),
             crate_hash_ns: Some(95_000),
             trust_ns: Some(5_000_000),
+            menu_ns: Some(20_000_000),
             ..Row::default()
         };
         let rows = vec![row("turnout file", 5_000_000), row("kexec-tools -s", 4_000_000)];
@@ -163,6 +176,7 @@ mod tests {
                 "ok   x86_64 turnout file: peak RSS of PID 1 above the payload: 2048 KiB of 4096 KiB",
                 "ok   x86_64 turnout file: SHA-256 of the payload: 100 us of 100 us",
                 "ok   x86_64 turnout file: everything else of verification: 5000 us of 5000 us",
+                "ok   x86_64: reading and sorting 1000 entries: 20000 us of 20000 us",
                 "over x86_64 turnout file: start to jump, against kexec-tools: 5 ms of 4 ms",
             ]
         );
@@ -181,6 +195,8 @@ mod tests {
         assert!(!kept(|row| row.trust_ns = Some(5_000_001)));
         assert!(!kept(|row| row.crate_hash_ns = None));
         assert!(!kept(|row| row.trust_ns = None));
+        assert!(!kept(|row| row.menu_ns = Some(20_000_001)));
+        assert!(!kept(|row| row.menu_ns = None));
     }
 
     #[test]

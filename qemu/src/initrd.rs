@@ -40,6 +40,7 @@ for word in $(cat /proc/cmdline); do
 done
 [ -x /ticks ] && echo "next clock: $(/ticks)"
 grep -q -w demo.sha256 /proc/cmdline && echo "next sha256: $(/ticks sha256)"
+grep -q -w demo.menu /proc/cmdline && echo "next menu: $(/ticks menu)"
 if [ -e /facts ]; then . /facts; facts; fi
 echo
 echo "Turnout demo: reached $name, kernel $(uname -r) $(uname -m)"

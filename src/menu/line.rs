@@ -12,6 +12,9 @@ use crate::text::quoted;
 /// Most lines that a file may have.
 const MAX_LINES: usize = 1024;
 
+/// What some editors put before the first line.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// The separators of boot entries and loader.conf.
 pub const BLANKS: &[char] = &[' ', '\t'];
 
@@ -44,7 +47,7 @@ pub fn text<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str, Diagnostic> {
         let detail = format!("the file has more than {MAX_LINES} lines");
         return Err(Diagnostic::new(file, None, Code::FileSize, detail));
     }
-    Ok(text)
+    Ok(text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text))
 }
 
 /// A diagnostic for the line that follows the good bytes.
@@ -113,6 +116,11 @@ mod tests {
     fn a_key_without_a_value_and_a_comment_are_passed_over() {
         assert_eq!(read("title\n#title x\n # title y\n\n"), []);
         assert_eq!(read("options a # b"), [(1, "options", "a # b")]);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_passed_over() {
+        assert_eq!(text("x.conf", b"\xef\xbb\xbftitle a"), Ok("title a"));
     }
 
     #[test]

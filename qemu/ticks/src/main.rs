@@ -13,6 +13,9 @@
 //! With the argument `sha256` it prints instead how many bytes it hashed in one
 //! call of the sha2 crate, and how many nanoseconds that took: nothing of that
 //! crate's is faster on the processor.
+//!
+//! With the argument `menu` it prints how many nanoseconds it took to read and to
+//! sort a menu of 1000 entries that are in memory.
 
 use std::hint::black_box;
 
@@ -20,13 +23,23 @@ use nix::sys::reboot::{RebootMode, reboot};
 use nix::time::{ClockId, clock_gettime};
 
 use sha2::{Digest, Sha256};
+use turnout::arch::Arch;
+use turnout::menu::{self, Group, Memory, Target};
 
 const HASHED: usize = 4 << 20;
+const ENTRIES: u32 = 1000;
 
 fn main() -> Result<(), nix::Error> {
-    if std::env::args().nth(1).as_deref() == Some("sha256") {
-        println!("{HASHED} {}", time_of_hashing());
-        return Ok(());
+    match std::env::args().nth(1).as_deref() {
+        Some("sha256") => {
+            println!("{HASHED} {}", time_of_hashing());
+            return Ok(());
+        }
+        Some("menu") => {
+            println!("{}", time_of_menu());
+            return Ok(());
+        }
+        _ => {}
     }
     let ticks = counter_ns();
     let up = clock_gettime(ClockId::CLOCK_BOOTTIME)?;
@@ -44,6 +57,31 @@ fn time_of_hashing() -> u64 {
     let start = counter_ns();
     black_box(Sha256::digest(black_box(&bytes)));
     counter_ns().saturating_sub(start)
+}
+
+/// The entries are as kernel-install writes them, of two installations that have
+/// their versions in no order.
+fn time_of_menu() -> u64 {
+    let files: Memory = (0..ENTRIES).map(entry).collect();
+    let target = Target { arch: Arch::X86_64, boards: &[] };
+    let start = counter_ns();
+    let menu = menu::merge(vec![(Group::default(), menu::read_volume(&files, &target))]);
+    let time = counter_ns().saturating_sub(start);
+    assert_eq!(menu.entries.len(), 1000, "{:?}", menu.diagnostics.first());
+    time
+}
+
+fn entry(number: u32) -> (String, String) {
+    let (minor, patch) = (number * 7 % 19, number * 31 % 101);
+    let (version, machine) = (format!("6.{minor}.{patch}-{number}-amd64"), number % 2);
+    let path = format!("/loader/entries/{machine:032x}-{version}+3-0.conf");
+    let text = format!(
+        "title Debian GNU/Linux 13 (trixie)\nversion {version}\nmachine-id {machine:032x}\n\
+         sort-key debian\noptions root=UUID=0d9c0a4e-8f5d-4bd4-a5cc-8b1e5c0a1a5e ro quiet \
+         console=ttyS0\nlinux /{machine:032x}/{version}/linux\n\
+         initrd /{machine:032x}/{version}/initrd.img\n"
+    );
+    (path, text)
 }
 
 /// The time stamp counter: QEMU's virtual clock at one tick a nanosecond.
