@@ -300,20 +300,26 @@ impl Explain {
 }
 
 impl Asked {
+    const OPTIONS: [&str; 9] =
+        ["root", "device", "config", "format", "keys", "policy", "arch", "board", "device-id"];
+
     fn take(&mut self, name: &str, parser: &mut Parser) -> Result<(), lexopt::Error> {
-        match name {
-            "root" | "device" | "config" | "format" => {
-                self.source.take(name, &parser.value()?)?;
-            }
-            "keys" => once(&mut self.keys, name, parser.value()?.into())?,
-            "policy" => once(&mut self.policy, name, parser.value()?.into())?,
-            "arch" => once(&mut self.arch, name, parser.value()?.parse_with(arch)?)?,
-            "board" => self.boards.push(parser.value()?.string()?),
-            "device-id" => self.devices.push(parser.value()?.string()?),
-            "json" => self.json = true,
-            _ => return Err(format!("there is no option --{name} here").into()),
+        if name == "json" {
+            self.json = true;
+            return Ok(());
         }
-        Ok(())
+        if !Self::OPTIONS.contains(&name) {
+            return Err(format!("there is no option --{name} here").into());
+        }
+        let value = parser.value()?;
+        match name {
+            "keys" => once(&mut self.keys, name, value.into()),
+            "policy" => once(&mut self.policy, name, value.into()),
+            "arch" => once(&mut self.arch, name, value.parse_with(arch)?),
+            "board" => value.string().map(|name| self.boards.push(name)),
+            "device-id" => value.string().map(|id| self.devices.push(id)),
+            _ => Ok(self.source.take(name, &value)?),
+        }
     }
 }
 

@@ -69,7 +69,9 @@ impl<'a> View<'a> {
         let mut found = judge.examine(entry)?;
         let proven = found.verdict().ok().map(|attested| judge.prove(entry, attested));
         let proven = proven.and_then(|proven| proven.map_err(|failure| found.fail(failure)).ok());
-        let row = Row { entry, found, is_default: menu.default == Some(index) };
+        let own = proven.as_ref().and_then(|proven| plan::cmdline(proven.get()).ok());
+        let options = list::options(entry, own);
+        let row = Row { entry, found, options, is_default: menu.default == Some(index) };
         let load = Load { dry_run: true, inputs: wish.inputs.clone(), ..Load::default() };
         Ok(Self { rows: Vec::new(), one: Some(One { row, proven, load }) })
     }

@@ -147,8 +147,11 @@ pub(super) struct Judge {
     pub(super) menus: Menus,
 }
 
+/// What was found in a kernel: the command line of a unified kernel image.
+type Look = Result<Option<String>, Failure>;
+
 /// Kernels that have been looked into: several entries often have one.
-pub(super) type Seen = Vec<(Entry, Option<Failure>)>;
+pub(super) type Seen = Vec<(Entry, Look)>;
 
 impl Judge {
     /// With the ring and policy that there are. What has to be said of their
@@ -194,29 +197,40 @@ impl Judge {
         Ok(partition::examine(&context, self.root(entry)?, entry, &limits, Ok))
     }
 
-    /// The same, and whether what it starts is a kernel for the machine. Files
-    /// that were signed are read whole, and compared; of others only the kernel,
-    /// once.
-    pub(super) fn inspect(&self, entry: &Entry, seen: &mut Seen) -> Result<Preflight, Failure> {
+    /// The same, and whether what it starts is a kernel for the machine; with the
+    /// command line of a unified kernel image. Files that were signed are read
+    /// whole, and compared; of others only the kernel, once.
+    pub(super) fn inspect(
+        &self,
+        entry: &Entry,
+        seen: &mut Seen,
+    ) -> Result<(Preflight, Option<String>), Failure> {
         let mut found = self.examine(entry)?;
-        let fault = match found.verdict() {
-            Ok(attested @ Attested::Signed(_)) => self.prove(entry, attested).err(),
-            Ok(attested) => self.look_into(&kernel_of(entry), attested, seen),
-            Err(_) => None,
+        let look = match found.verdict() {
+            Ok(attested @ Attested::Signed(_)) => self.look_into(entry, attested),
+            Ok(attested) => self.look_once(&kernel_of(entry), attested, seen),
+            Err(_) => Ok(None),
         };
-        if let Some(failure) = fault {
+        let options = look.unwrap_or_else(|failure| {
             found.fail(failure);
-        }
-        Ok(found)
+            None
+        });
+        Ok((found, options))
     }
 
-    fn look_into(&self, kernel: &Entry, attested: &Attested, seen: &mut Seen) -> Option<Failure> {
-        if let Some((_, fault)) = seen.iter().find(|(other, _)| is_same(kernel, other)) {
-            return fault.clone();
+    fn look_once(&self, kernel: &Entry, attested: &Attested, seen: &mut Seen) -> Look {
+        if let Some((_, look)) = seen.iter().find(|(other, _)| is_same(kernel, other)) {
+            return look.clone();
         }
-        let fault = self.prove(kernel, attested).err();
-        seen.push((kernel.clone(), fault.clone()));
-        fault
+        let look = self.look_into(kernel, attested);
+        seen.push((kernel.clone(), look.clone()));
+        look
+    }
+
+    fn look_into(&self, entry: &Entry, attested: &Attested) -> Look {
+        let proven = self.prove(entry, attested)?;
+        let bundle = proven.get();
+        Ok(bundle.profile.and_then(|_| plan::cmdline(bundle).ok()))
     }
 
     /// The files of an entry, proven, with a kernel for the machine among them.
@@ -241,6 +255,7 @@ fn is_same(kernel: &Entry, other: &Entry) -> bool {
     kernel.volume == other.volume
         && kernel.kernel() == other.kernel()
         && kernel.profile == other.profile
+        && kernel.addons == other.addons
 }
 
 /// Only what tells which kernel it starts.
@@ -250,6 +265,7 @@ fn kernel_of(entry: &Entry) -> Entry {
         linux: entry.linux.clone(),
         uki: entry.uki.clone(),
         profile: entry.profile,
+        addons: entry.addons.clone(),
         volume: entry.volume,
         ..Entry::default()
     }

@@ -23,6 +23,8 @@ const MAX_STATE: usize = 26;
 pub(super) struct Row<'a> {
     pub(super) entry: &'a Entry,
     pub(super) found: Preflight,
+    /// The command line of the menu, or else of a unified kernel image.
+    pub(super) options: Option<String>,
     pub(super) is_default: bool,
 }
 
@@ -48,9 +50,17 @@ pub(super) fn rows(judge: &Judge) -> Result<Vec<Row<'_>>, Failure> {
     entries
         .map(|(index, entry)| {
             let is_default = menu.default == Some(index);
-            Ok(Row { entry, found: judge.inspect(entry, &mut seen)?, is_default })
+            let (found, own) = judge.inspect(entry, &mut seen)?;
+            Ok(Row { entry, found, options: options(entry, own), is_default })
         })
         .collect()
+}
+
+/// The command line of the menu; where a unified kernel image is to say, its own,
+/// as far as that is known.
+pub(super) fn options(entry: &Entry, own: Option<String>) -> Option<String> {
+    let says = !entry.options.is_empty() || entry.uki.is_none();
+    if says { Some(entry.options.clone()) } else { own }
 }
 
 fn text(judge: &Judge, rows: &[Row<'_>], notes: &[String]) -> String {
@@ -152,8 +162,7 @@ impl Row<'_> {
         out.maybe_text("linux", kernel.map(told).as_deref());
         out.array("initrd", |out| list(&entry.initrds, out));
         out.maybe_text("devicetree", entry.devicetree.as_ref().map(told).as_deref());
-        let says = !entry.options.is_empty() || entry.uki.is_none();
-        out.maybe_text("options", says.then_some(entry.options.as_str()));
+        out.maybe_text("options", self.options.as_deref());
         out.flag("default", self.is_default);
         out.maybe_number("tries_left", entry.counter.map(|counter| counter.left.into()));
         out.flag("bootable", self.found.verdict().is_ok());

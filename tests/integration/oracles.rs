@@ -15,6 +15,9 @@ use std::process::Command;
 use serde_json::Value;
 use turnout::menu::version;
 
+/// A kernel for aarch64, packed.
+const KERNEL: &[u8] = include_bytes!("../data/image/Image.gz");
+
 /// Numbers that are the same at every run (xorshift, Marsaglia 2003).
 struct Dice(u64);
 
@@ -102,6 +105,7 @@ impl Disk {
         let disk = Self(path);
         for part in ["esp", "boot"] {
             fs::create_dir_all(disk.part(part).join("loader/entries")).unwrap();
+            fs::create_dir_all(disk.part(part).join("EFI/Linux")).unwrap();
             fs::write(disk.part(part).join("vmlinuz"), "").unwrap();
         }
         disk
@@ -155,7 +159,7 @@ impl Disk {
     fn turnout(&self) -> Vec<Value> {
         let root = |part: &str| format!("{part}={}", self.part(part).display());
         let mut command = Command::new(env!("CARGO_BIN_EXE_turnout"));
-        command.args(["list", "--json", "--arch", "x86_64", "--root", &root("esp")]);
+        command.args(["list", "--json", "--arch", "aarch64", "--root", &root("esp")]);
         let output = command.args(["--root", &root("boot")]).output().unwrap();
         let listed: Value = serde_json::from_slice(&output.stdout).unwrap();
         listed.get("entries").unwrap().as_array().unwrap().clone()
@@ -167,14 +171,19 @@ impl Disk {
         let is_entry = |entry: &&Value| !entry["id"].as_str().unwrap().starts_with("auto-");
         let expected: Vec<_> = expected.iter().filter(is_entry).collect();
         let found = self.turnout();
-        let ids: Vec<_> =
-            found.iter().map(|entry| format!("{}.conf", text(&entry["id"]))).collect();
+        let suffix = |entry: &Value| if entry["format"] == "uki" { "efi" } else { "conf" };
+        let id = |entry: &Value| format!("{}.{}", text(&entry["id"]), suffix(entry));
+        let ids: Vec<_> = found.iter().map(id).collect();
         assert_eq!(ids, expected.iter().map(|entry| text(&entry["id"])).collect::<Vec<_>>());
         for (ours, theirs) in found.iter().zip(expected) {
             for key in ["title", "version", "options"] {
                 assert_eq!(text(&ours[key]), text(&theirs[key]), "{key}: {ours} {theirs}");
             }
-            let path = |entry: &Value| text(&entry["linux"]).replace("(boot)", "");
+            // bootctl leaves out the first slash of unified kernel images.
+            let path = |entry: &Value| {
+                let path = text(&entry["linux"]).replace("(boot)", "");
+                path.trim_start_matches('/').to_owned()
+            };
             assert_eq!(path(ours), path(theirs), "{ours} {theirs}");
             let initrds = |entry: &Value| entry["initrd"].as_array().map_or(0, Vec::len);
             assert_eq!(initrds(ours), initrds(theirs), "{ours} {theirs}");
@@ -215,6 +224,53 @@ fn entry(dice: &mut Dice) -> String {
     text
 }
 
+/// The os-release of a system, with more or less in it.
+fn release(dice: &mut Dice) -> String {
+    let id = dice.one_of(&["debian", "arch", "fedora"]);
+    let mut text = format!("ID={id}\nPRETTY_NAME=\"The {id} system\"\n");
+    for key in ["IMAGE_VERSION", "VERSION_ID", "BUILD_ID"] {
+        if dice.below(2) == 0 {
+            writeln!(text, "{key}={}", dice.one_of(&["1", "2.0", "12", "39~rc1"])).unwrap();
+        }
+    }
+    if dice.below(3) == 0 {
+        text.push_str("IMAGE_ID=image\n");
+    }
+    text
+}
+
+/// A PE file with these sections and nothing that runs (Microsoft's PE Format).
+fn uki(sections: &[(&str, &[u8])]) -> Vec<u8> {
+    const ALIGNMENT: usize = 512;
+    let mut headers = [b"MZ".as_slice(), &[0; 58], &64_u32.to_le_bytes(), b"PE\0\0"].concat();
+    let count = u16::try_from(sections.len()).unwrap();
+    // aarch64; 240 bytes of optional header; an executable for large addresses.
+    headers.extend([&0xaa64_u16.to_le_bytes()[..], &count.to_le_bytes(), &[0; 12]].concat());
+    headers.extend([240_u16.to_le_bytes(), 0x22_u16.to_le_bytes()].concat());
+    let mut optional = [0; 240];
+    optional[..2].copy_from_slice(&0x20b_u16.to_le_bytes());
+    optional[32..36].copy_from_slice(&4096_u32.to_le_bytes());
+    optional[36..40].copy_from_slice(&512_u32.to_le_bytes());
+    optional[68] = 10;
+    optional[108] = 16;
+    headers.extend(optional);
+    let mut data = Vec::new();
+    for (index, (name, text)) in sections.iter().enumerate() {
+        let mut full_name = name.as_bytes().to_vec();
+        full_name.resize(8, 0);
+        let (size, at) = (text.len(), 1024 + data.len());
+        let raw = size.next_multiple_of(ALIGNMENT);
+        headers.extend(full_name);
+        for number in [size, (index + 1) * 4096, raw, at, 0, 0, 0, 0x4000_0040] {
+            headers.extend(u32::try_from(number).unwrap().to_le_bytes());
+        }
+        data.extend(*text);
+        data.resize(at - 1024 + raw, 0);
+    }
+    headers.resize(1024, 0);
+    [headers, data].concat()
+}
+
 #[test]
 fn a_tree_of_entries_is_read_and_sorted_as_by_bootctl() {
     let Some(bootctl) = tool("bootctl") else { return };
@@ -226,6 +282,17 @@ fn a_tree_of_entries_is_read_and_sorted_as_by_bootctl() {
             let text = entry(&mut dice);
             // Names without punctuation: bootctl compares them with their suffix.
             disk.write(part, &format!("e{number}.conf"), &text);
+        }
+        for number in 0..8 {
+            let part = dice.one_of(&["esp", "boot"]);
+            let path = disk.part(part).join(format!("EFI/Linux/u{number}.efi"));
+            let release = release(&mut dice);
+            let sections = [
+                (".osrel", release.as_bytes()),
+                (".cmdline", b"root=LABEL=u quiet"),
+                (".linux", KERNEL),
+            ];
+            fs::write(path, uki(&sections)).unwrap();
         }
         disk.compare(&bootctl);
     }
