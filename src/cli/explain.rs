@@ -4,7 +4,7 @@
 //! Reads and judges by the same calls as `list`, `verify` and `load --dry-run`.
 //! Loads nothing.
 
-use core::fmt::Write as _;
+use core::fmt::{self, Write as _};
 
 use super::Answer;
 use super::arguments::{Inputs, Load};
@@ -16,11 +16,12 @@ use crate::arch::Arch;
 use crate::bundle::{Blob, Bundle};
 use crate::failure::{Failure, Stage};
 use crate::json::{self, Object};
+use crate::loader_interface::{self, VENDOR, Variable};
 use crate::menu::{self, Entry, Menu, Read, Timeout, Variables, What};
 use crate::plan::{self, Plan};
 use crate::preflight::{mark, named_consoles};
-use crate::sys::machine;
 use crate::sys::read::Sealed;
+use crate::sys::{file, machine};
 use crate::text::printable;
 use crate::trust::verify::{Attested, Signed};
 
@@ -86,19 +87,24 @@ impl<'a> View<'a> {
             line("source", &volume.place, &mut out);
             read.iter().for_each(|one| line("", &looked_at(one), &mut out));
             for (name, value) in variables.iter().flat_map(Variables::all) {
-                line("", &format!("{name}={value}"), &mut out);
+                write_line("", format_args!("{name}={value}"), &mut out);
             }
         }
         for diagnostic in &menu.diagnostics {
             line("note", &diagnostic.to_string(), &mut out);
         }
-        line("default", &default_in_words(menu), &mut out);
+        let default = DefaultEntry::new(judge);
+        for (name, value) in &default.variables {
+            write_line("firmware", format_args!("{name}={value}"), &mut out);
+        }
+        let id = default.entry.map_or("none", |entry| &entry.id);
+        write_line("default", format_args!("{id}: {}", default.why), &mut out);
         line("timeout", &timeout_in_words(menu.timeout), &mut out);
         for row in &self.rows {
             let reason = row.found.reasons.first().map(|one| format!(": {}", one.detail));
             let state = mark(row.found.verdict());
             let reason = reason.unwrap_or_default();
-            line("entry", &format!("{} {state}{reason}", row.entry.id), &mut out);
+            write_line("entry", format_args!("{} {state}{reason}", row.entry.id), &mut out);
         }
         if let Some(one) = &self.one {
             one.write(judge, &mut out);
@@ -129,8 +135,12 @@ impl<'a> View<'a> {
                 });
             }
         });
-        out.maybe_text("default", default(menu).map(|entry| entry.id.as_str()));
-        out.text("default_reason", &default_in_words(menu));
+        let default = DefaultEntry::new(judge);
+        out.maybe_text("default", default.entry.map(|entry| entry.id.as_str()));
+        out.text("default_reason", &default.why);
+        out.object("firmware", |out| {
+            default.variables.iter().for_each(|(name, value)| out.text(name, value));
+        });
         out.text("timeout", &timeout_in_words(menu.timeout));
         let rows = self.one.as_ref().map(|one| core::slice::from_ref(&one.row));
         write_entries(judge, rows.unwrap_or(&self.rows), out);
@@ -155,6 +165,13 @@ fn line(name: &str, value: &str, out: &mut String) {
     write_wrapped(INDENT, value, &mut text);
     text.replace_range(..name.len().min(text.len()), name);
     out.push_str(&text);
+}
+
+/// The same of a value that is put together. Not at each call, which takes fewer
+/// bytes.
+#[inline(never)]
+fn write_line(name: &str, value: fmt::Arguments<'_>, out: &mut String) {
+    line(name, &value.to_string(), out);
 }
 
 fn machine_in_words(judge: &Judge) -> String {
@@ -197,15 +214,54 @@ fn write_read(read: &Read, out: &mut Object<'_>) {
     out.maybe_text("detail", why);
 }
 
-fn default(menu: &Menu) -> Option<&Entry> {
-    menu.default.and_then(|index| menu.entries.get(index))
+/// Which entry boots by itself, and who says so.
+struct DefaultEntry<'a> {
+    entry: Option<&'a Entry>,
+    why: String,
+    /// What the variables of the firmware say.
+    variables: Vec<(&'static str, String)>,
 }
 
-/// Which entry boots by itself, and who says so.
-fn default_in_words(menu: &Menu) -> String {
-    let Some(entry) = default(menu) else {
-        return "none: no entry can boot by itself".to_owned();
+impl<'a> DefaultEntry<'a> {
+    /// A variable that means no entry is passed over, as by PID 1.
+    fn new(judge: &'a Judge) -> Self {
+        let variables = if judge.machine.is_here { variables() } else { Vec::new() };
+        Self::of(&judge.menus.menu, variables)
+    }
+
+    fn of(menu: &'a Menu, variables: Vec<(&'static str, String)>) -> Self {
+        let named = variables.iter().find_map(|(name, pattern)| {
+            let entry = menu.entries.iter().find(|entry| entry.is_named_by(pattern))?;
+            Some((entry, format!("the firmware's variable {name} says so")))
+        });
+        let of_menu = || {
+            let entry = menu.default.and_then(|index| menu.entries.get(index));
+            (entry, entry.map_or_else(|| NO_DEFAULT.to_owned(), |entry| why(menu, entry)))
+        };
+        let (entry, why) = named.map_or_else(of_menu, |(entry, why)| (Some(entry), why));
+        Self { entry, why, variables }
+    }
+}
+
+const NO_DEFAULT: &str = "no entry can boot by itself";
+
+/// Where a running system has the variables of the firmware.
+const EFI_VARIABLES: &str = "/sys/firmware/efi/efivars";
+
+/// The wishes that the firmware keeps, the one for the next boot first. One that
+/// cannot be read is none.
+fn variables() -> Vec<(&'static str, String)> {
+    let text = |variable: Variable| {
+        let path = format!("{EFI_VARIABLES}/{}-{VENDOR}", variable.name());
+        let file = file::read_bytes(path.as_ref(), file::MAX_TEXT).ok()?;
+        let text = loader_interface::text(loader_interface::value(&file).ok()?).ok()?;
+        Some((variable.name(), text))
     };
+    [Variable::EntryOneShot, Variable::EntryDefault].into_iter().filter_map(text).collect()
+}
+
+/// Why it is the menu's default.
+fn why(menu: &Menu, entry: &Entry) -> String {
     let settings = &menu.settings;
     let wanted = match &settings.default {
         Some(wanted) if wanted.what == What::Saved => settings.saved.as_ref(),
@@ -219,15 +275,16 @@ fn default_in_words(menu: &Menu) -> String {
         }
         What::Saved => false,
     };
-    let why = match wanted {
+    match wanted {
         Some(wanted) if meant(&wanted.what) => {
             let line = wanted.line.map(|line| format!(":{line}")).unwrap_or_default();
             format!("{}{line} says so", wanted.file)
         }
-        Some(wanted) => format!("the first that can boot; what {} says is none", wanted.file),
+        Some(wanted) => {
+            format!("the first that can boot, for what {} names is no entry", wanted.file)
+        }
         None => "the first that can boot, for nothing else says".to_owned(),
-    };
-    format!("{}: {why}", entry.id)
+    }
 }
 
 fn timeout_in_words(timeout: Timeout) -> String {
@@ -264,15 +321,15 @@ impl One<'_> {
         line("entry", &entry.id, out);
         line("state", &mark(self.row.found.verdict()), out);
         for reason in &self.row.found.reasons {
-            line("", &format!("{}: {}", reason.code, reason.detail), out);
+            write_line("", format_args!("{}: {}", reason.code, reason.detail), out);
         }
         for note in &self.row.found.notes {
-            line("note", &format!("{}: {}", note.code, note.detail), out);
+            write_line("note", format_args!("{}: {}", note.code, note.detail), out);
         }
         line("title", entry.name(), out);
         let at = entry.line.map(|line| format!(":{line}")).unwrap_or_default();
         let file = menus.told(entry.volume, &entry.file);
-        line("source", &format!("{file}{at} ({})", entry.format.name()), out);
+        write_line("source", format_args!("{file}{at} ({})", entry.format.name()), out);
         match &self.proven {
             Some(proven) => self.write_proven(judge, proven, out),
             None => {
@@ -286,14 +343,14 @@ impl One<'_> {
     fn write_proven(&self, judge: &Judge, proven: &Proven, out: &mut String) {
         for (name, blob) in files(proven.get()) {
             let (path, size, digest) = (&blob.path, blob.size, blob.digest);
-            line(name, &format!("{path} {size} bytes sha256:{digest}"), out);
+            write_line(name, format_args!("{path} {size} bytes sha256:{digest}"), out);
         }
         if let Ok(found) = describe(proven) {
             let version = found.version.as_deref().unwrap_or("of an unknown version");
-            line("image", &format!("{}, {}, {version}", found.format, found.arch), out);
+            write_line("image", format_args!("{}, {}, {version}", found.format, found.arch), out);
         }
         if let Ok(options) = plan::cmdline(proven.get()) {
-            line("options", &format!("{} bytes", options.len()), out);
+            write_line("options", format_args!("{} bytes", options.len()), out);
             // A string takes whatever is written to it.
             let _ = writeln!(out, "            {}", printable(&options));
             line("console", &consoles_in_words(judge, &options), out);
@@ -306,8 +363,8 @@ impl One<'_> {
         let manifest = signed.manifest();
         line("signers", &signed.signers().join(" and "), out);
         let (role, version) = (manifest.role, manifest.security_version);
-        line("manifest", &format!("sha256:{}", signed.digest()), out);
-        line("", &format!("{role}, security version {version}"), out);
+        write_line("manifest", format_args!("sha256:{}", signed.digest()), out);
+        write_line("", format_args!("{role}, security version {version}"), out);
     }
 
     fn signed(&self) -> Option<&Signed> {
@@ -324,7 +381,7 @@ impl One<'_> {
             let _ = writeln!(out, "\nplan\n{plan}");
         });
         if let Err(failure) = planned {
-            line("plan", &format!("none: {}", failure.sentence()), out);
+            write_line("plan", format_args!("none: {}", failure.sentence()), out);
         }
     }
 
@@ -392,4 +449,63 @@ fn files(bundle: &Bundle<Sealed>) -> impl Iterator<Item = (&'static str, &Blob<S
         .chain(trees)
         .chain(overlays)
         .chain(addons)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::menu::{Group, Memory, Target, merge, read_volume};
+
+    const ENTRIES: [(&str, &str); 3] = [
+        ("/loader/entries/c.conf", "title C\nlinux /c\n"),
+        ("/loader/entries/b.conf", "title B\nlinux /b\n"),
+        ("/loader/entries/a.conf", "title A\nlinux /a\n"),
+    ];
+
+    type Pairs<'a> = &'a [(&'static str, &'static str)];
+
+    fn menu(more: Pairs<'_>) -> Menu {
+        let files: Memory = ENTRIES.iter().chain(more).copied().collect();
+        let target = Target { arch: Arch::X86_64, boards: &[] };
+        merge(vec![(Group::default(), read_volume(&files, &target))])
+    }
+
+    fn said(more: Pairs<'_>, variables: Pairs<'_>) -> String {
+        let variables = variables.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        let menu = menu(more);
+        let default = DefaultEntry::of(&menu, variables.collect());
+        format!("{}: {}", default.entry.unwrap().id, default.why)
+    }
+
+    #[test]
+    fn the_default_says_who_named_it() {
+        let once = ("LoaderEntryOneShot", "a.conf");
+        let always = ("LoaderEntryDefault", "b*");
+        let stale = ("LoaderEntryOneShot", "gone.conf");
+        let conf = ("/loader/loader.conf", "timeout 3\ndefault b\n");
+        let grubenv = ("/grub2/grubenv", "saved_entry=a\n");
+        let first = "c: the first that can boot, for nothing else says";
+        let cases: [(Pairs<'_>, Pairs<'_>, &str); 7] = [
+            (&[], &[], first),
+            (&[conf], &[], "b: /loader/loader.conf:2 says so"),
+            (&[grubenv], &[], "a: /grub2/grubenv says so"),
+            (&[conf], &[once], "a: the firmware's variable LoaderEntryOneShot says so"),
+            (&[], &[once, always], "a: the firmware's variable LoaderEntryOneShot says so"),
+            (&[], &[stale, always], "b: the firmware's variable LoaderEntryDefault says so"),
+            (
+                &[("/loader/loader.conf", "default gone")],
+                &[stale],
+                "c: the first that can boot, for what /loader/loader.conf names is no entry",
+            ),
+        ];
+        for (files, variables, expected) in cases {
+            assert_eq!(said(files, variables), expected);
+        }
+    }
+
+    #[test]
+    fn a_menu_without_entries_has_no_default() {
+        let default = DefaultEntry::of(&Menu::default(), Vec::new()).why;
+        assert_eq!(default, "no entry can boot by itself");
+    }
 }
