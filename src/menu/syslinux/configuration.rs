@@ -18,6 +18,8 @@ const MAX_INCLUDES: usize = 8;
 const MAX_FILES: usize = 128;
 /// Most submenus within submenus.
 const MAX_SUBMENUS: usize = 8;
+/// Most directories in which a device tree is looked for.
+const MAX_TREES: usize = 8;
 /// Most diagnostics that are kept.
 const MAX_DIAGNOSTICS: usize = 64;
 /// Longest title of a submenu.
@@ -324,7 +326,7 @@ impl<'a> Configuration<'a> {
         if let Some((_, tree)) = self.trees.iter().find(|(known, _)| known == directory) {
             return tree.clone();
         }
-        if self.trees.len() >= MAX_INCLUDES {
+        if self.trees.len() >= MAX_TREES {
             return None;
         }
         let tree = fdtdir::find(self.files, directory, self.boards);

@@ -132,6 +132,9 @@ impl Label {
         let hotkey = behind.next().filter(char::is_ascii_graphic);
         self.entry.hotkey = hotkey.map(|c| c.to_ascii_lowercase());
         let title = line.value.replace('^', "");
+        if title.is_empty() {
+            return;
+        }
         self.entry.title = self.entry.text(&Line { value: &title, ..*line });
     }
 

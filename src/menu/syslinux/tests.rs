@@ -76,6 +76,14 @@ fn an_entry_with_u_boots_keys_is_read() {
     assert_eq!(menu.settings.timeout, Some(Timeout::Seconds(5)));
 }
 
+#[test]
+fn a_title_that_is_empty_is_the_label() {
+    for label in ["", "^"] {
+        let (entry, _) = entry(&format!("label my system\nmenu label {label}\nkernel /k\n"));
+        assert_eq!((entry.id.as_str(), entry.name()), ("my-system", "my system"));
+    }
+}
+
 /// As NixOS writes it: by paths that count from the file.
 #[test]
 fn relative_paths_count_from_the_file() {
