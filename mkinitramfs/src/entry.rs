@@ -33,7 +33,7 @@ pub struct BootEntry {
 /// # Errors
 /// There is no menu, or nothing in it.
 pub fn all(root: &Path) -> Result<Vec<String>> {
-    let menus = menus(root)?;
+    let menus = menus(root, &[])?;
     let mut ids: Vec<_> = entries(&menus).map(|entry| entry.id.clone()).collect();
     ids.sort_unstable();
     ids.dedup();
@@ -41,13 +41,14 @@ pub fn all(root: &Path) -> Result<Vec<String>> {
     Ok(ids)
 }
 
-/// Reads the entry `id` below `root`.
+/// Reads the entry `id` below `root`. `boards` are what the machine is
+/// compatible with, for a menu that names a directory of device trees.
 ///
 /// # Errors
 /// No such entry, more than one, one that cannot boot, or a file that cannot
 /// be read.
-pub fn read(root: &Path, id: &str) -> Result<BootEntry> {
-    let menus = menus(root)?;
+pub fn read(root: &Path, id: &str, boards: &[String]) -> Result<BootEntry> {
+    let menus = menus(root, boards)?;
     let Some(entry) = entries(&menus).find(|entry| entry.id == id) else {
         return Err(not_found(root, id, &menus));
     };
@@ -62,12 +63,12 @@ pub fn read(root: &Path, id: &str) -> Result<BootEntry> {
 }
 
 /// The menu for machines of each architecture.
-fn menus(root: &Path) -> Result<[Menu; 2]> {
+fn menus(root: &Path, boards: &[String]) -> Result<[Menu; 2]> {
     let path = root.to_str().with_context(|| format!("{}: not UTF-8", root.display()))?;
     let files = Root::open(path).map_err(|error| {
         anyhow!("cannot read {error}; --root takes the root of the boot partition")
     })?;
-    let of = |arch| menu::read_volume(&files, &Target { arch, boards: &[] });
+    let of = |arch| menu::read_volume(&files, &Target { arch, boards });
     Ok([Arch::X86_64, Arch::Aarch64].map(of))
 }
 

@@ -63,7 +63,7 @@ impl Predict {
         policy: &Policy,
     ) -> Result<Result<Vec<Event>, String>> {
         let root = &self.entries.root;
-        let boot = entry::read(root, id)?;
+        let boot = entry::read(root, id, self.board.as_slice())?;
         let arch = boot.architecture(self.entries.architecture)?;
         let target = Target { arch, boards: Vec::new(), devices: Vec::new() };
         let (attested, bundle) = match sign::admit(root, boot, &target, ring, policy)? {

@@ -72,7 +72,7 @@ impl Sign {
 
     fn sign(&self, id: &str, signer: &mut Signer) -> Result<()> {
         let root = &self.entries.root;
-        let boot = entry::read(root, id)?;
+        let boot = entry::read(root, id, &self.board)?;
         if self.add {
             sign::add(root, boot, signer)?;
             println!("added a signature to {id}: key {}", signer.fingerprint());

@@ -54,7 +54,7 @@ impl Verify {
 
     fn check(&self, id: &str, ring: &KeyRing, policy: &Policy) -> Result<Result<Signed, Refusal>> {
         let root = &self.entries.root;
-        let boot = entry::read(root, id)?;
+        let boot = entry::read(root, id, &self.board)?;
         let target = Target {
             arch: boot.architecture(self.entries.architecture)?,
             boards: self.board.clone(),
