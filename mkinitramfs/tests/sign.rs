@@ -186,3 +186,57 @@ fn a_broken_ring_is_not_a_refusal_of_the_entry() {
     tree.write("ring", ring.replace("namespaces=\"turnout-boot\" ", ""));
     verify(&tree).expect(2, &["ring: line 1: ", "namespaces=\"turnout-boot\""]);
 }
+
+/// An image for x86_64 of these sections, as little as UAPI.5 lets it be.
+fn efi_image(sections: &[(&str, &[u8])]) -> Vec<u8> {
+    const HEADERS: usize = 0x400;
+    let word = |value: usize| u32::try_from(value).unwrap().to_le_bytes();
+    let mut file = b"MZ".to_vec();
+    file.resize(0x3c, 0);
+    file.extend([word(0x40).as_slice(), b"PE\0\0\x64\x86"].concat());
+    file.extend(u16::try_from(sections.len()).unwrap().to_le_bytes());
+    file.extend([0; 16]);
+    let mut at = HEADERS;
+    for (name, bytes) in sections {
+        file.extend([name.as_bytes(), &[0; 8][name.len()..]].concat());
+        file.extend([bytes.len(), at, bytes.len(), at].map(word).concat());
+        file.extend([0; 16]);
+        at += bytes.len();
+    }
+    file.resize(HEADERS, 0);
+    file.extend(sections.iter().flat_map(|(_, bytes)| *bytes));
+    file
+}
+
+#[test]
+fn every_profile_of_an_image_in_its_directory_is_signed_with_the_addons_beside_it() {
+    let tree = boot_tree();
+    let sections: [(&str, &[u8]); 4] = [
+        (".linux", b"kernel"),
+        (".osrel", b"PRETTY_NAME=Debian\n"),
+        (".profile", b"ID=main\n"),
+        (".profile", b"ID=rescue\n"),
+    ];
+    tree.write("root/EFI/Linux/debian+2.efi", efi_image(&sections));
+    let addon = "root/EFI/Linux/debian.efi.extra.d/console.addon.efi";
+    tree.write(addon, efi_image(&[(".cmdline", b"console=ttyS0")]));
+    let (key, root) = (text(&tree.path("key")), text(&tree.path("root")));
+    let all = run(TURNOUT_SIGN, &["sign", "--key", &key, "--root", &root, "--all"]);
+    all.expect(0, &["signed debian: x86_64", "signed debian@rescue: x86_64", "signed good"]);
+    let manifest = tree.read("root/turnout/debian@rescue.manifest");
+    let manifest = String::from_utf8(manifest).unwrap();
+    let bound: Vec<_> = manifest.lines().skip(1).filter_map(|line| line.split_once(' ')).collect();
+    assert_eq!(bound[0], ("entry", "debian@rescue"));
+    let values = |key| bound.iter().filter(move |(name, _)| *name == key).map(|(_, value)| *value);
+    assert!(values("uki").all(|value| value.starts_with("/EFI/Linux/debian+2.efi ")), "{manifest}");
+    assert_eq!(values("profile").collect::<Vec<_>>(), ["1"]);
+    let path = addon.strip_prefix("root").unwrap();
+    assert!(values("addon").all(|value| value.starts_with(path)), "{manifest}");
+    assert_eq!((values("uki").count(), values("addon").count()), (1, 1), "{manifest}");
+
+    let ring = text(&tree.path("ring"));
+    let check = || run(TURNOUT_SIGN, &["verify", "--keys", &ring, "--root", &root, "--all"]);
+    check().expect(0, &["verified debian@rescue: "]);
+    tree.write("root/EFI/Linux/debian.efi.extra.d/more.addon.efi", tree.read(addon));
+    check().expect(1, &["refused debian@rescue: ADDON_COUNT: ", "verified good: "]);
+}

@@ -22,6 +22,8 @@ const PREFIXES: [&str; 2] = ["", "/boot"];
 const FORMATS: [Format; 4] = [Format::Bls, Format::Syslinux, Format::Native, Format::Kboot];
 const LOADER_CONF: &str = "/loader/loader.conf";
 const ENTRIES: &str = "/loader/entries";
+/// What says that the files in [`ENTRIES`] are of type 1 (UAPI.1).
+const KIND: &str = "/loader/entries.srel";
 
 /// Every menu of a volume. [`super::merge`] makes of one or more of these what
 /// is shown, and says which entry is the default.
@@ -179,6 +181,7 @@ fn boot_loader_specification(
     let mut menu = Menu::default();
     menu.read_settings(files, &format!("{prefix}{LOADER_CONF}"));
     menu.read_entries(files, &format!("{prefix}{ENTRIES}"), target, known);
+    menu.check_kind(files, &format!("{prefix}{KIND}"));
     menu.read_images(files, prefix, target);
     order::sort_by(&mut menu.entries, sort::order);
     menu
@@ -234,6 +237,17 @@ impl Menu {
         self.read_directory(files, &directory, uki::is_entry, |menu, path| {
             menu.read_image(files, path, prefix, target);
         });
+    }
+
+    /// That the entries are said to be of another kind is told, no more: they are
+    /// read as systemd-boot reads them, and each says for itself what is wrong.
+    fn check_kind(&mut self, files: &dyn Files, path: &str) {
+        let Ok(Some(bytes)) = files.read(path, MAX_FILE_SIZE) else { return };
+        if bytes.trim_ascii() != b"type1" {
+            let kind = String::from_utf8_lossy(&bytes);
+            let detail = format!("the entries are said to be {}, not type1", quoted(kind.trim()));
+            self.diagnostics.push(Diagnostic::new(path, None, Code::Setting, detail));
+        }
     }
 
     fn read_image(&mut self, files: &dyn Files, path: &str, prefix: &str, target: &Target<'_>) {
@@ -508,6 +522,21 @@ mod tests {
             ("/other", None, "/other: no menu file by its name; name its format"),
         ] {
             assert_eq!(read(path, format).unwrap_err(), why);
+        }
+    }
+
+    #[test]
+    fn entries_of_another_kind_are_told_and_read_all_the_same() {
+        for (kind, told) in [("type1\n", None), ("type9\n", Some("\"type9\""))] {
+            let all = [("/loader/entries/a.conf", "linux /a"), ("/loader/entries.srel", kind)];
+            let menu = read_volume(&files(&all), &TARGET);
+            assert_eq!(linux(&menu), ["/a"]);
+            let expected = told.map(|kind| {
+                let said = format!("the entries are said to be {kind}, not type1");
+                format!("/loader/entries.srel: SETTING: {said}")
+            });
+            let messages = menu.diagnostics.iter().map(ToString::to_string);
+            assert_eq!(messages.collect::<Vec<_>>(), expected.into_iter().collect::<Vec<_>>());
         }
     }
 
