@@ -14,6 +14,7 @@ mod launch;
 pub(crate) mod partition;
 mod prepare;
 mod recovery;
+mod rehearse;
 mod shelf;
 mod standing;
 mod volume;
@@ -34,8 +35,8 @@ use crate::trust::Role;
 use crate::trust::verify::{Identity, Mode};
 
 use anchor::Anchor;
-use prepare::Choice;
 use recovery::Wish;
+use rehearse::Choice;
 use shelf::Shelf;
 use standing::Standing;
 use witness::Witness;
@@ -208,13 +209,13 @@ impl Station {
     ) -> Option<(usize, Failure)> {
         let menu = self.menu(shelf, status, next);
         let (index, failure) =
-            match prepare::beside_the_menu(self, shelf, menu, |ready, chosen_at| {
+            match rehearse::beside_the_menu(self, shelf, menu, |ready, chosen_at| {
                 launch::boot_prepared(self, ready, chosen_at)
             }) {
                 Choice::Nothing => return None,
                 Choice::Prepared(index, failure) => (index, failure),
                 Choice::Unprepared(chosen) => {
-                    (chosen.index, launch::boot_unprepared(self, shelf, chosen.index))
+                    (chosen.index, launch::boot_unprepared(self, shelf, chosen))
                 }
             };
         let entry = shelf.menu.entries.get(index);

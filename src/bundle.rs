@@ -83,3 +83,27 @@ pub struct Bundle<B> {
     /// manifest's, or empty where the image's own counts.
     pub options: String,
 }
+
+impl<B> Blob<B> {
+    fn facts(&self) -> Blob<()> {
+        Blob { path: self.path.clone(), bytes: (), size: self.size, digest: self.digest }
+    }
+}
+
+impl<B> Bundle<B> {
+    /// What is known of the files, without their bytes.
+    #[must_use]
+    pub fn facts(&self) -> Bundle<()> {
+        let all = |blobs: &[Blob<B>]| blobs.iter().map(Blob::facts).collect();
+        Bundle {
+            entry: self.entry.clone(),
+            linux: self.linux.facts(),
+            profile: self.profile,
+            initrds: all(&self.initrds),
+            devicetree: self.devicetree.as_ref().map(Blob::facts),
+            overlays: all(&self.overlays),
+            addons: all(&self.addons),
+            options: self.options.clone(),
+        }
+    }
+}

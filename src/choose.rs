@@ -171,6 +171,8 @@ enum Countdown {
     Idle,
     /// Ends at `deadline`; the screen shows `seconds`.
     Running { deadline: Duration, seconds: u64 },
+    /// Nothing can boot any more: the menu ends at `end`.
+    Ending { end: Duration },
     /// Stopped by a key; runs again from `rearm` on.
     Stopped { rearm: Duration },
 }
@@ -371,6 +373,9 @@ impl Chooser {
                 self.close_pane();
                 self.return_to_default();
                 self.count_down(now)
+            }
+            (Countdown::Stopped { rearm: end } | Countdown::Ending { end }, None) if end <= now => {
+                Step::Nothing
             }
             _ => Step::Wait(self.wake()),
         }
@@ -580,7 +585,7 @@ impl Chooser {
         self.status = format!("The countdown is {seconds} s this time.");
         match self.countdown {
             Countdown::Running { .. } => self.count_down(now),
-            Countdown::Idle | Countdown::Stopped { .. } => {
+            Countdown::Idle | Countdown::Stopped { .. } | Countdown::Ending { .. } => {
                 self.stop(now);
                 Step::Redraw(self.wake())
             }
@@ -594,7 +599,8 @@ impl Chooser {
                 let deadline = now.saturating_add(Duration::from_secs(seconds));
                 Countdown::Running { deadline, seconds }
             }
-            _ => Countdown::Idle,
+            (_, Some(_)) => Countdown::Idle,
+            (_, None) => Countdown::Ending { end: now.saturating_add(REARM) },
         };
         Step::Redraw(self.wake())
     }
@@ -612,7 +618,7 @@ impl Chooser {
             Countdown::Running { deadline, seconds } => {
                 Some(deadline.saturating_sub(Duration::from_secs(seconds.saturating_sub(1))))
             }
-            Countdown::Stopped { rearm } => Some(rearm),
+            Countdown::Stopped { rearm: end } | Countdown::Ending { end } => Some(end),
         }
     }
 }

@@ -8,6 +8,7 @@ use super::figures::{self, Moments};
 use super::prepare::{self, Ready};
 use super::shelf::Shelf;
 use crate::bundle::Bundle;
+use crate::choose::Chosen;
 use crate::failure::{Failure, Stage};
 use crate::plan::{self, Facts, Machine, Plan, Prepared, Slot, meaning_of_load, meaning_of_reboot};
 use crate::sys::kexec::{self, Staged};
@@ -34,9 +35,9 @@ pub(super) fn boot_prepared(
 }
 
 /// Prepares an entry and boots it, or says why not.
-pub(super) fn boot_unprepared(station: &Station, shelf: &Shelf<'_>, index: usize) -> Failure {
+pub(super) fn boot_unprepared(station: &Station, shelf: &Shelf<'_>, chosen: Chosen) -> Failure {
     let open = clock::counter();
-    prepare::now(station, shelf, index, |ready| {
+    prepare::now(station, shelf, chosen, |ready| {
         let Err(failure) = ready.and_then(|ready| boot(station, &ready, open, None));
         failure
     })

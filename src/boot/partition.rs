@@ -10,7 +10,7 @@ use crate::bundle::{Blob, Bundle};
 use crate::failure::{Failure, Stage};
 use crate::menu::Entry;
 use crate::preflight::{self, Limits, Preflight};
-use crate::sys::read::{Reading, Root, Sealed};
+use crate::sys::read::{Head, Reading, Root, Sealed};
 use crate::sys::{self, clock, machine};
 use crate::trust::slots::SlotValues;
 use crate::trust::verify::{Attested, Context, Evidence, check_manifest};
@@ -55,8 +55,26 @@ pub(crate) fn read_bundle(
     stop: &AtomicBool,
 ) -> Result<Bundle<Sealed>, Failure> {
     let mut reading = Reading::new(root, machine::memory_for_files(), stop);
-    let mut blob =
-        |path: &str| reading.blob(path).map_err(|error| Failure::new(Stage::Read, error));
+    bundle(entry, |path| reading.blob(path))
+}
+
+/// Reads the same files, which may have `limit` bytes together, and keeps of each
+/// the digest and the start.
+pub(crate) fn read_heads(
+    root: &Root,
+    entry: &Entry,
+    limit: u64,
+    stop: &AtomicBool,
+) -> Result<Bundle<Head>, Failure> {
+    let mut reading = Reading::new(root, limit, stop);
+    bundle(entry, |path| reading.head(path))
+}
+
+fn bundle<B>(
+    entry: &Entry,
+    mut read: impl FnMut(&str) -> Result<Blob<B>, sys::Error>,
+) -> Result<Bundle<B>, Failure> {
+    let mut blob = |path: &str| read(path).map_err(|error| Failure::new(Stage::Read, error));
     Ok(Bundle {
         entry: entry.id.clone(),
         linux: blob(entry.kernel().unwrap_or_default())?,
@@ -70,10 +88,10 @@ pub(crate) fn read_bundle(
 }
 
 /// Several files, in their order.
-fn all(
+fn all<B>(
     paths: &[String],
-    blob: impl FnMut(&str) -> Result<Blob<Sealed>, Failure>,
-) -> Result<Vec<Blob<Sealed>>, Failure> {
+    blob: impl FnMut(&str) -> Result<Blob<B>, Failure>,
+) -> Result<Vec<Blob<B>>, Failure> {
     paths.iter().map(String::as_str).map(blob).collect()
 }
 

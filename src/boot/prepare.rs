@@ -1,37 +1,39 @@
-//! Makes an entry ready to be placed: read, verify, identify, unpack.
+//! Makes an entry ready to be placed: read, verify, identify, unpack; or only
+//! rehearses that, to tell whether it could boot.
 //!
-//! The entry that the menu waits with is prepared while it waits, in a thread of
-//! its own that touches neither console nor signals; every other one when it is
-//! chosen. Both take the same steps, so both end with the same kernel or the
-//! same refusal. What nobody chose is given up, without a word.
+//! Whoever asks for it, the steps are the same, so they end with the same kernel
+//! or the same refusal. A job owns what it works on and touches neither console
+//! nor signals: it can be done in another thread ([`super::rehearse`]). What was
+//! rehearsed is not kept: it is read and verified again when it is chosen.
 
 use core::sync::atomic::{AtomicBool, Ordering};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use super::Station;
 use super::partition;
-use super::shelf::{Shelf, Taken};
+use super::shelf::{self, Shelf, Taken};
+use crate::arch::Arch;
 use crate::bundle::Bundle;
-use crate::choose::{Chooser, Chosen};
+use crate::choose::Chosen;
 use crate::failure::{Failure, Stage};
 use crate::image::{self, Kernel, Limits, Unpacked};
+use crate::menu::Code;
 use crate::plan::{self, Decompress, Machine, Prepared, Request, Slot, Unpacking};
-use crate::sys::read::Sealed;
+use crate::sys::read::{Head, Sealed};
 use crate::sys::sources::Sources;
 use crate::sys::status::Status;
-use crate::sys::thread::beside;
 use crate::sys::{clock, machine};
 use crate::text::printable;
-use crate::trust::verify::{Attested, Verified, verify};
+use crate::trust::verify::{Attested, Verified, edited, verify};
 
 /// Where a bundle is while its kernel is being prepared: outside of the thread
 /// that reads it.
-type Place = OnceLock<Verified<Bundle<Sealed>>>;
+pub(super) type Place = OnceLock<Verified<Bundle<Sealed>>>;
 
 /// An entry that only has to be planned and loaded.
 pub(super) struct Ready<'p> {
     /// Who vouches for it.
-    pub(super) attested: &'p Attested,
+    pub(super) attested: Arc<Attested>,
     pub(super) bundle: &'p Verified<Bundle<Sealed>>,
     pub(super) kernel: Prepared<'p>,
     /// The machine as it was then.
@@ -40,115 +42,109 @@ pub(super) struct Ready<'p> {
     pub(super) ticks: u64,
 }
 
-/// What the menu came to.
-pub(super) enum Choice<T> {
-    /// Nothing in it can boot.
-    Nothing,
-    /// An entry that has not been prepared.
-    Unprepared(Chosen),
-    /// What became of the one that has been.
-    Prepared(usize, T),
-}
-
-/// What the main thread lets the preparing one know.
-struct Signals {
+/// What whoever waits lets a job know.
+pub(super) struct Signals {
     /// The menu has come to an end: somebody waits.
-    over: AtomicBool,
+    pub(super) over: AtomicBool,
     /// Something else was chosen.
-    stop: AtomicBool,
+    pub(super) stop: AtomicBool,
 }
 
 impl Signals {
-    const fn new(over: bool) -> Self {
+    pub(super) const fn new(over: bool) -> Self {
         Self { over: AtomicBool::new(over), stop: AtomicBool::new(false) }
     }
-}
-
-/// Shows the menu, and prepares meanwhile what it waits with. If that is what was
-/// chosen, `then` goes on with it and with the clock's counter at the choice.
-pub(super) fn beside_the_menu<T>(
-    station: &Station,
-    shelf: &mut Shelf<'_>,
-    menu: Chooser,
-    then: impl FnOnce(Result<Ready<'_>, Failure>, u64) -> T,
-) -> Choice<T> {
-    let (place, signals) = (Place::new(), Signals::new(false));
-    let default = menu.waits_with();
-    let job = default.and_then(|index| Job::new(station, shelf, index).ok());
-    let work = job.as_ref().map(|job| || job.prepare(&place, &signals));
-    let ((choice, chosen_at), result) = beside(work, |is_done| {
-        let choice = station.choose(menu, shelf);
-        let chosen_at = clock::counter();
-        let wanted = is_unchanged(choice.as_ref(), default);
-        signals.over.store(true, Ordering::Relaxed);
-        signals.stop.store(!wanted, Ordering::Relaxed);
-        if wanted
-            && !is_done()
-            && let Some(job) = &job
-        {
-            station.say(&format!("{} is still being prepared", printable(&job.taken.entry.id)));
-        }
-        (choice, chosen_at)
-    });
-    let unchanged = is_unchanged(choice.as_ref(), default);
-    match (choice, result.filter(|_| unchanged)) {
-        (None, _) => Choice::Nothing,
-        (Some(chosen), None) => Choice::Unprepared(chosen),
-        (Some(Chosen { index, .. }), Some(result)) => {
-            Choice::Prepared(index, then(result, chosen_at))
-        }
-    }
-}
-
-/// Whether what was chosen is what the menu waited with, as it stands there.
-fn is_unchanged(choice: Option<&Chosen>, default: Option<usize>) -> bool {
-    choice.is_some_and(|chosen| Some(chosen.index) == default && chosen.options.is_none())
 }
 
 /// Prepares an entry that somebody waits for.
 pub(super) fn now<T>(
     station: &Station,
     shelf: &Shelf<'_>,
-    index: usize,
+    chosen: Chosen,
     then: impl FnOnce(Result<Ready<'_>, Failure>) -> T,
 ) -> T {
     let place = Place::new();
-    let job = Job::new(station, shelf, index);
+    let job = Job::of(station, shelf, chosen);
     if let Ok(job) = &job {
-        station.say(&format!("reading {}", printable(&job.taken.entry.id)));
+        station.say(&format!("reading {}", printable(job.id())));
     }
-    let ready = job.as_ref().map_err(Clone::clone);
-    then(ready.and_then(|job| job.prepare(&place, &Signals::new(true))))
+    then(job.and_then(|job| job.prepare(&place, &Signals::new(true))))
 }
 
-/// Everything that preparing takes of the station: no console, no signals, and
-/// nothing of the shelf, which may change meanwhile.
-struct Job {
+/// Everything that preparing takes of the station and of the shelf: no console,
+/// no signals.
+pub(super) struct Job {
     taken: Taken,
+    arch: Arch,
     request: Request,
     decompress: Decompress,
 }
 
 impl Job {
-    fn new(station: &Station, shelf: &Shelf<'_>, index: usize) -> Result<Self, Failure> {
+    pub(super) fn new(station: &Station, shelf: &Shelf<'_>, index: usize) -> Result<Self, Failure> {
         let (request, decompress) = (station.config.engine, station.config.vmlinux);
-        Ok(Self { taken: shelf.take(index)?, request, decompress })
+        Ok(Self { taken: shelf.take(index)?, arch: station.arch, request, decompress })
     }
 
-    fn prepare<'p>(&'p self, place: &'p Place, signals: &Signals) -> Result<Ready<'p>, Failure> {
-        let Taken { root, entry, attested } = &self.taken;
+    /// The entry's id.
+    pub(super) fn id(&self) -> &str {
+        &self.taken.entry.id
+    }
+
+    /// What somebody has chosen, with the command line that they gave it.
+    fn of(station: &Station, shelf: &Shelf<'_>, chosen: Chosen) -> Result<Self, Failure> {
+        let job = Self::new(station, shelf, chosen.index)?;
+        match chosen.options {
+            Some(options) => job.edited(station, options),
+            None => Ok(job),
+        }
+    }
+
+    /// The same with another command line: then nobody has signed it.
+    fn edited(mut self, station: &Station, options: String) -> Result<Self, Failure> {
+        let attested = edited(station.config.mode, self.id()).map_err(Failure::refused)?;
+        let id = printable(self.id());
+        station.say(&format!("{id} boots unsigned: its command line was edited"));
+        self.taken.attested = Arc::new(shelf::admit(station, attested)?);
+        self.taken.entry.options = options;
+        match self.taken.entry.open_slot() {
+            None => Ok(self),
+            Some(slot) => {
+                let detail = format!("{slot} in options has a value in a signed entry only");
+                Err(Failure::broken(Code::Variable.name(), detail))
+            }
+        }
+    }
+
+    /// Does everything that can be done before somebody chooses.
+    pub(super) fn prepare<'p>(
+        &self,
+        place: &'p Place,
+        signals: &Signals,
+    ) -> Result<Ready<'p>, Failure> {
         #[cfg(feature = "test-hooks")]
         crate::sys::hooks::at_preparing();
         let start = clock::counter();
+        let Taken { root, entry, attested } = &self.taken;
         let bundle = partition::read_bundle(root, entry, &signals.stop)?;
         let slots = partition::slot_values(entry);
         let check = || verify(attested, bundle, &slots);
         let verified = clock::TRUST.spend(check).map_err(Failure::refused)?;
-        let bundle = place.get_or_init(|| verified);
+        let bundle = put(place, verified)?;
         let machine = survey()?;
         let kernel = self.unpack(bundle, &machine, signals)?;
         let ticks = clock::counter().saturating_sub(start);
-        Ok(Ready { attested, bundle, kernel, machine, ticks })
+        Ok(Ready { attested: Arc::clone(attested), bundle, kernel, machine, ticks })
+    }
+
+    /// Whether it could be prepared: reads, verifies, looks at the kernel's first
+    /// bytes, and keeps nothing. Its files may have `limit` bytes together.
+    pub(super) fn rehearse(&self, limit: u64, stop: &AtomicBool) -> Result<(), Failure> {
+        let Taken { root, entry, attested } = &self.taken;
+        let bundle = partition::read_heads(root, entry, limit, stop)?;
+        let slots = partition::slot_values(entry);
+        let verified = verify(attested, bundle, &slots).map_err(Failure::refused)?;
+        glance(&verified, self.arch)
     }
 
     /// Unpacks the kernel, further than it has to be where that is wanted.
@@ -170,6 +166,17 @@ impl Job {
     }
 }
 
+/// Keeps a bundle where nothing has been kept before: what is there was verified
+/// for another entry.
+fn put(
+    place: &Place,
+    bundle: Verified<Bundle<Sealed>>,
+) -> Result<&Verified<Bundle<Sealed>>, Failure> {
+    let taken = || Failure::new(Stage::Verify, "another entry is being prepared");
+    place.set(bundle).ok().ok_or_else(taken)?;
+    place.get().ok_or_else(taken)
+}
+
 /// The machine as it is now.
 pub(super) fn survey() -> Result<Machine, Failure> {
     machine::survey(&Sources::live()).map_err(|error| Failure::new(Stage::Plan, error))
@@ -183,6 +190,18 @@ fn identify<'p>(
     let Bundle { linux, profile, .. } = bundle.get();
     image::unpack_profile(linux.bytes.as_ref(), profile.unwrap_or(0), limits)
         .map_err(|error| Failure::new(Stage::Identify, format!("{}: {error}", linux.path)))
+}
+
+/// Whether the kernel begins like one for this machine.
+fn glance(bundle: &Verified<Bundle<Head>>, machine: Arch) -> Result<(), Failure> {
+    let linux = &bundle.get().linux;
+    match image::glance(&linux.bytes.0) {
+        Err(error) => Err(Failure::new(Stage::Identify, format!("{}: {error}", linux.path))),
+        Ok(Some(kernel)) if kernel != machine => {
+            Err(Failure::new(Stage::Plan, plan::Error::Arch { kernel, machine }))
+        }
+        Ok(_) => Ok(()),
+    }
 }
 
 /// What speaks against unpacking a bzImage.

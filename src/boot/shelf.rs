@@ -52,6 +52,8 @@ pub(super) struct Shelf<'s> {
     verdicts: Vec<Result<Arc<Attested>, Failure>>,
     /// The entries that were taken and have failed.
     struck: Vec<usize>,
+    /// How many rows, from the first on, were rehearsed.
+    rehearsed: usize,
     /// What is to be said, while a menu has the console.
     hushed: Option<RefCell<Vec<String>>>,
 }
@@ -107,6 +109,7 @@ impl<'s> Shelf<'s> {
             is_settled: false,
             verdicts: Vec::new(),
             struck: Vec::new(),
+            rehearsed: 0,
             hushed: None,
         })
     }
@@ -372,6 +375,27 @@ impl<'s> Shelf<'s> {
         }
     }
 
+    /// Marks an entry that was found, by a rehearsal, not to boot.
+    pub(super) fn refuse(&mut self, index: usize, failure: &Failure) {
+        match self.verdicts.get_mut(index) {
+            Some(Ok(attested)) if attested.role() == self.role => {
+                self.strike(index, failure.clone());
+            }
+            Some(verdict @ Ok(_)) => *verdict = Err(failure.clone()),
+            // What was said of it before counts: its device may be gone.
+            Some(Err(_)) | None => {}
+        }
+    }
+
+    /// The next entry, in the order in which they are shown, that could boot and
+    /// was not rehearsed; each once.
+    pub(super) fn next_to_rehearse(&mut self) -> Option<usize> {
+        let rest = self.verdicts.get(self.rehearsed..)?;
+        let index = self.rehearsed.saturating_add(rest.iter().position(Result::is_ok)?);
+        self.rehearsed = index.saturating_add(1);
+        Some(index)
+    }
+
     /// The next entry that boots by itself, going round.
     pub(super) fn next_after(&self, index: usize) -> Option<usize> {
         let ready = |index: &usize| match self.verdicts.get(*index) {
@@ -516,7 +540,7 @@ fn context<'a>(station: &'a Station, anchor: &'a Anchor) -> Context<'a> {
 }
 
 /// What may recover the machine may boot whatever state that is in.
-fn admit(station: &Station, attested: Attested) -> Result<Attested, Failure> {
+pub(super) fn admit(station: &Station, attested: Attested) -> Result<Attested, Failure> {
     match attested.role() {
         Role::Boot => station
             .standing

@@ -237,7 +237,7 @@ fn countdown(chooser: &Chooser, width: usize) -> String {
     match (chooser.countdown, chooser.timeout) {
         (Countdown::Running { seconds, .. }, _) => booting(default, seconds, width),
         (Countdown::Idle, Timeout::Seconds(seconds)) => booting(default, seconds.into(), width),
-        (Countdown::Idle, _) => "Waiting for a choice".to_owned(),
+        (Countdown::Idle | Countdown::Ending { .. }, _) => "Waiting for a choice".to_owned(),
         (Countdown::Stopped { .. }, _) => {
             format!("Countdown stopped; resumes after {} min", REARM.as_secs() / 60)
         }

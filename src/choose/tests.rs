@@ -300,6 +300,23 @@ fn update(items: Vec<Item>, default: Option<usize>) -> Update {
 }
 
 #[test]
+fn a_menu_in_which_nothing_can_boot_any_more_ends_once_nobody_is_there() {
+    for timeout in [Timeout::Seconds(5), Timeout::Forever] {
+        let mut alone = chooser(&[true, true], 0, timeout);
+        alone.start(at(0));
+        let step = alone.update(update(items(&[false; 2]), Some(0)), at(10));
+        assert_eq!(step, Step::Redraw(Some(at(10) + REARM)));
+        assert_eq!(alone.tick(at(10) + REARM), Step::Nothing);
+    }
+    let mut busy = started(items(&[true, true]), 0);
+    busy.keys(&[Key::Down], at(10));
+    let rearm = at(10) + REARM;
+    let step = busy.update(update(items(&[false; 2]), Some(0)), at(20));
+    assert_eq!(step, Step::Redraw(Some(rearm)));
+    assert_eq!(busy.tick(rearm), Step::Nothing);
+}
+
+#[test]
 fn rows_that_are_added_move_neither_the_selection_nor_the_countdown() {
     let mut chooser = started(items(&[true, true]), 0);
     let step = chooser.update(update(items(&[true; 4]), Some(0)), at(100));
@@ -332,7 +349,8 @@ fn a_default_that_changes_gets_its_full_time_unless_somebody_is_there() {
 fn a_menu_in_which_nothing_can_boot_any_more_waits_and_goes_on_when_something_can() {
     let mut chooser = started(items(&[true]), 0);
     let step = chooser.update(update(items(&[false]), Some(0)), at(100));
-    assert_eq!((step, chooser.tick(at(9000))), (Step::Redraw(None), Step::Wait(None)));
+    let end = Some(at(100) + REARM);
+    assert_eq!((step, chooser.tick(at(9000))), (Step::Redraw(end), Step::Wait(end)));
     let step = chooser.update(update(items(&[false, true]), Some(0)), at(10_000));
     assert_eq!(step, Step::Redraw(Some(at(11_000))));
     assert_eq!(chooser.tick(at(15_000)), take(1));

@@ -8,8 +8,8 @@ use super::unpack::EFI_PROGRAM;
 use super::{Error, arm64, bzimage, elf, uki};
 use crate::arch::Arch;
 
-/// As many bytes as [`glance`] has use for: all headers of all formats.
-pub const HEAD: usize = 64 << 10;
+/// As many bytes as [`glance`] has use for: the headers of all formats, with room.
+pub const HEAD: usize = 16 << 10;
 
 /// The architecture that a file is for; `None` where only unpacking tells.
 ///

@@ -7,7 +7,6 @@
 
 use core::mem::MaybeUninit;
 use core::ptr;
-use core::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use nix::libc::{self, c_void, pthread_attr_t, pthread_t};
@@ -19,7 +18,6 @@ const STACK: usize = 2 << 20;
 struct Task<T, F> {
     work: Mutex<Option<F>>,
     result: Mutex<Option<T>>,
-    done: AtomicBool,
 }
 
 impl<T, F: FnOnce() -> T> Task<T, F> {
@@ -27,7 +25,6 @@ impl<T, F: FnOnce() -> T> Task<T, F> {
         let work = self.work.lock().unwrap_or_else(PoisonError::into_inner).take();
         let result = work.map(|work| work());
         *self.result.lock().unwrap_or_else(PoisonError::into_inner) = result;
-        self.done.store(true, Ordering::Release);
     }
 }
 
@@ -41,18 +38,16 @@ impl Drop for Thread {
     }
 }
 
-/// Does `main` while `work` is being done, and gives what came of both. `main`
-/// can ask whether the work is done. There is no second result where there was
-/// no work, or no thread to be had.
+/// Does `main` while `work` is being done, and gives what came of both. There is
+/// no second result where there was no work, or no thread to be had.
 pub fn beside<T: Send, R, F: FnOnce() -> T + Send>(
     work: Option<F>,
-    main: impl FnOnce(&dyn Fn() -> bool) -> R,
+    main: impl FnOnce() -> R,
 ) -> (R, Option<T>) {
     let has_work = work.is_some();
-    let task =
-        Task { work: Mutex::new(work), result: Mutex::new(None), done: AtomicBool::new(!has_work) };
+    let task = Task { work: Mutex::new(work), result: Mutex::new(None) };
     let thread = if has_work { start(&task) } else { None };
-    let result = main(&|| thread.is_none() || task.done.load(Ordering::Acquire));
+    let result = main();
     drop(thread);
     (result, task.result.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
@@ -95,8 +90,7 @@ mod tests {
     fn work_is_done_while_the_main_thread_does_its_own() {
         let (main, work) = std::sync::mpsc::channel();
         let waiting = move || work.recv().map_or(0, |number: u32| number + 1);
-        let result = beside(Some(waiting), |is_done| {
-            assert!(!is_done());
+        let result = beside(Some(waiting), || {
             main.send(1).unwrap();
             "both"
         });
@@ -105,6 +99,6 @@ mod tests {
 
     #[test]
     fn without_work_there_is_no_result() {
-        assert_eq!(beside(None::<fn()>, |is_done| is_done()), (true, None));
+        assert_eq!(beside(None::<fn()>, || 1), (1, None));
     }
 }

@@ -205,7 +205,7 @@ pub fn verify<B>(
 ) -> Result<Verified<Bundle<B>>, Refusal> {
     match attested {
         Attested::Signed(signed) => {
-            check_files(&signed.manifest, &bundle)?;
+            check_files(&signed.manifest, &bundle.facts())?;
             bundle.options = options(&signed.manifest, values)?;
         }
         // Leave for one entry is not leave for another that may be signed.
@@ -223,7 +223,7 @@ fn options(manifest: &Manifest, values: &SlotValues) -> Result<String, Refusal> 
     }
 }
 
-fn check_files<B>(manifest: &Manifest, bundle: &Bundle<B>) -> Result<(), Refusal> {
+fn check_files(manifest: &Manifest, bundle: &Bundle<()>) -> Result<(), Refusal> {
     check_entry(&bundle.entry, manifest)?;
     match &manifest.system {
         System::Linux(linux) => check_linux(linux, bundle),
@@ -231,7 +231,7 @@ fn check_files<B>(manifest: &Manifest, bundle: &Bundle<B>) -> Result<(), Refusal
     }
 }
 
-fn check_linux<B>(signed: &Linux, bundle: &Bundle<B>) -> Result<(), Refusal> {
+fn check_linux(signed: &Linux, bundle: &Bundle<()>) -> Result<(), Refusal> {
     check_profile(None, bundle)?;
     check_size(&signed.kernel, &bundle.linux).map_err(Refusal::LinuxSize)?;
     check_digest(&signed.kernel, &bundle.linux).map_err(Refusal::LinuxDigest)?;
@@ -241,7 +241,7 @@ fn check_linux<B>(signed: &Linux, bundle: &Bundle<B>) -> Result<(), Refusal> {
     check_addons(&[], bundle)
 }
 
-fn check_uki<B>(signed: &Uki, bundle: &Bundle<B>) -> Result<(), Refusal> {
+fn check_uki(signed: &Uki, bundle: &Bundle<()>) -> Result<(), Refusal> {
     check_profile(Some(signed.profile), bundle)?;
     check_size(&signed.image, &bundle.linux).map_err(Refusal::UkiSize)?;
     check_digest(&signed.image, &bundle.linux).map_err(Refusal::UkiDigest)?;
@@ -253,14 +253,14 @@ fn check_uki<B>(signed: &Uki, bundle: &Bundle<B>) -> Result<(), Refusal> {
 
 /// Whether the entry is a UKI, and which profile it starts, decides what else in
 /// it counts.
-fn check_profile<B>(signed: Option<u32>, bundle: &Bundle<B>) -> Result<(), Refusal> {
+fn check_profile(signed: Option<u32>, bundle: &Bundle<()>) -> Result<(), Refusal> {
     if signed == bundle.profile {
         return Ok(());
     }
     Err(Refusal::Profile { signed, found: bundle.profile })
 }
 
-fn check_initrds<B>(signed: &[File], bundle: &Bundle<B>) -> Result<(), Refusal> {
+fn check_initrds(signed: &[File], bundle: &Bundle<()>) -> Result<(), Refusal> {
     let count = (signed.len(), bundle.initrds.len());
     if count.0 != count.1 {
         return Err(Refusal::InitrdCount { signed: count.0, found: count.1 });
@@ -272,7 +272,7 @@ fn check_initrds<B>(signed: &[File], bundle: &Bundle<B>) -> Result<(), Refusal> 
     Ok(())
 }
 
-fn check_devicetree<B>(signed: Option<&File>, bundle: &Bundle<B>) -> Result<(), Refusal> {
+fn check_devicetree(signed: Option<&File>, bundle: &Bundle<()>) -> Result<(), Refusal> {
     match (signed, &bundle.devicetree) {
         (None, None) => Ok(()),
         (Some(file), Some(blob)) => check_digest(file, blob).map_err(Refusal::DevicetreeDigest),
@@ -281,7 +281,7 @@ fn check_devicetree<B>(signed: Option<&File>, bundle: &Bundle<B>) -> Result<(), 
     }
 }
 
-fn check_overlays<B>(signed: &[File], bundle: &Bundle<B>) -> Result<(), Refusal> {
+fn check_overlays(signed: &[File], bundle: &Bundle<()>) -> Result<(), Refusal> {
     let count = (signed.len(), bundle.overlays.len());
     if count.0 != count.1 {
         return Err(Refusal::OverlayCount { signed: count.0, found: count.1 });
@@ -290,7 +290,7 @@ fn check_overlays<B>(signed: &[File], bundle: &Bundle<B>) -> Result<(), Refusal>
     pairs.try_for_each(|(file, blob)| check_digest(file, blob).map_err(Refusal::OverlayDigest))
 }
 
-fn check_addons<B>(signed: &[File], bundle: &Bundle<B>) -> Result<(), Refusal> {
+fn check_addons(signed: &[File], bundle: &Bundle<()>) -> Result<(), Refusal> {
     let count = (signed.len(), bundle.addons.len());
     if count.0 != count.1 {
         return Err(Refusal::AddonCount { signed: count.0, found: count.1 });
@@ -299,7 +299,7 @@ fn check_addons<B>(signed: &[File], bundle: &Bundle<B>) -> Result<(), Refusal> {
     pairs.try_for_each(|(file, blob)| check_digest(file, blob).map_err(Refusal::AddonDigest))
 }
 
-fn check_size<B>(file: &File, blob: &Blob<B>) -> Result<(), Sizes> {
+fn check_size(file: &File, blob: &Blob<()>) -> Result<(), Sizes> {
     if file.size == blob.size {
         return Ok(());
     }
@@ -308,7 +308,7 @@ fn check_size<B>(file: &File, blob: &Blob<B>) -> Result<(), Sizes> {
 
 /// Equal digests mean equal bytes, but a manifest that contradicts itself about
 /// the length is not met either.
-fn check_digest<B>(file: &File, blob: &Blob<B>) -> Result<(), Digests> {
+fn check_digest(file: &File, blob: &Blob<()>) -> Result<(), Digests> {
     if file.digest == blob.digest && file.size == blob.size {
         return Ok(());
     }

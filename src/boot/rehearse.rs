@@ -1,0 +1,308 @@
+//! What goes on beside the menu: the entry that it waits with is prepared, then
+//! every other one is rehearsed, in the order in which they are shown.
+//!
+//! One thread does it, one job after the other; the menu gives it the next when
+//! it hears of the last, so nothing of the menu is shared. What a job came to
+//! changes the entry's row at once, and a default that turns out bad gives way to
+//! the next that boots. The thread touches neither console nor signals, and stops
+//! within a chunk of a file when somebody chooses. What nobody chose is given up,
+//! without a word.
+
+use core::sync::atomic::Ordering;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::Station;
+use super::choose::Desk;
+use super::prepare::{Job, Place, Ready, Signals};
+use super::shelf::Shelf;
+use crate::choose::{Chooser, Chosen, Update};
+use crate::failure::Failure;
+use crate::sys::console::wait;
+use crate::sys::thread::beside;
+use crate::sys::wake::Wake;
+use crate::sys::{self, AsFd as _, BorrowedFd, clock, machine};
+
+/// What the menu came to.
+pub(super) enum Choice<T> {
+    /// Nothing in it can boot.
+    Nothing,
+    /// An entry that has not been prepared.
+    Unprepared(Chosen),
+    /// What became of the one that has been.
+    Prepared(usize, T),
+}
+
+/// What the thread has prepared last, and what that came to.
+type Prepared<'p> = Option<(usize, Result<Ready<'p>, Failure>)>;
+
+/// What both threads see.
+struct Shared {
+    signals: Signals,
+    state: Mutex<State>,
+    /// Wakes the menu: there is an outcome.
+    to_menu: Wake,
+    /// Wakes the thread: there is a task, or the menu is over.
+    to_thread: Wake,
+}
+
+#[derive(Default)]
+struct State {
+    task: Option<Task>,
+    /// Of the last task.
+    outcome: Option<(usize, Result<(), Failure>)>,
+    /// The entry that is being prepared, or has been.
+    prepares: Option<usize>,
+    is_prepared: bool,
+}
+
+struct Task {
+    index: usize,
+    job: Job,
+    /// Whether it is to be prepared, and not only rehearsed.
+    prepare: bool,
+}
+
+impl Shared {
+    fn new() -> Result<Self, sys::Error> {
+        let (to_menu, to_thread) = (Wake::new()?, Wake::new()?);
+        Ok(Self { signals: Signals::new(false), state: Mutex::default(), to_menu, to_thread })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The thread's work, until the menu is over.
+    fn work<'p>(&self, place: &'p Place) -> Prepared<'p> {
+        let limit = machine::memory_for_files();
+        let mut prepared = None;
+        while let Some(Task { index, job, prepare }) = self.next() {
+            // What was prepared and failed may still lie there.
+            let outcome = if prepare && place.get().is_none() {
+                self.begin(index);
+                let result = job.prepare(place, &self.signals);
+                if self.signals.stop.load(Ordering::Relaxed) {
+                    return prepared;
+                }
+                let outcome = result.as_ref().map(|_| ()).map_err(Clone::clone);
+                prepared = Some((index, result));
+                outcome
+            } else {
+                job.rehearse(limit, &self.signals.over)
+            };
+            self.tell(index, outcome.map_err(|failure| failure.of(job.id())));
+        }
+        prepared
+    }
+
+    /// Waits for a task; none once the menu is over.
+    fn next(&self) -> Option<Task> {
+        loop {
+            self.to_thread.clear();
+            if self.signals.over.load(Ordering::Relaxed) {
+                return None;
+            }
+            if let Some(task) = self.state().task.take() {
+                return Some(task);
+            }
+            let _ = wait([&self.to_thread], None);
+        }
+    }
+
+    fn begin(&self, index: usize) {
+        let mut state = self.state();
+        (state.prepares, state.is_prepared) = (Some(index), false);
+    }
+
+    fn tell(&self, index: usize, outcome: Result<(), Failure>) {
+        let mut state = self.state();
+        state.outcome = Some((index, outcome));
+        state.is_prepared = true;
+        drop(state);
+        self.to_menu.up();
+    }
+
+    /// Lets the thread finish what was chosen, and nothing else. True if that is
+    /// still to be waited for.
+    fn end(&self, chosen: Option<&Chosen>) -> bool {
+        let state = self.state();
+        let unedited = chosen.filter(|chosen| chosen.options.is_none());
+        let is_wanted = unedited.is_some_and(|chosen| state.prepares == Some(chosen.index));
+        self.signals.stop.store(!is_wanted, Ordering::Relaxed);
+        self.signals.over.store(true, Ordering::Relaxed);
+        self.to_thread.up();
+        is_wanted && !state.is_prepared
+    }
+}
+
+/// The entries while the menu is on the screen.
+struct Rehearsal<'a, 's> {
+    station: &'a Station,
+    shelf: &'a mut Shelf<'s>,
+    /// None if there is no thread.
+    shared: Option<&'a Shared>,
+    /// What the menu was to wait with.
+    default: Option<usize>,
+    /// What it waits with, as long as the thread has not heard of it.
+    to_prepare: Option<usize>,
+    /// What the thread was last told to prepare.
+    prepares: Option<usize>,
+    /// Whether the thread has something to do.
+    is_busy: bool,
+    /// Why defaults have given way.
+    failures: Vec<Failure>,
+}
+
+impl Rehearsal<'_, '_> {
+    /// Gives the thread the next task, if there is one.
+    fn go_on(&mut self) {
+        let Some(shared) = self.shared.filter(|_| !self.is_busy) else { return };
+        let Some((index, prepare)) = self.next() else { return };
+        if let Ok(job) = Job::new(self.station, self.shelf, index) {
+            shared.state().task = Some(Task { index, job, prepare });
+            shared.to_thread.up();
+            self.is_busy = true;
+        }
+    }
+
+    /// The next entry that has a verdict to be tried, and whether to prepare it.
+    fn next(&mut self) -> Option<(usize, bool)> {
+        if let Some(index) = self.to_prepare.take() {
+            self.prepares = Some(index);
+            return Some((index, true));
+        }
+        let next = self.shelf.next_to_rehearse()?;
+        let next = if self.prepares == Some(next) { self.shelf.next_to_rehearse()? } else { next };
+        Some((next, false))
+    }
+
+    /// What the thread has found out: none if that changes nothing, and a sentence
+    /// if it changes what boots.
+    fn learn(&mut self) -> Option<Option<String>> {
+        let shared = self.shared?;
+        shared.to_menu.clear();
+        let (index, outcome) = shared.state().outcome.take()?;
+        self.is_busy = false;
+        let failure = outcome.err()?;
+        let default = self.default.and_then(|default| self.shelf.next_after(default));
+        self.shelf.refuse(index, &failure);
+        if default != Some(index) {
+            return Some(None);
+        }
+        self.to_prepare = self.shelf.next_after(index);
+        let said = failure.to_string();
+        self.failures.push(failure);
+        Some(Some(said))
+    }
+}
+
+impl Desk for Rehearsal<'_, '_> {
+    fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        let mut all = self.shelf.descriptors();
+        all.extend(self.shared.map(|shared| shared.to_menu.as_fd()));
+        all
+    }
+
+    fn changed(&mut self) -> Option<Update> {
+        let devices = self.shelf.changed();
+        let learned = self.learn();
+        self.go_on();
+        if devices.is_none() && learned.is_none() {
+            return None;
+        }
+        let said = [learned.flatten(), devices.and_then(|update| update.say)];
+        let said: Vec<String> = said.into_iter().flatten().collect();
+        let say = Some(said.join("; ")).filter(|said| !said.is_empty());
+        let default = self.default.or_else(|| self.shelf.default());
+        Some(Update { items: self.shelf.items(), default, say })
+    }
+
+    fn save_default(&mut self, index: usize) -> String {
+        self.shelf.save_default(index)
+    }
+}
+
+/// Shows the menu, and works meanwhile. If what has been prepared was chosen,
+/// `then` goes on with it and with the clock's counter at the choice.
+pub(super) fn beside_the_menu<T>(
+    station: &Station,
+    shelf: &mut Shelf<'_>,
+    menu: Chooser,
+    then: impl FnOnce(Result<Ready<'_>, Failure>, u64) -> T,
+) -> Choice<T> {
+    let (place, default) = (Place::new(), menu.waits_with());
+    let shared = default.and_then(|_| Shared::new().ok());
+    let shared = shared.as_ref();
+    let mut desk = Rehearsal {
+        station,
+        shelf,
+        shared,
+        default,
+        to_prepare: default,
+        prepares: None,
+        is_busy: false,
+        failures: Vec::new(),
+    };
+    desk.go_on();
+    let work = shared.map(|shared| || shared.work(&place));
+    let ((chosen, chosen_at), prepared) = beside(work, || {
+        let chosen = station.choose(menu, &mut desk);
+        let chosen_at = clock::counter();
+        if shared.is_some_and(|shared| shared.end(chosen.as_ref())) {
+            station.say("the kernel is still being prepared");
+        }
+        (chosen, chosen_at)
+    });
+    desk.failures.iter().for_each(|failure| station.report(failure));
+    match (chosen, prepared.flatten()) {
+        (None, _) => Choice::Nothing,
+        (Some(Chosen { index, options: None }), Some((prepared, ready))) if index == prepared => {
+            Choice::Prepared(index, then(ready, chosen_at))
+        }
+        (Some(chosen), _) => Choice::Unprepared(chosen),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(index: usize, options: Option<&str>) -> Chosen {
+        Chosen { index, options: options.map(str::to_owned) }
+    }
+
+    /// Whether what was chosen is waited for, and whether the thread is to stop.
+    fn end(prepares: Option<usize>, is_done: bool, chosen: Option<&Chosen>) -> (bool, bool) {
+        let shared = Shared::new().unwrap();
+        if let Some(index) = prepares {
+            shared.begin(index);
+        }
+        if is_done {
+            shared.tell(prepares.unwrap(), Ok(()));
+        }
+        let is_waited_for = shared.end(chosen);
+        assert!(shared.next().is_none(), "there is nothing more to do");
+        (is_waited_for, shared.signals.stop.load(Ordering::Relaxed))
+    }
+
+    #[test]
+    fn the_thread_finishes_only_what_was_chosen_as_it_stands() {
+        let (third, edited) = (chosen(3, None), chosen(3, Some("single")));
+        assert_eq!(end(Some(3), false, Some(&third)), (true, false));
+        assert_eq!(end(Some(3), true, Some(&third)), (false, false));
+        assert_eq!(end(Some(2), false, Some(&third)), (false, true));
+        assert_eq!(end(Some(3), false, Some(&edited)), (false, true));
+        assert_eq!(end(None, false, Some(&third)), (false, true));
+        assert_eq!(end(Some(3), false, None), (false, true));
+    }
+
+    #[test]
+    fn an_outcome_wakes_the_menu() {
+        let shared = Shared::new().unwrap();
+        shared.tell(1, Err(Failure::broken("FILE", "gone".to_owned())));
+        let is_awake = wait([&shared.to_menu], Some(core::time::Duration::ZERO));
+        assert_eq!(is_awake, [true]);
+        let (index, outcome) = shared.state().outcome.take().unwrap();
+        assert_eq!((index, outcome.unwrap_err().mark().as_str()), (1, "broken(FILE)"));
+    }
+}
