@@ -8,6 +8,7 @@
 
 pub(crate) mod anchor;
 mod choose;
+mod defaults;
 mod discover;
 mod figures;
 mod launch;
@@ -35,6 +36,7 @@ use crate::trust::Role;
 use crate::trust::verify::{Identity, Mode};
 
 use anchor::Anchor;
+use defaults::Wishes;
 use recovery::Wish;
 use rehearse::Choice;
 use shelf::Shelf;
@@ -67,6 +69,8 @@ struct Station {
     witness: RefCell<Witness>,
     /// Command lines as somebody edited them, for the next menu.
     edits: RefCell<Vec<String>>,
+    /// What the firmware's variables wish for.
+    wishes: RefCell<Wishes>,
 }
 
 impl Station {
@@ -95,8 +99,10 @@ impl Station {
             tpm,
             witness,
             edits: RefCell::default(),
+            wishes: RefCell::default(),
         };
         said.iter().for_each(|line| station.say(line));
+        station.read_wishes();
         Ok(station)
     }
 
@@ -181,6 +187,7 @@ impl Station {
         }
         let mut status = shelf.status();
         let mut next = shelf.default();
+        self.use_up_wishes();
         loop {
             let Some((index, failure)) = self.serve_once(&mut shelf, &status, next) else {
                 if shelf.widen() {

@@ -56,6 +56,8 @@ pub struct Config {
     pub measure_uki: bool,
     /// Whether the menu is drawn with colour where it helps.
     pub colour: bool,
+    /// Whether the EFI variables of boot loaders are read and written.
+    pub efi_variables: bool,
 }
 
 /// Whether a boot needs a TPM.
@@ -176,6 +178,7 @@ impl Config {
             tpm_timeout: Duration::from_secs(5),
             measure_uki: false,
             colour: true,
+            efi_variables: true,
         }
     }
 
@@ -202,6 +205,9 @@ impl Config {
             "engine" => self.engine = parse("engine", value, Request::parse, ENGINE)?,
             "watchdog" => self.watchdog = parse("watchdog", value, watchdog, WATCHDOG)?,
             "unbind" => self.unbind = parse("unbind", value, drivers, DRIVERS)?,
+            "efi-variables" => {
+                self.efi_variables = parse("efi-variables", value, yes_or_no, YES_OR_NO)?;
+            }
             "vmlinux" => self.vmlinux = parse("vmlinux", value, Decompress::parse, VMLINUX)?,
             _ => return self.set_trust(key, value),
         }
@@ -360,7 +366,8 @@ mod tests {
                     reset-delay\t0\nattempts 2\nengine segments\nvmlinux never\n\
                     watchdog 180\nunbind xhci_hcd  mlx5_core\n\
                     floor 7\nrecovery-floor 4294967295\nrollback enforced\nprovision yes\n\
-                    tpm required\ntpm-timeout 60\nmeasure-uki yes\ncolour no\n";
+                    tpm required\ntpm-timeout 60\nmeasure-uki yes\ncolour no\n\
+                    efi-variables no\n";
         let expected = Config {
             device: Selector::parse("LABEL=boot").unwrap(),
             scan: Some(Scan::All),
@@ -379,6 +386,7 @@ mod tests {
             tpm_timeout: Duration::from_secs(60),
             measure_uki: true,
             colour: false,
+            efi_variables: false,
             ..Config::new(Mode::Locked)
         };
         assert_eq!(read("config", text).unwrap(), expected);

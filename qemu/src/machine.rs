@@ -92,6 +92,9 @@ pub struct Machine {
     pub reboot: bool,
     /// A socket for QEMU's monitor; it comes with a keyboard.
     pub monitor: Option<PathBuf>,
+    /// A file with EFI's variables that keeps what is written to them; otherwise
+    /// they are thrown away with the machine.
+    pub variables: Option<PathBuf>,
     /// The control socket of a software TPM, see [`crate::tpm`].
     pub tpm: Option<PathBuf>,
     /// What it is made of.
@@ -113,6 +116,7 @@ impl Machine {
             accelerator: Accelerator::Tcg,
             reboot: false,
             monitor: None,
+            variables: None,
             tpm: None,
             shape: Shape::USUAL,
             extra: Vec::new(),
@@ -146,7 +150,6 @@ impl Machine {
         Ok(qemu)
     }
 
-    /// The variables are thrown away with the machine.
     fn add_firmware(&self, qemu: &mut Command) -> Result<()> {
         let (code, variables) = match self.shape.firmware {
             Firmware::Usual => return Ok(()),
@@ -156,7 +159,11 @@ impl Machine {
                 guest::secure_firmware(self.arch)?
             }
         };
-        for (unit, file, how) in [(0, code, "readonly=on"), (1, variables, "snapshot=on")] {
+        let variables = match &self.variables {
+            Some(kept) => (1, kept.clone(), "snapshot=off"),
+            None => (1, variables, "snapshot=on"),
+        };
+        for (unit, file, how) in [(0, code, "readonly=on"), variables] {
             let file = file.display().to_string().replace(',', ",,");
             qemu.args(["-drive", &format!("if=pflash,format=raw,unit={unit},file={file},{how}")]);
         }

@@ -59,6 +59,7 @@ fn boot(
     })?;
     let moments = Moments { prepared, open, after_load: clock::counter() };
     station.keep_trial(&bundle.get().entry, attested)?;
+    station.tell_next_system(&ready.loader_id);
     jump(station, &plan, bundle.get(), staged, &moments)
 }
 

@@ -36,6 +36,8 @@ pub(super) struct Ready<'p> {
     pub(super) attested: Arc<Attested>,
     pub(super) bundle: &'p Verified<Bundle<Sealed>>,
     pub(super) kernel: Prepared<'p>,
+    /// The entry's id as systemd's tools know it.
+    pub(super) loader_id: String,
     /// The machine as it was then.
     pub(super) machine: Machine,
     /// How long it took, in ticks of the clock.
@@ -134,7 +136,8 @@ impl Job {
         let machine = survey()?;
         let kernel = self.unpack(bundle, &machine, signals)?;
         let ticks = clock::counter().saturating_sub(start);
-        Ok(Ready { attested: Arc::clone(attested), bundle, kernel, machine, ticks })
+        let (attested, loader_id) = (Arc::clone(attested), entry.loader_id());
+        Ok(Ready { attested, bundle, kernel, loader_id, machine, ticks })
     }
 
     /// Whether it could be prepared: reads, verifies, looks at the kernel's first

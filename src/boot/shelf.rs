@@ -239,11 +239,13 @@ impl<'s> Shelf<'s> {
         self.say_all(&merged);
         if rows_before == 0 {
             self.menu = merged;
+            self.station.settle_default(&mut self.menu);
         } else {
             let behind = |index: usize| index.saturating_add(rows_before);
             self.menu.default = self.menu.default.or_else(|| merged.default.map(behind));
             self.menu.entries.extend(merged.entries);
         }
+        self.station.keep_ids(&self.menu);
         self.settle_anchor(volumes_before);
         self.examine_from(rows_before);
     }
@@ -470,8 +472,8 @@ impl Desk for Shelf<'_> {
         Some(Update { items: self.items(), default: self.default(), say: Some(say) })
     }
 
-    fn save_default(&mut self, _: usize) -> String {
-        "The default is not kept: nothing here can write it.".to_owned()
+    fn save_default(&mut self, index: usize) -> String {
+        self.station.save_default(self.menu.entries.get(index))
     }
 }
 

@@ -45,7 +45,11 @@ impl Settings {
     }
 }
 
-fn timeout(value: &str) -> Result<Timeout, &'static str> {
+/// Reads how long a menu is shown.
+///
+/// # Errors
+/// What is wrong with the value, to come after it in a sentence.
+pub fn timeout(value: &str) -> Result<Timeout, &'static str> {
     match value {
         "menu-force" => Ok(Timeout::Forever),
         "menu-hidden" => Ok(Timeout::Hidden),

@@ -13,7 +13,7 @@ use turnout_qemu::boot_tree::{BootTree, Entry, Image, Key, VIRTIO_MODULES, conso
 use turnout_qemu::build::{self, Tools};
 use turnout_qemu::command;
 use turnout_qemu::disk::{self, Content, Partition, Type};
-use turnout_qemu::guest::{Flavour, Kernel};
+use turnout_qemu::guest::{self, Flavour, Kernel};
 use turnout_qemu::initrd;
 use turnout_qemu::machine::{Accelerator, Bus, Firmware, Machine};
 use turnout_qemu::nbd::{Answer, Fault, Server};
@@ -118,6 +118,11 @@ impl World {
         let once = case.boot.tpm && !matches!(case.expect, Expect::Starts(_));
         let tpm = once.then(|| SoftTpm::start(&directory.join("tpm"))).transpose()?;
         machine.tpm = tpm.as_ref().map(|tpm| tpm.socket().to_owned());
+        if machine.shape.firmware == Firmware::Efi && matches!(case.expect, Expect::Starts(_)) {
+            let kept = directory.join("variables.fd");
+            fs::copy(guest::efi_firmware(self.arch)?.1, &kept)?;
+            machine.variables = Some(kept);
+        }
         let transcript = self.transcripts.join(format!("{}-{}.log", self.arch, case.name));
         Ok(Prepared { tree, machine, transcript, disk, liar, _tpm: tpm, directory })
     }

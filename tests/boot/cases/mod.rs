@@ -5,6 +5,7 @@ mod boots;
 mod commands;
 mod console;
 mod crash;
+mod defaults;
 mod disks;
 mod faults;
 mod images;
@@ -39,6 +40,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         machines::CASES,
         images::CASES,
         prepare::CASES,
+        defaults::CASES,
         commands::CASES,
         uki::CASES,
         purgatory::CASES,

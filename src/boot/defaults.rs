@@ -1,0 +1,280 @@
+//! What is to boot if nobody chooses, as far as it is the firmware that remembers
+//! it and not the menu: the variables of the Boot Loader Interface.
+//!
+//! They only ever choose among what boots anyway. A wish for one boot is deleted
+//! before anything is loaded, so that a boot that fails does not repeat it; one
+//! that cannot be deleted is not honoured. Whatever goes wrong here is said, and
+//! keeps nothing from booting.
+
+use super::Station;
+use crate::loader_interface::{self as interface, Variable};
+use crate::menu::{Entry, From as Wisher, Menu, Timeout, What, Wish, loader_conf, resolve_default};
+use crate::sys;
+use crate::sys::efivars::{self, Variables};
+use crate::sys::mount::Access;
+use crate::text::{printable, quoted};
+
+/// What stands for the entry that was booted last.
+const LAST: &str = "@saved";
+
+/// What the variables say, as text.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Wishes {
+    /// For this boot only.
+    once: Option<String>,
+    /// For this boot only.
+    timeout_once: Option<String>,
+    default: Option<String>,
+    last_booted: Option<String>,
+    timeout: Option<String>,
+    /// Whether what is for this boot has had its turn.
+    is_used: bool,
+    /// Whether the entry that boots is to boot the next time too.
+    keeps_last: bool,
+    /// The menu's ids, as systems read them.
+    ids: Vec<u8>,
+}
+
+impl Wishes {
+    /// Reads the variables. One that cannot be read is as good as absent.
+    fn read(variables: &Variables, said: &mut Vec<String>) -> Self {
+        let mut text = |variable: Variable| match variables.text(variable) {
+            Ok(text) => text,
+            Err(error) => {
+                said.push(error.to_string());
+                None
+            }
+        };
+        Self {
+            once: text(Variable::EntryOneShot),
+            timeout_once: text(Variable::ConfigTimeoutOneShot),
+            default: text(Variable::EntryDefault),
+            last_booted: text(Variable::EntryLastBooted),
+            timeout: text(Variable::ConfigTimeout),
+            ..Self::default()
+        }
+    }
+
+    /// Has the variables for one boot deleted, and forgets those that stay.
+    fn consume(
+        &mut self,
+        mut delete: impl FnMut(Variable) -> Result<(), sys::Error>,
+        said: &mut Vec<String>,
+    ) {
+        let both = [
+            (Variable::EntryOneShot, &mut self.once),
+            (Variable::ConfigTimeoutOneShot, &mut self.timeout_once),
+        ];
+        for (variable, wish) in both {
+            let Some(value) = wish.as_deref() else { continue };
+            let (name, value) = (variable.name(), quoted(value));
+            match delete(variable) {
+                Ok(()) => said.push(format!("{name} {value} is for this boot, and is deleted")),
+                Err(error) => {
+                    said.push(format!(
+                        "{name} {value} is not honoured, it cannot be deleted: {error}"
+                    ));
+                    *wish = None;
+                }
+            }
+        }
+    }
+
+    /// In the order in which they count. A menu may leave it to what was booted
+    /// last as well.
+    fn in_order(&self, menu_keeps_last: bool) -> Vec<Wish> {
+        let wish =
+            |from, pattern: &Option<String>| pattern.clone().map(|pattern| Wish { from, pattern });
+        let default = match self.default.as_deref() {
+            Some(LAST) => &self.last_booted,
+            _ => &self.default,
+        };
+        let last = if menu_keeps_last { &self.last_booted } else { &None };
+        let once = if self.is_used { &None } else { &self.once };
+        let all =
+            [wish(Wisher::OneShot, once), wish(Wisher::Saved, default), wish(Wisher::Saved, last)];
+        let mut all: Vec<Wish> = all.into_iter().flatten().collect();
+        all.dedup();
+        all
+    }
+
+    /// How long the menu is to wait.
+    fn timeout(&self) -> Result<Option<Timeout>, String> {
+        let once = self.timeout_once.as_ref().filter(|_| !self.is_used);
+        let once = once.map(|text| (Variable::ConfigTimeoutOneShot, text));
+        let always = self.timeout.as_ref().map(|text| (Variable::ConfigTimeout, text));
+        let Some((variable, text)) = once.or(always) else { return Ok(None) };
+        let wrong = |why| format!("{} {} {why}", variable.name(), quoted(text));
+        loader_conf::timeout(text).map(Some).map_err(wrong)
+    }
+}
+
+impl Station {
+    /// Asks the firmware once, and deletes what is for this boot.
+    pub(super) fn read_wishes(&self) {
+        if !self.config.efi_variables || !efivars::has_efi() {
+            return;
+        }
+        let mut said = Vec::new();
+        match Variables::open(Access::Read).map(|variables| Wishes::read(&variables, &mut said)) {
+            Ok(mut wishes) => {
+                let delete = |variable| Variables::open(Access::Write)?.delete(variable);
+                wishes.consume(delete, &mut said);
+                self.wishes.replace(wishes);
+            }
+            Err(error) => said.push(unusable(&error)),
+        }
+        said.iter().for_each(|line| self.say(line));
+    }
+
+    /// Has a menu wait with what the variables name, as long as they say.
+    pub(super) fn settle_default(&self, menu: &mut Menu) {
+        let mut wishes = self.wishes.borrow_mut();
+        let configured = menu.settings.default.as_ref().map(|wanted| &wanted.what);
+        let menu_keeps_last = configured == Some(&What::Saved);
+        let (default, said) = resolve_default(menu, &wishes.in_order(menu_keeps_last));
+        said.iter().for_each(|line| self.say(line));
+        menu.default = default;
+        match wishes.timeout() {
+            Ok(timeout) => menu.timeout = timeout.unwrap_or(menu.timeout),
+            Err(why) => self.say(&why),
+        }
+        wishes.keeps_last = match wishes.default.as_deref() {
+            Some(default) => default == LAST,
+            None => menu_keeps_last,
+        };
+    }
+
+    /// Keeps the ids of a menu, as many as a variable has room for, for the next
+    /// system.
+    pub(super) fn keep_ids(&self, menu: &Menu) {
+        let (ids, _) = interface::from_ids(menu.entries.iter().map(Entry::loader_id));
+        self.wishes.borrow_mut().ids = ids;
+    }
+
+    /// What was for one boot counts for no other menu.
+    pub(super) fn use_up_wishes(&self) {
+        self.wishes.borrow_mut().is_used = true;
+    }
+
+    /// Tells the next system what it was booted by, and from what.
+    pub(super) fn tell_next_system(&self, loader_id: &str) {
+        if !self.config.efi_variables || !efivars::has_efi() {
+            return;
+        }
+        if let Err(error) = self.try_to_tell(loader_id) {
+            self.say(&format!("the next system is not told what booted it: {error}"));
+        }
+    }
+
+    fn try_to_tell(&self, loader_id: &str) -> Result<(), sys::Error> {
+        let wishes = self.wishes.borrow();
+        let id = interface::from_text(loader_id);
+        let name = interface::from_text(concat!("turnout ", env!("CARGO_PKG_VERSION")));
+        let variables = Variables::open(Access::Write)?;
+        variables.write(Variable::Info, &name)?;
+        variables.write(Variable::Features, &interface::FEATURES.to_le_bytes())?;
+        variables.write(Variable::Entries, &wishes.ids)?;
+        variables.write(Variable::EntrySelected, &id)?;
+        if wishes.keeps_last && wishes.once.as_deref() != Some(loader_id) {
+            variables.write(Variable::EntryLastBooted, &id)?;
+        }
+        Ok(())
+    }
+
+    /// Makes an entry the default of the boots to come; gives the sentence that
+    /// says so, or why not.
+    pub(super) fn save_default(&self, entry: Option<&Entry>) -> String {
+        let Some(id) = entry.map(Entry::loader_id) else { return String::new() };
+        let value = interface::from_text(&id);
+        let save = || Variables::open(Access::Write)?.write(Variable::EntryDefault, &value);
+        match (self.config.efi_variables, efivars::has_efi()) {
+            (false, _) => {
+                "The default is not kept: the image leaves EFI variables alone.".to_owned()
+            }
+            (true, false) => {
+                "The default is not kept: this machine has no EFI variables.".to_owned()
+            }
+            (true, true) => match save() {
+                Ok(()) => format!("{} is the default from now on.", printable(&id)),
+                Err(error) => format!("The default is not kept: {}.", unusable(&error)),
+            },
+        }
+    }
+}
+
+/// Why variables that the machine has are none here.
+fn unusable(error: &sys::Error) -> String {
+    match error.source.raw_os_error() {
+        Some(19) => format!("{error}; is efivarfs in the image?"),
+        _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn some(text: &str) -> Option<String> {
+        Some(text.to_owned())
+    }
+
+    fn patterns(wishes: &Wishes, menu_keeps_last: bool) -> Vec<String> {
+        wishes.in_order(menu_keeps_last).into_iter().map(|wish| wish.pattern).collect()
+    }
+
+    #[test]
+    fn a_wish_for_one_boot_comes_before_the_saved_one() {
+        let wishes = Wishes { once: some("once.conf"), default: some("deb*"), ..Wishes::default() };
+        assert_eq!(patterns(&wishes, false), ["once.conf", "deb*"]);
+        assert_eq!(patterns(&Wishes::default(), true), [""; 0]);
+    }
+
+    #[test]
+    fn what_was_booted_last_counts_only_where_somebody_says_so() {
+        let last = Wishes { last_booted: some("a.conf"), ..Wishes::default() };
+        assert_eq!(patterns(&last, false), [""; 0]);
+        assert_eq!(patterns(&last, true), ["a.conf"]);
+        let both = Wishes { default: some(LAST), ..last };
+        assert_eq!(patterns(&both, false), ["a.conf"]);
+        assert_eq!(patterns(&both, true), ["a.conf"], "it is not said twice if it is stale");
+        let used = Wishes { once: some("once.conf"), is_used: true, ..Wishes::default() };
+        assert_eq!(patterns(&used, true), [""; 0]);
+        let other = Wishes { default: some("b.conf"), ..both };
+        assert_eq!(patterns(&other, true), ["b.conf", "a.conf"]);
+    }
+
+    #[test]
+    fn what_cannot_be_deleted_is_not_honoured() {
+        let mut wishes =
+            Wishes { once: some("a.conf"), timeout_once: some("7"), ..Wishes::default() };
+        let mut said = Vec::new();
+        let delete = |variable: Variable| match variable {
+            Variable::EntryOneShot => Err(sys::Error::refusal(variable.name(), "no")),
+            _ => Ok(()),
+        };
+        wishes.consume(delete, &mut said);
+        assert_eq!((wishes.once, wishes.timeout_once), (None, some("7")));
+        assert_eq!(
+            said,
+            [
+                "LoaderEntryOneShot \"a.conf\" is not honoured, it cannot be deleted: \
+                 LoaderEntryOneShot: no",
+                "LoaderConfigTimeoutOneShot \"7\" is for this boot, and is deleted",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_timeout_for_one_boot_comes_before_the_other() {
+        let timeout = |once: Option<&str>, always: Option<&str>| {
+            let [timeout_once, timeout] = [once, always].map(|it| it.map(str::to_owned));
+            Wishes { timeout_once, timeout, ..Wishes::default() }.timeout()
+        };
+        assert_eq!(timeout(None, None), Ok(None));
+        assert_eq!(timeout(None, Some("menu-hidden")), Ok(Some(Timeout::Hidden)));
+        assert_eq!(timeout(Some("7"), Some("menu-force")), Ok(Some(Timeout::Seconds(7))));
+        let why = "LoaderConfigTimeout \"soon\" is no number of seconds".to_owned();
+        assert_eq!(timeout(None, Some("soon")), Err(why));
+    }
+}
