@@ -77,10 +77,12 @@ impl<'a> Flat<'a> {
 
     /// The menu. An entry that names nothing to boot is left out.
     pub(super) fn finish(mut self) -> Menu {
-        let entries = core::mem::take(&mut self.entries);
-        let is_one = |entry: &Entry| entry.linux.is_some() || !entry.problems.is_empty();
-        let (entries, others): (Vec<_>, Vec<_>) = entries.into_iter().partition(is_one);
-        for entry in others {
+        let mut entries = Vec::new();
+        for entry in core::mem::take(&mut self.entries) {
+            if entry.linux.is_some() || !entry.problems.is_empty() {
+                entries.push(entry);
+                continue;
+            }
             let detail = format!("{} names nothing to boot and is left out", quoted(&entry.id));
             self.say(entry.line, Code::NoKernel, detail);
         }

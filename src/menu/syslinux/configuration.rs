@@ -419,7 +419,7 @@ impl<'a> Configuration<'a> {
             self.add_implied();
         }
         let default = self.default();
-        self.leave_out_hidden(default.as_deref());
+        let entries = self.entries(default.as_deref());
         let settings = Settings {
             timeout: self.timeout(),
             default: default.map(|id| Wanted {
@@ -430,7 +430,6 @@ impl<'a> Configuration<'a> {
             editor: self.editor,
             ..Settings::default()
         };
-        let entries = self.entries();
         Menu { entries, settings, diagnostics: self.diagnostics, ..Menu::default() }
     }
 
@@ -482,22 +481,6 @@ impl<'a> Configuration<'a> {
         self.say(Diagnostic::new(file, Some(*number), Code::Setting, detail));
     }
 
-    /// `menu hide`: such an entry is only there for what names it.
-    fn leave_out_hidden(&mut self, default: Option<&str>) {
-        let is_left_out =
-            |entry: &Entry, is_hidden| is_hidden && default != Some(entry.id.as_str());
-        for index in 0..self.found.len() {
-            let Some(found) = self.found.get(index) else { break };
-            let entry = &found.label.entry;
-            if is_left_out(entry, found.label.is_hidden) {
-                let detail = format!("menu hide keeps {} out of the menu", quoted(&entry.id));
-                let diagnostic = Diagnostic::new(&entry.file, entry.line, Code::Setting, detail);
-                self.say(diagnostic);
-            }
-        }
-        self.found.retain(|found| !is_left_out(&found.label.entry, found.label.is_hidden));
-    }
-
     /// Tenths of a second become seconds. 0 waits for a person, unless there is
     /// neither a menu nor a prompt to wait at.
     fn timeout(&self) -> Option<Timeout> {
@@ -512,16 +495,21 @@ impl<'a> Configuration<'a> {
     }
 
     /// The entries with the titles of their submenus, which may follow behind
-    /// their first entry.
-    fn entries(&mut self) -> Vec<Entry> {
-        let found = core::mem::take(&mut self.found);
-        let entries = found.into_iter().map(|Found { label, submenu }| {
+    /// their first entry. Hidden ones are only there for what names them.
+    fn entries(&mut self, default: Option<&str>) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        for Found { label, submenu } in core::mem::take(&mut self.found) {
             let mut entry = label.entry;
+            if label.is_hidden && default != Some(entry.id.as_str()) {
+                let detail = format!("menu hide keeps {} out of the menu", quoted(&entry.id));
+                self.say(Diagnostic::new(&entry.file, entry.line, Code::Setting, detail));
+                continue;
+            }
             entry.submenu = self.chain(submenu).map(Submenu::name).collect();
             entry.submenu.reverse();
-            entry
-        });
-        entries.collect()
+            entries.push(entry);
+        }
+        entries
     }
 }
 
