@@ -7,7 +7,7 @@
 //! images are not looked at here; that comes after verification. Codes:
 //! `docs/reason-codes.md`.
 
-use crate::failure::Failure;
+use crate::failure::{Cause, Failure};
 use crate::menu::{self, Entry};
 use crate::text::{printable, quoted};
 use crate::trust::Role;
@@ -90,8 +90,11 @@ impl Preflight {
     /// Takes over what was found out once the files were read.
     pub fn fail(&mut self, failure: Failure) {
         self.reasons.push(Reason::of(&failure));
-        if self.verdict().is_ok() {
-            self.broken = Some(failure);
+        match &failure.cause {
+            Cause::Refused(_) | Cause::Barred(..) => self.trust = Err(failure),
+            Cause::Broken(..) | Cause::Other(_) => {
+                self.broken.get_or_insert(failure);
+            }
         }
     }
 }

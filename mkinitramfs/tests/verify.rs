@@ -33,6 +33,13 @@ fn turnout_verify(tree: &Scratch, args: &str) -> Done {
     finish(command.args(args.split(' ').filter(|arg| !arg.is_empty())))
 }
 
+/// What `turnout list` and `turnout explain` print in the tree's directory.
+fn shown(tree: &Scratch, args: &str) -> Value {
+    let mut command = Command::new(programs().join("turnout"));
+    let done = finish(command.current_dir(tree.path("")).args(args.split(' ')));
+    serde_json::from_str(&done.text).unwrap_or_else(|error| panic!("{error}: {}", done.text))
+}
+
 /// The JSON for the tree's entries, and the exit status.
 fn verdict(tree: &Scratch, more: &str) -> (i32, Value) {
     let done = turnout_verify(tree, &format!("--root root --keys ring --json {more}"));
@@ -196,6 +203,28 @@ fn the_machine_is_this_one_unless_a_verified_kernel_says_otherwise() {
     tree.write(CONF, "architecture aa64\nlinux /vmlinuz\n");
     sign(&tree, &["--architecture", "aarch64"]).expect(0, &[]);
     assert_eq!(verdict(&tree, "").0, 0, "an entry that the menu keeps for aarch64");
+}
+
+#[test]
+fn a_list_compares_every_file_with_what_was_signed() {
+    let tree = signed_tree();
+    let kernel = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data/image/Image.xz");
+    fs::copy(kernel, tree.path("root/vmlinuz")).unwrap();
+    sign(&tree, &["--architecture", "aarch64", "--security-version", "7"]).expect(0, &[]);
+    let list = "list --root root --arch aarch64 --keys ring --json";
+    let entry = &shown(&tree, list)["entries"][0];
+    assert_eq!((&entry["state"], &entry["trust"]), (&json!("ready"), &json!("signed")));
+    assert_eq!((&entry["bootable"], &entry["reasons"]), (&json!(true), &json!([])));
+    let explained = shown(&tree, "explain good --root root --arch aarch64 --keys ring --json");
+    assert_eq!(explained["entry"]["signers"], verdict(&tree, "").1["entries"][0]["signers"]);
+    assert_eq!(explained["mode"], "locked");
+    tree.write("root/initrd.img", b"First");
+    let entry = &shown(&tree, list)["entries"][0];
+    assert_eq!((&entry["state"], &entry["bootable"]), (&json!("refused"), &json!(false)));
+    assert_eq!(
+        (&entry["trust"], entry["reasons"][0]["code"].as_str()),
+        (&json!("refused"), Some("INITRD_DIGEST"))
+    );
 }
 
 #[test]
