@@ -16,6 +16,7 @@ pub(crate) mod partition;
 mod prepare;
 mod recovery;
 mod rehearse;
+mod row;
 mod shelf;
 mod standing;
 mod volume;

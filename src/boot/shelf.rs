@@ -14,6 +14,7 @@ use super::Station;
 use super::anchor::Anchor;
 use super::choose::Desk;
 use super::partition;
+use super::row;
 use super::volume::{self, Volume};
 use crate::choose::{Item, Update};
 use crate::failure::{Failure, Stage};
@@ -48,6 +49,8 @@ pub(super) struct Shelf<'s> {
     anchor: Anchor,
     /// Whether it is settled whose updates count.
     is_settled: bool,
+    /// Whether the store of versions was read: before the first device.
+    is_store_open: bool,
     /// One verdict an entry, in the menu's order.
     verdicts: Vec<Result<Arc<Attested>, Failure>>,
     /// The entries that were taken and have failed.
@@ -107,6 +110,7 @@ impl<'s> Shelf<'s> {
             menu: Menu::default(),
             anchor: station.anchor.clone(),
             is_settled: false,
+            is_store_open: false,
             verdicts: Vec::new(),
             struck: Vec::new(),
             rehearsed: 0,
@@ -135,6 +139,10 @@ impl<'s> Shelf<'s> {
     fn read_pending(&mut self) -> Fresh {
         let mut fresh = Fresh::new();
         let mut ranked = self.rank_pending().into_iter();
+        if ranked.len() > 0 && !self.is_store_open {
+            self.station.open_store();
+            self.is_store_open = true;
+        }
         for (tier, candidate) in ranked.by_ref() {
             let outcome = match self.against(&candidate, &fresh) {
                 Some(why) => Outcome::Passed(why),
@@ -189,9 +197,6 @@ impl<'s> Shelf<'s> {
     /// Mounts a device and reads its menu; a device without one is let go again.
     fn read(&self, candidate: &Candidate, tier: Tier, fresh: &mut Fresh) -> Outcome {
         let station = self.station;
-        if self.volumes.is_empty() && fresh.is_empty() {
-            station.open_store();
-        }
         let kind = candidate.filesystem.as_ref().map_or("", |found| found.kind.name());
         let why = source::why(candidate, &station.config.device);
         let what = if tier.role.is_boot() { "boot partition" } else { "file system" };
@@ -428,7 +433,11 @@ impl<'s> Shelf<'s> {
     /// The rows of the menu.
     pub(super) fn items(&self) -> Vec<Item> {
         let both = self.menu.entries.iter().zip(&self.verdicts);
-        both.map(|(entry, verdict)| item(entry, verdict, self.role)).collect()
+        let row = |(entry, verdict): (&Entry, &Result<Arc<Attested>, Failure>)| {
+            let device = self.volumes.get(entry.volume).map_or("", Volume::name);
+            row::item(device, entry, verdict.as_deref(), self.role)
+        };
+        both.map(row).collect()
     }
 
     /// What is said above the menu: how it came to this one.
@@ -507,26 +516,6 @@ fn settles_all(menu: &Menu) -> bool {
     let Some(menu::What::Pattern(pattern)) = wanted.filter(|_| is_hidden) else { return false };
     let found = menu.entries.iter().find(|entry| entry.is_named_by(pattern));
     found.is_some_and(Entry::is_bootable)
-}
-
-/// A row of the menu; what boots by itself is of this role.
-fn item(entry: &Entry, verdict: &Result<Arc<Attested>, Failure>, role: Role) -> Item {
-    let (mark, detail) = match verdict.as_deref() {
-        Ok(Attested::Signed(signed)) => {
-            let mark = match signed.role() {
-                Role::Boot => "ready",
-                Role::Recovery => "recovery",
-            };
-            (mark.to_owned(), format!("signed by {}", signed.signers().join(" and ")))
-        }
-        Ok(Attested::Unsigned(_)) => {
-            ("unsigned".to_owned(), "not verified: the image is open".to_owned())
-        }
-        Err(failure) => (failure.mark(), failure.sentence()),
-    };
-    let bootable = verdict.as_ref().is_ok_and(|attested| attested.role() == role);
-    let (id, title) = (entry.id.clone(), entry.name().to_owned());
-    Item { id, title, bootable, mark, detail, ..Item::default() }
 }
 
 /// What an entry must satisfy on this machine, by this anchor.
