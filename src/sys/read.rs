@@ -106,7 +106,11 @@ impl Root {
 
     fn resolve(&self, path: &str, flags: OFlag, links: Links) -> Result<OwnedFd, Error> {
         let how = OpenHow::new().flags(flags | OFlag::O_CLOEXEC).resolve(links.resolve());
-        let open = || openat2(&self.directory, path.trim_start_matches('/'), how);
+        let below = match path.trim_start_matches('/') {
+            "" => ".",
+            below => below,
+        };
+        let open = || openat2(&self.directory, below, how);
         let mut result = open();
         for _ in 1..RESOLUTIONS {
             match result {
@@ -542,6 +546,8 @@ mod tests {
         assert_eq!(root.blob("/vmlinuz", 6, &GO).unwrap().bytes.as_ref(), b"kernel");
         assert_eq!(root.size("/vmlinuz").unwrap(), 6);
         assert_eq!(root.names("/loader/entries", 9).unwrap(), [".", "..", "a.conf"]);
+        let top = [".", "..", "loader", "loader.1", "vmlinuz", "vmlinuz-6.1"];
+        assert_eq!(root.names("/", 9).unwrap(), top);
         assert!(root.menu_text("/loader/entries/a.conf", 9).unwrap().is_some());
     }
 
