@@ -147,6 +147,9 @@ impl Resolver<'_> {
         for name in &info.soft_before {
             self.prefer(name, path)?;
         }
+        for name in unsaid(name) {
+            self.prefer(name, path)?;
+        }
         for name in &info.depends {
             self.require(name, path)?;
         }
@@ -202,6 +205,16 @@ impl Resolver<'_> {
         let hint = if near.is_empty() { String::new() } else { format!("; there is {near}") };
         let dir = self.tree.dir.display();
         anyhow::anyhow!("{owner} needs {name}, which is neither in {dir} nor built in{hint}")
+    }
+}
+
+/// Modules that another one asks for only when it is at work, and then through a
+/// program that an image does not have: the character sets of FAT's names, of
+/// which a kernel's configuration says the second (FAT_DEFAULT_IOCHARSET).
+fn unsaid(name: &str) -> &'static [&'static str] {
+    match name {
+        "vfat" => &["nls_cp437", "nls_ascii", "nls_iso8859_1"],
+        _ => &[],
     }
 }
 

@@ -41,6 +41,9 @@ fn inputs() -> Scratch {
         ("crypto/sum_generic.ko", "alias=sum|alias=crypto-sum|depends=pages"),
         ("drivers/two-words.ko", "depends="),
         ("drivers/hard.ko", "depends=missing"),
+        ("fs/vfat.ko", "depends="),
+        ("fs/nls/nls_cp437.ko", "depends="),
+        ("fs/nls/nls_ascii.ko", "depends="),
     ];
     for (path, info) in modules {
         scratch.write(&format!("tree/kernel/{path}"), module(info));
@@ -106,6 +109,13 @@ fn a_module_is_packed_once_and_dashes_are_underscores() {
     let inputs = inputs();
     build_with(&inputs, &["two_words", "pages", "two-words", "journal"]).expect(0, &[]);
     assert_eq!(load_order(&inputs), ["two-words", "pages", "journal"]);
+}
+
+#[test]
+fn fat_brings_the_character_sets_that_it_would_ask_a_running_system_for() {
+    let inputs = inputs();
+    build_with(&inputs, &["vfat"]).expect(0, &["nls_iso8859_1: not there"]);
+    assert_eq!(load_order(&inputs), ["nls_cp437", "nls_ascii", "vfat"]);
 }
 
 #[test]
