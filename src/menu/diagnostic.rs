@@ -52,6 +52,8 @@ pub enum Code {
 
 impl Diagnostic {
     pub(crate) fn new(file: &str, line: Option<usize>, code: Code, detail: String) -> Self {
+        // Keys and reasons that a parser quotes come from outside too.
+        let detail = printable(&detail).into_owned();
         Self { file: file.to_owned(), line, code, detail }
     }
 }
@@ -92,5 +94,17 @@ impl Code {
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_diagnostic_never_shows_a_control_character_of_its_file() {
+        let detail = "the key \u{1b}[2J means nothing".to_owned();
+        let shown = Diagnostic::new("/a\u{7}.conf", Some(3), Code::Setting, detail).to_string();
+        assert_eq!(shown, "/a\\u{7}.conf:3: SETTING: the key \\u{1b}[2J means nothing");
     }
 }
