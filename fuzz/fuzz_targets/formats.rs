@@ -22,9 +22,10 @@ const SEPARATOR: u8 = 0xfe;
 fuzz_target!(|input: &[u8]| {
     let mut parts = input.splitn(MORE.len() + 1, |byte| *byte == SEPARATOR);
     let text = parts.next().unwrap_or_default();
+    let more: Vec<&[u8]> = parts.collect();
     let boards = ["a".to_owned(), "b,c".to_owned()];
     for (path, format) in PLACES {
-        let more = MORE.into_iter().zip(parts.clone());
+        let more = MORE.into_iter().zip(more.iter().copied());
         let files: Memory = more.chain([(path, text)]).collect();
         let target = Target { arch: Arch::Aarch64, boards: &boards };
         let Ok(menu) = menu::read_config(&files, path, Some(format), &target) else {
