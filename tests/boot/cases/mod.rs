@@ -8,6 +8,7 @@ mod crash;
 mod defaults;
 mod disks;
 mod faults;
+mod formats;
 mod images;
 mod machines;
 mod measure;
@@ -47,6 +48,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         console::CASES,
         crash::CASES,
         faults::CASES,
+        formats::CASES,
         disks::CASES,
         trace::CASES,
         rollback::CASES,
