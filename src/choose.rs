@@ -154,7 +154,10 @@ pub struct Chooser {
     selected: usize,
     timeout: Timeout,
     countdown: Countdown,
+    /// What happened last.
     status: String,
+    /// Whether that was a failure.
+    has_failed: bool,
     /// Why the configured default is not what the countdown takes.
     note: String,
     pane: Pane,
@@ -241,6 +244,7 @@ impl Chooser {
             timeout,
             countdown: Countdown::Idle,
             status: String::new(),
+            has_failed: false,
             note: String::new(),
             pane: Pane::List,
             editing: Editing::Refused("Nothing is edited here."),
@@ -261,7 +265,7 @@ impl Chooser {
     /// Sets what is said about the attempt before this one.
     #[must_use]
     pub fn with_status(self, status: &str) -> Self {
-        Self { status: status.to_owned(), ..self }
+        Self { status: status.to_owned(), has_failed: true, ..self }
     }
 
     /// Sets whether command lines can be edited.
@@ -285,6 +289,7 @@ impl Chooser {
     /// Replaces what is said below the menu.
     pub fn say(&mut self, status: &str) -> Step {
         status.clone_into(&mut self.status);
+        self.has_failed = false;
         Step::Redraw(self.wake())
     }
 
@@ -347,7 +352,7 @@ impl Chooser {
         let before = self.default;
         self.set_items(update.items, update.default);
         if let Some(text) = update.say {
-            self.status = text;
+            drop(self.say(&text));
         }
         if self.default != before && !matches!(self.countdown, Countdown::Stopped { .. }) {
             self.return_to_default();
@@ -582,7 +587,7 @@ impl Chooser {
         };
         let seconds = seconds.clamp(MIN_TIMEOUT, MAX_TIMEOUT);
         self.timeout = Timeout::Seconds(seconds);
-        self.status = format!("The countdown is {seconds} s this time.");
+        drop(self.say(&format!("The countdown is {seconds} s this time.")));
         match self.countdown {
             Countdown::Running { .. } => self.count_down(now),
             Countdown::Idle | Countdown::Stopped { .. } | Countdown::Ending { .. } => {

@@ -1,5 +1,5 @@
 //! Uses Turnout's menu over the serial line as a person would: waits until it
-//! is drawn, presses the number of an entry, presses Enter.
+//! is drawn, selects an entry by its number or by going down to it, presses Enter.
 
 use crate::serial::{Console, Event};
 use anyhow::{Context, Result, bail};
@@ -13,7 +13,7 @@ pub fn choose(console: &mut Console, id: &str, limit: Duration) -> Result<()> {
     wait_until_drawn(console, limit)?;
     let number =
         number_of(console.text(), id).with_context(|| format!("the menu has no entry \"{id}\""))?;
-    console.send(number.as_bytes())?;
+    console.send(&keys_to(number))?;
     std::thread::sleep(Duration::from_millis(300));
     console.send(b"\r")
 }
@@ -28,18 +28,28 @@ pub fn wait_until_drawn(console: &mut Console, limit: Duration) -> Result<()> {
     }
 }
 
-/// The number before the entry: `  2 Title (id) [mark]`, or `2 id [mark]`.
-fn number_of(text: &str, id: &str) -> Option<String> {
-    let row = text.lines().rev().filter_map(row);
-    let mut found = row.filter(|(_, name)| *name == id || name.ends_with(&format!("({id})")));
-    found.next().map(|(number, _)| number.to_owned())
+/// What selects a row: its digit, or the way down from the first one.
+fn keys_to(number: usize) -> Vec<u8> {
+    if number <= 9 {
+        return number.to_string().into_bytes();
+    }
+    let mut keys = b"\x1b[H".to_vec();
+    keys.resize(keys.len() + number - 1, b'j');
+    keys
 }
 
-fn row(line: &str) -> Option<(&str, &str)> {
+/// The number before the entry: `  2 Title (id) [mark]`, or `2 id [mark]`.
+fn number_of(text: &str, id: &str) -> Option<usize> {
+    let row = text.lines().rev().filter_map(row);
+    let mut found = row.filter(|(_, name)| *name == id || name.ends_with(&format!("({id})")));
+    found.next().map(|(number, _)| number)
+}
+
+fn row(line: &str) -> Option<(usize, &str)> {
     let line = line.trim_start_matches(['>', ' ']);
     let (number, rest) = line.split_once(' ')?;
     let (name, _) = rest.rsplit_once('[')?;
-    number.parse::<u8>().is_ok().then(|| (number, name.trim_end()))
+    Some((number.parse().ok()?, name.trim_end()))
 }
 
 #[cfg(test)]
@@ -50,9 +60,15 @@ mod tests {
     fn an_entry_is_found_by_its_id_whatever_its_title() {
         let text = "Turnout (locked)\n\n> 1 Debian 12 (good)     [ready]\n  2 Debian (tampered) \
                     [ready]\n  3 unsigned    [refused(UNSIGNED)]\n\narrows or 1-9";
-        assert_eq!(number_of(text, "good").as_deref(), Some("1"));
-        assert_eq!(number_of(text, "tampered").as_deref(), Some("2"));
-        assert_eq!(number_of(text, "unsigned").as_deref(), Some("3"));
+        assert_eq!(number_of(text, "good"), Some(1));
+        assert_eq!(number_of(text, "tampered"), Some(2));
+        assert_eq!(number_of(text, "unsigned"), Some(3));
         assert_eq!(number_of(text, "Debian"), None);
+    }
+
+    #[test]
+    fn a_row_without_a_digit_is_reached_from_the_first_one() {
+        assert_eq!(keys_to(9), b"9");
+        assert_eq!(keys_to(12), b"\x1b[Hjjjjjjjjjjj");
     }
 }

@@ -24,6 +24,9 @@ const SLOW: Duration = Duration::from_millis(500);
 const SIGNED: &str = "The command line is part of what was signed: a locked image boots it \
                       unchanged.";
 
+const FORBIDDEN: &str =
+    "The menu forbids to edit command lines: its loader.conf has \"editor no\".";
+
 /// Who holds the entries while the menu is on the screen.
 pub(super) trait Desk {
     /// What can be read once [`Desk::changed`] has something to tell.
@@ -41,7 +44,8 @@ pub(super) trait Desk {
 impl Station {
     pub(super) fn menu(&self, shelf: &Shelf<'_>, status: &str, next: Option<usize>) -> Chooser {
         let editing = match self.config.mode {
-            Mode::Open => Editing::Allowed,
+            Mode::Open if shelf.menu.settings.editor => Editing::Allowed,
+            Mode::Open => Editing::Refused(FORBIDDEN),
             Mode::Locked => Editing::Refused(SIGNED),
         };
         Chooser::new(shelf.items(), next, shelf.menu.timeout)
@@ -212,6 +216,7 @@ impl Screen<'_> {
         if others.iter().skip(1).any(|ready| *ready)
             && let Some(update) = self.desk.changed()
         {
+            update.say.iter().for_each(|text| station.say(text));
             return self.chooser.update(update, clock::elapsed());
         }
         if others.first() == Some(&true)

@@ -194,8 +194,9 @@ fn add_below(frame: &mut Frame, chooser: &Chooser, width: usize, gap: usize) {
     for line in detail(chooser, width, most) {
         frame.line(&line, Style::Plain);
     }
+    let style = if chooser.has_failed { Style::Alarm } else { Style::Plain };
     for line in wrap(&printable(&chooser.status), width, most) {
-        frame.line(&line, Style::Alarm);
+        frame.line(&line, style);
     }
     for line in wrap(&printable(&chooser.note), width, 1) {
         frame.line(&line, Style::Alarm);

@@ -39,7 +39,7 @@ const STALL: Duration = Duration::from_secs(1);
 /// Longest wait for the last byte, however slowly a line moves.
 const MAX_DRAIN: Duration = Duration::from_secs(15);
 /// How often a line is asked whether it is empty.
-const DRAIN_STEP: Duration = Duration::from_millis(1);
+const DRAIN_STEP: Duration = Duration::from_micros(200);
 /// Output that is kept for a terminal that does not take it, in bytes; more than
 /// any screen.
 const MAX_QUEUE: usize = 32 << 10;
@@ -383,15 +383,17 @@ impl Terminal {
 }
 
 /// Writes one line on every console of the machine, whatever state this program
-/// is in; where there is none, on standard error. Nothing here waits or fails.
+/// is in; where there is none, on standard error. It waits for lines that move,
+/// and never fails.
 pub fn everywhere(text: &str) {
-    let consoles = active();
-    for mut console in &consoles {
-        let _ = write!(console, "{text}\r\n");
-    }
-    if consoles.is_empty() {
+    let terminals: Vec<_> = active().into_iter().map(Terminal::new).collect();
+    if terminals.is_empty() {
         let _ = writeln!(std::io::stderr(), "{text}\r");
+        return;
     }
+    let console = Console::on(terminals);
+    console.line(text);
+    console.drain();
 }
 
 /// The consoles that can be opened.
