@@ -15,6 +15,7 @@ pub mod disk;
 pub mod facts;
 pub mod guest;
 pub mod initrd;
+pub mod line;
 pub mod machine;
 pub mod menu;
 pub mod nbd;

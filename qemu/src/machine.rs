@@ -95,6 +95,8 @@ pub struct Machine {
     /// A file with EFI's variables that keeps what is written to them; otherwise
     /// they are thrown away with the machine.
     pub variables: Option<PathBuf>,
+    /// A socket for a second serial line, on PCI, see [`crate::line`].
+    pub second_line: Option<PathBuf>,
     /// The control socket of a software TPM, see [`crate::tpm`].
     pub tpm: Option<PathBuf>,
     /// What it is made of.
@@ -117,6 +119,7 @@ impl Machine {
             reboot: false,
             monitor: None,
             variables: None,
+            second_line: None,
             tpm: None,
             shape: Shape::USUAL,
             extra: Vec::new(),
@@ -136,6 +139,11 @@ impl Machine {
         qemu.arg(if serial == Serial::Terminal { "mon:stdio" } else { "stdio" });
         if !self.reboot {
             qemu.arg("-no-reboot");
+        }
+        if let Some(socket) = &self.second_line {
+            let socket = socket.display();
+            let chardev = format!("socket,id=second,path={socket},server=on,wait=off");
+            qemu.args(["-chardev", &chardev, "-device", "pci-serial,chardev=second"]);
         }
         self.add_monitor(&mut qemu, serial);
         if self.shape.firmware != Firmware::SecureBoot {

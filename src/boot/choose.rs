@@ -3,6 +3,7 @@
 //! whoever holds the entries.
 
 use core::time::Duration;
+use std::rc::Rc;
 
 use super::shelf::Shelf;
 use super::{Station, heading};
@@ -58,7 +59,7 @@ impl Station {
     /// What to boot; `None` if there is nothing that could.
     pub(super) fn choose(&self, chooser: Chooser, desk: &mut dyn Desk) -> Option<Chosen> {
         self.console.begin_screen();
-        let views = self.console.terminals().iter().map(View::new).collect();
+        let views = self.console.each().into_iter().map(View::new).collect();
         let mut menu = Screen { station: self, desk, chooser, views };
         let choice = menu.run();
         menu.close();
@@ -73,12 +74,12 @@ struct Screen<'a> {
     station: &'a Station,
     desk: &'a mut dyn Desk,
     chooser: Chooser,
-    views: Vec<View<'a>>,
+    views: Vec<View>,
 }
 
 /// What one console shows and sends.
-struct View<'a> {
-    terminal: &'a Terminal,
+struct View {
+    terminal: Rc<Terminal>,
     input: Input,
     /// When a sequence that has begun is given up.
     patience: Option<Duration>,
@@ -88,9 +89,9 @@ struct View<'a> {
     stale: bool,
 }
 
-impl<'a> View<'a> {
-    fn new(terminal: &'a Terminal) -> Self {
-        let (size, input) = (size(terminal), Input::default());
+impl View {
+    fn new(terminal: Rc<Terminal>) -> Self {
+        let (size, input) = (size(&terminal), Input::default());
         Self { terminal, input, patience: None, size, shown: None, stale: false }
     }
 
@@ -188,7 +189,7 @@ impl Screen<'_> {
     /// Follows a console whose size has changed, and one that was busy.
     fn look(&mut self) {
         for view in &mut self.views {
-            let size = size(view.terminal);
+            let size = size(&view.terminal);
             if size != view.size {
                 (view.size, view.shown, view.stale) = (size, None, true);
             }

@@ -6,12 +6,13 @@
 //! is no longer listened to. Output processing stays on, so that a line printed
 //! with a bare LF by anybody (a panic, the standard library) still reads right.
 
-use core::cell::{Cell, RefCell};
+use core::cell::{Cell, Ref, RefCell};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::Write as _;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -51,7 +52,8 @@ const MAX_LOG: usize = 200;
 /// All of the machine's consoles.
 #[derive(Debug)]
 pub struct Console {
-    terminals: Vec<Terminal>,
+    /// More come with the modules that drive them.
+    terminals: RefCell<Vec<Rc<Terminal>>>,
     log: RefCell<Log>,
     printk: Option<String>,
 }
@@ -74,36 +76,49 @@ impl Console {
     pub fn open() -> Result<Self, Error> {
         let device = open(DEVICE).or_else(|_| open(NOTHING))?;
         become_stdio(&device);
-        let mut terminals: Vec<_> = active().into_iter().map(Terminal::new).collect();
-        if terminals.is_empty() {
-            terminals.push(Terminal::new(device));
+        let console = Self::on(Vec::new());
+        console.find_more();
+        if console.terminals().is_empty() {
+            console.terminals.borrow_mut().push(Rc::new(Terminal::raw(DEVICE, device)));
         }
-        let console = Self::on(terminals);
-        console.terminals.iter().for_each(Terminal::raw);
         Ok(console)
     }
 
     fn on(terminals: Vec<Terminal>) -> Self {
-        let printk = file::read_line(PRINTK).ok();
-        Self { terminals, log: RefCell::default(), printk }
+        let terminals = RefCell::new(terminals.into_iter().map(Rc::new).collect());
+        Self { terminals, log: RefCell::default(), printk: file::read_line(PRINTK).ok() }
     }
 
-    /// Each of them.
+    /// Opens the consoles that have come since.
+    fn find_more(&self) {
+        for name in active() {
+            let is_known = self.terminals().iter().any(|terminal| terminal.name == name);
+            if !is_known && let Ok(device) = open(&format!("/dev/{name}")) {
+                self.terminals.borrow_mut().push(Rc::new(Terminal::raw(&name, device)));
+            }
+        }
+    }
+
+    /// Each of them, as long as it is needed.
     #[must_use]
-    pub fn terminals(&self) -> &[Terminal] {
-        &self.terminals
+    pub fn each(&self) -> Vec<Rc<Terminal>> {
+        self.terminals().clone()
+    }
+
+    fn terminals(&self) -> Ref<'_, Vec<Rc<Terminal>>> {
+        self.terminals.borrow()
     }
 
     /// Puts the terminals back as they were found, all output sent.
     pub fn restore(&self) {
         self.drain();
-        self.terminals.iter().for_each(Terminal::restore);
+        self.terminals().iter().for_each(|terminal| terminal.restore());
     }
 
     /// Writes bytes as they are on every console. One that cannot be written to
     /// must not stop a boot, so nothing is returned.
     pub fn write(&self, bytes: &[u8]) {
-        self.terminals.iter().for_each(|terminal| terminal.send(bytes));
+        self.terminals().iter().for_each(|terminal| terminal.send(bytes));
         self.settle();
     }
 
@@ -126,14 +141,19 @@ impl Console {
         log.lines.iter().flat_map(|line| line.split("\r\n")).map(str::to_owned).collect()
     }
 
+    fn pump(&self) {
+        self.terminals().iter().for_each(|terminal| terminal.pump());
+    }
+
     /// Hands the kernel what is queued, as long as each terminal takes something.
     fn settle(&self) {
-        while self.terminals.iter().any(Terminal::is_waited_for) {
-            let waiting = self.terminals.iter().filter(|terminal| terminal.is_waited_for());
+        while self.terminals().iter().any(|terminal| terminal.is_waited_for()) {
+            let terminals = self.terminals();
+            let waiting = terminals.iter().filter(|terminal| terminal.is_waited_for());
             let pollout = |one| PollFd::new(AsFd::as_fd(one), PollFlags::POLLOUT);
             let mut polled: Vec<_> = waiting.map(|terminal| pollout(&terminal.device)).collect();
             let _ = poll(&mut polled, timeout(Some(STALL)));
-            self.terminals.iter().for_each(Terminal::pump);
+            self.pump();
         }
     }
 
@@ -143,7 +163,7 @@ impl Console {
         let start = Instant::now();
         let mut moving = (usize::MAX, start);
         loop {
-            let left: usize = self.terminals.iter().map(Terminal::outstanding).sum();
+            let left: usize = self.terminals().iter().map(|one| one.outstanding()).sum();
             let now = Instant::now();
             if left < moving.0 {
                 moving = (left, now);
@@ -153,7 +173,7 @@ impl Console {
                 return;
             }
             std::thread::sleep(DRAIN_STEP);
-            self.terminals.iter().for_each(Terminal::pump);
+            self.pump();
         }
     }
 
@@ -161,13 +181,13 @@ impl Console {
     /// says there are some.
     #[must_use]
     pub fn read(&self) -> Vec<u8> {
-        self.terminals.iter().flat_map(Terminal::read).collect()
+        self.terminals().iter().flat_map(|terminal| terminal.read()).collect()
     }
 
     /// Whether nobody can type anywhere any more.
     #[must_use]
     pub fn is_deaf(&self) -> bool {
-        self.terminals.iter().all(|terminal| terminal.deaf.get())
+        self.terminals().iter().all(|terminal| terminal.deaf.get())
     }
 
     /// Waits for a key on any console, for one of `others` or for the time, or
@@ -176,21 +196,24 @@ impl Console {
     #[must_use]
     pub fn wait(&self, others: &[BorrowedFd<'_>], time: Option<Duration>) -> (bool, Vec<bool>) {
         let mut polled: Vec<_> = others.iter().map(|fd| pollin(*fd)).collect();
-        polled.extend(self.terminals.iter().filter_map(Terminal::polled));
+        let terminals = self.terminals();
+        polled.extend(terminals.iter().filter_map(|terminal| terminal.polled()));
         let _ = poll(&mut polled, timeout(time));
         let own = polled.split_off(others.len());
         let typed = PollFlags::POLLIN | PollFlags::POLLHUP | PollFlags::POLLERR;
         let typed = own.iter().any(|fd| fd.revents().is_some_and(|flags| flags.intersects(typed)));
-        self.terminals.iter().for_each(Terminal::pump);
+        self.pump();
         (typed, polled.iter().map(|fd| fd.any().unwrap_or(false)).collect())
     }
 
     /// A menu takes the screen: kernel messages stay off it, but those of a dying
-    /// kernel, and so do our own lines. Every console is listened to again.
+    /// kernel, and so do our own lines. Every console is listened to again, and
+    /// those that have come since are opened.
     pub fn begin_screen(&self) {
+        self.find_more();
         let _ = file::write_text(PRINTK, "1");
         self.log.borrow_mut().held = Some(0);
-        self.terminals.iter().for_each(|terminal| terminal.ignored.set(false));
+        self.terminals().iter().for_each(|terminal| terminal.ignored.set(false));
     }
 
     /// The menu is gone: what was said meanwhile follows it.
@@ -229,6 +252,8 @@ impl Log {
 /// One of the consoles.
 #[derive(Debug)]
 pub struct Terminal {
+    /// As the kernel calls it.
+    name: String,
     device: File,
     /// As it was found.
     cooked: Option<Termios>,
@@ -243,9 +268,10 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    fn new(device: File) -> Self {
+    fn new(name: &str, device: File) -> Self {
         let cooked = tcgetattr(&device).ok();
         Self {
+            name: name.to_owned(),
             device,
             cooked,
             deaf: Cell::new(false),
@@ -256,7 +282,13 @@ impl Terminal {
     }
 
     /// Keys arrive one by one, unechoed, and none of them sends a signal.
-    fn raw(&self) {
+    fn raw(name: &str, device: File) -> Self {
+        let terminal = Self::new(name, device);
+        terminal.set_raw();
+        terminal
+    }
+
+    fn set_raw(&self) {
         let Some(mut termios) = self.cooked.clone() else { return };
         termios.local_flags &=
             !(LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ISIG | LocalFlags::IEXTEN);
@@ -386,7 +418,8 @@ impl Terminal {
 /// is in; where there is none, on standard error. It waits for lines that move,
 /// and never fails.
 pub fn everywhere(text: &str) {
-    let terminals: Vec<_> = active().into_iter().map(Terminal::new).collect();
+    let device = |name: &String| Some(Terminal::new(name, open(&format!("/dev/{name}")).ok()?));
+    let terminals: Vec<_> = active().iter().filter_map(device).collect();
     if terminals.is_empty() {
         let _ = writeln!(std::io::stderr(), "{text}\r");
         return;
@@ -396,10 +429,10 @@ pub fn everywhere(text: &str) {
     console.drain();
 }
 
-/// The consoles that can be opened.
-fn active() -> Vec<File> {
+/// The names of the consoles.
+fn active() -> Vec<String> {
     let names = file::read_line(ACTIVE).unwrap_or_default();
-    names.split_ascii_whitespace().filter_map(|name| open(&format!("/dev/{name}")).ok()).collect()
+    names.split_ascii_whitespace().map(str::to_owned).collect()
 }
 
 /// Never waits: not for a carrier, and later not for a line that is held.
@@ -451,7 +484,7 @@ mod tests {
 
     fn terminal(end: UnixStream) -> Terminal {
         end.set_nonblocking(true).unwrap();
-        Terminal::new(File::from(std::os::fd::OwnedFd::from(end)))
+        Terminal::new("test", File::from(std::os::fd::OwnedFd::from(end)))
     }
 
     fn on<const N: usize>(ends: [UnixStream; N]) -> Console {
@@ -495,7 +528,7 @@ mod tests {
     fn a_noisy_line_is_ignored_until_the_next_menu() {
         let (mut person, end) = UnixStream::pair().unwrap();
         let console = on([end]);
-        console.terminals().first().unwrap().ignore();
+        console.each()[0].ignore();
         person.write_all(b"noise").unwrap();
         assert_eq!(console.wait(&[], Some(Duration::ZERO)), (false, vec![]));
         assert_eq!(console.read(), b"");
@@ -508,7 +541,7 @@ mod tests {
         let (mut person, second) = UnixStream::pair().unwrap();
         let console = on([end, second]);
         let flood = vec![b'x'; 1 << 20];
-        console.terminals().first().unwrap().send(&flood);
+        console.each()[0].send(&flood);
         let start = Instant::now();
         (0..100).for_each(|_| console.line("turnout: still here"));
         console.drain();
@@ -516,7 +549,7 @@ mod tests {
         let mut seen = [0; 2100];
         person.read_exact(&mut seen).unwrap();
         assert!(seen.starts_with(b"turnout: still here\r\n"));
-        let kept = console.terminals().first().unwrap().queue.borrow().len();
+        let kept = console.each()[0].queue.borrow().len();
         assert!(kept <= MAX_QUEUE, "{kept}");
     }
 

@@ -146,6 +146,9 @@ impl World {
         if case.boot.keyboard {
             machine.monitor = Some(directory.join("monitor"));
         }
+        if case.boot.second_line {
+            machine.second_line = Some(directory.join("second-line"));
+        }
         machine
     }
 

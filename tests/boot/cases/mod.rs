@@ -100,6 +100,8 @@ pub(crate) struct Boot {
     pub(crate) hooks: bool,
     /// Whether the machine has a keyboard that QEMU's monitor can press.
     pub(crate) keyboard: bool,
+    /// Whether the machine has a second serial line.
+    pub(crate) second_line: bool,
     /// Files of the boot partition that the disk lies about. One that answers as
     /// it is only once must be read exactly once, every sector of it.
     pub(crate) lies: &'static [(&'static str, Answer)],
@@ -188,6 +190,7 @@ const PLAIN: Boot = Boot {
     anchor: None,
     hooks: false,
     keyboard: false,
+    second_line: false,
     lies: &[],
     tpm: false,
     counted: false,
