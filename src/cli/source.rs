@@ -369,10 +369,10 @@ fn some(ids: &[&str]) -> String {
 /// Ids that somebody may have meant: case and suffix aside, one is in the other,
 /// or few letters are wrong.
 fn near<'a>(wanted: &str, ids: &[&'a str]) -> Vec<&'a str> {
-    let wanted = wanted.to_lowercase();
+    let wanted = wanted.to_ascii_lowercase();
     let wanted = wanted.trim_end_matches(".conf").trim_end_matches(".efi");
     let is_near = |id: &&&str| {
-        let id = id.to_lowercase();
+        let id = id.to_ascii_lowercase();
         id.contains(wanted)
             || wanted.contains(&id)
             || distance(wanted, &id) <= wanted.len().div_ceil(3)

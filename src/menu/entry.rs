@@ -183,8 +183,8 @@ impl Entry {
     /// does not count; the pattern may have the file's suffix or not.
     #[must_use]
     pub fn is_named_by(&self, pattern: &str) -> bool {
-        let pattern = pattern.to_lowercase();
-        let matches = |id: &str| glob::matches(&pattern, &id.to_lowercase());
+        let pattern = pattern.to_ascii_lowercase();
+        let matches = |id: &str| glob::matches(&pattern, &id.to_ascii_lowercase());
         matches(&self.id) || matches(&self.loader_id())
     }
 
