@@ -72,10 +72,17 @@ impl Volume {
         &self.candidate.name
     }
 
-    /// Lets go of a device that is gone.
+    /// Lets go of a device that is gone; the directory that it was mounted on is
+    /// empty then. A file system that anything holds could not be mounted again
+    /// when the device comes back: btrfs refuses a UUID that it has already.
     pub(super) fn leave(&mut self) {
         self.is_here = false;
-        self.mounted = None;
+        let Some(mounted) = self.mounted.take() else { return };
+        let place = mounted.place().to_owned();
+        drop(mounted);
+        if let Ok(nothing) = Root::open(&place) {
+            self.root = Arc::new(nothing);
+        }
     }
 
     /// The EFI system partition and the boot partition of one disk belong
