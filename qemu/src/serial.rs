@@ -5,7 +5,7 @@
 //! found whether or not the guest colours it.
 
 use crate::machine::{Machine, Serial};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -188,10 +188,13 @@ pub fn monitor(socket: &Path, command: &str) -> Result<()> {
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
     wait_for_monitor_prompt(&mut stream)?;
     stream.write_all(format!("{command}\n").as_bytes())?;
-    wait_for_monitor_prompt(&mut stream)
+    let answer = wait_for_monitor_prompt(&mut stream)?;
+    ensure!(!answer.contains("Error"), "QEMU's monitor: {answer}");
+    Ok(())
 }
 
-fn wait_for_monitor_prompt(stream: &mut UnixStream) -> Result<()> {
+/// Gives what stands before the prompt.
+fn wait_for_monitor_prompt(stream: &mut UnixStream) -> Result<String> {
     let mut seen = Vec::new();
     let mut byte = [0_u8];
     while !seen.ends_with(b"(qemu) ") {
@@ -200,7 +203,7 @@ fn wait_for_monitor_prompt(stream: &mut UnixStream) -> Result<()> {
         }
         seen.extend_from_slice(&byte);
     }
-    Ok(())
+    Ok(String::from_utf8_lossy(&seen).into_owned())
 }
 
 /// Printed text without escape sequences and carriage returns.

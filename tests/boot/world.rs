@@ -114,6 +114,7 @@ impl World {
             disk.clone()
         };
         machine.disks.push((bus(case.boot.flavour), attached));
+        (case.boot.more_disks)(&disk, &mut machine).context("building further disks")?;
         // One that ends with its machine would be of no use to the next start.
         let once = case.boot.tpm && !matches!(case.expect, Expect::Starts(_));
         let tpm = once.then(|| SoftTpm::start(&directory.join("tpm"))).transpose()?;
@@ -306,6 +307,10 @@ fn partitions(
             .into_iter()
             .chain([disk::state_area()])
             .collect(),
+        Partitions::Xfs => {
+            let [esp, boot] = disk::boot_partitions(esp, tree.root());
+            vec![esp, Partition { content: Content::Xfs(tree.root().to_owned()), ..boot }]
+        }
         Partitions::Other => {
             let content = Content::Ext4(tree.root().to_owned());
             vec![Partition { kind: Type::Linux, label: "data", content }]

@@ -105,6 +105,8 @@ pub(crate) struct Boot {
     /// Files of the boot partition that the disk lies about. One that answers as
     /// it is only once must be read exactly once, every sector of it.
     pub(crate) lies: &'static [(&'static str, Answer)],
+    /// Adds disks to the machine, once the first one has been built.
+    pub(crate) more_disks: fn(&Path, &mut Machine) -> Result<()>,
     /// Whether the machine has a TPM.
     pub(crate) tpm: bool,
     /// Whether guest time is counted in instructions: slow, and exact.
@@ -125,6 +127,8 @@ pub(crate) enum Partitions {
     Empty,
     /// The same files on a partition of another type.
     Other,
+    /// An ESP, and a boot partition with XFS.
+    Xfs,
     /// An ESP, the boot partition, and a state area.
     State,
 }
@@ -192,6 +196,7 @@ const PLAIN: Boot = Boot {
     keyboard: false,
     second_line: false,
     lies: &[],
+    more_disks: one_disk,
     tpm: false,
     counted: false,
 };
@@ -211,5 +216,9 @@ const fn case(
 }
 
 fn nothing(_: &World, _: &BootTree) -> Result<()> {
+    Ok(())
+}
+
+fn one_disk(_: &Path, _: &mut Machine) -> Result<()> {
     Ok(())
 }
