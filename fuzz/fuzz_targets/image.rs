@@ -38,5 +38,7 @@ fn take_apart(file: &[u8], uki: Uki<'_>) {
     assert!(size <= files * file.len());
     assert!(whole.initrds().iter().all(|(name, _)| name.len() <= 16));
     assert!(!whole.cmdline().contains('\n'));
-    let _ = whole.dtb();
+    for board in [None, Some("linux,dummy-virt")] {
+        let _ = whole.dtb(board);
+    }
 }
