@@ -1,7 +1,8 @@
 //! What people and lines do to a running menu.
 
+use super::trust::remove_both;
 use super::{AARCH64, Boot, Case, Expect, PLAIN, WAITING_MENU, X86_64, case, nothing};
-use crate::expect::{DEADLINE, see};
+use crate::expect::{DEADLINE, OWN_CMDLINE, see};
 use crate::world::World;
 use anyhow::{Context, Result, bail, ensure};
 use std::fs;
@@ -61,6 +62,12 @@ pub(super) const CASES: &[Case] = &[
             Expect::Acts(walk_through_three_hundred),
         )
     },
+    case(
+        "edited_command_line_in_an_open_image",
+        Boot { open: true, ..WAITING_MENU },
+        expect_an_edited_line,
+        Expect::Acts(edit_and_boot),
+    ),
 ];
 
 /// Bytes per second of 9600 baud.
@@ -213,6 +220,26 @@ fn walk_through_three_hundred(console: &mut Console, _: &Machine) -> Result<()> 
         ensure!(console.text().contains(row), "no \"{row}\"");
     }
     take_the_first_entry(console)
+}
+
+fn expect_an_edited_line(world: &World, tree: &BootTree) -> Result<()> {
+    remove_both(world, tree)?;
+    let entry = fs::read_to_string(tree.host_path("loader/entries/good.conf"))?;
+    let options = entry.lines().find_map(|line| line.strip_prefix("options "));
+    let options = options.context("the entry has no options")?;
+    Ok(fs::write(tree.host_path(OWN_CMDLINE), format!("{options} edited=1"))?)
+}
+
+fn edit_and_boot(console: &mut Console, _: &Machine) -> Result<()> {
+    menu::wait_until_drawn(console, DEADLINE)?;
+    console.send(b"1")?;
+    sleep(Duration::from_millis(300));
+    console.send(b"e")?;
+    see(console, "not edited yet")?;
+    console.send(b" edited=1")?;
+    see(console, "UNSIGNED, edited")?;
+    console.send(b"\r")?;
+    see(console, "turnout: good boots unsigned: its command line was edited")
 }
 
 fn take_the_first_entry(console: &mut Console) -> Result<()> {
