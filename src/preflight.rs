@@ -64,7 +64,7 @@ pub fn check(
     let cmdline = cmdline(entry, trust.as_ref().ok());
     found.extend(length(cmdline, limits.cmdline));
     found.extend(open_slot(entry, &trust));
-    let notes = notes(entry, trust.as_ref().ok(), limits);
+    let notes = notes(entry, trust.as_ref().ok(), limits.consoles);
     let broken = found.first().map(|one| Failure::broken(one.code, one.detail.clone()));
     found.extend(trust.as_ref().err().map(Reason::of));
     Preflight { trust, broken, reasons: found, notes }
@@ -119,10 +119,11 @@ impl Reason {
     }
 }
 
-/// What should be known of an entry and does not keep it from booting.
+/// What should be known of an entry and does not keep it from booting;
+/// `consoles` as in [`Limits`].
 #[must_use]
-pub fn notes(entry: &Entry, attested: Option<&Attested>, limits: &Limits<'_>) -> Vec<Reason> {
-    console(cmdline(entry, attested), limits.consoles).into_iter().collect()
+pub fn notes(entry: &Entry, attested: Option<&Attested>, consoles: &[String]) -> Vec<Reason> {
+    console(cmdline(entry, attested), consoles).into_iter().collect()
 }
 
 fn of_menu(entry: &Entry) -> Vec<Reason> {

@@ -3,6 +3,7 @@
 use crate::choose::Item;
 use crate::failure::Failure;
 use crate::menu::Entry;
+use crate::preflight::{self, Reason};
 use crate::trust::Role;
 use crate::trust::manifest::{Manifest, System};
 use crate::trust::verify::Attested;
@@ -13,8 +14,8 @@ pub(super) fn item(
     entry: &Entry,
     verdict: Result<&Attested, &Failure>,
     role: Role,
+    notes: &[Reason],
 ) -> Item {
-    let (mark, detail) = state(verdict);
     let place = match entry.line {
         Some(line) => format!("{device} {}:{line}", entry.file),
         None => format!("{device} {}", entry.file),
@@ -22,38 +23,41 @@ pub(super) fn item(
     Item {
         id: entry.id.clone(),
         title: entry.name().to_owned(),
-        mark,
-        detail,
+        mark: preflight::mark(verdict),
+        detail: detail(verdict, notes),
         bootable: verdict.is_ok_and(|attested| attested.role() == role),
         version: entry.version.clone().unwrap_or_default(),
         submenu: entry.submenu.clone(),
         hotkey: entry.hotkey,
-        facts: facts(&place, entry, verdict.ok()),
+        facts: facts(&place, entry, verdict.ok(), notes),
         place,
         options: entry.options.clone(),
     }
 }
 
-/// The word beside the entry, and the sentence that explains it.
-fn state(verdict: Result<&Attested, &Failure>) -> (String, String) {
-    match verdict {
-        Ok(Attested::Signed(signed)) => {
-            let mark = match signed.role() {
-                Role::Boot => "ready",
-                Role::Recovery => "recovery",
-            };
-            (mark.to_owned(), format!("signed by {}", signed.signers().join(" and ")))
-        }
-        Ok(Attested::Unsigned(_)) => {
-            ("unsigned".to_owned(), "not verified: the image is open".to_owned())
-        }
-        Err(failure) => (failure.mark(), failure.sentence()),
+/// What explains the word beside the entry; of one that boots, what should be
+/// known besides.
+fn detail(verdict: Result<&Attested, &Failure>, notes: &[Reason]) -> String {
+    let mut detail = match verdict {
+        Ok(Attested::Signed(signed)) => format!("signed by {}", signed.signers().join(" and ")),
+        Ok(Attested::Unsigned(_)) => "not verified: the image is open".to_owned(),
+        Err(failure) => return failure.sentence(),
+    };
+    for note in notes {
+        detail.push_str("; ");
+        detail.push_str(&note.detail);
     }
+    detail
 }
 
 /// What the details tell: where the entry is from, its files, its command line,
 /// and of a signed one what was signed.
-fn facts(place: &str, entry: &Entry, attested: Option<&Attested>) -> Vec<(&'static str, String)> {
+fn facts(
+    place: &str,
+    entry: &Entry,
+    attested: Option<&Attested>,
+    notes: &[Reason],
+) -> Vec<(&'static str, String)> {
     let mut facts = vec![("source", place.to_owned())];
     let mut add = |what, values: &[String]| {
         facts.extend(values.iter().map(|value| (what, value.clone())));
@@ -71,6 +75,7 @@ fn facts(place: &str, entry: &Entry, attested: Option<&Attested>) -> Vec<(&'stat
     for file in manifest.into_iter().flat_map(Manifest::files) {
         facts.push(("sha256", format!("{} {}", file.digest, file.path)));
     }
+    facts.extend(notes.iter().map(|note| ("note", note.detail.clone())));
     facts
 }
 
@@ -94,7 +99,8 @@ mod tests {
         let files: Memory = [("/loader/entries/a.conf", text)].into_iter().collect();
         let menu = read_volume(&files, &Target { arch: Arch::X86_64, boards: &[] });
         let failure = Failure::broken("GONE", "vdb1 was taken out".to_owned());
-        let row = item("vdb1", &menu.entries[0], Err(&failure), Role::Boot);
+        let notes = [Reason { code: "CONSOLE", detail: "nobody will see it".to_owned() }];
+        let row = item("vdb1", &menu.entries[0], Err(&failure), Role::Boot, &notes);
         assert_eq!(
             (row.mark.as_str(), row.detail.as_str()),
             ("broken(GONE)", "vdb1 was taken out")
@@ -104,6 +110,7 @@ mod tests {
         let facts: Vec<_> = row.facts.iter().map(|(what, it)| (*what, it.as_str())).collect();
         let source = ("source", "vdb1 /loader/entries/a.conf");
         let files = [("kernel", "/k"), ("initrd", "/i"), ("initrd", "/j")];
-        assert_eq!(facts, [&[source], &files[..], &[("command line", "quiet")]].concat());
+        let last = [("command line", "quiet"), ("note", "nobody will see it")];
+        assert_eq!(facts, [&[source], &files[..], &last].concat());
     }
 }

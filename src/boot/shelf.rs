@@ -20,7 +20,7 @@ use crate::choose::{Item, Update};
 use crate::failure::{Failure, Stage};
 use crate::menu::{self, Entry, Group, Menu, Target, Timeout};
 use crate::plan;
-use crate::preflight::Limits;
+use crate::preflight::{self, Limits};
 use crate::source::report::{Outcome, Report};
 use crate::source::{self, Candidate, Passed, Selector, Tier};
 use crate::sys::block::Inventory;
@@ -433,9 +433,12 @@ impl<'s> Shelf<'s> {
     /// The rows of the menu.
     pub(super) fn items(&self) -> Vec<Item> {
         let both = self.menu.entries.iter().zip(&self.verdicts);
+        let consoles = machine::consoles();
         let row = |(entry, verdict): (&Entry, &Result<Arc<Attested>, Failure>)| {
             let device = self.volumes.get(entry.volume).map_or("", Volume::name);
-            row::item(device, entry, verdict.as_deref(), self.role)
+            let verdict = verdict.as_deref();
+            let notes = preflight::notes(entry, verdict.ok(), &consoles);
+            row::item(device, entry, verdict, self.role, &notes)
         };
         both.map(row).collect()
     }
