@@ -13,7 +13,7 @@ use crate::machine::{Accelerator, Bus, Machine};
 use crate::place::{self, Scratch};
 use crate::serial::{Console, Event};
 use anyhow::{Context, Result, anyhow, bail};
-use mkinitramfs::compress::Compress;
+use mkinitramfs::image::compress::Compress;
 use std::fmt::{self, Display};
 use std::fs;
 use std::path::{Path, PathBuf};

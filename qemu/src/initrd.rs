@@ -8,7 +8,7 @@
 use crate::guest::Kernel;
 use crate::{facts, guest};
 use anyhow::{Context, Result};
-use mkinitramfs::cpio::Archive;
+use mkinitramfs::image::cpio::Archive;
 use std::fs;
 use std::path::Path;
 use turnout::arch::Arch;

@@ -8,11 +8,11 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, ValueEnum};
-use mkinitramfs::compress::Compress;
-use mkinitramfs::cpio::Archive;
-use mkinitramfs::hardening::Config;
-use mkinitramfs::initramfs::{Image, Input, choose_mode};
-use mkinitramfs::modules::{Selection, Tree};
+use mkinitramfs::image::compress::Compress;
+use mkinitramfs::image::cpio::Archive;
+use mkinitramfs::image::hardening::Config;
+use mkinitramfs::image::initramfs::{Image, Input, choose_mode};
+use mkinitramfs::image::modules::{Selection, Tree};
 use mkinitramfs::output;
 use turnout::trust::verify;
 

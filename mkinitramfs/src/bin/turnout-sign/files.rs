@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use mkinitramfs::signer::Signer;
-use mkinitramfs::{output, seal, sign};
+use mkinitramfs::output;
+use mkinitramfs::signing::signer::Signer;
+use mkinitramfs::signing::{seal, sign};
 use turnout::trust::Namespace;
 use turnout::trust::allowed_signers::KeyRing;
 use turnout::trust::policy::{self, Policy};

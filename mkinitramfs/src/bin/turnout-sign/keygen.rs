@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use clap::Args;
-use mkinitramfs::{key_file, ring};
+use mkinitramfs::signing::{key_file, ring};
 use turnout::trust::Namespace;
 
 use crate::Verdict;

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::{Args, Subcommand};
-use mkinitramfs::{output, ring, sign, signer, words};
+use mkinitramfs::output;
+use mkinitramfs::signing::{ring, sign, signer, words};
 use turnout::bundle::Digest;
 use turnout::trust::allowed_signers::KeyRing;
 use turnout::trust::policy::{self, Fingerprint, Policy};

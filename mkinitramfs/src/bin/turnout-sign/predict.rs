@@ -3,8 +3,8 @@
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use mkinitramfs::entry;
-use mkinitramfs::sign::{self, Target};
+use mkinitramfs::signing::entry;
+use mkinitramfs::signing::sign::{self, Target};
 use turnout::json;
 use turnout::measure::{self, Boundary, Sections};
 use turnout::tpm::log::{Event, replay};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use mkinitramfs::entry;
+use mkinitramfs::signing::entry;
 use turnout::arch::Arch;
 use turnout::trust::{Namespace, Role};
 

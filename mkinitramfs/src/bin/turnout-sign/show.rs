@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use mkinitramfs::{sign, words};
+use mkinitramfs::signing::{sign, words};
 use turnout::text::printable;
 
 use crate::Verdict;

@@ -2,9 +2,9 @@
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
-use mkinitramfs::entry;
-use mkinitramfs::sign::{self, Claims, Outcome};
-use mkinitramfs::signer::Signer;
+use mkinitramfs::signing::entry;
+use mkinitramfs::signing::sign::{self, Claims, Outcome};
+use mkinitramfs::signing::signer::Signer;
 use turnout::arch::Arch;
 use turnout::trust::Role;
 use turnout::trust::slots::Slot;

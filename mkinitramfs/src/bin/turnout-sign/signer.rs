@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Args;
-use mkinitramfs::key_file;
-use mkinitramfs::signer::Signer;
+use mkinitramfs::signing::key_file;
+use mkinitramfs::signing::signer::Signer;
 
 #[derive(Args)]
 #[group(required = true, multiple = false)]

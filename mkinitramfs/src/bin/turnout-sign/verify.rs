@@ -2,8 +2,8 @@
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use mkinitramfs::entry;
-use mkinitramfs::sign::{self, Target};
+use mkinitramfs::signing::entry;
+use mkinitramfs::signing::sign::{self, Target};
 use turnout::trust::Role;
 use turnout::trust::allowed_signers::KeyRing;
 use turnout::trust::policy::Policy;

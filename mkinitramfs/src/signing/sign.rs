@@ -16,10 +16,11 @@ use turnout::trust::verify::{
 };
 use turnout::trust::{Role, manifest_path, signature_path};
 
-use crate::entry::BootEntry;
-use crate::seal;
-use crate::signer::Signer;
-use crate::{output, ring};
+use crate::output;
+use crate::signing::entry::BootEntry;
+use crate::signing::ring;
+use crate::signing::seal;
+use crate::signing::signer::Signer;
 
 /// What a manifest says that is not in the menu entry.
 #[derive(Debug, Clone)]

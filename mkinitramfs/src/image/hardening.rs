@@ -306,10 +306,10 @@ impl fmt::Display for Finding {
 mod tests {
     use super::*;
 
-    const DOCUMENT: &str = include_str!("../../docs/hardening.md");
+    const DOCUMENT: &str = include_str!("../../../docs/hardening.md");
     const HARDENED: [&str; 2] = [
-        include_str!("../tests/data/hardened-x86_64.config"),
-        include_str!("../tests/data/hardened-aarch64.config"),
+        include_str!("../../tests/data/hardened-x86_64.config"),
+        include_str!("../../tests/data/hardened-aarch64.config"),
     ];
 
     fn findings(text: &str) -> Vec<Finding> {

@@ -5,11 +5,11 @@ use turnout::trust::allowed_signers::KeyRing;
 use turnout::trust::policy;
 use turnout::trust::verify::Mode;
 
-use crate::binary;
-use crate::cpio::Archive;
-use crate::modules::Module;
-use crate::ring;
-use crate::secret;
+use crate::image::binary;
+use crate::image::cpio::Archive;
+use crate::image::modules::Module;
+use crate::signing::ring;
+use crate::signing::secret;
 
 /// A file that goes into the image, with the name by which its owner knows it.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use crate::modinfo::{self, Modinfo};
+use crate::image::modinfo::{self, Modinfo};
 use crate::similar::similar;
 
 /// A kernel's module tree: `.../lib/modules/RELEASE`.

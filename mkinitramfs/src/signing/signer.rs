@@ -12,7 +12,7 @@ use ssh_key::{HashAlg, LineEnding, PrivateKey, PublicKey, SshSig};
 use turnout::text::printable;
 use turnout::trust::key;
 
-use crate::agent::{self, Agent};
+use crate::signing::agent::{self, Agent};
 
 /// A key that can sign.
 #[derive(Debug)]

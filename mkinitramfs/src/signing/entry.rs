@@ -13,7 +13,7 @@ use turnout::menu::{self, Code, Diagnostic, Entry, Menu, Target, bls};
 use turnout::sys::read::Root;
 use turnout::trust::slots::SlotValues;
 
-use crate::progress::Progress;
+use crate::signing::progress::Progress;
 use crate::similar::similar;
 
 /// How much is read between two looks at the progress, in bytes.

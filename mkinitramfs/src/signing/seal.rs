@@ -7,7 +7,7 @@
 use anyhow::{Context as _, Result, bail, ensure};
 use turnout::trust::sshsig::{self, MAX_SIGNATURES, Signature};
 
-use crate::signer::{self, Signer};
+use crate::signing::signer::{self, Signer};
 
 /// Signs `text`: gives a signature file with this signature alone.
 ///

@@ -10,7 +10,7 @@ use turnout::trust::manifest::{self, Manifest, System};
 use turnout::trust::policy::{self, Policy};
 use turnout::trust::sshsig::{self, Signature};
 
-use crate::{ring, signer};
+use crate::signing::{ring, signer};
 
 /// What kind of file this is, and what is in it, line by line. `signatures` is
 /// the file beside it, if there is one; `ring` gives keys their names.

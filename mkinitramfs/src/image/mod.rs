@@ -1,0 +1,11 @@
+//! What `mkinitramfs` is made of: from a binary, a module tree and a key ring to
+//! the bytes of an initramfs. Nothing here writes a file; the same input gives
+//! the same bytes.
+
+pub mod binary;
+pub mod compress;
+pub mod cpio;
+pub mod hardening;
+pub mod initramfs;
+pub mod modinfo;
+pub mod modules;
