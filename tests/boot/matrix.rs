@@ -1,8 +1,9 @@
 //! The boot matrix: real kernels in QEMU, every good boot and every refusal.
 //!
-//! `tests/run` starts it; `boot-tests [--jobs N] [--list] [FILTER]...` runs the
-//! cases whose `ARCH/name` contains one of the filters. A refusal passes only on
-//! its reason, and only if the next system was never reached.
+//! `tests/run` starts it; `boot-tests [--jobs N] [--list] [--long] [FILTER]...`
+//! runs the cases whose `ARCH/name` contains one of the filters; without filters
+//! all but the long ones, with `--long` only those. A refusal passes only on its
+//! reason, and only if the next system was never reached.
 
 mod cases;
 mod expect;
@@ -25,6 +26,7 @@ const ARCHS: [Arch; 2] = [Arch::X86_64, Arch::Aarch64];
 struct Arguments {
     jobs: usize,
     list: bool,
+    long: bool,
     filters: Vec<String>,
 }
 
@@ -40,13 +42,14 @@ fn main() -> ExitCode {
 }
 
 fn parse() -> Result<Arguments> {
-    let mut parsed = Arguments { jobs: 2, list: false, filters: Vec::new() };
+    let mut parsed = Arguments { jobs: 2, list: false, long: false, filters: Vec::new() };
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         use lexopt::prelude::{Long, Value, ValueExt};
         match argument {
             Long("jobs") => parsed.jobs = arguments.value()?.parse()?,
             Long("list") => parsed.list = true,
+            Long("long") => parsed.long = true,
             Value(filter) => parsed.filters.push(filter.to_string_lossy().into_owned()),
             other => return Err(other.unexpected().into()),
         }
@@ -56,7 +59,7 @@ fn parse() -> Result<Arguments> {
 
 fn run() -> Result<bool> {
     let arguments = parse()?;
-    let chosen = choose(&arguments.filters);
+    let chosen = choose(&arguments);
     if arguments.list {
         chosen.iter().for_each(|(arch, case)| println!("{arch}/{}", case.name));
         return Ok(true);
@@ -72,13 +75,17 @@ fn run() -> Result<bool> {
     Ok(failed == 0)
 }
 
-fn choose(filters: &[String]) -> VecDeque<(Arch, &'static Case)> {
+fn choose(arguments: &Arguments) -> VecDeque<(Arch, &'static Case)> {
     let all = cases::all().flat_map(|case| case.archs.iter().map(move |arch| (*arch, case)));
-    all.filter(|(arch, case)| {
-        let name = format!("{arch}/{}", case.name);
-        filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str()))
-    })
-    .collect()
+    all.filter(|(arch, case)| is_chosen(*arch, case, arguments)).collect()
+}
+
+fn is_chosen(arch: Arch, case: &Case, arguments: &Arguments) -> bool {
+    let name = format!("{arch}/{}", case.name);
+    match arguments.filters.as_slice() {
+        [] => case.boot.long == arguments.long,
+        filters => filters.iter().any(|filter| name.contains(filter.as_str())),
+    }
 }
 
 /// Says what is left out, and why: a kernel that this release of Debian has not.

@@ -111,6 +111,8 @@ pub(crate) struct Boot {
     pub(crate) tpm: bool,
     /// Whether guest time is counted in instructions: slow, and exact.
     pub(crate) counted: bool,
+    /// Whether the case is one of the long run: not worth its time in every run.
+    pub(crate) long: bool,
 }
 
 /// The texts of a key ring and of a policy.
@@ -199,6 +201,7 @@ const PLAIN: Boot = Boot {
     more_disks: one_disk,
     tpm: false,
     counted: false,
+    long: false,
 };
 const COUNTED: Boot = Boot { counted: true, ..PLAIN };
 const HOOKED: Boot = Boot { hooks: true, ..PLAIN };
