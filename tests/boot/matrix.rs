@@ -7,27 +7,45 @@
 
 mod cases;
 mod expect;
+mod schedule;
 mod signing;
 mod world;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail, ensure};
 use cases::Case;
-use std::collections::VecDeque;
+use schedule::{Durations, Progress};
+use std::collections::{BTreeMap, VecDeque};
 use std::process::ExitCode;
-use std::sync::Mutex;
-use std::thread;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ScopedJoinHandle};
 use std::time::Instant;
 use turnout::arch::Arch;
+use turnout_qemu::build::Tools;
 use turnout_qemu::setup;
 use world::World;
 
 const ARCHS: [Arch; 2] = [Arch::X86_64, Arch::Aarch64];
+const USAGE: &str = "\
+boot-tests [--jobs N] [--list] [--long] [FILTER]...
+
+--jobs N  so many machines at a time (2)
+--list    print the names of the cases, and run none
+--long    the cases of the long run, and no others
+FILTER    only the cases whose ARCH/name contains it, long or not";
 
 struct Arguments {
     jobs: usize,
     list: bool,
     long: bool,
+    help: bool,
     filters: Vec<String>,
+}
+
+/// A case on one architecture.
+struct Chosen {
+    arch: Arch,
+    case: &'static Case,
+    name: String,
 }
 
 fn main() -> ExitCode {
@@ -42,16 +60,18 @@ fn main() -> ExitCode {
 }
 
 fn parse() -> Result<Arguments> {
-    let mut parsed = Arguments { jobs: 2, list: false, long: false, filters: Vec::new() };
+    let mut parsed =
+        Arguments { jobs: 2, list: false, long: false, help: false, filters: Vec::new() };
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
-        use lexopt::prelude::{Long, Value, ValueExt};
+        use lexopt::prelude::{Long, Short, Value, ValueExt};
         match argument {
             Long("jobs") => parsed.jobs = arguments.value()?.parse()?,
             Long("list") => parsed.list = true,
             Long("long") => parsed.long = true,
+            Long("help") | Short('h') => parsed.help = true,
             Value(filter) => parsed.filters.push(filter.to_string_lossy().into_owned()),
-            other => return Err(other.unexpected().into()),
+            other => bail!("{}; --help shows all of them", other.unexpected()),
         }
     }
     Ok(parsed)
@@ -59,44 +79,76 @@ fn parse() -> Result<Arguments> {
 
 fn run() -> Result<bool> {
     let arguments = parse()?;
-    let chosen = choose(&arguments);
-    if arguments.list {
-        chosen.iter().for_each(|(arch, case)| println!("{arch}/{}", case.name));
+    if arguments.help {
+        println!("{USAGE}");
         return Ok(true);
     }
-    let archs: Vec<Arch> =
-        ARCHS.into_iter().filter(|arch| chosen.iter().any(|(a, _)| a == arch)).collect();
-    setup(&archs.iter().map(|arch| arch.name()).collect::<Vec<_>>())?;
-    let worlds = archs.into_iter().map(World::build).collect::<Result<Vec<_>>>()?;
-    let chosen = without_skipped(chosen)?;
+    let mut chosen = choose(&arguments)?;
+    if arguments.list {
+        chosen.iter().for_each(|chosen| println!("{}", chosen.name));
+        return Ok(true);
+    }
+    let worlds = build_worlds(&chosen)?;
+    chosen = without_skipped(chosen)?;
+    let durations = Durations::known();
+    schedule::longest_first(&mut chosen, |chosen| durations.expected(&chosen.name));
     let total = chosen.len();
-    let failed = run_all(chosen, &worlds, arguments.jobs)?;
+    let failed = Run::new(chosen, &worlds, durations, arguments.jobs).finish();
     println!("\n{} passed, {failed} failed", total.saturating_sub(failed));
     Ok(failed == 0)
 }
 
-fn choose(arguments: &Arguments) -> VecDeque<(Arch, &'static Case)> {
-    let all = cases::all().flat_map(|case| case.archs.iter().map(move |arch| (*arch, case)));
-    all.filter(|(arch, case)| is_chosen(*arch, case, arguments)).collect()
+fn choose(arguments: &Arguments) -> Result<Vec<Chosen>> {
+    let chosen: Vec<Chosen> =
+        cases::all().flat_map(on_each_arch).filter(|chosen| is_chosen(chosen, arguments)).collect();
+    let filters = arguments.filters.join(" ");
+    ensure!(!chosen.is_empty(), "no case has \"{filters}\" in its name; --list shows them all");
+    Ok(chosen)
 }
 
-fn is_chosen(arch: Arch, case: &Case, arguments: &Arguments) -> bool {
-    let name = format!("{arch}/{}", case.name);
+fn on_each_arch(case: &'static Case) -> impl Iterator<Item = Chosen> {
+    case.archs.iter().map(move |arch| Chosen {
+        arch: *arch,
+        case,
+        name: format!("{arch}/{}", case.name),
+    })
+}
+
+fn is_chosen(chosen: &Chosen, arguments: &Arguments) -> bool {
     match arguments.filters.as_slice() {
-        [] => case.boot.long == arguments.long,
-        filters => filters.iter().any(|filter| name.contains(filter.as_str())),
+        [] => chosen.case.boot.long == arguments.long,
+        filters => filters.iter().any(|filter| chosen.name.contains(filter.as_str())),
     }
 }
 
+/// Of each architecture that a case needs. They are built at the same time: link
+/// time optimisation keeps only one processor busy.
+fn build_worlds(chosen: &[Chosen]) -> Result<Vec<World>> {
+    let archs: Vec<Arch> =
+        ARCHS.into_iter().filter(|arch| chosen.iter().any(|one| one.arch == *arch)).collect();
+    setup(&archs.iter().map(|arch| arch.name()).collect::<Vec<_>>())?;
+    let tools = Tools::build()?;
+    thread::scope(|scope| {
+        let mut building = Vec::new();
+        for arch in archs {
+            let tools = tools.clone();
+            building.push(scope.spawn(move || World::build(arch, tools)));
+        }
+        building.into_iter().map(joined).collect()
+    })
+}
+
+fn joined(world: ScopedJoinHandle<'_, Result<World>>) -> Result<World> {
+    world.join().unwrap_or_else(|_| bail!("building panicked"))
+}
+
 /// Says what is left out, and why: a kernel that this release of Debian has not.
-fn without_skipped(
-    chosen: VecDeque<(Arch, &'static Case)>,
-) -> Result<VecDeque<(Arch, &'static Case)>> {
-    let mut kept = VecDeque::new();
-    for (arch, case) in chosen {
-        match missing_kernel(arch, case)? {
-            Some(reason) => println!("skip   {arch}/{}: {reason}", case.name),
-            None => kept.push_back((arch, case)),
+fn without_skipped(chosen: Vec<Chosen>) -> Result<Vec<Chosen>> {
+    let mut kept = Vec::new();
+    for one in chosen {
+        match missing_kernel(one.arch, one.case)? {
+            Some(reason) => println!("skip   {}: {reason}", one.name),
+            None => kept.push(one),
         }
     }
     Ok(kept)
@@ -112,44 +164,77 @@ fn missing_kernel(arch: Arch, case: &Case) -> Result<Option<String>> {
     Ok(None)
 }
 
-/// Runs the cases on `jobs` threads and gives how many failed.
-fn run_all(
-    chosen: VecDeque<(Arch, &'static Case)>,
-    worlds: &[World],
+/// What the threads of a run share.
+struct Run<'a> {
+    worlds: &'a [World],
     jobs: usize,
-) -> Result<usize> {
-    let queue = Mutex::new(chosen);
-    let failed = Mutex::new(0_usize);
-    thread::scope(|scope| {
-        for _ in 0..jobs.max(1) {
-            scope.spawn(|| {
-                while let Some((arch, case)) = queue.lock().ok().and_then(|mut q| q.pop_front()) {
-                    let passed = run_one(arch, case, worlds);
-                    if let Ok(mut failed) = failed.lock() {
-                        *failed += usize::from(!passed);
-                    }
-                }
-            });
-        }
-    });
-    let failed = failed.into_inner().ok().context("a case panicked")?;
-    Ok(failed)
+    durations: Durations,
+    queue: Mutex<VecDeque<Chosen>>,
+    tally: Mutex<Tally>,
 }
 
-fn run_one(arch: Arch, case: &Case, worlds: &[World]) -> bool {
-    let start = Instant::now();
-    let world = worlds.iter().find(|world| world.arch == arch);
-    let result = world.context("no world").and_then(|world| expect::run(world, case));
-    let host = start.elapsed().as_secs_f32();
-    match result {
-        Ok(guest) => {
-            let guest = guest.map_or_else(|| "-".to_owned(), |seconds| format!("{seconds:.3} s"));
-            println!("ok     {arch}/{} (guest {guest}, host {host:.1} s)", case.name);
-            true
-        }
-        Err(error) => {
-            println!("FAILED {arch}/{} (host {host:.1} s)\n{error:#}\n", case.name);
-            false
+/// What came out so far.
+struct Tally {
+    failed: usize,
+    progress: Progress,
+    /// Of the cases that passed: one that failed waited for nothing.
+    measured: BTreeMap<String, f32>,
+}
+
+impl<'a> Run<'a> {
+    fn new(cases: Vec<Chosen>, worlds: &'a [World], durations: Durations, jobs: usize) -> Self {
+        let ahead = cases.iter().map(|one| durations.expected(&one.name)).sum();
+        let progress = Progress::new(cases.len(), jobs, ahead);
+        println!("{} cases, {jobs} at a time {}", cases.len(), progress.shown());
+        let tally = Tally { failed: 0, progress, measured: BTreeMap::new() };
+        Self { worlds, jobs, durations, queue: Mutex::new(cases.into()), tally: Mutex::new(tally) }
+    }
+
+    /// Runs every case, and gives how many failed.
+    fn finish(self) -> usize {
+        thread::scope(|scope| {
+            for _ in 0..self.jobs.max(1) {
+                scope.spawn(|| self.work());
+            }
+        });
+        let tally = self.tally.into_inner().unwrap_or_else(PoisonError::into_inner);
+        self.durations.store(tally.measured);
+        tally.failed
+    }
+
+    fn work(&self) {
+        while let Some(chosen) = self.next() {
+            let start = Instant::now();
+            let world = self.worlds.iter().find(|world| world.arch == chosen.arch);
+            let result = world.context("no world").and_then(|one| expect::run(one, chosen.case));
+            self.tell(chosen.name, result, start.elapsed().as_secs_f32());
         }
     }
+
+    fn next(&self) -> Option<Chosen> {
+        held(&self.queue).pop_front()
+    }
+
+    /// Prints what became of a case; the lock keeps its lines together.
+    fn tell(&self, name: String, result: Result<Option<f64>>, host: f32) {
+        let mut tally = held(&self.tally);
+        tally.progress.step(self.durations.expected(&name), host);
+        let far = tally.progress.shown();
+        match result {
+            Ok(guest) => {
+                let guest = guest.map_or_else(|| "-".to_owned(), |s| format!("{s:.3} s"));
+                println!("ok     {name} (guest {guest}, host {host:.1} s) {far}");
+                tally.measured.insert(name, host);
+            }
+            Err(error) => {
+                println!("FAILED {name} (host {host:.1} s) {far}\n{error:#}\n");
+                tally.failed += 1;
+            }
+        }
+    }
+}
+
+/// A case that panicked has left nothing half done in what is shared.
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -71,10 +71,9 @@ impl Drop for Prepared {
 }
 
 impl World {
-    pub(crate) fn build(arch: Arch) -> Result<Self> {
+    pub(crate) fn build(arch: Arch, tools: Tools) -> Result<Self> {
         println!("building for {arch}");
         let scratch = Scratch::new(&format!("boot-tests-{arch}"))?;
-        let tools = Tools::build()?;
         let ticks = build::guest_program(arch, "ticks", "ticks", &[])?;
         let transcripts = cargo_target().join("boot-tests");
         fs::create_dir_all(&transcripts)?;
