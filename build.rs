@@ -6,7 +6,8 @@
 //! linked as a position-independent executable, and laid out flat. A blob that
 //! would need a relocation to run is refused here, not found out on a device.
 //!
-//! Also tells the linker what a static release binary can do without.
+//! Also tells the linker what a static release binary can do without, and to write
+//! a map of it.
 
 use std::env;
 use std::error::Error;
@@ -35,6 +36,9 @@ SECTIONS {
     /DISCARD/ : { *(EXCLUDE_FILE(*crtbegin*.o *crtend*.o) .eh_frame) *(.gcc_except_table*) }
 } INSERT AFTER .text;
 ";
+
+/// The programs of this package.
+const PROGRAMS: [&str; 2] = ["turnout-init", "turnout"];
 
 const INPUTS: [&str; 6] = [
     "build.rs",
@@ -66,20 +70,31 @@ fn build() -> Result<()> {
     let blob = flatten(&fs::read(linked)?)?;
     check_block(&blob)?;
     fs::write(out.join("purgatory.bin"), blob)?;
-    shrink(&out.join("without-unwinding.ld"))
+    instruct_linker(&out)
+}
+
+/// Tells the linker what a static release binary can do without, and to write
+/// down what it put where (OUT_DIR/PROGRAM.map).
+fn instruct_linker(out: &Path) -> Result<()> {
+    if variable("PROFILE")? != "release" || variable("CARGO_CFG_TARGET_ENV")? != "musl" {
+        return Ok(());
+    }
+    shrink(&out.join("without-unwinding.ld"))?;
+    for program in PROGRAMS {
+        let map = out.join(format!("{program}.map"));
+        println!("cargo::rustc-link-arg-bin={program}=-Map={}", map.display());
+    }
+    Ok(())
 }
 
 /// Leaves out unwinding tables, and packs the relocations that a
 /// position-independent binary does at its start (RELR, which musl has known
 /// since 1.2.4).
 fn shrink(script: &Path) -> Result<()> {
-    if variable("PROFILE")? != "release" || variable("CARGO_CFG_TARGET_ENV")? != "musl" {
-        return Ok(());
-    }
     fs::write(script, WITHOUT_UNWINDING)?;
     let script = format!("-T{}", script.display());
     for argument in ["-zpack-relative-relocs", "--no-eh-frame-hdr", "--icf=all", &script] {
-        println!("cargo::rustc-link-arg-bin=turnout={argument}");
+        println!("cargo::rustc-link-arg-bins={argument}");
     }
     Ok(())
 }

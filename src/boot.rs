@@ -44,6 +44,11 @@ use shelf::Shelf;
 use standing::Standing;
 use witness::Witness;
 
+/// What `turnout-init` says where it is not PID 1. No other program holds this
+/// sentence: by it mkinitramfs knows what it packs.
+pub const NOT_PID_1: &str = "turnout-init: this is PID 1 of a boot environment, and nothing else: \
+     mkinitramfs packs it into an initramfs; the commands of a running system are in turnout";
+
 /// Boots, or resets the machine with the reason on the console.
 pub fn run() -> ! {
     clock::start();

@@ -1,12 +1,10 @@
-//! PID 1 of a boot environment, and a kexec for a running system.
+//! The commands of a running system. It never boots by itself, whatever its
+//! process number: that is what `turnout-init` is for.
 
 use std::process::ExitCode;
 
-use turnout::{boot, cli, sys};
+use turnout::cli;
 
 fn main() -> ExitCode {
-    if sys::is_pid_1() {
-        boot::run();
-    }
     ExitCode::from(cli::run(std::env::args_os().skip(1)))
 }

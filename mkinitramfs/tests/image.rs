@@ -10,28 +10,26 @@ mod elf;
 use std::collections::BTreeMap;
 use std::fs;
 
+use turnout::boot::NOT_PID_1;
+
 use common::{Done, Scratch, run, text};
-use elf::{AARCH64, ET_EXEC, ET_REL, X86_64, elf};
+use elf::{AARCH64, ET_EXEC, ET_REL, X86_64, elf, init};
 
 const MKINITRAMFS: &str = env!("CARGO_BIN_EXE_mkinitramfs");
 const RELEASE: &str = "6.1.0-test";
 const RING: &str = "release@example.org namespaces=\"turnout-boot\" ssh-ed25519 \
     AAAAC3NzaC1lZDI1NTE5AAAAIClhfTVR2/pqqQmnaR2IwDFSl+JiHjupyLIpSzN7upBY\n";
 
-fn program(machine: u16) -> Vec<u8> {
-    elf(ET_EXEC, machine, (".text", b"code"), None)
-}
-
 fn module(info: &str) -> Vec<u8> {
     let info = format!("{info}\0vermagic={RELEASE} SMP mod_unload \0").replace('|', "\0");
     elf(ET_REL, X86_64, (".modinfo", info.as_bytes()), None)
 }
 
-/// `turnout`, `ring` and a module tree in which `fs` needs `journal`, `pages`,
+/// `turnout-init`, `ring` and a module tree in which `fs` needs `journal`, `pages`,
 /// and softly `crypto-sum` and `nothing`.
 fn inputs() -> Scratch {
     let scratch = Scratch::new();
-    scratch.write("turnout", program(X86_64));
+    scratch.write("turnout-init", init(X86_64));
     scratch.write("ring", RING);
     let modules = [
         ("fs/fs.ko", "softdep=pre: crypto-sum nothing builtin-alias|depends=journal,pages"),
@@ -54,7 +52,7 @@ fn inputs() -> Scratch {
 }
 
 fn build(inputs: &Scratch, more: &[&str]) -> Done {
-    let (binary, out) = (text(&inputs.path("turnout")), text(&inputs.path("out")));
+    let (binary, out) = (text(&inputs.path("turnout-init")), text(&inputs.path("out")));
     run(MKINITRAMFS, &[&["--binary", &binary, "-o", &out], more].concat())
 }
 
@@ -272,7 +270,7 @@ fn a_policy_is_read_as_the_device_reads_it_and_goes_in_as_it_is() {
 #[test]
 fn a_private_key_in_any_input_is_refused_by_file_name() {
     let key = b"-----BEGIN OPENSSH PRIVATE KEY-----\nnot really\n";
-    for file in ["turnout", "ring", "policy", "config", "tree/kernel/mm/pages.ko"] {
+    for file in ["turnout-init", "ring", "policy", "config", "tree/kernel/mm/pages.ko"] {
         let inputs = inputs();
         inputs.write("config", "");
         inputs.write("policy", "turnout-policy 1\nversion 1\n");
@@ -306,21 +304,45 @@ fn a_private_key_in_any_input_is_refused_by_file_name() {
 fn only_a_static_program_without_test_hooks_becomes_init() {
     let inputs = inputs();
     let open = ["--mode", "open"];
-    inputs.write("turnout", "#!/bin/sh\n");
-    build(&inputs, &open).expect(1, &["turnout: not an ELF program"]);
+    inputs.write("turnout-init", "#!/bin/sh\n");
+    build(&inputs, &open).expect(1, &["turnout-init: not an ELF program"]);
     let dynamic = elf(ET_EXEC, X86_64, (".text", b""), Some("/lib64/ld-linux-x86-64.so.2"));
-    inputs.write("turnout", dynamic);
+    inputs.write("turnout-init", dynamic);
     build(&inputs, &open).expect(1, &["not static, it needs /lib64/ld-linux-x86-64.so.2"]);
-    inputs.write("turnout", elf(ET_REL, X86_64, (".text", b""), None));
+    inputs.write("turnout-init", elf(ET_REL, X86_64, (".text", b""), None));
     build(&inputs, &open).expect(1, &["but not a program"]);
-    inputs.write("turnout", program(40));
+    inputs.write("turnout-init", init(40));
     build(&inputs, &open).expect(1, &["ELF machine 40"]);
-    inputs.write("turnout", program(AARCH64));
+    inputs.write("turnout-init", init(AARCH64));
     build(&inputs, &open).expect(0, &[]);
-    let marker = b"--turnout-test-hooks-enabled--";
-    inputs.write("turnout", elf(ET_EXEC, X86_64, (".text", marker), None));
+    let hooked = [NOT_PID_1, "--turnout-test-hooks-enabled--"].concat();
+    inputs.write("turnout-init", elf(ET_EXEC, X86_64, (".text", hooked.as_bytes()), None));
     build(&inputs, &open).expect(1, &["test-hooks", "--allow-test-hooks"]);
     build(&inputs, &["--mode", "open", "--allow-test-hooks"]).expect(0, &[]);
+}
+
+#[test]
+fn the_commands_do_not_become_init() {
+    let inputs = inputs();
+    let commands = elf(ET_EXEC, X86_64, (".text", b"turnout load KERNEL"), None);
+    inputs.write("turnout-init", commands);
+    build(&inputs, &["--mode", "open"])
+        .expect(1, &["not turnout-init", "turnout has the commands"]);
+    assert!(!inputs.path("out").exists());
+}
+
+#[test]
+fn without_a_name_the_program_beside_mkinitramfs_becomes_init() {
+    let inputs = inputs();
+    let (here, out) = (text(&inputs.path("mkinitramfs")), text(&inputs.path("out")));
+    fs::copy(MKINITRAMFS, &here).unwrap();
+    let arguments = ["--mode", "open", "--compress", "none", "-o", &out];
+    run(&here, &arguments).expect(0, &[]);
+    assert!(files(&inputs)["init"].contains(NOT_PID_1));
+    fs::remove_file(inputs.path("turnout-init")).unwrap();
+    let missing =
+        format!("no --binary is given: cannot read {}", text(&inputs.path("turnout-init")));
+    run(&here, &arguments).expect(1, &[&missing]);
 }
 
 #[test]

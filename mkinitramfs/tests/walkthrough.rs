@@ -19,7 +19,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::process::Command;
 
 use common::{Done, Scratch, finish, run, text};
-use elf::{ET_EXEC, X86_64, elf};
+use elf::{X86_64, init};
 use openssh::have_openssh;
 use programs::programs;
 
@@ -66,7 +66,7 @@ fn place() -> Scratch {
     let good = "title Good\nlinux /vmlinuz\ninitrd /initrd.img\noptions root=LABEL=root ro\n";
     tree.write("boot/loader/entries/good.conf", good);
     tree.write("boot/loader/entries/rescue.conf", "title Rescue\nlinux /vmlinuz\n");
-    tree.write("turnout-x86_64", elf(ET_EXEC, X86_64, (".text", b"code"), None));
+    tree.write("turnout-init", init(X86_64));
     tree.write("bin/.keep", "");
     for program in ["turnout", "turnout-sign", "mkinitramfs"] {
         symlink(programs().join(program), tree.path("bin").join(program)).unwrap();

@@ -157,7 +157,7 @@ impl Bench {
         let scratch = Scratch::new(&format!("bench-{arch}"))?;
         let kernel = Kernel::find(arch, Flavour::Cloud)?;
         let ticks = build::guest_program(arch, "ticks", "ticks", &[])?;
-        let binary = build::turnout(arch, &[], scratch.path())?;
+        let binary = build::init(arch, &[], scratch.path())?;
         let tools = Tools::build()?;
         let key = Key::generate(&tools, scratch.path(), "bench")?;
         let tree = boot_tree(arch, &scratch, &kernel, &ticks)?;

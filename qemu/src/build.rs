@@ -1,5 +1,5 @@
-//! Builds the programs that a machine boots: `turnout` and the helpers, static,
-//! for the guest; the image tools for the host.
+//! Builds the programs of a machine: `turnout-init`, `turnout` and the helpers,
+//! static, for the guest; the image tools for the host.
 
 use crate::{command, place};
 use anyhow::{Context, Result, bail};
@@ -78,12 +78,17 @@ pub fn guest_program(
 
 /// Builds PID 1 for `arch` and keeps a copy: another set of features would
 /// replace the one in cargo's directory.
-pub fn turnout(arch: Arch, features: &[&str], keep: &Path) -> Result<PathBuf> {
-    let built = guest_program(arch, "turnout", "turnout", features)?;
-    let name = [&["turnout", arch.name()], features].concat().join("-");
+pub fn init(arch: Arch, features: &[&str], keep: &Path) -> Result<PathBuf> {
+    let built = guest_program(arch, "turnout", "turnout-init", features)?;
+    let name = [&["turnout-init", arch.name()], features].concat().join("-");
     let copy = keep.join(name);
     fs::copy(built, &copy)?;
     Ok(copy)
+}
+
+/// Builds the commands of a running system.
+pub fn commands(arch: Arch) -> Result<PathBuf> {
+    guest_program(arch, "turnout", "turnout", &[])
 }
 
 /// The host tools.

@@ -45,8 +45,8 @@ impl Demo {
     /// Builds everything: programs, keys, the disk and the initramfs.
     pub fn prepare(arch: Arch) -> Result<Self> {
         let scratch = Scratch::new(&format!("demo-{arch}"))?;
-        say("building turnout, mkinitramfs and turnout-sign");
-        let binary = build::turnout(arch, &[], scratch.path())?;
+        say("building turnout-init, mkinitramfs and turnout-sign");
+        let binary = build::init(arch, &[], scratch.path())?;
         let tools = Tools::build()?;
         let kernel = Kernel::find(arch, Flavour::Cloud)?;
         say("making a key, signing the entries, building the disk");

@@ -17,9 +17,8 @@ use crate::sys::machine;
 
 /// What `--help` prints.
 pub(super) const USAGE: &str = "\
-turnout boots machines: as PID 1 of an initramfs made by mkinitramfs it finds a
-boot menu on a partition, proves what it boots, and kexecs into it. On a running
-system it is a kexec:
+turnout is a kexec, and shows what Turnout makes of boot menus and signatures. (What
+boots machines is turnout-init, PID 1 of an initramfs made by mkinitramfs.)
 
   turnout load KERNEL [--initrd FILE]... [--dtb FILE] [--dtb-overlay FILE]...
                [--cmdline TEXT | --append TEXT | --reuse-cmdline]

@@ -35,6 +35,8 @@ pub(crate) struct World {
     transcripts: PathBuf,
     binary: PathBuf,
     hooked_binary: PathBuf,
+    /// What the scripts of a running system call.
+    commands: PathBuf,
     initrd: Vec<u8>,
 }
 
@@ -81,8 +83,9 @@ impl World {
             arch,
             key: Key::generate(&tools, scratch.path(), "trusted")?,
             signers: Signers::new()?,
-            binary: build::turnout(arch, &[], scratch.path())?,
-            hooked_binary: build::turnout(arch, &["test-hooks"], scratch.path())?,
+            binary: build::init(arch, &[], scratch.path())?,
+            hooked_binary: build::init(arch, &["test-hooks"], scratch.path())?,
+            commands: build::commands(arch)?,
             initrd: initrd::next_system(arch, Some(&ticks))?,
             tools,
             scratch,
@@ -158,7 +161,7 @@ impl World {
         tree.add_file(LINUX, &kernel.image)?;
         match case.boot.script.or(case.boot.next_script) {
             Some(script) => {
-                let running = initrd::running(kernel, self.binary(case), script)?;
+                let running = initrd::running(kernel, &self.commands, script)?;
                 fs::write(tree.host_path(INITRD), running)?;
             }
             None => fs::write(tree.host_path(INITRD), &self.initrd)?,

@@ -1,4 +1,4 @@
-//! The program as it is called: what it prints for a machine that files
+//! The programs as they are called: what `turnout` prints for a machine that files
 //! describe, and with which status it ends. Nothing here loads anything.
 
 #![allow(clippy::unwrap_used)]
@@ -12,6 +12,10 @@ const IOMEM: &str = "tests/data/virt/iomem";
 fn turnout(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_turnout"));
     command.current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments).output().unwrap()
+}
+
+fn turnout_init(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_turnout-init")).args(arguments).output().unwrap()
 }
 
 fn printed(output: &Output) -> (Option<i32>, &str, &str) {
@@ -46,6 +50,17 @@ impl Drop for DeviceTree {
     fn drop(&mut self) {
         drop(std::fs::remove_file(&self.0));
     }
+}
+
+#[test]
+fn what_boots_a_machine_only_says_so_on_a_running_system() {
+    let output = turnout_init(&["load", KERNEL]);
+    let (status, text, faults) = printed(&output);
+    assert_eq!((status, text), (Some(2), ""));
+    assert!(faults.starts_with("turnout-init: this is PID 1 of a boot environment"), "{faults}");
+    let output = turnout_init(&["--version"]);
+    let version = concat!("turnout-init ", env!("CARGO_PKG_VERSION"), "\n");
+    assert_eq!(printed(&output), (Some(0), version, ""));
 }
 
 #[test]

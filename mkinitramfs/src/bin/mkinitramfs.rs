@@ -16,6 +16,9 @@ use mkinitramfs::image::modules::{Selection, Tree};
 use mkinitramfs::output;
 use turnout::trust::verify;
 
+/// What is packed unless another one is named.
+const INIT: &str = "turnout-init";
+
 /// Packs Turnout, kernel modules and a key ring into an initramfs
 ///
 /// The same input gives the same bytes.
@@ -26,9 +29,9 @@ use turnout::trust::verify;
                   Exit codes: 0 done, 1 no image was written, 2 usage."
 )]
 struct Cli {
-    /// Static turnout binary for the target
-    #[arg(long)]
-    binary: PathBuf,
+    /// Static turnout-init for the target; without it the one beside this program
+    #[arg(long, value_name = "FILE")]
+    binary: Option<PathBuf>,
     /// Module tree of the target's kernel: .../lib/modules/RELEASE
     #[arg(long, value_name = "DIR", requires = "release")]
     modules_dir: Option<PathBuf>,
@@ -115,7 +118,7 @@ fn run(cli: &Cli) -> Result<()> {
     let mode = choose_mode(cli.mode.map(Mode::into), cli.keys.is_some())?;
     let selection = select(cli)?;
     let image = Image {
-        binary: input(&cli.binary)?,
+        binary: binary(cli.binary.as_deref())?,
         release: cli.release.clone(),
         modules: selection.modules,
         keys: cli.keys.as_deref().map(input).transpose()?,
@@ -132,6 +135,15 @@ fn run(cli: &Cli) -> Result<()> {
     println!("{raw_size:>10}  archive");
     println!("{:>10}  {}, {}", bytes.len(), cli.output.display(), cli.compress.name());
     Ok(())
+}
+
+/// What becomes `/init`.
+fn binary(asked: Option<&Path>) -> Result<Input> {
+    if let Some(path) = asked {
+        return input(path);
+    }
+    let here = std::env::current_exe().context("cannot tell where this program is")?;
+    input(&here.with_file_name(INIT)).context("no --binary is given")
 }
 
 fn select(cli: &Cli) -> Result<Selection> {

@@ -1,8 +1,10 @@
-//! Checks that a file can be `/init`: a static ELF program, built for use.
+//! Checks that a file can be `/init`: `turnout-init` as a static ELF program, built
+//! for use.
 
 use anyhow::{Context as _, Result, bail, ensure};
 use goblin::elf::{Elf, header};
 use turnout::arch::Arch;
+use turnout::boot::NOT_PID_1;
 
 /// What the binary contains exactly if it was built with the `test-hooks`
 /// feature.
@@ -11,8 +13,8 @@ pub const TEST_HOOKS: &[u8] = b"turnout-test-hooks-enabled";
 /// Checks the binary and gives its architecture.
 ///
 /// # Errors
-/// Not an ELF program for x86_64 or aarch64, not static, or built with test
-/// hooks that were not asked for.
+/// Not an ELF program for x86_64 or aarch64, not static, another program than
+/// `turnout-init`, or built with test hooks that were not asked for.
 pub fn check(bytes: &[u8], allow_test_hooks: bool) -> Result<Arch> {
     let elf = Elf::parse(bytes).context("not an ELF program")?;
     ensure!(
@@ -25,15 +27,23 @@ pub fn check(bytes: &[u8], allow_test_hooks: bool) -> Result<Arch> {
     if let Some(library) = elf.libraries.first() {
         bail!("not static, it needs {library}; build it for a musl target");
     }
-    let hooks = bytes.windows(TEST_HOOKS.len()).any(|window| window == TEST_HOOKS);
     ensure!(
-        allow_test_hooks || !hooks,
+        contains(bytes, NOT_PID_1.as_bytes()),
+        "not turnout-init, which is what an image boots with; turnout has the commands of a \
+         running system, and boots nothing"
+    );
+    ensure!(
+        allow_test_hooks || !contains(bytes, TEST_HOOKS),
         "built with the feature test-hooks, which lets a test break the boot on purpose; build \
          it without, or give --allow-test-hooks for a test image"
     );
     arch(elf.header.e_machine).with_context(|| {
         format!("for ELF machine {}, neither x86_64 nor aarch64", elf.header.e_machine)
     })
+}
+
+fn contains(bytes: &[u8], text: &[u8]) -> bool {
+    bytes.windows(text.len()).any(|window| window == text)
 }
 
 /// The architecture with an ELF machine number.

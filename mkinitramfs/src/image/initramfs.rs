@@ -23,7 +23,7 @@ pub struct Input {
 /// Everything that goes into an image.
 #[derive(Debug)]
 pub struct Image {
-    /// The static `turnout` binary.
+    /// The static `turnout-init`.
     pub binary: Input,
     /// Release of the kernel that the modules are for.
     pub release: Option<String>,

@@ -8,6 +8,11 @@ pub(crate) const AARCH64: u16 = 183;
 const HEADER: usize = 64;
 const PROGRAM: usize = 56;
 
+/// What passes for a static `turnout-init`.
+pub(crate) fn init(machine: u16) -> Vec<u8> {
+    elf(ET_EXEC, machine, (".text", turnout::boot::NOT_PID_1.as_bytes()), None)
+}
+
 /// An ELF file with one section, and a program header for `interpreter`.
 pub(crate) fn elf(
     kind: u16,

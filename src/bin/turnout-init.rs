@@ -1,0 +1,32 @@
+//! PID 1 of a boot environment, and nothing that it does not reach: a machine
+//! carries no command in its image.
+
+use std::ffi::OsStr;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use turnout::{boot, sys};
+
+/// Nothing was booted, as nothing could be.
+const REFUSED: u8 = 2;
+
+fn main() -> ExitCode {
+    if sys::is_pid_1() {
+        boot::run();
+    }
+    match std::env::args_os().nth(1) {
+        Some(word) if word == OsStr::new("--version") => version(),
+        _ => decline(),
+    }
+}
+
+fn version() -> ExitCode {
+    let _ = writeln!(std::io::stdout(), "turnout-init {}", env!("CARGO_PKG_VERSION"));
+    ExitCode::SUCCESS
+}
+
+/// As any other process it would fight with the one that runs the machine.
+fn decline() -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "{}", boot::NOT_PID_1);
+    ExitCode::from(REFUSED)
+}
