@@ -8,7 +8,7 @@ use crate::boot_tree::{BootTree, Entry, Image, Key, console};
 use crate::build::{self, Tools};
 use crate::disk;
 use crate::guest::{Flavour, Kernel};
-use crate::initrd::{self, BOOT_DEVICE, Incumbent, PROMPT};
+use crate::initrd::{self, BOOT_DEVICE, Incumbent, READY};
 use crate::machine::{Accelerator, Bus, Machine};
 use crate::place::{self, Scratch};
 use crate::serial::{Console, Event};
@@ -231,7 +231,7 @@ impl Bench {
         machine.disks.push((Bus::Nvme, self.disk.clone()));
         let transcript = self.scratch.path().join(format!("{name}.transcript"));
         let mut console = Console::start(&machine, &transcript)?;
-        match console.wait_for(&[PROMPT], DEADLINE)? {
+        match console.wait_for(&[READY], DEADLINE)? {
             Event::Seen { .. } => Ok(console.text().to_owned()),
             other => bail!("the next system was not reached ({other:?}):\n{}", console.text()),
         }

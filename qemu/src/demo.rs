@@ -6,7 +6,7 @@ use crate::boot_tree::{BootTree, Entry, Image, Key, console, flip, position};
 use crate::build::{self, Tools};
 use crate::disk;
 use crate::guest::{Flavour, Kernel};
-use crate::initrd::{self, PROMPT, REACHED, SPARE_LINE};
+use crate::initrd::{self, REACHED, READY, SPARE_LINE};
 use crate::machine::{Bus, Machine, Serial, announce};
 use crate::menu;
 use crate::place::Scratch;
@@ -127,7 +127,7 @@ fn choose_and_wait(console: &mut Console, entry: &str) -> Result<Outcome> {
             Event::Seen { line, .. } => return Ok(Outcome::NotReached(line)),
             other => return Ok(Outcome::NotReached(not_reached(&other, console))),
         };
-    match console.wait_for(&[PROMPT], DEADLINE)? {
+    match console.wait_for(&[READY], DEADLINE)? {
         Event::Seen { .. } => {}
         other => return Ok(Outcome::NotReached(not_reached(&other, console))),
     }

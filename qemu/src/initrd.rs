@@ -13,8 +13,9 @@ use std::fs;
 use std::path::Path;
 use turnout::arch::Arch;
 
-/// What the next system's shell prints when it waits for a command.
-pub const PROMPT: &str = "demo:/# ";
+/// How the line begins that the next system's shell prints before it first waits
+/// for a command, whatever its prompt looks like.
+pub const READY: &str = "A shell of the next system. ";
 /// How the line begins with which the next system says that it runs.
 pub const REACHED: &str = "Turnout demo: reached ";
 /// A line of the next system's script that means nothing: flipping a byte of it
@@ -46,8 +47,8 @@ echo
 echo "Turnout demo: reached $name, kernel $(uname -r) $(uname -m)"
 echo "next cmdline: $(cat /proc/cmdline)"
 [ -e /second ] && echo "next second initrd: $(cat /second)"
-echo "A shell of the next system. 'poweroff -f' ends the machine."
-export PS1='demo:\w# '
+echo "echo \"A shell of the next system. 'poweroff -f' ends the machine.\"" >/ready
+export ENV=/ready PS1='demo:\w# '
 setsid cttyhack sh
 poweroff -f
 "#;
@@ -228,7 +229,8 @@ mod tests {
     }
 
     #[test]
-    fn the_prompt_is_what_the_shell_prints_in_the_root_directory() {
-        assert!(NEXT_INIT.contains(&PROMPT.replace('/', "\\w")), "{PROMPT}");
+    fn what_is_waited_for_is_in_the_script_once() {
+        assert_eq!(NEXT_INIT.matches(READY).count(), 1);
+        assert_eq!(NEXT_INIT.matches(REACHED).count(), 1);
     }
 }

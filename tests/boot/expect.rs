@@ -11,7 +11,7 @@ use turnout::tpm::log;
 use turnout::tpm::pcr::Pcr;
 use turnout_qemu::command;
 use turnout_qemu::facts::{Facts, Stage};
-use turnout_qemu::initrd::{PROMPT, REACHED};
+use turnout_qemu::initrd::{REACHED, READY};
 use turnout_qemu::machine::Serial;
 use turnout_qemu::menu;
 use turnout_qemu::serial::{Console, Event};
@@ -220,7 +220,7 @@ fn boots(console: &mut Console, prepared: &Prepared) -> Result<()> {
     let slots = [("${entry}", "good"), ("${tries}", "3"), ("${name}", "b")];
     let options = slots.iter().fold(options, |o, (slot, value)| o.replace(slot, value));
     see_end_of(console, REACHED)?;
-    see_end_of(console, PROMPT)?;
+    see_end_of(console, READY)?;
     let line = console.text().lines().find_map(|line| line.strip_prefix("next cmdline: "));
     ensure!(line == Some(&options), "command line {line:?}, the manifest says {options:?}");
     ensure!(console.text().contains("next second initrd: as signed"), "no second initrd");
