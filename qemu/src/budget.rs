@@ -1,11 +1,12 @@
 //! What Turnout may cost: sizes, memory, time.
 
-use crate::bench::{Report, Row};
+use crate::report::{Processor, Report, Row};
 use std::fmt;
-use turnout::arch::Arch;
 
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
+/// The row of the engine that is taken unless something speaks against it.
+const DEFAULT: &str = "turnout segments";
 
 /// One limit and what was measured.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,62 +40,67 @@ impl Budget {
 
 /// The budgets of one architecture.
 pub fn of(report: &Report) -> Vec<Budget> {
-    let arch = report.arch;
-    let size = |name: &str, measured, limit| Budget {
-        name: format!("{arch} {name}"),
-        measured,
-        limit,
-        unit: Unit::Kib,
-        binding: true,
-    };
-    let mut budgets = vec![
-        size("static binary", Some(report.sizes.binary), MIB),
-        size("purgatory", report.sizes.purgatory, 64 * KIB),
-        size("initramfs without modules, compressed", Some(report.sizes.initramfs), 512 * KIB),
-    ];
-    for row in turnout_rows(report).filter(|row| !row.unpacks()) {
-        let name = format!("{}: peak RSS of PID 1 above the payload", row.name);
-        budgets.push(size(&name, rss_above_payload(row), 4 * MIB));
-    }
-    budgets.extend(turnout_rows(report).flat_map(|row| verification(arch, row)));
-    budgets.push(menu(report));
-    if let Some(limit) = fastest_incumbent(report) {
-        budgets.extend(turnout_rows(report).map(|row| time(report.arch, row, limit)));
-    }
+    let mut budgets = sizes(report);
     budgets
-}
-
-fn rss_above_payload(row: &Row) -> Option<u64> {
-    Some(row.peak_rss_bytes?.saturating_sub(row.payload_rss_bytes?))
-}
-
-/// Without `-i`: what checks nothing at the jump is no peer, but the floor.
-fn fastest_incumbent(report: &Report) -> Option<u64> {
-    let incumbents =
-        report.rows.iter().filter(|row| !row.is_turnout() && !row.name.ends_with(" -i"));
-    incumbents.filter_map(|row| row.start_to_jump_ns).min()
+        .extend(turnout_rows(report).filter(|row| !row.unpacks()).map(|row| memory(report, row)));
+    budgets.extend(turnout_rows(report).flat_map(|row| verification(report, row)));
+    budgets.push(menu(report));
+    budgets.extend(turnout_rows(report).filter_map(|row| against_unverified(report, row)));
+    budgets.extend(turnout_rows(report).filter_map(|row| against_unchecked(report, row)));
+    budgets
 }
 
 fn turnout_rows(report: &Report) -> impl Iterator<Item = &Row> {
     report.rows.iter().filter(|row| row.is_turnout())
 }
 
+fn sizes(report: &Report) -> Vec<Budget> {
+    let arch = report.arch;
+    [
+        ("static binary", Some(report.sizes.binary), MIB),
+        ("purgatory", report.sizes.purgatory, 64 * KIB),
+        ("initramfs without modules, compressed", Some(report.sizes.initramfs), 512 * KIB),
+    ]
+    .map(|(name, measured, limit)| Budget {
+        name: format!("{arch} {name}"),
+        measured,
+        limit,
+        unit: Unit::Kib,
+        binding: true,
+    })
+    .into()
+}
+
+fn memory(report: &Report, row: &Row) -> Budget {
+    Budget {
+        name: format!("{} {}: peak RSS of PID 1 above the payload", report.arch, row.label()),
+        measured: rss_above_payload(row),
+        limit: 4 * MIB,
+        unit: Unit::Kib,
+        binding: true,
+    }
+}
+
+fn rss_above_payload(row: &Row) -> Option<u64> {
+    Some(row.peak_rss_bytes?.saturating_sub(row.payload_rss_bytes?))
+}
+
 /// SHA-256 at 0.95 or better of the fastest of the sha2 crate, and everything else
 /// of verification.
-fn verification(arch: Arch, row: &Row) -> [Budget; 2] {
-    let budget = |what: &str, measured, limit| Budget {
-        name: format!("{arch} {}: {what}", row.name),
+fn verification(report: &Report, row: &Row) -> [Budget; 2] {
+    // A speed that was not measured leaves no time.
+    let crates = row.crate_hash_ns.map_or(0, |fastest| fastest.saturating_mul(100) / 95);
+    [
+        ("SHA-256 of the payload", row.hash_ns, crates),
+        ("everything else of verification", row.trust_ns, 5_000_000),
+    ]
+    .map(|(what, measured, limit)| Budget {
+        name: format!("{} {}: {what}", report.arch, row.label()),
         measured,
         limit,
         unit: Unit::Microseconds,
         binding: true,
-    };
-    // A speed that was not measured leaves no time.
-    let crates = row.crate_hash_ns.map_or(0, |fastest| fastest.saturating_mul(100) / 95);
-    [
-        budget("SHA-256 of the payload", row.hash_ns, crates),
-        budget("everything else of verification", row.trust_ns, 5_000_000),
-    ]
+    })
 }
 
 /// Of any of Turnout's boots: it is measured in the next system.
@@ -108,10 +114,33 @@ fn menu(report: &Report) -> Budget {
     }
 }
 
-/// One of Turnout's engines against the faster incumbent.
-fn time(arch: Arch, row: &Row, limit: u64) -> Budget {
+/// One of Turnout's engines against the fastest incumbent on the same processor
+/// that checks, at the jump, what it loaded.
+fn against_unverified(report: &Report, row: &Row) -> Option<Budget> {
+    let incumbents = report.rows.iter().filter(|other| {
+        !other.is_turnout() && !checks_nothing(other) && other.processor == row.processor
+    });
+    let limit = incumbents.filter_map(|row| row.start_to_jump_ns).min()?;
+    Some(time(report, row, "kexec-tools", limit))
+}
+
+/// The engine that is taken by default, where the processor has SHA instructions,
+/// against the incumbent that checks nothing at all.
+fn against_unchecked(report: &Report, row: &Row) -> Option<Budget> {
+    if row.name != DEFAULT || row.processor != Processor::Usual {
+        return None;
+    }
+    let incumbent = report.rows.iter().find(|row| checks_nothing(row))?;
+    Some(time(report, row, "kexec-tools that checks nothing", incumbent.start_to_jump_ns?))
+}
+
+fn checks_nothing(row: &Row) -> bool {
+    row.name.ends_with(" -i")
+}
+
+fn time(report: &Report, row: &Row, incumbent: &str, limit: u64) -> Budget {
     Budget {
-        name: format!("{arch} {}: start to jump, against kexec-tools", row.name),
+        name: format!("{} {}: start to jump, against {incumbent}", report.arch, row.label()),
         measured: row.start_to_jump_ns,
         limit,
         unit: Unit::Milliseconds,
@@ -141,10 +170,11 @@ impl Unit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::Sizes;
+    use crate::report::Sizes;
+    use turnout::arch::Arch;
 
-    fn report() -> Report {
-        let row = |name: &str, jump| Row {
+    fn row(name: &str, jump: u64) -> Row {
+        Row {
             name: name.to_owned(),
             start_to_jump_ns: Some(jump),
             peak_rss_bytes: Some(12 * MIB),
@@ -154,7 +184,10 @@ mod tests {
             trust_ns: Some(5_000_000),
             menu_ns: Some(20_000_000),
             ..Row::default()
-        };
+        }
+    }
+
+    fn report() -> Report {
         let rows = vec![row("turnout file", 5_000_000), row("kexec-tools -s", 4_000_000)];
         let sizes = Sizes { binary: MIB, purgatory: Some(9 * KIB), initramfs_raw: 0, initramfs: 1 };
         Report { arch: Arch::X86_64, sizes, rows }
@@ -185,16 +218,42 @@ mod tests {
 
     #[test]
     fn slower_hashing_than_the_crates_and_lost_meters_break_a_budget() {
-        let kept = |change: fn(&mut Row)| {
-            let mut report = report();
-            report.rows.iter_mut().for_each(change);
-            of(&report).iter().all(Budget::is_kept)
-        };
-        assert!(kept(|_| {}));
-        assert!(!kept(|row| row.hash_ns = Some(100_001)));
-        assert!(!kept(|row| row.trust_ns = Some(5_000_001)));
-        assert!(!kept(|row| row.crate_hash_ns = None));
-        assert!(!kept(|row| row.trust_ns = None));
+        assert!(is_kept_after(|_| {}));
+        assert!(!is_kept_after(|row| row.hash_ns = Some(100_001)));
+        assert!(!is_kept_after(|row| row.trust_ns = Some(5_000_001)));
+        assert!(!is_kept_after(|row| row.crate_hash_ns = None));
+        assert!(!is_kept_after(|row| row.trust_ns = None));
+    }
+
+    fn is_kept_after(change: fn(&mut Row)) -> bool {
+        let mut report = report();
+        report.rows.iter_mut().for_each(change);
+        of(&report).iter().all(Budget::is_kept)
+    }
+
+    #[test]
+    fn times_are_held_against_the_incumbent_of_the_same_processor() {
+        let without = |row| Row { processor: Processor::WithoutShaNi, ..row };
+        let rows = vec![
+            row("turnout segments", 2_000_000),
+            without(row("turnout segments", 6_000_000)),
+            row("kexec-tools -c", 4_000_000),
+            row("kexec-tools -c -i", 3_000_000),
+            without(row("kexec-tools -c", 7_000_000)),
+        ];
+        let report = Report { rows, ..report() };
+        let times: Vec<String> =
+            lines(&report).into_iter().filter(|line| line.contains("start to jump")).collect();
+        assert_eq!(
+            times,
+            [
+                "ok   x86_64 turnout segments: start to jump, against kexec-tools: 2 ms of 4 ms",
+                "ok   x86_64 turnout segments without SHA-NI: start to jump, against kexec-tools: \
+                 6 ms of 7 ms",
+                "ok   x86_64 turnout segments: start to jump, against kexec-tools that checks \
+                 nothing: 2 ms of 3 ms",
+            ]
+        );
     }
 
     #[test]

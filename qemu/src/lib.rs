@@ -20,6 +20,7 @@ pub mod machine;
 pub mod menu;
 pub mod nbd;
 pub mod place;
+pub mod report;
 pub mod serial;
 pub mod tpm;
 pub mod uki;

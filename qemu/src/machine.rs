@@ -15,6 +15,12 @@ pub enum Bus {
     Nvme,
 }
 
+/// The x86_64 processor of a counted machine: all that QEMU has but random
+/// instructions and seeds.
+const COUNTED: &str = "max,-rdrand,-rdseed";
+/// The same without SHA instructions.
+pub const COUNTED_WITHOUT_SHA_NI: &str = "max,-rdrand,-rdseed,-sha-ni";
+
 /// What executes the guest's instructions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Accelerator {
@@ -151,7 +157,7 @@ impl Machine {
             qemu.arg("-append").arg(self.first_command_line());
         }
         for ((bus, path), index) in self.disks.iter().zip(0_usize..) {
-            add_disk(&mut qemu, *bus, path, (index, self.keeps_writes));
+            self.add_disk(&mut qemu, index, *bus, path);
         }
         self.add_tpm(&mut qemu);
         qemu.args(self.shape.devices).args(&self.extra);
@@ -199,7 +205,7 @@ impl Machine {
         let counted = self.accelerator == Accelerator::Counted;
         let (board, cpu) = match (self.arch, self.accelerator) {
             (Arch::X86_64, Accelerator::Kvm) => ("q35", "host"),
-            (Arch::X86_64, Accelerator::Counted) => ("q35", "max,-rdrand,-rdseed"),
+            (Arch::X86_64, Accelerator::Counted) => ("q35", COUNTED),
             (Arch::X86_64, Accelerator::Tcg) => ("q35", "max"),
             (Arch::Aarch64, Accelerator::Kvm) => ("virt,gic-version=3", "host"),
             (Arch::Aarch64, Accelerator::Counted) => {
@@ -207,8 +213,8 @@ impl Machine {
             }
             (Arch::Aarch64, Accelerator::Tcg) => ("virt,gic-version=3", "cortex-a57"),
         };
-        let (board, cpu) = (self.shape.board.unwrap_or(board), self.shape.cpu.unwrap_or(cpu));
-        qemu.args(["-M", board, "-cpu", cpu, "-accel"]);
+        qemu.args(["-M", self.shape.board.unwrap_or(board)]);
+        qemu.args(["-cpu", self.shape.cpu.unwrap_or(cpu), "-accel"]);
         qemu.arg(if self.accelerator == Accelerator::Kvm { "kvm" } else { "tcg" });
         if counted {
             qemu.args(["-icount", "shift=0,sleep=off", "-rtc", "base=2024-01-01,clock=vm"]);
@@ -237,18 +243,17 @@ impl Machine {
             Arch::Aarch64 => "tpm-tis-device,tpmdev=tpm",
         });
     }
-}
 
-fn add_disk(qemu: &mut Command, bus: Bus, path: &Path, (index, keeps_writes): (usize, bool)) {
-    let path = path.display().to_string().replace(',', ",,");
-    let snapshot = if keeps_writes { "off" } else { "on" };
-    let drive = format!("file={path},format=raw,if=none,id=disk{index},snapshot={snapshot}");
-    qemu.args(["-drive", &drive]);
-    let device = match bus {
-        Bus::Virtio => format!("virtio-blk-pci,drive=disk{index}"),
-        Bus::Nvme => format!("nvme,drive=disk{index},serial=turnout{index}"),
-    };
-    qemu.args(["-device", &device]);
+    fn add_disk(&self, qemu: &mut Command, index: usize, bus: Bus, path: &Path) {
+        let path = path.display().to_string().replace(',', ",,");
+        let snapshot = if self.keeps_writes { "off" } else { "on" };
+        let drive = format!("file={path},format=raw,if=none,id=disk{index},snapshot={snapshot}");
+        qemu.args(["-drive", &drive, "-device"]);
+        qemu.arg(match bus {
+            Bus::Virtio => format!("virtio-blk-pci,drive=disk{index}"),
+            Bus::Nvme => format!("nvme,drive=disk{index},serial=turnout{index}"),
+        });
+    }
 }
 
 /// Prints the command that starts a machine.

@@ -7,8 +7,9 @@
 use anyhow::Result;
 use std::process::ExitCode;
 use turnout::arch::Arch;
-use turnout_qemu::bench::{Report, measure};
+use turnout_qemu::bench::measure;
 use turnout_qemu::budget::{self, Budget};
+use turnout_qemu::report::Report;
 use turnout_qemu::setup;
 
 const USAGE: &str = "usage: ./qemu/bench [x86_64|aarch64] [--json] [--budgets] [--quick]";
