@@ -55,12 +55,16 @@ pub fn shown(command: &Command) -> String {
 
 fn quoted(word: &OsStr) -> String {
     let word = word.to_string_lossy();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
+    if !word.is_empty() && word.chars().all(is_plain) {
         word.into_owned()
     } else {
         format!("'{}'", word.replace('\'', r"'\''"))
     }
+}
+
+/// Whether a shell takes a character as it is.
+fn is_plain(character: char) -> bool {
+    character.is_ascii_alphanumeric() || "-_./=,:+@%".contains(character)
 }
 
 #[cfg(test)]

@@ -136,12 +136,17 @@ pub fn build_with(kind: Table, partitions: &[Partition], scratch: &Path, out: &P
 /// from 1 and holds ext4. In the order of the file, whole blocks.
 pub fn places(disk: &Path, partition: usize, path: &str) -> Result<Vec<Range<u64>>> {
     let start = start_of(disk, partition)?;
-    let at = format!("{}?offset={start}", disk.display());
-    let ask = |request: &str| command::output(Command::new("debugfs").args(["-R", request, &at]));
-    let block = block_size(&ask("stats -h")?).context("debugfs names no block size")?;
-    let extents = extents(&ask(&format!("dump_extents {path}"))?);
+    let stats = debugfs(disk, start, "stats -h")?;
+    let block = block_size(&stats).context("debugfs names no block size")?;
+    let extents = extents(&debugfs(disk, start, &format!("dump_extents {path}"))?);
     (!extents.is_empty()).then_some(()).with_context(|| format!("{path} has no blocks"))?;
     Ok(extents.iter().map(|e| start + e.start * block..start + e.end * block).collect())
+}
+
+/// What debugfs answers of the ext4 that begins at a byte of a disk.
+fn debugfs(disk: &Path, start: u64, request: &str) -> Result<String> {
+    let file_system = format!("{}?offset={start}", disk.display());
+    command::output(Command::new("debugfs").args(["-R", request, &file_system]))
 }
 
 /// Where a partition of a disk begins, in bytes; `partition` counts from 1.
@@ -170,7 +175,8 @@ fn extents(dump: &str) -> Vec<Range<u64>> {
 fn extent(line: &str) -> Option<Range<u64>> {
     let line = line.replace(['/', '-'], " ");
     let mut numbers = line.split_ascii_whitespace().map(str::parse::<u64>);
-    let (level, depth) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
+    let level = numbers.next()?.ok()?;
+    let depth = numbers.next()?.ok()?;
     let physical = numbers.nth(4)?.ok()?;
     let last = numbers.next()?.ok()?;
     (level == depth).then_some(physical..last + 1)
@@ -236,7 +242,8 @@ fn xfs_prototype(directory: &Path) -> Result<String> {
     let mut text = String::new();
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
-        let (name, path) = (entry.file_name(), entry.path());
+        let path = entry.path();
+        let name = entry.file_name();
         let name = name.to_str().context("a name that is not UTF-8")?;
         if entry.file_type()?.is_dir() {
             write!(text, "{name} d--755 0 0\n{}$\n", xfs_prototype(&path)?)?;
@@ -314,10 +321,10 @@ mod tests {
         build(&boot_partitions(esp, &boot), scratch.path(), &disk).unwrap();
         let image = fs::read(&disk).unwrap();
         let places = places(&disk, 2, "/kernel").unwrap();
-        let at = |n: u64| usize::try_from(n).unwrap();
         let found: Vec<u8> = places
             .iter()
-            .flat_map(|place| image[at(place.start)..at(place.end)].to_vec())
+            .map(|place| [place.start, place.end].map(|at| usize::try_from(at).unwrap()))
+            .flat_map(|[start, end]| image[start..end].to_vec())
             .collect();
         assert_eq!(found[..bytes.len()], bytes);
         assert!(super::places(&disk, 2, "/none").is_err());
@@ -365,6 +372,11 @@ mod tests {
         }
     }
 
+    fn sector(disk: &[u8], number: u32) -> &[u8] {
+        let start = usize::try_from(number).unwrap() * 512;
+        &disk[start..start + 512]
+    }
+
     #[test]
     fn an_mbr_with_logical_partitions_is_read_as_it_was_written() {
         let scratch = Scratch::new("disk-mbr").unwrap();
@@ -376,13 +388,9 @@ mod tests {
                       disk7 : size=4M, type=ef\n";
         command::feed(Command::new("sfdisk").arg("--quiet").arg(&disk), script).unwrap();
         let bytes = fs::read(&disk).unwrap();
-        let sector = |number: u32| {
-            let start = usize::try_from(number).unwrap() * 512;
-            bytes[start..start + 512].to_vec()
-        };
-        let mut table = mbr::Table::parse(&sector(0)).unwrap();
+        let mut table = mbr::Table::parse(sector(&bytes, 0)).unwrap();
         while let Some(next) = table.next_sector() {
-            table.add(&sector(next));
+            table.add(sector(&bytes, next));
         }
         let mut dump = Command::new("sfdisk");
         let dump = command::output(dump.arg("--dump").arg(&disk)).unwrap();

@@ -145,8 +145,9 @@ impl Server {
 }
 
 fn sectors(place: &Range<u64>) -> Result<Range<usize>> {
-    let (start, end) = (place.start / SECTOR, place.end.div_ceil(SECTOR));
-    Ok(usize::try_from(start)?..usize::try_from(end)?)
+    let first = place.start / SECTOR;
+    let end = place.end.div_ceil(SECTOR);
+    Ok(usize::try_from(first)?..usize::try_from(end)?)
 }
 
 impl State {
@@ -305,7 +306,7 @@ mod tests {
     #[test]
     fn each_place_answers_as_told_and_every_read_is_counted() {
         let scratch = Scratch::new("nbd-test").unwrap();
-        let (disk, socket) = (scratch.path().join("disk"), scratch.path().join("socket"));
+        let [disk, socket] = ["disk", "socket"].map(|name| scratch.path().join(name));
         std::fs::write(&disk, [7; 4096]).unwrap();
         let faults = vec![
             Fault { place: 512..1024, answer: Answer::TrueOnce },

@@ -72,8 +72,8 @@ fn time_of_menu() -> u64 {
 }
 
 fn entry(number: u32) -> (String, String) {
-    let (minor, patch) = (number * 7 % 19, number * 31 % 101);
-    let (version, machine) = (format!("6.{minor}.{patch}-{number}-amd64"), number % 2);
+    let version = format!("6.{}.{}-{number}-amd64", number * 7 % 19, number * 31 % 101);
+    let machine = number % 2;
     let path = format!("/loader/entries/{machine:032x}-{version}+3-0.conf");
     let text = format!(
         "title Debian GNU/Linux 13 (trixie)\nversion {version}\nmachine-id {machine:032x}\n\
@@ -98,7 +98,8 @@ fn counter_ns() -> u64 {
 #[cfg(target_arch = "aarch64")]
 #[expect(unsafe_code, reason = "the counter has no system call")]
 fn counter_ns() -> u64 {
-    let (count, frequency): (u64, u64);
+    let count: u64;
+    let frequency: u64;
     // SAFETY: reads a register that Linux leaves readable to programs.
     unsafe { core::arch::asm!("mrs {}, cntvct_el0", out(reg) count, options(nomem, nostack)) };
     // SAFETY: as above.
