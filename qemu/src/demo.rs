@@ -2,6 +2,7 @@
 //! on the terminal or chosen by a program.
 
 use crate::accelerator;
+use crate::arguments;
 use crate::boot_tree::{BootTree, Entry, Image, Key, console, flip, position};
 use crate::build::{self, Tools};
 use crate::disk;
@@ -12,6 +13,7 @@ use crate::menu;
 use crate::place::Scratch;
 use crate::serial::{Console, Event, run_on_terminal};
 use anyhow::{Context, Result};
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -24,6 +26,16 @@ const ENTRIES: [(&str, &str, &str); 3] = [
     ("unsigned", "Debian GNU/Linux 12, not signed", "/initrd.img"),
 ];
 const DEADLINE: Duration = Duration::from_secs(180);
+/// How long the menu waits for somebody who reads it for the first time.
+pub const FOR_A_PERSON: Duration = Duration::from_secs(60);
+/// How long it waits for a program.
+pub const FOR_A_PROGRAM: Duration = Duration::from_secs(10);
+/// What there is to try, said before the menu is there.
+const TO_TRY: [&str; 3] = [
+    "Enter boots entry 1, which ends in a shell; \"poweroff -f\" there ends the machine.",
+    "Choose 2 or 3 to see a refusal, and its reason; p shows an entry's details, h all keys.",
+    "Entry 1 boots by itself after 60 s. Ctrl-A X ends the machine; Ctrl-C goes to the guest.",
+];
 
 /// A machine that is ready to start, and the directory that it lives in.
 #[derive(Debug)]
@@ -42,8 +54,9 @@ pub enum Outcome {
 }
 
 impl Demo {
-    /// Builds everything: programs, keys, the disk and the initramfs.
-    pub fn prepare(arch: Arch) -> Result<Self> {
+    /// Builds everything: programs, keys, the disk and the initramfs; the menu
+    /// will wait for `patience`.
+    pub fn prepare(arch: Arch, patience: Duration) -> Result<Self> {
         let scratch = Scratch::new(&format!("demo-{arch}"))?;
         say("building turnout-init, mkinitramfs and turnout-sign");
         let binary = build::init(arch, &[], scratch.path())?;
@@ -52,6 +65,7 @@ impl Demo {
         say("making a key, signing the entries, building the disk");
         let key = Key::generate(&tools, scratch.path(), "demo")?;
         let tree = boot_tree(arch, &scratch, &kernel)?;
+        tree.set_loader_conf(&format!("timeout {}\ndefault good\n", patience.as_secs()))?;
         sign(&tools, &key, &tree)?;
         let disk = scratch.path().join("disk.img");
         build_disk(&scratch, &tree, &disk)?;
@@ -68,8 +82,8 @@ impl Demo {
     /// Runs on the terminal; gives whether QEMU ended well.
     pub fn interactive(mut self) -> Result<bool> {
         self.machine.reboot = true;
-        println!("Ctrl-A X ends the machine; Ctrl-C goes to the guest.");
         announce(&self.machine.command(Serial::Terminal)?);
+        TO_TRY.iter().for_each(|line| println!("{line}"));
         Ok(run_on_terminal(&self.machine)?.success())
     }
 
@@ -84,6 +98,18 @@ impl Demo {
     }
 }
 
+/// The id of an entry, as somebody gave it.
+///
+/// # Errors
+///
+/// If there is no such entry.
+pub fn entry(id: &OsStr) -> Result<&'static str> {
+    ENTRIES.iter().map(|(known, ..)| *known).find(|known| id == *known).with_context(|| {
+        let id = arguments::quoted(id);
+        format!("--batch: {id} is no entry of the demo; say good, tampered or unsigned")
+    })
+}
+
 fn say(what: &str) {
     println!("demo: {what}");
 }
@@ -94,7 +120,6 @@ fn boot_tree(arch: Arch, scratch: &Scratch, kernel: &Kernel) -> Result<BootTree>
     tree.add_file(&linux, &kernel.image)?;
     fs::write(tree.host_path("/initrd.img"), initrd::next_system(arch, None)?)?;
     fs::copy(tree.host_path("/initrd.img"), tree.host_path("/initrd-tampered.img"))?;
-    tree.set_loader_conf("timeout 10\ndefault good\n")?;
     for (id, title, initrd) in ENTRIES {
         let options = format!("{} quiet demo.name={id}", console(arch));
         tree.add_entry(&Entry { id, title, linux: &linux, initrds: &[initrd], options: &options })?;
@@ -144,4 +169,17 @@ fn not_reached(event: &Event, console: &Console) -> String {
     let how = if *event == Event::Ended { "the machine ended" } else { "the deadline passed" };
     let last = console.text().lines().rev().find(|line| !line.trim().is_empty());
     format!("{how}; the last line was: {}", last.unwrap_or("(nothing)"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_before_the_menu_fits_a_terminal_and_is_true() {
+        assert!(TO_TRY.iter().all(|line| line.len() <= 90), "{TO_TRY:?}");
+        assert!(TO_TRY.concat().contains(&format!("after {} s", FOR_A_PERSON.as_secs())));
+        let error = entry(OsStr::new("best")).unwrap_err().to_string();
+        assert!(ENTRIES.iter().all(|(id, ..)| error.contains(id)), "{error}");
+    }
 }

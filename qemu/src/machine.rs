@@ -107,6 +107,10 @@ pub struct Machine {
     pub tpm: Option<PathBuf>,
     /// What it is made of.
     pub shape: Shape,
+    /// Memory, where it is to be other than the shape's.
+    pub memory: Option<String>,
+    /// Whether it has a network card, behind QEMU's own router.
+    pub network: bool,
     /// More arguments for QEMU, last.
     pub extra: Vec<String>,
 }
@@ -128,6 +132,8 @@ impl Machine {
             second_line: None,
             tpm: None,
             shape: Shape::USUAL,
+            memory: None,
+            network: false,
             extra: Vec::new(),
         }
     }
@@ -141,7 +147,9 @@ impl Machine {
         let mut qemu = Command::new(format!("qemu-system-{}", self.arch));
         self.add_board(&mut qemu);
         self.add_firmware(&mut qemu)?;
-        qemu.args(["-m", self.shape.memory, "-display", "none", "-nic", "none", "-serial"]);
+        qemu.args(["-m", self.memory.as_deref().unwrap_or(self.shape.memory)]);
+        qemu.args(["-nic", if self.network { "user,model=virtio-net-pci" } else { "none" }]);
+        qemu.args(["-display", "none", "-serial"]);
         qemu.arg(if serial == Serial::Terminal { "mon:stdio" } else { "stdio" });
         if !self.reboot {
             qemu.arg("-no-reboot");

@@ -2,27 +2,39 @@
 //! disk. With `--batch`, exit status 0 only if the next system was reached;
 //! otherwise 1, and the last line says why.
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result};
 use std::process::ExitCode;
 use turnout::arch::Arch;
-use turnout_qemu::demo::{Demo, Outcome};
+use turnout_qemu::arguments::{self, MISUSED};
+use turnout_qemu::demo::{self, Demo, Outcome};
 use turnout_qemu::setup;
 
-const USAGE: &str = "usage: ./qemu/demo [x86_64|aarch64] [--batch good|tampered|unsigned]";
+const USAGE: &str = "usage: ./qemu/demo [x86_64|aarch64] [--batch good|tampered|unsigned]
+
+Boots Turnout from a fresh disk in a virtual machine, x86_64 if not told otherwise,
+and shows its menu on the terminal. With --batch it chooses the entry itself, and
+ends with 0 if the next system was reached.
+Ctrl-A X ends the machine; Ctrl-C goes to the guest.";
+
+/// What is to be done.
+struct Arguments {
+    arch: Arch,
+    batch: Option<String>,
+}
 
 fn main() -> ExitCode {
-    let (arch, batch) = match parse() {
+    let arguments = match parse(lexopt::Parser::from_env()) {
         Ok(Some(arguments)) => arguments,
         Ok(None) => {
             println!("{USAGE}");
             return ExitCode::SUCCESS;
         }
         Err(error) => {
-            eprintln!("demo: {error}\n{USAGE}");
-            return ExitCode::from(2);
+            eprintln!("demo: {error:#}");
+            return ExitCode::from(MISUSED);
         }
     };
-    match run(arch, batch.as_deref()) {
+    match run(&arguments) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("demo: {error:#}");
@@ -31,35 +43,61 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arch: Arch, batch: Option<&str>) -> Result<ExitCode> {
-    setup(&["--demo", arch.name()])?;
-    let demo = Demo::prepare(arch)?;
-    let Some(entry) = batch else {
-        return Ok(if demo.interactive()? { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+fn run(arguments: &Arguments) -> Result<ExitCode> {
+    setup(&["--demo", arguments.arch.name()])?;
+    let Some(entry) = &arguments.batch else {
+        let ended_well = Demo::prepare(arguments.arch, demo::FOR_A_PERSON)?.interactive()?;
+        return Ok(if ended_well { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     };
-    let (line, code) = match demo.batch(entry)? {
-        Outcome::Reached(line) => (line, ExitCode::SUCCESS),
-        Outcome::NotReached(line) => (line, ExitCode::FAILURE),
-    };
-    println!("{line}");
-    Ok(code)
-}
-
-/// Architecture and entry, or `None` for --help.
-fn parse() -> Result<Option<(Arch, Option<String>)>> {
-    let mut arguments = lexopt::Parser::from_env();
-    let (mut arch, mut batch) = (Arch::X86_64, None);
-    while let Some(argument) = arguments.next()? {
-        use lexopt::prelude::{Long, Short, Value};
-        match argument {
-            Long("batch") => batch = Some(arguments.value()?.to_string_lossy().into_owned()),
-            Long("help") | Short('h') => return Ok(None),
-            Value(value) => match Arch::parse(&value.to_string_lossy()) {
-                Some(given) => arch = given,
-                None => bail!("{} is no architecture", value.display()),
-            },
-            other => return Err(other.unexpected().into()),
+    match Demo::prepare(arguments.arch, demo::FOR_A_PROGRAM)?.batch(entry)? {
+        Outcome::Reached(line) => {
+            println!("{line}");
+            Ok(ExitCode::SUCCESS)
+        }
+        Outcome::NotReached(line) => {
+            println!("{line}");
+            Ok(ExitCode::FAILURE)
         }
     }
-    Ok(Some((arch, batch)))
+}
+
+/// Gives `None` for --help.
+fn parse(mut words: lexopt::Parser) -> Result<Option<Arguments>> {
+    let mut arguments = Arguments { arch: Arch::X86_64, batch: None };
+    while let Some(word) = words.next()? {
+        use lexopt::prelude::{Long, Short, Value};
+        match word {
+            Long("batch") => {
+                let id = words.value().context("--batch: say which entry")?;
+                arguments.batch = Some(demo::entry(&id)?.to_owned());
+            }
+            Long("help") | Short('h') => return Ok(None),
+            Value(value) => arguments.arch = arguments::arch(&value)?,
+            other => return Err(arguments::unknown(other)),
+        }
+    }
+    Ok(Some(arguments))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(words: &[&str]) -> String {
+        match parse(lexopt::Parser::from_args(words)) {
+            Ok(_) => panic!("{words:?} is taken"),
+            Err(error) => format!("{error:#}"),
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_in_one_line_that_names_it() {
+        assert_eq!(
+            said(&["--batch", "best"]),
+            "--batch: \"best\" is no entry of the demo; say good, tampered or unsigned"
+        );
+        assert_eq!(said(&["riscv64"]), "\"riscv64\" is no architecture; say x86_64 or aarch64");
+        assert_eq!(said(&["--fast"]), "invalid option '--fast'; see --help");
+        assert_eq!(said(&["--batch"]).lines().count(), 1);
+    }
 }
