@@ -24,7 +24,8 @@ mod witness;
 
 use core::cell::RefCell;
 
-use crate::arch::Arch;
+use crate::base::arch::Arch;
+use crate::base::text::printable;
 use crate::config::{self, Config};
 use crate::failure::{Failure, Stage};
 use crate::sys::console::Console;
@@ -32,7 +33,6 @@ use crate::sys::signal::Signals;
 use crate::sys::sources::Sources;
 use crate::sys::tpm::Tpm;
 use crate::sys::{clock, file, identity, machine, module, mount, panic, reset, sysrq, watchdog};
-use crate::text::printable;
 use crate::trust::Role;
 use crate::trust::verify::{Identity, Mode};
 

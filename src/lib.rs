@@ -7,29 +7,24 @@
 //! never touch a file, a device or a system call, so that it runs under a
 //! fuzzer and on any host. `tests/integration/layering.rs` holds that line.
 
-pub mod addr;
-pub mod arch;
+pub mod base;
 pub mod boot;
 pub mod bundle;
 pub mod choose;
 pub mod cli;
 pub mod config;
-pub mod cpio;
 pub mod efi;
 pub mod failure;
 pub mod fdt;
 pub mod image;
-pub mod json;
 pub mod loader_interface;
 pub mod measure;
 pub mod memmap;
 pub mod menu;
-pub mod order;
 pub mod plan;
 pub mod preflight;
 pub mod rollback;
 pub mod source;
 pub mod sys;
-pub mod text;
 pub mod tpm;
 pub mod trust;

@@ -9,8 +9,8 @@
 
 use core::fmt;
 
-use crate::addr::Range;
-use crate::order;
+use crate::base::addr::Range;
+use crate::base::sort;
 
 /// Memory that holds nothing once the running kernel is gone, although the
 /// running kernel claims it.
@@ -87,7 +87,7 @@ impl Iomem {
     #[must_use]
     pub fn crash_kernel(&self) -> Vec<Range> {
         let mut ranges: Vec<Range> = self.named("Crash kernel").collect();
-        order::sort(&mut ranges);
+        sort::sort(&mut ranges);
         ranges
     }
 
@@ -186,7 +186,7 @@ fn e820_type(name: &str) -> Option<u32> {
 
 fn merge_entries(mut entries: Vec<E820Entry>) -> Vec<E820Entry> {
     entries.retain(|entry| !entry.range.is_empty());
-    order::sort_by_key(&mut entries, |entry| entry.range);
+    sort::sort_by_key(&mut entries, |entry| entry.range);
     let mut merged: Vec<E820Entry> = Vec::new();
     for entry in entries {
         match merged.last_mut() {

@@ -7,9 +7,9 @@
 //! images are not looked at here; that comes after verification. Codes:
 //! `docs/reason-codes.md`.
 
+use crate::base::text::{printable, quoted};
 use crate::failure::{Cause, Failure};
 use crate::menu::{self, Entry};
-use crate::text::{printable, quoted};
 use crate::trust::Role;
 use crate::trust::manifest::System;
 use crate::trust::verify::Attested;
@@ -220,7 +220,7 @@ fn is_same(named: &str, watched: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arch::Arch;
+    use crate::base::arch::Arch;
     use crate::trust::policy::{Floors, Policy};
     use crate::trust::verify::{Context, Evidence, Identity, Mode, check_manifest};
 

@@ -17,7 +17,7 @@ pub use filesystem::FileSystem;
 pub use guid::Guid;
 pub use tier::{Passed, Role, Tier, rank, tier, twin};
 
-use crate::text::{printable, quoted};
+use crate::base::text::{printable, quoted};
 
 /// Longest UUID, PARTUUID or label, in bytes.
 const MAX_VALUE: usize = 256;

@@ -4,7 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use turnout::addr::Range;
+use turnout::base::addr::Range;
 use turnout::fdt::{Chosen, Fdt};
 
 fuzz_target!(|blob: &[u8]| {

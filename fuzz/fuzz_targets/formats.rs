@@ -5,7 +5,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use turnout::arch::Arch;
+use turnout::base::arch::Arch;
 use turnout::menu::{self, Entry, Format, Memory, Target};
 
 const PLACES: [(&str, Format); 3] = [

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use turnout::arch::Arch;
+use turnout::base::arch::Arch;
 use turnout::image::{Addon, Kernel, Limits, Uki, Whole, describe, open_uki, unpack};
 
 const LIMITS: Limits = Limits { output: 1 << 16 };

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use turnout::arch::Arch;
+use turnout::base::arch::Arch;
 use turnout::menu::{self, Format, Group, Memory, Menu, Target};
 
 /// loader.conf, grubenv, entries, images, and an addon.

@@ -5,8 +5,8 @@
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use purgatory::{BLOCK_OFFSET, BLOCK_SIZE, Block, Uart};
-use turnout::addr::Range;
-use turnout::arch::Arch;
+use turnout::base::addr::Range;
+use turnout::base::arch::Arch;
 use turnout::bundle::{Blob, Bundle};
 use turnout::fdt::Seeds;
 use turnout::image::{Limits, unpack};

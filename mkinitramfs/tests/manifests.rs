@@ -5,7 +5,7 @@
 
 use ssh_key::private::{Ed25519Keypair, KeypairData};
 use ssh_key::{HashAlg, LineEnding, PrivateKey};
-use turnout::arch::Arch;
+use turnout::base::arch::Arch;
 use turnout::trust::Namespace;
 use turnout::trust::allowed_signers::KeyRing;
 use turnout::trust::manifest;

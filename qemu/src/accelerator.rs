@@ -7,7 +7,7 @@ use crate::{guest, initrd, place};
 use anyhow::{Result, bail};
 use std::fs;
 use std::time::Duration;
-use turnout::arch::Arch;
+use turnout::base::arch::Arch;
 
 /// The accelerator for a machine that a person watches: KVM where a machine
 /// has really booted with it, TCG otherwise. `TURNOUT_ACCEL` decides if set.

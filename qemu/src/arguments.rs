@@ -3,7 +3,7 @@
 
 use anyhow::{Error, Result, anyhow, ensure};
 use std::ffi::OsStr;
-use turnout::arch::Arch;
+use turnout::base::arch::Arch;
 
 /// Exit status for arguments that make no sense.
 pub const MISUSED: u8 = 2;

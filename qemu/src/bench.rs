@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
-use turnout::arch::Arch;
+use turnout::base::arch::Arch;
 
 const LINUX: &str = "/vmlinuz";
 const INITRD: &str = "/initrd";

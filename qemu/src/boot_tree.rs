@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use turnout::arch::Arch;
+use turnout::base::arch::Arch;
 
 /// A directory that becomes a boot partition.
 #[derive(Debug)]

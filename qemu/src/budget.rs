@@ -171,7 +171,7 @@ impl Unit {
 mod tests {
     use super::*;
     use crate::report::Sizes;
-    use turnout::arch::Arch;
+    use turnout::base::arch::Arch;
 
     fn row(name: &str, jump: u64) -> Row {
         Row {

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use turnout::arch::Arch;
+use turnout::base::arch::Arch;
 
 /// Where static binaries come from; `qemu/setup` chose it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,7 +17,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
-use turnout::arch::Arch;
+use turnout::base::arch::Arch;
 
 /// Id, what the menu shows, and the initrd of each entry.
 const ENTRIES: [(&str, &str, &str); 3] = [

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use turnout::arch::Arch;
+use turnout::base::arch::Arch;
 
 /// Which of Debian's kernel packages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use mkinitramfs::image::cpio::Archive;
 use std::fs;
 use std::path::Path;
-use turnout::arch::Arch;
+use turnout::base::arch::Arch;
 
 /// How the line begins that the next system's shell prints before it first waits
 /// for a command, whatever its prompt looks like.

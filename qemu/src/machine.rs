@@ -4,7 +4,7 @@ use crate::{command, guest};
 use anyhow::Result;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use turnout::arch::Arch;
+use turnout::base::arch::Arch;
 
 /// The bus that a disk hangs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 //! Nothing is started or measured here.
 
 use std::fmt::{self, Display};
-use turnout::arch::Arch;
+use turnout::base::arch::Arch;
 
 /// The way that unpacks the kernel before the jump.
 pub const DIRECT_VMLINUX: &str = "direct vmlinux";

@@ -2,7 +2,7 @@
 //! is left are the sections (UAPI.5), in the padding that real ones have.
 
 use anyhow::{Context, Result};
-use turnout::arch::Arch;
+use turnout::base::arch::Arch;
 
 const PE_HEADER: usize = 0x80;
 const FILE_ALIGNMENT: usize = 0x200;

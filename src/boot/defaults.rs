@@ -7,12 +7,12 @@
 //! keeps nothing from booting.
 
 use super::Station;
+use crate::base::text::{printable, quoted};
 use crate::loader_interface::{self as interface, Variable};
 use crate::menu::{Entry, From as Wisher, Menu, Timeout, What, Wish, loader_conf, resolve_default};
 use crate::sys;
 use crate::sys::efivars::{self, Variables};
 use crate::sys::mount::Access;
-use crate::text::{printable, quoted};
 
 /// What stands for the entry that was booted last.
 const LAST: &str = "@saved";

@@ -7,6 +7,7 @@ use super::Station;
 use super::figures::{self, Moments};
 use super::prepare::{self, Ready};
 use super::shelf::Shelf;
+use crate::base::text::printable;
 use crate::bundle::Bundle;
 use crate::choose::Chosen;
 use crate::failure::{Failure, Stage};
@@ -16,7 +17,6 @@ use crate::sys::quiesce::quiesce;
 use crate::sys::read::Sealed;
 use crate::sys::status::Status;
 use crate::sys::{self, clock, machine};
-use crate::text::printable;
 use crate::trust::verify::Verified;
 
 /// Boots an entry that was prepared before it was chosen, or says why not. The

@@ -12,7 +12,8 @@ use std::sync::{Arc, OnceLock};
 use super::Station;
 use super::partition;
 use super::shelf::{self, Shelf, Taken};
-use crate::arch::Arch;
+use crate::base::arch::Arch;
+use crate::base::text::printable;
 use crate::bundle::Bundle;
 use crate::choose::Chosen;
 use crate::failure::{Failure, Stage};
@@ -23,7 +24,6 @@ use crate::sys::read::{Head, Sealed};
 use crate::sys::sources::Sources;
 use crate::sys::status::Status;
 use crate::sys::{clock, machine};
-use crate::text::printable;
 use crate::trust::verify::{Attested, Verified, edited, verify};
 
 /// Where a bundle is while its kernel is being prepared: outside of the thread

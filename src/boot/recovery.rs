@@ -1,10 +1,10 @@
 //! The plain prompt of an open image that has booted nothing. It offers no
 //! shell and runs nothing: there is nothing else in the image.
 
+use crate::base::text::printable;
 use crate::sys::AsFd as _;
 use crate::sys::console::Console;
 use crate::sys::signal::Signals;
-use crate::text::printable;
 
 /// What somebody wants after reading why nothing booted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

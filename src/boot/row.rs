@@ -90,7 +90,7 @@ fn command_line(entry: &Entry, manifest: Option<&Manifest>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arch::Arch;
+    use crate::base::arch::Arch;
     use crate::menu::{Memory, Target, read_volume};
 
     #[test]

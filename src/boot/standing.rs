@@ -8,6 +8,7 @@
 
 use super::Station;
 use super::anchor::Anchor;
+use crate::base::text::printable;
 use crate::bundle::Digest;
 use crate::config::Config;
 use crate::failure::Failure;
@@ -16,7 +17,6 @@ use crate::rollback::store::{Fault, Media, Medium, Missing, Raised, Store};
 use crate::rollback::{Document, Strength, System};
 use crate::sys::state_area::StateArea;
 use crate::sys::tpm::Tpm;
-use crate::text::printable;
 use crate::trust::Role;
 use crate::trust::policy::Floors;
 use crate::trust::verify::{Attested, Signed};

@@ -4,7 +4,7 @@
 //! but the cells that changed, and colour is an addition that can be left out:
 //! no meaning hangs on it. Cells hold printable characters only.
 
-use crate::text::columns;
+use crate::base::text::columns;
 
 /// Selects UTF-8 (ISO 2022), resets attributes, hides the cursor, clears.
 const OPEN: &str = "\x1b%G\x1b[0m\x1b[?25l\x1b[2J\x1b[H";
@@ -210,14 +210,14 @@ pub(super) fn wrap(text: &str, width: usize, most: usize) -> Vec<String> {
     while !rest.is_empty() && lines.len() < most {
         let is_last = lines.len().saturating_add(1) == most;
         let (line, after) = if is_last { (rest, "") } else { break_line(rest, width) };
-        lines.push(crate::text::cut(line, width).into_owned());
+        lines.push(crate::base::text::cut(line, width).into_owned());
         rest = after.trim_start();
     }
     lines
 }
 
 fn break_line(text: &str, width: usize) -> (&str, &str) {
-    let (head, tail) = crate::text::split_at_column(text, width.max(1));
+    let (head, tail) = crate::base::text::split_at_column(text, width.max(1));
     // A single character that is wider than the line goes on all the same.
     if head.is_empty() {
         let first = text.chars().next().map_or(0, char::len_utf8);

@@ -5,7 +5,7 @@ use super::frame::wrap;
 use super::keys::Key;
 use super::screen::Size;
 use super::{Item, Motion};
-use crate::text::printable;
+use crate::base::text::printable;
 
 /// Lines around the text of a pane: its heading, the countdown, the keys.
 const AROUND: usize = 3;

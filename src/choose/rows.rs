@@ -5,7 +5,7 @@
 //! stays selected whatever is added.
 
 use super::Item;
-use crate::order;
+use crate::base::sort;
 
 /// A row of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,14 +101,14 @@ fn device(item: &Item) -> &str {
 fn told_apart(names: &[String], suffixes: &[&str]) -> Vec<usize> {
     let mut keys: Vec<(&str, &str, usize)> =
         names.iter().zip(suffixes).zip(0..).map(|((n, s), i)| (n.as_str(), *s, i)).collect();
-    order::sort(&mut keys);
+    sort::sort(&mut keys);
     let groups = keys.chunk_by(|a, b| a.0 == b.0);
     let differ = |group: &&[(&str, &str, usize)]| {
         group.first().map(|one| one.1) != group.last().map(|one| one.1)
     };
     let told = groups.filter(differ).flatten().filter(|one| !one.1.is_empty());
     let mut told: Vec<usize> = told.map(|one| one.2).collect();
-    order::sort(&mut told);
+    sort::sort(&mut told);
     told
 }
 

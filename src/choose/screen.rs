@@ -8,8 +8,8 @@ use super::frame::{Frame, Style, padded, wrap};
 use super::pane::{self, Pane, Reading};
 use super::rows::Row;
 use super::{Chooser, Countdown, Editing, Editor, Item, REARM};
+use crate::base::text::{columns, cut, printable};
 use crate::menu::Timeout;
-use crate::text::{columns, cut, printable};
 
 /// From this height on there is room for empty lines and long sentences.
 const ROOMY_ROWS: usize = 16;

@@ -3,7 +3,7 @@
 use super::frame::{Frame, draw};
 use super::screen::frame;
 use super::*;
-use crate::text::printable;
+use crate::base::text::printable;
 
 mod frames;
 

@@ -11,7 +11,7 @@ use super::cmdline::Cmdline;
 use super::explain::Explain;
 use super::judge::Asked;
 use super::verify::{Verify, What};
-use crate::arch::Arch;
+use crate::base::arch::Arch;
 use crate::plan::{Decompress, Request, Slot};
 use crate::sys::machine;
 

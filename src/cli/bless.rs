@@ -4,13 +4,13 @@
 //! the next start the floor rises to that system's version. It raises no floor
 //! itself and never makes a state area (`docs/rollback.md`).
 
+use crate::base::json::{self, Object};
+use crate::base::text::printable;
 use crate::failure::{Failure, Stage};
-use crate::json::{self, Object};
 use crate::rollback::store::{self, Fault, Which, confirm};
 use crate::rollback::{State, Trial};
 use crate::sys;
 use crate::sys::state_area::StateArea;
-use crate::text::printable;
 
 /// What a confirmation has done.
 #[derive(Debug, PartialEq, Eq)]

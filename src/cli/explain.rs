@@ -12,17 +12,17 @@ use super::judge::{Asked, Judge, Proven, describe};
 use super::list::{self, Row, write_diagnostics, write_entries, write_wrapped};
 use super::load::{with_plan, write_blob};
 use super::source::{Menus, Volume};
-use crate::arch::Arch;
+use crate::base::arch::Arch;
+use crate::base::json::{self, Object};
+use crate::base::text::printable;
 use crate::bundle::{Blob, Bundle};
 use crate::failure::{Failure, Stage};
-use crate::json::{self, Object};
 use crate::loader_interface::{self, VENDOR, Variable};
 use crate::menu::{self, Entry, Menu, Read, Timeout, Variables, What};
 use crate::plan::{self, Plan};
 use crate::preflight::{mark, named_consoles};
 use crate::sys::read::Sealed;
 use crate::sys::{file, machine};
-use crate::text::printable;
 use crate::trust::verify::{Attested, Signed};
 
 /// `turnout explain`.

@@ -3,11 +3,11 @@
 use core::fmt::Write as _;
 use std::path::Path;
 
+use crate::base::json::{self, Object};
+use crate::base::text::printable;
 use crate::failure::{Failure, Stage};
 use crate::image::{self, Description, Limits};
-use crate::json::{self, Object};
 use crate::sys::{machine, read};
-use crate::text::printable;
 
 /// Describes the file; gives what is to be printed.
 pub(super) fn run(file: &Path, json: bool) -> Result<String, Failure> {

@@ -6,7 +6,7 @@ use core::sync::atomic::AtomicBool;
 use std::path::{Path, PathBuf};
 
 use super::source::{Menus, Place, Source};
-use crate::arch::Arch;
+use crate::base::arch::Arch;
 use crate::boot::anchor::Anchor;
 use crate::boot::partition;
 use crate::bundle::Bundle;

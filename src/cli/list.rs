@@ -5,11 +5,11 @@ use core::fmt::Write as _;
 
 use super::judge::{Asked, Judge, Seen};
 use super::{Answer, complain};
+use crate::base::json::{self, Array, Object};
+use crate::base::text::{columns, cut, printable};
 use crate::failure::{Cause, Failure};
-use crate::json::{self, Array, Object};
 use crate::menu::{Diagnostic, Entry};
 use crate::preflight::{Preflight, Reason, mark};
-use crate::text::{columns, cut, printable};
 use crate::trust::verify::{Attested, Mode};
 
 /// Exit status where there is no entry.

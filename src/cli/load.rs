@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use super::arguments::{Inputs, Load};
 use super::explained;
+use crate::base::json::{self, Object};
 use crate::bundle::{Blob, Bundle};
 use crate::failure::{Failure, Stage};
 use crate::fdt::{self, Fdt};
 use crate::image::{self, Limits, Uki};
-use crate::json::{self, Object};
 use crate::plan::{
     self, Engine, Facts, Machine, Plan, Prepared, Request, Slot, Unpacking, falls_back,
     meaning_of_load,

@@ -20,12 +20,12 @@ mod verify;
 use std::ffi::OsString;
 use std::io::Write as _;
 
+use crate::base::json;
+use crate::base::text::printable;
 use crate::failure::{Failure, Stage};
-use crate::json;
 use crate::plan::{Slot, meaning_of_load, meaning_of_reboot};
 use crate::sys::quiesce::still_enough;
 use crate::sys::{self, jump, kexec};
-use crate::text::printable;
 
 use arguments::Command;
 

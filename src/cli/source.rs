@@ -4,6 +4,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use crate::base::text::quoted;
 use crate::failure::{Failure, Stage};
 use crate::menu::{
     self, Code, Diagnostic, Entry, Files as _, Format, Group, Menu, Read, Target, Variables,
@@ -11,7 +12,6 @@ use crate::menu::{
 use crate::source::filesystem;
 use crate::sys::read::Root;
 use crate::sys::{file, mount};
-use crate::text::quoted;
 
 /// Where boot partitions are mounted on a running system.
 const PLACES: [&str; 3] = ["/boot", "/efi", "/boot/efi"];

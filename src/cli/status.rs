@@ -4,8 +4,9 @@
 
 use core::fmt::Write as _;
 
+use crate::base::json::{self, Object};
+use crate::base::text::printable;
 use crate::config;
-use crate::json::{self, Object};
 use crate::plan::{Engine, EngineError, Request, Slot, choose_engine};
 use crate::rollback::State;
 use crate::rollback::store::{self, Fault, Which};
@@ -13,7 +14,6 @@ use crate::sys::sources::Sources;
 use crate::sys::state_area::StateArea;
 use crate::sys::status::Status;
 use crate::sys::{self, file, identity};
-use crate::text::printable;
 use crate::trust::verify::{Identity, Mode};
 
 /// Gives what is to be printed.

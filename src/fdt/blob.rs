@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use super::tree::Node;
 use super::{Error, Fdt};
-use crate::addr::Range;
+use crate::base::addr::Range;
 use crate::image::field;
 
 const MAGIC: u32 = 0xd00d_feed;

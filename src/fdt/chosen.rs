@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 use super::tree::{Cells, Node, Property};
 use super::{Error, Fdt, MAX_SIZE};
-use crate::addr::{Range, align_up};
+use crate::base::addr::{Range, align_up};
 use crate::image::field;
 
 /// Properties of `/chosen` that were true for the running kernel only.

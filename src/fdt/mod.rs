@@ -17,7 +17,7 @@ use core::fmt;
 
 use purgatory::Conduit;
 
-use crate::addr::Range;
+use crate::base::addr::Range;
 use tree::{Node, string};
 
 pub use chosen::{Chosen, CrashMemory, Seeds};

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use crate::addr::Range;
+use crate::base::addr::Range;
 use crate::image::field;
 
 /// What makes a node findable by number; unique in a tree.

@@ -4,7 +4,7 @@
 
 use super::compression::Compressor;
 use super::{Bzimage, Kernel, Unpacked};
-use crate::arch::Arch;
+use crate::base::arch::Arch;
 
 /// What the banner in every kernel begins with; a version follows.
 const BANNER: &[u8] = b"Linux version ";

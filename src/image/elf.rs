@@ -12,7 +12,7 @@ use goblin::elf::header::{EM_AARCH64, EM_X86_64, ET_DYN, ET_EXEC, Header};
 use goblin::elf::program_header::{PT_LOAD, ProgramHeader};
 use goblin::elf::section_header::{SHT_NOBITS, SectionHeader};
 
-use crate::arch::Arch;
+use crate::base::arch::Arch;
 
 /// A kernel has five or so.
 const MAX_HEADERS: u16 = 64;

@@ -6,7 +6,7 @@
 use super::compression::Compressor;
 use super::unpack::EFI_PROGRAM;
 use super::{Error, arm64, bzimage, elf, uki};
-use crate::arch::Arch;
+use crate::base::arch::Arch;
 
 /// As many bytes as [`glance`] has use for: the headers of all formats, with room.
 pub const HEAD: usize = 16 << 10;

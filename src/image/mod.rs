@@ -28,7 +28,7 @@ pub use uki::{Addon, Error as UkiError, Place, Uki, Whole, outline};
 pub use unpack::{Layer, Limits, Unpacked, find_uki, open_uki, unpack, unpack_profile};
 pub use vmlinux::{LoadSegment, Relocation, Vmlinux};
 
-use crate::arch::Arch;
+use crate::base::arch::Arch;
 
 /// A kernel image that can be booted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use goblin::pe::header::{COFF_MACHINE_ARM64, COFF_MACHINE_X86_64, CoffHeader};
 use goblin::pe::section_table::{SIZEOF_SECTION_TABLE, SectionTable};
 
 use super::field;
-use crate::arch::Arch;
+use crate::base::arch::Arch;
 use crate::fdt::Fdt;
 
 /// Where an EFI program says where its PE header is.

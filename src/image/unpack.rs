@@ -15,7 +15,7 @@ use super::vmlinux::{Origin, Parts};
 use super::{
     Arm64Image, Bzimage, Error, Kernel, OwnedVmlinux, Uki, Vmlinux, arm64, bzimage, zboot,
 };
-use crate::arch::Arch;
+use crate::base::arch::Arch;
 
 /// The most that is real is three: a UKI with a zboot image in it, compressed.
 const DEPTH: usize = 6;

@@ -9,7 +9,7 @@ use core::fmt;
 use core::ops::Range;
 
 use super::elf::{Error, Headers, Segment};
-use crate::arch::Arch;
+use crate::base::arch::Arch;
 
 /// Virtual address of physical address zero in an x86_64 kernel's own mapping
 /// (Linux `Documentation/arch/x86/x86_64/mm.rst`).

@@ -6,7 +6,7 @@
 //! of the initrd on and walk over members that they do not seek
 //! (lib/earlycpio.c), so that this one hides none that follows.
 
-use crate::cpio::{self, Member};
+use crate::base::cpio::{self, Member};
 use crate::tpm::log::{self, Event};
 
 /// Where the next system finds the log.

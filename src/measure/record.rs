@@ -2,8 +2,8 @@
 //! word. Every field has a number and a length, so that no two decisions give
 //! the same bytes.
 
+use crate::base::sort;
 use crate::bundle::Digest;
-use crate::order;
 use crate::tpm::log::{Event, kind};
 use crate::trust::Role;
 use crate::trust::verify::{Attested, Mode, Signed};
@@ -80,7 +80,7 @@ impl Record {
     fn put_signed(&mut self, signed: &Signed) {
         self.put(field::MANIFEST, &signed.digest().0);
         let mut keys: Vec<_> = signed.fingerprints().iter().map(|key| key.0).collect();
-        order::sort(&mut keys);
+        sort::sort(&mut keys);
         for key in keys {
             self.put(field::KEY, &key);
         }

@@ -1,7 +1,7 @@
 //! What is measured, byte by byte where somebody else has to know it.
 
 use super::*;
-use crate::arch::Arch;
+use crate::base::arch::Arch;
 use crate::fdt::Live;
 use crate::image::testing::uki;
 use crate::tpm::log::read;

@@ -15,8 +15,8 @@ use super::entry::{MAX_OVERLAYS, SLOTS};
 use super::line::{self, Line};
 use super::vars::{Variables, variables};
 use super::{Code, Diagnostic, Entry, file_name};
-use crate::arch::Arch;
-use crate::text::quoted;
+use crate::base::arch::Arch;
+use crate::base::text::quoted;
 
 impl Entry {
     /// Takes one line over. An unusable value becomes a problem.

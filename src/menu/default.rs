@@ -2,7 +2,7 @@
 //! say: what firmware variables hold comes before what the menu's files say.
 
 use super::Menu;
-use crate::text::quoted;
+use crate::base::text::quoted;
 
 /// Who wishes for a default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::text::printable;
+use crate::base::text::printable;
 
 /// Something wrong with a menu file.
 #[derive(Debug, Clone, PartialEq, Eq)]

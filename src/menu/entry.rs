@@ -8,7 +8,7 @@
 use super::file_name::Counter;
 use super::line::Line;
 use super::{Code, Diagnostic, glob, paths};
-use crate::text::quoted;
+use crate::base::text::quoted;
 
 /// Longest title, version and other short text, in bytes.
 pub(super) const MAX_TEXT: usize = 512;
@@ -121,7 +121,7 @@ pub struct Entry {
 
 impl Entry {
     /// What to call the entry on a screen. Outside text: it still has to go
-    /// through [`crate::text::printable`].
+    /// through [`crate::base::text::printable`].
     #[must_use]
     pub fn name(&self) -> &str {
         self.title.as_deref().unwrap_or(&self.id)

@@ -5,7 +5,7 @@ use super::line::Line;
 use super::lines::{ELSEWHERE, is_elsewhere, unquote};
 use super::settings::{Settings, Wanted, What};
 use super::{Code, Diagnostic, Entry, Format, MAX_ENTRIES, Menu, safe_id};
-use crate::text::quoted;
+use crate::base::text::quoted;
 
 /// Longest name: it names the manifest's file too.
 const MAX_NAME: usize = 200;

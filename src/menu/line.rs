@@ -7,7 +7,7 @@
 //! quotes around a value is taken off.
 
 use super::{Code, Diagnostic, MAX_FILE_SIZE};
-use crate::text::quoted;
+use crate::base::text::quoted;
 
 /// Most lines that a file may have.
 const MAX_LINES: usize = 1024;

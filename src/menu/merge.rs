@@ -2,8 +2,8 @@
 
 use super::settings::{Settings, Wanted, What};
 use super::{Code, Diagnostic, Entry, Format, Menu, sort};
-use crate::order;
-use crate::text::quoted;
+use crate::base::sort::sort_by;
+use crate::base::text::quoted;
 
 /// Which volumes belong together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub fn merge(menus: Vec<(Group, Menu)>) -> Menu {
             merged.read.extend(menu.read);
             settings.push((volume, menu.settings));
         }
-        order::sort_by(&mut sorted, sort::order);
+        sort_by(&mut sorted, sort::order);
         merged.entries.extend(sorted);
         merged.entries.extend(others);
     }
@@ -129,7 +129,7 @@ fn stale_default(wanted: &Wanted) -> Diagnostic {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arch::Arch;
+    use crate::base::arch::Arch;
     use crate::menu::{From, Memory, Target, Timeout, Wish, read_volume, resolve_default};
 
     const ESP: Group = Group { number: 0, is_esp: true };

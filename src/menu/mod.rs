@@ -43,7 +43,7 @@ pub use settings::{Settings, Timeout, Wanted, What};
 pub use vars::Variables;
 pub use volume::{read_below, read_config, read_volume};
 
-use crate::arch::Arch;
+use crate::base::arch::Arch;
 
 /// Largest menu file, in bytes. A caller reads one byte more than this at
 /// most; longer files are refused by their length.

@@ -49,7 +49,7 @@ fn by_counter(a: &Entry, b: &Entry) -> Ordering {
 
 #[cfg(test)]
 mod tests {
-    use crate::arch::Arch;
+    use crate::base::arch::Arch;
     use crate::menu::{Memory, Target, read_volume};
 
     fn sorted(texts: &[(&str, &str)]) -> Vec<String> {

@@ -8,9 +8,9 @@
 
 use super::entry::{self, MAX_OVERLAYS};
 use super::{Code, Diagnostic, Entry, Files, Format, file_name, line};
-use crate::arch::Arch;
+use crate::base::arch::Arch;
+use crate::base::text::quoted;
 use crate::image::{Place, outline};
-use crate::text::quoted;
 
 /// Where the images are, below a menu's root.
 pub(super) const IMAGES: &str = "/EFI/Linux";

@@ -13,8 +13,8 @@ use super::{
     Code, Diagnostic, Files, Format, Found, MAX_ENTRIES, MAX_FILE_SIZE, Menu, Read, Target, bls,
     file_name, kboot, loader_conf, native, paths, sort, syslinux, uki,
 };
-use crate::order;
-use crate::text::quoted;
+use crate::base::sort::sort_by;
+use crate::base::text::quoted;
 
 /// Where a menu's own root may be on its volume.
 const PREFIXES: [&str; 2] = ["", "/boot"];
@@ -120,7 +120,7 @@ fn uki_config(files: &dyn Files, path: &str, target: &Target<'_>) -> Menu {
             menu.read_image(files, path, prefix, target);
         });
     }
-    order::sort_by(&mut menu.entries, sort::order);
+    sort_by(&mut menu.entries, sort::order);
     menu
 }
 
@@ -138,7 +138,7 @@ fn bls_config(files: &dyn Files, path: &str, target: &Target<'_>) -> Menu {
         menu.read.push(Read { path: path.to_owned(), found });
     } else {
         menu.read_entries(files, path, target, &known);
-        order::sort_by(&mut menu.entries, sort::order);
+        sort_by(&mut menu.entries, sort::order);
     }
     menu.place(files, prefix, target);
     menu
@@ -183,7 +183,7 @@ fn boot_loader_specification(
     menu.read_entries(files, &format!("{prefix}{ENTRIES}"), target, known);
     menu.check_kind(files, &format!("{prefix}{KIND}"));
     menu.read_images(files, prefix, target);
-    order::sort_by(&mut menu.entries, sort::order);
+    sort_by(&mut menu.entries, sort::order);
     menu
 }
 
@@ -376,7 +376,7 @@ impl Menu {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arch::Arch;
+    use crate::base::arch::Arch;
     use crate::menu::{Entry, Memory};
 
     const TARGET: Target<'_> = Target { arch: Arch::X86_64, boards: &[] };

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use crate::addr::{Range, align_down, align_up};
+use crate::base::addr::{Range, align_down, align_up};
 use crate::fdt::{Chosen, CrashMemory, Fdt};
 use crate::image::Arm64Image;
 

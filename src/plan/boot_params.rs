@@ -5,7 +5,7 @@
 //! gone. Follows Linux Documentation/arch/x86/{boot,zero-page}.rst and
 //! arch/x86/include/uapi/asm/bootparam.h.
 
-use crate::addr::Range;
+use crate::base::addr::Range;
 use crate::efi::{self, Runtime};
 use crate::image::field;
 use crate::memmap::E820Entry;

@@ -10,11 +10,11 @@ use std::borrow::Cow;
 
 use super::space::{NoRoom, Space, Want};
 use super::{ANYWHERE, Check, Segment};
-use crate::addr::Range;
-use crate::arch::Arch;
+use crate::base::addr::Range;
+use crate::base::arch::Arch;
+use crate::base::sort;
 use crate::image::field;
 use crate::memmap::{self, E820_RAM, E820Entry};
-use crate::order;
 
 const HEADER_SIZE: u16 = 64;
 const ENTRY_SIZE: u16 = 56;
@@ -162,7 +162,7 @@ impl Crash {
         let other = firmware.iter().filter(|entry| entry.kind != E820_RAM).copied();
         let own = self.reserved.iter().flat_map(|range| range.minus(header)).map(ram);
         let mut map: Vec<E820Entry> = low.chain(other).chain(own).collect();
-        order::sort_by_key(&mut map, |entry| entry.range);
+        sort::sort_by_key(&mut map, |entry| entry.range);
         map
     }
 }

@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::paging::Beyond;
 use super::{Engine, EngineError, Invalid, NoRoom};
-use crate::arch::Arch;
+use crate::base::arch::Arch;
 use crate::{fdt, image};
 
 /// Why a bundle cannot be booted on a machine.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::addr::Range;
+use crate::base::addr::Range;
 use crate::bundle::{Bundle, Digest};
 
 use super::system::whole;

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use purgatory::{Conduit, Uart};
 
-use crate::addr::Range;
-use crate::arch::Arch;
+use crate::base::addr::Range;
+use crate::base::arch::Arch;
 use crate::efi;
 use crate::fdt::Seeds;
 use crate::memmap::{self, E820_ACPI, E820_NVS, E820_RAM, E820Entry};

@@ -28,8 +28,8 @@ use std::borrow::Cow;
 
 use purgatory::Conduit;
 
-use crate::addr::Range;
-use crate::arch::Arch;
+use crate::base::addr::Range;
+use crate::base::arch::Arch;
 use crate::bundle::{Bundle, Digest};
 use crate::fdt::Fdt;
 use crate::image::Kernel;

@@ -10,7 +10,7 @@ use super::Plan;
 use super::paging::{self, Kind, Mapping};
 use super::space::{Space, Want};
 use super::{ANYWHERE, Check, Error, Layout, Machine, Segment};
-use crate::addr::Range;
+use crate::base::addr::Range;
 
 /// Page tables start at a multiple of this, in bytes.
 const PAGE: usize = 4096;

@@ -3,10 +3,10 @@
 use core::fmt;
 
 use super::{Check, Engine, Plan, Segment};
-use crate::addr::Range;
+use crate::base::addr::Range;
+use crate::base::json::Object;
+use crate::base::text::printable;
 use crate::bundle::Digest;
-use crate::json::Object;
-use crate::text::printable;
 
 impl fmt::Debug for Segment<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,6 +1,6 @@
 //! Memory that segments are placed in: each place is given out once.
 
-use crate::addr::{Range, align_down, align_up};
+use crate::base::addr::{Range, align_down, align_up};
 use crate::memmap;
 
 /// Free memory, in ascending order.

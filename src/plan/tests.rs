@@ -122,7 +122,7 @@ fn json_holds_the_plan_that_is_printed() {
     let prepared = as_it_is(&bundle, &bundle.linux.bytes).unwrap();
     for request in [SEGMENTS, FILE] {
         let plan = make(request, &FACTS, &prepared, &bundle, &q35(), &blob()).unwrap();
-        let text = crate::json::object(|out| plan.write_json(out));
+        let text = crate::base::json::object(|out| plan.write_json(out));
         let json: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(json["engine"], plan.engine.name());
         let segments = json["segments"].as_array().unwrap();

@@ -4,8 +4,8 @@
 use core::fmt;
 
 use super::{MAX_SEGMENTS, Machine, Plan, Segment, span};
-use crate::addr::Range;
-use crate::order;
+use crate::base::addr::Range;
+use crate::base::sort;
 
 impl Plan<'_> {
     /// Checks what kexec_load does not: that there are 1 to 16 segments of
@@ -23,7 +23,7 @@ impl Plan<'_> {
         let available = machine.available();
         self.segments.iter().try_for_each(|one| one.validate(machine.page_size, &available))?;
         let mut sorted: Vec<_> = self.segments.iter().collect();
-        order::sort_by_key(&mut sorted, |segment| segment.range);
+        sort::sort_by_key(&mut sorted, |segment| segment.range);
         if let Some(&[low, high]) =
             sorted.array_windows().find(|[low, high]| low.range.overlaps(high.range))
         {

@@ -9,7 +9,7 @@
 
 use std::borrow::Cow;
 
-use crate::addr::{Range, align_up};
+use crate::base::addr::{Range, align_up};
 use crate::bundle::Digest;
 use crate::image::Bzimage;
 use crate::image::bzimage::ENTRY_64;

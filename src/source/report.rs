@@ -4,8 +4,8 @@
 use core::fmt;
 
 use super::Passed;
+use crate::base::text::printable;
 use crate::menu::{Found, Read};
-use crate::text::printable;
 
 /// Everything that was looked at, in the order in which it was.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use core::fmt;
 
 use super::filesystem::Kind;
 use super::{Candidate, Guid, PartitionType, Scan, Selector, mbr};
-use crate::order;
+use crate::base::sort;
 
 /// How early a device is looked at: the smaller, the earlier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -135,7 +135,7 @@ pub fn rank<'a>(
 ) -> Vec<(Tier, &'a Candidate)> {
     let tiered = candidates.iter().filter_map(|one| Some((tier(one, selector, scan).ok()?, one)));
     let mut ranked: Vec<_> = tiered.collect();
-    order::sort_by(&mut ranked, |(tier, one), (other_tier, other)| {
+    sort::sort_by(&mut ranked, |(tier, one), (other_tier, other)| {
         let names = (one.name.len(), &one.name).cmp(&(other.name.len(), &other.name));
         tier.cmp(other_tier).then(names)
     });

@@ -124,7 +124,7 @@ impl Console {
 
     /// Writes one line, or several, and keeps it for the log. While a menu is on
     /// the screen it waits. The text has to be free of control characters
-    /// ([`crate::text`]) but CR LF.
+    /// ([`crate::base::text`]) but CR LF.
     pub fn line(&self, text: &str) {
         let mut log = self.log.borrow_mut();
         log.push(text);

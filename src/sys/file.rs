@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::path::Path;
 
 use super::Error;
-use crate::order;
+use crate::base::sort;
 
 /// Largest kernel or image text file that is read, in bytes.
 pub const MAX_TEXT: u64 = 1 << 20;
@@ -96,6 +96,6 @@ pub fn names(path: impl AsRef<Path>) -> Result<Vec<String>, Error> {
         std::fs::read_dir(path).map_err(|source| Error::new(path.display().to_string(), source))?;
     let mut names: Vec<String> =
         entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
-    order::sort(&mut names);
+    sort::sort(&mut names);
     Ok(names)
 }

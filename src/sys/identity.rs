@@ -72,7 +72,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::arch::Arch;
+    use crate::base::arch::Arch;
 
     /// A machine with these files below its device tree and its DMI directory.
     fn identity(test: &str, files: &[(&'static str, &str, &[u8])]) -> Identity {

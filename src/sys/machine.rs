@@ -12,8 +12,8 @@ use purgatory::{Conduit, Uart};
 
 use super::sources::Sources;
 use super::{Error, file};
-use crate::addr::Range;
-use crate::arch::Arch;
+use crate::base::addr::Range;
+use crate::base::arch::Arch;
 use crate::efi::{Region, Runtime, Systab};
 use crate::fdt::{Live, Seeds};
 use crate::memmap::{self, E820Entry, Iomem};

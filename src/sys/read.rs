@@ -24,10 +24,10 @@ pub use super::sealed::Sealed;
 
 use super::Error;
 use super::sealed::{Memory, digest};
+use crate::base::sort;
 use crate::bundle::Blob;
 use crate::image::HEAD;
 use crate::menu::Files;
-use crate::order;
 
 /// How often a path is resolved that the kernel could not be sure of, because
 /// something was mounted or renamed meanwhile (openat2(2), EAGAIN).
@@ -292,7 +292,7 @@ fn sorted(
 ) -> nix::Result<Vec<String>> {
     let names: nix::Result<Vec<Option<String>>> = entries.take(limit).collect();
     let mut names: Vec<String> = names?.into_iter().flatten().collect();
-    order::sort(&mut names);
+    sort::sort(&mut names);
     Ok(names)
 }
 

@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{Error, file};
-use crate::arch::Arch;
+use crate::base::arch::Arch;
 
 /// The sources of one machine.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,7 +5,7 @@
 
 use super::mount::{self, Access};
 use super::{file, is_pid_1, kexec};
-use crate::arch::Arch;
+use crate::base::arch::Arch;
 use crate::plan::{Facts, Lockdown, Slot};
 
 use super::machine::{BOOT_PARAMS, arch};

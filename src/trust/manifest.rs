@@ -10,7 +10,7 @@ use core::fmt::{self, Write as _};
 use super::lines::{self, Lines, number, sha256};
 use super::slots::{self, Slot};
 use super::{Role, Shown};
-use crate::arch::Arch;
+use crate::base::arch::Arch;
 use crate::bundle::Digest;
 
 pub use super::lines::{Error, Problem};

@@ -32,7 +32,7 @@ mod wire;
 
 use core::fmt;
 
-use crate::text::{printable_bytes, quoted};
+use crate::base::text::{printable_bytes, quoted};
 
 /// No file of this module is longer, in bytes.
 pub const MAX_FILE: usize = 64 * 1024;

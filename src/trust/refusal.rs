@@ -8,9 +8,9 @@ use super::{
     Namespace, POLICY_PATH, RING_PATH, Role, allowed_signers, lines, manifest_path, signatures_of,
     slots, sshsig,
 };
-use crate::arch::Arch;
+use crate::base::arch::Arch;
+use crate::base::text::quoted;
 use crate::bundle::Digest;
-use crate::text::quoted;
 
 /// Why an entry must not boot.
 #[derive(Debug, Clone, PartialEq, Eq)]

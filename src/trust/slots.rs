@@ -7,7 +7,7 @@
 
 use core::fmt;
 
-use crate::text::quoted;
+use crate::base::text::quoted;
 
 /// A place in the command line that is filled in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -14,7 +14,7 @@ use super::policy::{Fingerprint, Floors, Policy};
 use super::signers::{self, Signers};
 use super::slots::{self, SlotValues};
 use super::{Role, lines, manifest_path};
-use crate::arch::Arch;
+use crate::base::arch::Arch;
 use crate::bundle::{Blob, Bundle, Digest};
 
 pub use super::refusal::{Digests, Found, Refusal, Sizes};

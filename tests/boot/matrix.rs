@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ScopedJoinHandle};
 use std::time::Instant;
-use turnout::arch::Arch;
+use turnout::base::arch::Arch;
 use turnout_qemu::build::Tools;
 use turnout_qemu::setup;
 use world::World;

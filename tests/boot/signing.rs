@@ -7,7 +7,7 @@ use ssh_key::getrandom::SysRng;
 use ssh_key::rand_core::UnwrapErr;
 use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey};
 use std::fs;
-use turnout::arch::Arch;
+use turnout::base::arch::Arch;
 use turnout::bundle::Digest;
 use turnout::menu::{self, Target};
 use turnout::sys::read::Root;

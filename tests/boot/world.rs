@@ -8,7 +8,7 @@ use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use turnout::arch::Arch;
+use turnout::base::arch::Arch;
 use turnout_qemu::boot_tree::{BootTree, Entry, Image, Key, VIRTIO_MODULES, console, secure_esp};
 use turnout_qemu::build::{self, Tools};
 use turnout_qemu::command;

@@ -11,7 +11,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use serde_json::Value;
-use turnout::arch::Arch;
+use turnout::base::arch::Arch;
 use turnout::menu::{self, Entry, Group, Memory, Menu, Target, glob, line, version};
 
 /// The JSON file at `path` in the corpus; `None`, said once per test, if there

@@ -14,7 +14,7 @@ use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use turnout::arch::Arch;
+use turnout::base::arch::Arch;
 use turnout::menu::{self, Format, Group, Memory, Target};
 
 const APPEND: &str = "syslinux.txt: a label's APPEND takes the place of the global one";

@@ -3,7 +3,7 @@
 
 use anyhow::{Context as _, Result, bail, ensure};
 use goblin::elf::{Elf, header};
-use turnout::arch::Arch;
+use turnout::base::arch::Arch;
 use turnout::boot::NOT_PID_1;
 
 /// What the binary contains exactly if it was built with the `test-hooks`

@@ -12,7 +12,7 @@ use std::io::Read as _;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use flate2::read::GzDecoder;
-use turnout::arch::Arch;
+use turnout::base::arch::Arch;
 
 /// Longest configuration that is read, in bytes: real ones have 300 KiB.
 const MAX_CONFIG: u64 = 16 << 20;

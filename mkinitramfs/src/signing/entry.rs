@@ -7,7 +7,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
-use turnout::arch::Arch;
+use turnout::base::arch::Arch;
 use turnout::bundle::{Blob, Bundle};
 use turnout::menu::{self, Code, Diagnostic, Entry, Menu, Target, bls};
 use turnout::sys::read::Root;

@@ -4,7 +4,7 @@
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
-use turnout::text::printable;
+use turnout::base::text::printable;
 
 /// Nothing is shown of a read that takes less.
 const PATIENCE: Duration = Duration::from_millis(400);

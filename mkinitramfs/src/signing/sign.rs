@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use turnout::arch::Arch;
+use turnout::base::arch::Arch;
 use turnout::bundle::{Blob, Bundle};
 use turnout::trust::allowed_signers::KeyRing;
 use turnout::trust::manifest::{self, File, Linux, Manifest, System, Uki};

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use ssh_key::{HashAlg, LineEnding, PrivateKey, PublicKey, SshSig};
-use turnout::text::printable;
+use turnout::base::text::printable;
 use turnout::trust::key;
 
 use crate::signing::agent::{self, Agent};

@@ -4,7 +4,7 @@
 
 use anyhow::Result;
 use std::process::ExitCode;
-use turnout::arch::Arch;
+use turnout::base::arch::Arch;
 use turnout_qemu::arguments::{self, MISUSED};
 use turnout_qemu::bench::measure;
 use turnout_qemu::budget::{self, Budget};

@@ -4,7 +4,7 @@
 
 use anyhow::{Context, Result};
 use std::process::ExitCode;
-use turnout::arch::Arch;
+use turnout::base::arch::Arch;
 use turnout_qemu::arguments::{self, MISUSED};
 use turnout_qemu::demo::{self, Demo, Outcome};
 use turnout_qemu::setup;

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use turnout::arch::Arch;
+use turnout::base::arch::Arch;
 use turnout_qemu::accelerator;
 use turnout_qemu::arguments::{self, MISUSED};
 use turnout_qemu::machine::{Bus, Machine, Serial, announce};

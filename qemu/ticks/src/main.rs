@@ -23,7 +23,7 @@ use nix::sys::reboot::{RebootMode, reboot};
 use nix::time::{ClockId, clock_gettime};
 
 use sha2::{Digest, Sha256};
-use turnout::arch::Arch;
+use turnout::base::arch::Arch;
 use turnout::menu::{self, Group, Memory, Target};
 
 const HASHED: usize = 4 << 20;

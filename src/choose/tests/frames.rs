@@ -289,7 +289,7 @@ fn no_frame_is_larger_than_its_console() {
                 chooser.resize(size);
                 let lines = frame(&chooser, size).text();
                 assert!(lines.len() <= rows.max(1), "{} lines on {columns}x{rows}", lines.len());
-                let widest = lines.iter().map(|line| crate::text::columns(line)).max();
+                let widest = lines.iter().map(|line| crate::base::text::columns(line)).max();
                 assert!(columns < 20 || widest < Some(columns), "{widest:?} on {columns}x{rows}");
                 let selected = lines.iter().filter(|line| line.starts_with('>')).count();
                 let expected = usize::from(count > 0);

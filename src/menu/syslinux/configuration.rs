@@ -10,7 +10,7 @@ use super::super::settings::{Settings, Timeout, Wanted, What};
 use super::super::{MAX_ENTRIES, Menu, Target, fdtdir};
 use super::label::{Label, Outcome};
 use super::place;
-use crate::text::quoted;
+use crate::base::text::quoted;
 
 /// Most files that include one another.
 const MAX_INCLUDES: usize = 8;

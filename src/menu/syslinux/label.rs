@@ -6,7 +6,7 @@ use super::super::line::Line;
 use super::super::lines::{ELSEWHERE, is_elsewhere, split_word};
 use super::super::{Code, Diagnostic};
 use super::place;
-use crate::text::quoted;
+use crate::base::text::quoted;
 
 /// Longest label: it names the manifest's file too.
 const MAX_LABEL: usize = 200;

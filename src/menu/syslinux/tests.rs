@@ -2,7 +2,7 @@
 
 use super::super::{Entry, Memory, Settings, Timeout, What};
 use super::*;
-use crate::arch::Arch;
+use crate::base::arch::Arch;
 use crate::fdt::Live;
 
 const PATH: &str = "/boot/extlinux/extlinux.conf";

@@ -16,8 +16,8 @@ use core::fmt;
 
 use purgatory::Roots;
 
-use crate::addr::Range;
-use crate::arch::Arch;
+use crate::base::addr::Range;
+use crate::base::arch::Arch;
 
 /// Memory that is mapped besides the segments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

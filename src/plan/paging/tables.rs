@@ -3,7 +3,7 @@
 //! level above.
 
 use super::{Beyond, Kind, Mapping};
-use crate::addr::{Range, align_down, align_up};
+use crate::base::addr::{Range, align_down, align_up};
 
 /// Bytes of a table, and of a page.
 pub(super) const TABLE: u64 = 4096;

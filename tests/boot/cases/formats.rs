@@ -8,7 +8,7 @@ use crate::world::{INITRD, LINUX, World};
 use anyhow::Result;
 use std::fs;
 use std::process::Command;
-use turnout::arch::Arch;
+use turnout::base::arch::Arch;
 use turnout_qemu::boot_tree::BootTree;
 use turnout_qemu::command;
 

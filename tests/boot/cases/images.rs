@@ -5,7 +5,7 @@ use super::{AARCH64, AT_ONCE, BOTH, Case, PLAIN, World};
 use anyhow::{Context, Result};
 use std::fs;
 use std::process::Command;
-use turnout::arch::Arch;
+use turnout::base::arch::Arch;
 use turnout_qemu::boot_tree::BootTree;
 use turnout_qemu::command;
 

@@ -5,7 +5,7 @@ use super::trust::flip_unused_byte;
 use super::{AARCH64, BOTH, Boot, Case, Expect, PLAIN, X86_64, nothing};
 use crate::world::{LINUX, World};
 use anyhow::{Context, Result, ensure};
-use turnout::arch::Arch;
+use turnout::base::arch::Arch;
 use turnout_qemu::boot_tree::BootTree;
 use turnout_qemu::facts::Facts;
 use turnout_qemu::guest::Flavour;

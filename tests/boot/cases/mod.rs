@@ -24,7 +24,7 @@ mod uki;
 use crate::world::World;
 use anyhow::Result;
 use std::path::Path;
-use turnout::arch::Arch;
+use turnout::base::arch::Arch;
 use turnout_qemu::boot_tree::BootTree;
 use turnout_qemu::facts::{Facts, Stage};
 use turnout_qemu::guest::Flavour;

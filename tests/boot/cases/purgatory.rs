@@ -2,7 +2,7 @@
 //! a CPU can be in; what the purgatory relies on must be there.
 
 use super::{AARCH64, Boot, Case, Expect, HOOKED_SEGMENTS, X86_64, nothing};
-use turnout::arch::Arch;
+use turnout::base::arch::Arch;
 use turnout_qemu::machine::Shape;
 
 const fn entered(

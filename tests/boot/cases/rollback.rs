@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use turnout::arch::Arch;
+use turnout::base::arch::Arch;
 use turnout::bundle::Digest;
 use turnout::rollback::index::HANDLE;
 use turnout::tpm::command;

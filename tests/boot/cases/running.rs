@@ -4,7 +4,7 @@
 use super::{AARCH64, Boot, Case, Expect, PLAIN, X86_64, nothing};
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeSet;
-use turnout::arch::Arch;
+use turnout::base::arch::Arch;
 use turnout_qemu::facts::Stage;
 use turnout_qemu::machine::{Firmware, Shape};
 

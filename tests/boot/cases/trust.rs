@@ -6,7 +6,7 @@ use crate::signing::{self, BOOT, POLICY, RECOVERY, Signer};
 use crate::world::{INITRD, LINUX, SECOND, World};
 use anyhow::{Context, Result};
 use std::fs;
-use turnout::arch::Arch;
+use turnout::base::arch::Arch;
 use turnout::bundle::Digest;
 use turnout::trust::Role;
 use turnout::trust::manifest::Manifest;

@@ -5,7 +5,7 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use mkinitramfs::signing::entry;
 use mkinitramfs::signing::sign::{self, Target};
-use turnout::json;
+use turnout::base::json;
 use turnout::measure::{self, Boundary, Sections};
 use turnout::tpm::log::{Event, replay};
 use turnout::trust::Role;

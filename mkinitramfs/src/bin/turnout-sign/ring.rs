@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, ensure};
 use clap::{Args, Subcommand};
 use mkinitramfs::signing::{ring, sign, signer};
-use turnout::text::printable;
+use turnout::base::text::printable;
 use turnout::trust::Namespace;
 use turnout::trust::allowed_signers::KeyRing;
 use turnout::trust::policy::Policy;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use mkinitramfs::signing::entry;
-use turnout::arch::Arch;
+use turnout::base::arch::Arch;
 use turnout::trust::{Namespace, Role};
 
 #[derive(Args)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use mkinitramfs::signing::{sign, words};
-use turnout::text::printable;
+use turnout::base::text::printable;
 
 use crate::Verdict;
 use crate::files::{self, signatures_of};

@@ -5,7 +5,7 @@ use clap::Args;
 use mkinitramfs::signing::entry;
 use mkinitramfs::signing::sign::{self, Claims, Outcome};
 use mkinitramfs::signing::signer::Signer;
-use turnout::arch::Arch;
+use turnout::base::arch::Arch;
 use turnout::trust::Role;
 use turnout::trust::slots::Slot;
 

@@ -1,0 +1,10 @@
+//! The ground that everything stands on: small things without a subject of their
+//! own. Nothing here imports anything of ours, touches the machine or knows
+//! what a boot is.
+
+pub mod addr;
+pub mod arch;
+pub mod cpio;
+pub mod json;
+pub mod sort;
+pub mod text;
