@@ -17,7 +17,6 @@ pub mod efi;
 pub mod failure;
 pub mod fdt;
 pub mod image;
-pub mod loader_interface;
 pub mod measure;
 pub mod memmap;
 pub mod menu;

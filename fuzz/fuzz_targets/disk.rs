@@ -4,7 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use turnout::loader_interface;
+use turnout::efi::variables;
 use turnout::source::filesystem::{fat_directory, fat_label, identify};
 use turnout::source::gpt::Header;
 use turnout::source::mbr::{MAX_SECTORS, Table};
@@ -15,7 +15,7 @@ fuzz_target!(|bytes: &[u8]| {
         assert!(range.start <= range.end);
     }
     let _ = fat_label(bytes);
-    let _ = loader_interface::value(bytes).map(loader_interface::text);
+    let _ = variables::value(bytes).map(variables::text);
     let (block, table) = bytes.split_at_checked(512).unwrap_or((bytes, &[]));
     let _ = Header::parse(block).map(|header| header.partitions(table));
     let Some(mut chain) = Table::parse(block) else { return };

@@ -4,7 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use turnout::bundle::Digest;
+use turnout::base::digest::Digest;
 use turnout::rollback::frame;
 use turnout::tpm::{log, response};
 

@@ -8,4 +8,3 @@
 pub mod image;
 pub mod output;
 pub mod signing;
-pub mod similar;

@@ -6,7 +6,7 @@
 
 use ed25519_dalek::{Signer as _, SigningKey};
 use serde_json::Value;
-use turnout::bundle::Digest;
+use turnout::base::digest::Digest;
 use turnout::trust::key::PublicKey;
 use turnout::trust::sshsig::{HashAlgorithm, signed_data};
 

@@ -9,7 +9,7 @@ mod common;
 
 use boot_tree::{TURNOUT_SIGN, boot_tree, sign, verify};
 use common::{Done, Scratch, run};
-use turnout::bundle::Digest;
+use turnout::base::digest::Digest;
 use turnout::tpm::pcr::Pcr;
 
 fn predict(tree: &Scratch, more: &[&str]) -> Done {

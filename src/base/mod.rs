@@ -4,7 +4,10 @@
 
 pub mod addr;
 pub mod arch;
+pub mod bytes;
 pub mod cpio;
+pub mod digest;
 pub mod json;
+pub mod similar;
 pub mod sort;
 pub mod text;

@@ -8,7 +8,7 @@
 
 use super::Station;
 use crate::base::text::{printable, quoted};
-use crate::loader_interface::{self as interface, Variable};
+use crate::efi::variables::{self as interface, Variable};
 use crate::menu::{Entry, From as Wisher, Menu, Timeout, What, Wish, loader_conf, resolve_default};
 use crate::sys;
 use crate::sys::efivars::{self, Variables};

@@ -8,8 +8,8 @@
 
 use super::Station;
 use super::anchor::Anchor;
+use crate::base::digest::Digest;
 use crate::base::text::printable;
-use crate::bundle::Digest;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::rollback::index::Index;

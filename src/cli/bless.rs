@@ -92,7 +92,7 @@ fn write_json(outcome: &Outcome, device: &str, out: &mut Object<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bundle::Digest;
+    use crate::base::digest::Digest;
     use crate::rollback::{Role, System};
     use serde_json::json;
 

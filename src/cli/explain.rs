@@ -16,8 +16,8 @@ use crate::base::arch::Arch;
 use crate::base::json::{self, Object};
 use crate::base::text::printable;
 use crate::bundle::{Blob, Bundle};
+use crate::efi::variables::{self as interface, VENDOR, Variable};
 use crate::failure::{Failure, Stage};
-use crate::loader_interface::{self, VENDOR, Variable};
 use crate::menu::{self, Entry, Menu, Read, Timeout, Variables, What};
 use crate::plan::{self, Plan};
 use crate::preflight::{mark, named_consoles};
@@ -254,7 +254,7 @@ fn variables() -> Vec<(&'static str, String)> {
     let text = |variable: Variable| {
         let path = format!("{EFI_VARIABLES}/{}-{VENDOR}", variable.name());
         let file = file::read_bytes(path.as_ref(), file::MAX_TEXT).ok()?;
-        let text = loader_interface::text(loader_interface::value(&file).ok()?).ok()?;
+        let text = interface::text(interface::value(&file).ok()?).ok()?;
         Some((variable.name(), text))
     };
     [Variable::EntryOneShot, Variable::EntryDefault].into_iter().filter_map(text).collect()

@@ -204,7 +204,7 @@ fn write_json(status: &Status, area: &Area, out: &mut Object<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bundle::Digest;
+    use crate::base::digest::Digest;
     use crate::plan::Lockdown;
     use crate::rollback::{Floors, Record, Role, System, Trial};
     use serde_json::json;

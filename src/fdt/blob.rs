@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use super::tree::Node;
 use super::{Error, Fdt};
 use crate::base::addr::Range;
-use crate::image::field;
+use crate::base::bytes::field;
 
 const MAGIC: u32 = 0xd00d_feed;
 const VERSION: u32 = 17;

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use super::tree::{Cells, Node, Property};
 use super::{Error, Fdt, MAX_SIZE};
 use crate::base::addr::{Range, align_up};
-use crate::image::field;
+use crate::base::bytes::field;
 
 /// Properties of `/chosen` that were true for the running kernel only.
 const STALE: [&[u8]; 11] = [

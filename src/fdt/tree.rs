@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use crate::base::addr::Range;
-use crate::image::field;
+use crate::base::bytes::field;
 
 /// What makes a node findable by number; unique in a tree.
 pub(super) const PHANDLES: [&[u8]; 2] = [b"phandle", b"linux,phandle"];

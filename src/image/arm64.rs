@@ -5,7 +5,7 @@
 
 use core::fmt;
 
-use super::field;
+use crate::base::bytes::field;
 
 const BIG_ENDIAN: u64 = 1 << 0;
 

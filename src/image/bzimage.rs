@@ -9,7 +9,7 @@ use core::fmt;
 use core::ops::Range;
 
 use super::compression::Compressor;
-use super::field;
+use crate::base::bytes::field;
 
 const SECTOR: usize = 512;
 /// What the kernel's build appends to a payload: its unpacked size.

@@ -119,11 +119,6 @@ impl fmt::Display for Error {
 
 impl core::error::Error for Error {}
 
-/// The `N` bytes at offset `at`, if the file reaches that far.
-pub(crate) fn field<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
-    bytes.get(at..)?.first_chunk().copied()
-}
-
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]

@@ -7,8 +7,9 @@
 
 use core::fmt;
 
+use super::Vmlinux;
 use super::vmlinux::{Parts, Relocation};
-use super::{Vmlinux, field};
+use crate::base::bytes::field;
 
 /// See the module.
 #[derive(Clone, PartialEq, Eq)]

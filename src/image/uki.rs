@@ -14,8 +14,8 @@ use core::ops::Range;
 use goblin::pe::header::{COFF_MACHINE_ARM64, COFF_MACHINE_X86_64, CoffHeader};
 use goblin::pe::section_table::{SIZEOF_SECTION_TABLE, SectionTable};
 
-use super::field;
 use crate::base::arch::Arch;
+use crate::base::bytes::field;
 use crate::fdt::Fdt;
 
 /// Where an EFI program says where its PE header is.

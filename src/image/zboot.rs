@@ -7,7 +7,7 @@
 use core::fmt;
 use core::ops::Range;
 
-use super::field;
+use crate::base::bytes::field;
 
 /// Whether the file claims to be a zboot image.
 pub(super) fn has_magic(file: &[u8]) -> bool {

@@ -11,7 +11,8 @@ mod handover;
 mod record;
 mod uki;
 
-use crate::bundle::{Blob, Bundle, Digest};
+use crate::base::digest::Digest;
+use crate::bundle::{Blob, Bundle};
 use crate::plan;
 use crate::tpm::log::{Event, kind};
 use crate::trust::verify::{Attested, Mode, Verified};

@@ -2,8 +2,8 @@
 //! word. Every field has a number and a length, so that no two decisions give
 //! the same bytes.
 
+use crate::base::digest::Digest;
 use crate::base::sort;
-use crate::bundle::Digest;
 use crate::tpm::log::{Event, kind};
 use crate::trust::Role;
 use crate::trust::verify::{Attested, Mode, Signed};

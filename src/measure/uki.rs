@@ -3,7 +3,8 @@
 //! PCR Measurements). A policy that is bound to PCR 11 then also holds after
 //! kexec.
 
-use crate::bundle::{Bundle, Digest};
+use crate::base::digest::Digest;
+use crate::bundle::Bundle;
 use crate::image::{find_uki, open_uki};
 use crate::tpm::log::{Event, kind};
 

@@ -6,8 +6,8 @@
 //! arch/x86/include/uapi/asm/bootparam.h.
 
 use crate::base::addr::Range;
-use crate::efi::{self, Runtime};
-use crate::image::field;
+use crate::base::bytes::field;
+use crate::efi::runtime::{self, Runtime};
 use crate::memmap::E820Entry;
 
 use super::machine::{Machine, Pc};
@@ -187,8 +187,8 @@ impl Contents<'_> {
         let address = block.append(&map);
         block.put(at::EFI_LOADER_SIGNATURE, &EFI_LOADER_SIGNATURE);
         block.put_split(at::EFI_SYSTAB, at::EFI_SYSTAB_HI, systab);
-        block.put(at::EFI_MEMDESC_SIZE, &efi::DESCRIPTOR_SIZE.to_le_bytes());
-        block.put(at::EFI_MEMDESC_VERSION, &efi::DESCRIPTOR_VERSION.to_le_bytes());
+        block.put(at::EFI_MEMDESC_SIZE, &runtime::DESCRIPTOR_SIZE.to_le_bytes());
+        block.put(at::EFI_MEMDESC_VERSION, &runtime::DESCRIPTOR_VERSION.to_le_bytes());
         block.put_split(at::EFI_MEMMAP, at::EFI_MEMMAP_HI, address);
         block.put(at::EFI_MEMMAP_SIZE, &size.to_le_bytes());
         Some(efi)
@@ -388,7 +388,7 @@ mod tests {
     fn efi_machine() -> Machine {
         let mut machine = q35();
         let pc = pc(&mut machine);
-        pc.efi = Some(crate::efi::testing::runtime());
+        pc.efi = Some(crate::efi::runtime::testing::runtime());
         pc.boot_params[0x1c0..0x1c4].copy_from_slice(b"EL64");
         pc.boot_params[0x1c4..0x1c8].copy_from_slice(&0x7f9e_c018_u32.to_le_bytes());
         pc.boot_params[0x1d8] = 1;

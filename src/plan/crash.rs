@@ -12,8 +12,8 @@ use super::space::{NoRoom, Space, Want};
 use super::{ANYWHERE, Check, Segment};
 use crate::base::addr::Range;
 use crate::base::arch::Arch;
+use crate::base::bytes::field;
 use crate::base::sort;
-use crate::image::field;
 use crate::memmap::{self, E820_RAM, E820Entry};
 
 const HEADER_SIZE: u16 = 64;

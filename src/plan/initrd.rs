@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use crate::base::addr::Range;
-use crate::bundle::{Bundle, Digest};
+use crate::base::digest::Digest;
+use crate::bundle::Bundle;
 
 use super::system::whole;
 use super::{Check, Error, Segment};

@@ -6,7 +6,7 @@ use purgatory::{Conduit, Uart};
 
 use crate::base::addr::Range;
 use crate::base::arch::Arch;
-use crate::efi;
+use crate::efi::runtime::Runtime;
 use crate::fdt::Seeds;
 use crate::memmap::{self, E820_ACPI, E820_NVS, E820_RAM, E820Entry};
 
@@ -63,7 +63,7 @@ pub struct Pc {
     /// whose boot_params have none.
     pub acpi_rsdp: Option<u64>,
     /// What the next kernel must know of EFI; all of it or nothing.
-    pub efi: Option<efi::Runtime>,
+    pub efi: Option<Runtime>,
     /// Whether 5-level paging is on (flag `la57` in /proc/cpuinfo).
     pub five_level_paging: bool,
     /// Whether the display is still as boot_params describe it: nothing but a

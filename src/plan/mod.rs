@@ -30,7 +30,8 @@ use purgatory::Conduit;
 
 use crate::base::addr::Range;
 use crate::base::arch::Arch;
-use crate::bundle::{Bundle, Digest};
+use crate::base::digest::Digest;
+use crate::bundle::Bundle;
 use crate::fdt::Fdt;
 use crate::image::Kernel;
 use crate::trust::verify::Verified;

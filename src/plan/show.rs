@@ -4,9 +4,9 @@ use core::fmt;
 
 use super::{Check, Engine, Plan, Segment};
 use crate::base::addr::Range;
+use crate::base::digest::Digest;
 use crate::base::json::Object;
 use crate::base::text::printable;
-use crate::bundle::Digest;
 
 impl fmt::Debug for Segment<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

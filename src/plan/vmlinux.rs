@@ -10,10 +10,12 @@
 
 use std::borrow::Cow;
 
-use crate::bundle::{Bundle, Digest};
+use crate::base::bytes::field;
+use crate::base::digest::Digest;
+use crate::bundle::Bundle;
 use crate::fdt::Seeds;
 use crate::image::compression::Compressor;
-use crate::image::{Kernel, Limits, LoadSegment, OwnedVmlinux, Unpacked, Vmlinux, field};
+use crate::image::{Kernel, Limits, LoadSegment, OwnedVmlinux, Unpacked, Vmlinux};
 use crate::trust::verify::Verified;
 
 use super::boot_params::SetupHeader;

@@ -10,7 +10,7 @@
 use std::borrow::Cow;
 
 use crate::base::addr::{Range, align_up};
-use crate::bundle::Digest;
+use crate::base::digest::Digest;
 use crate::image::Bzimage;
 use crate::image::bzimage::ENTRY_64;
 

@@ -22,7 +22,7 @@
 use core::fmt;
 
 use super::{Document, Floors, Record, Role, State, System, Trial};
-use crate::bundle::Digest;
+use crate::base::digest::Digest;
 
 const MAGIC: [u8; 8] = *b"TURNOUT\0";
 const VERSION: u32 = 1;

@@ -11,7 +11,7 @@
 
 use super::generations::{Place, Write};
 use super::store::{Fault, INDEX_FRAME, Medium};
-use crate::bundle::Digest;
+use crate::base::digest::Digest;
 use crate::tpm::command::{self, Auth};
 use crate::tpm::nv::{Public, attribute};
 use crate::tpm::pcr::{Pcr, Selection, policy};

@@ -25,7 +25,7 @@ mod tests;
 
 use core::fmt;
 
-use crate::bundle::Digest;
+use crate::base::digest::Digest;
 pub use crate::trust::Role;
 pub use crate::trust::policy::Floors;
 

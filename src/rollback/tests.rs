@@ -6,7 +6,7 @@ use super::generations::{Generations, Place, Write};
 use super::store::{AREA_FRAME, Fault, INDEX_FRAME, Media, Medium, Missing, Raised, Store, Which};
 use super::store::{confirm, put, read};
 use super::{Document, Floors, Record, Role, State, Strength, System, Trial};
-use crate::bundle::Digest;
+use crate::base::digest::Digest;
 
 const STEP: u32 = 16;
 const ZERO: Floors = Floors { boot: 0, recovery: 0 };

@@ -2,7 +2,7 @@
 //!
 //! Mounted only as long as they are read, read-only, and writable only as long
 //! as one is written (Linux Documentation/filesystems/efivarfs.rst). Nothing but
-//! the variables of [`crate::loader_interface`] is ever looked at, and none is
+//! the variables of [`crate::efi::variables`] is ever looked at, and none is
 //! written that has its value already: the firmware's memory wears out.
 
 use std::fs::File;
@@ -15,7 +15,7 @@ use nix::libc::c_long;
 
 use super::mount::{Access, EfiVariables};
 use super::{Error, file};
-use crate::loader_interface::{self as interface, Variable};
+use crate::efi::variables::{self as interface, Variable};
 
 nix::ioctl_read!(
     /// FS_IOC_GETFLAGS; the kernel writes an int.

@@ -14,7 +14,7 @@ use super::sources::Sources;
 use super::{Error, file};
 use crate::base::addr::Range;
 use crate::base::arch::Arch;
-use crate::efi::{Region, Runtime, Systab};
+use crate::efi::runtime::{Region, Runtime, Systab};
 use crate::fdt::{Live, Seeds};
 use crate::memmap::{self, E820Entry, Iomem};
 use crate::plan::{Board, Crash, Machine, Pc, Platform, View};

@@ -384,7 +384,7 @@ mod tests {
     use std::sync::atomic::Ordering;
     use std::time::Duration;
 
-    use crate::bundle::Digest;
+    use crate::base::digest::Digest;
 
     static GO: AtomicBool = AtomicBool::new(false);
 

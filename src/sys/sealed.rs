@@ -20,7 +20,7 @@ use sha2::{Digest as _, Sha256};
 use super::Error;
 use super::clock::HASHING;
 use super::read::unreadable;
-use crate::bundle::Digest;
+use crate::base::digest::Digest;
 
 /// How much is read and then hashed while it is still in the cache, in bytes.
 const CHUNK: usize = 128 << 10;

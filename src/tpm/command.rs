@@ -1,7 +1,7 @@
 //! The commands that Turnout gives a TPM, as bytes (Part 3). Every authorization
 //! in them is an empty password or a policy session: Turnout holds no secret.
 
-use crate::bundle::Digest;
+use crate::base::digest::Digest;
 
 use super::nv::Public;
 use super::pcr::{HashAlg, Selection};

@@ -7,7 +7,7 @@
 
 use core::fmt;
 
-use crate::bundle::Digest;
+use crate::base::digest::Digest;
 
 use super::pcr::{HashAlg, Pcr};
 

@@ -1,7 +1,7 @@
 //! NV indexes: their public areas, and the names that tell one from another that
 //! was made in its place.
 
-use crate::bundle::Digest;
+use crate::base::digest::Digest;
 
 use super::pcr::HashAlg;
 use super::response::Error;

@@ -5,7 +5,7 @@ use core::fmt;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::bundle::Digest;
+use crate::base::digest::Digest;
 
 use super::response::Error;
 use super::wire::Reader;

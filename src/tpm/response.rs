@@ -3,7 +3,7 @@
 
 use core::fmt;
 
-use crate::bundle::Digest;
+use crate::base::digest::Digest;
 
 use super::nv::Public;
 use super::pcr::{HashAlg, Selection};

@@ -10,7 +10,7 @@ use core::fmt;
 
 use super::key::{self, KEY_TYPE, PublicKey, SK_KEY_TYPE, Weakness};
 use super::{AtLine, MAX_FILE, Shown, line_of, lines};
-use crate::bundle::Digest;
+use crate::base::digest::Digest;
 
 /// Most keys in a ring.
 pub const MAX_KEYS: usize = 64;

@@ -13,7 +13,7 @@ use ed25519_dalek::{Signature, VerifyingKey};
 
 use super::policy::Fingerprint;
 use super::wire::{Wire, put_string};
-use crate::bundle::Digest;
+use crate::base::digest::Digest;
 
 /// The type of a key in a file.
 pub const KEY_TYPE: &str = "ssh-ed25519";

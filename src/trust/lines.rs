@@ -8,7 +8,7 @@ use core::fmt;
 use core::str::FromStr;
 
 use super::{AtLine, MAX_FILE, Shown, line_of};
-use crate::bundle::Digest;
+use crate::base::digest::Digest;
 
 /// Why a text cannot be read.
 pub type Error = AtLine<Problem>;

@@ -11,7 +11,7 @@ use super::lines::{self, Lines, number, sha256};
 use super::slots::{self, Slot};
 use super::{Role, Shown};
 use crate::base::arch::Arch;
-use crate::bundle::Digest;
+use crate::base::digest::Digest;
 
 pub use super::lines::{Error, Problem};
 

@@ -11,7 +11,7 @@ use base64ct::{Base64Unpadded, Encoding as _};
 use super::lines::{self, Lines, number, other_than, sha256};
 use super::sshsig::MAX_SIGNATURES;
 use super::{Namespace, Role, Shown};
-use crate::bundle::Digest;
+use crate::base::digest::Digest;
 
 pub use super::lines::{Error, Problem};
 

@@ -9,8 +9,8 @@ use super::{
     slots, sshsig,
 };
 use crate::base::arch::Arch;
+use crate::base::digest::Digest;
 use crate::base::text::quoted;
-use crate::bundle::Digest;
 
 /// Why an entry must not boot.
 #[derive(Debug, Clone, PartialEq, Eq)]

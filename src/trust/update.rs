@@ -9,7 +9,7 @@ use super::policy::{self, Policy};
 use super::refusal::Refusal;
 use super::signers::{File, Signers};
 use super::{Namespace, POLICY_PATH, RING_PATH, allowed_signers, lines};
-use crate::bundle::Digest;
+use crate::base::digest::Digest;
 
 /// The policy that `text` is, if it may follow on `current`.
 ///

@@ -15,7 +15,8 @@ use super::signers::{self, Signers};
 use super::slots::{self, SlotValues};
 use super::{Role, lines, manifest_path};
 use crate::base::arch::Arch;
-use crate::bundle::{Blob, Bundle, Digest};
+use crate::base::digest::Digest;
+use crate::bundle::{Blob, Bundle};
 
 pub use super::refusal::{Digests, Found, Refusal, Sizes};
 

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use std::fs;
 use std::process::{Command, Stdio};
 use std::time::Duration;
-use turnout::bundle::Digest;
+use turnout::base::digest::Digest;
 use turnout::tpm::log;
 use turnout::tpm::pcr::Pcr;
 use turnout_qemu::command;

@@ -8,7 +8,7 @@ use ssh_key::rand_core::UnwrapErr;
 use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey};
 use std::fs;
 use turnout::base::arch::Arch;
-use turnout::bundle::Digest;
+use turnout::base::digest::Digest;
 use turnout::menu::{self, Target};
 use turnout::sys::read::Root;
 use turnout::trust::manifest::{File, Linux, Manifest, System, Uki};

@@ -9,7 +9,7 @@ use std::process::{Child, Command};
 use std::thread::sleep;
 use std::time::Duration;
 
-use turnout::bundle::Digest;
+use turnout::base::digest::Digest;
 use turnout::rollback::generations::Write;
 use turnout::rollback::index::{HANDLE, Index};
 use turnout::rollback::store::{AREA_FRAME, Fault, Media, Medium, Store};

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::image::modinfo::{self, Modinfo};
-use crate::similar::similar;
+use turnout::base::similar::similar;
 
 /// A kernel's module tree: `.../lib/modules/RELEASE`.
 #[derive(Debug)]

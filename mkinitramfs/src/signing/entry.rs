@@ -14,7 +14,7 @@ use turnout::sys::read::Root;
 use turnout::trust::slots::SlotValues;
 
 use crate::signing::progress::Progress;
-use crate::similar::similar;
+use turnout::base::similar::similar;
 
 /// How much is read between two looks at the progress, in bytes.
 const CHUNK: usize = 1 << 20;

@@ -3,7 +3,7 @@
 
 use anyhow::{Context as _, Result};
 use ssh_key::PublicKey;
-use turnout::bundle::Digest;
+use turnout::base::digest::Digest;
 use turnout::trust::allowed_signers::KeyRing;
 use turnout::trust::key::Holder;
 use turnout::trust::manifest::{self, Manifest, System};

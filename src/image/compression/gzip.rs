@@ -5,7 +5,7 @@ use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};
 
 use super::crc32::crc32;
 use super::{Output, Reason};
-use crate::image::field;
+use crate::base::bytes::field;
 
 const DEFLATE: u8 = 8;
 const HEADER_CRC: u8 = 1 << 1;

@@ -12,7 +12,7 @@ const WINDOW: u64 = 0x3f9_8000 + MIB_2;
 fn with_efi(mut machine: Machine, random: u64) -> Machine {
     machine.seeds.as_mut().unwrap().kaslr = random.to_le_bytes();
     let Platform::Pc(pc) = &mut machine.platform else { unreachable!() };
-    pc.efi = Some(crate::efi::testing::runtime());
+    pc.efi = Some(crate::efi::runtime::testing::runtime());
     pc.boot_params[0x1c0..0x1c4].copy_from_slice(b"EL64");
     pc.boot_params[0x1c4] = 1;
     machine

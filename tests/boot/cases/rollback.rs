@@ -9,7 +9,7 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use turnout::base::arch::Arch;
-use turnout::bundle::Digest;
+use turnout::base::digest::Digest;
 use turnout::rollback::index::HANDLE;
 use turnout::tpm::command;
 use turnout::tpm::nv::{Public, attribute};

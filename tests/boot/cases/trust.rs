@@ -7,7 +7,7 @@ use crate::world::{INITRD, LINUX, SECOND, World};
 use anyhow::{Context, Result};
 use std::fs;
 use turnout::base::arch::Arch;
-use turnout::bundle::Digest;
+use turnout::base::digest::Digest;
 use turnout::trust::Role;
 use turnout::trust::manifest::Manifest;
 use turnout::trust::slots::Slot;

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use clap::{Args, Subcommand};
 use mkinitramfs::output;
 use mkinitramfs::signing::{ring, sign, signer, words};
-use turnout::bundle::Digest;
+use turnout::base::digest::Digest;
 use turnout::trust::allowed_signers::KeyRing;
 use turnout::trust::policy::{self, Fingerprint, Policy};
 use turnout::trust::{Namespace, Role, update};
