@@ -9,7 +9,8 @@
 use super::Station;
 use crate::base::text::{printable, quoted};
 use crate::efi::variables::{self as interface, Variable};
-use crate::menu::{Entry, From as Wisher, Menu, Timeout, What, Wish, loader_conf, resolve_default};
+use crate::menu::bls::loader_conf;
+use crate::menu::{Entry, From as Wisher, Menu, Timeout, What, Wish, resolve_default};
 use crate::sys;
 use crate::sys::efivars::{self, Variables};
 use crate::sys::mount::Access;

@@ -1,8 +1,8 @@
 //! Which entry boots if nobody chooses, where somebody besides the menu has a
 //! say: what firmware variables hold comes before what the menu's files say.
 
-use super::Menu;
 use crate::base::text::quoted;
+use crate::menu::Menu;
 
 /// Who wishes for a default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

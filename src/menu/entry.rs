@@ -5,10 +5,11 @@
 //! run. A value that cannot be used becomes a problem of the entry, which then
 //! stays visible and cannot boot.
 
-use super::file_name::Counter;
-use super::line::Line;
-use super::{Code, Diagnostic, glob, paths};
 use crate::base::text::quoted;
+use crate::menu::bls::file_name::Counter;
+use crate::menu::text::glob;
+use crate::menu::text::line::Line;
+use crate::menu::{Code, Diagnostic, paths};
 
 /// Longest title, version and other short text, in bytes.
 pub(super) const MAX_TEXT: usize = 512;
@@ -87,7 +88,7 @@ pub struct Entry {
     pub title: Option<String>,
     /// For sorting, and to tell entries with one title apart.
     pub version: Option<String>,
-    /// Groups entries, see [`super::sort`].
+    /// Groups entries, see [`super::bls::sort`].
     pub sort_key: Option<String>,
     /// Machine id of the installation that wrote the entry.
     pub machine_id: Option<String>,

@@ -8,8 +8,8 @@
 //! looked at first. Must never guess: without such a file nothing is chosen, and
 //! the machine's own tree stays.
 
-use super::files::Files;
 use crate::fdt::{self, Fdt};
+use crate::menu::files::Files;
 
 /// Most directories of makers below the one that is named.
 const MAX_DIRECTORIES: usize = 64;

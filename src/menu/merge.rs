@@ -1,9 +1,10 @@
 //! One menu of those of several volumes, and its default.
 
-use super::settings::{Settings, Wanted, What};
-use super::{Code, Diagnostic, Entry, Format, Menu, sort};
 use crate::base::sort::sort_by;
 use crate::base::text::quoted;
+use crate::menu::bls::sort;
+use crate::menu::settings::{Settings, Wanted, What};
+use crate::menu::{Code, Diagnostic, Entry, Format, Menu};
 
 /// Which volumes belong together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

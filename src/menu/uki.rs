@@ -6,11 +6,13 @@
 //! what boots is decided by the whole file later. Each profile (UAPI.5) is an
 //! entry; addons come from where systemd-stub(7) looks for them.
 
-use super::entry::{self, MAX_OVERLAYS};
-use super::{Code, Diagnostic, Entry, Files, Format, file_name, line};
 use crate::base::arch::Arch;
 use crate::base::text::quoted;
 use crate::image::{Place, outline};
+use crate::menu::bls::file_name;
+use crate::menu::entry::{self, MAX_OVERLAYS};
+use crate::menu::text::line;
+use crate::menu::{Code, Diagnostic, Entry, Files, Format};
 
 /// Where the images are, below a menu's root.
 pub(super) const IMAGES: &str = "/EFI/Linux";

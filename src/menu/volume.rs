@@ -7,14 +7,20 @@
 
 use std::collections::BTreeSet;
 
-use super::settings::{Wanted, What};
-use super::vars::{self, Variables};
-use super::{
-    Code, Diagnostic, Files, Format, Found, MAX_ENTRIES, MAX_FILE_SIZE, Menu, Read, Target, bls,
-    file_name, kboot, loader_conf, native, paths, sort, syslinux, uki,
-};
 use crate::base::sort::sort_by;
 use crate::base::text::quoted;
+use crate::menu::bls::entry;
+use crate::menu::bls::file_name;
+use crate::menu::bls::loader_conf;
+use crate::menu::bls::sort;
+use crate::menu::grub::environment::{self, Variables};
+use crate::menu::petitboot::kboot;
+use crate::menu::petitboot::native;
+use crate::menu::settings::{Wanted, What};
+use crate::menu::{
+    Code, Diagnostic, Files, Format, Found, MAX_ENTRIES, MAX_FILE_SIZE, Menu, Read, Target, paths,
+    syslinux, uki,
+};
 
 /// Where a menu's own root may be on its volume.
 const PREFIXES: [&str; 2] = ["", "/boot"];
@@ -37,7 +43,7 @@ pub fn read_volume(files: &dyn Files, target: &Target<'_>) -> Menu {
 #[must_use]
 pub fn read_below(files: &dyn Files, target: &Target<'_>, root: &str) -> Menu {
     let mut menu = Menu::default();
-    let known = vars::read(files, root, &mut menu);
+    let known = environment::read(files, root, &mut menu);
     menu.settings.saved = saved_entry(&known);
     for format in FORMATS {
         for prefix in PREFIXES.map(|prefix| format!("{root}{prefix}")) {
@@ -127,7 +133,7 @@ fn uki_config(files: &dyn Files, path: &str, target: &Target<'_>) -> Menu {
 /// One entry file, a directory of them, or loader.conf with the entries beside it.
 fn bls_config(files: &dyn Files, path: &str, target: &Target<'_>) -> Menu {
     let mut menu = Menu::default();
-    let known = vars::read(files, "", &mut Menu::default());
+    let known = environment::read(files, "", &mut Menu::default());
     let prefix = path.find("/loader/").and_then(|at| path.get(..at)).unwrap_or_default();
     menu.settings.saved = saved_entry(&known);
     if path.ends_with(LOADER_CONF) {
@@ -295,8 +301,8 @@ impl Menu {
                 return;
             }
         };
-        let entry = bls::parse(path, &bytes, known);
-        match entry.and_then(|entry| bls::check_architecture(entry, target.arch)) {
+        let entry = entry::parse(path, &bytes, known);
+        match entry.and_then(|entry| entry::check_architecture(entry, target.arch)) {
             Ok(entry) => self.entries.push(entry),
             Err(diagnostic) => self.diagnostics.push(diagnostic),
         }

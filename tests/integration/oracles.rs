@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
-use turnout::menu::version;
+use turnout::menu::text::version;
 
 /// A kernel for aarch64, packed.
 const KERNEL: &[u8] = include_bytes!("../data/image/Image.gz");

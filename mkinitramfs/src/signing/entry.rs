@@ -9,7 +9,8 @@ use std::path::Path;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use turnout::base::arch::Arch;
 use turnout::bundle::{Blob, Bundle};
-use turnout::menu::{self, Code, Diagnostic, Entry, Menu, Target, bls};
+use turnout::menu::bls;
+use turnout::menu::{self, Code, Diagnostic, Entry, Menu, Target};
 use turnout::sys::read::Root;
 use turnout::trust::slots::SlotValues;
 
@@ -154,7 +155,7 @@ impl BootEntry {
         if let Some(image) = image {
             ensure!(image == arch, "{} is a kernel for {image}, not for {arch}", linux.path);
         }
-        bls::check_architecture(self.entry.clone(), arch)
+        bls::entry::check_architecture(self.entry.clone(), arch)
             .map_err(|problem| anyhow::anyhow!("{problem}"))?;
         Ok(Some(arch))
     }
@@ -182,7 +183,7 @@ impl BootEntry {
 
     fn named_architecture(&self) -> Option<Arch> {
         self.entry.architecture.as_ref()?;
-        let fits = |arch: &Arch| bls::check_architecture(self.entry.clone(), *arch).is_ok();
+        let fits = |arch: &Arch| bls::entry::check_architecture(self.entry.clone(), *arch).is_ok();
         [Arch::X86_64, Arch::Aarch64].into_iter().find(fits)
     }
 }
@@ -226,7 +227,8 @@ mod tests {
     }
 
     fn entry(conf: &str, linux: Vec<u8>) -> BootEntry {
-        let entry = bls::parse("x.conf", conf.as_bytes(), &menu::Variables::default()).unwrap();
+        let entry =
+            bls::entry::parse("x.conf", conf.as_bytes(), &menu::Variables::default()).unwrap();
         let bundle = Bundle {
             entry: "x".to_owned(),
             linux: Blob::hash("/k", linux),

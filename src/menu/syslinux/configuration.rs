@@ -1,16 +1,16 @@
 //! The whole of a configuration: its files, its submenus, and what it says
 //! outside of labels.
 
-use super::super::diagnostic::{Code, Diagnostic};
-use super::super::entry::Entry;
-use super::super::files::Files;
-use super::super::line::Line;
-use super::super::lines::{self, split_word};
-use super::super::settings::{Settings, Timeout, Wanted, What};
-use super::super::{MAX_ENTRIES, Menu, Target, fdtdir};
 use super::label::{Label, Outcome};
 use super::place;
 use crate::base::text::quoted;
+use crate::menu::diagnostic::{Code, Diagnostic};
+use crate::menu::entry::Entry;
+use crate::menu::files::Files;
+use crate::menu::settings::{Settings, Timeout, Wanted, What};
+use crate::menu::text::line::Line;
+use crate::menu::text::lines::{self, split_word};
+use crate::menu::{MAX_ENTRIES, Menu, Target, fdtdir};
 
 /// Most files that include one another.
 const MAX_INCLUDES: usize = 8;

@@ -1,12 +1,12 @@
 //! One `LABEL` of a configuration: what its lines say, and the entry that they
 //! make together.
 
-use super::super::entry::{self, Entry, Format};
-use super::super::line::Line;
-use super::super::lines::{ELSEWHERE, is_elsewhere, split_word};
-use super::super::{Code, Diagnostic};
 use super::place;
 use crate::base::text::quoted;
+use crate::menu::entry::{self, Entry, Format};
+use crate::menu::text::line::Line;
+use crate::menu::text::lines::{ELSEWHERE, is_elsewhere, split_word};
+use crate::menu::{Code, Diagnostic};
 
 /// Longest label: it names the manifest's file too.
 const MAX_LABEL: usize = 200;

@@ -13,8 +13,8 @@ mod configuration;
 mod label;
 mod place;
 
-use super::files::Files;
-use super::{Menu, Target};
+use crate::menu::files::Files;
+use crate::menu::{Menu, Target};
 use configuration::Configuration;
 
 /// Where configurations are looked for below the root of a volume and below its

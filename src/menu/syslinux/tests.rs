@@ -1,9 +1,9 @@
 //! What configurations say, and what becomes of those that say it badly.
 
-use super::super::{Entry, Memory, Settings, Timeout, What};
 use super::*;
 use crate::base::arch::Arch;
 use crate::fdt::Live;
+use crate::menu::{Entry, Memory, Settings, Timeout, What};
 
 const PATH: &str = "/boot/extlinux/extlinux.conf";
 

@@ -4,9 +4,9 @@
 //! Follows loader.conf(5). Keys that only concern firmware or the look of
 //! systemd-boot's menu are ignored, like unknown ones.
 
-use super::line::{self, Line};
-use super::settings::{Settings, Timeout, Wanted, What};
-use super::{Code, Diagnostic};
+use crate::menu::settings::{Settings, Timeout, Wanted, What};
+use crate::menu::text::line::{self, Line};
+use crate::menu::{Code, Diagnostic};
 
 /// Longest `default` pattern, in bytes.
 const MAX_PATTERN: usize = 512;

@@ -6,8 +6,8 @@
 //! `#` starts a comment only at the start of a line, and one pair of double
 //! quotes around a value is taken off.
 
-use super::{Code, Diagnostic, MAX_FILE_SIZE};
 use crate::base::text::quoted;
+use crate::menu::{Code, Diagnostic, MAX_FILE_SIZE};
 
 /// Most lines that a file may have.
 const MAX_LINES: usize = 1024;
@@ -76,7 +76,7 @@ fn unquote(value: &str) -> &str {
 
 impl Line<'_> {
     /// A diagnostic about this line's value.
-    pub(super) fn complain(&self, file: &str, code: Code, what: &str) -> Diagnostic {
+    pub(crate) fn complain(&self, file: &str, code: Code, what: &str) -> Diagnostic {
         let detail = format!("{} {} {what}", self.key, quoted(self.value));
         Diagnostic::new(file, Some(self.number), code, detail)
     }

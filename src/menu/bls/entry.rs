@@ -8,15 +8,16 @@
 //! the name of the slot that a signed command line may leave open.
 //!
 //! As with the `blscfg` of Fedora and RHEL, variables are replaced
-//! ([`super::vars`]) and an `initrd` line may have several paths, with blanks
-//! between.
+//! ([`crate::menu::grub::environment`]) and an `initrd` line may have several
+//! paths, with blanks between.
 
-use super::entry::{MAX_OVERLAYS, SLOTS};
-use super::line::{self, Line};
-use super::vars::{Variables, variables};
-use super::{Code, Diagnostic, Entry, file_name};
 use crate::base::arch::Arch;
 use crate::base::text::quoted;
+use crate::menu::bls::file_name;
+use crate::menu::entry::{MAX_OVERLAYS, SLOTS};
+use crate::menu::grub::environment::{Variables, variables};
+use crate::menu::text::line::{self, Line};
+use crate::menu::{Code, Diagnostic, Entry};
 
 impl Entry {
     /// Takes one line over. An unusable value becomes a problem.
@@ -173,8 +174,8 @@ fn named(path: &str) -> Result<Entry, Diagnostic> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::menu::bls::file_name::Counter;
     use crate::menu::entry::{MAX_INITRDS, MAX_OPTIONS, MAX_PROBLEMS};
-    use crate::menu::file_name::Counter;
 
     const DEBIAN: &str = "\
 # written by hand

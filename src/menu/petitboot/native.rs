@@ -5,16 +5,16 @@
 //! names one. Follows petitboot's tests of the format. Must never reach for what
 //! a value names on another device or machine: such an entry cannot boot.
 
-use super::flat::Flat;
-use super::line::Line;
-use super::lines::{self, split_word, unquote};
-use super::{Code, Entry, Files, Format, Menu};
+use crate::menu::petitboot::lines::Flat;
+use crate::menu::text::line::Line;
+use crate::menu::text::lines::{self, split_word, unquote};
+use crate::menu::{Code, Entry, Files, Format, Menu};
 
 /// Where the file is, below the root of a volume and below its `/boot`.
-pub(super) const PLACES: [&str; 2] = ["/petitboot.conf", "/etc/petitboot.conf"];
+pub(crate) const PLACES: [&str; 2] = ["/petitboot.conf", "/etc/petitboot.conf"];
 
 /// Reads the menu at `path`.
-pub(super) fn parse(files: &dyn Files, path: &str) -> Menu {
+pub(crate) fn parse(files: &dyn Files, path: &str) -> Menu {
     match lines::read(files, path) {
         Ok(bytes) => read(path, &bytes),
         Err(diagnostic) => Menu { diagnostics: vec![diagnostic], ..Menu::default() },
@@ -90,7 +90,7 @@ mod tests {
         assert_eq!(first.options, "root=/dev/sda2 quiet");
         assert_eq!((other.id.as_str(), other.options.as_str()), ("other", ""));
         let default = menu.settings.default.as_ref().map(|wanted| &wanted.what);
-        assert_eq!(default, Some(&super::super::What::Named("My-System".to_owned())));
+        assert_eq!(default, Some(&crate::menu::What::Named("My-System".to_owned())));
         assert_eq!(messages(&menu), [""; 0]);
     }
 

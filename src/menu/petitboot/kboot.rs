@@ -5,13 +5,13 @@
 //! entries that do not say. Follows petitboot's tests of the format. Nothing is
 //! expanded, and nothing on another device is reached for.
 
-use super::flat::Flat;
-use super::line::Line;
-use super::lines::{self, split_word, unquote};
-use super::{Code, Entry, Files, Format, Menu};
+use crate::menu::petitboot::lines::Flat;
+use crate::menu::text::line::Line;
+use crate::menu::text::lines::{self, split_word, unquote};
+use crate::menu::{Code, Entry, Files, Format, Menu};
 
 /// Where the file is, below the root of a volume and below its `/boot`.
-pub(super) const PLACES: [&str; 2] = ["/kboot.conf", "/etc/kboot.conf"];
+pub(crate) const PLACES: [&str; 2] = ["/kboot.conf", "/etc/kboot.conf"];
 
 /// What holds for entries that do not say.
 #[derive(Default)]
@@ -23,7 +23,7 @@ struct Globals<'a> {
 }
 
 /// Reads the menu at `path`.
-pub(super) fn parse(files: &dyn Files, path: &str) -> Menu {
+pub(crate) fn parse(files: &dyn Files, path: &str) -> Menu {
     match lines::read(files, path) {
         Ok(bytes) => read(path, &bytes),
         Err(diagnostic) => Menu { diagnostics: vec![diagnostic], ..Menu::default() },

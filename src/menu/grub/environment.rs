@@ -9,8 +9,8 @@
 
 use std::borrow::Cow;
 
-use super::entry::SLOTS;
-use super::{Files, Found, MAX_FILE_SIZE, Menu, Read};
+use crate::menu::entry::SLOTS;
+use crate::menu::{Files, Found, MAX_FILE_SIZE, Menu, Read};
 
 /// Where the environment block is, below the root of a volume, the best first.
 const PLACES: [&str; 4] =
@@ -24,7 +24,7 @@ const OPTIONAL: [&str; 3] = ["tuned_params", "tuned_initrd", "early_initrd"];
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Variables {
     /// The file that they are from.
-    pub(super) file: String,
+    pub(crate) file: String,
     values: Vec<(String, String)>,
 }
 
@@ -62,7 +62,7 @@ impl Variables {
 
     /// The text with the value of every variable that has one in its place, and
     /// without blanks around it.
-    pub(super) fn expand<'a>(&self, text: &'a str) -> Cow<'a, str> {
+    pub(crate) fn expand<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let mut out = String::new();
         let mut end = 0_usize;
         for (at, variable) in variables(text) {
@@ -86,7 +86,7 @@ impl Variables {
 
 /// The environment block of a volume whose system has its root at `root`, and
 /// what came of looking for it.
-pub(super) fn read(files: &dyn Files, root: &str, menu: &mut Menu) -> Variables {
+pub(crate) fn read(files: &dyn Files, root: &str, menu: &mut Menu) -> Variables {
     let in_efi = files.names(&format!("{root}{EFI}")).unwrap_or_default();
     let in_efi = in_efi.into_iter().map(|name| format!("{EFI}/{name}/grubenv"));
     let places = PLACES.into_iter().map(str::to_owned).chain(in_efi);
@@ -122,7 +122,7 @@ fn logical_line(text: &str) -> (String, &str) {
 
 /// Every `$name` and `${name}` in a text, and where it is. `memmap=64M$0x1000000`
 /// holds none, because a name does not start with a digit.
-pub(super) fn variables(text: &str) -> impl Iterator<Item = (usize, &str)> {
+pub(crate) fn variables(text: &str) -> impl Iterator<Item = (usize, &str)> {
     text.match_indices('$').filter_map(|(start, _)| {
         let rest = text.get(start..)?;
         let mut chars = rest.chars().skip(1);

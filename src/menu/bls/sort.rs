@@ -3,8 +3,8 @@
 
 use core::cmp::Ordering;
 
-use super::Entry;
-use super::version::compare;
+use crate::menu::Entry;
+use crate::menu::text::version::compare;
 
 /// Where `a` stands relative to `b`. A total order; equal only for entries
 /// with one id and one counter.

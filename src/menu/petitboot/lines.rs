@@ -1,11 +1,11 @@
 //! What petitboot's two formats share: a list of named entries, one after the
 //! other.
 
-use super::line::Line;
-use super::lines::{ELSEWHERE, is_elsewhere, unquote};
-use super::settings::{Settings, Wanted, What};
-use super::{Code, Diagnostic, Entry, Format, MAX_ENTRIES, Menu, safe_id};
 use crate::base::text::quoted;
+use crate::menu::settings::{Settings, Wanted, What};
+use crate::menu::text::line::Line;
+use crate::menu::text::lines::{ELSEWHERE, is_elsewhere, unquote};
+use crate::menu::{Code, Diagnostic, Entry, Format, MAX_ENTRIES, Menu, safe_id};
 
 /// Longest name: it names the manifest's file too.
 const MAX_NAME: usize = 200;

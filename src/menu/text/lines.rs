@@ -1,14 +1,15 @@
 //! The lines of formats in which every line stands for itself, so that bytes
 //! which are no text cost one line and not the file.
 
-use super::{Code, Diagnostic, MAX_FILE_SIZE, files::Files};
+use crate::menu::files::Files;
+use crate::menu::{Code, Diagnostic, MAX_FILE_SIZE};
 
 /// What some editors begin a file with.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Every line without the blanks around it, with its number from 1; or why it is
 /// no text.
-pub(super) fn lines(bytes: &[u8]) -> impl Iterator<Item = (usize, Result<&str, &'static str>)> {
+pub(crate) fn lines(bytes: &[u8]) -> impl Iterator<Item = (usize, Result<&str, &'static str>)> {
     let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     (1..).zip(bytes.split(|byte| *byte == b'\n').map(text))
 }
@@ -21,28 +22,28 @@ fn text(line: &[u8]) -> Result<&str, &'static str> {
 }
 
 /// The first word of a line, and the rest.
-pub(super) fn split_word(line: &str) -> (&str, &str) {
+pub(crate) fn split_word(line: &str) -> (&str, &str) {
     let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
     (word, rest.trim_start())
 }
 
 /// A value without the one pair of quotes around it.
-pub(super) fn unquote(value: &str) -> &str {
+pub(crate) fn unquote(value: &str) -> &str {
     let inner = |quote| value.strip_prefix(quote)?.strip_suffix(quote);
     inner('"').or_else(|| inner('\'')).unwrap_or(value)
 }
 
 /// Whether a path is one on another device or machine: a URL, `host::path`,
 /// `sda1:/path`, `(hd0,1)/path`.
-pub(super) fn is_elsewhere(path: &str) -> bool {
+pub(crate) fn is_elsewhere(path: &str) -> bool {
     path.contains(":/") || path.contains("::") || path.starts_with('(')
 }
 
 /// What is said of such a path.
-pub(super) const ELSEWHERE: &str = "is on another device or machine, where nothing is looked up";
+pub(crate) const ELSEWHERE: &str = "is on another device or machine, where nothing is looked up";
 
 /// The bytes of a menu file; why there are none is a diagnostic.
-pub(super) fn read(files: &dyn Files, path: &str) -> Result<Vec<u8>, Diagnostic> {
+pub(crate) fn read(files: &dyn Files, path: &str) -> Result<Vec<u8>, Diagnostic> {
     let unreadable = |why| Diagnostic::new(path, None, Code::Unreadable, why);
     match files.read(path, MAX_FILE_SIZE) {
         Ok(Some(bytes)) => Ok(bytes),

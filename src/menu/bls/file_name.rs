@@ -3,7 +3,7 @@
 //! Boot Loader Specification (UAPI.1): 1 to 255 characters of `A-Z a-z 0-9 + -
 //! _ .`; a counter `+LEFT` or `+LEFT-DONE` may stand directly before `.conf`.
 
-use super::{Code, Diagnostic};
+use crate::menu::{Code, Diagnostic};
 
 const SUFFIX: &str = ".conf";
 /// Longest file name, in bytes.
@@ -42,7 +42,7 @@ pub fn parse(file: &str) -> Option<FileName<'_>> {
 }
 
 /// The same, of a file with this suffix.
-pub(super) fn parse_with<'a>(file: &'a str, suffix: &str) -> Option<FileName<'a>> {
+pub(crate) fn parse_with<'a>(file: &'a str, suffix: &str) -> Option<FileName<'a>> {
     let well_formed = file.len() <= MAX_LENGTH && file.bytes().all(is_allowed);
     let stem = stem(file, suffix).filter(|_| well_formed)?;
     let (id, counter) = split_counter(stem);
@@ -50,13 +50,13 @@ pub(super) fn parse_with<'a>(file: &'a str, suffix: &str) -> Option<FileName<'a>
 }
 
 /// The name without its suffix, in any case; `None` if it has another.
-pub(super) fn stem<'a>(file: &'a str, suffix: &str) -> Option<&'a str> {
+pub(crate) fn stem<'a>(file: &'a str, suffix: &str) -> Option<&'a str> {
     let (stem, found) = file.split_at_checked(file.len().checked_sub(suffix.len())?)?;
     found.eq_ignore_ascii_case(suffix).then_some(stem)
 }
 
 /// What is wrong with the name of the file at `path`, which [`parse`] refuses.
-pub(super) fn complain(path: &str) -> Diagnostic {
+pub(crate) fn complain(path: &str) -> Diagnostic {
     let detail = "the file name is too long or has characters other than A-Z a-z 0-9 + - _ .";
     Diagnostic::new(path, None, Code::FileName, detail.to_owned())
 }

@@ -1,0 +1,7 @@
+//! Menus of the Boot Loader Specification (UAPI.1) and of systemd-boot: a file
+//! an entry, and `loader.conf` beside them.
+
+pub mod entry;
+pub mod file_name;
+pub mod loader_conf;
+pub mod sort;
