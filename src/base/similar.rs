@@ -4,10 +4,20 @@
 pub fn similar<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let mut near: Vec<_> = names
         .map(|name| (score(wanted, name), name))
-        .filter(|(score, _)| *score <= wanted.len().div_ceil(3))
+        .filter(|(score, _)| *score <= allowed(wanted))
         .collect();
     near.sort_unstable();
     near.into_iter().take(3).map(|(_, name)| name).collect()
+}
+
+/// Whether few letters are wrong: one in three.
+#[must_use]
+pub fn is_close(wanted: &str, name: &str) -> bool {
+    distance(wanted.as_bytes(), name.as_bytes()) <= allowed(wanted)
+}
+
+const fn allowed(wanted: &str) -> usize {
+    wanted.len().div_ceil(3)
 }
 
 /// One that contains the other is as close as one with a letter changed.
@@ -38,7 +48,9 @@ mod tests {
 
     #[test]
     fn distances_are_levenshteins() {
-        for (a, b, expected) in [("", "abc", 3), ("kitten", "sitting", 3), ("nvme", "nvme", 0)] {
+        for (a, b, expected) in
+            [("", "abc", 3), ("kitten", "sitting", 3), ("a", "", 1), ("nvme", "nvme", 0)]
+        {
             assert_eq!(distance(a.as_bytes(), b.as_bytes()), expected);
             assert_eq!(distance(b.as_bytes(), a.as_bytes()), expected);
         }

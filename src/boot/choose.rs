@@ -5,13 +5,13 @@
 use core::time::Duration;
 use std::rc::Rc;
 
-use super::shelf::Shelf;
+use super::menu::Shelf;
 use super::{Station, heading};
-use crate::choose::frame::{Frame, draw, leave};
+use crate::choose::frame::{Frame, Size, draw, leave};
 use crate::choose::keys::{Input, Key, SEQUENCE_TIMEOUT};
-use crate::choose::screen::{Size, frame};
+use crate::choose::screen::frame;
 use crate::choose::{Chooser, Chosen, Editing, Step, Update};
-use crate::sys::console::Terminal;
+use crate::sys::terminal::Terminal;
 use crate::sys::{AsFd as _, BorrowedFd, clock};
 use crate::trust::verify::Mode;
 

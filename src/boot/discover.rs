@@ -6,9 +6,9 @@ use core::time::Duration;
 use super::Station;
 use crate::rollback::store::Fault;
 use crate::sys::clock;
-use crate::sys::console::wait;
 use crate::sys::state_area::StateArea;
 use crate::sys::uevent::Uevents;
+use crate::sys::wait::wait;
 
 impl Station {
     /// The state area, once there is one; it may be on another disk. What is not

@@ -5,8 +5,8 @@ use core::convert::Infallible;
 
 use super::Station;
 use super::figures::{self, Moments};
+use super::menu::Shelf;
 use super::prepare::{self, Ready};
-use super::shelf::Shelf;
 use crate::base::text::printable;
 use crate::bundle::Bundle;
 use crate::choose::Chosen;

@@ -10,8 +10,8 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::Station;
+use super::menu::{self, Shelf, Taken};
 use super::partition;
-use super::shelf::{self, Shelf, Taken};
 use crate::base::arch::Arch;
 use crate::base::text::printable;
 use crate::bundle::Bundle;
@@ -107,7 +107,7 @@ impl Job {
         let attested = edited(station.config.mode, self.id()).map_err(Failure::refused)?;
         let id = printable(self.id());
         station.say(&format!("{id} boots unsigned: its command line was edited"));
-        self.taken.attested = Arc::new(shelf::admit(station, attested)?);
+        self.taken.attested = Arc::new(menu::admit(station, attested)?);
         self.taken.entry.options = options;
         match self.taken.entry.open_slot() {
             None => Ok(self),

@@ -13,12 +13,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Station;
 use super::choose::Desk;
+use super::menu::Shelf;
 use super::prepare::{Job, Place, Ready, Signals};
-use super::shelf::Shelf;
 use crate::choose::{Chooser, Chosen, Update};
 use crate::failure::Failure;
-use crate::sys::console::wait;
 use crate::sys::thread::beside;
+use crate::sys::wait::wait;
 use crate::sys::wake::Wake;
 use crate::sys::{self, AsFd as _, BorrowedFd, clock, machine};
 

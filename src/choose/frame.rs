@@ -9,6 +9,29 @@ use crate::base::text::columns;
 /// Selects UTF-8 (ISO 2022), resets attributes, hides the cursor, clears.
 const OPEN: &str = "\x1b%G\x1b[0m\x1b[?25l\x1b[2J\x1b[H";
 
+/// Size of a console, in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    /// Characters in a line.
+    pub columns: usize,
+    /// Lines.
+    pub rows: usize,
+}
+
+impl Default for Size {
+    fn default() -> Self {
+        Self { columns: 80, rows: 25 }
+    }
+}
+
+impl Size {
+    /// As large as both consoles are.
+    #[must_use]
+    pub fn common(self, other: Self) -> Self {
+        Self { columns: self.columns.min(other.columns), rows: self.rows.min(other.rows) }
+    }
+}
+
 /// How a cell looks where there is colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Style {

@@ -1,9 +1,8 @@
 //! What can stand in place of the list: text to read, or a line to edit.
 
 use super::edit::Editor;
-use super::frame::wrap;
+use super::frame::{Size, wrap};
 use super::keys::Key;
-use super::screen::Size;
 use super::{Item, Motion};
 use crate::base::text::printable;
 

@@ -4,7 +4,7 @@
 //! last column, where terminals differ. Everything that is drawn here is ASCII;
 //! outside text is made printable, so a frame holds no control character.
 
-use super::frame::{Frame, Style, padded, wrap};
+use super::frame::{Frame, Size, Style, padded, wrap};
 use super::pane::{self, Pane, Reading};
 use super::rows::Row;
 use super::{Chooser, Countdown, Editing, Editor, Item, REARM};
@@ -18,29 +18,6 @@ const ROOMY_COLUMNS: usize = 64;
 
 /// Fewest columns in which a name still says something.
 const MIN_NAME: usize = 16;
-
-/// Size of a console, in characters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Size {
-    /// Characters in a line.
-    pub columns: usize,
-    /// Lines.
-    pub rows: usize,
-}
-
-impl Default for Size {
-    fn default() -> Self {
-        Self { columns: 80, rows: 25 }
-    }
-}
-
-impl Size {
-    /// As large as both consoles are.
-    #[must_use]
-    pub fn common(self, other: Self) -> Self {
-        Self { columns: self.columns.min(other.columns), rows: self.rows.min(other.rows) }
-    }
-}
 
 /// The screen for this state.
 #[must_use]

@@ -13,7 +13,7 @@ use super::judge::Asked;
 use super::verify::{Verify, What};
 use crate::base::arch::Arch;
 use crate::plan::{Decompress, Request, Slot};
-use crate::sys::machine;
+use crate::sys::arch;
 
 /// What `--help` prints.
 pub(super) const USAGE: &str = "\
@@ -248,7 +248,7 @@ fn explain(parser: &mut Parser) -> Result<Command, lexopt::Error> {
     }
     explain.asked.source.check()?;
     if explain.inputs.is_machine() {
-        explain.inputs.check(machine::arch())?;
+        explain.inputs.check(arch::native())?;
     }
     Ok(Command::Explain(Box::new(explain)))
 }
@@ -339,7 +339,7 @@ fn load(parser: &mut Parser) -> Result<Command, lexopt::Error> {
     if !load.dry_run && !load.inputs.is_empty() {
         return Err("a machine is described only for --dry-run".into());
     }
-    load.inputs.check(machine::arch())?;
+    load.inputs.check(arch::native())?;
     Ok(Command::Load(Box::new(load)))
 }
 

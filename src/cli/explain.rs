@@ -21,6 +21,7 @@ use crate::failure::{Failure, Stage};
 use crate::menu::{self, Entry, Menu, Read, Timeout, Variables, What};
 use crate::plan::{self, Plan};
 use crate::preflight::{mark, named_consoles};
+use crate::sys::arch;
 use crate::sys::read::Sealed;
 use crate::sys::{file, machine};
 use crate::trust::verify::{Attested, Signed};
@@ -389,7 +390,7 @@ impl One<'_> {
         let none = |why: String| Failure::new(Stage::Plan, why);
         let proven = self.proven.as_ref().ok_or_else(|| none("it does not boot".to_owned()))?;
         let arch = judge.machine.arch;
-        if arch != machine::arch() && !self.load.inputs.is_machine() {
+        if arch != arch::native() && !self.load.inputs.is_machine() {
             let files = if arch == Arch::Aarch64 { "--iomem and --fdt" } else { "--iomem" };
             return Err(none(format!(
                 "nothing is known of the {arch} machine; {files} describe it"

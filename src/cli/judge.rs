@@ -16,6 +16,7 @@ use crate::image::{self, Description};
 use crate::menu::{Entry, Target};
 use crate::plan;
 use crate::preflight::{Limits, Preflight};
+use crate::sys::arch;
 use crate::sys::read::{Root, Sealed};
 use crate::sys::sources::Sources;
 use crate::sys::{file, identity, machine};
@@ -86,7 +87,7 @@ impl Asked {
         if !self.devices.is_empty() {
             identity.devices.clone_from(&self.devices);
         }
-        let arch = self.arch.unwrap_or_else(machine::arch);
+        let arch = self.arch.unwrap_or_else(arch::native);
         // A directory may stand for a partition of any machine.
         let is_here = !matches!(self.source.place, Place::Directories(_)) && self.arch.is_none();
         Machine { arch, identity, is_here }

@@ -15,6 +15,7 @@ use crate::plan::{
     self, Engine, Facts, Machine, Plan, Prepared, Request, Slot, Unpacking, falls_back,
     meaning_of_load,
 };
+use crate::sys::arch;
 use crate::sys::read::{self, Sealed};
 use crate::sys::sources::Sources;
 use crate::sys::status::Status;
@@ -64,7 +65,7 @@ pub(super) fn with_plan(
         .map_err(|error| Failure::new(Stage::Plan, error))?;
     let job = Job { load, verified, kernel: &kernel, machine: &machine, facts: &facts };
     let mut plan = job.plan(load.request)?;
-    if !sources.is_live() && sources.arch != machine::arch() {
+    if !sources.is_live() && sources.arch != arch::native() {
         plan.warnings.push(stand_in_purgatory());
     }
     then(&job, plan)
@@ -81,7 +82,7 @@ fn unpacking<'a>(load: &Load, facts: &Facts, limits: &'a Limits) -> Result<Unpac
 /// The machine to plan for. A command line that names inputs was complete:
 /// [`super::arguments`] has seen to that.
 fn sources(inputs: &Inputs) -> Sources {
-    if inputs.is_live(machine::arch()) {
+    if inputs.is_live(arch::native()) {
         return Sources::live();
     }
     let stand_ins = [
@@ -92,7 +93,7 @@ fn sources(inputs: &Inputs) -> Sources {
     ];
     let given = |(real, path): (_, &Option<PathBuf>)| path.clone().map(|path| (real, path));
     let stand_ins = stand_ins.into_iter().filter_map(given).collect();
-    let arch = inputs.arch.unwrap_or_else(machine::arch);
+    let arch = inputs.arch.unwrap_or_else(arch::native);
     Sources::described(arch, inputs.page_size, stand_ins)
 }
 
@@ -171,7 +172,7 @@ fn by_the_administrator(bundle: Bundle<Sealed>) -> Result<Verified<Bundle<Sealed
         mode: Mode::Open,
         ring: None,
         policy: &policy,
-        arch: machine::arch(),
+        arch: arch::native(),
         identity: &identity,
         floors: Floors::default(),
     };
@@ -195,7 +196,7 @@ fn describe(load: &Load, sources: &Sources) -> Result<(Machine, Facts), Failure>
 fn stand_in_purgatory() -> String {
     format!(
         "this program has the purgatory for {} alone: in this plan its code stands for the other's",
-        machine::arch()
+        arch::native()
     )
 }
 

@@ -4,6 +4,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use crate::base::similar::is_close;
 use crate::base::text::quoted;
 use crate::failure::{Failure, Stage};
 use crate::menu::{
@@ -373,30 +374,9 @@ fn near<'a>(wanted: &str, ids: &[&'a str]) -> Vec<&'a str> {
     let wanted = wanted.trim_end_matches(".conf").trim_end_matches(".efi");
     let is_near = |id: &&&str| {
         let id = id.to_ascii_lowercase();
-        id.contains(wanted)
-            || wanted.contains(&id)
-            || distance(wanted, &id) <= wanted.len().div_ceil(3)
+        id.contains(wanted) || wanted.contains(&id) || is_close(wanted, &id)
     };
     ids.iter().filter(is_near).take(LISTED).copied().collect()
-}
-
-/// How many bytes have to be put in, taken out or changed (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (index, from) in a.bytes().enumerate() {
-        let (mut left, mut above_left) = (index.saturating_add(1), index);
-        let mut cells = row.iter_mut();
-        if let Some(first) = cells.next() {
-            *first = left;
-        }
-        for (above, to) in cells.zip(b.bytes()) {
-            let change = above_left.saturating_add(usize::from(from != to));
-            above_left = *above;
-            left = change.min(left.min(above_left).saturating_add(1));
-            *above = left;
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 /// Every place of this machine that holds a boot partition. A `/boot` that is
@@ -509,10 +489,6 @@ mod tests {
         assert_eq!(near("good.conf", &ids), ["Good"]);
         assert_eq!(near("debian-6.1", &ids), ["debian-6.1.0-50-amd64"]);
         assert_eq!(near("windows", &ids), [""; 0]);
-        assert_eq!(
-            [distance("", "abc"), distance("kitten", "sitting"), distance("a", "")],
-            [3, 3, 1]
-        );
     }
 
     #[test]

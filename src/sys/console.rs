@@ -6,23 +6,18 @@
 //! is no longer listened to. Output processing stays on, so that a line printed
 //! with a bare LF by anybody (a panic, the standard library) still reads right.
 
-use core::cell::{Cell, Ref, RefCell};
+use core::cell::{Ref, RefCell};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::Write as _;
-use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::fd::BorrowedFd;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
-use nix::libc;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::termios::{
-    ControlFlags, InputFlags, LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcdrain,
-    tcgetattr, tcsetattr,
-};
+use nix::poll::{PollFlags, poll};
 
+use super::terminal::{STALL, Terminal, open};
+use super::wait::{pollin, timeout};
 use super::{Error, file};
 
 /// The terminal that the kernel prefers: standard input, output and error.
@@ -32,20 +27,11 @@ const NOTHING: &str = "/dev/null";
 /// The names of all consoles. tty0 is the virtual terminal in the foreground.
 const ACTIVE: &str = "/sys/class/tty/console/active";
 const PRINTK: &str = "/proc/sys/kernel/printk";
-/// A terminal that does not tell its size, such as one on a serial line: a VT100.
-const DEFAULT_SIZE: (u16, u16) = (80, 24);
 
-/// How long a terminal may take nothing before nobody waits for it.
-const STALL: Duration = Duration::from_secs(1);
 /// Longest wait for the last byte, however slowly a line moves.
 const MAX_DRAIN: Duration = Duration::from_secs(15);
 /// How often a line is asked whether it is empty.
 const DRAIN_STEP: Duration = Duration::from_micros(200);
-/// Output that is kept for a terminal that does not take it, in bytes; more than
-/// any screen.
-const MAX_QUEUE: usize = 32 << 10;
-/// With more than this in the kernel's own buffer a line is busy, in bytes.
-const BUSY: usize = 128;
 /// Lines that are kept for the log view.
 const MAX_LOG: usize = 200;
 
@@ -92,7 +78,7 @@ impl Console {
     /// Opens the consoles that have come since.
     fn find_more(&self) {
         for name in active() {
-            let is_known = self.terminals().iter().any(|terminal| terminal.name == name);
+            let is_known = self.terminals().iter().any(|terminal| terminal.name() == name);
             if !is_known && let Ok(device) = open(&format!("/dev/{name}")) {
                 self.terminals.borrow_mut().push(Rc::new(Terminal::raw(&name, device)));
             }
@@ -150,8 +136,7 @@ impl Console {
         while self.terminals().iter().any(|terminal| terminal.is_waited_for()) {
             let terminals = self.terminals();
             let waiting = terminals.iter().filter(|terminal| terminal.is_waited_for());
-            let pollout = |one| PollFd::new(AsFd::as_fd(one), PollFlags::POLLOUT);
-            let mut polled: Vec<_> = waiting.map(|terminal| pollout(&terminal.device)).collect();
+            let mut polled: Vec<_> = waiting.map(|terminal| terminal.pollout()).collect();
             let _ = poll(&mut polled, timeout(Some(STALL)));
             self.pump();
         }
@@ -187,7 +172,7 @@ impl Console {
     /// Whether nobody can type anywhere any more.
     #[must_use]
     pub fn is_deaf(&self) -> bool {
-        self.terminals().iter().all(|terminal| terminal.deaf.get())
+        self.terminals().iter().all(|terminal| terminal.is_deaf())
     }
 
     /// Waits for a key on any console, for one of `others` or for the time, or
@@ -213,7 +198,7 @@ impl Console {
         self.find_more();
         let _ = file::write_text(PRINTK, "1");
         self.log.borrow_mut().held = Some(0);
-        self.terminals().iter().for_each(|terminal| terminal.ignored.set(false));
+        self.terminals().iter().for_each(|terminal| terminal.heed());
     }
 
     /// The menu is gone: what was said meanwhile follows it.
@@ -249,171 +234,6 @@ impl Log {
     }
 }
 
-/// One of the consoles.
-#[derive(Debug)]
-pub struct Terminal {
-    /// As the kernel calls it.
-    name: String,
-    device: File,
-    /// As it was found.
-    cooked: Option<Termios>,
-    /// Nothing will ever be typed: the line hung up, or there is none.
-    deaf: Cell<bool>,
-    /// Nobody listens until the next menu: the line is all noise.
-    ignored: Cell<bool>,
-    /// What the terminal has not taken yet.
-    queue: RefCell<VecDeque<u8>>,
-    /// When it last took something, or had nothing to take.
-    moved: Cell<Instant>,
-}
-
-impl Terminal {
-    fn new(name: &str, device: File) -> Self {
-        let cooked = tcgetattr(&device).ok();
-        Self {
-            name: name.to_owned(),
-            device,
-            cooked,
-            deaf: Cell::new(false),
-            ignored: Cell::new(false),
-            queue: RefCell::default(),
-            moved: Cell::new(Instant::now()),
-        }
-    }
-
-    /// Keys arrive one by one, unechoed, and none of them sends a signal.
-    fn raw(name: &str, device: File) -> Self {
-        let terminal = Self::new(name, device);
-        terminal.set_raw();
-        terminal
-    }
-
-    fn set_raw(&self) {
-        let Some(mut termios) = self.cooked.clone() else { return };
-        termios.local_flags &=
-            !(LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ISIG | LocalFlags::IEXTEN);
-        termios.input_flags &= !(InputFlags::ICRNL | InputFlags::IXON | InputFlags::BRKINT);
-        for (index, value) in
-            [(SpecialCharacterIndices::VMIN, 1), (SpecialCharacterIndices::VTIME, 0)]
-        {
-            if let Some(slot) = termios.control_chars.get_mut(index as usize) {
-                *slot = value;
-            }
-        }
-        let _ = tcsetattr(&self.device, SetArg::TCSANOW, &termios);
-    }
-
-    /// What the line's own chip still holds is waited for only where nothing but
-    /// time is needed to send it.
-    fn restore(&self) {
-        let Some(termios) = &self.cooked else { return };
-        let is_held = termios.control_flags.contains(ControlFlags::CRTSCTS);
-        if !is_held && self.outstanding() == 0 {
-            let _ = tcdrain(&self.device);
-        }
-        let _ = tcsetattr(&self.device, SetArg::TCSANOW, termios);
-    }
-
-    /// Queues bytes, and hands over what the terminal takes now. What is more
-    /// than the queue holds is lost.
-    pub fn send(&self, bytes: &[u8]) {
-        let mut queue = self.queue.borrow_mut();
-        if queue.is_empty() {
-            self.moved.set(Instant::now());
-        }
-        let room = MAX_QUEUE.saturating_sub(queue.len());
-        queue.extend(bytes.iter().take(room));
-        drop(queue);
-        self.pump();
-    }
-
-    /// Hands the terminal as much of the queue as it takes. One that will never
-    /// take anything again loses it.
-    fn pump(&self) {
-        let mut queue = self.queue.borrow_mut();
-        loop {
-            let (next, _) = queue.as_slices();
-            if next.is_empty() {
-                return;
-            }
-            match nix::unistd::write(&self.device, next) {
-                Ok(taken @ 1..) => {
-                    queue.drain(..taken);
-                    self.moved.set(Instant::now());
-                }
-                Ok(_) | Err(Errno::EAGAIN | Errno::EINTR) => return,
-                Err(_) => queue.clear(),
-            }
-        }
-    }
-
-    fn is_waited_for(&self) -> bool {
-        !self.queue.borrow().is_empty() && self.moved.get().elapsed() < STALL
-    }
-
-    /// How many bytes have not left the machine yet, as far as the kernel tells.
-    fn outstanding(&self) -> usize {
-        let mut count: libc::c_int = 0;
-        // SAFETY: TIOCOUTQ writes one int to the pointer, which is valid for the
-        // call; an error leaves it as it is.
-        let _ = unsafe { libc::ioctl(self.device.as_raw_fd(), libc::TIOCOUTQ, &raw mut count) };
-        self.queue.borrow().len().saturating_add(usize::try_from(count).unwrap_or(0))
-    }
-
-    /// Whether there is more to send than the terminal should lag behind.
-    #[must_use]
-    pub fn is_busy(&self) -> bool {
-        self.outstanding() > BUSY
-    }
-
-    /// Takes what was typed here. A line that has hung up can be read for ever and
-    /// gives nothing: it is not waited for again.
-    #[must_use]
-    pub fn read(&self) -> Vec<u8> {
-        if !self.is_heard() {
-            return Vec::new();
-        }
-        let mut buffer = [0; 64];
-        let len = match nix::unistd::read(&self.device, &mut buffer) {
-            Err(Errno::EINTR | Errno::EAGAIN) => return Vec::new(),
-            other => other.unwrap_or(0),
-        };
-        self.deaf.set(len == 0);
-        buffer.get(..len).unwrap_or_default().to_vec()
-    }
-
-    /// Stops listening here until the next menu.
-    pub fn ignore(&self) {
-        self.ignored.set(true);
-    }
-
-    const fn is_heard(&self) -> bool {
-        !self.deaf.get() && !self.ignored.get()
-    }
-
-    /// What to wait for here.
-    fn polled(&self) -> Option<PollFd<'_>> {
-        let mut flags = PollFlags::empty();
-        flags.set(PollFlags::POLLIN, self.is_heard());
-        flags.set(PollFlags::POLLOUT, !self.queue.borrow().is_empty());
-        (!flags.is_empty()).then(|| PollFd::new(self.device.as_fd(), flags))
-    }
-
-    /// Columns and rows; 80 by 24 where the terminal does not know.
-    #[must_use]
-    pub fn size(&self) -> (u16, u16) {
-        let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
-        // SAFETY: TIOCGWINSZ writes one winsize to the pointer, which is valid
-        // for the call; an error leaves it as it is.
-        let result =
-            unsafe { libc::ioctl(self.device.as_raw_fd(), libc::TIOCGWINSZ, &raw mut size) };
-        match (result, size.ws_col, size.ws_row) {
-            (0, columns @ 1.., rows @ 1..) => (columns, rows),
-            _ => DEFAULT_SIZE,
-        }
-    }
-}
-
 /// Writes one line on every console of the machine, whatever state this program
 /// is in; where there is none, on standard error. It waits for lines that move,
 /// and never fails.
@@ -435,16 +255,6 @@ fn active() -> Vec<String> {
     names.split_ascii_whitespace().map(str::to_owned).collect()
 }
 
-/// Never waits: not for a carrier, and later not for a line that is held.
-fn open(path: &str) -> Result<File, Error> {
-    File::options()
-        .read(true)
-        .write(true)
-        .custom_flags(libc::O_NOCTTY | libc::O_CLOEXEC | libc::O_NONBLOCK)
-        .open(path)
-        .map_err(|source| Error::new(path, source))
-}
-
 /// What a panic prints has to reach the console that is in use.
 fn become_stdio(device: &File) {
     let _ = nix::unistd::dup2_stdin(device);
@@ -452,34 +262,11 @@ fn become_stdio(device: &File) {
     let _ = nix::unistd::dup2_stderr(device);
 }
 
-/// Waits until one of the descriptors can be read or the time is over, and
-/// tells for each whether it can be read. No time means: however long it takes.
-#[must_use]
-pub fn wait<const N: usize>(fds: [&dyn AsFd; N], time: Option<Duration>) -> [bool; N] {
-    let mut polled = fds.map(|fd| pollin(fd.as_fd()));
-    let _ = poll(&mut polled, timeout(time));
-    polled.map(|fd| fd.any().unwrap_or(false))
-}
-
-fn pollin(fd: BorrowedFd<'_>) -> PollFd<'_> {
-    PollFd::new(fd, PollFlags::POLLIN)
-}
-
-/// Rounded up, so that waiting for a moment never ends just before it and spins.
-fn timeout(time: Option<Duration>) -> PollTimeout {
-    let millis = |time: Duration| time.as_nanos().div_ceil(1_000_000);
-    time.map_or(PollTimeout::NONE, |time| {
-        i32::try_from(millis(time))
-            .ok()
-            .and_then(|time| PollTimeout::try_from(time).ok())
-            .unwrap_or(PollTimeout::MAX)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::io::Read as _;
+    use std::os::fd::AsFd as _;
     use std::os::unix::net::UnixStream;
 
     fn terminal(end: UnixStream) -> Terminal {
@@ -549,8 +336,8 @@ mod tests {
         let mut seen = [0; 2100];
         person.read_exact(&mut seen).unwrap();
         assert!(seen.starts_with(b"turnout: still here\r\n"));
-        let kept = console.each()[0].queue.borrow().len();
-        assert!(kept <= MAX_QUEUE, "{kept}");
+        let kept = console.each()[0].queued();
+        assert!(kept <= crate::sys::terminal::MAX_QUEUE, "{kept}");
     }
 
     #[test]
@@ -589,11 +376,5 @@ mod tests {
         (0..2 * MAX_LOG).for_each(|n| console.line(&n.to_string()));
         assert_eq!(console.log().len(), MAX_LOG);
         assert_eq!(console.log().last().map(String::as_str), Some("399"));
-    }
-
-    #[test]
-    fn a_terminal_without_a_size_has_80_columns_and_24_rows() {
-        let (_person, end) = UnixStream::pair().unwrap();
-        assert_eq!(terminal(end).size(), DEFAULT_SIZE);
     }
 }

@@ -58,12 +58,6 @@ const DEVICE_TREE: &str = "/proc/device-tree";
 /// Nodes within nodes, as many as Linux takes.
 const MAX_TREE_DEPTH: usize = 64;
 
-/// What this program was compiled for, and therefore runs on.
-#[must_use]
-pub const fn arch() -> Arch {
-    if cfg!(target_arch = "aarch64") { Arch::Aarch64 } else { Arch::X86_64 }
-}
-
 /// Release of the running kernel, as `uname -r` gives it.
 #[must_use]
 pub fn release() -> String {

@@ -14,6 +14,7 @@ use core::fmt;
 use std::io;
 pub use std::os::fd::{AsFd, BorrowedFd};
 
+pub mod arch;
 pub mod block;
 pub mod clock;
 pub mod console;
@@ -39,11 +40,13 @@ pub mod state_area;
 pub mod status;
 pub mod sysrq;
 mod teardown;
+pub mod terminal;
 pub mod thread;
 pub mod tpm;
 pub mod uevent;
 #[cfg(all(panic = "abort", target_env = "musl"))]
 mod unwind;
+pub mod wait;
 pub mod wake;
 pub mod watchdog;
 

@@ -23,7 +23,7 @@ use nix::sys::statfs::fstatfs;
 pub use super::sealed::Sealed;
 
 use super::Error;
-use super::sealed::{Memory, digest};
+use super::sealed::{Memory, digest, unreadable};
 use crate::base::sort;
 use crate::bundle::Blob;
 use crate::image::HEAD;
@@ -359,11 +359,6 @@ fn read_head(
     let (digest, head) = digest((path, size), &mut file, HEAD, stop)?;
     expect_end(path, &mut file)?;
     Ok(Blob { path: path.to_owned(), bytes: Head(head), size, digest })
-}
-
-/// What the device gave instead of bytes, and where.
-pub(super) fn unreadable(path: &str, at: u64, size: u64, source: &std::io::Error) -> Error {
-    Error::refusal(path, &format!("byte {at} of {size} cannot be read: {source}"))
 }
 
 fn expect_end(path: &str, file: &mut File) -> Result<(), Error> {

@@ -19,7 +19,6 @@ use sha2::{Digest as _, Sha256};
 
 use super::Error;
 use super::clock::HASHING;
-use super::read::unreadable;
 use crate::base::digest::Digest;
 
 /// How much is read and then hashed while it is still in the cache, in bytes.
@@ -172,6 +171,11 @@ fn read_some(
         Err(error) if error.kind() == std::io::ErrorKind::Interrupted => Ok(0),
         Err(source) => Err(unreadable(path, at, size, &source)),
     }
+}
+
+/// What the device gave instead of bytes, and where.
+pub(super) fn unreadable(path: &str, at: u64, size: u64, source: &std::io::Error) -> Error {
+    Error::refusal(path, &format!("byte {at} of {size} cannot be read: {source}"))
 }
 
 /// A shared mapping of a whole memfd.

@@ -28,7 +28,7 @@ impl Sources {
     /// This machine.
     #[must_use]
     pub const fn live() -> Self {
-        Self { arch: super::machine::arch(), page_size: None, stand_ins: None }
+        Self { arch: super::arch::native(), page_size: None, stand_ins: None }
     }
 
     /// A machine of which nothing is known but what `stand_ins` hold.

@@ -8,7 +8,8 @@ use super::{file, is_pid_1, kexec};
 use crate::base::arch::Arch;
 use crate::plan::{Facts, Lockdown, Slot};
 
-use super::machine::{BOOT_PARAMS, arch};
+use super::arch;
+use super::machine::BOOT_PARAMS;
 
 const LOCKDOWN: &str = "/sys/kernel/security/lockdown";
 const CRASH_SIZE: &str = "/sys/kernel/kexec_crash_size";
@@ -105,7 +106,7 @@ impl Status {
 /// told the running kernel, or on other architectures the variable after all.
 fn secure_boot() -> Option<bool> {
     let has_efi = file::names(EFI).is_ok();
-    match (secure_boot_variable(), arch()) {
+    match (secure_boot_variable(), arch::native()) {
         (Some(enabled), _) => Some(enabled),
         (None, Arch::X86_64) if has_efi => secure_boot_in_boot_params(),
         (None, Arch::Aarch64) if has_efi && is_pid_1() => {

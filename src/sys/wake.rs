@@ -46,7 +46,7 @@ mod tests {
     use core::time::Duration;
 
     use super::*;
-    use crate::sys::console::wait;
+    use crate::sys::wait::wait;
 
     #[test]
     fn it_wakes_until_it_is_cleared_however_often_it_was_called() {

@@ -8,19 +8,19 @@
 
 pub(crate) mod anchor;
 mod choose;
-mod defaults;
 mod discover;
+mod efi;
 mod figures;
+mod item;
 mod launch;
+mod measure;
+mod menu;
 pub(crate) mod partition;
 mod prepare;
 mod recovery;
 mod rehearse;
-mod row;
-mod shelf;
-mod standing;
+mod rollback;
 mod volume;
-mod witness;
 
 use core::cell::RefCell;
 
@@ -28,6 +28,7 @@ use crate::base::arch::Arch;
 use crate::base::text::printable;
 use crate::config::{self, Config};
 use crate::failure::{Failure, Stage};
+use crate::sys::arch;
 use crate::sys::console::Console;
 use crate::sys::signal::Signals;
 use crate::sys::sources::Sources;
@@ -37,12 +38,12 @@ use crate::trust::Role;
 use crate::trust::verify::{Identity, Mode};
 
 use anchor::Anchor;
-use defaults::Wishes;
+use efi::Wishes;
+use measure::Witness;
+use menu::Shelf;
 use recovery::Wish;
 use rehearse::Choice;
-use shelf::Shelf;
-use standing::Standing;
-use witness::Witness;
+use rollback::Standing;
 
 /// What `turnout-init` says where it is not PID 1. No other program holds this
 /// sentence: by it mkinitramfs knows what it packs.
@@ -88,7 +89,7 @@ impl Station {
         let config = read_config()?;
         panic::set_reset_delay(config.reset_delay);
         let anchor = Anchor::of_image(config.mode)?;
-        let (arch, identity) = (machine::arch(), identity::read(&Sources::live()));
+        let (arch, identity) = (arch::native(), identity::read(&Sources::live()));
         greet(&console, &config);
         let standing = RefCell::new(Standing::unread(&config));
         let mut tpm = open_tpm(&config);
@@ -244,7 +245,7 @@ impl Station {
 fn greet(console: &Console, config: &Config) {
     let release = machine::release();
     let say = |text: &str| console.line(&format!("turnout: {}", printable(text)));
-    console.line(&format!("{}, kernel {release} {}", heading(config.mode), machine::arch()));
+    console.line(&format!("{}, kernel {release} {}", heading(config.mode), arch::native()));
     match config.mode {
         Mode::Open => say("OPEN: anybody at this console decides what runs here"),
         Mode::Locked => {

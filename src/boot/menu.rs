@@ -13,8 +13,8 @@ use std::sync::Arc;
 use super::Station;
 use super::anchor::Anchor;
 use super::choose::Desk;
+use super::item;
 use super::partition;
-use super::row;
 use super::volume::{self, Volume};
 use crate::choose::{Item, Update};
 use crate::failure::{Failure, Stage};
@@ -438,7 +438,7 @@ impl<'s> Shelf<'s> {
             let device = self.volumes.get(entry.volume).map_or("", Volume::name);
             let verdict = verdict.as_deref();
             let notes = preflight::notes(entry, verdict.ok(), &consoles);
-            row::item(device, entry, verdict, self.role, &notes)
+            item::item(device, entry, verdict, self.role, &notes)
         };
         both.map(row).collect()
     }

@@ -20,10 +20,10 @@ use core::time::Duration;
 
 use crate::menu::Timeout;
 use edit::{Edited, Editor};
+use frame::Size;
 use keys::Key;
 use pane::{Pane, Reading};
 use rows::{Name, Row};
-use screen::Size;
 
 /// How long after the last key a stopped countdown starts again.
 pub const REARM: Duration = Duration::from_secs(60);
