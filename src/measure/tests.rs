@@ -32,9 +32,14 @@ fn bundle(linux: &[u8]) -> Bundle<Vec<u8>> {
 
 /// An entry that a device lets boot: without a manifest in an open image.
 fn admitted(ring: Option<&KeyRing>, manifest: Option<(&str, &str)>) -> Entry {
-    let (policy, identity) = (Policy::default(), Identity::default());
-    let (mode, arch, floors) = (Mode::Open, Arch::X86_64, Floors::default());
-    let context = Context { mode, ring, policy: &policy, arch, identity: &identity, floors };
+    let context = Context {
+        mode: Mode::Open,
+        ring,
+        policy: &Policy::default(),
+        arch: Arch::X86_64,
+        identity: &Identity::default(),
+        floors: Floors::default(),
+    };
     let evidence = Evidence {
         manifest: manifest.map(|(text, _)| text.as_bytes()),
         signature: manifest.map(|(_, signatures)| signatures.as_bytes()),
@@ -44,38 +49,47 @@ fn admitted(ring: Option<&KeyRing>, manifest: Option<(&str, &str)>) -> Entry {
     (attested, bundle)
 }
 
+fn file_line(kind: &str, blob: &Blob<Vec<u8>>) -> String {
+    format!("{kind} {} {} sha256:{}\n", blob.path, blob.size, blob.digest)
+}
+
 /// One that these keys have signed.
 fn signed_by(seeds: &[u8]) -> Entry {
     let lines: Vec<_> =
         seeds.iter().map(|seed| ("signer", "turnout-boot", make::public(*seed))).collect();
-    let file = |kind, blob: &Blob<Vec<u8>>| {
-        format!("{kind} {} {} sha256:{}\n", blob.path, blob.size, blob.digest)
-    };
     let files = bundle(b"kernel");
     let manifest = format!(
         "turnout-manifest 1\nentry good\nsecurity-version 7\narchitecture x86_64\n{}{}{}\
          options ro quiet\n",
-        file("linux", &files.linux),
-        file("initrd", &files.initrds[0]),
-        file("initrd", &files.initrds[1]),
+        file_line("linux", &files.linux),
+        file_line("initrd", &files.initrds[0]),
+        file_line("initrd", &files.initrds[1]),
     );
-    let sign = |seed: &u8| make::armored(*seed, "turnout-boot", manifest.as_bytes());
-    let signatures: String = seeds.iter().map(sign).collect();
-    admitted(Some(&make::ring(&lines)), Some((&manifest, &signatures)))
+    let signatures: String = seeds
+        .iter()
+        .map(|seed| make::armored(*seed, "turnout-boot", manifest.as_bytes()))
+        .collect();
+    admitted(Some(&KeyRing::of(&lines)), Some((&manifest, &signatures)))
 }
 
 fn events((attested, bundle): &Entry) -> Vec<Event> {
     entry(Mode::Locked, attested, bundle, None).unwrap()
 }
 
+/// The lowest byte first.
+fn number(bytes: &[u8]) -> usize {
+    bytes.iter().rev().fold(0, |number, byte| (number << 8) | usize::from(*byte))
+}
+
 /// Number and value of each field of a record.
 fn fields(event: &Event) -> Vec<(u16, Vec<u8>)> {
-    let number = |bytes: &[u8]| bytes.iter().rev().fold(0, |n, b| (n << 8) | usize::from(*b));
     assert_eq!(event.data[..4], *b"trn1");
     assert_eq!(number(&event.data[4..8]), event.data.len() - 8);
-    let (mut rest, mut fields) = (&event.data[8..], Vec::new());
+    let mut rest = &event.data[8..];
+    let mut fields = Vec::new();
     while !rest.is_empty() {
-        let (field, len) = (number(&rest[..2]), number(&rest[2..6]));
+        let field = number(&rest[..2]);
+        let len = number(&rest[2..6]);
         fields.push((u16::try_from(field).unwrap(), rest[6..6 + len].to_vec()));
         rest = &rest[6 + len..];
     }
@@ -147,14 +161,15 @@ fn sections_of_a_uki_are_measured_by_name_and_bytes_in_canonical_order() {
     assert_eq!(super::uki::events(&super::tests::bundle(b"no uki"), None), []);
 }
 
+fn tree_for(compatible: &[u8]) -> Vec<u8> {
+    let compatible = ("compatible".to_owned(), compatible.to_vec());
+    Live { name: String::new(), properties: vec![compatible], children: vec![] }.to_blob()
+}
+
 #[test]
 fn of_device_trees_for_several_boards_only_the_one_that_is_used_is_measured() {
-    let tree = |compatible: &[u8]| Live {
-        name: String::new(),
-        properties: vec![("compatible".to_owned(), compatible.to_vec())],
-        children: vec![],
-    };
-    let (other, this) = (tree(b"a,b\0").to_blob(), tree(b"c,d\0a,b\0").to_blob());
+    let other = tree_for(b"a,b\0");
+    let this = tree_for(b"c,d\0a,b\0");
     let sections: [(&str, &[u8]); 3] =
         [(".dtbauto", &other), (".dtbauto", &this), (".linux", b"kernel")];
     let bundle = bundle(&uki(&sections));
@@ -180,9 +195,9 @@ fn the_archive_holds_the_log_in_a_directory_and_can_be_read_by_others() {
     let events = events(&signed_by(&[1]));
     let bytes = archive(&events);
     assert_eq!(bytes.len() % 4, 0);
-    let magic = |at: usize| &bytes[at..at + 6] == b"070701";
-    assert!(magic(0) && &bytes[110..118] == b"turnout\0");
-    assert!(magic(120) && &bytes[230..256] == b"turnout/measurements.log\0\0");
+    assert!(bytes.starts_with(b"070701") && &bytes[110..118] == b"turnout\0");
+    assert!(bytes[120..].starts_with(b"070701"));
+    assert_eq!(&bytes[230..256], b"turnout/measurements.log\0\0");
     let size = std::str::from_utf8(&bytes[120 + 54..120 + 62]).unwrap();
     let size = usize::from_str_radix(size, 16).unwrap();
     assert_eq!(read(&bytes[256..256 + size]), Ok(events));

@@ -289,14 +289,17 @@ fn value<'a>(option: &'static str, item: &'a str) -> Result<&'a str, Problem> {
 
 fn namespaces(item: &str) -> Result<Vec<String>, Problem> {
     let value = value("namespaces", item)?;
-    let word = |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic());
-    if !value.split(',').all(word) {
+    if !value.split(',').all(is_word) {
         return Err(Problem::Value { option: "namespaces", found: Shown::text(item) });
     }
     match value.split(',').find(|name| name.contains(['*', '?', '!'])) {
         Some(pattern) => Err(Problem::Pattern(Shown::text(pattern))),
         None => Ok(value.split(',').map(str::to_owned).collect()),
     }
+}
+
+fn is_word(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// A time as OpenSSH writes it: YYYYMMDD, YYYYMMDDHHMM or YYYYMMDDHHMMSS, and
@@ -380,6 +383,20 @@ impl fmt::Display for Problem {
 }
 
 #[cfg(test)]
+impl KeyRing {
+    /// A ring of these principals, namespaces and keys.
+    pub(crate) fn of(lines: &[(&str, &str, PublicKey)]) -> Self {
+        let mut text = String::new();
+        for (name, namespaces, key) in lines {
+            let kind = key.kind();
+            let base64 = super::sshsig::make::public_base64(key);
+            text += &format!("{name} namespaces=\"{namespaces}\" {kind} {base64}\n");
+        }
+        Self::parse(text.as_bytes()).unwrap()
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::super::sshsig::make;
     use super::*;
@@ -442,9 +459,12 @@ mod tests {
         assert!(advice.contains("namespaces=\"turnout-boot\""), "{advice}");
     }
 
+    fn value(option: &'static str, found: &str) -> Problem {
+        Problem::Value { option, found: Shown::text(found) }
+    }
+
     #[test]
     fn options_that_are_not_understood_refuse_the_ring() {
-        let value = |option, found| Problem::Value { option, found: Shown::text(found) };
         let cases = [
             ("cert-authority".to_owned(), Problem::CertAuthority),
             (format!("{FOR_BOOT},no-touch"), Problem::Option(Shown::text("no-touch"))),
@@ -517,17 +537,21 @@ mod tests {
         }
     }
 
+    fn line_of(name: &str) -> String {
+        format!("{name} {FOR_BOOT} ssh-ed25519 {}\n", base64(1))
+    }
+
     #[test]
     fn a_key_stands_once() {
-        let line = |name| format!("{name} {FOR_BOOT} ssh-ed25519 {}\n", base64(1));
-        assert_eq!(problem(line("alice") + &line("bob")), (2, Problem::Duplicate(1)));
+        assert_eq!(problem(line_of("alice") + &line_of("bob")), (2, Problem::Duplicate(1)));
+    }
+
+    fn ring_after(first: &str) -> Result<KeyRing, Error> {
+        KeyRing::parse(format!("{first}{}", line_of("a")).as_bytes())
     }
 
     #[test]
     fn the_first_line_may_give_the_ring_a_version() {
-        let ring = |first: &str| {
-            KeyRing::parse(format!("{first}a {FOR_BOOT} ssh-ed25519 {}\n", base64(1)).as_bytes())
-        };
         for (first, version) in [
             ("", 0),
             ("# any comment\n", 0),
@@ -536,7 +560,7 @@ mod tests {
             ("\n# turnout-ring 7\n", 0),
             (" # turnout-ring 7\n", 0),
         ] {
-            assert_eq!(ring(first).unwrap().version(), version, "{first:?}");
+            assert_eq!(ring_after(first).unwrap().version(), version, "{first:?}");
         }
         for first in [
             "# turnout-ring\n",
@@ -549,30 +573,32 @@ mod tests {
         ] {
             let line = Shown::text(first.trim_end_matches('\n'));
             assert_eq!(
-                ring(first).unwrap_err(),
+                ring_after(first).unwrap_err(),
                 Error { line: 1, problem: Problem::Version(line) }
             );
         }
     }
 
+    fn key_line(key: &PublicKey) -> String {
+        format!("a {FOR_BOOT} {} {}\n", key.kind(), make::public_base64(key))
+    }
+
     #[test]
     fn a_key_on_a_token_is_read_and_is_the_same_key_as_one_of_its_point() {
         let token = make::on_token(1);
-        let ring = make::ring(&[("a", "turnout-boot", token.clone())]);
+        let ring = KeyRing::of(&[("a", "turnout-boot", token.clone())]);
         assert!(ring.find(&token).is_some());
         assert!(ring.find(&make::public(1)).is_none());
-        let line =
-            |key: &PublicKey| format!("a {FOR_BOOT} {} {}\n", key.kind(), make::public_base64(key));
-        let both = line(&make::public(1)) + &line(&token);
+        let both = key_line(&make::public(1)) + &key_line(&token);
         assert_eq!(problem(both), (2, Problem::Duplicate(1)));
         for application in ["", "web.example", "ssh", "ssh:a b", &format!("ssh:{:252}", "x")] {
             let holder = key::Holder::Token(application.to_owned());
             let key = PublicKey { holder, ..token.clone() };
             let error = Problem::Key(key::Error::Application(Shown::text(application)));
-            assert_eq!(problem(line(&key)), (1, error));
+            assert_eq!(problem(key_line(&key)), (1, error));
         }
         let weak = PublicKey { point: [0; 32], ..token };
-        assert_eq!(problem(line(&weak)), (1, Problem::Weak(Weakness::Zero)));
+        assert_eq!(problem(key_line(&weak)), (1, Problem::Weak(Weakness::Zero)));
     }
 
     #[test]

@@ -8,10 +8,9 @@
 
 use core::fmt;
 
-use base64ct::{Base64, Encoding as _};
+use base64ct::{Base64, Base64Unpadded, Encoding as _};
 use ed25519_dalek::{Signature, VerifyingKey};
 
-use super::policy::Fingerprint;
 use super::wire::{Wire, put_string};
 use crate::base::digest::Digest;
 
@@ -43,6 +42,10 @@ pub enum Holder {
     /// `sk-ssh-ed25519@openssh.com`. Printable ASCII, starting `ssh:`.
     Token(String),
 }
+
+/// SHA-256 of a public key's encoding: what `ssh-keygen -l` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fingerprint(pub [u8; 32]);
 
 /// Why a key must not be trusted, whoever listed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,6 +164,17 @@ impl PublicKey {
     }
 }
 
+impl Fingerprint {
+    /// Reads what `ssh-keygen -l` prints: `SHA256:` and base64 without padding.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut bytes = [0; 32];
+        let base64 = text.strip_prefix("SHA256:")?;
+        let decoded = Base64Unpadded::decode(base64, &mut bytes).ok()?;
+        (decoded.len() == 32).then_some(Self(bytes))
+    }
+}
+
 fn application(bytes: &[u8]) -> Result<String, Error> {
     let text = core::str::from_utf8(bytes).ok().filter(|text| {
         text.len() <= MAX_APPLICATION
@@ -175,6 +189,12 @@ fn application(bytes: &[u8]) -> Result<String, Error> {
 fn is_canonical(bytes: &[u8; 32]) -> bool {
     let [low, middle @ .., high] = bytes;
     *low < 0xed || high & 0x7f != 0x7f || middle.iter().any(|byte| *byte != 0xff)
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SHA256:{}", Base64Unpadded::encode_string(&self.0))
+    }
 }
 
 impl fmt::Display for Weakness {
@@ -215,9 +235,9 @@ mod tests {
     use super::*;
 
     fn key(hex: &str) -> PublicKey {
-        let digit = |i: usize| u8::try_from((hex.as_bytes()[i] as char).to_digit(16).unwrap());
-        let byte = |i: usize| digit(2 * i).unwrap() << 4 | digit(2 * i + 1).unwrap();
-        PublicKey::in_file(core::array::from_fn(byte))
+        PublicKey::in_file(core::array::from_fn(|i| {
+            u8::from_str_radix(hex.get(2 * i..2 * i + 2).unwrap(), 16).unwrap()
+        }))
     }
 
     #[test]

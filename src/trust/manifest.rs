@@ -262,13 +262,12 @@ fn role(value: &str) -> Result<Role, Problem> {
 }
 
 fn architecture(value: &str) -> Result<Arch, Problem> {
-    let problem = || Problem::Value { field: "architecture", value: Shown::text(value) };
-    Arch::parse(value).ok_or_else(problem)
+    Arch::parse(value)
+        .ok_or_else(|| Problem::Value { field: "architecture", value: Shown::text(value) })
 }
 
 fn slot(value: &str) -> Result<Slot, Problem> {
-    let problem = || Problem::Value { field: "slot", value: Shown::text(value) };
-    Slot::parse(value).ok_or_else(problem)
+    Slot::parse(value).ok_or_else(|| Problem::Value { field: "slot", value: Shown::text(value) })
 }
 
 fn file(value: &str) -> Result<File, Problem> {
@@ -283,11 +282,15 @@ fn file(value: &str) -> Result<File, Problem> {
 
 /// An absolute path in its shortest spelling, without blanks.
 fn plain_path(value: &str) -> Result<String, Problem> {
-    let plain = |part: &str| !matches!(part, "" | "." | "..");
     let good = value.len() <= MAX_PATH
         && !value.contains(char::is_whitespace)
-        && value.strip_prefix('/').is_some_and(|rest| rest.split('/').all(plain));
+        && value.strip_prefix('/').is_some_and(|rest| rest.split('/').all(is_plain));
     if good { Ok(value.to_owned()) } else { Err(Problem::Path(Shown::text(value))) }
+}
+
+/// Whether a part of a path is the name of something.
+fn is_plain(part: &str) -> bool {
+    !matches!(part, "" | "." | "..")
 }
 
 #[cfg(test)]
@@ -367,6 +370,30 @@ mod tests {
         Problem::Expected { field, found: Shown::text(found) }
     }
 
+    fn unexpected(line: &str) -> Problem {
+        Problem::Unexpected(Shown::text(line))
+    }
+
+    fn bad_value(field: &'static str, value: &str) -> Problem {
+        Problem::Value { field, value: Shown::text(value) }
+    }
+
+    fn bad_number(field: &'static str, value: &str) -> Problem {
+        Problem::Number { field, value: Shown::text(value) }
+    }
+
+    fn bad_digest(value: &str) -> Problem {
+        Problem::Digest(Shown::text(value))
+    }
+
+    fn is_default(field: &'static str, value: &str) -> Problem {
+        Problem::Default { field, value: Shown::text(value) }
+    }
+
+    fn bad_order(slot: &str) -> Problem {
+        Problem::Order { field: "slot", value: Shown::text(slot) }
+    }
+
     #[test]
     fn fields_out_of_order_twice_unknown_or_missing_are_refused() {
         let cases = [
@@ -381,8 +408,8 @@ mod tests {
                 11,
                 expected("options", &format!("dtb /x.dtb 5 sha256:{HEX}")),
             ),
-            ("quiet\n", "quiet\noptions b\n", 13, Problem::Unexpected(Shown::text("options b"))),
-            ("quiet\n", "quiet\n\n", 13, Problem::Unexpected(Shown::text(""))),
+            ("quiet\n", "quiet\noptions b\n", 13, unexpected("options b")),
+            ("quiet\n", "quiet\n\n", 13, unexpected("")),
             ("options root=LABEL=root  ro quiet\n", "", 12, Problem::Missing("options")),
             ("title Debian, für alle", "title", 3, Problem::NoValue("title")),
             ("title D", "title  D", 3, Problem::LeadingBlank),
@@ -400,24 +427,21 @@ mod tests {
 
     #[test]
     fn values_in_another_spelling_are_refused() {
-        let number = |field, value| Problem::Number { field, value: Shown::text(value) };
-        let name = |field, value| Problem::Value { field, value: Shown::text(value) };
-        let digest = |value: &str| Problem::Digest(Shown::text(value));
         let upper = format!("sha256:{}", HEX.to_uppercase());
         let cases = [
             ("manifest 1", "manifest 2", 1, Problem::Version(Shown::text("2"))),
             ("manifest 1", "manifest 01", 1, Problem::Version(Shown::text("01"))),
-            ("debian-6.1", "../x", 2, name("entry", "../x")),
-            ("debian-6.1", "a b", 2, name("entry", "a b")),
-            ("debian-6.1", ".hidden", 2, name("entry", ".hidden")),
-            ("acme,two", "acmé", 7, name("board", "acmé")),
-            ("version 7", "version 07", 4, number("security-version", "07")),
-            ("version 7", "version +7", 4, number("security-version", "+7")),
-            ("version 7", "version -1", 4, number("security-version", "-1")),
-            ("version 7", "version 4294967296", 4, number("security-version", "4294967296")),
-            (" 8222656 ", " 18446744073709551616 ", 8, number("size", "18446744073709551616")),
-            (" 8222656 ", " 0x10 ", 8, number("size", "0x10")),
-            ("x86_64", "arm64", 5, name("architecture", "arm64")),
+            ("debian-6.1", "../x", 2, bad_value("entry", "../x")),
+            ("debian-6.1", "a b", 2, bad_value("entry", "a b")),
+            ("debian-6.1", ".hidden", 2, bad_value("entry", ".hidden")),
+            ("acme,two", "acmé", 7, bad_value("board", "acmé")),
+            ("version 7", "version 07", 4, bad_number("security-version", "07")),
+            ("version 7", "version +7", 4, bad_number("security-version", "+7")),
+            ("version 7", "version -1", 4, bad_number("security-version", "-1")),
+            ("version 7", "version 4294967296", 4, bad_number("security-version", "4294967296")),
+            (" 8222656 ", " 18446744073709551616 ", 8, bad_number("size", "18446744073709551616")),
+            (" 8222656 ", " 0x10 ", 8, bad_number("size", "0x10")),
+            ("x86_64", "arm64", 5, bad_value("architecture", "arm64")),
             ("/vmlinuz-6.1", "vmlinuz", 8, Problem::Path(Shown::text("vmlinuz"))),
             ("/vmlinuz-6.1", "/a/../b", 8, Problem::Path(Shown::text("/a/../b"))),
             ("/vmlinuz-6.1", "//a", 8, Problem::Path(Shown::text("//a"))),
@@ -430,9 +454,9 @@ mod tests {
                 8,
                 Problem::File(Shown::text(&format!("/vmlinuz-6.1 8222656  sha256:{HEX}"))),
             ),
-            (&format!("8222656 sha256:{HEX}"), &format!("8222656 {upper}"), 8, digest(&upper)),
-            (&format!("8222656 sha256:{HEX}"), "8222656 sha256:00", 8, digest("sha256:00")),
-            (&format!("8222656 sha256:{HEX}"), "8222656 none:", 8, digest("none:")),
+            (&format!("8222656 sha256:{HEX}"), &format!("8222656 {upper}"), 8, bad_digest(&upper)),
+            (&format!("8222656 sha256:{HEX}"), "8222656 sha256:00", 8, bad_digest("sha256:00")),
+            (&format!("8222656 sha256:{HEX}"), "8222656 none:", 8, bad_digest("none:")),
         ];
         for (from, to, line, problem) in cases {
             assert_eq!(changed(from, to), (line, problem), "{from:?} -> {to:?}");
@@ -513,42 +537,39 @@ mod tests {
 
     #[test]
     fn what_holds_without_its_line_has_no_line() {
-        let default = |field, value| Problem::Default { field, value: Shown::text(value) };
-        assert_eq!(replaced(LINUX, "role recovery", "role boot"), (4, default("role", "boot")));
-        assert_eq!(replaced(UKI, "profile 1", "profile 0"), (6, default("profile", "0")));
-        let value = |field, value| Problem::Value { field, value: Shown::text(value) };
-        assert_eq!(replaced(LINUX, "role recovery", "role root"), (4, value("role", "root")));
-        assert_eq!(replaced(LINUX, "slot tries", "slot root"), (14, value("slot", "root")));
+        assert_eq!(replaced(LINUX, "role recovery", "role boot"), (4, is_default("role", "boot")));
+        assert_eq!(replaced(UKI, "profile 1", "profile 0"), (6, is_default("profile", "0")));
+        assert_eq!(replaced(LINUX, "role recovery", "role root"), (4, bad_value("role", "root")));
+        assert_eq!(replaced(LINUX, "slot tries", "slot root"), (14, bad_value("slot", "root")));
+    }
+
+    fn file_line(field: &str) -> String {
+        format!("{field} /z 0 sha256:{HEX}")
     }
 
     #[test]
     fn kernel_and_uki_do_not_mix() {
-        let file = |field: &str| format!("{field} /z 0 sha256:{HEX}");
-        let unexpected = |line: &str| Problem::Unexpected(Shown::text(line));
         for field in ["initrd", "devicetree", "overlay", "uki"] {
-            let line = file(field);
+            let line = file_line(field);
             let more = format!("profile 1\n{line}");
             assert_eq!(replaced(UKI, "profile 1", &more), (7, unexpected(&line)));
         }
         assert_eq!(problem(&format!("{UKI}options ro\n")), (8, unexpected("options ro")));
-        for line in [file("uki"), file("addon"), "profile 1".to_owned()] {
-            let expected = Problem::Expected { field: "options", found: Shown::text(&line) };
-            assert_eq!(replaced(LINUX, "slot entry", &format!("{line}\nslot entry")), {
-                (13, expected)
-            });
+        for line in [file_line("uki"), file_line("addon"), "profile 1".to_owned()] {
+            let found = replaced(LINUX, "slot entry", &format!("{line}\nslot entry"));
+            assert_eq!(found, (13, expected("options", &line)));
         }
     }
 
     #[test]
     fn slots_stand_once_in_their_order_and_once_in_the_command_line() {
-        let order = |slot| Problem::Order { field: "slot", value: Shown::text(slot) };
-        assert_eq!(replaced(LINUX, "slot tries", "slot entry"), (14, order("entry")));
+        assert_eq!(replaced(LINUX, "slot tries", "slot entry"), (14, bad_order("entry")));
         let swapped = LINUX.replace("slot tries\nslot name", "slot name\nslot tries");
-        assert_eq!(problem(&swapped), (15, order("tries")));
-        let count = |slot, found| Problem::Slot { slot, found };
-        assert_eq!(replaced(LINUX, "${name} ro", "b ro"), (16, count("${name}", 0)));
+        assert_eq!(problem(&swapped), (15, bad_order("tries")));
+        let missing = Problem::Slot { slot: "${name}", found: 0 };
+        assert_eq!(replaced(LINUX, "${name} ro", "b ro"), (16, missing));
         let twice = replaced(LINUX, "${name} ro", "${name}${name}");
-        assert_eq!(twice, (16, count("${name}", 2)));
+        assert_eq!(twice, (16, Problem::Slot { slot: "${name}", found: 2 }));
         let plain = LINUX.replace("slot entry\nslot tries\nslot name\n", "");
         assert!(parse(plain.as_bytes()).is_ok(), "what is not declared is plain text");
     }
@@ -561,11 +582,11 @@ mod tests {
             (UKI, "addon ", 16),
         ] {
             let line = text.lines().find(|line| line.starts_with(field)).unwrap();
-            let repeated = |count| text.replace(line, &vec![line; count].join("\n"));
-            assert!(parse(repeated(most).as_bytes()).is_ok(), "{field}");
+            let full = text.replace(line, &vec![line; most].join("\n"));
+            assert!(parse(full.as_bytes()).is_ok(), "{field}");
+            let too_many = text.replace(line, &vec![line; most + 1].join("\n"));
             let field = field.trim_end();
-            let Problem::TooMany { field: named, most: limit } = problem(&repeated(most + 1)).1
-            else {
+            let Problem::TooMany { field: named, most: limit } = problem(&too_many).1 else {
                 panic!("{field}")
             };
             assert_eq!((named, limit), (field, most));

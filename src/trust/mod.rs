@@ -36,6 +36,8 @@ use crate::base::text::{printable_bytes, quoted};
 
 /// No file of this module is longer, in bytes.
 pub const MAX_FILE: usize = 64 * 1024;
+/// Most signatures over one file.
+pub const MAX_SIGNATURES: usize = 8;
 
 /// What a signature is for: the namespace that OpenSSH signs with the message,
 /// so that no signature serves two purposes.

@@ -6,11 +6,9 @@
 
 use core::fmt::{self, Write as _};
 
-use base64ct::{Base64Unpadded, Encoding as _};
-
+use super::key::Fingerprint;
 use super::lines::{self, Lines, number, other_than, sha256};
-use super::sshsig::MAX_SIGNATURES;
-use super::{Namespace, Role, Shown};
+use super::{MAX_SIGNATURES, Namespace, Role, Shown};
 use crate::base::digest::Digest;
 
 pub use super::lines::{Error, Problem};
@@ -67,10 +65,6 @@ pub struct Floors {
     /// Of recovery systems.
     pub recovery: u32,
 }
-
-/// SHA-256 of a public key's encoding: what `ssh-keygen -l` prints.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fingerprint(pub [u8; 32]);
 
 impl Default for Policy {
     /// What holds where there is no policy.
@@ -209,23 +203,6 @@ impl Floors {
     }
 }
 
-impl Fingerprint {
-    /// Reads what `ssh-keygen -l` prints: `SHA256:` and base64 without padding.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let mut bytes = [0; 32];
-        let base64 = text.strip_prefix("SHA256:")?;
-        let decoded = Base64Unpadded::decode(base64, &mut bytes).ok()?;
-        (decoded.len() == 32).then_some(Self(bytes))
-    }
-}
-
-impl fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SHA256:{}", Base64Unpadded::encode_string(&self.0))
-    }
-}
-
 impl fmt::Display for Policy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "turnout-policy 1\nversion {}", self.version)?;
@@ -295,28 +272,34 @@ mod tests {
         }
     }
 
+    fn is_default(field: &'static str, value: &str) -> Problem {
+        Problem::Default { field, value: Shown::text(value) }
+    }
+
     #[test]
     fn a_line_that_changes_nothing_is_refused() {
-        let default = |field, value| Problem::Default { field, value: Shown::text(value) };
         let boot = "threshold turnout-boot";
-        assert_eq!(changed("boot 2", "boot 1"), (3, default(boot, "1")));
-        assert_eq!(changed("signatures 5", "signatures 8"), (6, default("signatures", "8")));
+        assert_eq!(changed("boot 2", "boot 1"), (3, is_default(boot, "1")));
+        assert_eq!(changed("signatures 5", "signatures 8"), (6, is_default("signatures", "8")));
         let minimum = "minimum-security-version boot";
-        assert_eq!(changed("boot 8", "boot 0"), (7, default(minimum, "0")));
-        assert_eq!(changed("step 1", "step 16"), (9, default("step", "16")));
+        assert_eq!(changed("boot 8", "boot 0"), (7, is_default(minimum, "0")));
+        assert_eq!(changed("step 1", "step 16"), (9, is_default("step", "16")));
+    }
+
+    fn bad_number(field: &'static str, value: &str) -> Problem {
+        Problem::Number { field, value: Shown::text(value) }
     }
 
     #[test]
     fn numbers_out_of_range_are_refused() {
-        let number = |field, value| Problem::Number { field, value: Shown::text(value) };
         let boot = "threshold turnout-boot";
-        assert_eq!(changed("boot 2", "boot 0"), (3, number(boot, "0")));
-        assert_eq!(changed("boot 2", "boot 9"), (3, number(boot, "9")));
-        assert_eq!(changed("boot 2", "boot 02"), (3, number(boot, "02")));
-        assert_eq!(changed("signatures 5", "signatures 0"), (6, number("signatures", "0")));
-        assert_eq!(changed("step 1", "step 0"), (9, number("step", "0")));
+        assert_eq!(changed("boot 2", "boot 0"), (3, bad_number(boot, "0")));
+        assert_eq!(changed("boot 2", "boot 9"), (3, bad_number(boot, "9")));
+        assert_eq!(changed("boot 2", "boot 02"), (3, bad_number(boot, "02")));
+        assert_eq!(changed("signatures 5", "signatures 0"), (6, bad_number("signatures", "0")));
+        assert_eq!(changed("step 1", "step 0"), (9, bad_number("step", "0")));
         assert_eq!(changed("version 7", "version 4294967296"), {
-            (2, number("version", "4294967296"))
+            (2, bad_number("version", "4294967296"))
         });
     }
 
@@ -326,9 +309,12 @@ mod tests {
         assert_eq!(changed("signatures 5", "signatures 3"), (11, unreachable));
     }
 
+    fn unexpected(line: &str) -> Problem {
+        Problem::Unexpected(Shown::text(line))
+    }
+
     #[test]
     fn lines_twice_out_of_order_or_unknown_are_refused() {
-        let unexpected = |line: &str| Problem::Unexpected(Shown::text(line));
         assert_eq!(changed("step 1\n", "step 1\nstep 2\n"), (10, unexpected("step 2")));
         let swapped =
             full().replace("signatures 5\n", "").replace("step 1", "step 1\nsignatures 5");
@@ -361,13 +347,12 @@ mod tests {
 
     #[test]
     fn revocations_have_one_spelling_and_a_limit() {
-        let fingerprint = |value: &str| Problem::Fingerprint(Shown::text(value));
         for bad in ["SHA256:", "MD5:00", &KEY.replace("SHA", "sha"), &format!("{KEY}=")] {
-            assert_eq!(changed(KEY, bad), (10, fingerprint(bad)));
+            assert_eq!(changed(KEY, bad), (10, Problem::Fingerprint(Shown::text(bad))));
         }
         // The last digit of 43 has two spare bits: "U" is the one spelling.
         let spare = KEY.replace("SuFU", "SuFV");
-        assert_eq!(changed(KEY, &spare), (10, fingerprint(&spare)));
+        assert_eq!(changed(KEY, &spare), (10, Problem::Fingerprint(Shown::text(&spare))));
         let upper = format!("sha256:{}", HEX.to_uppercase());
         let digest = Problem::Digest(Shown::text(&upper));
         assert_eq!(changed(&format!("sha256:{HEX}"), &upper), (11, digest));
@@ -375,9 +360,10 @@ mod tests {
             (format!("revoked-key {KEY}\n"), "revoked-key", MAX_REVOKED_KEYS),
             (format!("revoked-digest sha256:{HEX}\n"), "revoked-digest", MAX_REVOKED_DIGESTS),
         ] {
-            let text = |count| full().replace(&line, &line.repeat(count));
-            assert!(parse(text(most).as_bytes()).is_ok());
-            assert_eq!(problem(&text(most + 1)).1, Problem::TooMany { field, most });
+            let all = full().replace(&line, &line.repeat(most));
+            assert!(parse(all.as_bytes()).is_ok());
+            let too_many = full().replace(&line, &line.repeat(most + 1));
+            assert_eq!(problem(&too_many).1, Problem::TooMany { field, most });
         }
     }
 }

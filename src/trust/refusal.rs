@@ -381,7 +381,8 @@ impl fmt::Display for Refusal {
                 write!(f, "{file} is signed by {signer} for {found}, its role needs {needed}")
             }
             Self::Threshold { file, needed, signers, other } => {
-                threshold(f, (file, *needed), signers, other.as_deref())
+                threshold(f, file, *needed, signers)?;
+                uncounted(f, other.as_deref())
             }
             Self::ManifestEntry { entry, signed } => {
                 let signed = quoted(signed);
@@ -451,13 +452,17 @@ fn absent(f: &mut fmt::Formatter<'_>, file: &str, signer: &str) -> fmt::Result {
 
 fn threshold(
     f: &mut fmt::Formatter<'_>,
-    (file, needed): (&str, u8),
+    file: &str,
+    needed: u8,
     signers: &[String],
-    other: Option<&Refusal>,
 ) -> fmt::Result {
     let by = quoted(&signers.join(", "));
     let signed = signers.len();
-    write!(f, "{file} is signed by {signed} of {needed} different keys that must: {by}")?;
+    write!(f, "{file} is signed by {signed} of {needed} different keys that must: {by}")
+}
+
+/// Why another signature than those is none of them.
+fn uncounted(f: &mut fmt::Formatter<'_>, other: Option<&Refusal>) -> fmt::Result {
     match other {
         Some(other) => write!(f, "; another signature does not count: {}: {other}", other.code()),
         None => Ok(()),

@@ -6,7 +6,8 @@
 //! Specification: `docs/manifest.md`, Signature.
 
 use super::allowed_signers::{Key, KeyRing};
-use super::policy::{Fingerprint, Policy};
+use super::key::Fingerprint;
+use super::policy::Policy;
 use super::refusal::{Found, Refusal};
 use super::sshsig::{self, Signature};
 use super::{Namespace, signatures_of};
@@ -17,7 +18,14 @@ pub(super) struct Signers<'a> {
     counted: Vec<Signer>,
     /// Of those that do not, the refusal of the one that came furthest; of
     /// several such, the first.
-    refused: Option<(u8, Refusal)>,
+    refused: Option<Refused>,
+}
+
+/// A signature that does not count.
+struct Refused {
+    /// The check that it failed, from 1: the higher, the further it came.
+    step: u8,
+    refusal: Refusal,
 }
 
 /// A key that signed.
@@ -31,14 +39,14 @@ struct Signer {
 
 /// What a file was signed by.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Signed {
+pub(super) struct SignedBy {
     pub(super) names: Vec<String>,
     pub(super) fingerprints: Vec<Fingerprint>,
 }
 
 /// A file and what lies beside it.
 #[derive(Clone, Copy)]
-pub(super) struct File<'a> {
+pub(super) struct SignedFile<'a> {
     /// Path of the file.
     pub(super) path: &'a str,
     pub(super) bytes: &'a [u8],
@@ -48,7 +56,7 @@ pub(super) struct File<'a> {
 impl<'a> Signers<'a> {
     /// Checks every signature over the file for any of `purposes`.
     pub(super) fn of(
-        file: File<'a>,
+        file: SignedFile<'a>,
         ring: &KeyRing,
         policy: &Policy,
         purposes: &[Namespace],
@@ -64,16 +72,13 @@ impl<'a> Signers<'a> {
     }
 
     fn count(&mut self, signer: Signer) {
-        let again = |earlier: &Signer| {
-            earlier.point == signer.point && earlier.namespace == signer.namespace
-        };
-        if !self.counted.iter().any(again) {
+        if !self.counted.iter().any(|earlier| earlier.is_same(&signer)) {
             self.counted.push(signer);
         }
     }
 
-    fn refuse(&mut self, refused: (u8, Refusal)) {
-        if self.refused.as_ref().is_none_or(|(furthest, _)| *furthest < refused.0) {
+    fn refuse(&mut self, refused: Refused) {
+        if self.refused.as_ref().is_none_or(|furthest| furthest.step < refused.step) {
             self.refused = Some(refused);
         }
     }
@@ -81,7 +86,7 @@ impl<'a> Signers<'a> {
     /// At least one signature that counts, for whatever purpose.
     pub(super) fn any(self) -> Result<Self, Refusal> {
         match self.refused {
-            Some((_, refusal)) if self.counted.is_empty() => Err(refusal),
+            Some(refused) if self.counted.is_empty() => Err(refused.refusal),
             _ => Ok(self),
         }
     }
@@ -90,11 +95,11 @@ impl<'a> Signers<'a> {
     ///
     /// # Errors
     /// Fewer than `needed`, which is taken for 1 if it is 0.
-    pub(super) fn enough(mut self, purpose: Namespace, needed: u8) -> Result<Signed, Refusal> {
+    pub(super) fn enough(mut self, purpose: Namespace, needed: u8) -> Result<SignedBy, Refusal> {
         let (counted, others) =
             self.counted.into_iter().partition(|signer| signer.namespace == purpose);
         self.counted = others;
-        let signed = Signed::by(counted);
+        let signed = SignedBy::by(counted);
         if signed.names.len() >= usize::from(needed.max(1)) {
             return Ok(signed);
         }
@@ -105,14 +110,13 @@ impl<'a> Signers<'a> {
     /// another purpose is left in `self`.
     fn too_few(self, purpose: Namespace, needed: u8, signed: Vec<String>) -> Refusal {
         let file = self.file.to_owned();
-        let refused = self.refused.map(|(_, refusal)| refusal);
+        let refused = self.refused.map(|refused| refused.refusal);
         if !signed.is_empty() {
             let other = refused.map(Box::new);
             return Refusal::Threshold { file, needed, signers: signed, other };
         }
         match (self.counted.into_iter().next(), refused) {
-            (Some(other), _) => {
-                let (signer, found) = (other.name, other.namespace);
+            (Some(Signer { name: signer, namespace: found, .. }), _) => {
                 Refusal::Role { file, signer, needed: purpose, found }
             }
             (None, Some(refused)) => refused,
@@ -121,7 +125,14 @@ impl<'a> Signers<'a> {
     }
 }
 
-impl Signed {
+impl Signer {
+    /// Whether the same key signed for the same purpose.
+    fn is_same(&self, other: &Self) -> bool {
+        self.point == other.point && self.namespace == other.namespace
+    }
+}
+
+impl SignedBy {
     fn by(signers: Vec<Signer>) -> Self {
         let (names, fingerprints) =
             signers.into_iter().map(|signer| (signer.name, signer.fingerprint)).unzip();
@@ -130,7 +141,7 @@ impl Signed {
 }
 
 /// The signatures, no more than policy allows.
-fn read(file: File<'_>, policy: &Policy) -> Result<Vec<Signature>, Refusal> {
+fn read(file: SignedFile<'_>, policy: &Policy) -> Result<Vec<Signature>, Refusal> {
     let path = file.path.to_owned();
     let Some(armored) = file.signatures else {
         return Err(Refusal::SignatureMissing { file: path });
@@ -139,41 +150,54 @@ fn read(file: File<'_>, policy: &Policy) -> Result<Vec<Signature>, Refusal> {
         .map_err(|error| Refusal::SignatureSyntax { file: signatures_of(&path), error })
 }
 
-/// Checks one signature; the number beside a refusal grows with how far it came.
+/// Checks one signature over `signed`.
 fn check(
-    file: File<'_>,
+    signed: SignedFile<'_>,
     ring: &KeyRing,
     policy: &Policy,
     purposes: &[Namespace],
     signature: &Signature,
-) -> Result<Signer, (u8, Refusal)> {
-    let path = || file.path.to_owned();
-    let fingerprint = signature.key.fingerprint();
+) -> Result<Signer, Refused> {
+    let file = signed.path.to_owned();
     // A wrong namespace is told from a wrong signature by checking under the
     // namespace and the key that the signature itself names.
-    let valid = signature.verifies(file.bytes);
+    let valid = signature.verifies(signed.bytes);
+    let fingerprint = signature.key.fingerprint();
     let Some(key) = ring.find(&signature.key) else {
-        let fingerprint = fingerprint.to_string();
-        return Err(if valid {
-            (2, Refusal::KeyUnknown { file: path(), fingerprint: Some(fingerprint) })
-        } else {
-            (1, Refusal::SignatureInvalid { file: path(), signer: fingerprint })
-        });
+        return Err(Refused::by_no_key_of_the_ring(valid, file, fingerprint));
     };
-    let signer = || key.signer.clone();
+    let signer = key.signer.clone();
     if !valid {
-        return Err((3, Refusal::SignatureInvalid { file: path(), signer: signer() }));
+        return Err(Refused { step: 3, refusal: Refusal::SignatureInvalid { file, signer } });
     }
-    let namespace = purpose(key, purposes, signature)
-        .map_err(|found| (4, Refusal::Namespace { file: path(), signer: signer(), found }))?;
+    let namespace = match purpose(key, purposes, signature) {
+        Ok(namespace) => namespace,
+        Err(found) => {
+            return Err(Refused { step: 4, refusal: Refusal::Namespace { file, signer, found } });
+        }
+    };
     if !signature.is_by_somebody_present() {
-        return Err((5, Refusal::UserPresence { file: path(), signer: signer() }));
+        return Err(Refused { step: 5, refusal: Refusal::UserPresence { file, signer } });
     }
     if policy.revokes_key(&fingerprint) {
         let fingerprint = fingerprint.to_string();
-        return Err((6, Refusal::KeyRevoked { file: path(), signer: signer(), fingerprint }));
+        let refusal = Refusal::KeyRevoked { file, signer, fingerprint };
+        return Err(Refused { step: 6, refusal });
     }
-    Ok(Signer { point: key.public.point, namespace, name: signer(), fingerprint })
+    Ok(Signer { point: key.public.point, namespace, name: signer, fingerprint })
+}
+
+impl Refused {
+    fn by_no_key_of_the_ring(valid: bool, file: String, fingerprint: Fingerprint) -> Self {
+        let fingerprint = fingerprint.to_string();
+        if valid {
+            let refusal = Refusal::KeyUnknown { file, fingerprint: Some(fingerprint) };
+            Self { step: 2, refusal }
+        } else {
+            let refusal = Refusal::SignatureInvalid { file, signer: fingerprint };
+            Self { step: 1, refusal }
+        }
+    }
 }
 
 /// What the signature is for, if that is wanted and the ring allows it.

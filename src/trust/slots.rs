@@ -97,11 +97,13 @@ impl Slot {
 /// Whether each declared slot stands in `options` exactly once; the first that
 /// does not, and how often it does.
 pub(super) fn check(slots: &[Slot], options: &str) -> Result<(), (Slot, usize)> {
-    let count = |slot: Slot| options.matches(slot.placeholder()).count();
-    match slots.iter().find(|slot| count(**slot) != 1) {
-        Some(slot) => Err((*slot, count(*slot))),
-        None => Ok(()),
+    for slot in slots {
+        let found = options.matches(slot.placeholder()).count();
+        if found != 1 {
+            return Err((*slot, found));
+        }
     }
+    Ok(())
 }
 
 /// The command line with every declared slot filled in.

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256, Sha512};
 
 use super::key::{self, Holder, PublicKey};
 use super::wire::{Wire, put_string};
-use super::{AtLine, Shown, line_of};
+use super::{AtLine, MAX_SIGNATURES, Shown, line_of};
 
 const BEGIN: &str = "-----BEGIN SSH SIGNATURE-----";
 const END: &str = "-----END SSH SIGNATURE-----";
@@ -18,8 +18,6 @@ const MAGIC: &[u8] = b"SSHSIG";
 const VERSION: u32 = 1;
 /// Longest signature file, in bytes.
 pub const MAX_FILE: usize = 16 * 1024;
-/// Most signatures in one file.
-pub const MAX_SIGNATURES: usize = 8;
 
 /// The hash that is applied to the message before Ed25519 signs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -329,7 +327,6 @@ impl fmt::Display for Problem {
 pub(crate) mod make {
     use ed25519_dalek::{Signer as _, SigningKey};
 
-    use super::super::allowed_signers::KeyRing;
     use super::*;
 
     /// A key that every run of the tests has.
@@ -351,16 +348,6 @@ pub(crate) mod make {
     /// The base64 word of a public key line.
     pub(crate) fn public_base64(key: &PublicKey) -> String {
         Base64::encode_string(&key.to_blob())
-    }
-
-    /// A ring of these principals, namespaces and keys.
-    pub(crate) fn ring(lines: &[(&str, &str, PublicKey)]) -> KeyRing {
-        let line = |(name, namespaces, key): &(&str, &str, PublicKey)| {
-            let (kind, base64) = (key.kind(), public_base64(key));
-            format!("{name} namespaces=\"{namespaces}\" {kind} {base64}\n")
-        };
-        let text: String = lines.iter().map(line).collect();
-        KeyRing::parse(text.as_bytes()).unwrap()
     }
 
     /// The binary form of a signature.
@@ -469,11 +456,14 @@ mod tests {
         assert_eq!(problem(one.repeat(9)), (lines, Problem::TooMany { most: MAX_SIGNATURES }));
     }
 
+    fn outside(text: &str) -> Problem {
+        Problem::Outside(Shown::text(text))
+    }
+
     #[test]
     fn nothing_may_stand_around_a_signature() {
         let good = String::from_utf8(SHA512.to_vec()).unwrap();
         let lines = u32::try_from(good.lines().count()).unwrap();
-        let outside = |text: &str| Problem::Outside(Shown::text(text));
         assert_eq!(problem(""), (1, Problem::Empty));
         assert_eq!(problem(format!("\n{good}")), (1, outside("\n")));
         assert_eq!(problem(format!("{good}\n")), (lines + 1, outside("\n")));
@@ -532,8 +522,8 @@ mod tests {
 
     #[test]
     fn other_key_types_are_refused_by_name() {
-        let kind = |name: &str| Problem::Key(key::Error::Type(Shown::text(name)));
-        assert_eq!(problem(ECDSA), (1, kind("ecdsa-sha2-nistp256")));
+        let kind = key::Error::Type(Shown::text("ecdsa-sha2-nistp256"));
+        assert_eq!(problem(ECDSA), (1, Problem::Key(kind)));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use super::allowed_signers::KeyRing;
 use super::policy::{self, Policy};
 use super::refusal::Refusal;
-use super::signers::{File, Signers};
+use super::signers::{SignedFile, Signers};
 use super::{Namespace, POLICY_PATH, RING_PATH, allowed_signers, lines};
 use crate::base::digest::Digest;
 
@@ -23,12 +23,11 @@ pub fn take_policy(
     signatures: Option<&[u8]>,
 ) -> Result<Policy, Refusal> {
     lines::check_length(text).map_err(Refusal::PolicySyntax)?;
-    let file = File { path: POLICY_PATH, bytes: text, signatures };
+    let file = SignedFile { path: POLICY_PATH, bytes: text, signatures };
     check(current, ring, file)?;
     let policy = policy::parse(text).map_err(Refusal::PolicySyntax)?;
     if policy.version <= current.version {
-        let (found, current) = (policy.version, current.version);
-        return Err(Refusal::PolicyVersion { found, current });
+        return Err(Refusal::PolicyVersion { found: policy.version, current: current.version });
     }
     Ok(policy)
 }
@@ -48,20 +47,19 @@ pub fn take_ring(
         let problem = allowed_signers::Problem::TooLong(text.len());
         return Err(Refusal::RingSyntax(allowed_signers::Error { line: 1, problem }));
     }
-    let file = File { path: RING_PATH, bytes: text, signatures };
+    let file = SignedFile { path: RING_PATH, bytes: text, signatures };
     check(policy, current, file)?;
     let ring = KeyRing::parse(text).map_err(Refusal::RingSyntax)?;
     check(policy, &ring, file)?;
     if ring.version() <= current.version() {
-        let (found, current) = (ring.version(), current.version());
-        return Err(Refusal::RingVersion { found, current });
+        return Err(Refusal::RingVersion { found: ring.version(), current: current.version() });
     }
     Ok(ring)
 }
 
 /// Whether enough keys of `ring` signed the file for `turnout-policy`, and
 /// `policy` has not revoked it.
-fn check(policy: &Policy, ring: &KeyRing, file: File<'_>) -> Result<(), Refusal> {
+fn check(policy: &Policy, ring: &KeyRing, file: SignedFile<'_>) -> Result<(), Refusal> {
     let purpose = Namespace::Policy;
     Signers::of(file, ring, policy, &[purpose])?.enough(purpose, policy.threshold(purpose))?;
     let digest = Digest::of(file.bytes);
@@ -82,7 +80,7 @@ mod tests {
     const RELEASE: u8 = 4;
 
     fn current() -> KeyRing {
-        make::ring(&[
+        KeyRing::of(&[
             ("owner", "turnout-policy", make::public(OWNER)),
             ("second", "turnout-policy", make::public(SECOND)),
             ("release", "turnout-boot", make::public(RELEASE)),
@@ -94,8 +92,7 @@ mod tests {
     }
 
     fn sign(seeds: &[u8], text: &str) -> String {
-        let one = |seed: &u8| make::armored(*seed, "turnout-policy", text.as_bytes());
-        seeds.iter().map(one).collect()
+        seeds.iter().map(|seed| make::armored(*seed, "turnout-policy", text.as_bytes())).collect()
     }
 
     fn policy_by(seeds: &[u8], text: &str) -> Result<Policy, Refusal> {
@@ -116,11 +113,14 @@ mod tests {
         let refusal = take_policy(&in_force(), &current(), text, None).unwrap_err();
         assert_eq!(refusal.code(), "SIGNATURE_MISSING");
         assert_eq!(refusal.to_string(), "/turnout/policy has no /turnout/policy.sig");
-        let code = |seeds: &[u8], text| policy_by(seeds, text).unwrap_err().code();
-        assert_eq!(code(&[OWNER], NEWER), "THRESHOLD");
-        assert_eq!(code(&[OWNER, OWNER], NEWER), "THRESHOLD");
-        assert_eq!(code(&[NEW], NEWER), "KEY_UNKNOWN");
-        assert_eq!(code(&[RELEASE], NEWER), "NAMESPACE");
+        for (seeds, code) in [
+            (&[OWNER][..], "THRESHOLD"),
+            (&[OWNER, OWNER], "THRESHOLD"),
+            (&[NEW], "KEY_UNKNOWN"),
+            (&[RELEASE], "NAMESPACE"),
+        ] {
+            assert_eq!(policy_by(seeds, NEWER).unwrap_err().code(), code, "{seeds:?}");
+        }
         let refusal = policy_by(&[OWNER, SECOND], "turnout-policy 1\n").unwrap_err();
         assert_eq!(refusal.code(), "POLICY_SYNTAX");
         assert!(refusal.to_string().starts_with("/turnout/policy, line 2: "), "{refusal}");
@@ -147,11 +147,12 @@ mod tests {
 
     /// A ring without the key `SECOND`.
     fn newer(version: &str) -> String {
-        let line = |seed| {
-            let key = make::public_base64(&make::public(seed));
-            format!("someone namespaces=\"turnout-policy\" ssh-ed25519 {key}\n")
-        };
-        format!("{version}\n{}{}", line(OWNER), line(NEW))
+        format!("{version}\n{}{}", line_of(OWNER), line_of(NEW))
+    }
+
+    fn line_of(seed: u8) -> String {
+        let key = make::public_base64(&make::public(seed));
+        format!("someone namespaces=\"turnout-policy\" ssh-ed25519 {key}\n")
     }
 
     #[test]
@@ -182,19 +183,21 @@ mod tests {
         }
     }
 
+    /// The ring of this text, signed by all that must.
+    fn ring_under(policy: &Policy, text: &str) -> Result<KeyRing, Refusal> {
+        let signatures = sign(&[OWNER, SECOND, NEW], text);
+        take_ring(&current(), policy, text.as_bytes(), Some(signatures.as_bytes()))
+    }
+
     #[test]
     fn what_policy_revoked_neither_signs_nor_is_taken() {
         let text = newer("# turnout-ring 1");
-        let signatures = sign(&[OWNER, SECOND, NEW], &text);
-        let take = |policy: &Policy| {
-            take_ring(&current(), policy, text.as_bytes(), Some(signatures.as_bytes()))
-        };
         let revoked_keys = vec![make::public(OWNER).fingerprint()];
-        let refusal = take(&Policy { revoked_keys, ..in_force() }).unwrap_err();
+        let refusal = ring_under(&Policy { revoked_keys, ..in_force() }, &text).unwrap_err();
         assert_eq!(refusal.code(), "THRESHOLD");
         assert!(refusal.to_string().contains("KEY_REVOKED"), "{refusal}");
         let revoked_digests = vec![Digest::of(text.as_bytes())];
-        let refusal = take(&Policy { revoked_digests, ..in_force() }).unwrap_err();
+        let refusal = ring_under(&Policy { revoked_digests, ..in_force() }, &text).unwrap_err();
         assert_eq!(refusal.code(), "DIGEST_REVOKED");
     }
 }

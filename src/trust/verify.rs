@@ -9,9 +9,10 @@
 use core::ops::Deref;
 
 use super::allowed_signers::KeyRing;
+use super::key::Fingerprint;
 use super::manifest::{self, File, Linux, Manifest, System, Uki};
-use super::policy::{Fingerprint, Floors, Policy};
-use super::signers::{self, Signers};
+use super::policy::{Floors, Policy};
+use super::signers::{SignedBy, SignedFile, Signers};
 use super::slots::{self, SlotValues};
 use super::{Role, lines, manifest_path};
 use crate::base::arch::Arch;
@@ -79,7 +80,7 @@ pub enum Attested {
 pub struct Signed {
     manifest: Box<Manifest>,
     digest: Digest,
-    by: signers::Signed,
+    by: SignedBy,
 }
 
 /// Leave to boot one entry unsigned.
@@ -107,20 +108,23 @@ pub fn check_manifest(
         return unsigned(context.mode, entry);
     };
     let path = manifest_path(entry);
-    let syntax = |error| Refusal::ManifestSyntax { entry: entry.to_owned(), error };
-    lines::check_length(bytes).map_err(syntax)?;
+    lines::check_length(bytes).map_err(|error| unreadable(entry, error))?;
     let Some(ring) = context.ring else {
         return Err(Refusal::KeyUnknown { file: path, fingerprint: None });
     };
-    let file = signers::File { path: &path, bytes, signatures: evidence.signature };
+    let file = SignedFile { path: &path, bytes, signatures: evidence.signature };
     let purposes = Role::ALL.map(Role::namespace);
     let signers = Signers::of(file, ring, context.policy, &purposes)?.any()?;
-    let manifest = manifest::parse(bytes).map_err(syntax)?;
+    let manifest = manifest::parse(bytes).map_err(|error| unreadable(entry, error))?;
     let purpose = manifest.role.namespace();
     let by = signers.enough(purpose, context.policy.threshold(purpose))?;
     let signed = Signed { manifest: Box::new(manifest), digest: Digest::of(bytes), by };
     check_purpose(context, entry, &signed)?;
     Ok(Attested::Signed(signed))
+}
+
+fn unreadable(entry: &str, error: manifest::Error) -> Refusal {
+    Refusal::ManifestSyntax { entry: entry.to_owned(), error }
 }
 
 /// Leave to boot an entry with another command line than its own, which nobody
@@ -148,16 +152,16 @@ fn check_purpose(context: &Context<'_>, entry: &str, signed: &Signed) -> Result<
     let manifest = &signed.manifest;
     check_entry(entry, manifest)?;
     if manifest.architecture != context.arch {
-        let (signed, machine) = (manifest.architecture, context.arch);
-        return Err(Refusal::Architecture { signed, machine });
+        let machine = context.arch;
+        return Err(Refusal::Architecture { signed: manifest.architecture, machine });
     }
     if !is_for(&manifest.boards, &context.identity.boards) {
-        let (signed, machine) = (manifest.boards.clone(), context.identity.boards.clone());
-        return Err(Refusal::Board { signed, machine });
+        let machine = context.identity.boards.clone();
+        return Err(Refusal::Board { signed: manifest.boards.clone(), machine });
     }
     if !is_for(&manifest.devices, &context.identity.devices) {
-        let (signed, machine) = (manifest.devices.clone(), context.identity.devices.clone());
-        return Err(Refusal::Device { signed, machine });
+        let machine = context.identity.devices.clone();
+        return Err(Refusal::Device { signed: manifest.devices.clone(), machine });
     }
     check_version(context, manifest)?;
     check_revoked(context.policy, signed)
@@ -176,7 +180,8 @@ fn is_for(signed: &[String], machine: &[String]) -> bool {
 }
 
 fn check_version(context: &Context<'_>, manifest: &Manifest) -> Result<(), Refusal> {
-    let (role, signed) = (manifest.role, manifest.security_version);
+    let role = manifest.role;
+    let signed = manifest.security_version;
     let floor = context.floors.max(context.policy.minimum).of(role);
     if signed < floor { Err(Refusal::Floor { role, signed, floor }) } else { Ok(()) }
 }
@@ -262,9 +267,9 @@ fn check_profile(signed: Option<u32>, bundle: &Bundle<()>) -> Result<(), Refusal
 }
 
 fn check_initrds(signed: &[File], bundle: &Bundle<()>) -> Result<(), Refusal> {
-    let count = (signed.len(), bundle.initrds.len());
-    if count.0 != count.1 {
-        return Err(Refusal::InitrdCount { signed: count.0, found: count.1 });
+    let found = bundle.initrds.len();
+    if signed.len() != found {
+        return Err(Refusal::InitrdCount { signed: signed.len(), found });
     }
     for (file, blob) in signed.iter().zip(&bundle.initrds) {
         check_size(file, blob).map_err(Refusal::InitrdSize)?;
@@ -283,18 +288,18 @@ fn check_devicetree(signed: Option<&File>, bundle: &Bundle<()>) -> Result<(), Re
 }
 
 fn check_overlays(signed: &[File], bundle: &Bundle<()>) -> Result<(), Refusal> {
-    let count = (signed.len(), bundle.overlays.len());
-    if count.0 != count.1 {
-        return Err(Refusal::OverlayCount { signed: count.0, found: count.1 });
+    let found = bundle.overlays.len();
+    if signed.len() != found {
+        return Err(Refusal::OverlayCount { signed: signed.len(), found });
     }
     let mut pairs = signed.iter().zip(&bundle.overlays);
     pairs.try_for_each(|(file, blob)| check_digest(file, blob).map_err(Refusal::OverlayDigest))
 }
 
 fn check_addons(signed: &[File], bundle: &Bundle<()>) -> Result<(), Refusal> {
-    let count = (signed.len(), bundle.addons.len());
-    if count.0 != count.1 {
-        return Err(Refusal::AddonCount { signed: count.0, found: count.1 });
+    let found = bundle.addons.len();
+    if signed.len() != found {
+        return Err(Refusal::AddonCount { signed: signed.len(), found });
     }
     let mut pairs = signed.iter().zip(&bundle.addons);
     pairs.try_for_each(|(file, blob)| check_digest(file, blob).map_err(Refusal::AddonDigest))

@@ -5,7 +5,8 @@
 //! that two people can never have signed two different texts without noticing.
 
 use anyhow::{Context as _, Result, bail, ensure};
-use turnout::trust::sshsig::{self, MAX_SIGNATURES, Signature};
+use turnout::trust::MAX_SIGNATURES;
+use turnout::trust::sshsig::{self, Signature};
 
 use crate::signing::signer::{self, Signer};
 

@@ -19,15 +19,18 @@ const SECOND: u8 = 4;
 const TOKEN: u8 = 5;
 
 fn ring() -> KeyRing {
-    make::ring(&[
+    KeyRing::of(&[
         ("release", "turnout-boot", make::public(RELEASE)),
         ("owner", "turnout-policy,turnout-unlock", make::public(POLICY_ONLY)),
         ("token", "turnout-boot", make::on_token(TOKEN)),
     ])
 }
 
+fn blob(path: &str, bytes: &[u8]) -> Blob<Vec<u8>> {
+    Blob::hash(path, bytes.to_vec())
+}
+
 fn bundle() -> Bundle<Vec<u8>> {
-    let blob = |path, bytes: &[u8]| Blob::hash(path, bytes.to_vec());
     Bundle {
         entry: "good".to_owned(),
         linux: blob("/vmlinuz", b"kernel"),
@@ -83,9 +86,7 @@ fn context(ring: &KeyRing) -> Context<'_> {
 
 /// The verdict on `manifest` with these signatures over it, for entry "good".
 fn verdict(manifest: &str, signatures: &str) -> Result<Attested, Refusal> {
-    let evidence =
-        Evidence { manifest: Some(manifest.as_bytes()), signature: Some(signatures.as_bytes()) };
-    check_manifest(&context(&ring()), "good", evidence)
+    verdict_of(&ring(), manifest.as_bytes(), signatures.as_bytes())
 }
 
 fn signed_by(seed: u8, manifest: &str) -> String {
@@ -165,8 +166,7 @@ fn without_a_ring_a_manifest_is_worth_nothing() {
     let ring = ring();
     let text = manifest().write();
     let signature = signed_by(RELEASE, &text);
-    let (manifest, signature) = (Some(text.as_bytes()), Some(signature.as_bytes()));
-    let evidence = Evidence { manifest, signature };
+    let evidence = Evidence::of(text.as_bytes(), signature.as_bytes());
 
     let locked = Context { ring: None, ..context(&ring) };
     let refusal = check_manifest(&locked, "good", evidence).unwrap_err();
@@ -219,19 +219,28 @@ fn a_signature_for_another_namespace_or_by_a_key_for_another_is_refused() {
 
 #[test]
 fn a_manifest_of_one_role_is_not_signed_for_the_other() {
-    let ring = make::ring(&[("both", "turnout-boot,turnout-recovery", make::public(RELEASE))]);
+    let ring = KeyRing::of(&[("both", "turnout-boot,turnout-recovery", make::public(RELEASE))]);
     for (role, other) in [(Role::Boot, Role::Recovery), (Role::Recovery, Role::Boot)] {
         let text = Manifest { role, ..manifest() }.write();
-        let check = |namespace: Role| {
-            let name = namespace.namespace().name();
-            let signature = make::armored(RELEASE, name, text.as_bytes());
-            let (manifest, signature) = (Some(text.as_bytes()), Some(signature.as_bytes()));
-            check_manifest(&context(&ring), "good", Evidence { manifest, signature })
-        };
-        let Ok(Attested::Signed(signed)) = check(role) else { panic!("{role}") };
+        let Ok(Attested::Signed(signed)) = signed_for(&ring, role, &text) else { panic!("{role}") };
         assert_eq!(signed.role(), role);
         let words = [other.namespace().name(), role.namespace().name()];
-        assert_eq!(code(check(other).unwrap_err(), &words), "ROLE");
+        assert_eq!(code(signed_for(&ring, other, &text).unwrap_err(), &words), "ROLE");
+    }
+}
+
+fn signed_for(ring: &KeyRing, role: Role, text: &str) -> Verdict {
+    let signature = make::armored(RELEASE, role.namespace().name(), text.as_bytes());
+    verdict_of(ring, text.as_bytes(), signature.as_bytes())
+}
+
+fn verdict_of(ring: &KeyRing, manifest: &[u8], signature: &[u8]) -> Verdict {
+    check_manifest(&context(ring), "good", Evidence::of(manifest, signature))
+}
+
+impl<'a> Evidence<'a> {
+    fn of(manifest: &'a [u8], signature: &'a [u8]) -> Self {
+        Self { manifest: Some(manifest), signature: Some(signature) }
     }
 }
 
@@ -253,7 +262,8 @@ fn of_several_bad_signatures_the_one_that_came_furthest_is_shown() {
     let by_progress = [invalid_stranger, stranger, invalid, namespace];
     let codes = ["SIGNATURE_INVALID", "KEY_UNKNOWN", "SIGNATURE_INVALID", "NAMESPACE"];
     for count in 1..=by_progress.len() {
-        let (there, mut back) = (&by_progress[..count], by_progress[..count].to_vec());
+        let there = &by_progress[..count];
+        let mut back = there.to_vec();
         back.reverse();
         for signatures in [there.concat(), back.concat()] {
             assert_eq!(verdict(&text, &signatures).unwrap_err().code(), codes[count - 1]);
@@ -342,21 +352,19 @@ fn every_change_of_one_bit_in_the_manifest_or_its_signature_is_refused() {
     let text = manifest().write();
     let signature = signed_by(RELEASE, &text);
     let ring = ring();
-    let accepts = |manifest: &[u8], signature: &[u8]| {
-        let evidence = Evidence { manifest: Some(manifest), signature: Some(signature) };
-        check_manifest(&context(&ring), "good", evidence).is_ok()
-    };
-    assert!(accepts(text.as_bytes(), signature.as_bytes()));
+    assert!(verdict_of(&ring, text.as_bytes(), signature.as_bytes()).is_ok());
     for bit in 0..text.len() * 8 {
         let changed = flip(text.as_bytes(), bit);
-        assert!(!accepts(&changed, signature.as_bytes()), "manifest bit {bit}");
+        let verdict = verdict_of(&ring, &changed, signature.as_bytes());
+        assert!(verdict.is_err(), "manifest bit {bit}");
     }
     let token = make::by_token(TOKEN, "turnout-boot", 1, text.as_bytes());
     for signature in [signature, token] {
-        assert!(accepts(text.as_bytes(), signature.as_bytes()));
+        assert!(verdict_of(&ring, text.as_bytes(), signature.as_bytes()).is_ok());
         for bit in 0..signature.len() * 8 {
             let changed = flip(signature.as_bytes(), bit);
-            assert!(!accepts(text.as_bytes(), &changed), "signature bit {bit}");
+            let verdict = verdict_of(&ring, text.as_bytes(), &changed);
+            assert!(verdict.is_err(), "signature bit {bit}");
         }
     }
 }
@@ -370,18 +378,15 @@ fn flip(bytes: &[u8], bit: usize) -> Vec<u8> {
 #[test]
 fn what_ssh_keygen_signed_passes_the_signature_check_and_only_for_its_namespace() {
     let ring = KeyRing::parse(RING).unwrap();
-    let verdict = |signature| {
-        let evidence = Evidence { manifest: Some(MESSAGE), signature: Some(signature) };
-        check_manifest(&context(&ring), "good", evidence).unwrap_err().code()
-    };
     // The message is no manifest: MANIFEST_SYNTAX is what comes after the signature.
-    assert_eq!(verdict(BY_SSH_KEYGEN), "MANIFEST_SYNTAX");
-    assert_eq!(verdict(FOR_FILE), "NAMESPACE");
+    let refusal = verdict_of(&ring, MESSAGE, BY_SSH_KEYGEN).unwrap_err();
+    assert_eq!(refusal.code(), "MANIFEST_SYNTAX");
+    assert_eq!(verdict_of(&ring, MESSAGE, FOR_FILE).unwrap_err().code(), "NAMESPACE");
 }
 
 /// A machine that knows its name, with two keys in its ring and this policy.
 fn judged(policy: &str, manifest: &Manifest, sign: impl Fn(&[u8]) -> String) -> Verdict {
-    let ring = make::ring(&[
+    let ring = KeyRing::of(&[
         ("release", "turnout-boot", make::public(RELEASE)),
         ("second", "turnout-boot,turnout-recovery", make::public(SECOND)),
         ("token", "turnout-boot", make::on_token(TOKEN)),
@@ -396,8 +401,7 @@ fn judged(policy: &str, manifest: &Manifest, sign: impl Fn(&[u8]) -> String) -> 
     let context = Context { policy, identity: &identity, floors, ..context(&ring) };
     let text = manifest.write();
     let signatures = sign(text.as_bytes());
-    let evidence =
-        Evidence { manifest: Some(text.as_bytes()), signature: Some(signatures.as_bytes()) };
+    let evidence = Evidence::of(text.as_bytes(), signatures.as_bytes());
     check_manifest(&context, "good", evidence)
 }
 
@@ -405,6 +409,14 @@ type Verdict = Result<Attested, Refusal>;
 
 fn by(seeds: &[u8]) -> impl Fn(&[u8]) -> String {
     move |text| seeds.iter().map(|seed| make::armored(*seed, "turnout-boot", text)).collect()
+}
+
+fn by_token(seed: u8, flags: u8) -> impl Fn(&[u8]) -> String {
+    move |text| make::by_token(seed, "turnout-boot", flags, text)
+}
+
+fn for_recovery(text: &[u8]) -> String {
+    make::armored(SECOND, "turnout-recovery", text)
 }
 
 fn signers(verdict: Verdict) -> Vec<String> {
@@ -431,36 +443,33 @@ fn a_threshold_is_reached_by_different_keys_only() {
     assert_eq!(code(refusal, &["1 of 2", "does not count: KEY_UNKNOWN: "]), "THRESHOLD");
 }
 
+fn by_both_hashes(text: &[u8]) -> String {
+    let hashes = [HashAlgorithm::Sha256, HashAlgorithm::Sha512];
+    hashes.map(|hash| make::armor(&make::blob(RELEASE, "turnout-boot", hash, text))).concat()
+}
+
 #[test]
 fn both_hashes_of_one_key_are_one_signature() {
-    let both = |text: &[u8]| {
-        let hashes = [HashAlgorithm::Sha256, HashAlgorithm::Sha512];
-        hashes.map(|hash| make::armor(&make::blob(RELEASE, "turnout-boot", hash, text))).concat()
-    };
-    assert_eq!(judged(TWO, &manifest(), both).unwrap_err().code(), "THRESHOLD");
-    assert_eq!(signers(judged("", &manifest(), both)), ["release"]);
+    let refusal = judged(TWO, &manifest(), by_both_hashes).unwrap_err();
+    assert_eq!(refusal.code(), "THRESHOLD");
+    assert_eq!(signers(judged("", &manifest(), by_both_hashes)), ["release"]);
 }
 
 #[test]
 fn signatures_for_the_other_role_do_not_reach_the_threshold() {
-    let sign = |text: &[u8]| {
-        make::armored(RELEASE, "turnout-boot", text)
-            + &make::armored(SECOND, "turnout-recovery", text)
-    };
-    assert_eq!(judged(TWO, &manifest(), sign).unwrap_err().code(), "THRESHOLD");
+    let verdict = judged(TWO, &manifest(), |text| by(&[RELEASE])(text) + &for_recovery(text));
+    assert_eq!(verdict.unwrap_err().code(), "THRESHOLD");
 }
 
 #[test]
 fn a_token_counts_if_somebody_touched_it() {
-    let touched = |text: &[u8]| make::by_token(TOKEN, "turnout-boot", 5, text);
-    assert_eq!(signers(judged("", &manifest(), touched)), ["token"]);
-    let alone = |text: &[u8]| make::by_token(TOKEN, "turnout-boot", 4, text);
-    let refusal = judged("", &manifest(), alone).unwrap_err();
+    assert_eq!(signers(judged("", &manifest(), by_token(TOKEN, 5))), ["token"]);
+    let refusal = judged("", &manifest(), by_token(TOKEN, 4)).unwrap_err();
     assert_eq!(code(refusal, &["\"token\"", "nobody touched"]), "USER_PRESENCE");
     // The same point as a key in a file is another line of the ring.
     assert_eq!(judged("", &manifest(), by(&[TOKEN])).unwrap_err().code(), "KEY_UNKNOWN");
-    let other = |text: &[u8]| make::by_token(RELEASE, "turnout-boot", 5, text);
-    assert_eq!(judged("", &manifest(), other).unwrap_err().code(), "KEY_UNKNOWN");
+    let refusal = judged("", &manifest(), by_token(RELEASE, 5)).unwrap_err();
+    assert_eq!(refusal.code(), "KEY_UNKNOWN");
 }
 
 #[test]
@@ -495,41 +504,51 @@ fn a_revoked_digest_refuses_the_manifest_and_every_file_that_it_binds() {
     assert!(judged(&other, &manifest, by(&[RELEASE])).is_ok());
 }
 
+fn boot_of_version(security_version: u32) -> Manifest {
+    Manifest { security_version, ..manifest() }
+}
+
+fn recovery_of_version(security_version: u32) -> Manifest {
+    Manifest { role: Role::Recovery, ..boot_of_version(security_version) }
+}
+
 #[test]
 fn nothing_below_the_floor_of_its_role_boots() {
-    let of = |role, security_version| Manifest { role, security_version, ..manifest() };
-    let recovery = |text: &[u8]| make::armored(SECOND, "turnout-recovery", text);
-    assert!(judged("", &of(Role::Boot, 0), by(&[RELEASE])).is_ok());
-    assert!(judged("", &of(Role::Recovery, 3), recovery).is_ok());
-    let refusal = judged("", &of(Role::Recovery, 2), recovery).unwrap_err();
+    assert!(judged("", &boot_of_version(0), by(&[RELEASE])).is_ok());
+    assert!(judged("", &recovery_of_version(3), for_recovery).is_ok());
+    let refusal = judged("", &recovery_of_version(2), for_recovery).unwrap_err();
     assert_eq!(code(refusal, &["security version 2", "below 3 no recovery"]), "FLOOR");
     // The higher of policy and floor counts.
     let minimum = "minimum-security-version boot 5\nminimum-security-version recovery 1\n";
-    let refusal = judged(minimum, &of(Role::Boot, 4), by(&[RELEASE])).unwrap_err();
+    let refusal = judged(minimum, &boot_of_version(4), by(&[RELEASE])).unwrap_err();
     assert_eq!(code(refusal, &["security version 4", "below 5 no boot"]), "FLOOR");
-    assert!(judged(minimum, &of(Role::Boot, 5), by(&[RELEASE])).is_ok());
-    assert_eq!(judged(minimum, &of(Role::Recovery, 2), recovery).unwrap_err().code(), "FLOOR");
+    assert!(judged(minimum, &boot_of_version(5), by(&[RELEASE])).is_ok());
+    let refusal = judged(minimum, &recovery_of_version(2), for_recovery).unwrap_err();
+    assert_eq!(refusal.code(), "FLOOR");
+}
+
+fn owned(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+fn judged_for(boards: &[&str], devices: &[&str]) -> Verdict {
+    let manifest = Manifest { boards: owned(boards), devices: owned(devices), ..manifest() };
+    judged("", &manifest, by(&[RELEASE]))
 }
 
 #[test]
 fn one_of_the_signed_boards_and_devices_must_be_this_machine() {
-    let of = |boards: &[&str], devices: &[&str]| {
-        let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        let manifest = Manifest { boards: list(boards), devices: list(devices), ..manifest() };
-        judged("", &manifest, by(&[RELEASE]))
-    };
-    assert!(of(&["acme,one", "acme,two"], &["serial-6", "serial-7"]).is_ok());
-    let refusal = of(&["acme,one"], &[]).unwrap_err();
+    assert!(judged_for(&["acme,one", "acme,two"], &["serial-6", "serial-7"]).is_ok());
+    let refusal = judged_for(&["acme,one"], &[]).unwrap_err();
     let words = ["board \"acme,one\" only", "this machine is \"acme,two or acme\""];
     assert_eq!(code(refusal, &words), "BOARD");
-    assert_eq!(of(&["Acme"], &[]).unwrap_err().code(), "BOARD");
-    let refusal = of(&["acme"], &["serial-8"]).unwrap_err();
+    assert_eq!(judged_for(&["Acme"], &[]).unwrap_err().code(), "BOARD");
+    let refusal = judged_for(&["acme"], &["serial-8"]).unwrap_err();
     assert_eq!(code(refusal, &["device \"serial-8\" only", "\"serial-7\""]), "DEVICE");
 }
 
 /// A manifest of a UKI and what it binds.
 fn uki() -> (Manifest, Bundle<Vec<u8>>) {
-    let blob = |path, bytes: &[u8]| Blob::hash(path, bytes.to_vec());
     let bundle = Bundle {
         linux: blob("/x.efi", b"image"),
         profile: Some(2),
@@ -553,31 +572,32 @@ fn a_uki_boots_with_its_own_command_line() {
     assert_eq!((verified.options.as_str(), verified.profile), ("", Some(2)));
 }
 
+/// What is said of the signed UKI after this change.
+fn refused_uki(change: impl Fn(&mut Bundle<Vec<u8>>)) -> Refusal {
+    let (manifest, mut bundle) = uki();
+    change(&mut bundle);
+    verify(&signed_verdict(&manifest).unwrap(), bundle, &NOTHING).unwrap_err()
+}
+
 #[test]
 fn a_uki_that_is_not_exactly_the_signed_one_is_refused() {
-    let refused = |change: &dyn Fn(&mut Bundle<Vec<u8>>)| {
-        let (manifest, mut bundle) = uki();
-        change(&mut bundle);
-        verify(&signed_verdict(&manifest).unwrap(), bundle, &NOTHING).unwrap_err()
-    };
-    let blob = |bytes: &[u8]| Blob::hash("/c", bytes.to_vec());
-    let refusal = refused(&|bundle| bundle.linux = blob(b"imagine"));
+    let refusal = refused_uki(|bundle| bundle.linux = blob("/c", b"imagine"));
     assert_eq!(code(refusal, &["\"/c\" has 7 bytes"]), "UKI_SIZE");
-    let refusal = refused(&|bundle| bundle.linux = blob(b"imago"));
+    let refusal = refused_uki(|bundle| bundle.linux = blob("/c", b"imago"));
     assert_eq!(code(refusal, &["\"/c\" is not the signed file"]), "UKI_DIGEST");
-    let refusal = refused(&|bundle| bundle.addons.push(blob(b"x")));
+    let refusal = refused_uki(|bundle| bundle.addons.push(blob("/c", b"x")));
     assert_eq!(code(refusal, &["3 addon files, 2 were signed"]), "ADDON_COUNT");
-    let refusal = refused(&|bundle| bundle.addons.reverse());
+    let refusal = refused_uki(|bundle| bundle.addons.reverse());
     assert_eq!(code(refusal, &["b.addon.efi"]), "ADDON_DIGEST");
-    let refusal = refused(&|bundle| bundle.profile = Some(0));
+    let refusal = refused_uki(|bundle| bundle.profile = Some(0));
     assert_eq!(code(refusal, &["starts profile 0", "profile 2 of a"]), "PROFILE");
-    let refusal = refused(&|bundle| bundle.profile = None);
+    let refusal = refused_uki(|bundle| bundle.profile = None);
     assert_eq!(code(refusal, &["starts a plain kernel", "profile 2 of a"]), "PROFILE");
-    let refusal = refused(&|bundle| bundle.initrds.push(blob(b"x")));
+    let refusal = refused_uki(|bundle| bundle.initrds.push(blob("/c", b"x")));
     assert_eq!(code(refusal, &["1 initrd files, 0 were signed"]), "INITRD_COUNT");
-    let refusal = refused(&|bundle| bundle.devicetree = Some(blob(b"x")));
+    let refusal = refused_uki(|bundle| bundle.devicetree = Some(blob("/c", b"x")));
     assert_eq!(code(refusal, &["no device tree was signed"]), "DEVICETREE");
-    let refusal = refused(&|bundle| bundle.overlays.push(blob(b"x")));
+    let refusal = refused_uki(|bundle| bundle.overlays.push(blob("/c", b"x")));
     assert_eq!(code(refusal, &["1 overlay files, 0 were signed"]), "OVERLAY_COUNT");
 }
 
@@ -585,21 +605,21 @@ fn a_uki_that_is_not_exactly_the_signed_one_is_refused() {
 fn a_plain_kernel_takes_neither_profile_nor_addon_and_its_overlays_in_order() {
     let refusal = refused(|bundle| bundle.profile = Some(0));
     assert_eq!(code(refusal, &["starts profile 0", "a plain kernel was signed"]), "PROFILE");
-    let blob = |bytes: &[u8]| Blob::hash("/o", bytes.to_vec());
-    let refusal = refused(|bundle| bundle.addons.push(blob(b"x")));
+    let refusal = refused(|bundle| bundle.addons.push(blob("/o", b"x")));
     assert_eq!(code(refusal, &["1 addon files, 0 were signed"]), "ADDON_COUNT");
 
-    let overlays = vec![blob(b"one"), blob(b"two")];
+    let overlays = vec![blob("/o", b"one"), blob("/o", b"two")];
     let mut manifest = manifest();
     if let System::Linux(linux) = &mut manifest.system {
         linux.overlays = overlays.iter().map(file).collect();
     }
     let attested = signed_verdict(&manifest).unwrap();
-    let with = |overlays| verify(&attested, Bundle { overlays, ..bundle() }, &NOTHING);
-    assert!(with(overlays.clone()).is_ok());
-    assert_eq!(with(Vec::new()).unwrap_err().code(), "OVERLAY_COUNT");
-    let swapped = overlays.into_iter().rev().collect();
-    assert_eq!(code(with(swapped).unwrap_err(), &["\"/o\""]), "OVERLAY_DIGEST");
+    let refusal = verify(&attested, bundle(), &NOTHING).unwrap_err();
+    assert_eq!(refusal.code(), "OVERLAY_COUNT");
+    let swapped = overlays.iter().rev().cloned().collect();
+    let refusal = verify(&attested, Bundle { overlays: swapped, ..bundle() }, &NOTHING);
+    assert_eq!(code(refusal.unwrap_err(), &["\"/o\""]), "OVERLAY_DIGEST");
+    assert!(verify(&attested, Bundle { overlays, ..bundle() }, &NOTHING).is_ok());
 }
 
 #[test]
@@ -610,14 +630,17 @@ fn slots_of_the_signed_command_line_are_filled_with_what_the_menu_says() {
         linux.options = "root=LABEL=root-${name} turnout=${entry},${tries}".to_owned();
     }
     let attested = signed_verdict(&manifest).unwrap();
-    let with = |tries, name: &str| {
-        let values = SlotValues { tries, name: Some(name.to_owned()) };
-        verify(&attested, bundle(), &values).map(|verified| verified.options.clone())
-    };
-    assert_eq!(with(Some(2), "b").unwrap(), "root=LABEL=root-b turnout=good,2");
-    let refusal = with(Some(2), "b init=/bin/sh").unwrap_err();
-    assert_eq!(code(refusal, &["\"b init=/bin/sh\"", "${name}"]), "SLOT_VALUE");
-    assert_eq!(code(with(None, "b").unwrap_err(), &["boot counter"]), "SLOT_VALUE");
+    let verified = verify(&attested, bundle(), &slot_values(Some(2), "b")).unwrap();
+    assert_eq!(verified.options, "root=LABEL=root-b turnout=good,2");
+    let refusal = verify(&attested, bundle(), &slot_values(Some(2), "b init=/bin/sh"));
+    let words = ["\"b init=/bin/sh\"", "${name}"];
+    assert_eq!(code(refusal.unwrap_err(), &words), "SLOT_VALUE");
+    let refusal = verify(&attested, bundle(), &slot_values(None, "b"));
+    assert_eq!(code(refusal.unwrap_err(), &["boot counter"]), "SLOT_VALUE");
+}
+
+fn slot_values(tries: Option<u32>, name: &str) -> SlotValues {
+    SlotValues { tries, name: Some(name.to_owned()) }
 }
 
 #[test]
@@ -625,20 +648,18 @@ fn every_truncation_of_a_manifest_or_of_its_signatures_is_refused() {
     let ring = ring();
     let text = manifest().write();
     let signature = signed_by(RELEASE, &text);
-    let verdict = |manifest: &[u8], signature: &[u8]| {
-        let evidence = Evidence { manifest: Some(manifest), signature: Some(signature) };
-        check_manifest(&context(&ring), "good", evidence)
-    };
-    assert!(verdict(text.as_bytes(), signature.as_bytes()).is_ok());
-    for len in 0..text.len() {
-        let refusal = verdict(&text.as_bytes()[..len], signature.as_bytes()).unwrap_err();
+    let whole = text.as_bytes();
+    let by_release = signature.as_bytes();
+    assert!(verdict_of(&ring, whole, by_release).is_ok());
+    for len in 0..whole.len() {
+        let refusal = verdict_of(&ring, &whole[..len], by_release).unwrap_err();
         assert_eq!(refusal.code(), "SIGNATURE_INVALID", "{len} bytes");
         let signed = signed_by(RELEASE, text.get(..len).unwrap());
-        let refusal = verdict(&text.as_bytes()[..len], signed.as_bytes()).unwrap_err();
+        let refusal = verdict_of(&ring, &whole[..len], signed.as_bytes()).unwrap_err();
         assert_eq!(refusal.code(), "MANIFEST_SYNTAX", "{len} bytes, signed");
     }
-    for len in 0..signature.len() {
-        let refusal = verdict(text.as_bytes(), &signature.as_bytes()[..len]).unwrap_err();
+    for len in 0..by_release.len() {
+        let refusal = verdict_of(&ring, whole, &by_release[..len]).unwrap_err();
         assert_eq!(refusal.code(), "SIGNATURE_SYNTAX", "{len} bytes of the signature");
     }
 }

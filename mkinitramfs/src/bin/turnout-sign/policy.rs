@@ -8,7 +8,8 @@ use mkinitramfs::output;
 use mkinitramfs::signing::{ring, sign, signer, words};
 use turnout::base::digest::Digest;
 use turnout::trust::allowed_signers::KeyRing;
-use turnout::trust::policy::{self, Fingerprint, Policy};
+use turnout::trust::key::Fingerprint;
+use turnout::trust::policy::{self, Policy};
 use turnout::trust::{Namespace, Role, update};
 
 use crate::Verdict;
