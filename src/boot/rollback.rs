@@ -13,7 +13,7 @@ use crate::base::text::printable;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::rollback::index::Index;
-use crate::rollback::store::{Fault, Media, Medium, Missing, Raised, Store};
+use crate::rollback::store::{Fault, Limits, Media, Medium, Missing, Next, Raised, Store};
 use crate::rollback::{Document, Strength, System};
 use crate::sys::state_area::StateArea;
 use crate::sys::tpm::Tpm;
@@ -167,8 +167,8 @@ impl Station {
     ) -> bool {
         let floors = self.standing.borrow().floors().max(anchor.policy.minimum);
         let systems = attested.filter_map(signed).map(system);
-        let step = anchor.policy.step;
-        match self.with_store(|store, media| store.raise(systems, (floors, step), media)) {
+        let limits = Limits { floors, step: anchor.policy.step };
+        match self.with_store(|store, media| store.raise(systems, limits, media)) {
             Ok(None) => false,
             Ok(Some(raised)) => {
                 self.say(&risen(&raised));
@@ -188,8 +188,8 @@ impl Station {
     pub(super) fn keep_trial(&self, entry: &str, attested: &Attested) -> Result<(), Failure> {
         let signed = signed(attested);
         let role = signed.map_or(Role::Boot, Signed::role);
-        let system = signed.map(|signed| (entry, system(signed)));
-        let kept = self.with_store(|store, media| store.before_jump(system, media));
+        let next = signed.map(|signed| Next { entry, system: system(signed) });
+        let kept = self.with_store(|store, media| store.before_jump(next, media));
         match kept {
             Ok(()) => Ok(()),
             Err(fault) if self.standing.borrow().store.binds(role) => Err(barred(&fault)),

@@ -19,17 +19,13 @@ const FILE_0444: u32 = 0o100_444;
 #[must_use]
 pub fn archive(events: &[Event]) -> Vec<u8> {
     let log = log::write(events);
-    let member = |inode, mode, path, content| Member {
-        inode,
-        mode,
-        links: 1,
-        path,
-        content,
-        ..Member::default()
-    };
     let mut out = Vec::new();
     cpio::put(&mut out, &member(1, DIRECTORY_0755, "turnout", &[]));
     cpio::put(&mut out, &member(2, FILE_0444, LOG_PATH.trim_start_matches('/'), &log));
     cpio::put(&mut out, &member(0, 0, cpio::TRAILER, &[]));
     out
+}
+
+fn member<'a>(inode: u32, mode: u32, path: &'a str, content: &'a [u8]) -> Member<'a> {
+    Member { inode, mode, links: 1, path, content, ..Member::default() }
 }

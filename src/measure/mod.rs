@@ -18,6 +18,7 @@ use crate::tpm::log::{Event, kind};
 use crate::trust::verify::{Attested, Mode, Verified};
 
 pub use handover::{LOG_PATH, archive};
+use record::Decision;
 
 /// The PCR of decisions (UAPI.7: boot loader commands and command line).
 pub const DECISION: u32 = 8;
@@ -77,7 +78,8 @@ pub fn entry<B: AsRef<[u8]>>(
     let cmdline = plan::cmdline(bundle)?;
     let files = files(bundle);
     let kinds: Vec<&str> = files.iter().map(|(kind, _)| *kind).collect();
-    let mut events = vec![record::event(mode, attested, (&bundle.entry, &cmdline), &kinds)];
+    let decision = Decision { entry: &bundle.entry, cmdline: &cmdline, files: &kinds };
+    let mut events = vec![record::event(mode, attested, decision)];
     events.extend(files.into_iter().map(|(kind, blob)| file_event(kind, blob)));
     if let Some(Sections { board }) = sections {
         events.extend(uki::events(bundle, board));
@@ -89,15 +91,12 @@ pub fn entry<B: AsRef<[u8]>>(
 /// The files in the order in which the next kernel gets them.
 fn files<B>(bundle: &Bundle<B>) -> Vec<(&'static str, &Blob<B>)> {
     let kernel = if bundle.profile.is_some() { "uki" } else { "linux" };
-    let all = |kind, blobs: &mut dyn Iterator<Item = _>| blobs.map(|blob| (kind, blob)).collect();
-    let groups: [Vec<(&str, &Blob<B>)>; 5] = [
-        vec![(kernel, &bundle.linux)],
-        all("initrd", &mut bundle.initrds.iter()),
-        all("devicetree", &mut bundle.devicetree.iter()),
-        all("overlay", &mut bundle.overlays.iter()),
-        all("addon", &mut bundle.addons.iter()),
-    ];
-    groups.into_iter().flatten().collect()
+    let mut files = vec![(kernel, &bundle.linux)];
+    files.extend(bundle.initrds.iter().map(|blob| ("initrd", blob)));
+    files.extend(bundle.devicetree.iter().map(|blob| ("devicetree", blob)));
+    files.extend(bundle.overlays.iter().map(|blob| ("overlay", blob)));
+    files.extend(bundle.addons.iter().map(|blob| ("addon", blob)));
+    files
 }
 
 fn file_event<B>(kind: &str, blob: &Blob<B>) -> Event {

@@ -26,24 +26,28 @@ mod field {
     pub(super) const COMMAND_LINE: u16 = 8;
 }
 
-/// The event of a decision for an entry with this id and command line, and with
-/// files of these kinds in this order.
-pub(super) fn event(
-    mode: Mode,
-    attested: &Attested,
-    (entry, cmdline): (&str, &str),
-    files: &[&str],
-) -> Event {
+/// What is decided for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Decision<'a> {
+    /// Id of the entry.
+    pub(super) entry: &'a str,
+    /// The command line of the next kernel.
+    pub(super) cmdline: &'a str,
+    /// Kinds of the files, in their order.
+    pub(super) files: &'a [&'a str],
+}
+
+/// The event of a decision.
+pub(super) fn event(mode: Mode, attested: &Attested, decision: Decision<'_>) -> Event {
     let mut record = Record(Vec::new());
-    let (mode, role) = (mode_name(mode), role_name(attested));
-    record.put(field::MODE, mode.as_bytes());
-    record.put(field::ROLE, role.as_bytes());
-    record.put(field::ENTRY, entry.as_bytes());
+    record.put(field::MODE, mode_name(mode).as_bytes());
+    record.put(field::ROLE, role_name(attested).as_bytes());
+    record.put(field::ENTRY, decision.entry.as_bytes());
     if let Attested::Signed(signed) = attested {
         record.put_signed(signed);
     }
-    record.put(field::FILES, files.join(" ").as_bytes());
-    record.put(field::COMMAND_LINE, cmdline.as_bytes());
+    record.put(field::FILES, decision.files.join(" ").as_bytes());
+    record.put(field::COMMAND_LINE, decision.cmdline.as_bytes());
     let data = record.tagged();
     Event { pcr: DECISION, kind: kind::EVENT_TAG, digest: Digest::of(&data), data }
 }

@@ -5,7 +5,7 @@
 
 use crate::base::digest::Digest;
 use crate::bundle::Bundle;
-use crate::image::{find_uki, open_uki};
+use crate::image::{Uki, find_uki, open_uki};
 use crate::tpm::log::{Event, kind};
 
 use super::UKI;
@@ -28,16 +28,23 @@ pub(super) fn events<B: AsRef<[u8]>>(bundle: &Bundle<B>, board: Option<&str>) ->
         None => find_uki(file),
     };
     let Some(uki) = uki else { return Vec::new() };
-    let single = |name| uki.sections().iter().find(|section| section.name == name);
-    let found = |name| match name {
-        DTBAUTO => uki.dtbauto(board),
-        name => single(name).map(|section| section.bytes),
-    };
-    let found = ORDER.into_iter().filter_map(|name| Some((name, found(name)?)));
-    found.flat_map(|(name, bytes)| section(name, bytes)).collect()
+    let mut events = Vec::new();
+    for name in ORDER {
+        if let Some(bytes) = contents(&uki, name, board) {
+            events.extend(section_events(name, bytes));
+        }
+    }
+    events
 }
 
-fn section(name: &str, bytes: &[u8]) -> [Event; 2] {
+fn contents<'a>(uki: &Uki<'a>, name: &str, board: Option<&str>) -> Option<&'a [u8]> {
+    if name == DTBAUTO {
+        return uki.dtbauto(board);
+    }
+    uki.sections().iter().find(|section| section.name == name).map(|section| section.bytes)
+}
+
+fn section_events(name: &str, bytes: &[u8]) -> [Event; 2] {
     let name_with_nul = [name.as_bytes(), b"\0"].concat();
     [&name_with_nul, bytes].map(|measured| Event {
         pcr: UKI,

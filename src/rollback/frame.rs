@@ -212,7 +212,8 @@ impl<'a> Reader<'a> {
             1 => Role::Recovery,
             _ => return None,
         };
-        let (security_version, manifest) = (self.number()?, self.digest()?);
+        let security_version = self.number()?;
+        let manifest = self.digest()?;
         let len = usize::from(self.byte()?);
         let entry = core::str::from_utf8(self.bytes(len)?).ok()?.to_owned();
         Some(Trial { entry, system: System { role, security_version, manifest }, confirmed })
@@ -241,18 +242,21 @@ mod tests {
         Document { version, digest: Digest::of(&version.to_le_bytes()) }
     }
 
+    fn trial_of(system: System, confirmed: bool) -> Option<Trial> {
+        Some(Trial { entry: "débian".into(), system, confirmed })
+    }
+
     fn states() -> Vec<State> {
         let floors = Floors { boot: 7, recovery: u32::MAX };
         let record = Some(Record { floors, policy: document(3), ring: document(4) });
         let system =
             System { role: Role::Boot, security_version: 9, manifest: Digest::of(b"manifest") };
         let recovery = System { role: Role::Recovery, ..system };
-        let trial = |system, confirmed| Some(Trial { entry: "débian".into(), system, confirmed });
         vec![
             State { record: None, trial: None },
             State { record, trial: None },
-            State { record, trial: trial(system, false) },
-            State { record: None, trial: trial(recovery, true) },
+            State { record, trial: trial_of(system, false) },
+            State { record: None, trial: trial_of(recovery, true) },
         ]
     }
 

@@ -90,21 +90,18 @@ impl Generations {
     /// # Errors
     /// Neither is whole, or the two do not belong together.
     pub fn read(first: Result<Frame, Damage>, second: Result<Frame, Damage>) -> Result<Self, Lost> {
-        let whole = |place, frame| Some(Whole { place, frame });
         match (first, second) {
             (Err(first), Err(second)) => Err(Lost::Both(first, second)),
-            (Ok(frame), Err(damage)) => Ok(Self {
-                newest: whole(Place::First, frame),
-                older: None,
-                damage: Some((Place::Second, damage)),
-            }),
-            (Err(damage), Ok(frame)) => Ok(Self {
-                newest: whole(Place::Second, frame),
-                older: None,
-                damage: Some((Place::First, damage)),
-            }),
+            (Ok(frame), Err(damage)) => Ok(Self::single(Place::First, frame, damage)),
+            (Err(damage), Ok(frame)) => Ok(Self::single(Place::Second, frame, damage)),
             (Ok(first), Ok(second)) => Self::in_order(first, second),
         }
+    }
+
+    /// Only one place is whole, the other one has this damage.
+    const fn single(place: Place, frame: Frame, damage: Damage) -> Self {
+        let newest = Some(Whole { place, frame });
+        Self { newest, older: None, damage: Some((place.other(), damage)) }
     }
 
     fn in_order(first: Frame, second: Frame) -> Result<Self, Lost> {
@@ -247,9 +244,12 @@ mod tests {
         assert_eq!(fresh.step(&floor(0), 100).unwrap_err(), NoRoom(100));
     }
 
+    fn lost(first: Result<Frame, Damage>, second: Result<Frame, Damage>) -> String {
+        Generations::read(first, second).unwrap_err().to_string()
+    }
+
     #[test]
     fn without_a_whole_place_or_with_two_that_do_not_follow_there_is_nothing_to_go_by() {
-        let lost = |first, second| Generations::read(first, second).unwrap_err().to_string();
         assert_eq!(
             lost(Err(Damage::Blank), Err(Damage::Blank)),
             "neither generation can be used: of both, it is blank"

@@ -15,7 +15,7 @@ use crate::base::digest::Digest;
 use crate::tpm::command::{self, Auth};
 use crate::tpm::nv::{Public, attribute};
 use crate::tpm::pcr::{Pcr, Selection, policy};
-use crate::tpm::response::{self, Error};
+use crate::tpm::{Error, response};
 
 /// The handle: among those that the TCG leaves to the owner's software
 /// (Registry of Reserved TPM 2.0 Handles and Localities, 2.2), and assigned to
@@ -92,10 +92,9 @@ impl<F: FnMut(&[u8]) -> Result<Vec<u8>, String>> Medium for Index<F> {
     fn read(&mut self) -> Result<[Result<Vec<u8>, String>; 2], Fault> {
         self.check()?;
         let bytes = self.get(&command::nv_read(Auth::Index, HANDLE, SIZE, 0), response::data)?;
-        let place = |place: &[u8]| Ok(place.to_vec());
         match bytes.split_at_checked(INDEX_FRAME) {
             Some((first, second)) if second.len() == INDEX_FRAME => {
-                Ok([place(first), place(second)])
+                Ok([Ok(first.to_vec()), Ok(second.to_vec())])
             }
             _ => Err(Fault::Foreign),
         }
@@ -276,9 +275,12 @@ mod tests {
         assert_eq!(public(0).policy, Digest::of(&text).0);
     }
 
+    fn fault(tpm: &mut Tpm) -> Fault {
+        read(Which::Index, &mut tpm.index()).unwrap_err()
+    }
+
     #[test]
     fn an_index_that_is_not_there_or_was_made_anew_is_noticed() {
-        let fault = |tpm: &mut Tpm| read(Which::Index, &mut tpm.index()).unwrap_err();
         assert_eq!(fault(&mut Tpm::default()), Fault::NoIndex);
         let mut tpm = Tpm::provisioned();
         tpm.index.as_mut().unwrap().0 = public(0);

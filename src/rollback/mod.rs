@@ -74,6 +74,14 @@ pub struct System {
     pub manifest: Digest,
 }
 
+impl System {
+    /// Whether its version is above the floor of its role.
+    #[must_use]
+    pub const fn is_above(&self, floors: Floors) -> bool {
+        self.security_version > floors.of(self.role)
+    }
+}
+
 /// The system that was jumped to last, while its version is above the floor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trial {

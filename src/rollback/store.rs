@@ -8,7 +8,7 @@
 
 use core::fmt;
 
-use super::frame::{self, Damage, RECORD_ONLY};
+use super::frame::{self, Damage, Frame, RECORD_ONLY};
 use super::generations::{Generations, Lost, NoRoom, Write};
 use super::{Document, Floors, Record, Role, State, Strength, System, Trial};
 
@@ -97,6 +97,24 @@ pub enum Fault {
     Changed(&'static str, u32),
 }
 
+/// How far a floor may rise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The floors that are in force.
+    pub floors: Floors,
+    /// Above them, at most so much at once.
+    pub step: u32,
+}
+
+/// The signed system that is about to be jumped to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Next<'a> {
+    /// Id of its entry.
+    pub entry: &'a str,
+    /// What was signed.
+    pub system: System,
+}
+
 /// A floor that has risen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Raised {
@@ -154,9 +172,8 @@ impl Store {
         {
             self.index = make(Which::Index, State { record, trial: None }, media.index);
         }
-        let lacks_record = |area: &Generations| in_area.is_some() && area.state().record.is_none();
         let needed = match &self.area {
-            Ok(area) => lacks_record(area),
+            Ok(area) => in_area.is_some() && area.state().record.is_none(),
             Err(fault) => fault.is_for_the_factory(),
         };
         if needed {
@@ -287,16 +304,16 @@ impl Store {
     pub fn raise(
         &mut self,
         systems: impl IntoIterator<Item = System>,
-        (floors, step): (Floors, u32),
+        limits: Limits,
         media: &mut Media<'_>,
     ) -> Result<Option<Raised>, Fault> {
-        let (Some(record), Some(trial)) = (self.record(), self.trial()) else { return Ok(None) };
-        let is_signed = || systems.into_iter().any(|system| system == trial.system);
-        if !trial.confirmed || !is_signed() {
+        let Some(record) = self.record() else { return Ok(None) };
+        let Some(trial) = self.trial().filter(|trial| trial.confirmed) else { return Ok(None) };
+        if !systems.into_iter().any(|system| system == trial.system) {
             return Ok(None);
         }
-        let (role, version) = (trial.system.role, trial.system.security_version);
-        let reach = floors.max(record.floors).of(role).saturating_add(step);
+        let System { role, security_version: version, .. } = trial.system;
+        let reach = limits.floors.max(record.floors).of(role).saturating_add(limits.step);
         let floor = version.min(reach).max(record.floors.of(role));
         // The confirmation goes first: cut off here, it is lost, and none raises
         // the floor twice.
@@ -320,17 +337,20 @@ impl Store {
     /// system could confirm another one.
     pub fn before_jump(
         &mut self,
-        system: Option<(&str, System)>,
+        next: Option<Next<'_>>,
         media: &mut Media<'_>,
     ) -> Result<(), Fault> {
         let Some(record) = self.record().filter(|_| self.fault().is_none()) else { return Ok(()) };
-        let above = |system: &System| system.security_version > record.floors.of(system.role);
-        let trial = system.filter(|(_, system)| above(system)).map(|(entry, system)| {
-            let is_same = |trial: &Trial| trial.system == system;
-            let confirmed = self.trial().is_some_and(|trial| is_same(&trial) && trial.confirmed);
+        let above = next.filter(|next| next.system.is_above(record.floors));
+        let trial = above.map(|Next { entry, system }| {
+            let confirmed = self.has_confirmed(&system);
             Trial { entry: entry.to_owned(), system, confirmed }
         });
         self.put_trial(trial, record, media)
+    }
+
+    fn has_confirmed(&self, system: &System) -> bool {
+        self.trial().is_some_and(|trial| trial.confirmed && trial.system == *system)
     }
 
     fn put_trial(
@@ -396,11 +416,11 @@ pub fn confirm(state: &State) -> Option<State> {
 /// There is no such medium, or nothing on it can be used.
 pub fn read(which: Which, medium: &mut dyn Medium) -> Result<Generations, Fault> {
     let [first, second] = medium.read()?;
-    let frame = |bytes: Result<Vec<u8>, String>| match bytes {
-        Ok(bytes) => frame::read(&bytes),
-        Err(why) => Err(Damage::Unreadable(why)),
-    };
     Generations::read(frame(first), frame(second)).map_err(|lost| Fault::Lost(which, lost))
+}
+
+fn frame(bytes: Result<Vec<u8>, String>) -> Result<Frame, Damage> {
+    frame::read(&bytes.map_err(Damage::Unreadable)?)
 }
 
 /// Writes a state, once or twice, or not at all.

@@ -3,13 +3,18 @@
 use std::cell::Cell;
 
 use super::generations::{Generations, Place, Write};
-use super::store::{AREA_FRAME, Fault, INDEX_FRAME, Media, Medium, Missing, Raised, Store, Which};
-use super::store::{confirm, put, read};
+use super::store::{AREA_FRAME, INDEX_FRAME, Limits, Next, Raised, Store};
+use super::store::{Fault, Media, Medium, Missing, Which, confirm, put, read};
 use super::{Document, Floors, Record, Role, State, Strength, System, Trial};
 use crate::base::digest::Digest;
 
 const STEP: u32 = 16;
 const ZERO: Floors = Floors { boot: 0, recovery: 0 };
+const LIMITS: Limits = Limits { floors: ZERO, step: STEP };
+
+const fn next(entry: &str, system: System) -> Option<Next<'_>> {
+    Some(Next { entry, system })
+}
 
 /// How the power fails: after so many sectors; how far into the next one; and
 /// whether the sectors of a write reach the medium from its end.
@@ -129,9 +134,9 @@ impl<'a> Machine<'a> {
         self.media(|media| {
             store.settle(media)?;
             store.take(document(policy), document(policy), media)?;
-            let raised = store.raise([system(version)], (ZERO, STEP), media)?;
+            let raised = store.raise([system(version)], LIMITS, media)?;
             if store.floors().boot <= version {
-                store.before_jump(Some(("system", system(version))), media)?;
+                store.before_jump(next("system", system(version)), media)?;
             }
             Ok(raised)
         })
@@ -225,7 +230,8 @@ fn story_with(cut: Cut, strength: Strength) {
 
 /// No floor falls, none rises above what was confirmed or by more than a step.
 fn check(before: Record, after: Record, blessed: &[u32], what: &str) {
-    let (low, high) = (before.floors.boot, after.floors.boot);
+    let low = before.floors.boot;
+    let high = after.floors.boot;
     assert!(low <= high, "{what}: the floor fell from {low} to {high}");
     assert!(high <= low + STEP, "{what}: the floor rose from {low} to {high}");
     let most = blessed.iter().max().copied().unwrap_or_default();
@@ -378,7 +384,9 @@ fn the_step_is_counted_from_the_floor_that_is_in_force() {
     machine.bless().unwrap();
     let mut store = machine.open(None);
     let floors = Floors { boot: 80, recovery: 0 };
-    let raised = machine.media(|media| store.raise([system(90)], (floors, 4), media)).unwrap();
+    let raised = machine
+        .media(|media| store.raise([system(90)], Limits { floors, step: 4 }, media))
+        .unwrap();
     assert_eq!(raised.map(|raised| raised.floor), Some(84));
 }
 
@@ -388,10 +396,10 @@ fn each_role_has_its_own_floor() {
     let mut machine = Machine::new(&power, Strength::Advisory);
     let recovery = System { role: Role::Recovery, ..system(5) };
     let mut store = machine.open(None);
-    machine.media(|media| store.before_jump(Some(("rescue", recovery)), media)).unwrap();
+    machine.media(|media| store.before_jump(next("rescue", recovery), media)).unwrap();
     machine.bless().unwrap();
     let mut store = machine.open(None);
-    let raised = machine.media(|media| store.raise([recovery], (ZERO, STEP), media)).unwrap();
+    let raised = machine.media(|media| store.raise([recovery], LIMITS, media)).unwrap();
     assert_eq!(raised.map(|raised| raised.role), Some(Role::Recovery));
     assert_eq!(store.floors(), Floors { boot: 0, recovery: 5 });
 }
@@ -400,12 +408,12 @@ fn each_role_has_its_own_floor() {
 fn a_jump_to_anything_else_ends_a_trial() {
     let power = Power::default();
     let mut machine = Machine::new(&power, Strength::Advisory);
-    for next in [None, Some(("old", system(0)))] {
+    for other in [None, next("old", system(0))] {
         machine.boot(7, 0).unwrap();
         let mut store = machine.open(None);
         assert_eq!(store.trial().map(|trial| trial.entry).as_deref(), Some("system"));
-        machine.media(|media| store.before_jump(next, media)).unwrap();
-        assert_eq!(machine.bless(), Ok(false), "{next:?} would have confirmed another system");
+        machine.media(|media| store.before_jump(other, media)).unwrap();
+        assert_eq!(machine.bless(), Ok(false), "{other:?} would have confirmed another system");
     }
 }
 
@@ -427,18 +435,19 @@ fn a_machine_that_has_settled_writes_nothing() {
     }
 }
 
+fn taken(machine: &mut Machine<'_>, policy: Document, ring: Document) -> Result<(), String> {
+    let mut store = machine.open(None);
+    machine.media(|media| store.take(policy, ring, media)).map_err(|fault| fault.to_string())
+}
+
 #[test]
 fn an_older_policy_or_ring_than_the_recorded_one_leaves_recovery_only() {
     let power = Power::default();
     let mut machine = Machine::new(&power, Strength::Advisory);
     machine.boot(1, 5).unwrap();
-    let taken = |machine: &mut Machine<'_>, policy, ring| {
-        let mut store = machine.open(None);
-        machine.media(|media| store.take(policy, ring, media)).map_err(|fault| fault.to_string())
-    };
-    let (old, same, new) = (document(4), document(5), document(6));
+    let same = document(5);
     assert_eq!(
-        taken(&mut machine, old, same).unwrap_err(),
+        taken(&mut machine, document(4), same).unwrap_err(),
         "the policy has version 4, and version 5 was in force before: it was set back"
     );
     assert_eq!(
@@ -450,7 +459,7 @@ fn an_older_policy_or_ring_than_the_recorded_one_leaves_recovery_only() {
         taken(&mut machine, same, other).unwrap_err(),
         "the key ring of version 5 is not the one that was in force before"
     );
-    assert_eq!(taken(&mut machine, new, same), Ok(()));
+    assert_eq!(taken(&mut machine, document(6), same), Ok(()));
     assert!(taken(&mut machine, same, same).is_err());
 }
 
@@ -467,22 +476,7 @@ fn documents_without_a_number_are_not_told_apart() {
 
 /// Every way in which a store can be gone, and what is said of it.
 fn broken<'a>(power: &'a Power, strength: Strength) -> Vec<(Machine<'a>, &'static str)> {
-    let mut list = Vec::new();
-    let mut add = |sentence, change: &dyn Fn(&mut Machine<'a>)| {
-        let mut machine = Machine::new(power, strength);
-        change(&mut machine);
-        list.push((machine, sentence));
-    };
-    add("there is no state area", &|machine| machine.area.fault = Some(Fault::NoPartition));
-    add("the state area is damaged: neither generation can be used", &|machine| {
-        machine.area.places.iter_mut().for_each(|place| place[100] ^= 1);
-    });
-    add("the state area is damaged: neither generation can be used: of both, it is blank", &|m| {
-        m.area.places.iter_mut().for_each(|place| place.fill(0));
-    });
-    add("the state area is damaged: its generations 2 and 2 were not written one after", &|m| {
-        m.area.places[0] = m.area.places[1].clone();
-    });
+    let mut list = broken_area(power, strength);
     if strength == Strength::Enforced {
         for (fault, sentence) in [
             (Fault::NoTpm, "there is no TPM, and it holds the floors"),
@@ -490,13 +484,53 @@ fn broken<'a>(power: &'a Power, strength: Strength) -> Vec<(Machine<'a>, &'stati
             (Fault::Unwritten, "the TPM's index was never written: somebody made it anew"),
             (Fault::Foreign, "the TPM's index is not the one that was provisioned"),
         ] {
-            add(sentence, &move |machine| machine.index.fault = Some(fault.clone()));
+            let machine = changed(power, strength, |machine| machine.index.fault = Some(fault));
+            list.push((machine, sentence));
         }
-        add("the TPM's index is damaged: neither generation can be used", &|machine| {
-            machine.index.places.iter_mut().for_each(|place| place[100] ^= 1);
-        });
+        let machine = changed(power, strength, |machine| flip(&mut machine.index.places));
+        list.push((machine, "the TPM's index is damaged: neither generation can be used"));
     }
     list
+}
+
+fn broken_area<'a>(power: &'a Power, strength: Strength) -> Vec<(Machine<'a>, &'static str)> {
+    vec![
+        (
+            changed(power, strength, |machine| machine.area.fault = Some(Fault::NoPartition)),
+            "there is no state area",
+        ),
+        (
+            changed(power, strength, |machine| flip(&mut machine.area.places)),
+            "the state area is damaged: neither generation can be used",
+        ),
+        (
+            changed(power, strength, |machine| {
+                machine.area.places.iter_mut().for_each(|place| place.fill(0));
+            }),
+            "the state area is damaged: neither generation can be used: of both, it is blank",
+        ),
+        (
+            changed(power, strength, |machine| {
+                machine.area.places[0] = machine.area.places[1].clone();
+            }),
+            "the state area is damaged: its generations 2 and 2 were not written one after",
+        ),
+    ]
+}
+
+fn changed<'a>(
+    power: &'a Power,
+    strength: Strength,
+    change: impl FnOnce(&mut Machine<'a>),
+) -> Machine<'a> {
+    let mut machine = Machine::new(power, strength);
+    change(&mut machine);
+    machine
+}
+
+/// Damages both places.
+fn flip(places: &mut [Vec<u8>; 2]) {
+    places.iter_mut().for_each(|place| place[100] ^= 1);
 }
 
 #[test]
@@ -522,8 +556,8 @@ fn without_a_sound_store_an_advisory_image_says_so_and_goes_on() {
         machine.media(|media| {
             assert_eq!(store.settle(media), Ok(()));
             assert_eq!(store.take(document(1), document(1), media), Ok(()));
-            assert_eq!(store.raise([system(7)], (ZERO, STEP), media), Ok(None));
-            assert_eq!(store.before_jump(Some(("system", system(7))), media), Ok(()));
+            assert_eq!(store.raise([system(7)], LIMITS, media), Ok(None));
+            assert_eq!(store.before_jump(next("system", system(7)), media), Ok(()));
         });
         assert_eq!(power.written.get(), written, "{sentence}: it was written to");
     }
@@ -596,7 +630,7 @@ fn a_store_that_is_off_keeps_and_refuses_nothing() {
     assert_eq!(store.admits(Role::Boot), Ok(()));
     machine.media(|media| {
         assert_eq!(store.take(document(3), document(3), media), Ok(()));
-        assert_eq!(store.before_jump(Some(("system", system(7))), media), Ok(()));
+        assert_eq!(store.before_jump(next("system", system(7)), media), Ok(()));
     });
     assert_eq!(power.written.get(), 0);
 }
@@ -607,7 +641,7 @@ fn a_jump_whose_trial_cannot_be_written_is_told() {
     let mut machine = Machine::new(&power, Strength::Enforced);
     let mut store = machine.open(None);
     power.cut.set(Some(Cut { after: 0, torn: 0, backwards: false }));
-    let told = machine.media(|media| store.before_jump(Some(("system", system(7))), media));
+    let told = machine.media(|media| store.before_jump(next("system", system(7)), media));
     assert_eq!(told, Err(Fault::Medium("the power is off".into())));
     assert!(store.binds(Role::Boot) && !store.binds(Role::Recovery));
 }
@@ -620,7 +654,8 @@ fn whatever_happens_no_floor_falls_and_none_rises_unconfirmed() {
         let mut random = Random(seed);
         let power = Power::default();
         let mut machine = Machine::new(&power, strength);
-        let (mut blessed, mut policy) = (Vec::new(), 0);
+        let mut blessed = Vec::new();
+        let mut policy = 0;
         for _ in 0..40 {
             let before = machine.open(None).record().unwrap();
             let one = match random.below(3) {

@@ -3,10 +3,11 @@
 
 use crate::base::digest::Digest;
 
+use super::alg::HashAlg;
 use super::nv::Public;
-use super::pcr::{HashAlg, Selection};
+use super::pcr::Selection;
 use super::wire::put_sized;
-use super::{NO_SESSIONS, NULL, OWNER, PASSWORD, SESSIONS};
+use super::{NO_SESSIONS, NULL, OWNER, PASSWORD, POLICY_PCR, SESSIONS};
 
 /// Command codes (Part 2, 6.5.2).
 const NV_UNDEFINE_SPACE: u32 = 0x0122;
@@ -18,7 +19,6 @@ const NV_READ_PUBLIC: u32 = 0x0169;
 const START_AUTH_SESSION: u32 = 0x0176;
 const GET_CAPABILITY: u32 = 0x017a;
 const PCR_READ: u32 = 0x017e;
-pub(super) const POLICY_PCR: u32 = 0x017f;
 const PCR_EXTEND: u32 = 0x0182;
 
 /// TPM_CAP_PCRS (Part 2, 6.12).
@@ -128,9 +128,11 @@ pub fn pcr_read(selection: Selection) -> Vec<u8> {
 #[must_use]
 pub fn pcr_extend(pcr: u32, digests: &[(HashAlg, &[u8])]) -> Vec<u8> {
     let count = u32::try_from(digests.len()).unwrap_or(u32::MAX);
-    let command = Command::authorized(PCR_EXTEND, &[pcr], PASSWORD).u32(count);
-    let put = |command: Command, (alg, digest): &(HashAlg, &[u8])| command.u16(alg.0).bytes(digest);
-    digests.iter().fold(command, put).finish()
+    let mut command = Command::authorized(PCR_EXTEND, &[pcr], PASSWORD).u32(count);
+    for (alg, digest) in digests {
+        command = command.u16(alg.0).bytes(digest);
+    }
+    command.finish()
 }
 
 /// TPM2_NV_ReadPublic; answer: [`super::response::nv_public`].

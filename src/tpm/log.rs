@@ -9,7 +9,8 @@ use core::fmt;
 
 use crate::base::digest::Digest;
 
-use super::pcr::{HashAlg, Pcr};
+use super::alg::HashAlg;
+use super::pcr::Pcr;
 
 /// Longest log that is read, in bytes.
 pub const MAX_LOG: usize = 1 << 20;
@@ -180,7 +181,9 @@ impl<'a> Fields<'a> {
 type Sizes = Vec<(HashAlg, usize)>;
 
 fn read_header(rest: &mut Fields<'_>) -> Option<Sizes> {
-    let (_pcr, kind, _digest) = (rest.u32()?, rest.u32()?, rest.bytes(20)?);
+    let _pcr = rest.u32()?;
+    let kind = rest.u32()?;
+    let _digest = rest.bytes(20)?;
     let mut id = Fields(rest.sized()?);
     if kind != kind::NO_ACTION || id.bytes(SIGNATURE.len())? != SIGNATURE {
         return None;
@@ -191,20 +194,21 @@ fn read_header(rest: &mut Fields<'_>) -> Option<Sizes> {
 }
 
 fn read_event(rest: &mut Fields<'_>, sizes: &Sizes, number: usize) -> Result<Event, Error> {
-    let cut = || Error::Cut(number);
-    let (pcr, kind) = (rest.u32().ok_or_else(cut)?, rest.u32().ok_or_else(cut)?);
-    let count = rest.u32().ok_or_else(cut)?;
+    let cut = Error::Cut(number);
+    let pcr = rest.u32().ok_or(cut)?;
+    let kind = rest.u32().ok_or(cut)?;
+    let count = rest.u32().ok_or(cut)?;
     let mut sha256 = None;
     for _ in 0..count {
-        let alg = HashAlg(rest.u16().ok_or_else(cut)?);
+        let alg = HashAlg(rest.u16().ok_or(cut)?);
         let size = sizes.iter().find(|(known, _)| *known == alg);
         let (_, size) = size.ok_or(Error::Algorithm(number, alg))?;
-        let digest = rest.bytes(*size).ok_or_else(cut)?;
+        let digest = rest.bytes(*size).ok_or(cut)?;
         if alg == HashAlg::SHA256 {
             sha256 = digest.try_into().ok().map(Digest);
         }
     }
-    let data = rest.sized().ok_or_else(cut)?.to_vec();
+    let data = rest.sized().ok_or(cut)?.to_vec();
     let digest = sha256.ok_or(Error::NoSha256(number))?;
     Ok(Event { pcr, kind, digest, data })
 }
@@ -221,13 +225,12 @@ pub fn replay(events: &[Event], pcr: u32) -> Pcr {
 mod tests {
     use super::*;
 
+    fn event(pcr: u32, kind: u32, data: &[u8]) -> Event {
+        let digest = if kind == kind::NO_ACTION { Digest([0; 32]) } else { Digest::of(data) };
+        Event { pcr, kind, digest, data: data.to_vec() }
+    }
+
     fn events() -> Vec<Event> {
-        let event = |pcr, kind, data: &[u8]| Event {
-            pcr,
-            kind,
-            digest: if kind == kind::NO_ACTION { Digest([0; 32]) } else { Digest::of(data) },
-            data: data.to_vec(),
-        };
         vec![
             event(8, kind::EVENT_TAG, b"record"),
             event(8, kind::NO_ACTION, b"note"),

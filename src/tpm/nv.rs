@@ -3,9 +3,8 @@
 
 use crate::base::digest::Digest;
 
-use super::pcr::HashAlg;
-use super::response::Error;
-use super::wire::{Reader, put_sized};
+use super::alg::HashAlg;
+use super::wire::{Error, Reader, put_sized};
 
 /// Attributes of an index, TPMA_NV (Part 2, 13.4).
 pub mod attribute {

@@ -1,14 +1,13 @@
-//! Platform configuration registers: hash algorithms of their banks, selections
-//! of them, and what extending does to one.
-
-use core::fmt;
+//! Platform configuration registers: selections of them, and what extending
+//! does to one.
 
 use sha2::{Digest as _, Sha256};
 
 use crate::base::digest::Digest;
 
-use super::response::Error;
-use super::wire::Reader;
+use super::POLICY_PCR;
+use super::alg::HashAlg;
+use super::wire::{Error, Reader};
 
 /// PCRs that a PC client has (PC Client Platform TPM Profile, 4.6).
 pub const COUNT: u32 = 24;
@@ -16,48 +15,6 @@ pub const COUNT: u32 = 24;
 const MAP_BYTES: u8 = 3;
 /// Most banks that are read; TPMs of today have four at most.
 pub const MAX_BANKS: usize = 16;
-
-/// A hash algorithm (TPM_ALG_ID; Part 2, 6.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HashAlg(pub u16);
-
-impl HashAlg {
-    /// SHA-1.
-    pub const SHA1: Self = Self(0x0004);
-    /// SHA-256.
-    pub const SHA256: Self = Self(0x000b);
-    /// SHA-384.
-    pub const SHA384: Self = Self(0x000c);
-
-    /// Length of a digest in bytes; `None` of an algorithm that is unknown here.
-    #[must_use]
-    pub const fn digest_size(self) -> Option<usize> {
-        Some(match self.0 {
-            0x0004 => 20,
-            // SHA-256, SM3, SHA3-256.
-            0x000b | 0x0012 | 0x0027 => 32,
-            0x000c | 0x0028 => 48,
-            0x000d | 0x0029 => 64,
-            _ => return None,
-        })
-    }
-}
-
-impl fmt::Display for HashAlg {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
-            0x0004 => "sha1",
-            0x000b => "sha256",
-            0x000c => "sha384",
-            0x000d => "sha512",
-            0x0012 => "sm3_256",
-            0x0027 => "sha3_256",
-            0x0028 => "sha3_384",
-            0x0029 => "sha3_512",
-            other => return write!(f, "algorithm {other:#06x}"),
-        })
-    }
-}
 
 /// Some PCRs of one bank.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,8 +29,8 @@ impl Selection {
     /// PCRs of the SHA-256 bank, by number; numbers that no PCR has are left out.
     #[must_use]
     pub fn sha256(pcrs: &[u32]) -> Self {
-        let bit = |pcr: &u32| 1_u32.checked_shl(*pcr).filter(|_| *pcr < COUNT).unwrap_or(0);
-        Self { alg: HashAlg::SHA256, pcrs: pcrs.iter().map(bit).fold(0, |all, bit| all | bit) }
+        let known = pcrs.iter().filter(|pcr| **pcr < COUNT);
+        Self { alg: HashAlg::SHA256, pcrs: known.fold(0, |all, pcr| all | 1 << pcr) }
     }
 
     /// Whether there is any PCR in it.
@@ -131,7 +88,7 @@ impl Pcr {
 #[must_use]
 pub fn policy(selection: Selection, pcr_digest: &Digest) -> Digest {
     let mut text = vec![0; 32];
-    text.extend_from_slice(&super::command::POLICY_PCR.to_be_bytes());
+    text.extend_from_slice(&POLICY_PCR.to_be_bytes());
     selection.put(&mut text);
     text.extend_from_slice(&pcr_digest.0);
     Digest::of(&text)

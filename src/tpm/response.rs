@@ -1,134 +1,15 @@
 //! What a TPM answers (Part 3): read with every size checked, refusals as
 //! sentences.
 
-use core::fmt;
-
 use crate::base::digest::Digest;
 
 use super::nv::Public;
-use super::pcr::{HashAlg, Selection};
-use super::wire::Reader;
+use super::pcr::Selection;
+use super::wire::{Error, Reader};
 use super::{NO_SESSIONS, SESSIONS};
 
 /// Most values in a list that is read.
 const MAX_VALUES: usize = 8;
-
-/// Why an answer is of no use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Error {
-    /// The TPM refused: TPM_RC (Part 2, 6.6).
-    Refused(u32),
-    /// A field is longer than the rest of the answer.
-    Short {
-        /// Bytes that the field should have.
-        wanted: usize,
-        /// Bytes that are left.
-        left: usize,
-    },
-    /// There is more than the answer should hold.
-    Long {
-        /// Bytes that are left.
-        left: usize,
-    },
-    /// The answer's own statement of its size is not its size.
-    Size {
-        /// What it states.
-        stated: u32,
-        /// Bytes that came.
-        found: usize,
-    },
-    /// Neither an answer with nor one without sessions.
-    Tag(u16),
-    /// A list is longer than any TPM's.
-    Count {
-        /// Its length.
-        count: usize,
-        /// The longest that is read.
-        most: usize,
-    },
-    /// Something else was asked for.
-    Other(&'static str),
-    /// An NV index that Turnout has not made.
-    NameAlgorithm {
-        /// Its handle.
-        index: u32,
-        /// The algorithm of its name.
-        alg: HashAlg,
-    },
-}
-
-impl Error {
-    /// Whether the TPM says that there is no such NV index: TPM_RC_HANDLE for
-    /// the first handle.
-    #[must_use]
-    pub const fn is_absence(self) -> bool {
-        matches!(self, Self::Refused(0x018b))
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Refused(code) => {
-                write!(f, "the TPM refuses ({code:#05x}): {}", meaning(*code))
-            }
-            Self::Short { wanted, left } => {
-                write!(f, "the TPM's answer ends early: {wanted} bytes wanted, {left} left")
-            }
-            Self::Long { left } => write!(f, "the TPM's answer has {left} bytes too many"),
-            Self::Size { stated, found } => {
-                write!(f, "the TPM's answer states {stated} bytes and has {found}")
-            }
-            Self::Tag(tag) => write!(f, "the TPM's answer begins with {tag:#06x}: no TPM 2.0"),
-            Self::Count { count, most } => {
-                write!(f, "the TPM's answer lists {count} values, at most {most} are read")
-            }
-            Self::Other(wanted) => write!(f, "the TPM's answer holds no {wanted}"),
-            Self::NameAlgorithm { index, alg } => write!(
-                f,
-                "NV index {index:#010x} is named by {alg}, and Turnout makes none but by sha256"
-            ),
-        }
-    }
-}
-
-impl core::error::Error for Error {}
-
-/// The response codes that Turnout's commands can meet. In those with bit 7 the
-/// handle or parameter that they are about is left out of the comparison.
-const fn meaning(code: u32) -> &'static str {
-    let general = if code & 0x80 == 0 { code } else { code & 0xbf };
-    match general {
-        0x082 => "attributes that contradict each other",
-        0x083 => "it has no such hash algorithm",
-        0x084 => "a value that it does not take",
-        0x085 => "this hierarchy is switched off",
-        0x08b => "there is no such handle",
-        0x08e | 0x0a2 => "wrong authorization: somebody has set a password",
-        0x095 => "a wrong size",
-        0x09d => "a policy is not met: PCRs have been extended, or it is another policy",
-        0x100 => "it was not started by the firmware",
-        0x101 => "it has failed; only a reset can help",
-        0x120 => "this command is switched off",
-        0x124 | 0x12f => "this kind of authorization is not allowed here",
-        0x128 => "PCRs were extended in between",
-        0x143 => "it does not know the command",
-        0x146 => "outside of the NV index",
-        0x148 => "the NV index is locked",
-        0x149 => "the NV index may not be used in this way",
-        0x14a => "the NV index has never been written",
-        0x14b => "its NV memory is full",
-        0x14c => "there is such an NV index already",
-        0x903 | 0x905 => "it has no room for another session",
-        0x907 => "not from this locality",
-        0x90a => "it is still testing itself",
-        0x920 => "its NV memory is written too often; try again later",
-        0x921 => "locked after too many wrong authorizations",
-        0x922 => "try again",
-        0x923 => "its NV memory is not available",
-        _ => "see TPM_RC in the TPM library's Part 2",
-    }
-}
 
 /// What follows the header of an answer that is no refusal: handles and
 /// parameters.
@@ -247,6 +128,7 @@ pub fn session(response: &[u8]) -> Result<u32, Error> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::alg::HashAlg;
     use super::*;
 
     fn answer(tag: u16, code: u32, body: &[u8]) -> Vec<u8> {
@@ -267,9 +149,12 @@ mod tests {
         assert_eq!(done(&answer(NO_SESSIONS, 0, &[0])), Err(Error::Long { left: 1 }));
     }
 
+    fn refusal(code: u32) -> String {
+        done(&answer(NO_SESSIONS, code, &[])).unwrap_err().to_string()
+    }
+
     #[test]
     fn refusals_are_sentences_whatever_they_are_about() {
-        let refusal = |code| done(&answer(NO_SESSIONS, code, &[])).unwrap_err().to_string();
         assert_eq!(
             refusal(0x99d),
             "the TPM refuses (0x99d): a policy is not met: PCRs have been extended, or it is \

@@ -14,10 +14,11 @@ use turnout::rollback::generations::Write;
 use turnout::rollback::index::{HANDLE, Index};
 use turnout::rollback::store::{AREA_FRAME, Fault, Media, Medium, Store};
 use turnout::rollback::{Document, Strength};
+use turnout::tpm::alg::HashAlg;
 use turnout::tpm::command::{self, Auth};
 use turnout::tpm::nv::{Public, attribute};
-use turnout::tpm::pcr::{self, HashAlg, Pcr, Selection};
-use turnout::tpm::response::{self, Error};
+use turnout::tpm::pcr::{self, Pcr, Selection};
+use turnout::tpm::{Error, response};
 use turnout::trust::policy::Floors;
 
 const INDEX: u32 = 0x0180_7475;
