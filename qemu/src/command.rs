@@ -1,9 +1,16 @@
 //! Host commands: run to the end, with their error output in the error.
+//! Tools are those that `qemu/setup` brought, whatever this machine has.
 
+use crate::place;
 use anyhow::{Context, Result, bail};
 use std::ffi::OsStr;
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
+
+/// A tool that `qemu/setup` brings, by its name.
+pub fn tool(name: &str) -> Command {
+    Command::new(place::tool(name))
+}
 
 /// Runs a command and gives its standard output; anything but exit status 0 is
 /// an error that carries what the command printed.

@@ -11,7 +11,6 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 const MIB: u64 = 1024 * 1024;
 const SECTOR: u64 = 512;
@@ -125,7 +124,7 @@ pub fn build_with(kind: Table, partitions: &[Partition], scratch: &Path, out: &P
         start += size;
     }
     sized_file(out, start + MIB)?;
-    command::feed(Command::new("sfdisk").arg("--quiet").arg(out), &table)?;
+    command::feed(command::tool("sfdisk").arg("--quiet").arg(out), &table)?;
     placed.iter().try_for_each(|(start, image)| {
         copy_into(image, out, *start)?;
         Ok(fs::remove_file(image)?)
@@ -146,12 +145,12 @@ pub fn places(disk: &Path, partition: usize, path: &str) -> Result<Vec<Range<u64
 /// What debugfs answers of the ext4 that begins at a byte of a disk.
 fn debugfs(disk: &Path, start: u64, request: &str) -> Result<String> {
     let file_system = format!("{}?offset={start}", disk.display());
-    command::output(Command::new("debugfs").args(["-R", request, &file_system]))
+    command::output(command::tool("debugfs").args(["-R", request, &file_system]))
 }
 
 /// Where a partition of a disk begins, in bytes; `partition` counts from 1.
 pub fn start_of(disk: &Path, partition: usize) -> Result<u64> {
-    let table = command::output(Command::new("sfdisk").arg("--dump").arg(disk))?;
+    let table = command::output(command::tool("sfdisk").arg("--dump").arg(disk))?;
     partition_start(&table, partition).context("no such partition")
 }
 
@@ -199,12 +198,12 @@ fn make_file_system(partition: &Partition, number: u32, image: &Path) -> Result<
 
 fn make_fat(tree: &Path, label: &str, image: &Path) -> Result<u64> {
     sized_file(image, ESP_MIB * MIB)?;
-    let mut mkfs = Command::new("mkfs.vfat");
+    let mut mkfs = command::tool("mkfs.vfat");
     command::output(
         mkfs.args(["-F", "32", "-i", "54555254", "--invariant", "-n", label]).arg(image),
     )?;
     for entry in fs::read_dir(tree)? {
-        let mut copy = Command::new("mcopy");
+        let mut copy = command::tool("mcopy");
         command::output(copy.arg("-s").arg("-i").arg(image).arg(entry?.path()).arg("::"))?;
     }
     Ok(ESP_MIB * MIB)
@@ -213,7 +212,7 @@ fn make_fat(tree: &Path, label: &str, image: &Path) -> Result<u64> {
 fn make_ext4(tree: &Path, label: &str, number: u32, image: &Path) -> Result<u64> {
     let size = (tree_size(tree)? / MIB + 16) * MIB;
     sized_file(image, size)?;
-    let mut mkfs = Command::new("mke2fs");
+    let mut mkfs = command::tool("mke2fs");
     mkfs.env("E2FSPROGS_FAKE_TIME", "1700000000").args(["-q", "-F", "-t", "ext4", "-m", "0"]);
     let fixed = format!("hash_seed={}", uuid(number));
     mkfs.args(["-L", label, "-U", &uuid(number), "-E", &fixed, "-d"]).arg(tree).arg(image);
@@ -230,7 +229,7 @@ fn make_xfs(tree: &Path, label: &str, number: u32, image: &Path) -> Result<u64> 
     let prototype = image.with_extension("prototype");
     // A boot block that nobody reads, numbers that nobody reads, the root.
     fs::write(&prototype, format!("/\n0 0\nd--755 0 0\n{}$\n", xfs_prototype(tree)?))?;
-    let mut mkfs = Command::new("mkfs.xfs");
+    let mut mkfs = command::tool("mkfs.xfs");
     let fixed = format!("uuid={}", uuid(number));
     mkfs.args(["-q", "-f", "-m", &fixed, "-L", label, "-p"]).arg(prototype).arg(image);
     command::output(&mut mkfs)?;
@@ -260,7 +259,7 @@ const BTRFS_MIB: u64 = 128;
 fn make_btrfs(tree: &Path, label: &str, number: u32, image: &Path) -> Result<u64> {
     let size = (tree_size(tree)? / MIB * 2 + BTRFS_MIB) * MIB;
     sized_file(image, size)?;
-    let mut mkfs = Command::new("mkfs.btrfs");
+    let mut mkfs = command::tool("mkfs.btrfs");
     mkfs.args(["-q", "-f", "-m", "single", "-L", label, "-U", &uuid(number), "--rootdir"]);
     command::output(mkfs.arg(tree).arg(image))?;
     Ok(size)
@@ -268,7 +267,7 @@ fn make_btrfs(tree: &Path, label: &str, number: u32, image: &Path) -> Result<u64
 
 /// Writes a CD with the files of a directory, as a disk without partitions.
 pub fn build_cd(tree: &Path, label: &str, out: &Path) -> Result<()> {
-    let mut tool = Command::new("genisoimage");
+    let mut tool = command::tool("genisoimage");
     tool.args(["-quiet", "-R", "-V", label, "-o"]).arg(out).arg(tree);
     command::output(&mut tool).map(drop)
 }
@@ -309,6 +308,7 @@ fn copy_into(image: &Path, disk: &Path, start: u64) -> Result<()> {
 mod tests {
     use super::*;
     use crate::place::Scratch;
+    use std::process::Command;
     use turnout::source::{filesystem, mbr};
 
     #[test]
@@ -386,13 +386,13 @@ mod tests {
                       disk1 : size=4M, type=c, bootable\ndisk2 : size=40M, type=5\n\
                       disk5 : size=4M, type=83\ndisk6 : size=4M, type=ea\n\
                       disk7 : size=4M, type=ef\n";
-        command::feed(Command::new("sfdisk").arg("--quiet").arg(&disk), script).unwrap();
+        command::feed(command::tool("sfdisk").arg("--quiet").arg(&disk), script).unwrap();
         let bytes = fs::read(&disk).unwrap();
         let mut table = mbr::Table::parse(sector(&bytes, 0)).unwrap();
         while let Some(next) = table.next_sector() {
             table.add(sector(&bytes, next));
         }
-        let mut dump = Command::new("sfdisk");
+        let mut dump = command::tool("sfdisk");
         let dump = command::output(dump.arg("--dump").arg(&disk)).unwrap();
         let found: Vec<_> = table.partitions().iter().map(|it| (it.index, it.kind.code)).collect();
         assert_eq!(found, [(1, 0x0c), (5, 0x83), (6, 0xea), (7, 0xef)], "{dump}");

@@ -12,11 +12,11 @@ use turnout::base::arch::Arch;
 /// Which of Debian's kernel packages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flavour {
-    /// linux-image-cloud-*: NVMe and ext4 built in.
+    /// Debian 12's linux-image-cloud-*: NVMe and ext4 built in.
     Cloud,
-    /// linux-image-amd64 and -arm64: nearly everything is a module.
+    /// Debian 12's linux-image-amd64 and -arm64: nearly everything is a module.
     Generic,
-    /// linux-image-6.12-cloud-*, where Debian has it.
+    /// Debian 13's linux-image-cloud-*.
     Newer,
 }
 
@@ -26,7 +26,7 @@ impl Flavour {
         match self {
             Self::Cloud => "cloud",
             Self::Generic => "generic",
-            Self::Newer => "newer",
+            Self::Newer => "cloud-13",
         }
     }
 

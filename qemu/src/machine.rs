@@ -144,7 +144,7 @@ impl Machine {
     ///
     /// If the cache does not hold the firmware.
     pub fn command(&self, serial: Serial) -> Result<Command> {
-        let mut qemu = Command::new(format!("qemu-system-{}", self.arch));
+        let mut qemu = command::tool(&format!("qemu-system-{}", self.arch));
         self.add_board(&mut qemu);
         self.add_firmware(&mut qemu)?;
         qemu.args(["-m", self.memory.as_deref().unwrap_or(self.shape.memory)]);

@@ -24,6 +24,16 @@ pub fn cache() -> Result<PathBuf> {
     Ok(base.join("turnout"))
 }
 
+/// A program that `qemu/setup` unpacked; one that it did not is this machine's.
+pub fn tool(name: &str) -> PathBuf {
+    match cache() {
+        Ok(cache) if cache.join("tools/bin").join(name).is_file() => {
+            cache.join("tools/bin").join(name)
+        }
+        _ => PathBuf::from(name),
+    }
+}
+
 /// Where cargo builds for this tree.
 pub fn cargo_target() -> PathBuf {
     match env::var_os("CARGO_TARGET_DIR") {

@@ -3,6 +3,7 @@
 //!
 //! It needs no root and touches no TPM of the host.
 
+use crate::place;
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -35,7 +36,8 @@ impl SoftTpm {
         let socket = directory.join("control");
         drop(fs::remove_file(&socket));
         let mut swtpm = Command::new("setpriv");
-        swtpm.args(["--pdeathsig", "TERM", "--", "swtpm", "socket", "--tpm2", "--tpmstate"]);
+        swtpm.args(["--pdeathsig", "TERM", "--"]).arg(place::tool("swtpm"));
+        swtpm.args(["socket", "--tpm2", "--tpmstate"]);
         swtpm.arg(format!("dir={}", directory.display()));
         swtpm.arg("--ctrl").arg(format!("type=unixio,path={}", socket.display()));
         swtpm.arg("--log").arg(format!("file={}", directory.join("log").display()));
@@ -54,7 +56,7 @@ impl SoftTpm {
         let deadline = Instant::now() + PATIENCE;
         while !self.socket.exists() {
             if let Some(status) = self.child.try_wait()? {
-                bail!("swtpm has ended: {status} (qemu/setup installs it)");
+                bail!("swtpm has ended: {status} (qemu/setup brings it)");
             }
             if Instant::now() > deadline {
                 bail!("swtpm is not there after {} s", PATIENCE.as_secs());

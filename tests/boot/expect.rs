@@ -4,7 +4,7 @@ use crate::cases::{Case, Expect, Start};
 use crate::world::{Prepared, World, factory_image};
 use anyhow::{Context, Result, bail, ensure};
 use std::fs;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 use turnout::base::digest::Digest;
 use turnout::tpm::log;
@@ -169,7 +169,7 @@ fn unhex(text: &str) -> Result<Vec<u8>> {
 fn read_by_tpm2_tools(prepared: &Prepared, log: &[u8], value: &str) -> Result<()> {
     let file = prepared.disk.with_extension("log");
     fs::write(&file, log)?;
-    let mut tool = Command::new("tpm2_eventlog");
+    let mut tool = command::tool("tpm2_eventlog");
     let Ok(output) = tool.arg(&file).stderr(Stdio::null()).output() else {
         println!("skip   tpm2_eventlog: not installed");
         return Ok(());

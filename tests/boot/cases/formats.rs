@@ -7,7 +7,6 @@ use super::{AT_ONCE, Case, PLAIN, case};
 use crate::world::{INITRD, LINUX, World};
 use anyhow::Result;
 use std::fs;
-use std::process::Command;
 use turnout::base::arch::Arch;
 use turnout_qemu::boot_tree::BootTree;
 use turnout_qemu::command;
@@ -81,7 +80,7 @@ fn add_trees(world: &World, tree: &BootTree) -> Result<()> {
     let path = tree.host_path(TREE);
     put(tree, TREE, &[])?;
     let board = format!("virt,gic-version=3,dumpdtb={}", path.display());
-    let mut qemu = Command::new(format!("qemu-system-{}", world.arch));
+    let mut qemu = command::tool(&format!("qemu-system-{}", world.arch));
     command::output(qemu.args([
         "-M",
         &board,

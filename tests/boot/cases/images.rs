@@ -4,7 +4,6 @@ use super::trust::remove_both;
 use super::{AARCH64, AT_ONCE, BOTH, Case, PLAIN, World};
 use anyhow::{Context, Result};
 use std::fs;
-use std::process::Command;
 use turnout::base::arch::Arch;
 use turnout_qemu::boot_tree::BootTree;
 use turnout_qemu::command;
@@ -55,7 +54,7 @@ fn compress(kernel: Vec<u8>, tree: &BootTree, program: &[&str]) -> Result<Vec<u8
     let directory = tree.root().parent().context("no directory for the case")?;
     fs::write(directory.join("wrapping"), kernel)?;
     let (name, arguments) = program.split_first().context("no compressor")?;
-    let mut compressor = Command::new(name);
+    let mut compressor = command::tool(name);
     command::output(compressor.current_dir(directory).args(arguments).arg("wrapping"))?;
     Ok(fs::read(directory.join("wrapping.wrapped"))?)
 }

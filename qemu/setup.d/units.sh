@@ -1,0 +1,95 @@
+# What the cache is made of. A unit is one directory of it, from packages of one
+# release, and is there whole or not at all.
+# shellcheck shell=bash
+# shellcheck disable=SC2034 # "describe" answers in variables
+
+debian_of() { # x86_64|aarch64
+    case "$1" in
+    x86_64) echo amd64 ;;
+    aarch64) echo arm64 ;;
+    esac
+}
+
+# The units that this call is about, one a line.
+wanted_units() { # ARCH...
+    local arch
+    for arch in "$@"; do
+        echo "tools/$arch"
+        echo "$arch/cloud"
+        echo "$arch/tools"
+    done
+    echo tools/disks
+    [ "$demo" = 0 ] || return 0
+    echo tools/tests
+    for arch in "$@"; do
+        printf "$arch/%s\n" generic cloud-13 generic-13 firmware
+        [ "$arch" != x86_64 ] || echo x86_64/shim
+    done
+}
+
+# Of one unit: the release; the packages, alone or with what they depend on; for
+# tools of this machine the programs, what they load while they run, and data.
+# What is kept of other units is all but documents, or what "keep" matches.
+describe() { # UNIT
+    local arch="${1%%/*}" debian
+    debian="$(debian_of "$arch")"
+    release=trixie closure=0 packages=() programs=() loads=() data=() keep=()
+    case "$1" in
+    tools/x86_64)
+        closure=1 packages=(qemu-system-x86 seabios ipxe-qemu) programs=(qemu-system-x86_64)
+        loads=(qemu/hw-display-virtio-gpu.so qemu/hw-display-virtio-gpu-pci.so qemu/hw-display-virtio-vga.so)
+        data=(share/qemu/{kvmvapic,linuxboot,linuxboot_dma,multiboot,multiboot_dma,pvh}.bin
+            share/qemu/efi-{e1000,e1000e,rtl8139,virtio,vmxnet3}.rom share/qemu/keymaps/en-us
+            share/seabios/{bios-256k,vgabios-stdvga,vgabios-virtio}.bin)
+        ;;
+    tools/aarch64)
+        closure=1 packages=(qemu-system-arm ipxe-qemu) programs=(qemu-system-aarch64)
+        loads=(qemu/hw-display-virtio-gpu.so qemu/hw-display-virtio-gpu-pci.so)
+        data=(share/qemu/efi-{e1000,e1000e,rtl8139,virtio,vmxnet3}.rom share/qemu/keymaps/en-us)
+        ;;
+    tools/disks)
+        closure=1 packages=(mtools dosfstools e2fsprogs fdisk)
+        programs=(mcopy mdel mdir mmd mtype mkfs.vfat mke2fs debugfs e2fsck sfdisk)
+        loads=(gconv/IBM850.so)
+        data=(/etc/mke2fs.conf lib/gconv/gconv-modules lib/gconv/gconv-modules.d)
+        ;;
+    tools/tests)
+        closure=1
+        packages=(swtpm tpm2-tools xfsprogs btrfs-progs genisoimage cpio zstd xz-utils lz4 openssh-client
+            systemd systemd-boot-tools grub-common qemu-utils)
+        programs=(swtpm tpm2_eventlog mkfs.xfs mkfs.btrfs genisoimage cpio zstd xz lz4
+            ssh ssh-keygen ssh-agent ssh-add bootctl systemd-analyze
+            grub-syslinux2cfg grub-editenv grub-script-check qemu-img)
+        loads=(libtss2-tcti-device.so.0 libtss2-tcti-swtpm.so.0)
+        ;;
+    */cloud) release=bookworm packages=("linux-image-cloud-$debian:$debian") ;;
+    */generic) release=bookworm packages=("linux-image-$debian:$debian") ;;
+    */cloud-13) packages=("linux-image-cloud-$debian:$debian") ;;
+    */generic-13) packages=("linux-image-$debian:$debian") ;;
+    */tools)
+        closure=1 packages=("busybox-static:$debian" "kexec-tools:$debian")
+        keep=('bin/busybox' 'sbin/kexec' 'lib/*/*.so.*' 'lib64/*.so.*' 'lib/*.so.*')
+        ;;
+    # For every architecture, which apt takes for the first that it was told of.
+    x86_64/firmware) packages=(ovmf) keep=('OVMF/OVMF_*_4M*.fd') ;;
+    aarch64/firmware) packages=(qemu-efi-aarch64) keep=('AAVMF/AAVMF_CODE.fd' 'AAVMF/AAVMF_VARS.fd') ;;
+    x86_64/shim)
+        packages=(shim-signed:amd64 grub-efi-amd64-signed:amd64)
+        keep=('shim/shimx64.efi.signed' 'grub/x86_64-efi-signed/grubx64.efi.signed')
+        ;;
+    *) die "there is no unit $1" ;;
+    esac
+}
+
+# What stands for this description; another one makes the unit anew.
+recipe() { # UNIT
+    describe "$1"
+    echo "1 $release $closure ${packages[*]} ${programs[*]} ${loads[*]} ${data[*]} ${keep[*]}"
+}
+
+is_complete() { # UNIT
+    local have=""
+    [ -e "$cache/$1/.complete" ] || return 1
+    IFS= read -r have <"$cache/$1/.complete" || true
+    [ "$have" = "$(recipe "$1")" ]
+}

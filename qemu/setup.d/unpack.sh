@@ -1,0 +1,39 @@
+# From packages to units: unpacked beside its place, cut down to what is used, and
+# moved there whole.
+# shellcheck shell=bash
+
+documents=(--exclude=./usr/share/{doc,doc-base,man,info,lintian,locale,bug,help,bash-completion,applications,icons}
+    --exclude='./boot/System.map-*')
+
+extract() { # DEB DIRECTORY
+    dpkg-deb --fsys-tarfile "$1" | tar -x -C "$2" --no-same-owner --keep-directory-symlink "${documents[@]}"
+}
+
+unpack_unit() { # UNIT
+    local part="$cache/$1.part" file rest
+    rm -rf "$part"
+    mkdir -p "$part"
+    while read -r file rest; do
+        once "unpacking $file" extract "$debs/$file" "$part"
+    done <"$plans/${1//\//-}"
+    describe "$1"
+    case "$1" in
+    tools/*) collect_programs "$part" ;;
+    *) keep_only "$part" ;;
+    esac
+    { recipe "$1"; cut -d ' ' -f 1 "$plans/${1//\//-}"; } >"$part/.complete"
+    rm -rf "${cache:?}/$1"
+    mv -T "$part" "$cache/$1"
+    case "$1" in
+    tools/*) write_starters "$1" ;;
+    esac
+}
+
+# Everything that no pattern of "keep" matches goes; without patterns all stays.
+keep_only() { # DIRECTORY
+    [ "${#keep[@]}" != 0 ] || return 0
+    local pattern tests=()
+    for pattern in "${keep[@]}"; do tests+=(! -path "*/$pattern"); done
+    find "$1" ! -type d "${tests[@]}" -delete
+    find "$1" -mindepth 1 -type d -empty -delete
+}
