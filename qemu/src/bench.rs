@@ -229,7 +229,7 @@ impl Bench {
         };
         let image = self.scratch.path().join(way.file("initramfs"));
         let archive = initrd::incumbent(self.arch, &self.ticks, &plan)?;
-        fs::write(&image, Compress::Zstd.apply(archive)?)?;
+        fs::write(&image, Compress::Zstd.apply(archive, None)?)?;
         let text = self.boot(way, &image, "quiet")?;
         let ticks = numbers_after(&text, "incumbent ticks: ");
         let &[start, begin, end] = ticks.as_slice() else {

@@ -122,7 +122,7 @@ impl Key {
 /// What goes into an image besides the binary.
 #[derive(Debug, Clone, Copy)]
 pub struct Image<'a> {
-    /// The static turnout binary.
+    /// The static `turnout-init`.
     pub binary: &'a Path,
     /// The key ring; none makes an image in open mode.
     pub ring: Option<&'a Path>,
@@ -132,7 +132,7 @@ pub struct Image<'a> {
     pub modules: Option<(&'a Kernel, &'a [&'a str])>,
     /// Text of the configuration file.
     pub config: &'a str,
-    /// gzip, zstd or none.
+    /// How it is compressed: zstd, xz, gzip or none.
     pub compress: &'a str,
     /// Whether the binary has faults to inject, for tests.
     pub hooks: bool,

@@ -226,6 +226,8 @@ impl World {
         out: &Path,
     ) -> Result<()> {
         let modules = modules(self.arch, case);
+        // xz sees through as much as the kernel does.
+        let names_kernel = !modules.is_empty() || case.boot.compress == "xz";
         let (ring, policy) = (out.with_extension("ring"), out.with_extension("policy"));
         if let Some(anchor) = anchor {
             fs::write(&ring, &anchor.ring)?;
@@ -235,8 +237,9 @@ impl World {
         let image = Image {
             ring: (!case.boot.open).then_some(ring.as_path()),
             policy: anchor.map(|_| policy.as_path()),
-            modules: (!modules.is_empty()).then_some((kernel, modules.as_slice())),
+            modules: names_kernel.then_some((kernel, modules.as_slice())),
             config,
+            compress: case.boot.compress,
             hooks: case.boot.hooks,
             ..Image::new(self.binary(case))
         };

@@ -1,6 +1,7 @@
 //! What lies where in the image that PID 1 finds itself in.
 
 use anyhow::{Context as _, Result, ensure};
+use turnout::base::arch::Arch;
 use turnout::trust::allowed_signers::KeyRing;
 use turnout::trust::policy;
 use turnout::trust::verify::Mode;
@@ -100,9 +101,17 @@ impl Image {
         Ok(())
     }
 
+    /// What the binary is for.
+    ///
+    /// # Errors
+    /// It cannot be `/init`.
+    pub fn arch(&self, allow_test_hooks: bool) -> Result<Arch> {
+        let arch = binary::check(&self.binary.bytes, allow_test_hooks);
+        arch.with_context(|| self.binary.name.clone())
+    }
+
     fn check_binary(&self, allow_test_hooks: bool) -> Result<()> {
-        let arch = binary::check(&self.binary.bytes, allow_test_hooks)
-            .with_context(|| self.binary.name.clone())?;
+        let arch = self.arch(allow_test_hooks)?;
         for module in &self.modules {
             ensure!(
                 binary::arch(module.machine) == Some(arch),

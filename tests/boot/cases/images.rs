@@ -1,12 +1,13 @@
-//! Kernels in their wrappings, signed as they are.
+//! Kernels in their wrappings, signed as they are; and our own image in its.
 
 use super::trust::remove_both;
-use super::{AARCH64, AT_ONCE, BOTH, Case, PLAIN, World};
+use super::{AARCH64, AT_ONCE, BOTH, Boot, Case, PLAIN, World, X86_64, nothing};
 use anyhow::{Context, Result};
 use std::fs;
 use turnout::base::arch::Arch;
 use turnout_qemu::boot_tree::BootTree;
 use turnout_qemu::command;
+use turnout_qemu::guest::Flavour;
 
 const fn image(
     name: &'static str,
@@ -16,11 +17,26 @@ const fn image(
     Case { name, archs, boot: PLAIN, change, expect: AT_ONCE }
 }
 
+const fn packed(
+    name: &'static str,
+    archs: &'static [Arch],
+    flavour: Flavour,
+    compress: &'static str,
+) -> Case {
+    let boot = Boot { flavour, compress, ..PLAIN };
+    Case { name, archs, boot, change: nothing, expect: AT_ONCE }
+}
+
 pub(super) const CASES: &[Case] = &[
     image("kernel_in_gzip", BOTH, |world, tree| wrap(world, tree, gzip)),
     image("kernel_in_zstd", AARCH64, |world, tree| wrap(world, tree, zstd)),
     image("kernel_in_xz", AARCH64, |world, tree| wrap(world, tree, xz)),
     image("efi_zboot_with_zstd", AARCH64, |world, tree| wrap(world, tree, zboot)),
+    packed("initramfs_in_xz", BOTH, Flavour::Cloud, "xz"),
+    // Linux 6.1 has no filter for arm64's branches.
+    packed("initramfs_in_xz_with_branches", AARCH64, Flavour::Newer, "xz"),
+    packed("initramfs_in_gzip", X86_64, Flavour::Cloud, "gzip"),
+    packed("initramfs_uncompressed", AARCH64, Flavour::Cloud, "none"),
 ];
 
 /// Puts the kernel into a wrapping, and signs the entry again. The tool that

@@ -76,6 +76,8 @@ pub(crate) struct Boot {
     pub(crate) loader_conf: &'static str,
     /// Text of the image's configuration file.
     pub(crate) config: &'static str,
+    /// How the image is compressed.
+    pub(crate) compress: &'static str,
     /// More words for the first kernel.
     pub(crate) first_options: &'static str,
     /// What the machine is made of.
@@ -185,6 +187,7 @@ const PLAIN: Boot = Boot {
     partitions: Partitions::Boot,
     loader_conf: "timeout 0\ndefault good\n",
     config: "wait 10\nreset-delay 1\nattempts 1\n",
+    compress: "zstd",
     first_options: "",
     shape: Shape::USUAL,
     modules: &[],
