@@ -10,6 +10,7 @@ mod elf;
 use std::collections::BTreeMap;
 use std::fs;
 
+use mkinitramfs::image::compress::Compress;
 use turnout::boot::NOT_PID_1;
 
 use common::{Done, Scratch, run, text};
@@ -142,14 +143,6 @@ fn a_module_for_another_kernel_or_machine_is_refused() {
     let other = elf(ET_REL, AARCH64, (".modinfo", info.as_bytes()), None);
     inputs.write("tree/kernel/mm/pages.ko", other);
     build_with(&inputs, &["pages"]).expect(1, &["pages.ko is for another architecture"]);
-}
-
-#[test]
-fn a_compressed_module_is_refused_with_advice() {
-    let inputs = inputs();
-    fs::rename(inputs.path("tree/kernel/mm/pages.ko"), inputs.path("tree/kernel/mm/pages.ko.xz"))
-        .unwrap();
-    build_with(&inputs, &["pages"]).expect(1, &["pages.ko.xz is compressed", "decompress"]);
 }
 
 #[test]
@@ -343,6 +336,84 @@ fn without_a_name_the_program_beside_mkinitramfs_becomes_init() {
     let missing =
         format!("no --binary is given: cannot read {}", text(&inputs.path("turnout-init")));
     run(&here, &arguments).expect(1, &[&missing]);
+}
+
+/// What the suffix says, at its fastest.
+fn compress(suffix: &str, bytes: &[u8]) -> Vec<u8> {
+    match suffix {
+        "xz" => Compress::Xz.apply(bytes.to_vec(), None).unwrap(),
+        "zst" => zstd::encode_all(bytes, 1).unwrap(),
+        "gz" => Compress::Gzip.apply(bytes.to_vec(), None).unwrap(),
+        other => panic!("{other}"),
+    }
+}
+
+/// Replaces a module of the tree by what it is when compressed.
+fn compress_module(inputs: &Scratch, path: &str, suffix: &str) -> Vec<u8> {
+    let path = format!("tree/kernel/{path}");
+    let packed = compress(suffix, &inputs.read(&path));
+    fs::remove_file(inputs.path(&path)).unwrap();
+    inputs.write(&format!("{path}.{suffix}"), &packed);
+    packed
+}
+
+#[test]
+fn compressed_modules_are_packed_as_the_kernel_takes_them() {
+    let inputs = inputs();
+    build_with(&inputs, &["fs"]).expect(0, &[]);
+    let plain = files(&inputs);
+    compress_module(&inputs, "fs/fs.ko", "xz");
+    compress_module(&inputs, "fs/journal.ko", "zst");
+    compress_module(&inputs, "crypto/sum_generic.ko", "gz");
+    build_with(&inputs, &["fs"]).expect(0, &["kernel/fs/journal.ko\n"]);
+    assert_eq!(files(&inputs), plain);
+}
+
+#[test]
+fn a_compressed_module_that_is_cut_off_or_damaged_is_named() {
+    for (suffix, reason) in [
+        ("xz", "its xz stream is cut off"),
+        ("zst", "its zstd stream is damaged"),
+        ("gz", "its gzip stream is cut off"),
+    ] {
+        let inputs = inputs();
+        let packed = compress_module(&inputs, "mm/pages.ko", suffix);
+        let file = format!("tree/kernel/mm/pages.ko.{suffix}");
+        inputs.write(&file, &packed[..packed.len() - 5]);
+        build_with(&inputs, &["pages"]).expect(1, &["cannot unpack", &format!("{file}: {reason}")]);
+        inputs.write(&file, b"no such stream");
+        build_with(&inputs, &["pages"]).expect(1, &["cannot unpack", &file]);
+    }
+}
+
+#[test]
+fn a_module_that_would_fill_the_memory_is_named() {
+    let inputs = inputs();
+    let bomb = vec![0; (256 << 20) + 1];
+    inputs.write("tree/kernel/mm/bomb.ko.zst", compress("zst", &bomb));
+    build_with(&inputs, &["bomb"])
+        .expect(1, &["mm/bomb.ko.zst: it unpacks (zstd) to more than the 268435456 bytes"]);
+}
+
+#[test]
+fn other_names_are_those_that_depmod_has_written_down() {
+    let inputs = inputs();
+    inputs.write("tree/modules.alias", "alias crypto-sum two_words\n");
+    build_with(&inputs, &["fs"]).expect(0, &["nothing: not there"]);
+    assert_eq!(load_order(&inputs), ["two-words", "pages", "journal", "fs"]);
+}
+
+#[test]
+fn an_xz_image_says_whether_it_could_be_smaller() {
+    let inputs = inputs();
+    let open = ["--mode", "open", "--compress", "xz"];
+    let note = "without the filter for arm64's branches";
+    assert!(!build(&inputs, &open).text.contains(note));
+    inputs.write("turnout-init", init(AARCH64));
+    build(&inputs, &open).expect(0, &[note, "--release"]);
+    build(&inputs, &[&open[..], &["--release", "6.1.0"]].concat()).expect(0, &[note]);
+    let done = build(&inputs, &[&open[..], &["--release", "6.12.1"]].concat());
+    assert!(!done.text.contains(note), "{}", done.text);
 }
 
 #[test]

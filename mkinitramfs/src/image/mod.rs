@@ -2,6 +2,7 @@
 //! the bytes of an initramfs. Nothing here writes a file; the same input gives
 //! the same bytes.
 
+mod aliases;
 pub mod binary;
 pub mod compress;
 pub mod cpio;

@@ -3,6 +3,9 @@
 //! Distribution packages carry no `modules.dep` (depmod makes it on the
 //! machine), so the modules' own `.modinfo` is read instead. What is built into
 //! the kernel needs no module. Module names treat `-` and `_` alike.
+//!
+//! Compressed modules are unpacked here: a kernel need not have been built to do
+//! it, and the image as a whole is compressed better.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,8 +13,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
+use turnout::image::compression::Compressor;
+
+use crate::image::aliases::Aliases;
 use crate::image::modinfo::{self, Modinfo};
 use turnout::base::similar::similar;
+
+/// No module comes near it: one that unpacks to more was made to fill the memory.
+const MAX_MODULE: u64 = 256 << 20;
 
 /// A kernel's module tree: `.../lib/modules/RELEASE`.
 #[derive(Debug)]
@@ -28,12 +37,20 @@ pub struct Tree {
 pub struct Module {
     /// Its name, with `_`.
     pub name: String,
-    /// Path below the tree, such as `kernel/fs/ext4/ext4.ko`.
+    /// Path below the tree, such as `kernel/fs/ext4/ext4.ko`, whatever the file is
+    /// compressed with.
     pub path: String,
-    /// The file, unchanged: stripping breaks modules and their signatures.
+    /// The module, unpacked but not stripped: that breaks modules and their
+    /// signatures.
     pub bytes: Vec<u8>,
     /// ELF machine number.
     pub machine: u16,
+}
+
+/// A module of the tree, as the kernel takes it.
+pub(super) struct Unpacked {
+    pub(super) bytes: Vec<u8>,
+    pub(super) info: Modinfo,
 }
 
 /// What to pack, and what a person should know about it.
@@ -75,7 +92,7 @@ impl Tree {
             tree: self,
             release,
             seen: BTreeSet::new(),
-            aliases: None,
+            aliases: Aliases::default(),
             selection: Selection::default(),
         };
         for name in wanted {
@@ -84,30 +101,29 @@ impl Tree {
         Ok(resolver.selection)
     }
 
-    fn read(&self, path: &str) -> Result<(Vec<u8>, Modinfo)> {
-        let file = self.dir.join(path);
-        ensure!(
-            Path::new(path).extension().is_some_and(|extension| extension == "ko"),
-            "{} is compressed and this kernel may not unpack it; decompress the tree first",
-            file.display()
-        );
-        let bytes = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        let info = modinfo::read(&bytes).with_context(|| file.display().to_string())?;
-        Ok((bytes, info))
+    /// Name and path of each module, by name.
+    pub(super) fn files(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.files.iter().map(|(name, path)| (name.as_str(), path.as_str()))
     }
 
-    /// Which modules answer to each alias that is not a pattern.
-    fn aliases(&self) -> Result<BTreeMap<String, Vec<String>>> {
-        let mut aliases: BTreeMap<_, Vec<String>> = BTreeMap::new();
-        let plain = self.files.iter().filter(|(_, path)| path.ends_with(".ko"));
-        for (name, path) in plain {
-            for alias in self.read(path)?.1.aliases {
-                if !alias.contains(['*', '?', '[']) {
-                    aliases.entry(canonical(&alias)).or_default().push(name.clone());
-                }
-            }
-        }
-        Ok(aliases)
+    /// What depmod has written down about other names, if it was here.
+    pub(super) fn alias_list(&self) -> Result<Option<String>> {
+        let list = self.dir.join("modules.alias");
+        if list.exists() { lines(&list).map(Some) } else { Ok(None) }
+    }
+
+    /// Reads a module, and unpacks it if need be.
+    pub(super) fn read(&self, path: &str) -> Result<Unpacked> {
+        let file = self.dir.join(path);
+        let bytes = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let bytes = match compressor(path) {
+            Some(compressor) => compressor
+                .decode(&bytes, MAX_MODULE)
+                .with_context(|| format!("cannot unpack {}", file.display()))?,
+            None => bytes,
+        };
+        let info = modinfo::read(&bytes).with_context(|| file.display().to_string())?;
+        Ok(Unpacked { bytes, info })
     }
 }
 
@@ -116,8 +132,7 @@ struct Resolver<'a> {
     tree: &'a Tree,
     release: &'a str,
     seen: BTreeSet<String>,
-    /// Read from every module of the tree when the first is asked for.
-    aliases: Option<BTreeMap<String, Vec<String>>>,
+    aliases: Aliases,
     selection: Selection,
 }
 
@@ -137,7 +152,7 @@ impl Resolver<'_> {
         if !self.seen.insert(name.to_owned()) {
             return Ok(());
         }
-        let (bytes, info) = self.tree.read(path)?;
+        let Unpacked { bytes, info } = self.tree.read(path)?;
         ensure!(
             info.release == self.release,
             "{path} is for kernel {}, not for {}",
@@ -153,8 +168,12 @@ impl Resolver<'_> {
         for name in &info.depends {
             self.require(name, path)?;
         }
-        let (name, path) = (name.to_owned(), path.to_owned());
-        self.selection.modules.push(Module { name, path, bytes, machine: info.machine });
+        self.selection.modules.push(Module {
+            name: name.to_owned(),
+            path: unpacked_path(path).to_owned(),
+            bytes,
+            machine: info.machine,
+        });
         Ok(())
     }
 
@@ -182,15 +201,9 @@ impl Resolver<'_> {
     /// The portable one of the modules that answer to an alias, so that the
     /// image does not depend on one processor's instructions.
     fn by_alias(&mut self, alias: &str) -> Result<Option<String>> {
-        let aliases = match self.aliases.take() {
-            Some(aliases) => aliases,
-            None => self.tree.aliases()?,
-        };
-        let modules = aliases.get(alias).map_or(&[][..], Vec::as_slice);
+        let modules = self.aliases.modules(self.tree, alias)?;
         let generic = modules.iter().find(|name| name.ends_with("_generic"));
-        let module = generic.or(modules.first()).cloned();
-        self.aliases = Some(aliases);
-        Ok(module)
+        Ok(generic.or(modules.first()).cloned())
     }
 
     fn note_builtin(&mut self, name: &str, owner: &str) {
@@ -250,8 +263,25 @@ fn lines(path: &Path) -> Result<String> {
 /// The module in a file such as `kernel/fs/ext4/ext4.ko` or `x.ko.xz`.
 fn module_name(path: &str) -> Option<String> {
     let file = path.rsplit('/').next()?;
-    let (name, suffix) = file.split_once(".ko")?;
-    matches!(suffix, "" | ".xz" | ".zst" | ".gz").then(|| canonical(name))
+    unpacked_path(file).strip_suffix(".ko").map(canonical)
+}
+
+/// What a module file is compressed with, by its name (`depmod.d(5)`).
+fn compressor(path: &str) -> Option<Compressor> {
+    match path.rsplit_once(".ko")?.1 {
+        ".xz" => Some(Compressor::Xz),
+        ".zst" => Some(Compressor::Zstd),
+        ".gz" => Some(Compressor::Gzip),
+        _ => None,
+    }
+}
+
+/// The path without the suffix of a compressor.
+fn unpacked_path(path: &str) -> &str {
+    match compressor(path) {
+        Some(_) => path.rsplit_once('.').map_or(path, |(path, _)| path),
+        None => path,
+    }
 }
 
 /// The alias in `crc32c_generic.alias=crypto-crc32c`.
@@ -260,7 +290,7 @@ fn builtin_alias(field: &str) -> Option<String> {
     key.ends_with(".alias").then(|| canonical(value))
 }
 
-fn canonical(name: &str) -> String {
+pub(super) fn canonical(name: &str) -> String {
     name.replace('-', "_")
 }
 
