@@ -24,6 +24,7 @@ pub mod plan;
 pub mod preflight;
 pub mod rollback;
 pub mod source;
+pub(crate) mod steps;
 pub mod sys;
 pub mod tpm;
 pub mod trust;

@@ -157,7 +157,10 @@ fuzz_target!(|input: Input| {
     };
     let request = Request::Only(Engine::Segments);
     match plan::make(request, &Facts::plain(), &prepared, &bundle, &machine, &blob()) {
-        Ok(plan) => assert_eq!(plan.validate(&machine), Ok(())),
+        Ok(plan) => {
+            let placement = plan.placement().map(|placement| placement.validate(&machine));
+            assert_eq!(placement, Some(Ok(())));
+        }
         // The one rule that depends on how much memory there is.
         Err(Error::Invalid(Invalid::TooBig { .. })) => {}
         Err(Error::Invalid(broken)) => panic!("{broken}"),

@@ -5,15 +5,14 @@
 use core::time::Duration;
 use std::rc::Rc;
 
-use super::menu::Shelf;
-use super::{Station, heading};
+use super::session::Session;
+use super::voice::note_signals;
 use crate::choose::frame::{Frame, Size, draw, leave};
 use crate::choose::keys::{Input, Key, SEQUENCE_TIMEOUT};
 use crate::choose::screen::frame;
-use crate::choose::{Chooser, Chosen, Editing, Step, Update};
+use crate::choose::{Chooser, Chosen, Step, Update};
 use crate::sys::terminal::Terminal;
 use crate::sys::{AsFd as _, BorrowedFd, clock};
-use crate::trust::verify::Mode;
 
 /// How soon a console that was busy is tried again.
 const RETRY: Duration = Duration::from_millis(20);
@@ -22,15 +21,9 @@ const LOOK: Duration = Duration::from_secs(1);
 /// From this time on it is worth a line how long the menu took to be drawn.
 const SLOW: Duration = Duration::from_millis(500);
 
-const SIGNED: &str = "The command line is part of what was signed: a locked image boots it \
-                      unchanged.";
-
-const FORBIDDEN: &str =
-    "The menu forbids to edit command lines: its loader.conf has \"editor no\".";
-
 /// Who holds the entries while the menu is on the screen.
-pub(super) trait Desk {
-    /// What can be read once [`Desk::changed`] has something to tell.
+pub(super) trait Feed {
+    /// What can be read once [`Feed::changed`] has something to tell.
     fn descriptors(&self) -> Vec<BorrowedFd<'_>>;
 
     /// The entries as they are now; none if nothing has changed. Called whenever
@@ -42,37 +35,30 @@ pub(super) trait Desk {
     fn save_default(&mut self, index: usize) -> String;
 }
 
-impl Station {
-    pub(super) fn menu(&self, shelf: &Shelf<'_>, status: &str, next: Option<usize>) -> Chooser {
-        let editing = match self.config.mode {
-            Mode::Open if shelf.menu.settings.editor => Editing::Allowed,
-            Mode::Open => Editing::Refused(FORBIDDEN),
-            Mode::Locked => Editing::Refused(SIGNED),
-        };
-        Chooser::new(shelf.items(), next, shelf.menu.timeout)
-            .with_heading(&heading(self.config.mode))
-            .with_status(status)
-            .with_editing(editing)
-            .with_edits(self.edits.take())
-    }
-
+/// What a menu on the consoles came to.
+pub(super) struct Outcome {
     /// What to boot; `None` if there is nothing that could.
-    pub(super) fn choose(&self, chooser: Chooser, desk: &mut dyn Desk) -> Option<Chosen> {
-        self.console.begin_screen();
-        let views = self.console.each().into_iter().map(View::new).collect();
-        let mut menu = Screen { station: self, desk, chooser, views };
-        let choice = menu.run();
-        menu.close();
-        self.edits.replace(menu.chooser.into_edits());
-        self.console.end_screen();
-        choice
-    }
+    pub(super) chosen: Option<Chosen>,
+    /// Command lines as somebody edited them, for the next menu.
+    pub(super) edits: Vec<String>,
+}
+
+/// Shows the menu on every console until somebody, or the time, has chosen.
+pub(super) fn show(session: &Session, chooser: Chooser, feed: &mut dyn Feed) -> Outcome {
+    session.console.begin_screen();
+    let views = session.console.each().into_iter().map(View::new).collect();
+    let mut screen = Screen { session, feed, chooser, views };
+    let chosen = screen.run();
+    screen.close();
+    let edits = screen.chooser.into_edits();
+    session.console.end_screen();
+    Outcome { chosen, edits }
 }
 
 /// A menu that is on the consoles.
 struct Screen<'a> {
-    station: &'a Station,
-    desk: &'a mut dyn Desk,
+    session: &'a Session,
+    feed: &'a mut dyn Feed,
     chooser: Chooser,
     views: Vec<View>,
 }
@@ -91,8 +77,8 @@ struct View {
 
 impl View {
     fn new(terminal: Rc<Terminal>) -> Self {
-        let (size, input) = (size(&terminal), Input::default());
-        Self { terminal, input, patience: None, size, shown: None, stale: false }
+        let size = size(&terminal);
+        Self { terminal, input: Input::default(), patience: None, size, shown: None, stale: false }
     }
 
     /// Draws, unless the console still has enough to do with what it was sent.
@@ -103,7 +89,8 @@ impl View {
         }
         let next = frame(chooser, self.size);
         self.terminal.send(&draw(self.shown.as_ref(), &next, colour));
-        (self.shown, self.stale) = (Some(next), false);
+        self.shown = Some(next);
+        self.stale = false;
     }
 
     fn read(&mut self, now: Duration) -> Vec<Key> {
@@ -144,10 +131,10 @@ impl Screen<'_> {
                 Step::Take(chosen) => return Some(chosen),
                 Step::Nothing => return None,
                 Step::Save(index) => {
-                    let said = self.desk.save_default(index);
+                    let said = self.feed.save_default(index);
                     self.chooser.say(&said)
                 }
-                Step::Log => self.chooser.show_log(self.station.console.log()),
+                Step::Log => self.chooser.show_log(self.session.console.log()),
                 Step::Redraw(until) => {
                     self.redraw();
                     self.wait(until)
@@ -169,20 +156,22 @@ impl Screen<'_> {
         self.look();
         if !self.chooser.is_hidden() {
             // What was said before: a console that is busy is not drawn on.
-            self.station.console.drain();
+            self.session.console.drain();
             let start = clock::elapsed();
             self.redraw();
-            self.station.console.drain();
+            self.session.console.drain();
             let time = clock::elapsed().saturating_sub(start);
             if time >= SLOW {
-                self.station.say(&format!("the menu took {} ms to be drawn", time.as_millis()));
+                self.session
+                    .voice()
+                    .say(&format!("the menu took {} ms to be drawn", time.as_millis()));
             }
         }
         self.chooser.start(clock::elapsed())
     }
 
     fn redraw(&mut self) {
-        let colour = self.station.config.colour;
+        let colour = self.session.config.colour;
         self.views.iter_mut().for_each(|view| view.draw(&self.chooser, colour));
     }
 
@@ -191,37 +180,39 @@ impl Screen<'_> {
         for view in &mut self.views {
             let size = size(&view.terminal);
             if size != view.size {
-                (view.size, view.shown, view.stale) = (size, None, true);
+                view.size = size;
+                view.shown = None;
+                view.stale = true;
             }
         }
         let sizes = self.views.iter().map(|view| view.size);
         self.chooser.resize(sizes.reduce(Size::common).unwrap_or_default());
-        let colour = self.station.config.colour;
+        let colour = self.session.config.colour;
         let stale = self.views.iter_mut().filter(|view| view.stale);
         stale.for_each(|view| view.draw(&self.chooser, colour));
     }
 
-    /// Sleeps until a key, a signal, the desk or the time comes, and lets the menu
+    /// Sleeps until a key, a signal, the feed or the time comes, and lets the menu
     /// act on it.
     fn wait(&mut self, until: Option<Duration>) -> Step {
-        let station = self.station;
+        let session = self.session;
         let left = until.map(|until| until.saturating_sub(clock::elapsed()));
         // Asked first: on a noisy line there is always something to read.
         if left == Some(Duration::ZERO) {
             return self.chooser.tick(clock::elapsed());
         }
-        let mut others = vec![station.signals.as_fd()];
-        others.extend(self.desk.descriptors());
-        let (_, others) = station.console.wait(&others, Some(self.patience(left)));
+        let mut others = vec![session.signals.as_fd()];
+        others.extend(self.feed.descriptors());
+        let (_, others) = session.console.wait(&others, Some(self.patience(left)));
         self.look();
         if others.iter().skip(1).any(|ready| *ready)
-            && let Some(update) = self.desk.changed()
+            && let Some(update) = self.feed.changed()
         {
-            update.say.iter().for_each(|text| station.say(text));
+            update.say.iter().for_each(|text| session.voice().say(text));
             return self.chooser.update(update, clock::elapsed());
         }
         if others.first() == Some(&true)
-            && let Some(note) = station.note_signals()
+            && let Some(note) = note_signals(&session.signals)
         {
             return self.chooser.say(&note);
         }

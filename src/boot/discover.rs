@@ -1,48 +1,276 @@
-//! Waits for devices: on the kernel's announcements, with a deadline, never with
-//! a sleep.
+//! Finds the devices that may hold a menu, and reads what menus they have.
+//!
+//! Waits on the kernel's announcements, with a deadline, never with a sleep. A
+//! device that was named is the only one that is ever mounted; of several that
+//! say they are the same, the first that came.
 
 use core::time::Duration;
 
-use super::Station;
+use super::voice::{Voice, note_signals};
+use super::volume::{self, Volume};
+use crate::config::Config;
+use crate::failure::{Failure, Stage};
+use crate::menu::{self, Entry, Menu, Target, Timeout};
 use crate::rollback::store::Fault;
+use crate::source::report::{Outcome, Report};
+use crate::source::{self, Candidate, Passed, Selector, Tier};
+use crate::sys::block::Inventory;
 use crate::sys::clock;
+use crate::sys::signal::Signals;
 use crate::sys::state_area::StateArea;
 use crate::sys::uevent::Uevents;
 use crate::sys::wait::wait;
+use crate::sys::{AsFd, BorrowedFd};
 
-impl Station {
-    /// The state area, once there is one; it may be on another disk. What is not
-    /// there so long after the start is waited for no more.
-    pub(super) fn find_state_area(&self) -> Result<StateArea, Fault> {
-        let uevents = Uevents::open().map_err(|error| Fault::Medium(error.to_string()))?;
-        loop {
-            match StateArea::find() {
-                Err(Fault::NoPartition) if self.wait_for_block(&uevents, self.config.wait) => {}
-                found => return found,
+/// Most devices that are mounted, those that are gone included.
+const MAX_VOLUMES: usize = 64;
+
+/// Menus that were read together, with their volumes.
+pub(super) type Fresh = Vec<(Volume, Menu)>;
+
+/// A device and how well it suits.
+pub(super) type Ranked = (Tier, Candidate);
+
+/// The block devices of the machine, as they come and go.
+pub(super) struct Devices<'s> {
+    config: &'s Config,
+    signals: &'s Signals,
+    uevents: Uevents,
+    inventory: Inventory,
+    /// What is there and has not been looked at yet.
+    pending: Vec<Candidate>,
+    report: Report,
+}
+
+/// Watches the devices from now on.
+///
+/// # Errors
+/// The kernel does not announce them.
+pub(super) fn discover<'s>(
+    config: &'s Config,
+    signals: &'s Signals,
+) -> Result<Devices<'s>, Failure> {
+    let uevents = Uevents::open().map_err(|error| Failure::new(Stage::Discover, error))?;
+    Ok(Devices {
+        config,
+        signals,
+        uevents,
+        inventory: Inventory::default(),
+        pending: Vec::new(),
+        report: Report::default(),
+    })
+}
+
+impl Devices<'_> {
+    /// Takes note of devices that came and went; the names of those that are gone.
+    pub(super) fn look(&mut self) -> Vec<String> {
+        let changes = self.inventory.refresh();
+        for name in &changes.gone {
+            self.pending.retain(|candidate| candidate.name != *name);
+            self.report.forget(name);
+        }
+        self.pending.extend(changes.fresh);
+        changes.gone
+    }
+
+    /// Those that are to be looked at, best first; the others are told of in the
+    /// report.
+    pub(super) fn rank(&mut self) -> Vec<Ranked> {
+        let config = self.config;
+        let pending = core::mem::take(&mut self.pending);
+        for candidate in &pending {
+            if let Err(why) = source::tier(candidate, &config.device, config.scan()) {
+                self.report.note(volume::looked(candidate, Outcome::Passed(why)));
+            }
+        }
+        let ranked = source::rank(&pending, &config.device, config.scan());
+        ranked.into_iter().map(|(tier, candidate)| (tier, candidate.clone())).collect()
+    }
+
+    /// Reads the menus of devices beside those that are mounted; where there is no
+    /// entry yet, until what a menu says is enough.
+    pub(super) fn read(
+        &mut self,
+        ranked: Vec<Ranked>,
+        mounted: &Mounted<'_>,
+        target: &Target<'_>,
+        voice: &Voice<'_>,
+    ) -> Fresh {
+        let mut fresh = Fresh::new();
+        let mut ranked = ranked.into_iter();
+        for (tier, candidate) in ranked.by_ref() {
+            let outcome = match self.against(&candidate, mounted.volumes, &fresh, voice) {
+                Some(why) => Outcome::Passed(why),
+                None => self.open(&candidate, tier, target, voice, &mut fresh),
+            };
+            self.report.note(volume::looked(&candidate, outcome));
+            if !mounted.has_entries && fresh.iter().any(|(_, menu)| settles_all(menu)) {
+                break;
+            }
+        }
+        self.pending.extend(ranked.map(|(_, candidate)| candidate));
+        fresh
+    }
+
+    /// Why a device is not to be mounted, all the same. What has an identifier
+    /// that another one has too is told of.
+    fn against(
+        &self,
+        candidate: &Candidate,
+        mounted: &[Volume],
+        fresh: &Fresh,
+        voice: &Voice<'_>,
+    ) -> Option<Passed> {
+        let mounted = mounted.iter().chain(fresh.iter().map(|(volume, _)| volume));
+        let here = mounted.clone().filter(|volume| volume.is_here);
+        let selector = &self.config.device;
+        let shared = match selector {
+            Selector::Auto => source::twin(here.map(|volume| &volume.candidate), candidate),
+            // All that were named share what they were named by.
+            explicit => here.map(|volume| (&volume.candidate, explicit.to_string())).next(),
+        };
+        let is_named = *selector != Selector::Auto && shared.is_some();
+        if let Some((first, identifier)) = shared {
+            let name = &candidate.name;
+            let first = &first.name;
+            let what = if is_named { ", and is not used" } else { "" };
+            let line = format!("{name} is {identifier} as {first} is: {first} comes first{what}");
+            voice.say(&line);
+        }
+        if is_named {
+            return Some(Passed::Duplicate);
+        }
+        (mounted.count() >= MAX_VOLUMES).then_some(Passed::Count)
+    }
+
+    /// Mounts a device and reads its menu; a device without one is let go again.
+    fn open(
+        &self,
+        candidate: &Candidate,
+        tier: Tier,
+        target: &Target<'_>,
+        voice: &Voice<'_>,
+        fresh: &mut Fresh,
+    ) -> Outcome {
+        let kind = candidate.filesystem.as_ref().map_or("", |found| found.kind.name());
+        let why = source::why(candidate, &self.config.device);
+        let what = if tier.role.is_boot() { "boot partition" } else { "file system" };
+        voice.say(&format!("{what} {} ({why}, {kind})", candidate.name));
+        match Volume::open(candidate, tier, target) {
+            Ok((volume, menu)) => {
+                let outcome = volume::outcome(&menu);
+                if menu.entries.is_empty() {
+                    say_diagnostics(&menu, voice);
+                } else {
+                    fresh.push((volume, menu));
+                }
+                outcome
+            }
+            Err(outcome) => {
+                if let Outcome::Unmounted(why) = &outcome {
+                    voice.say(why);
+                }
+                outcome
             }
         }
     }
 
-    /// True once a block device came or went, false when the time is over.
-    pub(super) fn wait_for_block(&self, uevents: &Uevents, deadline: Duration) -> bool {
-        loop {
-            let left = deadline.saturating_sub(clock::elapsed());
-            if left.is_zero() {
-                return false;
-            }
-            let [event, signal] = wait([uevents, &self.signals], Some(left));
-            if signal && let Some(note) = self.note_signals() {
-                self.say(&note);
-            }
-            if event && uevents.block_changed() {
-                return true;
-            }
-        }
+    /// True once a device came or went, false when the time is over.
+    pub(super) fn wait(&self, deadline: Duration, voice: &Voice<'_>) -> bool {
+        wait_for_block(&self.uevents, self.signals, deadline, voice)
     }
 
-    /// Takes what signals came; none of them has an effect, and that is said.
-    pub(super) fn note_signals(&self) -> Option<String> {
-        let name = self.signals.take()?;
-        Some(format!("{name} has no effect here: choose an entry"))
+    /// Whether a device came or went since this was asked.
+    pub(super) fn changed(&self) -> bool {
+        self.uevents.block_changed()
+    }
+
+    /// That there is no menu, and everything that was looked at. It is of
+    /// [`Stage::Discover`] if nothing was there to be mounted.
+    pub(super) fn nothing_found(&self) -> Failure {
+        let found = self.report.devices.iter().any(|looked| was_read(&looked.outcome));
+        let (stage, what) = match found {
+            true => (Stage::Menu, "no menu entry"),
+            false => (Stage::Discover, "no boot partition"),
+        };
+        let device = &self.config.device;
+        let wait = self.config.wait.as_secs();
+        let none = match self.report.devices.is_empty() {
+            true => " none (is the driver's module in the image?)",
+            false => "",
+        };
+        let report = &self.report;
+        let text = format!("{what} ({device}) after {wait} s; block devices seen:{none}{report}");
+        Failure::new(stage, text)
+    }
+}
+
+impl AsFd for Devices<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.uevents.as_fd()
+    }
+}
+
+/// What is mounted already.
+pub(super) struct Mounted<'a> {
+    pub(super) volumes: &'a [Volume],
+    /// Whether the menu has an entry.
+    pub(super) has_entries: bool,
+}
+
+const fn was_read(outcome: &Outcome) -> bool {
+    !matches!(outcome, Outcome::Passed(_))
+}
+
+/// What was left out of a menu, and why.
+pub(super) fn say_diagnostics(menu: &Menu, voice: &Voice<'_>) {
+    menu.diagnostics.iter().for_each(|diagnostic| voice.say(&diagnostic.to_string()));
+}
+
+/// Whether nobody is asked, and an entry that is there boots: then no other
+/// device is needed.
+fn settles_all(menu: &Menu) -> bool {
+    let is_hidden = matches!(menu.settings.timeout, Some(Timeout::Hidden | Timeout::Disabled));
+    let wanted = menu.settings.default.as_ref().map(|wanted| &wanted.what);
+    let Some(menu::What::Pattern(pattern)) = wanted.filter(|_| is_hidden) else { return false };
+    let found = menu.entries.iter().find(|entry| entry.is_named_by(pattern));
+    found.is_some_and(Entry::is_bootable)
+}
+
+/// The state area, once there is one; it may be on another disk. What is not
+/// there so long after the start is waited for no more.
+pub(super) fn find_state_area(
+    config: &Config,
+    signals: &Signals,
+    voice: &Voice<'_>,
+) -> Result<StateArea, Fault> {
+    let uevents = Uevents::open().map_err(|error| Fault::Medium(error.to_string()))?;
+    loop {
+        match StateArea::find() {
+            Err(Fault::NoPartition) if wait_for_block(&uevents, signals, config.wait, voice) => {}
+            found => return found,
+        }
+    }
+}
+
+/// True once a block device came or went, false when the time is over.
+fn wait_for_block(
+    uevents: &Uevents,
+    signals: &Signals,
+    deadline: Duration,
+    voice: &Voice<'_>,
+) -> bool {
+    loop {
+        let left = deadline.saturating_sub(clock::elapsed());
+        if left.is_zero() {
+            return false;
+        }
+        let [event, signal] = wait([uevents, signals], Some(left));
+        if signal && let Some(note) = note_signals(signals) {
+            voice.say(&note);
+        }
+        if event && uevents.block_changed() {
+            return true;
+        }
     }
 }

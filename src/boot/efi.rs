@@ -6,8 +6,9 @@
 //! that cannot be deleted is not honoured. Whatever goes wrong here is said, and
 //! keeps nothing from booting.
 
-use super::Station;
+use super::voice::Voice;
 use crate::base::text::{printable, quoted};
+use crate::config::Config;
 use crate::efi::variables::{self as interface, Variable};
 use crate::menu::bls::loader_conf;
 use crate::menu::{Entry, From as Wisher, Menu, Timeout, What, Wish, resolve_default};
@@ -21,6 +22,8 @@ const LAST: &str = "@saved";
 /// What the variables say, as text.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Wishes {
+    /// Whether the image has anything to do with them.
+    is_heard: bool,
     /// For this boot only.
     once: Option<String>,
     /// For this boot only.
@@ -37,6 +40,26 @@ pub(super) struct Wishes {
 }
 
 impl Wishes {
+    /// Asks the firmware once, and deletes what is for this boot.
+    pub(super) fn find(config: &Config, voice: &Voice<'_>) -> Self {
+        if !config.efi_variables || !efivars::has_efi() {
+            return Self { is_heard: config.efi_variables, ..Self::default() };
+        }
+        let mut said = Vec::new();
+        let wishes = Self::ask(&mut said).unwrap_or_else(|error| {
+            said.push(unusable(&error));
+            Self::default()
+        });
+        voice.say_all(&said);
+        Self { is_heard: true, ..wishes }
+    }
+
+    fn ask(said: &mut Vec<String>) -> Result<Self, sys::Error> {
+        let mut wishes = Self::read(&Variables::open(Access::Read)?, said);
+        wishes.consume(|variable| Variables::open(Access::Write)?.delete(variable), said);
+        Ok(wishes)
+    }
+
     /// Reads the variables. One that cannot be read is as good as absent.
     fn read(variables: &Variables, said: &mut Vec<String>) -> Self {
         let mut text = |variable: Variable| match variables.text(variable) {
@@ -110,37 +133,19 @@ impl Wishes {
     }
 }
 
-impl Station {
-    /// Asks the firmware once, and deletes what is for this boot.
-    pub(super) fn read_wishes(&self) {
-        if !self.config.efi_variables || !efivars::has_efi() {
-            return;
-        }
-        let mut said = Vec::new();
-        match Variables::open(Access::Read).map(|variables| Wishes::read(&variables, &mut said)) {
-            Ok(mut wishes) => {
-                let delete = |variable| Variables::open(Access::Write)?.delete(variable);
-                wishes.consume(delete, &mut said);
-                self.wishes.replace(wishes);
-            }
-            Err(error) => said.push(unusable(&error)),
-        }
-        said.iter().for_each(|line| self.say(line));
-    }
-
+impl Wishes {
     /// Has a menu wait with what the variables name, as long as they say.
-    pub(super) fn settle_default(&self, menu: &mut Menu) {
-        let mut wishes = self.wishes.borrow_mut();
+    pub(super) fn settle_default(&mut self, menu: &mut Menu, voice: &Voice<'_>) {
         let configured = menu.settings.default.as_ref().map(|wanted| &wanted.what);
         let menu_keeps_last = configured == Some(&What::Saved);
-        let (default, said) = resolve_default(menu, &wishes.in_order(menu_keeps_last));
-        said.iter().for_each(|line| self.say(line));
+        let (default, said) = resolve_default(menu, &self.in_order(menu_keeps_last));
+        said.iter().for_each(|line| voice.say(line));
         menu.default = default;
-        match wishes.timeout() {
+        match self.timeout() {
             Ok(timeout) => menu.timeout = timeout.unwrap_or(menu.timeout),
-            Err(why) => self.say(&why),
+            Err(why) => voice.say(&why),
         }
-        wishes.keeps_last = match wishes.default.as_deref() {
+        self.keeps_last = match self.default.as_deref() {
             Some(default) => default == LAST,
             None => menu_keeps_last,
         };
@@ -148,36 +153,35 @@ impl Station {
 
     /// Keeps the ids of a menu, as many as a variable has room for, for the next
     /// system.
-    pub(super) fn keep_ids(&self, menu: &Menu) {
+    pub(super) fn keep_ids(&mut self, menu: &Menu) {
         let (ids, _) = interface::from_ids(menu.entries.iter().map(Entry::loader_id));
-        self.wishes.borrow_mut().ids = ids;
+        self.ids = ids;
     }
 
     /// What was for one boot counts for no other menu.
-    pub(super) fn use_up_wishes(&self) {
-        self.wishes.borrow_mut().is_used = true;
+    pub(super) const fn use_up(&mut self) {
+        self.is_used = true;
     }
 
     /// Tells the next system what it was booted by, and from what.
-    pub(super) fn tell_next_system(&self, loader_id: &str) {
-        if !self.config.efi_variables || !efivars::has_efi() {
+    pub(super) fn tell_next_system(&self, loader_id: &str, voice: &Voice<'_>) {
+        if !self.is_heard || !efivars::has_efi() {
             return;
         }
         if let Err(error) = self.try_to_tell(loader_id) {
-            self.say(&format!("the next system is not told what booted it: {error}"));
+            voice.say(&format!("the next system is not told what booted it: {error}"));
         }
     }
 
     fn try_to_tell(&self, loader_id: &str) -> Result<(), sys::Error> {
-        let wishes = self.wishes.borrow();
         let id = interface::from_text(loader_id);
         let name = interface::from_text(concat!("turnout ", env!("CARGO_PKG_VERSION")));
         let variables = Variables::open(Access::Write)?;
         variables.write(Variable::Info, &name)?;
         variables.write(Variable::Features, &interface::FEATURES.to_le_bytes())?;
-        variables.write(Variable::Entries, &wishes.ids)?;
+        variables.write(Variable::Entries, &self.ids)?;
         variables.write(Variable::EntrySelected, &id)?;
-        if wishes.keeps_last && wishes.once.as_deref() != Some(loader_id) {
+        if self.keeps_last && self.once.as_deref() != Some(loader_id) {
             variables.write(Variable::EntryLastBooted, &id)?;
         }
         Ok(())
@@ -187,21 +191,21 @@ impl Station {
     /// says so, or why not.
     pub(super) fn save_default(&self, entry: Option<&Entry>) -> String {
         let Some(id) = entry.map(Entry::loader_id) else { return String::new() };
-        let value = interface::from_text(&id);
-        let save = || Variables::open(Access::Write)?.write(Variable::EntryDefault, &value);
-        match (self.config.efi_variables, efivars::has_efi()) {
-            (false, _) => {
-                "The default is not kept: the image leaves EFI variables alone.".to_owned()
-            }
-            (true, false) => {
-                "The default is not kept: this machine has no EFI variables.".to_owned()
-            }
-            (true, true) => match save() {
-                Ok(()) => format!("{} is the default from now on.", printable(&id)),
-                Err(error) => format!("The default is not kept: {}.", unusable(&error)),
-            },
+        if !self.is_heard {
+            return "The default is not kept: the image leaves EFI variables alone.".to_owned();
+        }
+        if !efivars::has_efi() {
+            return "The default is not kept: this machine has no EFI variables.".to_owned();
+        }
+        match write_default(&id) {
+            Ok(()) => format!("{} is the default from now on.", printable(&id)),
+            Err(error) => format!("The default is not kept: {}.", unusable(&error)),
         }
     }
+}
+
+fn write_default(id: &str) -> Result<(), sys::Error> {
+    Variables::open(Access::Write)?.write(Variable::EntryDefault, &interface::from_text(id))
 }
 
 /// Why variables that the machine has are none here.

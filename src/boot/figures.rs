@@ -1,9 +1,9 @@
 //! What the benchmark asks for with `turnout.ticks` on the kernel command line:
 //! counters and sizes, printed right before the jump.
 
-use super::Station;
+use super::voice::Voice;
 use crate::bundle::Bundle;
-use crate::plan::{Engine, Plan};
+use crate::plan::Plan;
 use crate::sys::read::Sealed;
 use crate::sys::{clock, file, machine};
 
@@ -20,8 +20,8 @@ pub(super) struct Moments {
 
 /// Prints the figures if somebody asked for them.
 pub(super) fn print(
-    station: &Station,
-    plan: &Plan<'_>,
+    voice: &Voice<'_>,
+    plan: &Plan<'_, Sealed>,
     bundle: &Bundle<Sealed>,
     moments: &Moments,
 ) {
@@ -29,25 +29,23 @@ pub(super) fn print(
         return;
     }
     let files = size_of_files(bundle);
-    let loaded = match plan.engine {
-        Engine::File => files,
-        Engine::Segments => plan.segments.iter().map(|one| one.bytes.len() as u64).sum(),
-    };
-    let kib = |bytes: u64| bytes / 1024;
-    station.say(&format!(
+    let loaded = plan.placement().map_or(files, |placement| {
+        placement.segments.iter().map(|segment| segment.bytes.len() as u64).sum()
+    });
+    voice.say(&format!(
         "peak rss {} KiB, payload {} KiB",
-        kib(machine::peak_memory()),
-        kib(loaded)
+        machine::peak_memory() / 1024,
+        loaded / 1024
     ));
     if let Some(ticks) = moments.prepared {
-        station.say(&format!("prepared in {ticks} ticks"));
+        voice.say(&format!("prepared in {ticks} ticks"));
     }
-    station.say(&format!(
+    voice.say(&format!(
         "spent hash={} trust={} ticks",
         clock::HASHING.ticks(),
         clock::TRUST.ticks()
     ));
-    station.say(&format!(
+    voice.say(&format!(
         "ticks start={} open={} load={} jump={} loaded={loaded} hashed={files}",
         clock::counter_at_start(),
         moments.open,
@@ -57,10 +55,10 @@ pub(super) fn print(
 }
 
 /// Prints the time since the start, where a boot ends without a jump.
-pub(super) fn print_elapsed(station: &Station) {
+pub(super) fn print_elapsed(voice: &Voice<'_>) {
     if asked_for() {
         let time = clock::elapsed();
-        station.say(&format!("elapsed {}.{:06} s", time.as_secs(), time.subsec_micros()));
+        voice.say(&format!("elapsed {}.{:06} s", time.as_secs(), time.subsec_micros()));
     }
 }
 

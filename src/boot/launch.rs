@@ -1,132 +1,124 @@
-//! From a prepared entry to the jump: plan, load, quiesce, jump. Comes back only
-//! with the step that failed.
+//! From a prepared entry to a machine that is still: plan, load, quiesce. What is
+//! said on the way is said here.
 
-use core::convert::Infallible;
-
-use super::Station;
 use super::figures::{self, Moments};
-use super::menu::Shelf;
-use super::prepare::{self, Ready};
+use super::prepare::Ready;
+use super::session::{Memory, Session};
 use crate::base::text::printable;
-use crate::bundle::Bundle;
-use crate::choose::Chosen;
 use crate::failure::{Failure, Stage};
-use crate::plan::{self, Facts, Machine, Plan, Prepared, Slot, meaning_of_load, meaning_of_reboot};
-use crate::sys::kexec::{self, Staged};
-use crate::sys::quiesce::quiesce;
+use crate::plan::{Plan, Slot};
+use crate::steps::load::{self, Parts};
+use crate::sys::clock;
+use crate::sys::kexec::Staged;
+use crate::sys::quiesce::{self, Leave, Quiet};
 use crate::sys::read::Sealed;
 use crate::sys::status::Status;
-use crate::sys::{self, clock, machine};
-use crate::trust::verify::Verified;
 
-/// Boots an entry that was prepared before it was chosen, or says why not. The
-/// machine is looked at again: since then drivers may have started.
-pub(super) fn boot_prepared(
-    station: &Station,
-    ready: Result<Ready<'_>, Failure>,
-    chosen_at: u64,
-) -> Failure {
-    let again = |ready| Ok(Ready { machine: prepare::survey()?, ..ready });
-    let Err(failure) = ready.and_then(again).and_then(|ready| {
-        let prepared = Some(ready.ticks);
-        boot(station, &ready, chosen_at, prepared)
-    });
-    failure
-}
-
-/// Prepares an entry and boots it, or says why not.
-pub(super) fn boot_unprepared(station: &Station, shelf: &Shelf<'_>, chosen: Chosen) -> Failure {
-    let open = clock::counter();
-    prepare::now(station, shelf, chosen, |ready| {
-        let Err(failure) = ready.and_then(|ready| boot(station, &ready, open, None));
-        failure
-    })
-}
-
-fn boot(
-    station: &Station,
+/// Has the TPM measure what is about to be loaded; the archive with the log for
+/// the next system, if there is one.
+pub(super) fn measure(
+    session: &Session,
+    memory: &mut Memory,
     ready: &Ready<'_>,
-    open: u64,
-    prepared: Option<u64>,
-) -> Result<Infallible, Failure> {
-    let Ready { attested, bundle, kernel, machine, .. } = ready;
+) -> Result<Option<Vec<u8>>, Failure> {
+    let Memory { witness, tpm, .. } = memory;
+    witness.measure(&ready.attested, ready.proven, tpm, &session.voice())
+}
+
+/// Decides what is loaded where. `front` goes before every initrd.
+pub(super) fn plan<'a>(
+    session: &Session,
+    ready: &'a Ready<'_>,
+    front: Option<&'a [u8]>,
+) -> Result<Plan<'a, Sealed>, Failure> {
     let facts = Status::read().facts(Slot::Normal);
-    let front = station.measure(attested, bundle)?;
-    let plan = make_plan(station, (bundle, front.as_deref()), &facts, machine, kernel)?;
-    announce(station, &plan, bundle.get());
-    let staged = kexec::load(&plan, Slot::Normal, kernel, bundle.get()).map_err(|error| {
-        Failure::new(Stage::Load, explained(&error, |errno| meaning_of_load(plan.engine, errno)))
-    })?;
-    let moments = Moments { prepared, open, after_load: clock::counter() };
-    station.keep_trial(&bundle.get().entry, attested)?;
-    station.tell_next_system(&ready.loader_id);
-    jump(station, &plan, bundle.get(), staged, &moments)
-}
-
-fn announce(station: &Station, plan: &Plan<'_>, bundle: &Bundle<Sealed>) {
-    let (entry, (form, why)) = (printable(&bundle.entry), plan.kernel);
-    station.say(&format!("loading {entry} by {}: {}", plan.engine, plan.reason));
-    if form == "vmlinux" {
-        station.say(&format!("starting {entry} as a vmlinux: {why}"));
-    }
-}
-
-fn make_plan<'a>(
-    station: &Station,
-    (verified, front): (&'a Verified<Bundle<Sealed>>, Option<&'a [u8]>),
-    facts: &Facts,
-    machine: &Machine,
-    prepared: &'a Prepared<'_>,
-) -> Result<Plan<'a>, Failure> {
-    let at_plan = |error: plan::Error| Failure::new(Stage::Plan, error);
-    let request = station.config.engine;
+    let parts = Parts {
+        request: session.config.engine,
+        facts: &facts,
+        kernel: &ready.kernel,
+        proven: ready.proven,
+        machine: &ready.machine,
+        front,
+    };
     #[cfg_attr(not(feature = "test-hooks"), expect(unused_mut, reason = "only a test damages it"))]
-    let mut plan =
-        plan::make_behind(front, request, facts, prepared, verified, machine, machine::PURGATORY)
-            .map_err(at_plan)?;
+    let mut plan = load::plan(&parts)?;
     #[cfg(feature = "test-hooks")]
-    if let Some(name) = sys::hooks::corrupt_segment() {
-        plan.corrupt(&name).map_err(at_plan)?;
-    }
-    #[cfg(feature = "test-hooks")]
-    if sys::hooks::probes() {
-        plan.probe().map_err(at_plan)?;
-    }
-    for warning in &plan.warnings {
-        station.say(warning);
-    }
+    damage(&mut plan)?;
+    session.voice().say_all(&plan.warnings);
     Ok(plan)
 }
 
-fn jump(
-    station: &Station,
-    plan: &Plan<'_>,
-    bundle: &Bundle<Sealed>,
+#[cfg(feature = "test-hooks")]
+fn damage(plan: &mut Plan<'_, Sealed>) -> Result<(), Failure> {
+    use crate::plan::{Error, Loading};
+    use crate::sys::hooks;
+    let damaged = match (&mut plan.loading, hooks::corrupt_segment()) {
+        (Loading::Segments(placement), Some(name)) => placement.corrupt(&name),
+        (Loading::Segments(placement), None) if hooks::probes() => placement.probe(),
+        (Loading::Files(_), Some(name)) => Err(Error::NoSegment(name)),
+        (_, None) => Ok(()),
+    };
+    damaged.map_err(|error| Failure::new(Stage::Plan, error))
+}
+
+/// Has the running kernel take it.
+pub(super) fn load(
+    session: &Session,
+    plan: &Plan<'_, Sealed>,
+    ready: &Ready<'_>,
+) -> Result<Staged, Failure> {
+    let entry = printable(&ready.proven.get().entry);
+    let voice = session.voice();
+    voice.say(&format!("loading {entry} by {}: {}", plan.engine(), plan.reason));
+    if plan.kernel.name == "vmlinux" {
+        voice.say(&format!("starting {entry} as a vmlinux: {}", plan.kernel.why));
+    }
+    Ok(load::load(plan, Slot::Normal)?)
+}
+
+/// Writes down what is jumped to, and tells the next system what booted it.
+pub(super) fn hand_over(
+    session: &Session,
+    memory: &mut Memory,
+    ready: &Ready<'_>,
+) -> Result<(), Failure> {
+    let voice = session.voice();
+    let Memory { standing, tpm, wishes, .. } = memory;
+    standing.keep_trial(&ready.proven.get().entry, &ready.attested, tpm, &voice)?;
+    wishes.tell_next_system(&ready.loader_id, &voice);
+    Ok(())
+}
+
+/// Makes the machine still. After that no other kernel can be loaded.
+pub(super) fn quiesce(
+    session: &Session,
     staged: Staged,
+    plan: &Plan<'_, Sealed>,
+    ready: &Ready<'_>,
     moments: &Moments,
-) -> Result<Infallible, Failure> {
+) -> Result<Quiet, Failure> {
+    let leave = Leave {
+        unbind: &session.config.unbind,
+        watchdog: session.config.watchdog,
+        last_words: &last_words(plan, ready),
+    };
+    let quiet = quiesce::quiesce(staged, &session.console, &leave)
+        .map_err(|error| Failure::new(Stage::Quiesce, error))?;
+    figures::print(&session.voice(), plan, ready.proven.get(), moments);
+    Ok(quiet)
+}
+
+fn last_words(plan: &Plan<'_, Sealed>, ready: &Ready<'_>) -> String {
+    let bundle = ready.proven.get();
     // In parts: the standard library's code for floating point is 10 KiB.
     let time = clock::elapsed();
-    let last_words = format!(
+    format!(
         "turnout: jumping to {}: {} with \"{}\" by {}, {}.{:06} s after start",
         printable(&bundle.entry),
         printable(&bundle.linux.path),
         printable(&plan.cmdline),
-        plan.engine,
+        plan.engine(),
         time.as_secs(),
         time.subsec_micros(),
-    );
-    let settings = (station.config.unbind.as_slice(), station.config.watchdog);
-    let quiet = quiesce(staged, &station.console, settings, &last_words)
-        .map_err(|error| Failure::new(Stage::Quiesce, error))?;
-    figures::print(station, plan, bundle, moments);
-    let error = sys::jump::jump(quiet);
-    Err(Failure::new(Stage::Jump, explained(&error, meaning_of_reboot)))
-}
-
-fn explained(error: &sys::Error, meaning: impl Fn(i32) -> Option<&'static str>) -> String {
-    match error.source.raw_os_error().and_then(meaning) {
-        Some(meaning) => format!("{error}: {meaning}"),
-        None => error.to_string(),
-    }
+    )
 }

@@ -9,7 +9,7 @@
 
 use std::path::Path;
 
-use super::Station;
+use super::voice::Voice;
 use crate::bundle::Bundle;
 use crate::config::{self, Config};
 use crate::failure::{Failure, Stage};
@@ -23,7 +23,7 @@ use crate::tpm::log::{self, Event, MAX_LOG};
 use crate::tpm::pcr::Selection;
 use crate::tpm::response;
 use crate::trust::Role;
-use crate::trust::verify::{Attested, Verified};
+use crate::trust::verify::{Attested, Identity, Mode, Verified};
 
 /// What other banks than SHA-256's are extended with: no hash algorithm gives it
 /// for any input that somebody knows.
@@ -41,12 +41,20 @@ pub(super) struct Witness {
     in_recovery: bool,
     /// Why nothing can be measured.
     lost: Option<String>,
+    /// What the image says of a boot without a TPM.
+    wanted: config::Tpm,
+    mode: Mode,
+    /// Whether the sections of a unified kernel image are measured.
+    has_sections: bool,
+    /// The board's own name.
+    board: Option<String>,
 }
 
 impl Witness {
     /// Asks the TPM for its banks, if there is one; what has to be said of it.
     pub(super) fn find(
         config: &Config,
+        identity: &Identity,
         tpm: &mut Result<Option<Tpm>, String>,
     ) -> (Self, Vec<String>) {
         let mut said = Vec::new();
@@ -59,7 +67,18 @@ impl Witness {
             (Some(why), _) => said.push(format!("nothing is measured: {why}")),
         }
         let events = if lost.is_some() { Vec::new() } else { earlier_events(&mut said) };
-        (Self { events, banks, capped: 0, in_recovery: false, lost }, said)
+        let witness = Self {
+            events,
+            banks,
+            capped: 0,
+            in_recovery: false,
+            lost,
+            wanted: config.tpm,
+            mode: config.mode,
+            has_sections: config.measure_uki,
+            board: identity.boards.first().cloned(),
+        };
+        (witness, said)
     }
 
     fn extend_all(&mut self, tpm: &mut Tpm, events: &[Event]) -> Result<(), String> {
@@ -129,13 +148,13 @@ fn earlier_events(said: &mut Vec<String>) -> Vec<Event> {
     })
 }
 
-impl Station {
+impl Witness {
     /// Whether operating systems may boot, as far as the TPM goes.
     ///
     /// # Errors
     /// Why only recovery systems may.
-    pub(super) fn witness_admits_boot(&self) -> Result<(), Failure> {
-        match (&self.witness.borrow().lost, self.config.tpm) {
+    pub(super) fn admits_boot(&self) -> Result<(), Failure> {
+        match (&self.lost, self.wanted) {
             (Some(why), config::Tpm::Required) => Err(barred(why)),
             _ => Ok(()),
         }
@@ -147,53 +166,59 @@ impl Station {
     /// # Errors
     /// The image requires what did not work, and this is no recovery system.
     pub(super) fn measure(
-        &self,
+        &mut self,
         attested: &Attested,
         bundle: &Verified<Bundle<Sealed>>,
+        tpm: &mut Result<Option<Tpm>, String>,
+        voice: &Voice<'_>,
     ) -> Result<Option<Vec<u8>>, Failure> {
-        if self.config.tpm == config::Tpm::Off {
+        if self.wanted == config::Tpm::Off {
             return Ok(None);
         }
-        let mode = self.config.mode;
-        let board = self.identity.boards.first().map(String::as_str);
-        let sections = self.config.measure_uki.then_some(Sections { board });
-        let events = measure::entry(mode, attested, bundle, sections)
+        let sections = self.has_sections.then_some(Sections { board: self.board.as_deref() });
+        let events = measure::entry(self.mode, attested, bundle, sections)
             .map_err(|error| Failure::new(Stage::Plan, error))?;
         let is_recovery = attested.role() == Role::Recovery;
         if is_recovery {
-            self.measure_recovery();
+            self.begin_recovery(tpm, voice);
         }
-        match self.extend_all(&events) {
-            Ok(()) => Ok(Some(measure::archive(&self.witness.borrow().events))),
-            Err(why) if self.config.tpm == config::Tpm::Required && !is_recovery => {
-                Err(barred(&why))
-            }
+        match self.extend_said(&events, tpm, voice) {
+            Ok(()) => Ok(Some(measure::archive(&self.events))),
+            Err(why) if self.wanted == config::Tpm::Required && !is_recovery => Err(barred(&why)),
             Err(_) => Ok(None),
         }
     }
 
     /// Puts a boundary between what was measured and every way to recovery.
-    pub(super) fn measure_recovery(&self) {
-        let is_new = !core::mem::replace(&mut self.witness.borrow_mut().in_recovery, true);
-        if self.config.tpm != config::Tpm::Off && is_new {
+    pub(super) fn begin_recovery(
+        &mut self,
+        tpm: &mut Result<Option<Tpm>, String>,
+        voice: &Voice<'_>,
+    ) {
+        let is_new = !core::mem::replace(&mut self.in_recovery, true);
+        if self.wanted != config::Tpm::Off && is_new {
             // What failed is said, and nothing waits for it: recovery needs no TPM.
-            let _ = self.extend_all(&Boundary::Recovery.events());
+            let _ = self.extend_said(&Boundary::Recovery.events(), tpm, voice);
         }
     }
 
-    fn extend_all(&self, events: &[Event]) -> Result<(), String> {
-        let (mut witness, mut tpm) = (self.witness.borrow_mut(), self.tpm.borrow_mut());
-        if let Some(why) = &witness.lost {
+    fn extend_said(
+        &mut self,
+        events: &[Event],
+        tpm: &mut Result<Option<Tpm>, String>,
+        voice: &Voice<'_>,
+    ) -> Result<(), String> {
+        if let Some(why) = &self.lost {
             return Err(why.clone());
         }
-        let Ok(Some(tpm)) = &mut *tpm else { return Err("there is no TPM".to_owned()) };
+        let Ok(Some(tpm)) = tpm else { return Err("there is no TPM".to_owned()) };
         tpm.renew();
         let start = clock::elapsed();
-        let done = witness.extend_all(tpm, events);
+        let done = self.extend_all(tpm, events);
         match &done {
             Ok(()) => {
                 let time = clock::elapsed().saturating_sub(start);
-                self.say(&format!(
+                voice.say(&format!(
                     "measured {} events in {}.{:06} s",
                     events.len(),
                     time.as_secs(),
@@ -201,8 +226,8 @@ impl Station {
                 ));
             }
             Err(why) => {
-                self.say(&format!("nothing more is measured: {why}"));
-                witness.lost = Some(why.clone());
+                voice.say(&format!("nothing more is measured: {why}"));
+                self.lost = Some(why.clone());
             }
         }
         done

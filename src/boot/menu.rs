@@ -2,49 +2,51 @@
 //! it before anybody chooses: are its files there, and who signed it.
 //!
 //! A manifest and its signature are read here, once; the big files are read
-//! only when the entry is chosen. A shelf is made for one role: entries of the
+//! only when the entry is chosen. A menu is made for one role: entries of the
 //! other one boot only if somebody chooses them. Rows are only ever appended, so
 //! that an index means the same row as long as a menu is on the screen: what
 //! belongs to a device that is gone stays, and cannot boot.
 
-use core::cell::RefCell;
+use core::mem;
 use std::sync::Arc;
 
-use super::Station;
-use super::anchor::Anchor;
-use super::choose::Desk;
-use super::item;
-use super::partition;
-use super::volume::{self, Volume};
-use crate::choose::{Item, Update};
+use super::choose::Feed;
+use super::discover::{Devices, Fresh, Mounted, find_state_area, say_diagnostics};
+use super::item::item;
+use super::session::{Memory, Session};
+use super::voice::{Voice, heading};
+use super::volume::Volume;
+use crate::choose::{Chooser, Editing, Item, Update};
 use crate::failure::{Failure, Stage};
-use crate::menu::{self, Entry, Group, Menu, Target, Timeout};
+use crate::menu::{self, Entry, Group, Menu};
 use crate::plan;
 use crate::preflight::{self, Limits};
-use crate::source::report::{Outcome, Report};
-use crate::source::{self, Candidate, Passed, Selector, Tier};
-use crate::sys::block::Inventory;
+use crate::rollback::Strength;
+use crate::rollback::store::Fault;
+use crate::source::{Selector, Tier};
+use crate::steps::anchor::Anchor;
+use crate::steps::examine::examine;
 use crate::sys::read::Root;
-use crate::sys::uevent::Uevents;
 use crate::sys::{AsFd as _, BorrowedFd, clock, machine};
-use crate::trust::verify::{Attested, Context};
+use crate::trust::verify::{Attested, Context, Mode};
 use crate::trust::{POLICY_PATH, RING_PATH, Role};
 
-/// Most devices that are mounted, those that are gone included.
-const MAX_VOLUMES: usize = 64;
+const SIGNED: &str = "The command line is part of what was signed: a locked image boots it \
+                      unchanged.";
+
+const FORBIDDEN: &str =
+    "The menu forbids to edit command lines: its loader.conf has \"editor no\".";
 
 /// The mounted devices and their menu.
-pub(super) struct Shelf<'s> {
-    station: &'s Station,
+pub(super) struct BootMenu<'s> {
+    session: &'s Session,
+    memory: &'s mut Memory,
+    devices: Devices<'s>,
+    voice: Voice<'s>,
     /// What boots by itself.
     role: Role,
-    uevents: Uevents,
-    inventory: Inventory,
-    /// What is there and has not been looked at yet.
-    pending: Vec<Candidate>,
-    report: Report,
     volumes: Vec<Volume>,
-    pub(super) menu: Menu,
+    menu: Menu,
     /// What is in force: the image's, until a volume's updates were read.
     anchor: Anchor,
     /// Whether it is settled whose updates count.
@@ -52,185 +54,139 @@ pub(super) struct Shelf<'s> {
     /// Whether the store of versions was read: before the first device.
     is_store_open: bool,
     /// One verdict an entry, in the menu's order.
-    verdicts: Vec<Result<Arc<Attested>, Failure>>,
+    verdicts: Vec<Verdict>,
     /// The entries that were taken and have failed.
     struck: Vec<usize>,
     /// How many rows, from the first on, were rehearsed.
     rehearsed: usize,
-    /// What is to be said, while a menu has the console.
-    hushed: Option<RefCell<Vec<String>>>,
+    /// What is said above the list: how it came to this menu.
+    status: String,
+    /// The entry that it waits with.
+    next: Option<usize>,
 }
 
-/// An entry, with all that booting it takes: nothing of it is the shelf's.
+/// Whether an entry may boot.
+type Verdict = Result<Arc<Attested>, Failure>;
+
+/// An entry, with all that booting it takes: nothing of it is the menu's.
 pub(super) struct Taken {
     pub(super) root: Arc<Root>,
     pub(super) entry: Entry,
     pub(super) attested: Arc<Attested>,
 }
 
-/// Menus that were read and are not on the shelf yet, with their volumes.
-type Fresh = Vec<(Volume, Menu)>;
-
-impl<'s> Shelf<'s> {
-    /// The menu, as soon as a device has one, for entries of `role`.
-    ///
-    /// # Errors
-    /// No device has one in time: everything that was looked at. It is of
-    /// [`Stage::Discover`] if nothing was there to be mounted.
-    pub(super) fn find(station: &'s Station, role: Role) -> Result<Self, Failure> {
-        let mut shelf = Self::open(station, role)?;
-        let wait = station.config.wait;
-        let deadline = match role {
-            Role::Boot => clock::elapsed().saturating_add(wait),
-            // What is not there by then was waited for before.
-            Role::Recovery => wait,
-        };
-        loop {
-            shelf.look();
-            if !shelf.menu.entries.is_empty() {
-                shelf.raise_floor();
-                return Ok(shelf);
-            }
-            if !station.wait_for_block(&shelf.uevents, deadline) {
-                return Err(shelf.nothing_found());
-            }
+/// The menu, as soon as a device has one, for entries of `role`.
+///
+/// # Errors
+/// No device has one in time: everything that was looked at. It is of
+/// [`Stage::Discover`] if nothing was there to be mounted.
+pub(super) fn menu<'s>(
+    session: &'s Session,
+    memory: &'s mut Memory,
+    devices: Devices<'s>,
+    role: Role,
+) -> Result<BootMenu<'s>, Failure> {
+    let wait = session.config.wait;
+    let deadline = match role {
+        Role::Boot => clock::elapsed().saturating_add(wait),
+        // What is not there by then was waited for before.
+        Role::Recovery => wait,
+    };
+    let mut menu = BootMenu::empty(session, memory, devices, role);
+    loop {
+        menu.look();
+        if !menu.menu.entries.is_empty() {
+            menu.raise_floor();
+            menu.begin();
+            return Ok(menu);
+        }
+        if !menu.devices.wait(deadline, &menu.voice) {
+            return Err(menu.devices.nothing_found());
         }
     }
+}
 
-    fn open(station: &'s Station, role: Role) -> Result<Self, Failure> {
-        let uevents = Uevents::open().map_err(|error| Failure::new(Stage::Discover, error))?;
-        Ok(Self {
-            station,
+impl<'s> BootMenu<'s> {
+    fn empty(
+        session: &'s Session,
+        memory: &'s mut Memory,
+        devices: Devices<'s>,
+        role: Role,
+    ) -> Self {
+        Self {
+            session,
+            memory,
+            devices,
+            voice: session.voice(),
             role,
-            uevents,
-            inventory: Inventory::default(),
-            pending: Vec::new(),
-            report: Report::default(),
             volumes: Vec::new(),
             menu: Menu::default(),
-            anchor: station.anchor.clone(),
+            anchor: session.anchor.clone(),
             is_settled: false,
             is_store_open: false,
             verdicts: Vec::new(),
             struck: Vec::new(),
             rehearsed: 0,
-            hushed: None,
-        })
+            status: String::new(),
+            next: None,
+        }
     }
 
-    fn say(&self, text: &str) {
-        match &self.hushed {
-            Some(lines) => lines.borrow_mut().push(text.to_owned()),
-            None => self.station.say(text),
+    /// What is known before it is shown. A menu that is hidden does not show why
+    /// its default fails.
+    fn begin(&mut self) {
+        if let Some(failure) = self.default_fails() {
+            self.voice.say(&failure.to_string());
         }
+        self.status = match self.role {
+            Role::Boot => String::new(),
+            Role::Recovery => "Recovery: no operating system has booted.".to_owned(),
+        };
+        self.next = self.default();
+        self.memory.wishes.use_up();
+    }
+
+    /// What the session remembers.
+    pub(super) const fn memory(&mut self) -> &mut Memory {
+        self.memory
     }
 
     /// Takes note of devices that came and went, and puts the menus of new ones
     /// behind those that are there.
     fn look(&mut self) {
-        let changes = self.inventory.refresh();
-        changes.gone.iter().for_each(|name| self.lose(name));
-        self.pending.extend(changes.fresh);
-        let fresh = self.read_pending();
+        for name in self.devices.look() {
+            self.lose(&name);
+        }
+        let ranked = self.devices.rank();
+        if !ranked.is_empty() && !self.is_store_open {
+            self.open_store();
+            self.is_store_open = true;
+        }
+        let has_entries = !self.menu.entries.is_empty();
+        let mounted = Mounted { volumes: &self.volumes, has_entries };
+        let target = self.session.target();
+        let fresh = self.devices.read(ranked, &mounted, &target, &self.voice);
         self.append(fresh);
     }
 
-    /// Reads the menus of devices, best first, until what they say is enough.
-    fn read_pending(&mut self) -> Fresh {
-        let mut fresh = Fresh::new();
-        let mut ranked = self.rank_pending().into_iter();
-        if ranked.len() > 0 && !self.is_store_open {
-            self.station.open_store();
-            self.is_store_open = true;
-        }
-        for (tier, candidate) in ranked.by_ref() {
-            let outcome = match self.against(&candidate, &fresh) {
-                Some(why) => Outcome::Passed(why),
-                None => self.read(&candidate, tier, &mut fresh),
-            };
-            self.report.note(volume::looked(&candidate, outcome));
-            if self.menu.entries.is_empty() && fresh.iter().any(|(_, menu)| settles_all(menu)) {
-                break;
-            }
-        }
-        self.pending.extend(ranked.map(|(_, candidate)| candidate));
-        fresh
-    }
-
-    /// Those that are to be looked at; the others are told of in the report.
-    fn rank_pending(&mut self) -> Vec<(Tier, Candidate)> {
-        let config = &self.station.config;
-        let pending = core::mem::take(&mut self.pending);
-        for candidate in &pending {
-            if let Err(why) = source::tier(candidate, &config.device, config.scan()) {
-                self.report.note(volume::looked(candidate, Outcome::Passed(why)));
-            }
-        }
-        let ranked = source::rank(&pending, &config.device, config.scan());
-        ranked.into_iter().map(|(tier, candidate)| (tier, candidate.clone())).collect()
-    }
-
-    /// Why a device is not to be mounted, all the same. What has an identifier
-    /// that another one has too is told of.
-    fn against(&self, candidate: &Candidate, fresh: &Fresh) -> Option<Passed> {
-        let mounted = self.volumes.iter().chain(fresh.iter().map(|(volume, _)| volume));
-        let here = mounted.clone().filter(|volume| volume.is_here);
-        let selector = &self.station.config.device;
-        let shared = match selector {
-            Selector::Auto => source::twin(here.map(|volume| &volume.candidate), candidate),
-            // All that were named share what they were named by.
-            explicit => here.map(|volume| (&volume.candidate, explicit.to_string())).next(),
+    fn open_store(&mut self) {
+        let Session { config, signals, .. } = self.session;
+        let voice = self.session.voice();
+        let area = match config.rollback {
+            Strength::Off => Err(Fault::Unread),
+            _ => find_state_area(config, signals, &voice),
         };
-        let is_named = *selector != Selector::Auto && shared.is_some();
-        if let Some((first, identifier)) = shared {
-            let (name, first) = (&candidate.name, &first.name);
-            let what = if is_named { ", and is not used" } else { "" };
-            let line = format!("{name} is {identifier} as {first} is: {first} comes first{what}");
-            self.say(&line);
-        }
-        if is_named {
-            return Some(Passed::Duplicate);
-        }
-        (mounted.count() >= MAX_VOLUMES).then_some(Passed::Count)
+        let Memory { standing, tpm, .. } = &mut *self.memory;
+        standing.open(config, area, tpm, &voice);
     }
 
-    /// Mounts a device and reads its menu; a device without one is let go again.
-    fn read(&self, candidate: &Candidate, tier: Tier, fresh: &mut Fresh) -> Outcome {
-        let station = self.station;
-        let kind = candidate.filesystem.as_ref().map_or("", |found| found.kind.name());
-        let why = source::why(candidate, &station.config.device);
-        let what = if tier.role.is_boot() { "boot partition" } else { "file system" };
-        self.say(&format!("{what} {} ({why}, {kind})", candidate.name));
-        let target = Target { arch: station.arch, boards: &station.identity.boards };
-        match Volume::open(candidate, tier, &target) {
-            Ok((volume, menu)) => {
-                let outcome = volume::outcome(&menu);
-                if !menu.entries.is_empty() {
-                    fresh.push((volume, menu));
-                } else {
-                    self.say_all(&menu);
-                }
-                outcome
-            }
-            Err(outcome) => {
-                if let Outcome::Unmounted(why) = &outcome {
-                    self.say(why);
-                }
-                outcome
-            }
-        }
-    }
-
-    fn say_all(&self, menu: &Menu) {
-        menu.diagnostics.iter().for_each(|diagnostic| self.say(&diagnostic.to_string()));
-    }
-
-    /// Puts menus that were read together on the shelf, behind the others.
+    /// Puts menus that were read together behind the others.
     fn append(&mut self, fresh: Fresh) {
         if fresh.is_empty() {
             return;
         }
-        let (volumes_before, rows_before) = (self.volumes.len(), self.menu.entries.len());
+        let volumes_before = self.volumes.len();
+        let rows_before = self.menu.entries.len();
         let mut menus: Vec<(Group, Menu)> = Vec::new();
         for (volume, menu) in fresh {
             let group = volume.group(self.volumes.get(volumes_before..).unwrap_or_default());
@@ -241,16 +197,16 @@ impl<'s> Shelf<'s> {
         for entry in &mut merged.entries {
             entry.volume = entry.volume.saturating_add(volumes_before);
         }
-        self.say_all(&merged);
+        say_diagnostics(&merged, &self.voice);
         if rows_before == 0 {
             self.menu = merged;
-            self.station.settle_default(&mut self.menu);
+            self.memory.wishes.settle_default(&mut self.menu, &self.session.voice());
         } else {
-            let behind = |index: usize| index.saturating_add(rows_before);
-            self.menu.default = self.menu.default.or_else(|| merged.default.map(behind));
+            let default = merged.default.map(|index| index.saturating_add(rows_before));
+            self.menu.default = self.menu.default.or(default);
             self.menu.entries.extend(merged.entries);
         }
-        self.station.keep_ids(&self.menu);
+        self.memory.wishes.keep_ids(&self.menu);
         self.settle_anchor(volumes_before);
         self.examine_from(rows_before);
     }
@@ -259,20 +215,21 @@ impl<'s> Shelf<'s> {
     /// force does not change while a menu is shown. A disk that anybody can put
     /// in is no place for them, unless it was named.
     fn settle_anchor(&mut self, volumes_before: usize) {
-        let was_named = self.station.config.device != Selector::Auto;
+        let was_named = self.session.config.device != Selector::Auto;
         let fresh = self.volumes.get(volumes_before..).unwrap_or_default();
         let authority = fresh.iter().find(|volume| was_named || is_authority(volume.tier));
         let authority = authority.filter(|_| !self.is_settled);
-        idle_updates(fresh, authority).iter().for_each(|line| self.say(line));
+        self.voice.say_all(&idle_updates(fresh, authority));
         if self.is_settled {
             return;
         }
         if let Some(volume) = authority {
-            let (anchor, said) = self.station.anchor.updated(&volume.root);
-            said.iter().for_each(|line| self.say(line));
+            let (anchor, said) = self.session.anchor.updated(&volume.root);
+            self.voice.say_all(&said);
             self.anchor = anchor;
         }
-        self.station.keep_anchor(&self.anchor);
+        let Memory { standing, tpm, .. } = &mut *self.memory;
+        standing.keep_anchor(&self.anchor, tpm, &self.session.voice());
         self.is_settled = true;
     }
 
@@ -282,27 +239,51 @@ impl<'s> Shelf<'s> {
         self.verdicts.extend(verdicts);
     }
 
-    fn examine(&self, rows: &[Entry]) -> Vec<Result<Arc<Attested>, Failure>> {
-        let (context, consoles) = (context(self.station, &self.anchor), machine::consoles());
+    fn examine(&self, rows: &[Entry]) -> Vec<Verdict> {
+        let consoles = machine::consoles();
+        let context = self.context();
         let limits = Limits {
             memory: machine::memory_for_files(),
-            cmdline: plan::longest_cmdline(self.station.arch),
+            cmdline: plan::longest_cmdline(self.session.arch),
             consoles: &consoles,
         };
-        let examine = |entry: &Entry| {
-            let volume = self.volumes.get(entry.volume).ok_or_else(no_such_entry)?;
-            let admit = |attested| admit(self.station, attested);
-            let found = partition::examine(&context, &volume.root, entry, &limits, admit);
-            found.into_verdict().map(Arc::new).map_err(|failure| failure.of(&entry.id))
-        };
-        rows.iter().map(examine).collect()
+        rows.iter().map(|entry| self.verdict(entry, &context, &limits)).collect()
+    }
+
+    fn verdict(&self, entry: &Entry, context: &Context<'_>, limits: &Limits<'_>) -> Verdict {
+        let volume = self.volumes.get(entry.volume).ok_or_else(no_such_entry)?;
+        let found = examine(context, &volume.root, entry, limits, |attested| self.admit(attested));
+        found.into_verdict().map(Arc::new).map_err(|failure| failure.of(&entry.id))
+    }
+
+    /// What an entry must satisfy on this machine, by what is in force.
+    fn context(&self) -> Context<'_> {
+        Context {
+            mode: self.session.config.mode,
+            ring: self.anchor.ring.as_ref(),
+            policy: &self.anchor.policy,
+            arch: self.session.arch,
+            identity: &self.session.identity,
+            floors: self.memory.standing.floors(),
+        }
+    }
+
+    /// What the state of the machine says. What may recover it may boot whatever
+    /// state that is in.
+    pub(super) fn admit(&self, attested: Attested) -> Result<Attested, Failure> {
+        if attested.role() == Role::Boot {
+            self.memory.standing.admits_boot()?;
+            self.memory.witness.admits_boot()?;
+        }
+        Ok(attested)
     }
 
     /// What has confirmed itself raises the floor, and what is below that is
     /// refused from now on.
     fn raise_floor(&mut self) {
         let attested = self.verdicts.iter().flatten().map(|attested| &**attested);
-        if !self.station.raise_floor((&self.anchor, attested)) {
+        let Memory { standing, tpm, .. } = &mut *self.memory;
+        if !standing.raise_floor(&self.anchor, attested, tpm, &self.session.voice()) {
             return;
         }
         let again = self.examine(&self.menu.entries);
@@ -323,18 +304,16 @@ impl<'s> Shelf<'s> {
 
     /// A device is gone, and what was on it cannot boot.
     fn lose(&mut self, name: &str) {
-        self.pending.retain(|candidate| candidate.name != name);
-        self.report.forget(name);
-        let is_lost = |volume: &&mut Volume| volume.is_here && volume.candidate.name == name;
-        let found = self.volumes.iter_mut().enumerate().find(|(_, volume)| is_lost(volume));
-        let Some((lost, volume)) = found else { return };
+        let found = self.volumes.iter_mut().enumerate();
+        let lost = found.into_iter().find(|(_, volume)| volume.is_here && volume.name() == name);
+        let Some((lost, volume)) = lost else { return };
         volume.leave();
         let gone = format!("{name} was taken out");
         let both = self.menu.entries.iter().zip(&mut self.verdicts);
         for (entry, verdict) in both.filter(|(entry, _)| entry.volume == lost) {
             *verdict = Err(Failure::broken("GONE", gone.clone()).of(&entry.id));
         }
-        self.say(&gone);
+        self.voice.say(&gone);
     }
 
     /// Looks at the devices that were passed over because another one's menu is
@@ -343,24 +322,8 @@ impl<'s> Shelf<'s> {
         let before = self.menu.entries.len();
         self.look();
         self.raise_floor();
+        self.next = self.default();
         self.menu.entries.len() > before
-    }
-
-    fn nothing_found(&self) -> Failure {
-        let was_read = |outcome: &Outcome| !matches!(outcome, Outcome::Passed(_));
-        let found = self.report.devices.iter().any(|looked| was_read(&looked.outcome));
-        let (stage, what) = match found {
-            true => (Stage::Menu, "no menu entry"),
-            false => (Stage::Discover, "no boot partition"),
-        };
-        let (device, wait) = (&self.station.config.device, self.station.config.wait.as_secs());
-        let none = match self.report.devices.is_empty() {
-            true => " none (is the driver's module in the image?)",
-            false => "",
-        };
-        let report = &self.report;
-        let text = format!("{what} ({device}) after {wait} s; block devices seen:{none}{report}");
-        Failure::new(stage, text)
     }
 
     /// The entry at `index` and what its manifest says.
@@ -374,8 +337,23 @@ impl<'s> Shelf<'s> {
         Ok(Taken { root: Arc::clone(&volume.root), entry, attested })
     }
 
+    /// Marks an entry that was taken and failed, and goes on to the next.
+    pub(super) fn fail(&mut self, index: usize, failure: Failure) {
+        self.status = failure.to_string();
+        self.strike(index, failure);
+        self.next = self.next_after(index);
+    }
+
+    /// The failure with the name of the entry that it is of.
+    pub(super) fn named(&self, index: usize, failure: Failure) -> Failure {
+        match self.menu.entries.get(index) {
+            Some(entry) => failure.of(&entry.id),
+            None => failure,
+        }
+    }
+
     /// Marks an entry that failed, so that it is not taken by itself again.
-    pub(super) fn strike(&mut self, index: usize, failure: Failure) {
+    fn strike(&mut self, index: usize, failure: Failure) {
         if let Some(verdict) = self.verdicts.get_mut(index) {
             *verdict = Err(failure);
             self.struck.push(index);
@@ -405,25 +383,24 @@ impl<'s> Shelf<'s> {
 
     /// The next entry that boots by itself, going round.
     pub(super) fn next_after(&self, index: usize) -> Option<usize> {
-        let ready = |index: &usize| match self.verdicts.get(*index) {
-            Some(Ok(attested)) => attested.role() == self.role,
-            _ => false,
-        };
-        (index..self.verdicts.len()).chain(0..index).find(ready)
+        let all = (index..self.verdicts.len()).chain(0..index);
+        all.into_iter().find(|index| self.role_of(*index) == Some(self.role))
     }
 
     /// The configured default, unless it is one that boots only if somebody
     /// chooses it.
     pub(super) fn default(&self) -> Option<usize> {
-        let of_other_role = |index: &usize| match self.verdicts.get(*index) {
-            Some(Ok(attested)) => attested.role() != self.role,
-            _ => false,
-        };
-        self.menu.default.filter(|index| !of_other_role(index))
+        let default = self.menu.default?;
+        self.role_of(default).is_none_or(|role| role == self.role).then_some(default)
+    }
+
+    /// What an entry that may boot is for.
+    fn role_of(&self, index: usize) -> Option<Role> {
+        self.verdicts.get(index)?.as_ref().ok().map(|attested| attested.role())
     }
 
     /// Why the configured default cannot boot, where it was to boot and cannot.
-    pub(super) fn default_fails(&self) -> Option<&Failure> {
+    fn default_fails(&self) -> Option<&Failure> {
         if self.role == Role::Recovery {
             return None;
         }
@@ -434,58 +411,76 @@ impl<'s> Shelf<'s> {
     pub(super) fn items(&self) -> Vec<Item> {
         let both = self.menu.entries.iter().zip(&self.verdicts);
         let consoles = machine::consoles();
-        let row = |(entry, verdict): (&Entry, &Result<Arc<Attested>, Failure>)| {
-            let device = self.volumes.get(entry.volume).map_or("", Volume::name);
-            let verdict = verdict.as_deref();
-            let notes = preflight::notes(entry, verdict.ok(), &consoles);
-            item::item(device, entry, verdict, self.role, &notes)
-        };
-        both.map(row).collect()
+        both.map(|(entry, verdict)| self.item(entry, verdict, &consoles)).collect()
     }
 
-    /// What is said above the menu: how it came to this one.
-    pub(super) fn status(&self) -> String {
-        match self.role {
-            Role::Boot => String::new(),
-            Role::Recovery => "Recovery: no operating system has booted.".to_owned(),
-        }
+    fn item(&self, entry: &Entry, verdict: &Verdict, consoles: &[String]) -> Item {
+        let device = self.volumes.get(entry.volume).map_or("", Volume::name);
+        let verdict = verdict.as_deref();
+        let notes = preflight::notes(entry, verdict.ok(), consoles);
+        item(device, entry, verdict, self.role, &notes)
+    }
+
+    /// The menu as it is to be shown.
+    pub(super) fn chooser(&mut self) -> Chooser {
+        let mode = self.session.config.mode;
+        let editing = match mode {
+            Mode::Open if self.menu.settings.editor => Editing::Allowed,
+            Mode::Open => Editing::Refused(FORBIDDEN),
+            Mode::Locked => Editing::Refused(SIGNED),
+        };
+        Chooser::new(self.items(), self.next, self.menu.timeout)
+            .with_heading(&heading(mode))
+            .with_status(&self.status)
+            .with_editing(editing)
+            .with_edits(mem::take(&mut self.memory.edits))
+    }
+
+    /// Keeps what somebody has edited for the next menu.
+    pub(super) fn keep_edits(&mut self, edits: Vec<String>) {
+        self.memory.edits = edits;
     }
 
     /// One line an entry: why it does not boot. Before recovery all others have
     /// been told of already.
-    pub(super) fn nothing_boots(&self) -> String {
-        let (text, told): (_, Vec<usize>) = match self.role {
-            Role::Boot => ("no entry can boot:", (0..self.verdicts.len()).collect()),
+    pub(super) fn nothing_boots(&self) -> Failure {
+        let all: Vec<usize> = (0..self.verdicts.len()).collect();
+        let text = match self.role {
+            Role::Boot => self.failures("no entry can boot:", &all),
             Role::Recovery if self.struck.is_empty() => {
-                return "there is no recovery entry that can boot".to_owned();
+                "there is no recovery entry that can boot".to_owned()
             }
-            Role::Recovery => ("no recovery entry can boot:", self.struck.clone()),
+            Role::Recovery => self.failures("no recovery entry can boot:", &self.struck),
         };
-        let failures = told.iter().filter_map(|index| self.verdicts.get(*index)?.as_ref().err());
+        Failure::new(Stage::Menu, text)
+    }
+
+    fn failures(&self, text: &str, of: &[usize]) -> String {
+        let failures = of.iter().filter_map(|index| self.verdicts.get(*index)?.as_ref().err());
         failures.fold(text.to_owned(), |text, failure| format!("{text}\r\n  {failure}"))
     }
 }
 
 /// Devices come and go while the menu is shown.
-impl Desk for Shelf<'_> {
+impl Feed for BootMenu<'_> {
     fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
-        vec![self.uevents.as_fd()]
+        vec![self.devices.as_fd()]
     }
 
     fn changed(&mut self) -> Option<Update> {
-        if !self.uevents.block_changed() {
+        if !self.devices.changed() {
             return None;
         }
-        self.hushed = Some(RefCell::default());
+        self.voice.hold();
         self.look();
-        let said = self.hushed.take().map(RefCell::into_inner).unwrap_or_default();
+        let said = self.voice.release();
         // Whatever is news is said; a device that holds no menu is none.
         let say = Some(said.join("; ")).filter(|said| !said.is_empty())?;
         Some(Update { items: self.items(), default: self.default(), say: Some(say) })
     }
 
     fn save_default(&mut self, index: usize) -> String {
-        self.station.save_default(self.menu.entries.get(index))
+        self.memory.wishes.save_default(self.menu.entries.get(index))
     }
 }
 
@@ -497,51 +492,17 @@ fn no_such_entry() -> Failure {
 fn idle_updates(volumes: &[Volume], authority: Option<&Volume>) -> Vec<String> {
     let authority = authority.map(Volume::name);
     let idle = volumes.iter().filter(|volume| Some(volume.name()) != authority);
-    let line = |volume: &Volume| {
-        let is_there = |path: &&str| volume.root.size(path).is_ok();
-        let path = [RING_PATH, POLICY_PATH].into_iter().find(is_there)?;
-        let name = volume.name();
-        Some(format!("{name}: {path} does not count: this is not the first boot partition"))
-    };
-    idle.filter_map(line).collect()
+    idle.filter_map(idle_update).collect()
+}
+
+fn idle_update(volume: &Volume) -> Option<String> {
+    let updates = [RING_PATH, POLICY_PATH];
+    let path = updates.into_iter().find(|path| volume.root.size(path).is_ok())?;
+    let name = volume.name();
+    Some(format!("{name}: {path} does not count: this is not the first boot partition"))
 }
 
 /// Whether updates of ring and policy count that lie there.
 const fn is_authority(tier: Tier) -> bool {
     !tier.removable && tier.role.is_boot()
-}
-
-/// Whether nobody is asked, and an entry that is there boots: then no other
-/// device is needed.
-fn settles_all(menu: &Menu) -> bool {
-    let is_hidden = matches!(menu.settings.timeout, Some(Timeout::Hidden | Timeout::Disabled));
-    let wanted = menu.settings.default.as_ref().map(|wanted| &wanted.what);
-    let Some(menu::What::Pattern(pattern)) = wanted.filter(|_| is_hidden) else { return false };
-    let found = menu.entries.iter().find(|entry| entry.is_named_by(pattern));
-    found.is_some_and(Entry::is_bootable)
-}
-
-/// What an entry must satisfy on this machine, by this anchor.
-fn context<'a>(station: &'a Station, anchor: &'a Anchor) -> Context<'a> {
-    Context {
-        mode: station.config.mode,
-        ring: anchor.ring.as_ref(),
-        policy: &anchor.policy,
-        arch: station.arch,
-        identity: &station.identity,
-        floors: station.standing.borrow().floors(),
-    }
-}
-
-/// What may recover the machine may boot whatever state that is in.
-pub(super) fn admit(station: &Station, attested: Attested) -> Result<Attested, Failure> {
-    match attested.role() {
-        Role::Boot => station
-            .standing
-            .borrow()
-            .admits_boot()
-            .and_then(|()| station.witness_admits_boot())
-            .map(|()| attested),
-        Role::Recovery => Ok(attested),
-    }
 }

@@ -1,40 +1,41 @@
-//! Makes an entry ready to be placed: read, verify, identify, unpack; or only
-//! rehearses that, to tell whether it could boot.
+//! An entry that is to be read, verified and identified, or only rehearsed, to
+//! tell whether it could boot.
 //!
 //! Whoever asks for it, the steps are the same, so they end with the same kernel
-//! or the same refusal. A job owns what it works on and touches neither console
-//! nor signals: it can be done in another thread ([`super::rehearse`]). What was
-//! rehearsed is not kept: it is read and verified again when it is chosen.
+//! or the same refusal. An order owns what it is about and touches neither console
+//! nor signals: it can be carried out in another thread ([`super::rehearse`]).
+//! What was rehearsed is not kept: it is read and verified again when it is
+//! chosen.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use super::Station;
-use super::menu::{self, Shelf, Taken};
-use super::partition;
+use super::menu::{BootMenu, Taken};
+use super::session::Session;
 use crate::base::arch::Arch;
 use crate::base::text::printable;
 use crate::bundle::Bundle;
 use crate::choose::Chosen;
 use crate::failure::{Failure, Stage};
-use crate::image::{self, Kernel, Limits, Unpacked};
+use crate::image::{Kernel, Limits, Unpacked};
 use crate::menu::Code;
-use crate::plan::{self, Decompress, Machine, Prepared, Request, Slot, Unpacking};
-use crate::sys::read::{Head, Sealed};
+use crate::plan::{Decompress, Machine, Prepared, Request, Slot, Unpacking};
+use crate::steps::prepare::{self, Proven, Readying, glance};
+use crate::sys::read::Sealed;
 use crate::sys::sources::Sources;
 use crate::sys::status::Status;
 use crate::sys::{clock, machine};
-use crate::trust::verify::{Attested, Verified, edited, verify};
+use crate::trust::verify::{Attested, edited};
 
 /// Where a bundle is while its kernel is being prepared: outside of the thread
 /// that reads it.
-pub(super) type Place = OnceLock<Verified<Bundle<Sealed>>>;
+pub(super) type BundleCell = OnceLock<Proven>;
 
 /// An entry that only has to be planned and loaded.
 pub(super) struct Ready<'p> {
     /// Who vouches for it.
     pub(super) attested: Arc<Attested>,
-    pub(super) bundle: &'p Verified<Bundle<Sealed>>,
+    pub(super) proven: &'p Proven,
     pub(super) kernel: Prepared<'p>,
     /// The entry's id as systemd's tools know it.
     pub(super) loader_id: String,
@@ -44,70 +45,72 @@ pub(super) struct Ready<'p> {
     pub(super) ticks: u64,
 }
 
-/// What whoever waits lets a job know.
-pub(super) struct Signals {
+/// What whoever waits lets an order know.
+pub(super) struct Demand {
     /// The menu has come to an end: somebody waits.
-    pub(super) over: AtomicBool,
+    pub(super) is_urgent: AtomicBool,
     /// Something else was chosen.
-    pub(super) stop: AtomicBool,
+    pub(super) is_dropped: AtomicBool,
 }
 
-impl Signals {
-    pub(super) const fn new(over: bool) -> Self {
-        Self { over: AtomicBool::new(over), stop: AtomicBool::new(false) }
+impl Demand {
+    pub(super) const fn new(is_urgent: bool) -> Self {
+        Self { is_urgent: AtomicBool::new(is_urgent), is_dropped: AtomicBool::new(false) }
     }
 }
 
-/// Prepares an entry that somebody waits for.
-pub(super) fn now<T>(
-    station: &Station,
-    shelf: &Shelf<'_>,
-    chosen: Chosen,
-    then: impl FnOnce(Result<Ready<'_>, Failure>) -> T,
-) -> T {
-    let place = Place::new();
-    let job = Job::of(station, shelf, chosen);
-    if let Ok(job) = &job {
-        station.say(&format!("reading {}", printable(job.id())));
-    }
-    then(job.and_then(|job| job.prepare(&place, &Signals::new(true))))
-}
-
-/// Everything that preparing takes of the station and of the shelf: no console,
+/// Everything that preparing takes of the session and of the menu: no console,
 /// no signals.
-pub(super) struct Job {
+pub(super) struct Order {
     taken: Taken,
     arch: Arch,
     request: Request,
     decompress: Decompress,
 }
 
-impl Job {
-    pub(super) fn new(station: &Station, shelf: &Shelf<'_>, index: usize) -> Result<Self, Failure> {
-        let (request, decompress) = (station.config.engine, station.config.vmlinux);
-        Ok(Self { taken: shelf.take(index)?, arch: station.arch, request, decompress })
-    }
-
-    /// The entry's id.
-    pub(super) fn id(&self) -> &str {
-        &self.taken.entry.id
+impl Order {
+    /// # Errors
+    /// The entry cannot boot.
+    pub(super) fn new(
+        session: &Session,
+        menu: &BootMenu<'_>,
+        index: usize,
+    ) -> Result<Self, Failure> {
+        Ok(Self {
+            taken: menu.take(index)?,
+            arch: session.arch,
+            request: session.config.engine,
+            decompress: session.config.vmlinux,
+        })
     }
 
     /// What somebody has chosen, with the command line that they gave it.
-    fn of(station: &Station, shelf: &Shelf<'_>, chosen: Chosen) -> Result<Self, Failure> {
-        let job = Self::new(station, shelf, chosen.index)?;
+    ///
+    /// # Errors
+    /// It cannot boot, or not so.
+    pub(super) fn of(
+        session: &Session,
+        menu: &BootMenu<'_>,
+        chosen: Chosen,
+    ) -> Result<Self, Failure> {
+        let order = Self::new(session, menu, chosen.index)?;
         match chosen.options {
-            Some(options) => job.edited(station, options),
-            None => Ok(job),
+            Some(options) => order.edited(session, menu, options),
+            None => Ok(order),
         }
     }
 
     /// The same with another command line: then nobody has signed it.
-    fn edited(mut self, station: &Station, options: String) -> Result<Self, Failure> {
-        let attested = edited(station.config.mode, self.id()).map_err(Failure::refused)?;
+    fn edited(
+        mut self,
+        session: &Session,
+        menu: &BootMenu<'_>,
+        options: String,
+    ) -> Result<Self, Failure> {
+        let attested = edited(session.config.mode, self.id()).map_err(Failure::refused)?;
         let id = printable(self.id());
-        station.say(&format!("{id} boots unsigned: its command line was edited"));
-        self.taken.attested = Arc::new(menu::admit(station, attested)?);
+        session.voice().say(&format!("{id} boots unsigned: its command line was edited"));
+        self.taken.attested = Arc::new(menu.admit(attested)?);
         self.taken.entry.options = options;
         match self.taken.entry.open_slot() {
             None => Ok(self),
@@ -118,66 +121,87 @@ impl Job {
         }
     }
 
-    /// Does everything that can be done before somebody chooses.
-    pub(super) fn prepare<'p>(
-        &self,
-        place: &'p Place,
-        signals: &Signals,
-    ) -> Result<Ready<'p>, Failure> {
-        #[cfg(feature = "test-hooks")]
-        crate::sys::hooks::at_preparing();
-        let start = clock::counter();
-        let Taken { root, entry, attested } = &self.taken;
-        let bundle = partition::read_bundle(root, entry, &signals.stop)?;
-        let slots = partition::slot_values(entry);
-        let check = || verify(attested, bundle, &slots);
-        let verified = clock::TRUST.spend(check).map_err(Failure::refused)?;
-        let bundle = put(place, verified)?;
-        let machine = survey()?;
-        let kernel = self.unpack(bundle, &machine, signals)?;
-        let ticks = clock::counter().saturating_sub(start);
-        let (attested, loader_id) = (Arc::clone(attested), entry.loader_id());
-        Ok(Ready { attested, bundle, kernel, loader_id, machine, ticks })
+    /// The entry's id.
+    pub(super) fn id(&self) -> &str {
+        &self.taken.entry.id
     }
 
     /// Whether it could be prepared: reads, verifies, looks at the kernel's first
     /// bytes, and keeps nothing. Its files may have `limit` bytes together.
     pub(super) fn rehearse(&self, limit: u64, stop: &AtomicBool) -> Result<(), Failure> {
         let Taken { root, entry, attested } = &self.taken;
-        let bundle = partition::read_heads(root, entry, limit, stop)?;
-        let slots = partition::slot_values(entry);
-        let verified = verify(attested, bundle, &slots).map_err(Failure::refused)?;
+        let heads = prepare::read_heads(root, entry, limit, stop)?;
+        let verified = prepare::verify(entry, attested, heads)?;
         glance(&verified, self.arch)
-    }
-
-    /// Unpacks the kernel, further than it has to be where that is wanted.
-    fn unpack<'p>(
-        &self,
-        bundle: &'p Verified<Bundle<Sealed>>,
-        machine: &Machine,
-        signals: &Signals,
-    ) -> Result<Prepared<'p>, Failure> {
-        let at_plan = |error: plan::Error| Failure::new(Stage::Plan, error);
-        let limits = Limits { output: machine::memory_for_files() };
-        let unpacked = identify(bundle, &limits)?;
-        let facts = Status::read().facts(Slot::Normal);
-        let (engine, _) =
-            plan::choose_engine(self.request, &facts).map_err(|error| at_plan(error.into()))?;
-        let against = against(&unpacked, &limits, machine, signals);
-        let how = Unpacking { engine, decompress: self.decompress, against, limits: &limits };
-        Prepared::new(unpacked, bundle, &how, machine.seeds.as_ref()).map_err(at_plan)
     }
 }
 
-/// Keeps a bundle where nothing has been kept before: what is there was verified
-/// for another entry.
-fn put(
-    place: &Place,
-    bundle: Verified<Bundle<Sealed>>,
-) -> Result<&Verified<Bundle<Sealed>>, Failure> {
-    let taken = || Failure::new(Stage::Verify, "another entry is being prepared");
-    place.set(bundle).ok().ok_or_else(taken)?;
-    place.get().ok_or_else(taken)
+/// Reads the entry's files, each once.
+pub(super) fn read(order: &Order, demand: &Demand) -> Result<Bundle<Sealed>, Failure> {
+    prepare::read(&order.taken.root, &order.taken.entry, &demand.is_dropped)
+}
+
+/// Checks that they are what was signed, and keeps them where nothing has been
+/// kept before: what is there was verified for another entry.
+pub(super) fn verify<'p>(
+    order: &Order,
+    bundle: Bundle<Sealed>,
+    cell: &'p BundleCell,
+) -> Result<&'p Proven, Failure> {
+    let Taken { entry, attested, .. } = &order.taken;
+    let proven = clock::TRUST.spend(|| prepare::verify(entry, attested, bundle))?;
+    cell.set(proven).ok().ok_or_else(is_taken)?;
+    cell.get().ok_or_else(is_taken)
+}
+
+fn is_taken() -> Failure {
+    Failure::new(Stage::Verify, "another entry is being prepared")
+}
+
+/// Says what the kernel is, and unpacks it, further than it has to be where that
+/// is wanted.
+pub(super) fn identify<'p>(
+    order: &Order,
+    proven: &'p Proven,
+    demand: &Demand,
+) -> Result<Identified<'p>, Failure> {
+    let machine = survey()?;
+    let limits = Limits { output: machine::memory_for_files() };
+    let unpacked = prepare::identify(proven, &limits).map_err(|error| {
+        let path = &proven.get().linux.path;
+        Failure::new(Stage::Identify, format!("{path}: {error}"))
+    })?;
+    let facts = Status::read().facts(Slot::Normal);
+    let how = Readying {
+        request: order.request,
+        decompress: order.decompress,
+        against: against(&unpacked, &limits, &machine, demand),
+        limits: &limits,
+        facts: &facts,
+        machine: &machine,
+    };
+    let kernel = how.apply(unpacked, proven)?;
+    Ok(Identified { kernel, machine })
+}
+
+/// A kernel, and the machine that it was made ready for.
+pub(super) struct Identified<'p> {
+    kernel: Prepared<'p>,
+    machine: Machine,
+}
+
+impl<'p> Identified<'p> {
+    /// What was begun at `start`, by the clock's counter, is ready.
+    pub(super) fn ready(self, order: &Order, proven: &'p Proven, start: u64) -> Ready<'p> {
+        Ready {
+            attested: Arc::clone(&order.taken.attested),
+            proven,
+            kernel: self.kernel,
+            loader_id: order.taken.entry.loader_id(),
+            machine: self.machine,
+            ticks: clock::counter().saturating_sub(start),
+        }
+    }
 }
 
 /// The machine as it is now.
@@ -185,34 +209,12 @@ pub(super) fn survey() -> Result<Machine, Failure> {
     machine::survey(&Sources::live()).map_err(|error| Failure::new(Stage::Plan, error))
 }
 
-/// Kernel images are parsed here for the first time: verified, all of them.
-fn identify<'p>(
-    bundle: &'p Verified<Bundle<Sealed>>,
-    limits: &Limits,
-) -> Result<Unpacked<'p>, Failure> {
-    let Bundle { linux, profile, .. } = bundle.get();
-    image::unpack_profile(linux.bytes.as_ref(), profile.unwrap_or(0), limits)
-        .map_err(|error| Failure::new(Stage::Identify, format!("{}: {error}", linux.path)))
-}
-
-/// Whether the kernel begins like one for this machine.
-fn glance(bundle: &Verified<Bundle<Head>>, machine: Arch) -> Result<(), Failure> {
-    let linux = &bundle.get().linux;
-    match image::glance(&linux.bytes.0) {
-        Err(error) => Err(Failure::new(Stage::Identify, format!("{}: {error}", linux.path))),
-        Ok(Some(kernel)) if kernel != machine => {
-            Err(Failure::new(Stage::Plan, plan::Error::Arch { kernel, machine }))
-        }
-        Ok(_) => Ok(()),
-    }
-}
-
 /// What speaks against unpacking a bzImage.
 fn against(
     unpacked: &Unpacked<'_>,
     limits: &Limits,
     machine: &Machine,
-    signals: &Signals,
+    demand: &Demand,
 ) -> Option<&'static str> {
     let size = match unpacked.kernel() {
         Kernel::Bzimage(image) => image.memory_size(),
@@ -225,5 +227,5 @@ fn against(
     if machine.keep_page_tables {
         return Some(Unpacking::ENCRYPTED);
     }
-    signals.over.load(Ordering::Relaxed).then_some(Unpacking::NO_TIME)
+    demand.is_urgent.load(Ordering::Relaxed).then_some(Unpacking::NO_TIME)
 }

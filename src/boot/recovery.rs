@@ -8,7 +8,7 @@ use crate::sys::signal::Signals;
 
 /// What somebody wants after reading why nothing booted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wish {
+pub(super) enum Reply {
     Retry,
     Recover,
     Reset,
@@ -22,27 +22,27 @@ const MAX_LINE: usize = 128;
 
 /// Asks until one of the words comes. Where nobody can type, the machine is to
 /// be reset.
-pub(super) fn ask(console: &Console, signals: &Signals) -> Wish {
+pub(super) fn ask(console: &Console, signals: &Signals) -> Reply {
     loop {
         if console.is_deaf() {
-            return Wish::Reset;
+            return Reply::Reset;
         }
         console.write(b"recovery> ");
         let line = read_line(console, signals);
         match parse(&line) {
-            Some(wish) => return wish,
+            Some(reply) => return reply,
             None if line.trim().is_empty() => {}
             None => console.line(&format!("\"{}\" is not one of: {HELP}", printable(line.trim()))),
         }
     }
 }
 
-fn parse(line: &str) -> Option<Wish> {
+fn parse(line: &str) -> Option<Reply> {
     match line.trim() {
-        "retry" => Some(Wish::Retry),
-        "recover" => Some(Wish::Recover),
-        "reset" | "reboot" => Some(Wish::Reset),
-        "poweroff" => Some(Wish::PowerOff),
+        "retry" => Some(Reply::Retry),
+        "recover" => Some(Reply::Recover),
+        "reset" | "reboot" => Some(Reply::Reset),
+        "poweroff" => Some(Reply::PowerOff),
         _ => None,
     }
 }
@@ -81,11 +81,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_offered_words_are_wishes() {
-        assert_eq!(parse(" retry "), Some(Wish::Retry));
-        assert_eq!(parse("recover"), Some(Wish::Recover));
-        assert_eq!(parse("reset"), Some(Wish::Reset));
-        assert_eq!(parse("poweroff"), Some(Wish::PowerOff));
+    fn only_the_offered_words_are_replies() {
+        assert_eq!(parse(" retry "), Some(Reply::Retry));
+        assert_eq!(parse("recover"), Some(Reply::Recover));
+        assert_eq!(parse("reset"), Some(Reply::Reset));
+        assert_eq!(parse("poweroff"), Some(Reply::PowerOff));
         assert_eq!(parse("sh"), None);
     }
 }

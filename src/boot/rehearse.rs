@@ -11,11 +11,11 @@
 use core::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::Station;
-use super::choose::Desk;
-use super::menu::Shelf;
-use super::prepare::{Job, Place, Ready, Signals};
-use crate::choose::{Chooser, Chosen, Update};
+use super::choose::{Feed, Outcome, show};
+use super::menu::BootMenu;
+use super::prepare::{BundleCell, Demand, Order, Ready};
+use super::session::Session;
+use crate::choose::{Chosen, Update};
 use crate::failure::Failure;
 use crate::sys::thread::beside;
 use crate::sys::wait::wait;
@@ -23,21 +23,27 @@ use crate::sys::wake::Wake;
 use crate::sys::{self, AsFd as _, BorrowedFd, clock, machine};
 
 /// What the menu came to.
-pub(super) enum Choice<T> {
+pub(super) enum Choice<'p> {
     /// Nothing in it can boot.
     Nothing,
     /// An entry that has not been prepared.
     Unprepared(Chosen),
-    /// What became of the one that has been.
-    Prepared(usize, T),
+    /// One that has been; the second is the clock's counter at the choice.
+    Prepared(Prepared<'p>, u64),
 }
 
-/// What the thread has prepared last, and what that came to.
-type Prepared<'p> = Option<(usize, Result<Ready<'p>, Failure>)>;
+/// An entry that was prepared, and what that came to.
+pub(super) struct Prepared<'p> {
+    pub(super) index: usize,
+    pub(super) ready: Result<Ready<'p>, Failure>,
+}
+
+/// How an entry is prepared.
+pub(super) type Prepare = for<'p> fn(&Order, &'p BundleCell, &Demand) -> Result<Ready<'p>, Failure>;
 
 /// What both threads see.
 struct Shared {
-    signals: Signals,
+    demand: Demand,
     state: Mutex<State>,
     /// Wakes the menu: there is an outcome.
     to_menu: Wake,
@@ -57,15 +63,19 @@ struct State {
 
 struct Task {
     index: usize,
-    job: Job,
+    order: Order,
     /// Whether it is to be prepared, and not only rehearsed.
-    prepare: bool,
+    is_prepared: bool,
 }
 
 impl Shared {
     fn new() -> Result<Self, sys::Error> {
-        let (to_menu, to_thread) = (Wake::new()?, Wake::new()?);
-        Ok(Self { signals: Signals::new(false), state: Mutex::default(), to_menu, to_thread })
+        Ok(Self {
+            demand: Demand::new(false),
+            state: Mutex::default(),
+            to_menu: Wake::new()?,
+            to_thread: Wake::new()?,
+        })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -73,24 +83,24 @@ impl Shared {
     }
 
     /// The thread's work, until the menu is over.
-    fn work<'p>(&self, place: &'p Place) -> Prepared<'p> {
+    fn work<'p>(&self, cell: &'p BundleCell, prepare: Prepare) -> Option<Prepared<'p>> {
         let limit = machine::memory_for_files();
         let mut prepared = None;
-        while let Some(Task { index, job, prepare }) = self.next() {
+        while let Some(Task { index, order, is_prepared }) = self.next() {
             // What was prepared and failed may still lie there.
-            let outcome = if prepare && place.get().is_none() {
+            let outcome = if is_prepared && cell.get().is_none() {
                 self.begin(index);
-                let result = job.prepare(place, &self.signals);
-                if self.signals.stop.load(Ordering::Relaxed) {
+                let ready = prepare(&order, cell, &self.demand);
+                if self.demand.is_dropped.load(Ordering::Relaxed) {
                     return prepared;
                 }
-                let outcome = result.as_ref().map(|_| ()).map_err(Clone::clone);
-                prepared = Some((index, result));
+                let outcome = ready.as_ref().map(|_| ()).map_err(Clone::clone);
+                prepared = Some(Prepared { index, ready });
                 outcome
             } else {
-                job.rehearse(limit, &self.signals.over)
+                order.rehearse(limit, &self.demand.is_urgent)
             };
-            self.tell(index, outcome.map_err(|failure| failure.of(job.id())));
+            self.tell(index, outcome.map_err(|failure| failure.of(order.id())));
         }
         prepared
     }
@@ -99,7 +109,7 @@ impl Shared {
     fn next(&self) -> Option<Task> {
         loop {
             self.to_thread.clear();
-            if self.signals.over.load(Ordering::Relaxed) {
+            if self.demand.is_urgent.load(Ordering::Relaxed) {
                 return None;
             }
             if let Some(task) = self.state().task.take() {
@@ -111,7 +121,8 @@ impl Shared {
 
     fn begin(&self, index: usize) {
         let mut state = self.state();
-        (state.prepares, state.is_prepared) = (Some(index), false);
+        state.prepares = Some(index);
+        state.is_prepared = false;
     }
 
     fn tell(&self, index: usize, outcome: Result<(), Failure>) {
@@ -128,8 +139,8 @@ impl Shared {
         let state = self.state();
         let unedited = chosen.filter(|chosen| chosen.options.is_none());
         let is_wanted = unedited.is_some_and(|chosen| state.prepares == Some(chosen.index));
-        self.signals.stop.store(!is_wanted, Ordering::Relaxed);
-        self.signals.over.store(true, Ordering::Relaxed);
+        self.demand.is_dropped.store(!is_wanted, Ordering::Relaxed);
+        self.demand.is_urgent.store(true, Ordering::Relaxed);
         self.to_thread.up();
         is_wanted && !state.is_prepared
     }
@@ -137,8 +148,8 @@ impl Shared {
 
 /// The entries while the menu is on the screen.
 struct Rehearsal<'a, 's> {
-    station: &'a Station,
-    shelf: &'a mut Shelf<'s>,
+    session: &'a Session,
+    menu: &'a mut BootMenu<'s>,
     /// None if there is no thread.
     shared: Option<&'a Shared>,
     /// What the menu was to wait with.
@@ -157,9 +168,9 @@ impl Rehearsal<'_, '_> {
     /// Gives the thread the next task, if there is one.
     fn go_on(&mut self) {
         let Some(shared) = self.shared.filter(|_| !self.is_busy) else { return };
-        let Some((index, prepare)) = self.next() else { return };
-        if let Ok(job) = Job::new(self.station, self.shelf, index) {
-            shared.state().task = Some(Task { index, job, prepare });
+        let Some((index, is_prepared)) = self.next() else { return };
+        if let Ok(order) = Order::new(self.session, self.menu, index) {
+            shared.state().task = Some(Task { index, order, is_prepared });
             shared.to_thread.up();
             self.is_busy = true;
         }
@@ -171,8 +182,8 @@ impl Rehearsal<'_, '_> {
             self.prepares = Some(index);
             return Some((index, true));
         }
-        let next = self.shelf.next_to_rehearse()?;
-        let next = if self.prepares == Some(next) { self.shelf.next_to_rehearse()? } else { next };
+        let next = self.menu.next_to_rehearse()?;
+        let next = if self.prepares == Some(next) { self.menu.next_to_rehearse()? } else { next };
         Some((next, false))
     }
 
@@ -184,27 +195,27 @@ impl Rehearsal<'_, '_> {
         let (index, outcome) = shared.state().outcome.take()?;
         self.is_busy = false;
         let failure = outcome.err()?;
-        let default = self.default.and_then(|default| self.shelf.next_after(default));
-        self.shelf.refuse(index, &failure);
+        let default = self.default.and_then(|default| self.menu.next_after(default));
+        self.menu.refuse(index, &failure);
         if default != Some(index) {
             return Some(None);
         }
-        self.to_prepare = self.shelf.next_after(index);
+        self.to_prepare = self.menu.next_after(index);
         let said = failure.to_string();
         self.failures.push(failure);
         Some(Some(said))
     }
 }
 
-impl Desk for Rehearsal<'_, '_> {
+impl Feed for Rehearsal<'_, '_> {
     fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
-        let mut all = self.shelf.descriptors();
+        let mut all = self.menu.descriptors();
         all.extend(self.shared.map(|shared| shared.to_menu.as_fd()));
         all
     }
 
     fn changed(&mut self) -> Option<Update> {
-        let devices = self.shelf.changed();
+        let devices = self.menu.changed();
         let learned = self.learn();
         self.go_on();
         if devices.is_none() && learned.is_none() {
@@ -213,29 +224,30 @@ impl Desk for Rehearsal<'_, '_> {
         let said = [learned.flatten(), devices.and_then(|update| update.say)];
         let said: Vec<String> = said.into_iter().flatten().collect();
         let say = Some(said.join("; ")).filter(|said| !said.is_empty());
-        let default = self.default.or_else(|| self.shelf.default());
-        Some(Update { items: self.shelf.items(), default, say })
+        let default = self.default.or_else(|| self.menu.default());
+        Some(Update { items: self.menu.items(), default, say })
     }
 
     fn save_default(&mut self, index: usize) -> String {
-        self.shelf.save_default(index)
+        self.menu.save_default(index)
     }
 }
 
-/// Shows the menu, and works meanwhile. If what has been prepared was chosen,
-/// `then` goes on with it and with the clock's counter at the choice.
-pub(super) fn beside_the_menu<T>(
-    station: &Station,
-    shelf: &mut Shelf<'_>,
-    menu: Chooser,
-    then: impl FnOnce(Result<Ready<'_>, Failure>, u64) -> T,
-) -> Choice<T> {
-    let (place, default) = (Place::new(), menu.waits_with());
+/// Shows the menu until somebody has chosen, and works meanwhile: what may boot by
+/// itself is prepared so, in the cell.
+pub(super) fn choose<'p>(
+    session: &Session,
+    menu: &mut BootMenu<'_>,
+    cell: &'p BundleCell,
+    prepare: Prepare,
+) -> Choice<'p> {
+    let chooser = menu.chooser();
+    let default = chooser.waits_with();
     let shared = default.and_then(|_| Shared::new().ok());
     let shared = shared.as_ref();
-    let mut desk = Rehearsal {
-        station,
-        shelf,
+    let mut rehearsal = Rehearsal {
+        session,
+        menu,
         shared,
         default,
         to_prepare: default,
@@ -243,21 +255,23 @@ pub(super) fn beside_the_menu<T>(
         is_busy: false,
         failures: Vec::new(),
     };
-    desk.go_on();
-    let work = shared.map(|shared| || shared.work(&place));
-    let ((chosen, chosen_at), prepared) = beside(work, || {
-        let chosen = station.choose(menu, &mut desk);
+    rehearsal.go_on();
+    let work = shared.map(|shared| || shared.work(cell, prepare));
+    let ((outcome, chosen_at), prepared) = beside(work, || {
+        let outcome = show(session, chooser, &mut rehearsal);
         let chosen_at = clock::counter();
-        if shared.is_some_and(|shared| shared.end(chosen.as_ref())) {
-            station.say("the kernel is still being prepared");
+        if shared.is_some_and(|shared| shared.end(outcome.chosen.as_ref())) {
+            session.voice().say("the kernel is still being prepared");
         }
-        (chosen, chosen_at)
+        (outcome, chosen_at)
     });
-    desk.failures.iter().for_each(|failure| station.report(failure));
+    rehearsal.failures.iter().for_each(|failure| session.report(failure));
+    let Outcome { chosen, edits } = outcome;
+    menu.keep_edits(edits);
     match (chosen, prepared.flatten()) {
         (None, _) => Choice::Nothing,
-        (Some(Chosen { index, options: None }), Some((prepared, ready))) if index == prepared => {
-            Choice::Prepared(index, then(ready, chosen_at))
+        (Some(Chosen { index, options: None }), Some(prepared)) if index == prepared.index => {
+            Choice::Prepared(prepared, chosen_at)
         }
         (Some(chosen), _) => Choice::Unprepared(chosen),
     }
@@ -282,7 +296,7 @@ mod tests {
         }
         let is_waited_for = shared.end(chosen);
         assert!(shared.next().is_none(), "there is nothing more to do");
-        (is_waited_for, shared.signals.stop.load(Ordering::Relaxed))
+        (is_waited_for, shared.demand.is_dropped.load(Ordering::Relaxed))
     }
 
     #[test]

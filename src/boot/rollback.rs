@@ -6,8 +6,7 @@
 //! measured. A store that has not been read, or cannot be, never means a floor
 //! of zero for an image that counts on it.
 
-use super::Station;
-use super::anchor::Anchor;
+use super::voice::Voice;
 use crate::base::digest::Digest;
 use crate::base::text::printable;
 use crate::config::Config;
@@ -15,6 +14,7 @@ use crate::failure::Failure;
 use crate::rollback::index::Index;
 use crate::rollback::store::{Fault, Limits, Media, Medium, Missing, Next, Raised, Store};
 use crate::rollback::{Document, Strength, System};
+use crate::steps::anchor::Anchor;
 use crate::sys::state_area::StateArea;
 use crate::sys::tpm::Tpm;
 use crate::trust::Role;
@@ -79,59 +79,49 @@ impl Standing {
         };
         act(&mut self.store, &mut Media { area, index })
     }
-}
 
-impl Station {
     /// Reads the store. It may lie on a disk that comes later than the boot
-    /// partition's.
-    pub(super) fn open_store(&self) {
-        let strength = self.config.rollback;
-        let mut standing = Standing::unread(&self.config);
-        if strength != Strength::Off {
-            standing.area = self.find_state_area();
-        }
-        if let Ok(Some(tpm)) = &mut *self.tpm.borrow_mut() {
+    /// partition's: `area` is what was found of it.
+    pub(super) fn open(
+        &mut self,
+        config: &Config,
+        area: Result<StateArea, Fault>,
+        tpm: &mut Result<Option<Tpm>, String>,
+        voice: &Voice<'_>,
+    ) {
+        *self = Self { area, ..Self::unread(config) };
+        if let Ok(Some(tpm)) = tpm {
             tpm.renew();
         }
-        let factory = Some(standing.image).filter(|_| self.config.provision);
-        self.standing.replace(standing);
-        self.with_store(|store, media| *store = Store::open(strength, factory, media));
-        self.say_store();
-        if let Err(fault) = self.with_store(Store::settle) {
-            self.say_unwritten(&fault);
+        let factory = Some(self.image).filter(|_| config.provision);
+        self.with_media(tpm, |store, media| *store = Store::open(config.rollback, factory, media));
+        self.say_store(voice);
+        if let Err(fault) = self.with_media(tpm, Store::settle) {
+            say_unwritten(&fault, voice);
         }
     }
 
-    fn with_store<T>(&self, act: impl FnOnce(&mut Store, &mut Media<'_>) -> T) -> T {
-        self.standing.borrow_mut().with_media(&mut self.tpm.borrow_mut(), act)
-    }
-
-    fn say_unwritten(&self, fault: &Fault) {
-        self.say(&format!("the store keeps what it had: {fault}"));
-    }
-
-    fn say_store(&self) {
-        let standing = self.standing.borrow();
-        let store = &standing.store;
-        if store.strength() == Strength::Off {
+    fn say_store(&self, voice: &Voice<'_>) {
+        let store = &self.store;
+        let strength = store.strength();
+        if strength == Strength::Off {
             return;
         }
         for damage in store.damages() {
-            self.say(&damage);
+            voice.say(&damage);
         }
-        let strength = store.strength();
         match store.fault() {
             None => {
                 let Floors { boot, recovery } = store.floors();
-                self.say(&format!(
+                voice.say(&format!(
                     "rollback protection is {strength}: floor {boot}, recovery floor {recovery}"
                 ));
             }
             Some(fault) if store.binds(Role::Boot) => {
-                self.say(&format!("only recovery systems boot: {fault}"));
+                voice.say(&format!("only recovery systems boot: {fault}"));
             }
             Some(fault) => {
-                self.say(&format!("there is no rollback protection but the image's: {fault}"));
+                voice.say(&format!("there is no rollback protection but the image's: {fault}"));
             }
         }
     }
@@ -139,7 +129,12 @@ impl Station {
     /// Remembers the policy and the key ring that are in force on a boot
     /// partition, or bars operating systems if they are older than others before
     /// them.
-    pub(super) fn keep_anchor(&self, anchor: &Anchor) {
+    pub(super) fn keep_anchor(
+        &mut self,
+        anchor: &Anchor,
+        tpm: &mut Result<Option<Tpm>, String>,
+        voice: &Voice<'_>,
+    ) {
         let policy = Document {
             version: anchor.policy.version,
             digest: Digest::of(anchor.policy.write().as_bytes()),
@@ -148,34 +143,36 @@ impl Station {
             version: ring.version(),
             digest: ring.digest(),
         });
-        let taken = self.with_store(|store, media| store.take(policy, ring, media));
-        let set_back = taken.err().filter(|fault| match fault {
+        let taken = self.with_media(tpm, |store, media| store.take(policy, ring, media));
+        self.set_back = taken.err().filter(|fault| match fault {
             Fault::Older(..) | Fault::Changed(..) => true,
             unwritten => {
-                self.say_unwritten(unwritten);
+                say_unwritten(unwritten, voice);
                 false
             }
         });
-        self.standing.borrow_mut().set_back = set_back;
     }
 
     /// Raises the floor if one of these has confirmed itself. True if it has
     /// risen: what was below it is refused from now on.
     pub(super) fn raise_floor<'a>(
-        &self,
-        (anchor, attested): (&Anchor, impl Iterator<Item = &'a Attested>),
+        &mut self,
+        anchor: &Anchor,
+        attested: impl Iterator<Item = &'a Attested>,
+        tpm: &mut Result<Option<Tpm>, String>,
+        voice: &Voice<'_>,
     ) -> bool {
-        let floors = self.standing.borrow().floors().max(anchor.policy.minimum);
+        let floors = self.floors().max(anchor.policy.minimum);
         let systems = attested.filter_map(signed).map(system);
         let limits = Limits { floors, step: anchor.policy.step };
-        match self.with_store(|store, media| store.raise(systems, limits, media)) {
+        match self.with_media(tpm, |store, media| store.raise(systems, limits, media)) {
             Ok(None) => false,
             Ok(Some(raised)) => {
-                self.say(&risen(&raised));
+                voice.say(&risen(&raised));
                 true
             }
             Err(fault) => {
-                self.say(&format!("the floor does not rise: {fault}"));
+                voice.say(&format!("the floor does not rise: {fault}"));
                 false
             }
         }
@@ -185,20 +182,29 @@ impl Station {
     ///
     /// # Errors
     /// It cannot be written, and the image counts on it.
-    pub(super) fn keep_trial(&self, entry: &str, attested: &Attested) -> Result<(), Failure> {
+    pub(super) fn keep_trial(
+        &mut self,
+        entry: &str,
+        attested: &Attested,
+        tpm: &mut Result<Option<Tpm>, String>,
+        voice: &Voice<'_>,
+    ) -> Result<(), Failure> {
         let signed = signed(attested);
         let role = signed.map_or(Role::Boot, Signed::role);
         let next = signed.map(|signed| Next { entry, system: system(signed) });
-        let kept = self.with_store(|store, media| store.before_jump(next, media));
-        match kept {
+        match self.with_media(tpm, |store, media| store.before_jump(next, media)) {
             Ok(()) => Ok(()),
-            Err(fault) if self.standing.borrow().store.binds(role) => Err(barred(&fault)),
+            Err(fault) if self.store.binds(role) => Err(barred(&fault)),
             Err(fault) => {
-                self.say(&format!("the next system cannot confirm itself: {fault}"));
+                voice.say(&format!("the next system cannot confirm itself: {fault}"));
                 Ok(())
             }
         }
     }
+}
+
+fn say_unwritten(fault: &Fault, voice: &Voice<'_>) {
+    voice.say(&format!("the store keeps what it had: {fault}"));
 }
 
 fn barred(fault: &Fault) -> Failure {
@@ -222,7 +228,8 @@ const fn system(signed: &Signed) -> System {
 
 fn risen(raised: &Raised) -> String {
     let Raised { entry, role, floor, version } = raised;
-    let (entry, role) = (printable(entry), role.name());
+    let entry = printable(entry);
+    let role = role.name();
     if floor == version {
         format!("{entry} has confirmed itself: the {role} floor is {floor} now")
     } else {

@@ -8,7 +8,7 @@ use core::fmt::{self, Write as _};
 
 use super::Answer;
 use super::arguments::{Inputs, Load};
-use super::judge::{Asked, Judge, Proven, describe};
+use super::judge::{Asked, Judge, describe};
 use super::list::{self, Row, write_diagnostics, write_entries, write_wrapped};
 use super::load::{with_plan, write_blob};
 use super::source::{Menus, Volume};
@@ -21,6 +21,7 @@ use crate::failure::{Failure, Stage};
 use crate::menu::{self, Entry, Menu, Read, Timeout, Variables, What};
 use crate::plan::{self, Plan};
 use crate::preflight::{mark, named_consoles};
+use crate::steps::prepare::Proven;
 use crate::sys::arch;
 use crate::sys::read::Sealed;
 use crate::sys::{file, machine};
@@ -386,7 +387,7 @@ impl One<'_> {
         }
     }
 
-    fn plan(&self, judge: &Judge, show: &mut dyn FnMut(&Plan<'_>)) -> Result<(), Failure> {
+    fn plan(&self, judge: &Judge, show: &mut dyn FnMut(&Plan<'_, Sealed>)) -> Result<(), Failure> {
         let none = |why: String| Failure::new(Stage::Plan, why);
         let proven = self.proven.as_ref().ok_or_else(|| none("it does not boot".to_owned()))?;
         let arch = judge.machine.arch;

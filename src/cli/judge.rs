@@ -7,23 +7,23 @@ use std::path::{Path, PathBuf};
 
 use super::source::{Menus, Place, Source};
 use crate::base::arch::Arch;
-use crate::boot::anchor::Anchor;
-use crate::boot::partition;
-use crate::bundle::Bundle;
 use crate::config;
 use crate::failure::{Failure, Stage};
 use crate::image::{self, Description};
 use crate::menu::{Entry, Target};
 use crate::plan;
 use crate::preflight::{Limits, Preflight};
+use crate::steps::anchor::Anchor;
+use crate::steps::examine::examine;
+use crate::steps::prepare::{self, Proven};
 use crate::sys::arch;
-use crate::sys::read::{Root, Sealed};
+use crate::sys::read::Root;
 use crate::sys::sources::Sources;
 use crate::sys::{file, identity, machine};
 use crate::trust::MAX_FILE;
 use crate::trust::allowed_signers::KeyRing;
 use crate::trust::policy::{self, Floors, Policy};
-use crate::trust::verify::{Attested, Context, Identity, Mode, Verified, verify};
+use crate::trust::verify::{Attested, Context, Identity, Mode};
 
 /// What `verify`, `list` and `explain` are asked about.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -137,9 +137,6 @@ impl Machine {
     }
 }
 
-/// The files of an entry as they were signed, or as nobody signed them.
-pub(super) type Proven = Verified<Bundle<Sealed>>;
-
 /// Judges entries for one machine.
 pub(super) struct Judge {
     pub(super) mode: Mode,
@@ -195,7 +192,7 @@ impl Judge {
             consoles: &consoles,
         };
         let context = self.context(self.machine.arch);
-        Ok(partition::examine(&context, self.root(entry)?, entry, &limits, Ok))
+        Ok(examine(&context, self.root(entry)?, entry, &limits, Ok))
     }
 
     /// The same, and whether what it starts is a kernel for the machine; with the
@@ -275,9 +272,9 @@ fn kernel_of(entry: &Entry) -> Entry {
 /// Reads the files of an entry, each once, and checks that they are those that
 /// were signed, if any were.
 pub(super) fn prove(root: &Root, entry: &Entry, attested: &Attested) -> Result<Proven, Failure> {
-    let bundle = partition::read_bundle(root, entry, &AtomicBool::new(false));
-    let bundle = bundle.map_err(|failure| Failure::broken("FILE", failure.sentence()))?;
-    verify(attested, bundle, &partition::slot_values(entry)).map_err(Failure::refused)
+    let bundle = prepare::read(root, entry, &AtomicBool::new(false))
+        .map_err(|failure| Failure::broken("FILE", failure.sentence()))?;
+    prepare::verify(entry, attested, bundle)
 }
 
 /// What the verified kernel itself says.
@@ -285,10 +282,10 @@ pub(super) fn prove(root: &Root, entry: &Entry, attested: &Attested) -> Result<P
 /// # Errors
 /// It is none that can be started.
 pub(super) fn describe(proven: &Proven) -> Result<Description, Failure> {
-    let Bundle { linux, profile, .. } = proven.get();
     let limits = image::Limits { output: machine::memory_for_files() };
-    let unpacked = image::unpack_profile(linux.bytes.as_ref(), profile.unwrap_or(0), &limits);
-    let unpacked =
-        unpacked.map_err(|error| Failure::broken("IMAGE", format!("{}: {error}", linux.path)))?;
+    let unpacked = prepare::identify(proven, &limits).map_err(|error| {
+        let path = &proven.get().linux.path;
+        Failure::broken("IMAGE", format!("{path}: {error}"))
+    })?;
     Ok(image::describe(&unpacked))
 }

@@ -5,24 +5,22 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use super::arguments::{Inputs, Load};
-use super::explained;
 use crate::base::json::{self, Object};
 use crate::bundle::{Blob, Bundle};
 use crate::failure::{Failure, Stage};
 use crate::fdt::{self, Fdt};
 use crate::image::{self, Limits, Uki};
-use crate::plan::{
-    self, Engine, Facts, Machine, Plan, Prepared, Request, Slot, Unpacking, falls_back,
-    meaning_of_load,
-};
+use crate::plan::{Engine, Facts, Machine, Plan, Prepared, Request, Slot, Unpacking, falls_back};
+use crate::steps::load::{self, Parts, Refused};
+use crate::steps::prepare::{self, Proven, Readying};
 use crate::sys::arch;
 use crate::sys::read::{self, Sealed};
 use crate::sys::sources::Sources;
 use crate::sys::status::Status;
-use crate::sys::{kexec, machine, running_cmdline};
+use crate::sys::{machine, running_cmdline};
 use crate::trust::policy::{Floors, Policy};
 use crate::trust::slots::SlotValues;
-use crate::trust::verify::{Context, Evidence, Identity, Mode, Verified, check_manifest, verify};
+use crate::trust::verify::{Context, Evidence, Identity, Mode, check_manifest, verify};
 
 /// Loads, or only plans; gives what is to be printed.
 pub(super) fn run(load: &Load) -> Result<String, Failure> {
@@ -34,49 +32,42 @@ fn try_run(load: &Load, name: &str) -> Result<String, Failure> {
     let sources = sources(&load.inputs);
     let verified = by_the_administrator(read(load, name, &sources)?)?;
     let mut text = String::new();
-    with_plan(load, &verified, &mut |job, mut plan| {
+    with_plan(load, &verified, &mut |planned, mut plan| {
         if !load.dry_run {
-            job.load(&mut plan)?;
+            planned.load(&mut plan)?;
         }
-        text = if load.json { job.json(&plan) } else { job.text(&plan) };
+        text = if load.json { planned.json(&plan) } else { planned.text(&plan) };
         Ok(())
     })?;
     Ok(text)
 }
 
 /// What is done with a plan.
-type Then<'a> = dyn for<'p> FnMut(&Job<'p>, Plan<'p>) -> Result<(), Failure> + 'a;
+type Then<'a> = dyn for<'p> FnMut(&Planned<'p>, Plan<'p, Sealed>) -> Result<(), Failure> + 'a;
 
 /// Plans what was verified, for the machine that is described or this one.
-pub(super) fn with_plan(
-    load: &Load,
-    verified: &Verified<Bundle<Sealed>>,
-    then: &mut Then<'_>,
-) -> Result<(), Failure> {
+pub(super) fn with_plan(load: &Load, proven: &Proven, then: &mut Then<'_>) -> Result<(), Failure> {
     let sources = sources(&load.inputs);
-    let bundle = verified.get();
     let limits = Limits { output: machine::memory_for_files() };
-    let profile = bundle.profile.unwrap_or(0);
-    let unpacked = image::unpack_profile(bundle.linux.bytes.as_ref(), profile, &limits)
-        .map_err(|error| Failure::new(Stage::Identify, error))?;
+    let unpacked =
+        prepare::identify(proven, &limits).map_err(|error| Failure::new(Stage::Identify, error))?;
     let (machine, facts) = describe(load, &sources)?;
-    let how = unpacking(load, &facts, &limits)?;
-    let kernel = Prepared::new(unpacked, verified, &how, machine.seeds.as_ref())
-        .map_err(|error| Failure::new(Stage::Plan, error))?;
-    let job = Job { load, verified, kernel: &kernel, machine: &machine, facts: &facts };
-    let mut plan = job.plan(load.request)?;
+    let how = Readying {
+        request: load.request,
+        decompress: load.decompress,
+        // Nothing waits for a key here that could be used to unpack a kernel.
+        against: Some(Unpacking::NO_TIME),
+        limits: &limits,
+        facts: &facts,
+        machine: &machine,
+    };
+    let kernel = how.apply(unpacked, proven)?;
+    let planned = Planned { load, proven, kernel: &kernel, machine: &machine, facts: &facts };
+    let mut plan = planned.plan(load.request)?;
     if !sources.is_live() && sources.arch != arch::native() {
         plan.warnings.push(stand_in_purgatory());
     }
-    then(&job, plan)
-}
-
-/// Nothing waits for a key here that could be used to unpack a kernel.
-fn unpacking<'a>(load: &Load, facts: &Facts, limits: &'a Limits) -> Result<Unpacking<'a>, Failure> {
-    let (engine, _) = plan::choose_engine(load.request, facts)
-        .map_err(|error| Failure::new(Stage::Plan, plan::Error::from(error)))?;
-    let against = Some(Unpacking::NO_TIME);
-    Ok(Unpacking { engine, decompress: load.decompress, against, limits })
+    then(&planned, plan)
 }
 
 /// The machine to plan for. A command line that names inputs was complete:
@@ -166,7 +157,7 @@ fn merge<'a>(
 
 /// Whoever may load a kernel on a running system answers for its files: the
 /// policy is that of an open image, and there is no manifest.
-fn by_the_administrator(bundle: Bundle<Sealed>) -> Result<Verified<Bundle<Sealed>>, Failure> {
+fn by_the_administrator(bundle: Bundle<Sealed>) -> Result<Proven, Failure> {
     let (policy, identity) = (Policy::default(), Identity::default());
     let context = Context {
         mode: Mode::Open,
@@ -201,19 +192,19 @@ fn stand_in_purgatory() -> String {
 }
 
 /// What a plan is made of.
-pub(super) struct Job<'a> {
+pub(super) struct Planned<'a> {
     load: &'a Load,
-    verified: &'a Verified<Bundle<Sealed>>,
+    proven: &'a Proven,
     kernel: &'a Prepared<'a>,
     machine: &'a Machine,
     facts: &'a Facts,
 }
 
-impl<'a> Job<'a> {
-    fn plan(&self, request: Request) -> Result<Plan<'a>, Failure> {
-        let Self { verified, kernel, machine, facts, .. } = *self;
-        let mut plan = plan::make(request, facts, kernel, verified, machine, machine::PURGATORY)
-            .map_err(|error| Failure::new(Stage::Plan, error))?;
+impl<'a> Planned<'a> {
+    fn plan(&self, request: Request) -> Result<Plan<'a, Sealed>, Failure> {
+        let Self { proven, kernel, machine, facts, .. } = *self;
+        let parts = Parts { request, facts, kernel, proven, machine, front: None };
+        let mut plan = load::plan(&parts)?;
         if plan.cmdline.is_empty() {
             plan.warnings.push("the command line is empty".to_owned());
         }
@@ -222,34 +213,29 @@ impl<'a> Job<'a> {
 
     /// Loads; where the running kernel cannot do it one way and `auto` may try
     /// the other, the plan becomes the one that was loaded in the end.
-    fn load(&self, plan: &mut Plan<'a>) -> Result<(), Failure> {
-        let Err(error) = self.try_load(plan) else { return Ok(()) };
-        let errno = error.source.raw_os_error();
-        let meaning = errno.and_then(|errno| meaning_of_load(plan.engine, errno));
-        let said = explained(&error, meaning);
-        if !errno.is_some_and(|errno| falls_back(self.load.request, self.facts, plan.engine, errno))
-        {
-            return Err(Failure::new(Stage::Load, said));
+    fn load(&self, plan: &mut Plan<'a, Sealed>) -> Result<(), Failure> {
+        let slot = self.load.slot;
+        let Err(refused) = load::load(plan, slot) else { return Ok(()) };
+        if !self.may_fall_back(plan.engine(), &refused) {
+            return Err(refused.into());
         }
         *plan = self.plan(Request::Only(Engine::Segments))?;
         plan.reason = "the running kernel cannot load it by kexec_file_load";
-        plan.warnings.push(said);
-        self.try_load(plan).map_err(|error| {
-            let errno = error.source.raw_os_error();
-            let meaning = errno.and_then(|errno| meaning_of_load(plan.engine, errno));
-            Failure::new(Stage::Load, explained(&error, meaning))
-        })
+        plan.warnings.push(refused.said);
+        load::load(plan, slot)?;
+        Ok(())
     }
 
-    fn try_load(&self, plan: &Plan<'_>) -> Result<(), crate::sys::Error> {
-        kexec::load(plan, self.load.slot, self.kernel, self.verified.get()).map(|_| ())
+    fn may_fall_back(&self, engine: Engine, refused: &Refused) -> bool {
+        let request = self.load.request;
+        refused.errno.is_some_and(|errno| falls_back(request, self.facts, engine, errno))
     }
 
-    fn text(&self, plan: &Plan<'_>) -> String {
+    fn text(&self, plan: &Plan<'_, Sealed>) -> String {
         if self.load.dry_run {
             return plan.to_string();
         }
-        let mut text = format!("loaded by {}, because {}", plan.engine, plan.reason);
+        let mut text = format!("loaded by {}, because {}", plan.engine(), plan.reason);
         for warning in &plan.warnings {
             text.push_str("\nwarning: ");
             text.push_str(warning);
@@ -257,8 +243,8 @@ impl<'a> Job<'a> {
         text
     }
 
-    fn json(&self, plan: &Plan<'_>) -> String {
-        let bundle = self.verified.get();
+    fn json(&self, plan: &Plan<'_, Sealed>) -> String {
+        let bundle = self.proven.get();
         json::object(|out| {
             out.flag("loaded", !self.load.dry_run);
             out.object("kernel", |out| write_blob(&bundle.linux, out));

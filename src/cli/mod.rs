@@ -23,9 +23,10 @@ use std::io::Write as _;
 use crate::base::json;
 use crate::base::text::printable;
 use crate::failure::{Failure, Stage};
-use crate::plan::{Slot, meaning_of_load, meaning_of_reboot};
+use crate::plan::Slot;
+use crate::steps;
 use crate::sys::quiesce::still_enough;
-use crate::sys::{self, jump, kexec};
+use crate::sys::{self, kexec};
 
 use arguments::Command;
 
@@ -115,7 +116,7 @@ fn complain(what: &str) {
 }
 
 fn unload(slot: Slot) -> Result<String, Failure> {
-    kexec::unload(slot).map_err(|error| Failure::new(Stage::Load, with_meaning(&error)))?;
+    steps::load::unload(slot)?;
     match kexec::is_loaded(slot) {
         Some(true) => Err(Failure::new(Stage::Load, "the kernel is still loaded")),
         _ => Ok(String::new()),
@@ -128,18 +129,5 @@ fn exec() -> Result<String, Failure> {
     if sys::is_run_by_systemd() {
         complain("jumping at once; \"systemctl kexec\" would have stopped the services first");
     }
-    let error = jump::jump(still_enough(staged));
-    let meaning = error.source.raw_os_error().and_then(meaning_of_reboot);
-    Err(Failure::new(Stage::Jump, explained(&error, meaning)))
-}
-
-/// An error of the call that its name begins with, and what the kernel means.
-fn with_meaning(error: &sys::Error) -> String {
-    use crate::plan::Engine::{File, Segments};
-    let engine = if error.what.starts_with(File.system_call()) { File } else { Segments };
-    explained(error, error.source.raw_os_error().and_then(|errno| meaning_of_load(engine, errno)))
-}
-
-fn explained(error: &sys::Error, meaning: Option<&str>) -> String {
-    meaning.map_or_else(|| error.to_string(), |meaning| format!("{error}: {meaning}"))
+    Err(steps::load::jump(still_enough(staged)))
 }

@@ -13,11 +13,11 @@ use super::source::{Directory, Place, Source};
 use crate::base::arch::Arch;
 use crate::base::json::{self, Object};
 use crate::base::text::printable;
-use crate::boot::anchor::Anchor;
-use crate::boot::partition;
 use crate::failure::{Cause, Failure, Stage};
 use crate::menu::{Entry, Target};
 use crate::preflight::Limits;
+use crate::steps::anchor::Anchor;
+use crate::steps::examine::examine;
 use crate::sys::file;
 use crate::sys::read::Root;
 use crate::trust::allowed_signers::KeyRing;
@@ -134,7 +134,7 @@ impl Verifier<'_> {
     fn entry(&self, entry: &Entry) -> Checked {
         let verdict = self.check(|context| {
             let root = self.judge.root(entry)?;
-            let found = partition::examine(context, root, entry, &UNLIMITED, Ok);
+            let found = examine(context, root, entry, &UNLIMITED, Ok);
             outcome(root, entry, found.into_verdict()?)
         });
         Checked { id: entry.id.clone(), verdict }

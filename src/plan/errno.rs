@@ -103,6 +103,12 @@ pub fn meaning_of_reboot(errno: i32) -> Option<&'static str> {
     find(&OF_REBOOT, errno)
 }
 
+/// Whether the running kernel has no such call.
+#[must_use]
+pub const fn is_missing(errno: i32) -> bool {
+    errno == ENOSYS
+}
+
 fn find(table: &[(i32, &'static str)], errno: i32) -> Option<&'static str> {
     table.iter().find(|(number, _)| *number == errno).map(|(_, meaning)| *meaning)
 }

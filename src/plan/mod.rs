@@ -13,6 +13,7 @@ mod crash;
 mod engine;
 mod errno;
 mod error;
+mod files;
 mod initrd;
 mod machine;
 pub mod paging;
@@ -40,8 +41,9 @@ pub use crash::{Crash, View};
 pub use engine::{
     Engine, Error as EngineError, Facts, Lockdown, Request, Slot, choose_engine, falls_back,
 };
-pub use errno::{meaning_of_load, meaning_of_reboot};
+pub use errno::{is_missing, meaning_of_load, meaning_of_reboot};
 pub use error::Error;
+pub use files::{Content, Files};
 pub use initrd::{Initrd, Part, join};
 pub use machine::{Board, Machine, Pc, Platform};
 pub use space::NoRoom;
@@ -88,36 +90,78 @@ const fn span(start: u64, end: u64) -> Range {
     }
 }
 
-/// Everything about one boot that is decided before it is loaded.
+/// Everything about one boot that is decided before it is loaded. `B` holds the
+/// bytes of a file that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plan<'a> {
-    /// How it is loaded.
-    pub engine: Engine,
+pub struct Plan<'a, B = Vec<u8>> {
+    /// How it is loaded, and what.
+    pub loading: Loading<'a, B>,
     /// Why so, for people.
     pub reason: &'static str,
     /// The next kernel's architecture.
     pub arch: Arch,
-    /// What is loaded, `bzImage`, `Image` or `vmlinux`, and why that, for people.
-    pub kernel: (&'static str, &'static str),
-    /// Where kexec_load enters: the purgatory. Zero with [`Engine::File`].
-    pub entry: u64,
-    /// Where the purgatory enters the next kernel. Zero with [`Engine::File`].
-    pub kernel_entry: u64,
-    /// An archive that comes before every initrd.
-    pub front: Option<&'a [u8]>,
-    /// What it hands over: the address of boot_params or of the device tree.
-    pub argument: u64,
-    /// What kexec_load is given. Empty with [`Engine::File`].
-    pub segments: Vec<Segment<'a>>,
-    /// Memory that the next kernel takes for itself before it reads any map:
-    /// nothing else may lie there, whether it is declared or not.
-    pub windows: Vec<Range>,
-    /// What the purgatory checks. Empty with [`Engine::File`].
-    pub checks: Vec<Check>,
+    /// What the next kernel is loaded as.
+    pub kernel: KernelForm,
     /// The next kernel's command line.
     pub cmdline: String,
     /// Doubts that do not keep it from booting; one sentence each.
     pub warnings: Vec<String>,
+}
+
+/// What the engine of a plan is given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Loading<'a, B> {
+    /// kexec_file_load: files.
+    Files(Files<'a, B>),
+    /// kexec_load: segments.
+    Segments(Placement<'a>),
+}
+
+/// What is loaded and why that, for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KernelForm {
+    /// `bzImage`, `Image` or `vmlinux`.
+    pub name: &'static str,
+    /// Why not another.
+    pub why: &'static str,
+}
+
+/// Everything that has a place in memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placement<'a> {
+    /// Where kexec_load enters: the purgatory.
+    pub entry: u64,
+    /// Where the purgatory enters the next kernel.
+    pub kernel_entry: u64,
+    /// What it hands over: the address of boot_params or of the device tree.
+    pub argument: u64,
+    /// What kexec_load is given.
+    pub segments: Vec<Segment<'a>>,
+    /// Memory that the next kernel takes for itself before it reads any map:
+    /// nothing else may lie there, whether it is declared or not.
+    pub windows: Vec<Range>,
+    /// What the purgatory checks.
+    pub checks: Vec<Check>,
+}
+
+impl<'a, B> Plan<'a, B> {
+    /// Which system call loads it.
+    #[must_use]
+    pub const fn engine(&self) -> Engine {
+        match self.loading {
+            Loading::Files(_) => Engine::File,
+            Loading::Segments(_) => Engine::Segments,
+        }
+    }
+
+    /// Where everything lies; `None` where the running kernel places it.
+    #[must_use]
+    pub const fn placement(&self) -> Option<&Placement<'a>> {
+        match &self.loading {
+            Loading::Files(_) => None,
+            Loading::Segments(placement) => Some(placement),
+        }
+    }
 }
 
 /// Bytes and where they go.
@@ -189,7 +233,7 @@ pub fn make<'a, B: AsRef<[u8]>>(
     bundle: &'a Verified<Bundle<B>>,
     machine: &Machine,
     blob: &[u8],
-) -> Result<Plan<'a>, Error> {
+) -> Result<Plan<'a, B>, Error> {
     make_behind(None, request, facts, prepared, bundle, machine, blob)
 }
 
@@ -205,8 +249,9 @@ pub fn make_behind<'a, B: AsRef<[u8]>>(
     bundle: &'a Verified<Bundle<B>>,
     machine: &Machine,
     blob: &[u8],
-) -> Result<Plan<'a>, Error> {
-    let (bundle, kernel) = (bundle.get(), &prepared.kernel());
+) -> Result<Plan<'a, B>, Error> {
+    let bundle = bundle.get();
+    let kernel = &prepared.kernel();
     if !prepared.is_of(bundle) {
         return Err(Error::OtherKernel);
     }
@@ -214,28 +259,40 @@ pub fn make_behind<'a, B: AsRef<[u8]>>(
         devicetree(bundle, kernel.arch(), machine)?.is_some() || !bundle.overlays.is_empty();
     let devicetree = facts.devicetree || own_tree;
     let (engine, reason) = choose_engine(request, &Facts { devicetree, ..*facts })?;
-    let cmdline = cmdline(bundle)?;
+    let mut cmdline = cmdline(bundle)?;
     check(engine, kernel, &cmdline, machine)?;
-    let mut plan = Plan {
-        engine,
+    let loading = match engine {
+        Engine::File => Loading::Files(Files::new(prepared, bundle, front)?),
+        Engine::Segments => {
+            let mut space = Space::new(machine.available(), machine.page_size);
+            let header = crash_header(kernel, machine, &mut space, &mut cmdline)?;
+            let parts = Parts { prepared, bundle, front, cmdline: &cmdline, header };
+            Loading::Segments(Placement::new(parts, machine, blob, &mut space)?)
+        }
+    };
+    Ok(Plan {
+        loading,
         reason,
         arch: kernel.arch(),
         kernel: prepared.form(),
-        front,
-        entry: 0,
-        kernel_entry: 0,
-        argument: 0,
-        segments: Vec::new(),
-        windows: Vec::new(),
-        checks: Vec::new(),
         cmdline,
         warnings: warnings(kernel, machine),
-    };
-    if engine == Engine::Segments {
-        plan.place(prepared, bundle, machine, blob)?;
-        plan.validate(machine)?;
-    }
-    Ok(plan)
+    })
+}
+
+/// For a crash kernel, what it must be told; its command line says where that
+/// lies.
+fn crash_header(
+    kernel: &Kernel<'_>,
+    machine: &Machine,
+    space: &mut Space,
+    cmdline: &mut String,
+) -> Result<Option<ElfHeader>, Error> {
+    let Some(crash) = &machine.crash else { return Ok(None) };
+    let header = ElfHeader::place(crash, kernel.arch(), space)?;
+    *cmdline = header.tell(cmdline, kernel.arch());
+    check_cmdline(Engine::Segments, kernel, cmdline)?;
+    Ok(Some(header))
 }
 
 /// The entry's own device tree, or else the one in its unified kernel image: such
@@ -322,42 +379,49 @@ fn rebuilt_tree(machine: &Machine) -> Option<String> {
     Some(text.to_owned())
 }
 
-impl<'a> Plan<'a> {
-    fn place<B: AsRef<[u8]>>(
-        &mut self,
-        prepared: &'a Prepared<'_>,
-        bundle: &'a Bundle<B>,
+/// What is placed in memory.
+struct Parts<'a, 'b, B> {
+    prepared: &'a Prepared<'a>,
+    bundle: &'a Bundle<B>,
+    front: Option<&'a [u8]>,
+    cmdline: &'b str,
+    header: Option<ElfHeader>,
+}
+
+impl<'a> Placement<'a> {
+    /// Finds a place for everything, and makes sure that it can be loaded there.
+    fn new<B: AsRef<[u8]>>(
+        parts: Parts<'a, '_, B>,
         machine: &Machine,
         blob: &[u8],
-    ) -> Result<(), Error> {
-        let mut space = Space::new(machine.available(), machine.page_size);
-        let crash = machine.crash.as_ref();
-        let header =
-            crash.map(|crash| ElfHeader::place(crash, self.arch, &mut space)).transpose()?;
-        if let Some(header) = &header {
-            self.cmdline = header.tell(&self.cmdline, self.arch);
-            check_cmdline(self.engine, &prepared.kernel(), &self.cmdline)?;
-        }
+        space: &mut Space,
+    ) -> Result<Self, Error> {
+        let Parts { prepared, bundle, front, cmdline, header } = parts;
+        let arch = prepared.kernel().arch();
         let job = Job {
-            cmdline: &self.cmdline,
+            cmdline,
             linux: prepared.digest(bundle),
-            initrd: join(bundle, self.front)?,
-            devicetree: devicetree(bundle, self.arch, machine)?,
+            initrd: join(bundle, front)?,
+            devicetree: devicetree(bundle, arch, machine)?,
             overlays: overlays(bundle),
-            crash: crash.zip(header.as_ref().map(ElfHeader::range)),
+            crash: machine.crash.as_ref().zip(header.as_ref().map(ElfHeader::range)),
         };
-        let mut layout = lay_out(prepared, machine, job, &mut space)?;
+        let mut layout = lay_out(prepared, machine, job, space)?;
         layout.checks.extend(header.as_ref().map(ElfHeader::check));
         layout.segments.extend(header.map(ElfHeader::into_segment));
-        let purgatory = purgatory_segment::place(&mut layout, machine, blob, &mut space)?;
-        self.entry = purgatory.range.start();
-        self.kernel_entry = layout.entry;
-        self.argument = layout.argument;
-        self.segments = layout.segments;
-        self.segments.push(purgatory);
-        self.windows = layout.windows;
-        self.checks = layout.checks;
-        Ok(())
+        let purgatory = purgatory_segment::place(&mut layout, machine, blob, space)?;
+        let entry = purgatory.range.start();
+        layout.segments.push(purgatory);
+        let placement = Self {
+            entry,
+            kernel_entry: layout.entry,
+            argument: layout.argument,
+            segments: layout.segments,
+            windows: layout.windows,
+            checks: layout.checks,
+        };
+        placement.validate(machine)?;
+        Ok(placement)
     }
 }
 

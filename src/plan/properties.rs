@@ -94,22 +94,26 @@ fn is_free(text: &str, range: Range) -> bool {
 }
 
 fn assert_sound(plan: &Plan<'_>, text: &str, page: u64) {
-    assert!((1..=16).contains(&plan.segments.len()));
-    for (index, segment) in plan.segments.iter().enumerate() {
+    assert!((1..=16).contains(&plan.placement().unwrap().segments.len()));
+    for (index, segment) in plan.placement().unwrap().segments.iter().enumerate() {
         let range = segment.range;
         assert!(range.start() % page == 0 && range.len() % page == 0 && !range.is_empty());
         assert!(is_free(text, range), "{segment}");
         assert!(segment.bytes.len() as u64 <= range.len());
-        for other in &plan.segments[..index] {
+        for other in &plan.placement().unwrap().segments[..index] {
             let apart = range.end() <= other.range.start() || other.range.end() <= range.start();
             assert!(apart, "{segment} over {other}");
         }
-        for window in &plan.windows {
+        for window in &plan.placement().unwrap().windows {
             let apart = range.end() <= window.start() || window.end() <= range.start();
             assert!(apart || segment.name == "kernel", "{segment} in {window}");
         }
     }
-    assert!(plan.windows.iter().all(|window| is_free(text, *window)), "{:?}", plan.windows);
+    assert!(
+        plan.placement().unwrap().windows.iter().all(|window| is_free(text, *window)),
+        "{:?}",
+        plan.placement().unwrap().windows
+    );
     assert_every_check_holds(plan);
 }
 
@@ -134,7 +138,7 @@ fn linux(machine: &Machine, size: u64) -> Vec<u8> {
 /// What each architecture's boot protocol asks for.
 fn assert_protocol(plan: &Plan<'_>, linux: &[u8]) {
     let start = |name| segment(plan, name).range.start();
-    let window = plan.windows[0];
+    let window = plan.placement().unwrap().windows[0];
     match plan.arch {
         Arch::X86_64 => {
             assert!(start("kernel") % (2 << 20) == 0 && start("kernel") >= 16 << 20);

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use purgatory::{Block, Region, Roots, Uart};
 
 #[cfg(feature = "test-hooks")]
-use super::Plan;
+use super::Placement;
 use super::paging::{self, Kind, Mapping};
 use super::space::{Space, Want};
 use super::{ANYWHERE, Check, Error, Layout, Machine, Segment};
@@ -91,7 +91,7 @@ fn block(layout: &Layout<'_>, machine: &Machine, roots: Roots) -> Result<Block, 
 }
 
 #[cfg(feature = "test-hooks")]
-impl Plan<'_> {
+impl Placement<'_> {
     /// Makes the purgatory flip a bit in the last byte of a region that it checks
     /// in a segment, before it checks anything, for tests that it notices: of the
     /// check that is called like the segment, or else of the first. In the

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::{Check, Engine, Plan, Segment};
+use super::{Check, Placement, Plan, Segment};
 use crate::base::addr::Range;
 use crate::base::digest::Digest;
 use crate::base::json::Object;
@@ -44,48 +44,56 @@ impl fmt::Display for Check {
 
 /// Everything, with the digest of every segment: it is taken here, so a plan
 /// is shown once and not on the way to the jump.
-impl fmt::Display for Plan<'_> {
+impl<B> fmt::Display for Plan<'_, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} on {}, because {}", self.engine, self.arch, self.reason)?;
-        let (form, why) = self.kernel;
-        writeln!(f, "kernel  {form}, because {why}")?;
-        for segment in &self.segments {
-            writeln!(f, "segment {segment}, sha256:{}", segment.digest())?;
-        }
-        self.windows.iter().try_for_each(|window| writeln!(f, "window  {window}"))?;
-        self.checks.iter().try_for_each(|check| writeln!(f, "check   {check}"))?;
+        writeln!(f, "{} on {}, because {}", self.engine(), self.arch, self.reason)?;
+        writeln!(f, "kernel  {}, because {}", self.kernel.name, self.kernel.why)?;
+        let placement = self.placement();
+        placement.iter().try_for_each(|placement| placement.fmt(f))?;
         self.warnings.iter().try_for_each(|warning| writeln!(f, "warning: {warning}"))?;
-        if self.engine == Engine::Segments {
-            let Self { entry, kernel_entry, argument, .. } = self;
+        if let Some(Placement { entry, kernel_entry, argument, .. }) = placement {
             writeln!(f, "entry   {entry:#x}, then {kernel_entry:#x} with {argument:#x}")?;
         }
         write!(f, "options \"{}\"", printable(&self.cmdline))
     }
 }
 
-impl Plan<'_> {
+/// What lies where, and what is checked.
+impl fmt::Display for Placement<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for segment in &self.segments {
+            writeln!(f, "segment {segment}, sha256:{}", segment.digest())?;
+        }
+        self.windows.iter().try_for_each(|window| writeln!(f, "window  {window}"))?;
+        self.checks.iter().try_for_each(|check| writeln!(f, "check   {check}"))
+    }
+}
+
+impl<B> Plan<'_, B> {
     /// The same as JSON; docs/cli.md describes it.
     pub fn write_json(&self, out: &mut Object<'_>) {
-        out.text("engine", self.engine.name());
-        out.text("system_call", self.engine.system_call());
+        out.text("engine", self.engine().name());
+        out.text("system_call", self.engine().system_call());
         out.text("reason", self.reason);
         out.text("arch", self.arch.name());
-        let (form, why) = self.kernel;
-        out.text("kernel", form);
-        out.text("kernel_reason", why);
+        out.text("kernel", self.kernel.name);
+        out.text("kernel_reason", self.kernel.why);
+        let placement = self.placement();
         out.array("segments", |list| {
-            self.segments.iter().for_each(|one| list.object(|out| one.write_json(out)));
+            let segments = placement.into_iter().flat_map(|placement| &placement.segments);
+            segments.for_each(|one| list.object(|out| one.write_json(out)));
         });
         out.array("checks", |list| {
-            self.checks.iter().for_each(|one| list.object(|out| one.write_json(out)));
+            let checks = placement.into_iter().flat_map(|placement| &placement.checks);
+            checks.for_each(|one| list.object(|out| one.write_json(out)));
         });
         out.array("windows", |list| {
-            self.windows.iter().for_each(|one| list.object(|out| write_range(*one, out)));
+            let windows = placement.into_iter().flat_map(|placement| &placement.windows);
+            windows.for_each(|one| list.object(|out| write_range(*one, out)));
         });
-        let placed = |address| (self.engine == Engine::Segments).then_some(address);
-        out.maybe_number("entry", placed(self.entry));
-        out.maybe_number("kernel_entry", placed(self.kernel_entry));
-        out.maybe_number("argument", placed(self.argument));
+        out.maybe_number("entry", placement.map(|placement| placement.entry));
+        out.maybe_number("kernel_entry", placement.map(|placement| placement.kernel_entry));
+        out.maybe_number("argument", placement.map(|placement| placement.argument));
         out.text("options", &self.cmdline);
         out.array("warnings", |list| self.warnings.iter().for_each(|one| list.text(one)));
     }

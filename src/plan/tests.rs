@@ -81,7 +81,7 @@ pub(super) fn plan<'a>(
 }
 
 pub(super) fn segment<'a, 'b>(plan: &'b Plan<'a>, name: &str) -> &'b Segment<'a> {
-    plan.segments.iter().find(|segment| segment.name == name).unwrap()
+    plan.placement().unwrap().segments.iter().find(|segment| segment.name == name).unwrap()
 }
 
 fn block(plan: &Plan<'_>) -> Block {
@@ -91,14 +91,19 @@ fn block(plan: &Plan<'_>) -> Block {
 
 /// The bytes of a range once the segments are in place.
 fn loaded<'b>(plan: &'b Plan<'_>, range: Range) -> &'b [u8] {
-    let segment =
-        plan.segments.iter().find(|segment| segment.range.contains(range)).expect("a segment");
+    let segment = plan
+        .placement()
+        .unwrap()
+        .segments
+        .iter()
+        .find(|segment| segment.range.contains(range))
+        .expect("a segment");
     let start = usize::try_from(range.start() - segment.range.start()).unwrap();
     &segment.bytes[start..start + usize::try_from(range.len()).unwrap()]
 }
 
 pub(super) fn assert_every_check_holds(plan: &Plan<'_>) {
-    for check in &plan.checks {
+    for check in &plan.placement().unwrap().checks {
         let parts: Vec<_> = check.regions.iter().map(|region| loaded(plan, *region)).collect();
         assert_eq!(Digest::of(&parts.concat()), check.digest, "{}", check.name);
     }
@@ -124,10 +129,12 @@ fn json_holds_the_plan_that_is_printed() {
         let plan = make(request, &FACTS, &prepared, &bundle, &q35(), &blob()).unwrap();
         let text = crate::base::json::object(|out| plan.write_json(out));
         let json: serde_json::Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(json["engine"], plan.engine.name());
+        assert_eq!(json["engine"], plan.engine().name());
         let segments = json["segments"].as_array().unwrap();
-        assert_eq!(segments.len(), plan.segments.len());
-        for (json, segment) in segments.iter().zip(&plan.segments) {
+        let placement = plan.placement();
+        let placed = placement.map_or(&[][..], |placement| &placement.segments);
+        assert_eq!(segments.len(), placed.len());
+        for (json, segment) in segments.iter().zip(placed) {
             assert_eq!(json["start"], segment.range.start());
             assert_eq!(json["size"], segment.range.len());
             assert_eq!(json["loaded"], segment.bytes.len());
@@ -135,13 +142,15 @@ fn json_holds_the_plan_that_is_printed() {
             assert_eq!(json["sha256"], Digest::of(&segment.bytes).to_string());
         }
         let checks = json["checks"].as_array().unwrap();
-        assert_eq!(checks.len(), plan.checks.len());
-        for (json, check) in checks.iter().zip(&plan.checks) {
+        let planned = placement.map_or(&[][..], |placement| &placement.checks);
+        assert_eq!(checks.len(), planned.len());
+        for (json, check) in checks.iter().zip(planned) {
             assert_eq!(json["name"], check.name);
             assert_eq!(json["sha256"], check.digest.to_string());
             assert_eq!(json["regions"][0]["start"], check.regions[0].start());
         }
-        assert_eq!(json["entry"].as_u64(), (request == SEGMENTS).then_some(plan.entry));
+        assert_eq!(json["entry"].as_u64(), placement.map(|placement| placement.entry));
+        assert_eq!(placement.is_some(), request == SEGMENTS);
         assert_eq!(json["options"], plan.cmdline);
     }
 }
@@ -152,9 +161,10 @@ fn a_debian_kernel_on_a_pc() {
     let plan = plan(&bundle, &q35()).unwrap();
     assert_eq!(shown(&plan), include_str!("../../tests/data/q35/plan").trim_end());
     assert_every_check_holds(&plan);
-    let names: Vec<_> = plan.checks.iter().map(|check| check.name.as_str()).collect();
+    let names: Vec<_> =
+        plan.placement().unwrap().checks.iter().map(|check| check.name.as_str()).collect();
     assert_eq!(names, ["linux", "initrd 1", "params", "tables"]);
-    assert_eq!(plan.checks[0].digest, bundle.linux.digest);
+    assert_eq!(plan.placement().unwrap().checks[0].digest, bundle.linux.digest);
     assert!(matches!(segment(&plan, "kernel").bytes, Cow::Borrowed(_)));
     assert!(matches!(segment(&plan, "initrd").bytes, Cow::Borrowed(_)));
 }
@@ -209,7 +219,8 @@ fn several_initrds_are_one_segment_and_a_check_each() {
         let bundle = verified(bundle(linux, &[b"first", b"", b"third"]));
         let plan = plan(&bundle, &machine).unwrap();
         assert_eq!(*segment(&plan, "initrd").bytes, *b"first\0\0\0third");
-        let names: Vec<_> = plan.checks.iter().map(|check| check.name.as_str()).collect();
+        let names: Vec<_> =
+            plan.placement().unwrap().checks.iter().map(|check| check.name.as_str()).collect();
         assert_eq!(names, ["linux", "initrd 1", "initrd 2", "initrd 3", "params", "tables"]);
         assert_every_check_holds(&plan);
     }
@@ -221,7 +232,8 @@ fn without_an_initrd_there_is_no_segment_for_one() {
     {
         let bundle = verified(bundle(linux, &[]));
         let plan = plan(&bundle, &machine).unwrap();
-        let names: Vec<_> = plan.segments.iter().map(|segment| segment.name).collect();
+        let names: Vec<_> =
+            plan.placement().unwrap().segments.iter().map(|segment| segment.name).collect();
         assert_eq!(names, ["kernel", "params", "purgatory"]);
     }
 }
@@ -355,11 +367,14 @@ fn a_crash_kernel_lies_wholly_in_the_memory_set_aside_for_it() {
         let region = machine.crash.as_ref().and_then(Crash::region).unwrap();
         let bundle = verified(bundle(linux, &[&[7; 5001]]));
         let plan = plan(&bundle, &machine).unwrap();
-        let names: Vec<_> = plan.segments.iter().map(|segment| segment.name).collect();
+        let names: Vec<_> =
+            plan.placement().unwrap().segments.iter().map(|segment| segment.name).collect();
         assert_eq!(names, ["kernel", "initrd", "params", "elfcorehdr", "purgatory"]);
-        assert!(plan.segments.iter().all(|segment| region.contains(segment.range)));
-        assert!(plan.windows.iter().all(|window| region.contains(*window)));
-        assert!(plan.checks.iter().any(|check| check.name == "elfcorehdr"));
+        assert!(
+            plan.placement().unwrap().segments.iter().all(|segment| region.contains(segment.range))
+        );
+        assert!(plan.placement().unwrap().windows.iter().all(|window| region.contains(*window)));
+        assert!(plan.placement().unwrap().checks.iter().any(|check| check.name == "elfcorehdr"));
         assert_every_check_holds(&plan);
     }
 }
@@ -445,7 +460,12 @@ fn with_kexec_file_load_the_plan_has_no_segments() {
                 kernel  bzImage, because it was asked for\n\
                 options \"root=LABEL=root ro quiet\"";
     assert_eq!(plan.to_string(), text);
-    assert_eq!((plan.segments.len(), plan.checks.len(), plan.entry), (0, 0, 0));
+    assert_eq!(plan.placement(), None);
+    let files = Files {
+        kernel: Content::File(&bundle.linux.bytes),
+        initrd: Some(Content::File(&bundle.initrds[0].bytes)),
+    };
+    assert_eq!(plan.loading, Loading::Files(files), "as they were read, without a copy");
 }
 
 #[test]
@@ -542,7 +562,7 @@ fn with_own_page_tables_only_bytes_are_loaded_and_the_whole_window_is_mapped() {
     let old = plan(&bundle, &old).unwrap();
     assert_eq!(segment(&old, "kernel").range.len(), 0x3f9_8000 + (2 << 20));
     assert_eq!(block(&old).page_tables(), Roots::default());
-    assert_eq!(old.checks.last().unwrap().name, "params");
+    assert_eq!(old.placement().unwrap().checks.last().unwrap().name, "params");
     assert!(!block(&old).sha_instructions());
 }
 
@@ -565,7 +585,7 @@ fn the_page_tables_map_what_the_next_kernel_touches_first() {
     let bundle = verified(bundle(bzimage::testing::small(), &[&[7; 5000]]));
     for machine in [q35(), q35_6g()] {
         let plan = plan(&bundle, &machine).unwrap();
-        for segment in &plan.segments {
+        for segment in &plan.placement().unwrap().segments {
             assert!(is_mapped(&plan, segment.range.start()), "{segment}");
             assert!(is_mapped(&plan, segment.range.end() - 1), "{segment}");
         }
@@ -635,7 +655,9 @@ fn memory_beyond_4_gib_is_used_when_there_is_no_other() {
     let mut machine = q35_6g();
     machine.free.retain(|range| range.start() >= 1 << 32);
     let plan = plan(&bundle, &machine).unwrap();
-    assert!(plan.segments.iter().all(|segment| segment.range.start() >= 1 << 32));
+    assert!(
+        plan.placement().unwrap().segments.iter().all(|segment| segment.range.start() >= 1 << 32)
+    );
     assert_every_check_holds(&plan);
 }
 
@@ -644,10 +666,10 @@ fn validation_names_the_broken_rule() {
     let bundle = verified(bundle(bzimage::testing::small(), &[b"initrd"]));
     let machine = q35();
     let good = plan(&bundle, &machine).unwrap();
-    let broken = |change: &dyn Fn(&mut Plan<'_>)| {
-        let mut plan = good.clone();
-        change(&mut plan);
-        plan.validate(&machine).unwrap_err().to_string()
+    let broken = |change: &dyn Fn(&mut Placement<'_>)| {
+        let mut placement = good.placement().unwrap().clone();
+        change(&mut placement);
+        placement.validate(&machine).unwrap_err().to_string()
     };
     let at = |start, end| Range::new(start, end).unwrap();
     let kernel = "the kernel at 0x1000000..0x1000800 is not in whole pages";

@@ -3,11 +3,11 @@
 
 use core::fmt;
 
-use super::{MAX_SEGMENTS, Machine, Plan, Segment, span};
+use super::{MAX_SEGMENTS, Machine, Placement, Segment, span};
 use crate::base::addr::Range;
 use crate::base::sort;
 
-impl Plan<'_> {
+impl Placement<'_> {
     /// Checks what kexec_load does not: that there are 1 to 16 segments of
     /// whole pages, disjoint, in memory that may be overwritten, at most half
     /// of all memory; that what the kernel takes for itself is such memory too

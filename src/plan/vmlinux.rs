@@ -21,7 +21,7 @@ use crate::trust::verify::Verified;
 use super::boot_params::SetupHeader;
 use super::space::Want;
 use super::x86_64::{ABOVE_DMA, Image, Piece, WORK_AREA, has_nokaslr};
-use super::{Engine, Error, cmdline, span};
+use super::{Engine, Error, KernelForm, cmdline, span};
 
 /// What the kernel's own mapping has room for, where it can be moved at all.
 const KERNEL_IMAGE_SIZE: u64 = 1 << 30;
@@ -185,13 +185,13 @@ impl<'a> Prepared<'a> {
 
     /// What is loaded and why, for people.
     #[must_use]
-    pub fn form(&self) -> (&'static str, &'static str) {
+    pub fn form(&self) -> KernelForm {
         let name = match self.kernel() {
             Kernel::Bzimage(_) => "bzImage",
             Kernel::Arm64Image(_) => "Image",
             Kernel::Vmlinux(_) => "vmlinux",
         };
-        (name, self.why)
+        KernelForm { name, why: self.why }
     }
 
     /// Whether the kernel is the bundle's file as it is, without any wrapping.

@@ -16,8 +16,7 @@ use nix::libc::{self, c_long, c_ulong};
 
 use super::read::Sealed;
 use super::{Error, file, guard};
-use crate::bundle::Bundle;
-use crate::plan::{self, Engine, Initrd, MAX_SEGMENTS, Plan, Prepared, Segment, Slot};
+use crate::plan::{Content, Engine, Files, Loading, MAX_SEGMENTS, Plan, Segment, Slot};
 
 /// Flags of the kernel's include/uapi/linux/kexec.h.
 const ON_CRASH: c_ulong = 1;
@@ -40,51 +39,51 @@ const PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Staged(());
 
-/// Loads what was planned for the bundle and the kernel that is in it.
+/// Loads what was planned.
 ///
 /// # Errors
 /// The errno of the call, or a kernel that claims afterwards to have nothing
 /// loaded.
-pub fn load(
-    plan: &Plan<'_>,
-    slot: Slot,
-    kernel: &Prepared<'_>,
-    bundle: &Bundle<Sealed>,
-) -> Result<Staged, Error> {
-    match plan.engine {
-        Engine::File => load_files(plan, slot, kernel, bundle)?,
-        Engine::Segments => patiently(|| segments_load(slot, plan.entry, &plan.segments))?,
+pub fn load(plan: &Plan<'_, Sealed>, slot: Slot) -> Result<Staged, Error> {
+    match &plan.loading {
+        Loading::Files(files) => load_files(files, &plan.cmdline, slot)?,
+        Loading::Segments(placement) => {
+            patiently(|| segments_load(slot, placement.entry, &placement.segments))?;
+        }
     }
     staged(slot).ok_or_else(|| {
-        let what = format!("{} is 0 after {}", flag_file(slot), plan.engine);
+        let what = format!("{} is 0 after {}", flag_file(slot), plan.engine());
         Error::new(what, io::Error::other("nothing loaded"))
     })
 }
 
-/// kexec_file_load takes a bare kernel and one initrd: where they came wrapped
-/// or in parts, sealed copies.
-fn load_files(
-    plan: &Plan<'_>,
-    slot: Slot,
-    kernel: &Prepared<'_>,
-    bundle: &Bundle<Sealed>,
-) -> Result<(), Error> {
-    let bare = if kernel.is_whole() {
-        None
-    } else {
-        Some(Sealed::copy("kernel", kernel.kernel().file())?)
-    };
-    let linux = bare.as_ref().unwrap_or(&bundle.linux.bytes);
-    let unread = |error: plan::Error| Error::new("joining initrds", io::Error::other(error));
-    let joined = plan::join(bundle, plan.front).map_err(unread)?;
-    let whole = bundle.initrds.first().map(|one| &one.bytes);
-    let is_whole = |bytes: &[u8]| whole.is_some_and(|one| core::ptr::eq(one.as_ref(), bytes));
-    let initrd = match joined {
-        Some(Initrd { bytes, .. }) if !is_whole(&bytes) => Some(Sealed::copy("initrd", &bytes)?),
-        _ => None,
-    };
-    let initrd = initrd.as_ref().or(whole);
-    patiently(|| file_load(slot, linux, initrd, &plan.cmdline))
+fn load_files(files: &Files<'_, Sealed>, cmdline: &str, slot: Slot) -> Result<(), Error> {
+    let kernel = File::of("kernel", &files.kernel)?;
+    let initrd = files.initrd.as_ref().map(|initrd| File::of("initrd", initrd)).transpose()?;
+    patiently(|| file_load(slot, kernel.sealed(), initrd.as_ref().map(File::sealed), cmdline))
+}
+
+/// What the kernel can be given as a descriptor.
+enum File<'a> {
+    Read(&'a Sealed),
+    Copied(Sealed),
+}
+
+impl<'a> File<'a> {
+    /// Bytes that lie in no file of their own are copied into one.
+    fn of(name: &str, content: &Content<'a, Sealed>) -> Result<Self, Error> {
+        Ok(match content {
+            Content::File(sealed) => Self::Read(sealed),
+            Content::Bytes(bytes) => Self::Copied(Sealed::copy(name, bytes)?),
+        })
+    }
+
+    const fn sealed(&self) -> &Sealed {
+        match self {
+            Self::Read(sealed) => sealed,
+            Self::Copied(sealed) => sealed,
+        }
+    }
 }
 
 /// The kernel that is loaded already, if there is one.
@@ -106,18 +105,15 @@ const fn flag_file(slot: Slot) -> &'static str {
     }
 }
 
-/// Takes the loaded kernel out again. By kexec_file_load where there is one:
-/// under lockdown only that is left.
+/// Takes the loaded kernel out again, by one of the calls.
 ///
 /// # Errors
 /// The errno of the call, with its name.
-pub fn unload(slot: Slot) -> Result<(), Error> {
-    match patiently(|| file_unload(slot)) {
-        Err(error) if error.source.raw_os_error() == Some(libc::ENOSYS) => {
-            patiently(|| segments_load(slot, 0, &[]))
-        }
-        other => other,
-    }
+pub fn unload(engine: Engine, slot: Slot) -> Result<(), Error> {
+    patiently(|| match engine {
+        Engine::File => file_unload(slot),
+        Engine::Segments => segments_load(slot, 0, &[]),
+    })
 }
 
 /// Makes a call again while another kexec operation is in progress.
@@ -293,8 +289,11 @@ mod tests {
         assert_eq!(has_load(), None);
         assert_eq!(has_file_load(), None);
         for slot in [Slot::Normal, Slot::Crash] {
-            let refused = unload(slot).unwrap_err().to_string();
-            assert_eq!(refused, "kexec_file_load: not asked of the kernel: this is a test");
+            for engine in [Engine::File, Engine::Segments] {
+                let refused = unload(engine, slot).unwrap_err().to_string();
+                let call = engine.system_call();
+                assert_eq!(refused, format!("{call}: not asked of the kernel: this is a test"));
+            }
         }
         let refused = disable_loading().unwrap_err().to_string();
         assert!(refused.ends_with("this is a test"), "{refused}");

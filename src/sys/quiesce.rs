@@ -13,30 +13,36 @@ use crate::config::Watchdog;
 #[derive(Debug)]
 pub struct Quiet(#[expect(dead_code, reason = "held open, not used")] Armed);
 
+/// How the machine is left.
+#[derive(Debug)]
+pub struct Leave<'a> {
+    /// Drivers that are taken down.
+    pub unbind: &'a [String],
+    /// What becomes of the watchdogs.
+    pub watchdog: Watchdog,
+    /// The last line on the console.
+    pub last_words: &'a str,
+}
+
 /// For PID 1: forbids further loads, takes swap, mounts, arrays and the drivers
-/// `unbind` down, writes back what is left, sets the watchdogs, says
-/// `last_words` and drains the console. What does not work is said, and goes on
+/// that are named down, writes back what is left, sets the watchdogs, says the
+/// last words and drains the console. What does not work is said, and goes on
 /// all the same: the kernel still shuts every device down that can be.
 ///
 /// # Errors
 /// Further loads cannot be forbidden. After that no other kernel can be loaded
 /// before a reset, whatever fails.
-pub fn quiesce(
-    _staged: Staged,
-    console: &Console,
-    (unbind, watchdog): (&[String], Watchdog),
-    last_words: &str,
-) -> Result<Quiet, Error> {
+pub fn quiesce(_staged: Staged, console: &Console, leave: &Leave<'_>) -> Result<Quiet, Error> {
     kexec::disable_loading()?;
-    for fault in teardown::all(unbind) {
+    for fault in teardown::all(leave.unbind) {
         console.line(&format!("turnout: {fault}"));
     }
     nix::unistd::sync();
-    let (armed, said) = watchdog::apply(watchdog);
+    let (armed, said) = watchdog::apply(leave.watchdog);
     for line in said {
         console.line(&format!("turnout: {line}"));
     }
-    console.line(last_words);
+    console.line(leave.last_words);
     console.restore_kernel();
     console.restore();
     Ok(Quiet(armed))

@@ -18,9 +18,10 @@ fn each_part_of_a_uki_has_a_check_of_its_own() {
         let bundle = packed(&linux, &SECTIONS);
         let plan = plan(&bundle, &machine).unwrap();
         assert_eq!(*segment(&plan, "initrd").bytes, *b"ucode\0\0\0initrd!\0more");
-        let names: Vec<_> = plan.checks.iter().map(|check| check.name.as_str()).collect();
+        let names: Vec<_> =
+            plan.placement().unwrap().checks.iter().map(|check| check.name.as_str()).collect();
         assert_eq!(names, ["linux", ".ucode", ".initrd", "initrd 1", "params", "tables"]);
-        assert_eq!(plan.checks[0].digest, Digest::of(&linux));
+        assert_eq!(plan.placement().unwrap().checks[0].digest, Digest::of(&linux));
         assert_every_check_holds(&plan);
     }
 }

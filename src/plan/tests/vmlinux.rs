@@ -38,7 +38,8 @@ fn with_plan<T>(
 }
 
 fn kernels<'p>(plan: &'p Plan<'_>) -> Vec<(u64, &'p [u8])> {
-    let kernels = plan.segments.iter().filter(|segment| segment.name == "kernel");
+    let kernels =
+        plan.placement().unwrap().segments.iter().filter(|segment| segment.name == "kernel");
     kernels.map(|segment| (segment.range.start(), segment.bytes.as_ref())).collect()
 }
 
@@ -57,7 +58,9 @@ fn its_segments_keep_their_distances_wherever_they_go() {
         assert_eq!(block(plan).entry(), text);
         assert_every_check_holds(plan);
         let window = Range::with_len(text, 0x10_0020 + (2 << 20)).unwrap();
-        for other in plan.segments.iter().filter(|segment| segment.name != "kernel") {
+        for other in
+            plan.placement().unwrap().segments.iter().filter(|segment| segment.name != "kernel")
+        {
             assert!(!window.overlaps(other.range), "{other}");
         }
         assert!(is_mapped(plan, window.start()) && is_mapped(plan, window.end() - 1));
@@ -139,6 +142,10 @@ fn one_from_another_file_is_refused() {
     assert_eq!(error, Error::OtherKernel);
 }
 
+const fn parts(form: KernelForm) -> (&'static str, &'static str) {
+    (form.name, form.why)
+}
+
 #[test]
 fn a_bzimage_is_unpacked_when_it_is_wanted_and_pays() {
     use Decompress::{Always, Auto, Never};
@@ -146,7 +153,7 @@ fn a_bzimage_is_unpacked_when_it_is_wanted_and_pays() {
     let form = |linux: &[u8], how: Unpacking<'_>| {
         let bundle = verified(bundle(linux.to_vec(), &[]));
         let prepared = Prepared::new(unpacked(&bundle.linux.bytes), &bundle, &how, None);
-        prepared.map(|prepared| prepared.form()).map_err(|error| error.to_string())
+        prepared.map(|prepared| parts(prepared.form())).map_err(|error| error.to_string())
     };
     let slow = bzimage();
     assert_eq!(form(&slow, how(Always)), Ok(("vmlinux", ASKED)));
@@ -173,7 +180,7 @@ fn what_speaks_against_unpacking_decides_only_where_that_was_left_open() {
     let form = |decompress| {
         let how = Unpacking { against: Some(Unpacking::NO_TIME), ..how(decompress) };
         let prepared = Prepared::new(unpacked(&bundle.linux.bytes), &bundle, &how, None);
-        prepared.unwrap().form()
+        parts(prepared.unwrap().form())
     };
     assert_eq!(form(Decompress::Auto), ("bzImage", Unpacking::NO_TIME));
     assert_eq!(form(Decompress::Always), ("vmlinux", "it was asked for"));

@@ -32,7 +32,9 @@ fn window(options: &str, machine: &Machine) -> Range {
     assert_eq!(segment(&plan, "params").bytes[0x211], 0, "a bzImage says itself that it moved");
     let window = Range::with_len(start, WINDOW).unwrap();
     assert!(machine.available().iter().any(|free| free.contains(window)));
-    for other in plan.segments.iter().filter(|segment| segment.name != "kernel") {
+    for other in
+        plan.placement().unwrap().segments.iter().filter(|segment| segment.name != "kernel")
+    {
         assert!(!window.overlaps(other.range), "{other} in {window}");
     }
     window

@@ -1,0 +1,137 @@
+//! What PID 1 holds from its start to the jump: what never changes
+//! ([`Session`]), and what it remembers from one attempt to the next
+//! ([`Memory`]).
+
+use super::efi::Wishes;
+use super::figures;
+use super::measure::Witness;
+use super::rollback::Standing;
+use super::voice::{Voice, heading};
+use crate::base::arch::Arch;
+use crate::config::{self, Config};
+use crate::failure::{Failure, Stage};
+use crate::menu::Target;
+use crate::steps::anchor::Anchor;
+use crate::sys::console::Console;
+use crate::sys::signal::Signals;
+use crate::sys::sources::Sources;
+use crate::sys::tpm::Tpm;
+use crate::sys::{arch, file, identity, machine, module, mount, panic, sysrq, watchdog};
+use crate::trust::verify::{Identity, Mode};
+
+/// What stays as it was at the start.
+pub(super) struct Session {
+    pub(super) console: Console,
+    pub(super) signals: Signals,
+    pub(super) config: Config,
+    /// What is built into the image.
+    pub(super) anchor: Anchor,
+    pub(super) arch: Arch,
+    pub(super) identity: Identity,
+}
+
+/// What changes as the boot goes on.
+pub(super) struct Memory {
+    pub(super) standing: Standing,
+    /// None if there is none or it is not to be looked for; or why it cannot be
+    /// used.
+    pub(super) tpm: Result<Option<Tpm>, String>,
+    pub(super) witness: Witness,
+    /// What the firmware's variables wish for.
+    pub(super) wishes: Wishes,
+    /// Command lines as somebody edited them, for the next menu.
+    pub(super) edits: Vec<String>,
+}
+
+impl Session {
+    /// Opens the consoles, reads what the image says, and loads the modules.
+    ///
+    /// # Errors
+    /// What PID 1 cannot do without.
+    pub(super) fn start() -> Result<Self, Failure> {
+        mount::kernel_file_systems().map_err(at_start)?;
+        let console = Console::open().map_err(at_start)?;
+        let signals = Signals::block().map_err(at_start)?;
+        let config = read_config()?;
+        panic::set_reset_delay(config.reset_delay);
+        let anchor = Anchor::of_image(config.mode)?;
+        let identity = identity::read(&Sources::live());
+        greet(&console, &config);
+        Ok(Self { console, signals, config, anchor, arch: arch::native(), identity })
+    }
+
+    /// Speaks on the consoles.
+    pub(super) const fn voice(&self) -> Voice<'_> {
+        Voice::on(&self.console)
+    }
+
+    /// Says why something did not boot.
+    pub(super) fn report(&self, failure: &Failure) {
+        let voice = self.voice();
+        voice.say(&failure.to_string());
+        figures::print_elapsed(&voice);
+    }
+
+    /// The machine that menus are for.
+    pub(super) fn target(&self) -> Target<'_> {
+        Target { arch: self.arch, boards: &self.identity.boards }
+    }
+}
+
+impl Memory {
+    /// Asks the TPM and the firmware.
+    pub(super) fn new(session: &Session) -> Self {
+        let Session { config, identity, .. } = session;
+        let voice = session.voice();
+        let mut tpm = open_tpm(config);
+        let (witness, said) = Witness::find(config, identity, &mut tpm);
+        voice.say_all(&said);
+        Self {
+            standing: Standing::unread(config),
+            tpm,
+            witness,
+            wishes: Wishes::find(config, &voice),
+            edits: Vec::new(),
+        }
+    }
+
+    /// Puts a boundary between what was measured and every way to recovery.
+    pub(super) fn begin_recovery(&mut self, session: &Session) {
+        self.witness.begin_recovery(&mut self.tpm, &session.voice());
+    }
+}
+
+fn at_start(error: crate::sys::Error) -> Failure {
+    Failure::new(Stage::Start, error)
+}
+
+/// Says what runs here, shuts what a locked image keeps shut, and loads the
+/// modules.
+fn greet(console: &Console, config: &Config) {
+    let voice = Voice::on(console);
+    let release = machine::release();
+    console.line(&format!("{}, kernel {release} {}", heading(config.mode), arch::native()));
+    match config.mode {
+        Mode::Open => voice.say("OPEN: anybody at this console decides what runs here"),
+        Mode::Locked => {
+            if let Err(error) = sysrq::switch_off() {
+                voice.say(&error.to_string());
+            }
+        }
+    }
+    #[cfg(feature = "test-hooks")]
+    crate::sys::hooks::at_start(console);
+    voice.say_all(&module::load_all(&release, watchdog::module_parameters(config.watchdog)));
+}
+
+fn open_tpm(config: &Config) -> Result<Option<Tpm>, String> {
+    match config.tpm {
+        config::Tpm::Off => Ok(None),
+        _ => Tpm::open(config.tpm_timeout).map_err(|error| error.to_string()),
+    }
+}
+
+fn read_config() -> Result<Config, Failure> {
+    let text = file::read_text(config::PATH).map_err(at_start)?;
+    config::read(config::PATH, &text).map_err(|error| Failure::new(Stage::Start, error))
+}
