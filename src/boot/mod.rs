@@ -84,7 +84,8 @@ fn serve(session: &Session, menu: &mut BootMenu<'_>) -> Option<(usize, Failure)>
     let chosen = match choose(session, menu, &cell, prepare) {
         Choice::Nothing => return None,
         Choice::Unprepared(chosen) => chosen,
-        Choice::Prepared(Prepared { index, ready }, chosen_at) => {
+        Choice::Prepared(prepared, chosen_at) => {
+            let Prepared { index, ready } = *prepared;
             let Err(failure) = boot_prepared(session, menu, ready, chosen_at);
             return Some((index, failure));
         }

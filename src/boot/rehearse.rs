@@ -29,7 +29,7 @@ pub(super) enum Choice<'p> {
     /// An entry that has not been prepared.
     Unprepared(Chosen),
     /// One that has been; the second is the clock's counter at the choice.
-    Prepared(Prepared<'p>, u64),
+    Prepared(Box<Prepared<'p>>, u64),
 }
 
 /// An entry that was prepared, and what that came to.
@@ -271,7 +271,7 @@ pub(super) fn choose<'p>(
     match (chosen, prepared.flatten()) {
         (None, _) => Choice::Nothing,
         (Some(Chosen { index, options: None }), Some(prepared)) if index == prepared.index => {
-            Choice::Prepared(prepared, chosen_at)
+            Choice::Prepared(Box::new(prepared), chosen_at)
         }
         (Some(chosen), _) => Choice::Unprepared(chosen),
     }

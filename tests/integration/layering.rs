@@ -23,7 +23,7 @@ const EDGE_WORDS: [&str; 11] = [
 
 /// The files that join the edge and the pure modules, and so may name the edge
 /// (`crate::sys`), though not do its work.
-const JOINTS: [&str; 3] = ["src/boot", "src/cli", "src/main.rs"];
+const JOINTS: [&str; 4] = ["src/boot", "src/cli", "src/steps", "src/main.rs"];
 
 fn sources(folder: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -60,7 +60,7 @@ fn names(line: &str, word: &str) -> bool {
 }
 
 fn breaches(name: &str, text: &str) -> Vec<String> {
-    let is_program = name == "src/main.rs";
+    let is_program = name == "src/main.rs" || name.starts_with("src/bin/");
     let words = EDGE_WORDS.iter().filter(|_| !name.starts_with("src/sys/"));
     let words = words.filter(|word| !(is_program && ["std::env", "std::process"].contains(word)));
     let edge = ["crate::sys", "super::sys", "turnout::sys"];
