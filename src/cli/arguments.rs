@@ -1,17 +1,20 @@
-//! What somebody typed, as a value. Nothing is read or looked up here; a
-//! command line that contradicts itself is refused before anything is done.
+//! What somebody typed, as a value.
+//!
+//! [`COMMANDS`] is the one table of commands and of the options that each takes.
+//! Nothing is read or looked up here; a command line that contradicts itself is
+//! refused before anything is done.
 
-use std::ffi::OsString;
+use core::fmt;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use lexopt::Parser;
 use lexopt::prelude::{Long, Short, Value, ValueExt as _};
 
 use super::cmdline::Cmdline;
-use super::explain::Explain;
-use super::judge::Asked;
-use super::verify::{Verify, What};
+use super::source::Source;
 use crate::base::arch::Arch;
+use crate::base::similar::similar;
 use crate::plan::{Decompress, Request, Slot};
 use crate::sys::arch;
 
@@ -135,212 +138,46 @@ impl Inputs {
     }
 }
 
-/// Reads the arguments behind the program's name.
-///
-/// # Errors
-/// A sentence about what is wrong with them.
-pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, String> {
-    parse_all(&mut Parser::from_args(arguments)).map_err(|error| error.to_string())
+/// `turnout list`, and whose signatures count for the others that read a menu.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Asked {
+    pub(super) source: Source,
+    pub(super) keys: Option<PathBuf>,
+    pub(super) policy: Option<PathBuf>,
+    /// Of the machine that is asked about; none for this one's.
+    pub(super) arch: Option<Arch>,
+    /// Likewise; empty for this machine's.
+    pub(super) boards: Vec<String>,
+    pub(super) devices: Vec<String>,
+    pub(super) json: bool,
 }
 
-fn parse_all(parser: &mut Parser) -> Result<Command, lexopt::Error> {
-    match parser.next()? {
-        Some(Long("help") | Short('h')) => Ok(Command::Help),
-        Some(Long("version") | Short('V')) => Ok(Command::Version),
-        Some(Value(word)) => match word.to_str() {
-            Some("help") => Ok(Command::Help),
-            Some("load") => load(parser),
-            Some("unload") => unload(parser),
-            Some("exec") => end(parser, Command::Exec),
-            Some("bless") => bless(parser),
-            Some("status") => status(parser),
-            Some("image") => image(parser),
-            Some("list") => list(parser),
-            Some("explain") => explain(parser),
-            Some("verify") => verify(parser),
-            _ => Err(format!("there is no command {word:?}").into()),
-        },
-        Some(other) => Err(other.unexpected()),
-        None => Err("this is not PID 1, and no command says what to do".into()),
-    }
+/// `turnout explain`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Explain {
+    pub(super) entry: Option<String>,
+    pub(super) asked: Asked,
+    /// The machine to plan for; empty for this one.
+    pub(super) inputs: Inputs,
 }
 
-fn end(parser: &mut Parser, command: Command) -> Result<Command, lexopt::Error> {
-    match parser.next()? {
-        Some(other) => Err(other.unexpected()),
-        None => Ok(command),
-    }
+/// `turnout verify`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Verify {
+    pub(super) what: What,
+    pub(super) asked: Asked,
 }
 
-fn unload(parser: &mut Parser) -> Result<Command, lexopt::Error> {
-    let mut slot = Slot::Normal;
-    while let Some(argument) = parser.next()? {
-        match argument {
-            Long("crash") => slot = Slot::Crash,
-            other => return Err(other.unexpected()),
-        }
-    }
-    Ok(Command::Unload(slot))
-}
-
-fn bless(parser: &mut Parser) -> Result<Command, lexopt::Error> {
-    let (mut entry, mut json) = (None, false);
-    while let Some(argument) = parser.next()? {
-        match argument {
-            Long("json") => json = true,
-            Value(id) if entry.is_none() => entry = Some(id.string()?),
-            other => return Err(other.unexpected()),
-        }
-    }
-    Ok(Command::Bless { entry, json })
-}
-
-fn status(parser: &mut Parser) -> Result<Command, lexopt::Error> {
-    let mut json = false;
-    while let Some(argument) = parser.next()? {
-        match argument {
-            Long("json") => json = true,
-            other => return Err(other.unexpected()),
-        }
-    }
-    Ok(Command::Status { json })
-}
-
-fn image(parser: &mut Parser) -> Result<Command, lexopt::Error> {
-    let (mut file, mut json) = (None, false);
-    while let Some(argument) = parser.next()? {
-        match argument {
-            Long("json") => json = true,
-            Value(path) if file.is_none() => file = Some(PathBuf::from(path)),
-            other => return Err(other.unexpected()),
-        }
-    }
-    let file = file.ok_or("\"turnout image\" needs a file")?;
-    Ok(Command::Image { file, json })
-}
-
-fn list(parser: &mut Parser) -> Result<Command, lexopt::Error> {
-    let mut asked = Asked::default();
-    while let Some(argument) = parser.next()? {
-        match argument {
-            Long(name) => {
-                let name = name.to_owned();
-                asked.take(&name, parser)?;
-            }
-            other => return Err(other.unexpected()),
-        }
-    }
-    asked.source.check()?;
-    Ok(Command::List(Box::new(asked)))
-}
-
-fn explain(parser: &mut Parser) -> Result<Command, lexopt::Error> {
-    let mut explain = Explain::default();
-    while let Some(argument) = parser.next()? {
-        match argument {
-            Value(id) if explain.entry.is_none() => explain.entry = Some(id.string()?),
-            Long(name) => {
-                let name = name.to_owned();
-                explain.take(&name, parser)?;
-            }
-            other => return Err(other.unexpected()),
-        }
-    }
-    explain.asked.source.check()?;
-    if explain.inputs.is_machine() {
-        explain.inputs.check(arch::native())?;
-    }
-    Ok(Command::Explain(Box::new(explain)))
-}
-
-fn verify(parser: &mut Parser) -> Result<Command, lexopt::Error> {
-    let mut verify = Verify::default();
-    while let Some(argument) = parser.next()? {
-        match argument {
-            Value(id) if verify.what == What::Menu => verify.what = What::Entry(id.string()?),
-            Value(id) => return Err(Value(id).unexpected()),
-            Long(name) => {
-                let name = name.to_owned();
-                verify.take(&name, parser)?;
-            }
-            other => return Err(other.unexpected()),
-        }
-    }
-    verify.asked.source.check()?;
-    Ok(Command::Verify(Box::new(verify)))
-}
-
-impl Verify {
-    fn take(&mut self, name: &str, parser: &mut Parser) -> Result<(), lexopt::Error> {
-        match name {
-            "manifest" if self.what == What::Menu => {
-                self.what = What::Manifest(parser.value()?.into());
-                Ok(())
-            }
-            "manifest" => Err("only one of ENTRY and --manifest, once".into()),
-            _ => self.asked.take(name, parser),
-        }
-    }
-}
-
-impl Explain {
-    fn take(&mut self, name: &str, parser: &mut Parser) -> Result<(), lexopt::Error> {
-        match name {
-            "iomem" | "memmap" | "boot-params" | "fdt" | "page-size" => {
-                self.inputs.take(name, parser)
-            }
-            _ => {
-                self.asked.take(name, parser)?;
-                self.inputs.arch = self.asked.arch;
-                Ok(())
-            }
-        }
-    }
-}
-
-impl Asked {
-    const OPTIONS: [&str; 9] =
-        ["root", "device", "config", "format", "keys", "policy", "arch", "board", "device-id"];
-
-    fn take(&mut self, name: &str, parser: &mut Parser) -> Result<(), lexopt::Error> {
-        if name == "json" {
-            self.json = true;
-            return Ok(());
-        }
-        if !Self::OPTIONS.contains(&name) {
-            return Err(format!("there is no option --{name} here").into());
-        }
-        let value = parser.value()?;
-        match name {
-            "keys" => once(&mut self.keys, name, value.into()),
-            "policy" => once(&mut self.policy, name, value.into()),
-            "arch" => once(&mut self.arch, name, value.parse_with(arch)?),
-            "board" => value.string().map(|name| self.boards.push(name)),
-            "device-id" => value.string().map(|id| self.devices.push(id)),
-            _ => Ok(self.source.take(name, &value)?),
-        }
-    }
-}
-
-fn load(parser: &mut Parser) -> Result<Command, lexopt::Error> {
-    let mut kernel = None;
-    let mut load = Load::default();
-    while let Some(argument) = parser.next()? {
-        match argument {
-            Value(path) if kernel.is_none() => kernel = Some(PathBuf::from(path)),
-            Long(name) => {
-                let name = name.to_owned();
-                load.take(&name, parser)?;
-            }
-            other => return Err(other.unexpected()),
-        }
-    }
-    load.kernel = kernel.ok_or("\"turnout load\" needs a kernel")?;
-    if !load.dry_run && !load.inputs.is_empty() {
-        return Err("a machine is described only for --dry-run".into());
-    }
-    load.inputs.check(arch::native())?;
-    Ok(Command::Load(Box::new(load)))
+/// What is verified.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) enum What {
+    /// Every entry of the menu.
+    #[default]
+    Menu,
+    /// The entry of this id.
+    Entry(String),
+    /// This manifest and the files that it names.
+    Manifest(PathBuf),
 }
 
 /// Nothing named yet, and for everything else what is best.
@@ -362,26 +199,327 @@ impl Default for Load {
     }
 }
 
-impl Load {
-    fn take(&mut self, name: &str, parser: &mut Parser) -> Result<(), lexopt::Error> {
-        match name {
-            "initrd" => self.initrds.push(parser.value()?.into()),
-            "dtb" => once(&mut self.devicetree, name, parser.value()?.into())?,
-            "dtb-overlay" => self.overlays.push(parser.value()?.into()),
-            "cmdline" => self.set_cmdline(Cmdline::Given(parser.value()?.string()?))?,
-            "append" => self.set_cmdline(Cmdline::Append(parser.value()?.string()?))?,
-            "reuse-cmdline" => self.set_cmdline(Cmdline::Reuse)?,
-            "engine" => self.request = parser.value()?.parse_with(engine)?,
-            "vmlinux" => self.decompress = parser.value()?.parse_with(decompress)?,
-            "crash" => self.slot = Slot::Crash,
-            "dry-run" => self.dry_run = true,
-            "json" => self.json = true,
-            _ => self.inputs.take(name, parser)?,
-        }
-        Ok(())
+/// A command, the options that it takes, and what it makes of them.
+struct Row {
+    name: &'static str,
+    operand: Operand,
+    options: &'static [&'static [Flag]],
+    finish: fn(Typed) -> Result<Command, Misuse>,
+}
+
+/// Whether a command takes a word besides options.
+enum Operand {
+    None,
+    Optional,
+    /// What it is.
+    Needed(&'static str),
+}
+
+/// An option, and what it does with what was typed.
+struct Flag {
+    name: &'static str,
+    take: Take,
+}
+
+enum Take {
+    Alone(fn(&mut Typed) -> Taken),
+    Value(fn(&mut Typed, OsString) -> Taken),
+}
+
+type Taken = Result<(), lexopt::Error>;
+
+const fn alone(name: &'static str, take: fn(&mut Typed) -> Taken) -> Flag {
+    Flag { name, take: Take::Alone(take) }
+}
+
+const fn value(name: &'static str, take: fn(&mut Typed, OsString) -> Taken) -> Flag {
+    Flag { name, take: Take::Value(take) }
+}
+
+/// Every command.
+const COMMANDS: [Row; 9] = [
+    Row {
+        name: "load",
+        operand: Operand::Needed("a kernel"),
+        options: &[KERNEL, CRASH, DRY_RUN, JSON, ARCH, MACHINE],
+        finish: load,
+    },
+    Row { name: "unload", operand: Operand::None, options: &[CRASH], finish: unload },
+    Row { name: "exec", operand: Operand::None, options: &[], finish: exec },
+    Row { name: "bless", operand: Operand::Optional, options: &[JSON], finish: bless },
+    Row {
+        name: "list",
+        operand: Operand::None,
+        options: &[SOURCE, TRUST, ARCH, JSON],
+        finish: list,
+    },
+    Row {
+        name: "explain",
+        operand: Operand::Optional,
+        options: &[SOURCE, TRUST, ARCH, MACHINE, JSON],
+        finish: explain,
+    },
+    Row {
+        name: "verify",
+        operand: Operand::Optional,
+        options: &[MANIFEST, SOURCE, TRUST, ARCH, JSON],
+        finish: verify,
+    },
+    Row { name: "status", operand: Operand::None, options: &[JSON], finish: status },
+    Row { name: "image", operand: Operand::Needed("a file"), options: &[JSON], finish: image },
+];
+
+const KERNEL: &[Flag] = &[
+    value("initrd", |typed, file| add(&mut typed.load.initrds, file.into())),
+    value("dtb", |typed, file| once(&mut typed.load.devicetree, "dtb", file.into())),
+    value("dtb-overlay", |typed, file| add(&mut typed.load.overlays, file.into())),
+    value("cmdline", |typed, text| typed.load.set_cmdline(Cmdline::Given(text.string()?))),
+    value("append", |typed, text| typed.load.set_cmdline(Cmdline::Append(text.string()?))),
+    alone("reuse-cmdline", |typed| typed.load.set_cmdline(Cmdline::Reuse)),
+    value("engine", |typed, word| set(&mut typed.load.request, word.parse_with(engine)?)),
+    value("vmlinux", |typed, word| set(&mut typed.load.decompress, word.parse_with(decompress)?)),
+];
+
+const CRASH: &[Flag] = &[alone("crash", |typed| set(&mut typed.load.slot, Slot::Crash))];
+
+const DRY_RUN: &[Flag] = &[alone("dry-run", |typed| set(&mut typed.load.dry_run, true))];
+
+const JSON: &[Flag] = &[alone("json", |typed| set(&mut typed.json, true))];
+
+const ARCH: &[Flag] =
+    &[value("arch", |typed, word| once(&mut typed.arch, "arch", word.parse_with(arch_of)?))];
+
+/// A machine that is described by files.
+const MACHINE: &[Flag] = &[
+    value("iomem", |typed, file| once(&mut typed.load.inputs.iomem, "iomem", file.into())),
+    value("memmap", |typed, file| once(&mut typed.load.inputs.memmap, "memmap", file.into())),
+    value("boot-params", |typed, file| {
+        once(&mut typed.load.inputs.boot_params, "boot-params", file.into())
+    }),
+    value("fdt", |typed, file| once(&mut typed.load.inputs.fdt, "fdt", file.into())),
+    value("page-size", |typed, size| {
+        once(&mut typed.load.inputs.page_size, "page-size", size.parse_with(page_size)?)
+    }),
+];
+
+/// Where the menu is.
+const SOURCE: &[Flag] = &[
+    value("root", |typed, value| typed.source("root", &value)),
+    value("device", |typed, value| typed.source("device", &value)),
+    value("config", |typed, value| typed.source("config", &value)),
+    value("format", |typed, value| typed.source("format", &value)),
+];
+
+/// Whose signatures count, and for which machine.
+const TRUST: &[Flag] = &[
+    value("keys", |typed, file| once(&mut typed.asked.keys, "keys", file.into())),
+    value("policy", |typed, file| once(&mut typed.asked.policy, "policy", file.into())),
+    value("board", |typed, name| add(&mut typed.asked.boards, name.string()?)),
+    value("device-id", |typed, id| add(&mut typed.asked.devices, id.string()?)),
+];
+
+const MANIFEST: &[Flag] = &[value("manifest", |typed, file| {
+    if typed.manifest.replace(file.into()).is_some() {
+        return Err(ONE_OF_ENTRY_AND_MANIFEST.into());
+    }
+    Ok(())
+})];
+
+const ONE_OF_ENTRY_AND_MANIFEST: &str = "only one of ENTRY and --manifest, once";
+
+/// Everything that can be typed, whatever the command.
+#[derive(Default)]
+struct Typed {
+    /// The word besides the options.
+    operand: Option<OsString>,
+    load: Load,
+    asked: Asked,
+    manifest: Option<PathBuf>,
+    arch: Option<Arch>,
+    json: bool,
+}
+
+impl Typed {
+    fn source(&mut self, name: &str, value: &OsStr) -> Taken {
+        Ok(self.asked.source.take(name, value)?)
     }
 
-    fn set_cmdline(&mut self, cmdline: Cmdline) -> Result<(), lexopt::Error> {
+    /// The operand as text.
+    fn word(&mut self) -> Result<Option<String>, lexopt::Error> {
+        self.operand.take().map(OsString::string).transpose()
+    }
+
+    fn asked(self) -> Result<Asked, Misuse> {
+        self.asked.source.check()?;
+        Ok(Asked { arch: self.arch, json: self.json, ..self.asked })
+    }
+}
+
+/// Why a command line cannot be understood, and what to do about it.
+#[derive(Debug)]
+pub(super) enum Misuse {
+    /// There is no such command or option.
+    Unknown(String),
+    /// It is not used so.
+    Wrong(String),
+}
+
+impl fmt::Display for Misuse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown(what) => write!(f, "{what} (\"turnout --help\" lists them)"),
+            Self::Wrong(what) => write!(f, "{what} (\"turnout --help\" shows how it is used)"),
+        }
+    }
+}
+
+impl From<lexopt::Error> for Misuse {
+    fn from(error: lexopt::Error) -> Self {
+        Self::Wrong(error.to_string())
+    }
+}
+
+impl From<String> for Misuse {
+    fn from(what: String) -> Self {
+        Self::Wrong(what)
+    }
+}
+
+/// Reads the arguments behind the program's name.
+///
+/// # Errors
+/// A sentence about what is wrong with them.
+pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, Misuse> {
+    let mut parser = Parser::from_args(arguments);
+    match parser.next()? {
+        Some(Long("help") | Short('h')) => Ok(Command::Help),
+        Some(Long("version") | Short('V')) => Ok(Command::Version),
+        Some(Long(name)) => {
+            let names = ["--help", "--version"].into_iter();
+            Err(unknown(&format!("--{name}"), "option of \"turnout\"", names))
+        }
+        Some(Value(word)) if word == "help" => Ok(Command::Help),
+        Some(Value(word)) => row(&word.to_string_lossy())?.read(&mut parser),
+        Some(other) => Err(other.unexpected().into()),
+        None => Err(Misuse::Unknown("no command says what to do".to_owned())),
+    }
+}
+
+fn row(word: &str) -> Result<&'static Row, Misuse> {
+    let names = COMMANDS.iter().map(|row| row.name);
+    COMMANDS.iter().find(|row| row.name == word).ok_or_else(|| unknown(word, "command", names))
+}
+
+/// That there is no such thing, and which one may be meant.
+fn unknown<'a>(word: &str, what: &str, names: impl Iterator<Item = &'a str>) -> Misuse {
+    let near = similar(word, names).first().map(|name| format!("; did you mean {name:?}?"));
+    Misuse::Unknown(format!("{word:?} is no {what}{}", near.unwrap_or_default()))
+}
+
+impl Row {
+    fn read(&self, parser: &mut Parser) -> Result<Command, Misuse> {
+        let mut typed = Typed::default();
+        while let Some(argument) = parser.next()? {
+            match argument {
+                Long(name) => self.flag(name)?.apply(&mut typed, parser)?,
+                Value(word) if self.has_room(&typed) => typed.operand = Some(word),
+                other => return Err(other.unexpected().into()),
+            }
+        }
+        match self.operand {
+            Operand::Needed(what) if typed.operand.is_none() => {
+                Err(Misuse::Wrong(format!("\"turnout {}\" needs {what}", self.name)))
+            }
+            _ => (self.finish)(typed),
+        }
+    }
+
+    const fn has_room(&self, typed: &Typed) -> bool {
+        !matches!(self.operand, Operand::None) && typed.operand.is_none()
+    }
+
+    fn flag(&self, name: &str) -> Result<&'static Flag, Misuse> {
+        let mut all = self.options.iter().copied().flatten();
+        all.find(|flag| flag.name == name).ok_or_else(|| {
+            let names: Vec<_> = self.options.iter().copied().flatten().map(Flag::typed).collect();
+            let what = format!("option of \"turnout {}\"", self.name);
+            unknown(&format!("--{name}"), &what, names.iter().map(String::as_str))
+        })
+    }
+}
+
+impl Flag {
+    fn typed(&self) -> String {
+        format!("--{}", self.name)
+    }
+
+    fn apply(&self, typed: &mut Typed, parser: &mut Parser) -> Taken {
+        match self.take {
+            Take::Alone(take) => take(typed),
+            Take::Value(take) => take(typed, parser.value()?),
+        }
+    }
+}
+
+fn load(typed: Typed) -> Result<Command, Misuse> {
+    let Typed { operand, mut load, arch, json, .. } = typed;
+    load.kernel = operand.unwrap_or_default().into();
+    load.json = json;
+    load.inputs.arch = arch;
+    if !load.dry_run && !load.inputs.is_empty() {
+        return Err(Misuse::Wrong("a machine is described only for --dry-run".to_owned()));
+    }
+    load.inputs.check(arch::native())?;
+    Ok(Command::Load(Box::new(load)))
+}
+
+fn unload(typed: Typed) -> Result<Command, Misuse> {
+    Ok(Command::Unload(typed.load.slot))
+}
+
+fn exec(_: Typed) -> Result<Command, Misuse> {
+    Ok(Command::Exec)
+}
+
+fn bless(mut typed: Typed) -> Result<Command, Misuse> {
+    Ok(Command::Bless { entry: typed.word()?, json: typed.json })
+}
+
+fn list(typed: Typed) -> Result<Command, Misuse> {
+    Ok(Command::List(Box::new(typed.asked()?)))
+}
+
+fn explain(mut typed: Typed) -> Result<Command, Misuse> {
+    let entry = typed.word()?;
+    let inputs = Inputs { arch: typed.arch, ..typed.load.inputs.clone() };
+    let asked = typed.asked()?;
+    if inputs.is_machine() {
+        inputs.check(arch::native())?;
+    }
+    Ok(Command::Explain(Box::new(Explain { entry, asked, inputs })))
+}
+
+fn verify(mut typed: Typed) -> Result<Command, Misuse> {
+    let what = match (typed.word()?, typed.manifest.take()) {
+        (Some(_), Some(_)) => return Err(Misuse::Wrong(ONE_OF_ENTRY_AND_MANIFEST.to_owned())),
+        (Some(id), None) => What::Entry(id),
+        (None, Some(path)) => What::Manifest(path),
+        (None, None) => What::Menu,
+    };
+    Ok(Command::Verify(Box::new(Verify { what, asked: typed.asked()? })))
+}
+
+fn status(typed: Typed) -> Result<Command, Misuse> {
+    Ok(Command::Status { json: typed.json })
+}
+
+fn image(typed: Typed) -> Result<Command, Misuse> {
+    let file = typed.operand.unwrap_or_default().into();
+    Ok(Command::Image { file, json: typed.json })
+}
+
+impl Load {
+    fn set_cmdline(&mut self, cmdline: Cmdline) -> Taken {
         if self.cmdline != Cmdline::Own {
             return Err("only one of --cmdline, --append and --reuse-cmdline, once".into());
         }
@@ -390,21 +528,19 @@ impl Load {
     }
 }
 
-impl Inputs {
-    fn take(&mut self, name: &str, parser: &mut Parser) -> Result<(), lexopt::Error> {
-        match name {
-            "arch" => once(&mut self.arch, name, parser.value()?.parse_with(arch)?),
-            "iomem" => once(&mut self.iomem, name, parser.value()?.into()),
-            "memmap" => once(&mut self.memmap, name, parser.value()?.into()),
-            "boot-params" => once(&mut self.boot_params, name, parser.value()?.into()),
-            "fdt" => once(&mut self.fdt, name, parser.value()?.into()),
-            "page-size" => once(&mut self.page_size, name, parser.value()?.parse_with(page_size)?),
-            _ => Err(format!("there is no option --{name} here").into()),
-        }
-    }
+/// An option of which the last counts.
+fn set<T>(place: &mut T, value: T) -> Taken {
+    *place = value;
+    Ok(())
 }
 
-fn once<T>(place: &mut Option<T>, name: &str, value: T) -> Result<(), lexopt::Error> {
+/// An option that can be there several times.
+fn add<T>(list: &mut Vec<T>, value: T) -> Taken {
+    list.push(value);
+    Ok(())
+}
+
+fn once<T>(place: &mut Option<T>, name: &str, value: T) -> Taken {
     if place.replace(value).is_some() {
         return Err(format!("--{name} is there twice").into());
     }
@@ -419,7 +555,7 @@ fn decompress(word: &str) -> Result<Decompress, &'static str> {
     Decompress::parse(word).ok_or("it is auto, always or never")
 }
 
-fn arch(word: &str) -> Result<Arch, &'static str> {
+fn arch_of(word: &str) -> Result<Arch, &'static str> {
     Arch::parse(word).ok_or("it is x86_64 or aarch64")
 }
 
@@ -436,7 +572,7 @@ mod tests {
     use crate::plan::Engine;
 
     fn read(line: &str) -> Result<Command, String> {
-        parse(line.split_whitespace().map(OsString::from))
+        parse(line.split_whitespace().map(OsString::from)).map_err(|misuse| misuse.to_string())
     }
 
     fn loaded(line: &str) -> Load {
@@ -562,13 +698,33 @@ mod tests {
     }
 
     #[test]
+    fn help_shows_every_command_with_all_its_options() {
+        for row in COMMANDS {
+            assert!(USAGE.contains(&format!("  turnout {}", row.name)), "{}", row.name);
+            for flag in row.options.iter().copied().flatten() {
+                assert!(USAGE.contains(&flag.typed()), "{}: {}", row.name, flag.name);
+            }
+        }
+    }
+
+    #[test]
     fn what_cannot_be_meant_is_refused_with_the_word() {
         let cases = [
-            ("", "this is not PID 1, and no command says what to do"),
-            ("frobnicate", "there is no command \"frobnicate\""),
+            ("", "no command says what to do (\"turnout --help\" lists them)"),
+            ("frobnicate", "\"frobnicate\" is no command (\"turnout --help\" lists them)"),
+            (
+                "lod k",
+                "\"lod\" is no command; did you mean \"load\"? (\"turnout --help\" lists them)",
+            ),
+            (
+                "load k --inird i",
+                "\"--inird\" is no option of \"turnout load\"; did you mean \"--initrd\"? \
+                 (\"turnout --help\" lists them)",
+            ),
+            ("--hepl", "\"--hepl\" is no option of \"turnout\"; did you mean \"--help\"?"),
             ("load", "\"turnout load\" needs a kernel"),
             ("load a b", "unexpected argument \"b\""),
-            ("load k --frob", "there is no option --frob here"),
+            ("load k --frob", "\"--frob\" is no option of \"turnout load\""),
             (
                 "load k --engine fast",
                 "cannot parse argument \"fast\": it is auto, file or segments",
@@ -591,13 +747,14 @@ mod tests {
             ("exec now", "unexpected argument \"now\""),
             ("image", "\"turnout image\" needs a file"),
             ("bless a b", "unexpected argument \"b\""),
-            ("status --crash", "invalid option '--crash'"),
+            ("status --crash", "\"--crash\" is no option of \"turnout status\""),
             ("verify a b", "unexpected argument \"b\""),
             ("verify a --manifest m", "only one of ENTRY and --manifest, once"),
+            ("verify --manifest m --manifest n", "only one of ENTRY and --manifest, once"),
             ("verify --root a --device b", "only one of --root and --device"),
-            ("verify --crash", "there is no option --crash here"),
+            ("verify --crash", "\"--crash\" is no option of \"turnout verify\""),
             ("list good", "unexpected argument \"good\""),
-            ("list --initrd f", "there is no option --initrd here"),
+            ("list --initrd f", "\"--initrd\" is no option of \"turnout list\""),
             ("list --format bls", "--format bls says how to read a file, and --config names none"),
             ("list --config a --format lilo", "there is no format \"lilo\"; there is bls,"),
             ("list --config a --config b", "--config is there twice"),

@@ -6,12 +6,12 @@
 
 use core::fmt::{self, Write as _};
 
-use super::Answer;
-use super::arguments::{Inputs, Load};
-use super::judge::{Asked, Judge, describe};
+use super::answer::Answer;
+use super::arguments::{Explain, Load};
+use super::judge::{Judge, describe};
 use super::list::{self, Row, write_diagnostics, write_entries, write_wrapped};
 use super::load::{with_plan, write_blob};
-use super::source::{Menus, Volume};
+use super::volumes::{Menus, Volume};
 use crate::base::arch::Arch;
 use crate::base::json::{self, Object};
 use crate::base::text::printable;
@@ -27,23 +27,14 @@ use crate::sys::read::Sealed;
 use crate::sys::{file, machine};
 use crate::trust::verify::{Attested, Signed};
 
-/// `turnout explain`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Explain {
-    pub(super) entry: Option<String>,
-    pub(super) asked: Asked,
-    /// The machine to plan for; empty for this one.
-    pub(super) inputs: Inputs,
-}
-
 /// Gives what is to be printed.
-pub(super) fn run(wish: &Explain) -> Result<Answer, Failure> {
-    let (judge, notes) = Judge::new(&wish.asked)?;
-    let view = match &wish.entry {
-        Some(id) => View::of_one(&judge, id, wish)?,
+pub(super) fn run(explain: &Explain) -> Result<Answer, Failure> {
+    let (judge, notes) = Judge::new(&explain.asked)?;
+    let view = match &explain.entry {
+        Some(id) => View::of_one(&judge, id, explain)?,
         None => View { rows: list::rows(&judge)?, one: None },
     };
-    Ok(Answer::from(match wish.asked.json {
+    Ok(Answer::from(match explain.asked.json {
         true => json::object(|out| view.write_json(&judge, &notes, out)),
         false => view.text(&judge, &notes),
     }))
@@ -64,7 +55,7 @@ struct One<'a> {
 }
 
 impl<'a> View<'a> {
-    fn of_one(judge: &'a Judge, id: &str, wish: &Explain) -> Result<Self, Failure> {
+    fn of_one(judge: &'a Judge, id: &str, explain: &Explain) -> Result<Self, Failure> {
         let menu = &judge.menus.menu;
         let none = || Failure::new(Stage::Menu, judge.menus.no_such(id));
         let index = judge.menus.find(id).ok_or_else(none)?;
@@ -75,7 +66,7 @@ impl<'a> View<'a> {
         let own = proven.as_ref().and_then(|proven| plan::cmdline(proven.get()).ok());
         let options = list::options(entry, own);
         let row = Row { entry, found, options, is_default: menu.default == Some(index) };
-        let load = Load { dry_run: true, inputs: wish.inputs.clone(), ..Load::default() };
+        let load = Load { dry_run: true, inputs: explain.inputs.clone(), ..Load::default() };
         Ok(Self { rows: Vec::new(), one: Some(One { row, proven, load }) })
     }
 

@@ -3,9 +3,11 @@
 //! because it could not be read.
 
 use core::sync::atomic::AtomicBool;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::source::{Menus, Place, Source};
+use super::arguments::Asked;
+use super::source::Place;
+use super::volumes::Menus;
 use crate::base::arch::Arch;
 use crate::config;
 use crate::failure::{Failure, Stage};
@@ -24,20 +26,6 @@ use crate::trust::MAX_FILE;
 use crate::trust::allowed_signers::KeyRing;
 use crate::trust::policy::{self, Floors, Policy};
 use crate::trust::verify::{Attested, Context, Identity, Mode};
-
-/// What `verify`, `list` and `explain` are asked about.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Asked {
-    pub(super) source: Source,
-    pub(super) keys: Option<PathBuf>,
-    pub(super) policy: Option<PathBuf>,
-    /// Of the machine that is asked about; none for this one's.
-    pub(super) arch: Option<Arch>,
-    /// Likewise; empty for this machine's.
-    pub(super) boards: Vec<String>,
-    pub(super) devices: Vec<String>,
-    pub(super) json: bool,
-}
 
 impl Asked {
     /// Ring and policy of a locked machine.
@@ -159,7 +147,7 @@ impl Judge {
     /// A volume, a ring or a policy that cannot be read.
     pub(super) fn new(asked: &Asked) -> Result<(Self, Vec<String>), Failure> {
         let machine = asked.machine();
-        let menus = asked.source.read(&machine.target())?;
+        let menus = Menus::read(&asked.source, &machine.target())?;
         let (anchor, mode) = asked.present()?;
         let (anchor, notes) = anchor.updated(menus.main()?);
         Ok((Self { mode, anchor, machine, menus }, notes))

@@ -3,8 +3,9 @@
 
 use core::fmt::Write as _;
 
-use super::judge::{Asked, Judge, Seen};
-use super::{Answer, complain};
+use super::answer::{Answer, complain};
+use super::arguments::Asked;
+use super::judge::{Judge, Seen};
 use crate::base::json::{self, Array, Object};
 use crate::base::text::{columns, cut, printable};
 use crate::failure::{Cause, Failure};

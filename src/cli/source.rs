@@ -1,24 +1,11 @@
-//! The volumes that a command is about, and their menu: directories that stand
-//! for boot partitions, a block device, or this machine's own.
+//! Which volumes and which menu a command is about, as somebody typed it.
+//! Nothing is opened here: `super::volumes` does.
 
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::base::similar::is_close;
 use crate::base::text::quoted;
-use crate::failure::{Failure, Stage};
-use crate::menu::{
-    self, Code, Diagnostic, Entry, Files as _, Format, Group, Menu, Read, Target, Variables,
-};
-use crate::source::filesystem;
-use crate::sys::read::Root;
-use crate::sys::{file, mount};
-
-/// Where boot partitions are mounted on a running system.
-const PLACES: [&str; 3] = ["/boot", "/efi", "/boot/efi"];
-
-/// How the name of an environment block of GRUB ends.
-const ENVIRONMENT: &str = "/grubenv";
+use crate::menu::Format;
 
 /// Names by which people know a format, besides [`Format::name`].
 const ALIASES: [(&str, Format); 3] = [
@@ -58,26 +45,6 @@ pub(super) struct Directory {
     pub(super) uuid: Option<String>,
     pub(super) label: Option<String>,
     pub(super) partlabel: Option<String>,
-}
-
-/// An opened volume.
-pub(super) struct Volume {
-    /// What its paths are told by.
-    name: String,
-    /// Where it is, for people.
-    pub(super) place: String,
-    pub(super) root: Root,
-    group: Group,
-}
-
-/// The volumes, what was looked at on each, and the menu of all together.
-pub(super) struct Menus {
-    pub(super) volumes: Vec<Volume>,
-    /// One list a volume.
-    pub(super) read: Vec<Vec<Read>>,
-    /// The environment blocks among what was read, one list a volume.
-    pub(super) variables: Vec<Vec<Variables>>,
-    pub(super) menu: Menu,
 }
 
 impl Source {
@@ -132,56 +99,6 @@ impl Source {
             _ => Ok(()),
         }
     }
-
-    /// Opens the volumes and reads their menus.
-    ///
-    /// # Errors
-    /// A volume that cannot be opened.
-    pub(super) fn read(&self, target: &Target<'_>) -> Result<Menus, Failure> {
-        let volumes = self.place.open()?;
-        let mut menus = self.menus(&volumes, target);
-        let variables = volumes.iter().zip(&menus).map(|(volume, menu)| volume.variables(menu));
-        let variables = variables.collect();
-        let others = volumes.iter().zip(&mut menus).skip(1);
-        others.for_each(|(volume, menu)| volume.name_files(menu));
-        let read = menus.iter().map(|menu| menu.read.clone()).collect();
-        let groups = volumes.iter().map(|volume| volume.group);
-        Ok(Menus { read, variables, menu: menu::merge(groups.zip(menus).collect()), volumes })
-    }
-
-    fn menus(&self, volumes: &[Volume], target: &Target<'_>) -> Vec<Menu> {
-        match (&self.config, volumes.first()) {
-            (Some(path), Some(main)) => vec![self.configured(&main.root, path, target)],
-            _ => volumes.iter().map(|volume| volume.menu(target)).collect(),
-        }
-    }
-
-    /// A file that is not there gives no entries and says so.
-    fn configured(&self, root: &Root, path: &str, target: &Target<'_>) -> Menu {
-        menu::read_config(root, path, self.format, target).unwrap_or_else(|why| {
-            let found = menu::Found::Unreadable(why.clone());
-            Menu {
-                diagnostics: vec![Diagnostic::new(path, None, Code::Unreadable, why)],
-                read: vec![Read { path: path.to_owned(), found }],
-                ..Menu::default()
-            }
-        })
-    }
-}
-
-impl Place {
-    /// Opens the volumes, the main one first. A device is mounted read-only where
-    /// only this process sees it.
-    ///
-    /// # Errors
-    /// The first that cannot be opened.
-    pub(super) fn open(&self) -> Result<Vec<Volume>, Failure> {
-        match self {
-            Self::Here => here(),
-            Self::Directories(all) => all.iter().map(Directory::open).collect(),
-            Self::Device(device) => Ok(vec![open_device(device)?]),
-        }
-    }
 }
 
 impl Directory {
@@ -216,7 +133,7 @@ impl Directory {
     }
 
     /// The directory and how its partition is called.
-    fn place(&self) -> String {
+    pub(super) fn place(&self) -> String {
         let known = [
             Some(self.name.clone()).filter(|name| !name.is_empty()),
             self.uuid.as_ref().map(|uuid| format!("UUID={uuid}")),
@@ -226,15 +143,6 @@ impl Directory {
         let known: Vec<_> = known.into_iter().flatten().collect();
         let path = self.path.display();
         if known.is_empty() { path.to_string() } else { format!("{path} ({})", known.join(", ")) }
-    }
-
-    fn open(&self) -> Result<Volume, Failure> {
-        Ok(Volume {
-            name: self.name.clone(),
-            place: self.place(),
-            root: open(&self.path)?,
-            group: Group::default(),
-        })
     }
 }
 
@@ -263,187 +171,6 @@ fn format(name: &str) -> Result<Format, String> {
             format!("there is no format {}; there is {}", quoted(name), all.join(", "))
         }
     })
-}
-
-impl Volume {
-    fn menu(&self, target: &Target<'_>) -> Menu {
-        menu::read_volume(&self.root, target)
-    }
-
-    fn variables(&self, menu: &Menu) -> Vec<Variables> {
-        let is_block =
-            |read: &&Read| read.found == menu::Found::Settings && read.path.ends_with(ENVIRONMENT);
-        let text = |read: &Read| {
-            let bytes = self.root.read(&read.path, menu::MAX_FILE_SIZE).ok().flatten()?;
-            Some(Variables::parse(&read.path, &bytes))
-        };
-        menu.read.iter().filter(is_block).filter_map(text).collect()
-    }
-}
-
-impl Menus {
-    /// The volume of an entry.
-    pub(super) fn volume(&self, entry: &Entry) -> Option<&Volume> {
-        self.volumes.get(entry.volume)
-    }
-
-    /// A path of a volume as people are told it: `(name)/path`, but `/path` on
-    /// the main one.
-    pub(super) fn told(&self, volume: usize, path: &str) -> String {
-        match self.volumes.get(volume).filter(|_| volume > 0) {
-            Some(volume) => volume.told(path),
-            None => path.to_owned(),
-        }
-    }
-
-    /// The main volume.
-    ///
-    /// # Errors
-    /// There is none.
-    pub(super) fn main(&self) -> Result<&Root, Failure> {
-        let none = || Failure::new(Stage::Discover, "there is no boot partition");
-        self.volumes.first().map(|volume| &volume.root).ok_or_else(none)
-    }
-
-    /// Adds what was left out because it says it is for another architecture, as
-    /// the menu for that has it.
-    pub(super) fn add_of_other_arch(&mut self, other: Self) {
-        let more = other.menu.entries.into_iter();
-        self.menu.entries.extend(more.filter(|entry| entry.architecture.is_some()));
-        self.menu.diagnostics.retain(|diagnostic| diagnostic.code != Code::Architecture);
-    }
-
-    /// Index of the first entry that is called so: by its id, as systemd's tools
-    /// call it, or with the name of its volume.
-    pub(super) fn find(&self, name: &str) -> Option<usize> {
-        let is_meant =
-            |entry: &Entry| entry.loader_id() == name || self.told(entry.volume, &entry.id) == name;
-        self.menu.find(name).or_else(|| self.menu.entries.iter().position(is_meant))
-    }
-
-    /// That an entry is not there, and which ones are like it.
-    pub(super) fn no_such(&self, id: &str) -> String {
-        let ids: Vec<_> = self.menu.entries.iter().map(|entry| entry.id.as_str()).collect();
-        if ids.is_empty() {
-            return self.nothing();
-        }
-        let near = match near(id, &ids).as_slice() {
-            [] => String::new(),
-            near => format!(": did you mean {}?", near.join(" or ")),
-        };
-        format!("there is no entry {id}; there is {}{near}", some(&ids))
-    }
-
-    /// What was looked at and came to nothing, for who finds no entry.
-    pub(super) fn nothing(&self) -> String {
-        let places: Vec<_> = self.volumes.iter().map(|volume| volume.place.as_str()).collect();
-        format!("there is no menu entry in {}", places.join(", "))
-    }
-}
-
-impl Volume {
-    fn told(&self, path: &str) -> String {
-        format!("({}){path}", self.name)
-    }
-
-    /// Has what is said of its files say whose they are.
-    fn name_files(&self, menu: &mut Menu) {
-        let name = |diagnostic: &mut Diagnostic| diagnostic.file = self.told(&diagnostic.file);
-        menu.diagnostics.iter_mut().for_each(name);
-        menu.entries.iter_mut().flat_map(|entry| &mut entry.problems).for_each(name);
-        menu.read.iter_mut().for_each(|read| read.path = self.told(&read.path));
-    }
-}
-
-/// How many ids an error lists.
-const LISTED: usize = 8;
-
-/// The first few, and how many there are besides.
-fn some(ids: &[&str]) -> String {
-    let listed: Vec<_> = ids.iter().take(LISTED).copied().collect();
-    match ids.len().saturating_sub(LISTED) {
-        0 => listed.join(", "),
-        more => format!("{} and {more} more", listed.join(", ")),
-    }
-}
-
-/// Ids that somebody may have meant: case and suffix aside, one is in the other,
-/// or few letters are wrong.
-fn near<'a>(wanted: &str, ids: &[&'a str]) -> Vec<&'a str> {
-    let wanted = wanted.to_ascii_lowercase();
-    let wanted = wanted.trim_end_matches(".conf").trim_end_matches(".efi");
-    let is_near = |id: &&&str| {
-        let id = id.to_ascii_lowercase();
-        id.contains(wanted) || wanted.contains(&id) || is_close(wanted, &id)
-    };
-    ids.iter().filter(is_near).take(LISTED).copied().collect()
-}
-
-/// Every place of this machine that holds a boot partition. A `/boot` that is
-/// none is a directory of the root file system, which PID 1 would read.
-fn here() -> Result<Vec<Volume>, Failure> {
-    let mounted = mount::places();
-    let device = |place: &str| {
-        let last = mounted.iter().rev().find(|(mounted, _)| mounted == place);
-        last.map(|(_, device)| device.as_str())
-    };
-    let mut found: Vec<(&str, &str)> = Vec::new();
-    for place in PLACES {
-        let place = match device(place) {
-            Some(device) => (place, device),
-            None if place == "/boot" && has_files(place) => ("/", "/"),
-            None => continue,
-        };
-        if found.iter().all(|(_, device)| *device != place.1) {
-            found.push(place);
-        }
-    }
-    if found.is_empty() {
-        return Err(Failure::new(Stage::Discover, nowhere()));
-    }
-    found.into_iter().map(|(place, _)| open_place(place)).collect()
-}
-
-fn has_files(directory: &str) -> bool {
-    file::names(directory).is_ok_and(|names| !names.is_empty())
-}
-
-fn nowhere() -> String {
-    let places = PLACES.join(", ");
-    format!("there is none of {places}; name the boot partition with --root DIR or --device DEV")
-}
-
-fn open_place(place: &str) -> Result<Volume, Failure> {
-    // systemd-boot reads the settings of the EFI system partition.
-    let group = Group { number: 0, is_esp: place.ends_with("efi") };
-    let root = open(Path::new(place))?;
-    Ok(Volume { name: place.to_owned(), place: place.to_owned(), root, group })
-}
-
-fn open(directory: &Path) -> Result<Root, Failure> {
-    let Some(path) = directory.to_str() else {
-        let why = format!("{}: the path is not UTF-8", directory.display());
-        return Err(Failure::new(Stage::Read, why));
-    };
-    Root::open(path).map_err(|error| Failure::new(Stage::Read, error))
-}
-
-fn open_device(device: &Path) -> Result<Volume, Failure> {
-    let at_read = |error| Failure::new(Stage::Read, error);
-    let name = device.display().to_string();
-    let start = file::read_first(device, filesystem::PROBE_BYTES as u64).map_err(at_read)?;
-    let found = filesystem::identify(&start).ok_or_else(|| {
-        Failure::new(Stage::Read, format!("{name}: no file system that Turnout knows"))
-    })?;
-    mount::keep_to_this_process().map_err(at_read)?;
-    let mounted = mount::Volume::mount(&name, PLACES[0].to_owned(), (found.kind.name(), None));
-    // What is open on it stays, and so does the file system.
-    let mounted = mounted.map_err(|error| {
-        let why = format!("{error}; if it is mounted already, name the place with --root");
-        Failure::new(Stage::Read, why)
-    })?;
-    let root = open(Path::new(mounted.place()))?;
-    Ok(Volume { name: name.clone(), place: name, root, group: Group::default() })
 }
 
 #[cfg(test)]
@@ -480,15 +207,6 @@ mod tests {
         let other =
             Directory { name: "sdb1".to_owned(), partlabel: Some("P".to_owned()), ..plain("/x") };
         assert_eq!(roots(&["main=/mnt,uuid=1-2,label=L", "sdb1=/x,partlabel=P"]), [main, other]);
-    }
-
-    #[test]
-    fn an_id_that_is_nearly_one_is_recognised() {
-        let ids = ["debian-6.1.0-50-amd64", "Good", "rescue"];
-        assert_eq!(near("godo", &ids), ["Good"]);
-        assert_eq!(near("good.conf", &ids), ["Good"]);
-        assert_eq!(near("debian-6.1", &ids), ["debian-6.1.0-50-amd64"]);
-        assert_eq!(near("windows", &ids), [""; 0]);
     }
 
     #[test]

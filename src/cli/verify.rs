@@ -7,9 +7,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Answer;
-use super::judge::{self, Asked, Judge, describe, prove};
+use super::answer::Answer;
+use super::arguments::{Verify, What};
+use super::judge::{self, Judge, describe, prove};
 use super::source::{Directory, Place, Source};
+use super::volumes::Menus;
 use crate::base::arch::Arch;
 use crate::base::json::{self, Object};
 use crate::base::text::printable;
@@ -25,25 +27,6 @@ use crate::trust::manifest::{self, File, System};
 use crate::trust::verify::{Attested, Context, Evidence, Mode, Refusal, Signed, check_manifest};
 use crate::trust::{MAX_FILE, signatures_of};
 
-/// `turnout verify`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Verify {
-    pub(super) what: What,
-    pub(super) asked: Asked,
-}
-
-/// What is verified.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) enum What {
-    /// Every entry of the menu.
-    #[default]
-    Menu,
-    /// The entry of this id.
-    Entry(String),
-    /// This manifest and the files that it names.
-    Manifest(PathBuf),
-}
-
 /// What the files of an entry may take is for the machine that boots it to say.
 const UNLIMITED: Limits<'_> = Limits { memory: u64::MAX, cmdline: u64::MAX, consoles: &[] };
 
@@ -54,21 +37,22 @@ struct Checked {
 }
 
 /// Gives what is to be printed, and 1 as the status if anything was refused.
-pub(super) fn run(wish: &Verify) -> Result<Answer, Failure> {
-    let (machine, place) = (wish.asked.machine(), wish.place());
-    let source = Source { place, ..wish.asked.source.clone() };
-    let mut menus = source.read(&machine.target())?;
+pub(super) fn run(verify: &Verify) -> Result<Answer, Failure> {
+    let machine = verify.asked.machine();
+    let source = Source { place: verify.place(), ..verify.asked.source.clone() };
+    let mut menus = Menus::read(&source, &machine.target())?;
     // A directory may hold what is for machines of either kind.
-    let follows_kernel = wish.asked.arch.is_none() && matches!(source.place, Place::Directories(_));
+    let follows_kernel =
+        verify.asked.arch.is_none() && matches!(source.place, Place::Directories(_));
     if follows_kernel {
         let target = Target { arch: other(machine.arch), ..machine.target() };
-        menus.add_of_other_arch(source.read(&target)?);
+        menus.add_of_other_arch(Menus::read(&source, &target)?);
     }
-    let (anchor, mut notes) = wish.asked.locked()?.updated(menus.main()?);
+    let (anchor, mut notes) = verify.asked.locked()?.updated(menus.main()?);
     let judge = Judge { mode: Mode::Locked, anchor, machine, menus };
-    let checked = Verifier { judge: &judge, follows_kernel }.all(&wish.what, &mut notes)?;
+    let checked = Verifier { judge: &judge, follows_kernel }.all(&verify.what, &mut notes)?;
     let refused = checked.iter().any(|one| one.verdict.is_err());
-    let text = if wish.asked.json {
+    let text = if verify.asked.json {
         json::object(|out| write_json(&checked, &notes, &judge.anchor, out))
     } else {
         text(&checked, &notes)

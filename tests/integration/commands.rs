@@ -102,7 +102,7 @@ fn a_plan_for_another_machine_is_the_same_every_time() {
 #[test]
 fn each_fault_has_its_status_and_its_sentence() {
     let cases: [(&[&str], i32, &str); 6] = [
-        (&["frobnicate"], 2, "there is no command \"frobnicate\""),
+        (&["frobnicate"], 2, "\"frobnicate\" is no command"),
         (&["load", KERNEL, "--dry-run", "--memmap", "none"], 2, "needs --iomem"),
         (
             &["image", "tests/data/none"],
@@ -122,6 +122,24 @@ fn each_fault_has_its_status_and_its_sentence() {
         let (status, printed, faults) = printed(&output);
         assert_eq!((status, printed), (Some(expected), ""), "{arguments:?}");
         assert!(faults.contains(sentence), "{arguments:?}: {faults}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_command_line_is_said_first_and_alone() {
+    for (arguments, sentence) in [
+        (&["lod", KERNEL][..], "\"lod\" is no command; did you mean \"load\"?"),
+        (&["load", KERNEL, "--dryrun"], "did you mean \"--dry-run\"?"),
+        (&["image"], "\"turnout image\" needs a file"),
+        (&[], "no command says what to do"),
+    ] {
+        let output = turnout(arguments);
+        let (status, printed, faults) = printed(&output);
+        assert_eq!((status, printed), (Some(2), ""), "{arguments:?}");
+        assert!(faults.starts_with("turnout: "), "{arguments:?}: {faults}");
+        assert!(faults.contains(sentence), "{arguments:?}: {faults}");
+        assert!(faults.contains("(\"turnout --help\" "), "{arguments:?}: {faults}");
+        assert_eq!(faults.lines().count(), 1, "{arguments:?}: {faults}");
     }
 }
 

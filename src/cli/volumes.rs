@@ -1,0 +1,308 @@
+//! The volumes that a command is about, opened, and their menu: directories that
+//! stand for boot partitions, a block device, or this machine's own.
+
+use std::path::Path;
+
+use super::source::{Directory, Place, Source};
+use crate::base::similar::is_close;
+use crate::failure::{Failure, Stage};
+use crate::menu::{
+    self, Code, Diagnostic, Entry, Files as _, Format, Group, Menu, Read, Target, Variables,
+};
+use crate::source::filesystem;
+use crate::sys::read::Root;
+use crate::sys::{file, mount};
+
+/// Where boot partitions are mounted on a running system.
+const PLACES: [&str; 3] = ["/boot", "/efi", "/boot/efi"];
+
+/// How the name of an environment block of GRUB ends.
+const ENVIRONMENT: &str = "/grubenv";
+
+/// An opened volume.
+pub(super) struct Volume {
+    /// What its paths are told by.
+    name: String,
+    /// Where it is, for people.
+    pub(super) place: String,
+    pub(super) root: Root,
+    group: Group,
+}
+
+/// The volumes, what was looked at on each, and the menu of all together.
+pub(super) struct Menus {
+    pub(super) volumes: Vec<Volume>,
+    /// One list a volume.
+    pub(super) read: Vec<Vec<Read>>,
+    /// The environment blocks among what was read, one list a volume.
+    pub(super) variables: Vec<Vec<Variables>>,
+    pub(super) menu: Menu,
+}
+
+impl Menus {
+    /// Opens the volumes and reads their menus.
+    ///
+    /// # Errors
+    /// A volume that cannot be opened.
+    pub(super) fn read(source: &Source, target: &Target<'_>) -> Result<Self, Failure> {
+        let volumes = open_all(&source.place)?;
+        let mut menus = read_all(source, &volumes, target);
+        let both = volumes.iter().zip(&menus);
+        let variables = both.map(|(volume, menu)| volume.variables(menu)).collect();
+        let others = volumes.iter().zip(&mut menus).skip(1);
+        others.for_each(|(volume, menu)| volume.name_files(menu));
+        let read = menus.iter().map(|menu| menu.read.clone()).collect();
+        let groups = volumes.iter().map(|volume| volume.group);
+        Ok(Self { read, variables, menu: menu::merge(groups.zip(menus).collect()), volumes })
+    }
+}
+
+fn read_all(source: &Source, volumes: &[Volume], target: &Target<'_>) -> Vec<Menu> {
+    match (&source.config, volumes.first()) {
+        (Some(path), Some(main)) => vec![configured(&main.root, path, source.format, target)],
+        _ => volumes.iter().map(|volume| volume.menu(target)).collect(),
+    }
+}
+
+/// A file that is not there gives no entries and says so.
+fn configured(root: &Root, path: &str, format: Option<Format>, target: &Target<'_>) -> Menu {
+    menu::read_config(root, path, format, target).unwrap_or_else(|why| {
+        let found = menu::Found::Unreadable(why.clone());
+        Menu {
+            diagnostics: vec![Diagnostic::new(path, None, Code::Unreadable, why)],
+            read: vec![Read { path: path.to_owned(), found }],
+            ..Menu::default()
+        }
+    })
+}
+
+/// Opens the volumes, the main one first. A device is mounted read-only where only
+/// this process sees it.
+///
+/// # Errors
+/// The first that cannot be opened.
+fn open_all(place: &Place) -> Result<Vec<Volume>, Failure> {
+    match place {
+        Place::Here => here(),
+        Place::Directories(all) => all.iter().map(open_directory).collect(),
+        Place::Device(device) => Ok(vec![open_device(device)?]),
+    }
+}
+
+fn open_directory(directory: &Directory) -> Result<Volume, Failure> {
+    Ok(Volume {
+        name: directory.name.clone(),
+        place: directory.place(),
+        root: open(&directory.path)?,
+        group: Group::default(),
+    })
+}
+
+impl Volume {
+    fn menu(&self, target: &Target<'_>) -> Menu {
+        menu::read_volume(&self.root, target)
+    }
+
+    fn variables(&self, menu: &Menu) -> Vec<Variables> {
+        let blocks = menu.read.iter().filter(|read| is_environment(read));
+        blocks.filter_map(|read| self.environment(&read.path)).collect()
+    }
+
+    fn environment(&self, path: &str) -> Option<Variables> {
+        let bytes = self.root.read(path, menu::MAX_FILE_SIZE).ok().flatten()?;
+        Some(Variables::parse(path, &bytes))
+    }
+}
+
+fn is_environment(read: &Read) -> bool {
+    read.found == menu::Found::Settings && read.path.ends_with(ENVIRONMENT)
+}
+
+impl Menus {
+    /// The volume of an entry.
+    pub(super) fn volume(&self, entry: &Entry) -> Option<&Volume> {
+        self.volumes.get(entry.volume)
+    }
+
+    /// A path of a volume as people are told it: `(name)/path`, but `/path` on
+    /// the main one.
+    pub(super) fn told(&self, volume: usize, path: &str) -> String {
+        match self.volumes.get(volume).filter(|_| volume > 0) {
+            Some(volume) => volume.told(path),
+            None => path.to_owned(),
+        }
+    }
+
+    /// The main volume.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(super) fn main(&self) -> Result<&Root, Failure> {
+        let main = self.volumes.first().map(|volume| &volume.root);
+        main.ok_or_else(|| Failure::new(Stage::Discover, "there is no boot partition"))
+    }
+
+    /// Adds what was left out because it says it is for another architecture, as
+    /// the menu for that has it.
+    pub(super) fn add_of_other_arch(&mut self, other: Self) {
+        let more = other.menu.entries.into_iter();
+        self.menu.entries.extend(more.filter(|entry| entry.architecture.is_some()));
+        self.menu.diagnostics.retain(|diagnostic| diagnostic.code != Code::Architecture);
+    }
+
+    /// Index of the first entry that is called so: by its id, as systemd's tools
+    /// call it, or with the name of its volume.
+    pub(super) fn find(&self, name: &str) -> Option<usize> {
+        let mut entries = self.menu.entries.iter();
+        self.menu.find(name).or_else(|| entries.position(|entry| self.is_called(entry, name)))
+    }
+
+    fn is_called(&self, entry: &Entry, name: &str) -> bool {
+        entry.loader_id() == name || self.told(entry.volume, &entry.id) == name
+    }
+
+    /// That an entry is not there, and which ones are like it.
+    pub(super) fn no_such(&self, id: &str) -> String {
+        let ids: Vec<_> = self.menu.entries.iter().map(|entry| entry.id.as_str()).collect();
+        if ids.is_empty() {
+            return self.nothing();
+        }
+        let near = match near(id, &ids).as_slice() {
+            [] => String::new(),
+            near => format!(": did you mean {}?", near.join(" or ")),
+        };
+        format!("there is no entry {id}; there is {}{near}", some(&ids))
+    }
+
+    /// What was looked at and came to nothing, for who finds no entry.
+    pub(super) fn nothing(&self) -> String {
+        let places: Vec<_> = self.volumes.iter().map(|volume| volume.place.as_str()).collect();
+        format!("there is no menu entry in {}", places.join(", "))
+    }
+}
+
+impl Volume {
+    fn told(&self, path: &str) -> String {
+        format!("({}){path}", self.name)
+    }
+
+    /// Has what is said of its files say whose they are.
+    fn name_files(&self, menu: &mut Menu) {
+        let problems = menu.entries.iter_mut().flat_map(|entry| &mut entry.problems);
+        for diagnostic in menu.diagnostics.iter_mut().chain(problems) {
+            diagnostic.file = self.told(&diagnostic.file);
+        }
+        menu.read.iter_mut().for_each(|read| read.path = self.told(&read.path));
+    }
+}
+
+/// How many ids an error lists.
+const LISTED: usize = 8;
+
+/// The first few, and how many there are besides.
+fn some(ids: &[&str]) -> String {
+    let listed: Vec<_> = ids.iter().take(LISTED).copied().collect();
+    match ids.len().saturating_sub(LISTED) {
+        0 => listed.join(", "),
+        more => format!("{} and {more} more", listed.join(", ")),
+    }
+}
+
+/// Ids that somebody may have meant: case and suffix aside, one is in the other,
+/// or few letters are wrong.
+fn near<'a>(wanted: &str, ids: &[&'a str]) -> Vec<&'a str> {
+    let wanted = wanted.to_ascii_lowercase();
+    let wanted = wanted.trim_end_matches(".conf").trim_end_matches(".efi");
+    ids.iter().filter(|id| is_near(wanted, id)).take(LISTED).copied().collect()
+}
+
+fn is_near(wanted: &str, id: &str) -> bool {
+    let id = id.to_ascii_lowercase();
+    id.contains(wanted) || wanted.contains(&id) || is_close(wanted, &id)
+}
+
+/// Every place of this machine that holds a boot partition. A `/boot` that is
+/// none is a directory of the root file system, which PID 1 would read.
+fn here() -> Result<Vec<Volume>, Failure> {
+    let mounted = mount::places();
+    let mut found: Vec<(&str, &str)> = Vec::new();
+    for place in PLACES {
+        let place = match device_at(&mounted, place) {
+            Some(device) => (place, device),
+            None if place == "/boot" && has_files(place) => ("/", "/"),
+            None => continue,
+        };
+        if found.iter().all(|(_, device)| *device != place.1) {
+            found.push(place);
+        }
+    }
+    if found.is_empty() {
+        return Err(Failure::new(Stage::Discover, nowhere()));
+    }
+    found.into_iter().map(|(place, _)| open_place(place)).collect()
+}
+
+/// The device that is mounted on a place: the last that was.
+fn device_at<'a>(mounted: &'a [(String, String)], place: &str) -> Option<&'a str> {
+    let last = mounted.iter().rev().find(|(mounted, _)| mounted == place);
+    last.map(|(_, device)| device.as_str())
+}
+
+fn has_files(directory: &str) -> bool {
+    file::names(directory).is_ok_and(|names| !names.is_empty())
+}
+
+fn nowhere() -> String {
+    let places = PLACES.join(", ");
+    format!("there is none of {places}; name the boot partition with --root DIR or --device DEV")
+}
+
+fn open_place(place: &str) -> Result<Volume, Failure> {
+    // systemd-boot reads the settings of the EFI system partition.
+    let group = Group { number: 0, is_esp: place.ends_with("efi") };
+    let root = open(Path::new(place))?;
+    Ok(Volume { name: place.to_owned(), place: place.to_owned(), root, group })
+}
+
+fn open(directory: &Path) -> Result<Root, Failure> {
+    let Some(path) = directory.to_str() else {
+        let why = format!("{}: the path is not UTF-8", directory.display());
+        return Err(Failure::new(Stage::Read, why));
+    };
+    Root::open(path).map_err(at_read)
+}
+
+fn open_device(device: &Path) -> Result<Volume, Failure> {
+    let name = device.display().to_string();
+    let start = file::read_first(device, filesystem::PROBE_BYTES as u64).map_err(at_read)?;
+    let found = filesystem::identify(&start).ok_or_else(|| {
+        Failure::new(Stage::Read, format!("{name}: no file system that Turnout knows"))
+    })?;
+    mount::keep_to_this_process().map_err(at_read)?;
+    let mounted = mount::Volume::mount(&name, PLACES[0].to_owned(), (found.kind.name(), None));
+    // What is open on it stays, and so does the file system.
+    let mounted = mounted.map_err(|error| {
+        let why = format!("{error}; if it is mounted already, name the place with --root");
+        Failure::new(Stage::Read, why)
+    })?;
+    let root = open(Path::new(mounted.place()))?;
+    Ok(Volume { name: name.clone(), place: name, root, group: Group::default() })
+}
+
+fn at_read(error: crate::sys::Error) -> Failure {
+    Failure::new(Stage::Read, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_that_is_nearly_one_is_recognised() {
+        let ids = ["debian-6.1.0-50-amd64", "Good", "rescue"];
+        assert_eq!(near("godo", &ids), ["Good"]);
+        assert_eq!(near("good.conf", &ids), ["Good"]);
+        assert_eq!(near("debian-6.1", &ids), ["debian-6.1.0-50-amd64"]);
+        assert_eq!(near("windows", &ids), [""; 0]);
+    }
+}
