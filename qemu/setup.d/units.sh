@@ -20,7 +20,7 @@ wanted_units() { # ARCH...
     done
     echo tools/disks
     [ "$demo" = 0 ] || return 0
-    echo tools/tests
+    printf "%s\n" tools/tests bootstrap
     for arch in "$@"; do
         printf "$arch/%s\n" generic cloud-13 generic-13 firmware
         [ "$arch" != x86_64 ] || echo x86_64/shim
@@ -77,6 +77,8 @@ describe() { # UNIT
         packages=(shim-signed:amd64 grub-efi-amd64-signed:amd64)
         keep=('shim/shimx64.efi.signed' 'grub/x86_64-efi-signed/grubx64.efi.signed')
         ;;
+    # What makes bare systems, for tests/bare and for whole guests.
+    bootstrap) packages=(debootstrap debian-archive-keyring ubuntu-keyring) ;;
     *) die "there is no unit $1" ;;
     esac
 }
