@@ -20,7 +20,7 @@ wanted_units() { # ARCH...
     done
     echo tools/disks
     [ "$demo" = 0 ] || return 0
-    printf "%s\n" tools/tests bootstrap
+    printf "%s\n" tools/tests bootstrap fuzz
     for arch in "$@"; do
         printf "$arch/%s\n" generic cloud-13 generic-13 firmware
         [ "$arch" != x86_64 ] || echo x86_64/shim
@@ -76,6 +76,13 @@ describe() { # UNIT
     x86_64/shim)
         packages=(shim-signed:amd64 grub-efi-amd64-signed:amd64)
         keep=('shim/shimx64.efi.signed' 'grub/x86_64-efi-signed/grubx64.efi.signed')
+        ;;
+    # libFuzzer as it was compiled, so that no C++ compiler is needed; of the older
+    # release, for every machine's C library has what it asks for.
+    fuzz)
+        release=bookworm
+        packages=("libclang-rt-14-dev:$host_debian" "libstdc++-12-dev:$host_debian")
+        keep=('libclang_rt.fuzzer-*.a' 'libstdc++.a')
         ;;
     # What makes bare systems, for tests/bare and for whole guests.
     bootstrap) packages=(debootstrap debian-archive-keyring ubuntu-keyring) ;;

@@ -19,6 +19,7 @@ unpack_unit() { # UNIT
     describe "$1"
     case "$1" in
     tools/*) collect_programs "$part" ;;
+    fuzz) keep_only "$part" && flatten "$part" ;;
     *) keep_only "$part" ;;
     esac
     { recipe "$1"; cut -d ' ' -f 1 "$plans/${1//\//-}"; } >"$part/.complete"
@@ -27,6 +28,13 @@ unpack_unit() { # UNIT
     case "$1" in
     tools/*) write_starters "$1" ;;
     esac
+}
+
+# Libraries of deep directories, in one.
+flatten() { # DIRECTORY
+    mkdir "$1/lib"
+    find "$1/usr" -name '*.a' -exec mv -t "$1/lib" {} +
+    rm -rf "$1/usr"
 }
 
 # Everything that no pattern of "keep" matches goes; without patterns all stays.

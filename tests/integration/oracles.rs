@@ -1,8 +1,8 @@
 //! Boot menus as systemd's own tools see them: whatever they say of versions and
 //! of a tree of entries, Turnout says too.
 //!
-//! The tools are those of this machine, or else those that `qemu/setup` has
-//! unpacked; without them these tests say so and pass.
+//! The tools are those that `qemu/setup` has unpacked, or else those of this
+//! machine; without them these tests say so and pass.
 
 #![allow(clippy::unwrap_used)]
 
@@ -41,11 +41,11 @@ fn tool(name: &str) -> Option<PathBuf> {
     let cache = cache("TURNOUT_CACHE", "")
         .or_else(|| cache("XDG_CACHE_HOME", "turnout"))
         .or_else(|| cache("HOME", ".cache/turnout"));
-    let unpacked = cache.map(|cache| cache.join("x86_64/oracles/usr/bin").join(name));
+    let unpacked = cache.map(|cache| cache.join("tools/bin").join(name));
     let runs = |path: &PathBuf| {
         Command::new(path).arg("--version").output().is_ok_and(|output| output.status.success())
     };
-    let found = [Some(PathBuf::from(name)), unpacked].into_iter().flatten().find(runs);
+    let found = [unpacked, Some(PathBuf::from(name))].into_iter().flatten().find(runs);
     if found.is_none() {
         println!("skipped: there is no {name}");
     }

@@ -45,7 +45,7 @@ impl Swtpm {
         match child {
             Ok(child) => Some(Self { stream: connect(&socket), child, state }),
             Err(error) => {
-                println!("skipped: swtpm: {error} (qemu/setup installs it)");
+                println!("skipped: swtpm: {error} (qemu/setup brings it)");
                 None
             }
         }
