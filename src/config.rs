@@ -341,9 +341,13 @@ fn yes_or_no(value: &str) -> Option<bool> {
 /// Each becomes a part of a path.
 fn drivers(value: &str) -> Option<Vec<String>> {
     let names: Vec<String> = value.split_ascii_whitespace().map(str::to_owned).collect();
-    let is_name = |name: &String| !name.contains('/') && !name.starts_with('.');
-    let good = (1..=MAX_DRIVERS).contains(&names.len()) && names.iter().all(is_name);
+    let good =
+        (1..=MAX_DRIVERS).contains(&names.len()) && names.iter().all(|name| is_file_name(name));
     good.then_some(names)
+}
+
+fn is_file_name(name: &str) -> bool {
+    !name.contains('/') && !name.starts_with('.')
 }
 
 #[cfg(test)]

@@ -127,12 +127,13 @@ pub fn notes(entry: &Entry, attested: Option<&Attested>, consoles: &[String]) ->
 }
 
 fn of_menu(entry: &Entry) -> Vec<Reason> {
-    let reason = |one: &menu::Diagnostic| {
-        let line = one.line.map(|line| format!(":{line}")).unwrap_or_default();
-        let detail = format!("{}{line}: {}", printable(&one.file), one.detail);
-        Reason { code: one.code.name(), detail }
-    };
-    entry.problems.iter().map(reason).collect()
+    entry.problems.iter().map(of_problem).collect()
+}
+
+fn of_problem(problem: &menu::Diagnostic) -> Reason {
+    let line = problem.line.map(|line| format!(":{line}")).unwrap_or_default();
+    let detail = format!("{}{line}: {}", printable(&problem.file), problem.detail);
+    Reason { code: problem.code.name(), detail }
 }
 
 fn of_files(sizes: &[Result<u64, String>]) -> impl Iterator<Item = Reason> {
@@ -185,11 +186,12 @@ fn open_slot(entry: &Entry, trust: &Result<Attested, Failure>) -> Option<Reason>
 /// consoles that nobody looks at.
 fn console(cmdline: &str, watched: &[String]) -> Option<Reason> {
     let named: Vec<_> = named_consoles(cmdline).collect();
-    let is_seen = |name: &&str| watched.iter().any(|console| is_same(name, console));
-    if watched.is_empty() || named.is_empty() || named.iter().any(is_seen) {
+    let mut seen = named.iter().filter(|name| watched.iter().any(|console| is_same(name, console)));
+    if watched.is_empty() || named.is_empty() || seen.next().is_some() {
         return None;
     }
-    let (named, here) = (quoted(&named.join(" and ")), watched.join(" and "));
+    let named = quoted(&named.join(" and "));
+    let here = watched.join(" and ");
     let detail = format!(
         "its messages go to {named}, and the consoles here are {here}: nobody will see it start"
     );
@@ -207,14 +209,16 @@ pub fn named_consoles(cmdline: &str) -> impl Iterator<Item = &str> {
 /// All virtual terminals are one screen. A serial port that is named by its
 /// address may be any.
 fn is_same(named: &str, watched: &str) -> bool {
-    let is_screen = |name: &str| {
-        let number = name.strip_prefix("tty");
-        number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
-    };
     named == watched
         || (is_screen(named) && is_screen(watched))
         || named.starts_with("uart")
         || named.contains(':')
+}
+
+/// Whether it is a virtual terminal.
+fn is_screen(name: &str) -> bool {
+    let number = name.strip_prefix("tty");
+    number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 #[cfg(test)]
@@ -237,8 +241,10 @@ mod tests {
     }
 
     fn trust(mode: Mode) -> Result<Attested, Failure> {
-        let (policy, identity) = (Policy::default(), Identity::default());
-        let (arch, floors) = (Arch::X86_64, Floors::default());
+        let policy = Policy::default();
+        let identity = Identity::default();
+        let arch = Arch::X86_64;
+        let floors = Floors::default();
         let context =
             Context { mode, ring: None, policy: &policy, arch, identity: &identity, floors };
         let evidence = Evidence { manifest: None, signature: None };

@@ -27,26 +27,11 @@ pub struct Member<'a> {
 
 /// Puts a member behind those that are there.
 pub fn put(out: &mut Vec<u8>, member: &Member<'_>) {
-    let size = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
+    let Member { inode, mode, links, device: (major, minor), .. } = *member;
+    let content_size = size(member.content.len());
     let name_size = size(member.path.len().saturating_add(1));
-    let (Member { inode, mode, links, .. }, content_size) = (*member, size(member.content.len()));
-    let (major, minor) = member.device;
-    let (owner, group, time, checksum) = (0, 0, 0, 0);
-    let fields = [
-        inode,
-        mode,
-        owner,
-        group,
-        links,
-        time,
-        content_size,
-        0,
-        0,
-        major,
-        minor,
-        name_size,
-        checksum,
-    ];
+    // Owner, group, time, the device that it lies on, and the checksum are 0.
+    let fields = [inode, mode, 0, 0, links, 0, content_size, 0, 0, major, minor, name_size, 0];
     out.extend_from_slice(b"070701");
     for field in fields {
         out.extend_from_slice(format!("{field:08x}").as_bytes());
@@ -59,6 +44,10 @@ pub fn put(out: &mut Vec<u8>, member: &Member<'_>) {
 }
 
 /// Names and contents each start at a multiple of four bytes.
+fn size(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
+}
+
 fn pad(out: &mut Vec<u8>) {
     out.resize(out.len().next_multiple_of(4), 0);
 }

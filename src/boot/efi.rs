@@ -91,7 +91,8 @@ impl Wishes {
         ];
         for (variable, wish) in both {
             let Some(value) = wish.as_deref() else { continue };
-            let (name, value) = (variable.name(), quoted(value));
+            let name = variable.name();
+            let value = quoted(value);
             match delete(variable) {
                 Ok(()) => said.push(format!("{name} {value} is for this boot, and is deleted")),
                 Err(error) => {
@@ -107,17 +108,16 @@ impl Wishes {
     /// In the order in which they count. A menu may leave it to what was booted
     /// last as well.
     fn in_order(&self, menu_keeps_last: bool) -> Vec<Wish> {
-        let wish =
-            |from, pattern: &Option<String>| pattern.clone().map(|pattern| Wish { from, pattern });
         let default = match self.default.as_deref() {
             Some(LAST) => &self.last_booted,
             _ => &self.default,
         };
         let last = if menu_keeps_last { &self.last_booted } else { &None };
         let once = if self.is_used { &None } else { &self.once };
-        let all =
-            [wish(Wisher::OneShot, once), wish(Wisher::Saved, default), wish(Wisher::Saved, last)];
-        let mut all: Vec<Wish> = all.into_iter().flatten().collect();
+        let saved = default.iter().chain(last).map(|pattern| (Wisher::Saved, pattern));
+        let all = once.iter().map(|pattern| (Wisher::OneShot, pattern)).chain(saved);
+        let mut all: Vec<Wish> =
+            all.map(|(from, pattern)| Wish { from, pattern: pattern.clone() }).collect();
         all.dedup();
         all
     }
@@ -128,8 +128,10 @@ impl Wishes {
         let once = once.map(|text| (Variable::ConfigTimeoutOneShot, text));
         let always = self.timeout.as_ref().map(|text| (Variable::ConfigTimeout, text));
         let Some((variable, text)) = once.or(always) else { return Ok(None) };
-        let wrong = |why| format!("{} {} {why}", variable.name(), quoted(text));
-        loader_conf::timeout(text).map(Some).map_err(wrong)
+        match loader_conf::timeout(text) {
+            Ok(timeout) => Ok(Some(timeout)),
+            Err(why) => Err(format!("{} {} {why}", variable.name(), quoted(text))),
+        }
     }
 }
 
@@ -254,11 +256,13 @@ mod tests {
         let mut wishes =
             Wishes { once: some("a.conf"), timeout_once: some("7"), ..Wishes::default() };
         let mut said = Vec::new();
-        let delete = |variable: Variable| match variable {
-            Variable::EntryOneShot => Err(sys::Error::refusal(variable.name(), "no")),
-            _ => Ok(()),
-        };
-        wishes.consume(delete, &mut said);
+        wishes.consume(
+            |variable| match variable {
+                Variable::EntryOneShot => Err(sys::Error::refusal(variable.name(), "no")),
+                _ => Ok(()),
+            },
+            &mut said,
+        );
         assert_eq!((wishes.once, wishes.timeout_once), (None, some("7")));
         assert_eq!(
             said,

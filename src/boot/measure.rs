@@ -123,12 +123,12 @@ fn ask_for_banks(tpm: &mut Result<Option<Tpm>, String>) -> Result<Vec<Selection>
 /// What the other banks that have this PCR are extended with.
 fn caps(banks: &[Selection], bit: u32) -> Result<Vec<(HashAlg, &'static [u8])>, String> {
     let others = banks.iter().filter(|bank| bank.alg != HashAlg::SHA256 && bank.pcrs & bit != 0);
-    let cap = |bank: &Selection| {
-        let digest = bank.alg.digest_size().and_then(|size| CAP.get(..size));
-        let digest = digest.ok_or_else(|| format!("the TPM has an open bank of {}", bank.alg))?;
-        Ok((bank.alg, digest))
-    };
-    others.map(cap).collect()
+    others.map(|bank| Ok((bank.alg, cap(bank)?))).collect()
+}
+
+fn cap(bank: &Selection) -> Result<&'static [u8], String> {
+    let cap = bank.alg.digest_size().and_then(|size| CAP.get(..size));
+    cap.ok_or_else(|| format!("the TPM has an open bank of {}", bank.alg))
 }
 
 /// The log of the Turnout that started this kernel, if one did.

@@ -301,7 +301,8 @@ mod tests {
 
     #[test]
     fn the_thread_finishes_only_what_was_chosen_as_it_stands() {
-        let (third, edited) = (chosen(3, None), chosen(3, Some("single")));
+        let third = chosen(3, None);
+        let edited = chosen(3, Some("single"));
         assert_eq!(end(Some(3), false, Some(&third)), (true, false));
         assert_eq!(end(Some(3), true, Some(&third)), (false, false));
         assert_eq!(end(Some(2), false, Some(&third)), (false, true));

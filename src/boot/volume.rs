@@ -38,8 +38,8 @@ impl Volume {
         tier: Tier,
         target: &Target<'_>,
     ) -> Result<(Self, Menu), Outcome> {
-        let mountable = |found: &&FileSystem| found.kind.is_mountable();
-        let found = candidate.filesystem.as_ref().filter(mountable);
+        let found: Option<&FileSystem> = candidate.filesystem.as_ref();
+        let found = found.filter(|found| found.kind.is_mountable());
         let kind = found.ok_or(Outcome::NoFileSystem)?.kind;
         let volume = Self::mount(candidate, tier, (kind.name(), None))?;
         let menu = menu::read_volume(&*volume.root, target);
@@ -88,12 +88,13 @@ impl Volume {
     /// The EFI system partition and the boot partition of one disk belong
     /// together.
     pub(super) fn group(&self, others: &[Self]) -> Group {
-        let belongs = |other: &Self| {
-            let both_boot = other.tier.role.is_boot() && self.tier.role.is_boot();
-            both_boot && other.candidate.disk == self.candidate.disk
-        };
-        let first = others.iter().position(belongs);
+        let first = others.iter().position(|other| self.belongs_to(other));
         Group { number: first.unwrap_or(others.len()), is_esp: self.tier.role == source::Role::Esp }
+    }
+
+    fn belongs_to(&self, other: &Self) -> bool {
+        let both_boot = other.tier.role.is_boot() && self.tier.role.is_boot();
+        both_boot && other.candidate.disk == self.candidate.disk
     }
 }
 
@@ -107,8 +108,7 @@ fn read_subvolumes(root: &Root, target: &Target<'_>, mut menu: Menu) -> Menu {
         menu.diagnostics.extend(found.diagnostics);
         menu.read.extend(found.read);
         if !found.entries.is_empty() {
-            let (diagnostics, read) = (menu.diagnostics, menu.read);
-            return Menu { diagnostics, read, ..found };
+            return Menu { diagnostics: menu.diagnostics, read: menu.read, ..found };
         }
     }
     menu
@@ -116,8 +116,7 @@ fn read_subvolumes(root: &Root, target: &Target<'_>, mut menu: Menu) -> Menu {
 
 /// What is to be reported of a device and its menu.
 pub(super) fn looked(candidate: &Candidate, outcome: Outcome) -> Looked {
-    let (name, description) = (candidate.name.clone(), source::describe(candidate));
-    Looked { name, description, outcome }
+    Looked { name: candidate.name.clone(), description: source::describe(candidate), outcome }
 }
 
 /// What came of reading a menu.

@@ -8,7 +8,7 @@ use crate::base::json::{self, Object};
 use crate::base::text::printable;
 use crate::failure::{Failure, Stage};
 use crate::rollback::store::{self, Fault, Which, confirm};
-use crate::rollback::{State, Trial};
+use crate::rollback::{State, System, Trial};
 use crate::sys;
 use crate::sys::state_area::StateArea;
 
@@ -28,7 +28,6 @@ pub(super) fn run(entry: Option<&str>, json: bool) -> Result<String, Failure> {
     if !sys::is_root() {
         return Err(Failure::new(Stage::Read, "only root can reach the state area"));
     }
-    let at_disk = |fault: Fault| Failure::new(Stage::Read, fault);
     let mut area = StateArea::find().map_err(|fault| Failure::new(Stage::Discover, fault))?;
     let mut held = store::read(Which::Area, &mut area).map_err(at_disk)?;
     let (outcome, state) = decide(&held.state(), entry)?;
@@ -54,6 +53,10 @@ fn decide(state: &State, entry: Option<&str>) -> Result<(Outcome, State), Failur
     })
 }
 
+fn at_disk(fault: Fault) -> Failure {
+    Failure::new(Stage::Read, fault)
+}
+
 fn text(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Confirmed(trial) => {
@@ -67,8 +70,9 @@ fn text(outcome: &Outcome) -> String {
 }
 
 fn named(trial: &Trial) -> String {
-    let (entry, system) = (printable(&trial.entry), trial.system);
-    format!("{entry} (role {}, security version {})", system.role.name(), system.security_version)
+    let entry = printable(&trial.entry);
+    let System { role, security_version, .. } = trial.system;
+    format!("{entry} (role {}, security version {security_version})", role.name())
 }
 
 fn write_json(outcome: &Outcome, device: &str, out: &mut Object<'_>) {

@@ -1,8 +1,6 @@
 //! The next kernel's command line, from what was asked for, from what is in the
 //! file of the kernel, and from the running kernel's.
 
-use std::borrow::Cow;
-
 use crate::plan::Slot;
 
 /// Which command line the next kernel gets.
@@ -46,24 +44,25 @@ fn append(old: &str, text: &str) -> String {
 /// there about the image they loaded, and for a crash kernel without those that
 /// reserve memory for one. What is left stays as it is, blanks in quotes too.
 fn reused(running: &str, slot: Slot) -> String {
-    let is_stale = |word: &str| {
-        let crash = slot == Slot::Crash && word.starts_with("crashkernel=");
-        word.starts_with("BOOT_IMAGE=") || word.starts_with("initrd=") || crash
-    };
-    let kept: Vec<Cow<'_, str>> =
-        words(running).into_iter().filter(|word| !is_stale(word)).map(Cow::Borrowed).collect();
+    let mut kept = words(running);
+    kept.retain(|word| !is_stale(word, slot));
     kept.join(" ")
+}
+
+fn is_stale(word: &str, slot: Slot) -> bool {
+    let crash = slot == Slot::Crash && word.starts_with("crashkernel=");
+    word.starts_with("BOOT_IMAGE=") || word.starts_with("initrd=") || crash
 }
 
 /// Parts at blanks outside of double quotes, as the kernel does it
 /// (next_arg in lib/cmdline.c).
 fn words(line: &str) -> Vec<&str> {
     let mut quoted = false;
-    let is_gap = |c: char| {
+    let words = line.split(|c: char| {
         quoted ^= c == '"';
         !quoted && c.is_ascii_whitespace()
-    };
-    line.split(is_gap).filter(|word| !word.is_empty()).collect()
+    });
+    words.filter(|word| !word.is_empty()).collect()
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ use crate::steps::prepare::Proven;
 use crate::sys::arch;
 use crate::sys::read::Sealed;
 use crate::sys::{file, machine};
+use crate::trust::manifest::Manifest;
 use crate::trust::verify::{Attested, Signed};
 
 /// Gives what is to be printed.
@@ -57,9 +58,11 @@ struct One<'a> {
 impl<'a> View<'a> {
     fn of_one(judge: &'a Judge, id: &str, explain: &Explain) -> Result<Self, Failure> {
         let menu = &judge.menus.menu;
-        let none = || Failure::new(Stage::Menu, judge.menus.no_such(id));
-        let index = judge.menus.find(id).ok_or_else(none)?;
-        let entry = menu.entries.get(index).ok_or_else(none)?;
+        let found = judge.menus.find(id);
+        let found = found.and_then(|index| Some((index, menu.entries.get(index)?)));
+        let Some((index, entry)) = found else {
+            return Err(Failure::new(Stage::Menu, judge.menus.no_such(id)));
+        };
         let mut found = judge.examine(entry)?;
         let proven = found.verdict().ok().map(|attested| judge.prove(entry, attested));
         let proven = proven.and_then(|proven| proven.map_err(|failure| found.fail(failure)).ok());
@@ -227,11 +230,11 @@ impl<'a> DefaultEntry<'a> {
             let entry = menu.entries.iter().find(|entry| entry.is_named_by(pattern))?;
             Some((entry, format!("the firmware's variable {name} says so")))
         });
-        let of_menu = || {
-            let entry = menu.default.and_then(|index| menu.entries.get(index));
-            (entry, entry.map_or_else(|| NO_DEFAULT.to_owned(), |entry| why(menu, entry)))
-        };
-        let (entry, why) = named.map_or_else(of_menu, |(entry, why)| (Some(entry), why));
+        if let Some((entry, why)) = named {
+            return Self { entry: Some(entry), why, variables };
+        }
+        let entry = menu.default.and_then(|index| menu.entries.get(index));
+        let why = entry.map_or_else(|| NO_DEFAULT.to_owned(), |entry| why(menu, entry));
         Self { entry, why, variables }
     }
 }
@@ -244,13 +247,14 @@ const EFI_VARIABLES: &str = "/sys/firmware/efi/efivars";
 /// The wishes that the firmware keeps, the one for the next boot first. One that
 /// cannot be read is none.
 fn variables() -> Vec<(&'static str, String)> {
-    let text = |variable: Variable| {
-        let path = format!("{EFI_VARIABLES}/{}-{VENDOR}", variable.name());
-        let file = file::read_bytes(path.as_ref(), file::MAX_TEXT).ok()?;
-        let text = interface::text(interface::value(&file).ok()?).ok()?;
-        Some((variable.name(), text))
-    };
-    [Variable::EntryOneShot, Variable::EntryDefault].into_iter().filter_map(text).collect()
+    let both = [Variable::EntryOneShot, Variable::EntryDefault].into_iter();
+    both.filter_map(|variable| Some((variable.name(), value_of(variable)?))).collect()
+}
+
+fn value_of(variable: Variable) -> Option<String> {
+    let path = format!("{EFI_VARIABLES}/{}-{VENDOR}", variable.name());
+    let file = file::read_bytes(path.as_ref(), file::MAX_TEXT).ok()?;
+    interface::text(interface::value(&file).ok()?).ok()
 }
 
 /// Why it is the menu's default.
@@ -261,15 +265,8 @@ fn why(menu: &Menu, entry: &Entry) -> String {
         Some(wanted) => Some(wanted),
         None => settings.saved.as_ref(),
     };
-    let meant = |what: &What| match what {
-        What::Pattern(pattern) => entry.is_named_by(pattern),
-        What::Named(name) => {
-            [&entry.id, &entry.loader_id()].contains(&name) || entry.title.as_ref() == Some(name)
-        }
-        What::Saved => false,
-    };
     match wanted {
-        Some(wanted) if meant(&wanted.what) => {
+        Some(wanted) if is_meant(entry, &wanted.what) => {
             let line = wanted.line.map(|line| format!(":{line}")).unwrap_or_default();
             format!("{}{line} says so", wanted.file)
         }
@@ -277,6 +274,17 @@ fn why(menu: &Menu, entry: &Entry) -> String {
             format!("the first that can boot, for what {} names is no entry", wanted.file)
         }
         None => "the first that can boot, for nothing else says".to_owned(),
+    }
+}
+
+/// Whether it is an entry that a setting means.
+fn is_meant(entry: &Entry, what: &What) -> bool {
+    match what {
+        What::Pattern(pattern) => entry.is_named_by(pattern),
+        What::Named(name) => {
+            [&entry.id, &entry.loader_id()].contains(&name) || entry.title.as_ref() == Some(name)
+        }
+        What::Saved => false,
     }
 }
 
@@ -309,7 +317,8 @@ fn memory_in_words(judge: &Judge, proven: &Proven) -> String {
 
 impl One<'_> {
     fn write(&self, judge: &Judge, out: &mut String) {
-        let (entry, menus) = (self.row.entry, &judge.menus);
+        let entry = self.row.entry;
+        let menus = &judge.menus;
         out.push('\n');
         line("entry", &entry.id, out);
         line("state", &mark(self.row.found.verdict()), out);
@@ -335,7 +344,7 @@ impl One<'_> {
 
     fn write_proven(&self, judge: &Judge, proven: &Proven, out: &mut String) {
         for (name, blob) in files(proven.get()) {
-            let (path, size, digest) = (&blob.path, blob.size, blob.digest);
+            let Blob { path, size, digest, .. } = blob;
             write_line(name, format_args!("{path} {size} bytes sha256:{digest}"), out);
         }
         if let Ok(found) = describe(proven) {
@@ -355,9 +364,9 @@ impl One<'_> {
         let Some(signed) = self.signed() else { return };
         let manifest = signed.manifest();
         line("signers", &signed.signers().join(" and "), out);
-        let (role, version) = (manifest.role, manifest.security_version);
+        let Manifest { role, security_version, .. } = manifest;
         write_line("manifest", format_args!("sha256:{}", signed.digest()), out);
-        write_line("", format_args!("{role}, security version {version}"), out);
+        write_line("", format_args!("{role}, security version {security_version}"), out);
     }
 
     fn signed(&self) -> Option<&Signed> {
@@ -379,14 +388,14 @@ impl One<'_> {
     }
 
     fn plan(&self, judge: &Judge, show: &mut dyn FnMut(&Plan<'_, Sealed>)) -> Result<(), Failure> {
-        let none = |why: String| Failure::new(Stage::Plan, why);
-        let proven = self.proven.as_ref().ok_or_else(|| none("it does not boot".to_owned()))?;
+        let Some(proven) = &self.proven else {
+            return Err(Failure::new(Stage::Plan, "it does not boot"));
+        };
         let arch = judge.machine.arch;
         if arch != arch::native() && !self.load.inputs.is_machine() {
             let files = if arch == Arch::Aarch64 { "--iomem and --fdt" } else { "--iomem" };
-            return Err(none(format!(
-                "nothing is known of the {arch} machine; {files} describe it"
-            )));
+            let why = format!("nothing is known of the {arch} machine; {files} describe it");
+            return Err(Failure::new(Stage::Plan, why));
         }
         with_plan(&self.load, proven, &mut |_, plan| {
             show(&plan);

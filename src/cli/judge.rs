@@ -54,8 +54,7 @@ impl Asked {
     /// A file of the two is wrong.
     pub(super) fn present(&self) -> Result<(Anchor, Mode), Failure> {
         let configured = configured_mode();
-        let no_ring = || Anchor::of_image(Mode::Open).map(|anchor| anchor.ring.is_none());
-        if self.keys.is_some() || configured == Some(Mode::Locked) || !no_ring()? {
+        if self.keys.is_some() || configured == Some(Mode::Locked) || has_ring()? {
             let mode = configured.filter(|_| self.keys.is_none()).unwrap_or(Mode::Locked);
             return Ok((self.locked()?, mode));
         }
@@ -80,6 +79,11 @@ impl Asked {
         let is_here = !matches!(self.source.place, Place::Directories(_)) && self.arch.is_none();
         Machine { arch, identity, is_here }
     }
+}
+
+/// Whether there is a ring on this machine.
+fn has_ring() -> Result<bool, Failure> {
+    Ok(Anchor::of_image(Mode::Open)?.ring.is_some())
 }
 
 /// What an image was made to do; a configuration that cannot be understood means
@@ -167,8 +171,8 @@ impl Judge {
 
     /// The volume of an entry.
     pub(super) fn root(&self, entry: &Entry) -> Result<&Root, Failure> {
-        let none = || Failure::broken("FILE", "its volume is gone".to_owned());
-        self.menus.volume(entry).map(|volume| &volume.root).ok_or_else(none)
+        let root = self.menus.volume(entry).map(|volume| &volume.root);
+        root.ok_or_else(|| Failure::broken("FILE", "its volume is gone".to_owned()))
     }
 
     /// What is known of an entry without reading its big files.
@@ -225,10 +229,11 @@ impl Judge {
     /// Why not.
     pub(super) fn prove(&self, entry: &Entry, attested: &Attested) -> Result<Proven, Failure> {
         let verified = prove(self.root(entry)?, entry, attested)?;
-        let (arch, path) = (describe(&verified)?.arch, &verified.get().linux.path);
+        let arch = describe(&verified)?.arch;
         if arch == self.machine.arch {
             return Ok(verified);
         }
+        let path = &verified.get().linux.path;
         let detail = format!(
             "{path} is a kernel for {arch}, and the machine is {}; --arch names another",
             self.machine.arch

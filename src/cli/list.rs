@@ -46,7 +46,8 @@ pub(super) fn run(asked: &Asked) -> Result<Answer, Failure> {
 
 /// Every entry, looked into.
 pub(super) fn rows(judge: &Judge) -> Result<Vec<Row<'_>>, Failure> {
-    let (menu, mut seen) = (&judge.menus.menu, Seen::new());
+    let menu = &judge.menus.menu;
+    let mut seen = Seen::new();
     let entries = menu.entries.iter().enumerate();
     entries
         .map(|(index, entry)| {
@@ -120,7 +121,8 @@ impl Row<'_> {
 
     /// State and id; below them what people call it, and why it does not boot.
     fn write(&self, judge: &Judge, width: usize, out: &mut String) {
-        let (star, state) = (if self.is_default { '*' } else { ' ' }, mark(self.found.verdict()));
+        let star = if self.is_default { '*' } else { ' ' };
+        let state = mark(self.found.verdict());
         let indent = " ".repeat(width.saturating_add(4));
         let id = judge.menus.told(self.entry.volume, &self.entry.id);
         let id = printable(&id);
@@ -150,19 +152,16 @@ impl Row<'_> {
     }
 
     fn write_json(&self, judge: &Judge, out: &mut Object<'_>) {
-        let (entry, menus) = (self.entry, &judge.menus);
-        let told = |path: &String| menus.told(entry.volume, path);
-        let list = |paths: &[String], list: &mut Array<'_>| {
-            paths.iter().map(told).for_each(|path| list.text(&path));
-        };
+        let entry = self.entry;
         out.text("id", &entry.id);
-        out.text("source", &told(&entry.file));
+        out.text("source", &self.told(judge, &entry.file));
         out.maybe_text("title", entry.title.as_deref());
         out.maybe_text("version", entry.version.as_deref());
         let kernel = entry.linux.as_ref().or(entry.uki.as_ref());
-        out.maybe_text("linux", kernel.map(told).as_deref());
-        out.array("initrd", |out| list(&entry.initrds, out));
-        out.maybe_text("devicetree", entry.devicetree.as_ref().map(told).as_deref());
+        out.maybe_text("linux", kernel.map(|path| self.told(judge, path)).as_deref());
+        out.array("initrd", |list| self.write_paths(judge, &entry.initrds, list));
+        let tree = entry.devicetree.as_ref();
+        out.maybe_text("devicetree", tree.map(|path| self.told(judge, path)).as_deref());
         out.maybe_text("options", self.options.as_deref());
         out.flag("default", self.is_default);
         out.maybe_number("tries_left", entry.counter.map(|counter| counter.left.into()));
@@ -177,8 +176,17 @@ impl Row<'_> {
         out.array("submenu", |list| entry.submenu.iter().for_each(|title| list.text(title)));
         out.maybe_text("hotkey", entry.hotkey.map(String::from).as_deref());
         out.maybe_number("profile", entry.profile.map(u64::from));
-        out.array("addons", |out| list(&entry.addons, out));
-        out.array("overlays", |out| list(&entry.overlays, out));
+        out.array("addons", |list| self.write_paths(judge, &entry.addons, list));
+        out.array("overlays", |list| self.write_paths(judge, &entry.overlays, list));
+    }
+
+    /// A path with the name of its volume.
+    fn told(&self, judge: &Judge, path: &str) -> String {
+        judge.menus.told(self.entry.volume, path)
+    }
+
+    fn write_paths(&self, judge: &Judge, paths: &[String], list: &mut Array<'_>) {
+        paths.iter().for_each(|path| list.text(&self.told(judge, path)));
     }
 }
 

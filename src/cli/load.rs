@@ -17,7 +17,7 @@ use crate::sys::arch;
 use crate::sys::read::{self, Sealed};
 use crate::sys::sources::Sources;
 use crate::sys::status::Status;
-use crate::sys::{machine, running_cmdline};
+use crate::sys::{self, machine, running_cmdline};
 use crate::trust::policy::{Floors, Policy};
 use crate::trust::slots::SlotValues;
 use crate::trust::verify::{Context, Evidence, Identity, Mode, check_manifest, verify};
@@ -82,8 +82,8 @@ fn sources(inputs: &Inputs) -> Sources {
         (machine::BOOT_PARAMS, &inputs.boot_params),
         (machine::FDT, &inputs.fdt),
     ];
-    let given = |(real, path): (_, &Option<PathBuf>)| path.clone().map(|path| (real, path));
-    let stand_ins = stand_ins.into_iter().filter_map(given).collect();
+    let stand_ins = stand_ins.into_iter();
+    let stand_ins = stand_ins.filter_map(|(real, path)| Some((real, path.clone()?))).collect();
     let arch = inputs.arch.unwrap_or_else(arch::native);
     Sources::described(arch, inputs.page_size, stand_ins)
 }
@@ -91,25 +91,32 @@ fn sources(inputs: &Inputs) -> Sources {
 /// Every file once, in the order in which they are used.
 fn read(load: &Load, name: &str, sources: &Sources) -> Result<Bundle<Sealed>, Failure> {
     let limit = machine::memory_for_files();
-    let blob = |path: &PathBuf| read_one(path, limit);
-    let linux = blob(&load.kernel)?;
+    let linux = read_one(&load.kernel, limit)?;
     let uki = image::find_uki(linux.bytes.as_ref());
     let own = uki.as_ref().and_then(Uki::cmdline);
     let cmdline = load.cmdline.resolve(own, load.slot, running_cmdline);
     Ok(Bundle {
         entry: name.to_owned(),
-        initrds: load.initrds.iter().map(blob).collect::<Result<_, _>>()?,
-        devicetree: devicetree(load, uki.as_ref(), (sources, limit))?,
+        initrds: read_all(&load.initrds, limit)?,
+        devicetree: devicetree(load, uki.as_ref(), sources, limit)?,
         overlays: Vec::new(),
         addons: Vec::new(),
         profile: None,
-        options: cmdline.map_err(|error| Failure::new(Stage::Read, error))?,
+        options: cmdline.map_err(at_read)?,
         linux,
     })
 }
 
 fn read_one(path: &Path, limit: u64) -> Result<Blob<Sealed>, Failure> {
-    read::blob(path, limit).map_err(|error| Failure::new(Stage::Read, error))
+    read::blob(path, limit).map_err(at_read)
+}
+
+fn read_all(paths: &[PathBuf], limit: u64) -> Result<Vec<Blob<Sealed>>, Failure> {
+    paths.iter().map(|path| read_one(path, limit)).collect()
+}
+
+fn at_read(error: sys::Error) -> Failure {
+    Failure::new(Stage::Read, error)
 }
 
 /// The device tree that was named, or else the kernel's own, or else the
@@ -117,13 +124,13 @@ fn read_one(path: &Path, limit: u64) -> Result<Blob<Sealed>, Failure> {
 fn devicetree(
     load: &Load,
     uki: Option<&Uki<'_>>,
-    (sources, limit): (&Sources, u64),
+    sources: &Sources,
+    limit: u64,
 ) -> Result<Option<Blob<Sealed>>, Failure> {
     let named = load.devicetree.as_ref().map(|path| read_one(path, limit)).transpose()?;
     if load.overlays.is_empty() {
         return Ok(named);
     }
-    let at_read = |error| Failure::new(Stage::Read, error);
     let running = sources.read_bytes(machine::FDT, limit);
     let tree = running.as_ref().ok().and_then(|blob| Fdt::parse(blob).ok());
     let board = tree.as_ref().and_then(Fdt::board);
@@ -132,8 +139,7 @@ fn devicetree(
         (None, Some(dtb)) => Cow::Borrowed(dtb),
         (None, None) => Cow::Owned(running.map_err(at_read)?),
     };
-    let overlays: Vec<_> =
-        load.overlays.iter().map(|path| read_one(path, limit)).collect::<Result<_, _>>()?;
+    let overlays = read_all(&load.overlays, limit)?;
     let merged = merge(&base, &overlays).map_err(|(path, error)| {
         Failure::new(Stage::Plan, format!("{}: {error}", path.unwrap_or("the device tree")))
     })?;
@@ -158,7 +164,8 @@ fn merge<'a>(
 /// Whoever may load a kernel on a running system answers for its files: the
 /// policy is that of an open image, and there is no manifest.
 fn by_the_administrator(bundle: Bundle<Sealed>) -> Result<Proven, Failure> {
-    let (policy, identity) = (Policy::default(), Identity::default());
+    let policy = Policy::default();
+    let identity = Identity::default();
     let context = Context {
         mode: Mode::Open,
         ring: None,
@@ -176,10 +183,9 @@ fn by_the_administrator(bundle: Bundle<Sealed>) -> Result<Proven, Failure> {
 /// Of a machine that is only described nothing is known about its kernel.
 fn describe(load: &Load, sources: &Sources) -> Result<(Machine, Facts), Failure> {
     let facts = if sources.is_live() { Status::read().facts(load.slot) } else { Facts::plain() };
-    let unread = |error| Failure::new(Stage::Read, error);
-    let mut machine = machine::survey(sources).map_err(unread)?;
+    let mut machine = machine::survey(sources).map_err(at_read)?;
     if load.slot == Slot::Crash {
-        machine.crash = Some(machine::crash(sources).map_err(unread)?);
+        machine.crash = Some(machine::crash(sources).map_err(at_read)?);
     }
     Ok((machine, facts))
 }

@@ -117,16 +117,18 @@ impl Directory {
     }
 
     fn identify(&mut self, part: &str) -> Result<(), String> {
-        let what = || {
-            let part = quoted(part);
-            format!("--root {}=DIR takes uuid=U, label=L and partlabel=P, not {part}", self.name)
-        };
-        let (key, value) = part.split_once('=').ok_or_else(what)?;
+        let (key, value) = part.split_once('=').unwrap_or_default();
         let place = match key {
             "uuid" => &mut self.uuid,
             "label" => &mut self.label,
             "partlabel" => &mut self.partlabel,
-            _ => return Err(what()),
+            _ => {
+                let name = &self.name;
+                let part = quoted(part);
+                return Err(format!(
+                    "--root {name}=DIR takes uuid=U, label=L and partlabel=P, not {part}"
+                ));
+            }
         };
         *place = Some(value.to_owned());
         Ok(())
@@ -158,8 +160,7 @@ fn set<T>(place: &mut Option<T>, name: &str, value: T) -> Result<(), String> {
 }
 
 fn text(value: &OsStr) -> Result<&str, String> {
-    let what = || format!("{} is not UTF-8", quoted(&value.to_string_lossy()));
-    value.to_str().ok_or_else(what)
+    value.to_str().ok_or_else(|| format!("{} is not UTF-8", quoted(&value.to_string_lossy())))
 }
 
 fn format(name: &str) -> Result<Format, String> {

@@ -18,7 +18,9 @@ use crate::trust::verify::{Identity, Mode};
 
 /// Gives what is to be printed.
 pub(super) fn run(json: bool) -> String {
-    let (status, area, here) = (Status::read(), Area::read(), Here::read());
+    let status = Status::read();
+    let area = Area::read();
+    let here = Here::read();
     if json {
         return json::object(|out| {
             write_json(&status, &area, out);
@@ -45,9 +47,6 @@ impl Here {
     }
 
     fn text(&self) -> String {
-        let names = |names: &[String]| {
-            if names.is_empty() { "unknown".to_owned() } else { names.join(" ") }
-        };
         let mode = self.mode.map_or("none: this is no image of Turnout", Mode::name);
         let Identity { boards, devices } = &self.identity;
         format!("mode              {mode}\nboard             {}\n", names(boards))
@@ -60,6 +59,10 @@ impl Here {
         out.array("boards", |list| boards.iter().for_each(|name| list.text(name)));
         out.array("devices", |list| devices.iter().for_each(|name| list.text(name)));
     }
+}
+
+fn names(names: &[String]) -> String {
+    if names.is_empty() { "unknown".to_owned() } else { names.join(" ") }
 }
 
 /// What is known of the state area.

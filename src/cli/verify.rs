@@ -23,7 +23,7 @@ use crate::steps::examine::examine;
 use crate::sys::file;
 use crate::sys::read::Root;
 use crate::trust::allowed_signers::KeyRing;
-use crate::trust::manifest::{self, File, System};
+use crate::trust::manifest::{self, File, Manifest, System};
 use crate::trust::verify::{Attested, Context, Evidence, Mode, Refusal, Signed, check_manifest};
 use crate::trust::{MAX_FILE, signatures_of};
 
@@ -70,8 +70,9 @@ impl Verify {
                     Some("") => PathBuf::from("."),
                     _ => above.to_owned(),
                 });
-                let whole = |path| vec![Directory { path, ..Directory::default() }];
-                above.map_or(Place::Here, |above| Place::Directories(whole(above)))
+                above.map_or(Place::Here, |path| {
+                    Place::Directories(vec![Directory { path, ..Directory::default() }])
+                })
             }
             (_, place) => place.clone(),
         }
@@ -98,11 +99,10 @@ impl Verifier<'_> {
         }
         let menu = &self.judge.menus.menu;
         notes.extend(menu.diagnostics.iter().map(ToString::to_string));
-        let is_wanted = |entry: &&Entry| match what {
+        let wanted = menu.entries.iter().filter(|entry| match what {
             What::Entry(id) => entry.id == *id,
             What::Menu | What::Manifest(_) => true,
-        };
-        let wanted = menu.entries.iter().filter(is_wanted);
+        });
         let checked: Vec<_> = wanted.map(|entry| self.entry(entry)).collect();
         if checked.is_empty() {
             let none = match what {
@@ -127,7 +127,8 @@ impl Verifier<'_> {
     /// A manifest without a menu entry: its own files, and no values for slots
     /// but the entry's.
     fn manifest(&self, path: &Path) -> Result<Checked, Failure> {
-        let (text, signatures) = (judge::read(path)?, read_signatures(path)?);
+        let text = judge::read(path)?;
+        let signatures = read_signatures(path)?;
         let id = match manifest::parse(&text) {
             Ok(manifest) => manifest.entry,
             // A text that nobody may have signed names nothing but itself.
@@ -190,7 +191,6 @@ fn outcome(root: &Root, entry: &Entry, attested: Attested) -> Result<Outcome, Fa
 fn entry_of(id: &str, attested: &Attested) -> Entry {
     let mut entry = Entry { id: id.to_owned(), ..Entry::default() };
     let Attested::Signed(signed) = attested else { return entry };
-    let paths = |files: &[File]| files.iter().map(|file| file.path.clone()).collect();
     match &signed.manifest().system {
         System::Linux(linux) => {
             entry.linux = Some(linux.kernel.path.clone());
@@ -207,6 +207,10 @@ fn entry_of(id: &str, attested: &Attested) -> Entry {
     entry
 }
 
+fn paths(files: &[File]) -> Vec<String> {
+    files.iter().map(|file| file.path.clone()).collect()
+}
+
 fn read_signatures(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
     let path = signatures_of(&path.display().to_string());
     match file::read_bytes(Path::new(&path), MAX_FILE as u64) {
@@ -219,19 +223,18 @@ fn read_signatures(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
 fn text(checked: &[Checked], notes: &[String]) -> String {
     let mut lines: Vec<String> = notes.iter().map(|note| format!("note: {note}")).collect();
     lines.extend(checked.iter().map(|one| match &one.verdict {
-        Ok(signed) => {
-            let (signers, manifest) = (signed.signers().join(" and "), signed.manifest());
-            let (role, version) = (manifest.role, manifest.security_version);
-            let arch = manifest.architecture;
-            format!(
-                "verified {}: signed by {signers}: {role}, {arch}, security version {version}",
-                one.id
-            )
-        }
+        Ok(signed) => format!("verified {}: {}", one.id, vouched(signed)),
         Err(failure) => format!("refused {}: {}: {}", one.id, failure.code(), failure.sentence()),
     }));
     let lines: Vec<_> = lines.iter().map(|line| printable(line)).collect();
     lines.join("\n")
+}
+
+/// Who signed it, and for what.
+fn vouched(signed: &Signed) -> String {
+    let signers = signed.signers().join(" and ");
+    let Manifest { role, architecture, security_version, .. } = signed.manifest();
+    format!("signed by {signers}: {role}, {architecture}, security version {security_version}")
 }
 
 fn write_json(checked: &[Checked], notes: &[String], anchor: &Anchor, out: &mut Object<'_>) {
@@ -245,7 +248,8 @@ fn write_json(checked: &[Checked], notes: &[String], anchor: &Anchor, out: &mut 
 }
 
 fn write_entry(checked: &Checked, out: &mut Object<'_>) {
-    let (signed, failure) = (checked.verdict.as_ref().ok(), checked.verdict.as_ref().err());
+    let signed = checked.verdict.as_ref().ok();
+    let failure = checked.verdict.as_ref().err();
     let manifest = signed.map(Signed::manifest);
     out.text("id", &checked.id);
     out.flag("verified", signed.is_some());

@@ -94,13 +94,15 @@ impl Systab {
     /// Reads the lines of the file, `NAME=0xADDRESS` each.
     #[must_use]
     pub fn parse(text: &str) -> Self {
-        let value = |key| {
-            let text = text.lines().find_map(|line| line.strip_prefix(key))?;
-            let digits = text.trim().trim_start_matches("0x");
-            u64::from_str_radix(digits, 16).ok().filter(|address| *address != 0)
-        };
-        Self { acpi: value("ACPI20=").or_else(|| value("ACPI=")), smbios: value("SMBIOS=") }
+        let acpi = address(text, "ACPI20=").or_else(|| address(text, "ACPI="));
+        Self { acpi, smbios: address(text, "SMBIOS=") }
     }
+}
+
+fn address(systab: &str, key: &str) -> Option<u64> {
+    let text = systab.lines().find_map(|line| line.strip_prefix(key))?;
+    let digits = text.trim().trim_start_matches("0x");
+    u64::from_str_radix(digits, 16).ok().filter(|address| *address != 0)
 }
 
 #[cfg(test)]

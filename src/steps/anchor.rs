@@ -8,7 +8,7 @@
 
 use crate::failure::{Failure, Stage};
 use crate::sys::read::Root;
-use crate::sys::{clock, file};
+use crate::sys::{self, clock, file};
 use crate::trust::allowed_signers::KeyRing;
 use crate::trust::policy::{self, Policy};
 use crate::trust::update::{take_policy, take_ring};
@@ -52,8 +52,8 @@ impl Anchor {
 
     fn with_ring(&self, update: Option<&Update>, said: &mut Vec<String>) -> Self {
         let (Some(update), Some(ring)) = (update, &self.ring) else { return self.clone() };
-        let take = || take_ring(ring, &self.policy, &update.text, update.signatures.as_deref());
-        let taken = clock::TRUST.spend(take);
+        let taken = clock::TRUST
+            .spend(|| take_ring(ring, &self.policy, &update.text, update.signatures.as_deref()));
         match report(RING_PATH, taken, KeyRing::version, said) {
             Some(ring) => Self { ring: Some(ring), policy: self.policy.clone() },
             None => self.clone(),
@@ -62,8 +62,8 @@ impl Anchor {
 
     fn with_policy(&self, update: Option<&Update>, said: &mut Vec<String>) -> Self {
         let (Some(update), Some(ring)) = (update, &self.ring) else { return self.clone() };
-        let take = || take_policy(&self.policy, ring, &update.text, update.signatures.as_deref());
-        let taken = clock::TRUST.spend(take);
+        let taken = clock::TRUST
+            .spend(|| take_policy(&self.policy, ring, &update.text, update.signatures.as_deref()));
         match report(POLICY_PATH, taken, |policy| policy.version, said) {
             Some(policy) => Self { ring: self.ring.clone(), policy },
             None => self.clone(),
@@ -86,15 +86,16 @@ fn report<T>(
 
 /// None if there is no such file, or it cannot be read, which is said.
 fn read_update(root: &Root, path: &str, said: &mut Vec<String>) -> Option<Update> {
-    let read = |path: &str| root.small(path, MAX_FILE as u64);
-    let both = read(path).and_then(|text| Ok((text, read(&signatures_of(path))?)));
-    match both {
-        Ok((text, signatures)) => text.map(|text| Update { text, signatures }),
-        Err(error) => {
-            said.push(format!("refused {path}: FILE: {error}"));
-            None
-        }
-    }
+    try_update(root, path).unwrap_or_else(|error| {
+        said.push(format!("refused {path}: FILE: {error}"));
+        None
+    })
+}
+
+fn try_update(root: &Root, path: &str) -> Result<Option<Update>, sys::Error> {
+    let text = root.small(path, MAX_FILE as u64)?;
+    let signatures = root.small(&signatures_of(path), MAX_FILE as u64)?;
+    Ok(text.map(|text| Update { text, signatures }))
 }
 
 /// A locked image needs its ring. An open one may have one; a ring that cannot
@@ -131,8 +132,9 @@ mod tests {
     }
 
     fn update(text: &str, signers: &[u8]) -> Update {
-        let sign = |seed: &u8| make::armored(*seed, "turnout-policy", text.as_bytes());
-        let signatures: String = signers.iter().map(sign).collect();
+        let signers = signers.iter();
+        let signatures: String =
+            signers.map(|seed| make::armored(*seed, "turnout-policy", text.as_bytes())).collect();
         Update { text: text.as_bytes().to_vec(), signatures: Some(signatures.into_bytes()) }
     }
 
@@ -151,7 +153,8 @@ mod tests {
 
     #[test]
     fn a_policy_is_taken_from_the_ring_that_is_in_force_in_the_end() {
-        let (mut said, ring) = (Vec::new(), update(&rotated(), &[2, 3]));
+        let mut said = Vec::new();
+        let ring = update(&rotated(), &[2, 3]);
         let after = image().with_ring(Some(&ring), &mut said);
         let by_old = after.with_policy(Some(&update(POLICY_1, &[2])), &mut said);
         assert_eq!(by_old, after);
@@ -165,7 +168,8 @@ mod tests {
 
     #[test]
     fn what_is_not_taken_is_named_with_its_code_and_changes_nothing() {
-        let (image, mut said) = (image(), Vec::new());
+        let image = image();
+        let mut said = Vec::new();
         let unsigned = Update { text: POLICY_1.into(), signatures: None };
         assert_eq!(image.with_policy(Some(&unsigned), &mut said), image);
         assert_eq!(image.with_policy(Some(&update(POLICY_1, &[1])), &mut said), image);
@@ -176,7 +180,8 @@ mod tests {
 
     #[test]
     fn without_a_ring_nothing_is_taken_and_nothing_is_said() {
-        let (open, mut said) = (Anchor { ring: None, ..image() }, Vec::new());
+        let open = Anchor { ring: None, ..image() };
+        let mut said = Vec::new();
         let next = open.with_ring(Some(&update(&rotated(), &[3])), &mut said);
         assert_eq!(next.with_policy(Some(&update(POLICY_1, &[3])), &mut said), open);
         assert_eq!(said, [""; 0]);

@@ -22,8 +22,8 @@ pub(crate) fn examine(
     limits: &Limits<'_>,
     admit: impl FnOnce(Attested) -> Result<Attested, Failure>,
 ) -> Preflight {
-    let size = |path: &str| root.size(path).map_err(|error| error.to_string());
-    let sizes: Vec<_> = entry.files().map(size).collect();
+    let sizes: Vec<_> =
+        entry.files().map(|path| root.size(path).map_err(|error| error.to_string())).collect();
     preflight::check(entry, &sizes, attest(context, root, entry).and_then(admit), limits)
 }
 
@@ -32,8 +32,7 @@ fn attest(context: &Context<'_>, root: &Root, entry: &Entry) -> Result<Attested,
     let manifest = signed_text(root, &trust::manifest_path(&entry.id))?;
     let signature = signed_text(root, &trust::signature_path(&entry.id))?;
     let evidence = Evidence { manifest: manifest.as_deref(), signature: signature.as_deref() };
-    let check = || check_manifest(context, &entry.id, evidence);
-    clock::TRUST.spend(check).map_err(Failure::refused)
+    clock::TRUST.spend(|| check_manifest(context, &entry.id, evidence)).map_err(Failure::refused)
 }
 
 fn signed_text(root: &Root, path: &str) -> Result<Option<Vec<u8>>, Failure> {
