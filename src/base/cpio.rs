@@ -43,11 +43,11 @@ pub fn put(out: &mut Vec<u8>, member: &Member<'_>) {
     pad(out);
 }
 
-/// Names and contents each start at a multiple of four bytes.
 fn size(len: usize) -> u32 {
     u32::try_from(len).unwrap_or(u32::MAX)
 }
 
+/// Names and contents each start at a multiple of four bytes.
 fn pad(out: &mut Vec<u8>) {
     out.resize(out.len().next_multiple_of(4), 0);
 }

@@ -41,13 +41,13 @@ impl Volume {
         let found: Option<&FileSystem> = candidate.filesystem.as_ref();
         let found = found.filter(|found| found.kind.is_mountable());
         let kind = found.ok_or(Outcome::NoFileSystem)?.kind;
-        let volume = Self::mount(candidate, tier, (kind.name(), None))?;
+        let volume = Self::mount(candidate, tier, kind.name(), None)?;
         let menu = menu::read_volume(&*volume.root, target);
         if kind != Kind::Btrfs || !menu.entries.is_empty() {
             return Ok((volume, menu));
         }
         drop(volume);
-        let volume = Self::mount(candidate, tier, (kind.name(), Some(BTRFS_TOP)))?;
+        let volume = Self::mount(candidate, tier, kind.name(), Some(BTRFS_TOP))?;
         let menu = read_subvolumes(&volume.root, target, menu);
         Ok((volume, menu))
     }
@@ -55,11 +55,12 @@ impl Volume {
     fn mount(
         candidate: &Candidate,
         tier: Tier,
-        how: (&str, Option<&str>),
+        kind: &str,
+        subvolume: Option<&str>,
     ) -> Result<Self, Outcome> {
         let name = &candidate.name;
         let place = format!("{}/{name}", mount::VOLUMES);
-        let mounted = mount::Volume::mount(&format!("/dev/{name}"), place, how)
+        let mounted = mount::Volume::mount(&format!("/dev/{name}"), place, kind, subvolume)
             .map_err(|error| Outcome::Unmounted(error.to_string()))?;
         let root = Root::open(mounted.place());
         let root = Arc::new(root.map_err(|error| Outcome::Unmounted(error.to_string()))?);

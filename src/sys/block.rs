@@ -79,10 +79,12 @@ impl Inventory {
 pub fn partitions_of_type(wanted: Guid) -> Vec<String> {
     let devices = devices();
     let tables = tables(&devices, &devices.iter().collect::<Vec<_>>());
-    let is_wanted = |device: &&Device| {
-        slot(device, &tables).is_some_and(|slot| slot.kind == PartitionType::Gpt(wanted))
-    };
-    devices.iter().filter(is_wanted).map(|device| device.name.clone()).collect()
+    let wanted = PartitionType::Gpt(wanted);
+    let found = devices.iter().filter(|device| {
+        let slot = slot(device, &tables);
+        slot.is_some_and(|slot| slot.kind == wanted)
+    });
+    found.map(|device| device.name.clone()).collect()
 }
 
 fn devices() -> Vec<Device> {
@@ -91,9 +93,9 @@ fn devices() -> Vec<Device> {
 
 /// The tables of the disks that one of these is, or is on.
 fn tables<'a>(devices: &'a [Device], of: &[&Device]) -> Vec<(&'a str, Table)> {
-    let is_needed = |disk: &&Device| of.iter().any(|device| device.disk == disk.name);
-    let disks = devices.iter().filter(|device| device.partition.is_none()).filter(is_needed);
-    disks.map(|disk| (disk.name.as_str(), partition_table(&disk.name))).collect()
+    let disks = devices.iter().filter(|device| device.partition.is_none());
+    let needed = disks.filter(|disk| of.iter().any(|device| device.disk == disk.name));
+    needed.map(|disk| (disk.name.as_str(), partition_table(&disk.name))).collect()
 }
 
 fn table<'a>(disk: &str, tables: &'a [(&str, Table)]) -> Option<&'a Table> {
@@ -107,15 +109,18 @@ fn slot<'a>(device: &Device, tables: &'a [(&str, Table)]) -> Option<&'a Slot> {
 }
 
 fn device(name: String) -> Option<Device> {
-    let at = |attribute: &str| file::read_number(format!("{CLASS}/{name}/{attribute}"));
-    let size = at("size")?.checked_mul(SECTOR).filter(|size| *size > 0)?;
-    let partition = at("partition").and_then(|number| usize::try_from(number).ok());
+    let size = attribute(&name, "size")?.checked_mul(SECTOR).filter(|size| *size > 0)?;
+    let partition = attribute(&name, "partition").and_then(|number| usize::try_from(number).ok());
     let path = std::fs::canonicalize(Path::new(CLASS).join(&name)).ok()?;
     let disk = if partition.is_some() { parent(&path)? } else { name.clone() };
-    let of_disk = |attribute: &str| file::read_number(format!("{CLASS}/{disk}/{attribute}"));
-    let removable = of_disk("removable") == Some(1) || is_on_usb(&path);
-    let sequence = of_disk("diskseq");
+    let removable = attribute(&disk, "removable") == Some(1) || is_on_usb(&path);
+    let sequence = attribute(&disk, "diskseq");
     Some(Device { name, disk, partition, size, removable, sequence })
+}
+
+/// What sysfs says of a device, as a number.
+fn attribute(device: &str, name: &str) -> Option<u64> {
+    file::read_number(format!("{CLASS}/{device}/{name}"))
 }
 
 /// A partition's directory lies in that of its disk.
@@ -196,22 +201,28 @@ fn gpt_slot(partition: gpt::Partition) -> Slot {
 
 /// A table counts in blocks of its disk, and takes 512 bytes of one.
 fn mbr_slots(device: &File, block_size: u64) -> Option<Vec<Slot>> {
-    let sector = |number: u64| {
-        let start = number.checked_mul(block_size)?;
-        read_range(device, start..start.checked_add(SECTOR)?)
-    };
-    let mut table = mbr::Table::parse(&sector(0)?)?;
+    let mut table = mbr::Table::parse(&sector(device, 0, block_size)?)?;
     while let Some(next) = table.next_sector() {
-        table.add(&sector(next.into())?);
+        table.add(&sector(device, next.into(), block_size)?);
     }
-    let slot = |partition: &mbr::Partition| Slot {
+    let partitions = table.partitions().iter();
+    Some(partitions.map(|partition| mbr_slot(&table, partition)).collect())
+}
+
+/// The first 512 bytes of a block.
+fn sector(device: &File, number: u64, block_size: u64) -> Option<Vec<u8>> {
+    let start = number.checked_mul(block_size)?;
+    read_range(device, start..start.checked_add(SECTOR)?)
+}
+
+fn mbr_slot(table: &mbr::Table, partition: &mbr::Partition) -> Slot {
+    Slot {
         index: partition.index,
         kind: PartitionType::Mbr(partition.kind),
         no_auto: false,
         partuuid: table.partuuid(partition.index),
         label: None,
-    };
-    Some(table.partitions().iter().map(slot).collect())
+    }
 }
 
 fn file_system(name: &str) -> Option<FileSystem> {

@@ -238,8 +238,9 @@ impl Log {
 /// is in; where there is none, on standard error. It waits for lines that move,
 /// and never fails.
 pub fn everywhere(text: &str) {
-    let device = |name: &String| Some(Terminal::new(name, open(&format!("/dev/{name}")).ok()?));
-    let terminals: Vec<_> = active().iter().filter_map(device).collect();
+    let names = active();
+    let devices = names.iter().filter_map(|name| Some((name, open(&format!("/dev/{name}")).ok()?)));
+    let terminals: Vec<_> = devices.map(|(name, device)| Terminal::new(name, device)).collect();
     if terminals.is_empty() {
         let _ = writeln!(std::io::stderr(), "{text}\r");
         return;

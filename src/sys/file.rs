@@ -15,14 +15,13 @@ pub const MAX_TEXT: u64 = 1 << 20;
 /// # Errors
 /// The errno, or EFBIG where the file is larger.
 pub fn read_bytes(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
-    let name = || path.display().to_string();
-    let file = File::open(path).map_err(|source| Error::new(name(), source))?;
     let mut bytes = Vec::new();
-    file.take(limit.saturating_add(1))
-        .read_to_end(&mut bytes)
-        .map_err(|source| Error::new(name(), source))?;
+    File::open(path)
+        .and_then(|file| file.take(limit.saturating_add(1)).read_to_end(&mut bytes))
+        .map_err(|source| Error::new(path.display().to_string(), source))?;
     if u64::try_from(bytes.len()).is_ok_and(|len| len > limit) {
-        return Err(Error::new(name(), std::io::Error::from_raw_os_error(nix::libc::EFBIG)));
+        let too_large = std::io::Error::from_raw_os_error(nix::libc::EFBIG);
+        return Err(Error::new(path.display().to_string(), too_large));
     }
     Ok(bytes)
 }

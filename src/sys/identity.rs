@@ -21,13 +21,23 @@ const MAX_NAMES: usize = 32;
 /// Asks the firmware's tables.
 #[must_use]
 pub fn read(sources: &Sources) -> Identity {
-    let tree = |property: &str| strings(sources, &format!("{DEVICE_TREE}/{property}"));
-    let dmi = |attribute: &str| strings(sources, &format!("{DMI}/{attribute}")).into_iter().next();
-    let product = dmi("sys_vendor").zip(dmi("product_name"));
+    let product = dmi(sources, "sys_vendor").zip(dmi(sources, "product_name"));
     let product = product.map(|(vendor, product)| format!("{vendor},{product}"));
-    let uuid = dmi("product_uuid").filter(|uuid| is_set(uuid));
-    let ids = tree("serial-number").into_iter().chain(uuid).chain(dmi("product_serial"));
-    Identity { boards: names(tree("compatible").into_iter().chain(product)), devices: names(ids) }
+    let uuid = dmi(sources, "product_uuid").filter(|uuid| is_set(uuid));
+    let boards = tree(sources, "compatible").into_iter().chain(product);
+    let serials = tree(sources, "serial-number").into_iter();
+    let devices = serials.chain(uuid).chain(dmi(sources, "product_serial"));
+    Identity { boards: names(boards), devices: names(devices) }
+}
+
+/// What the device tree says of the board.
+fn tree(sources: &Sources, property: &str) -> Vec<String> {
+    strings(sources, &format!("{DEVICE_TREE}/{property}"))
+}
+
+/// What SMBIOS says of the machine.
+fn dmi(sources: &Sources, attribute: &str) -> Option<String> {
+    strings(sources, &format!("{DMI}/{attribute}")).into_iter().next()
 }
 
 /// The strings of a property or an attribute, each of which ends with a NUL or,
@@ -40,12 +50,15 @@ fn strings(sources: &Sources, path: &str) -> Vec<String> {
 
 /// A word that a manifest can hold: every other character becomes a dash.
 fn name(string: &[u8]) -> String {
-    let word = |byte: &u8| if byte.is_ascii_graphic() && *byte != b'/' { *byte } else { b'-' };
-    let mut word: String = string.iter().map(word).map(char::from).collect();
+    let mut word: String = string.iter().map(|byte| character(*byte)).collect();
     if word.starts_with('.') {
         word.replace_range(..1, "-");
     }
     word
+}
+
+fn character(byte: u8) -> char {
+    if byte.is_ascii_graphic() && byte != b'/' { char::from(byte) } else { '-' }
 }
 
 /// All zeros and all ones mean that the maker has set none (SMBIOS 3.6, section

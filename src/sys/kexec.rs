@@ -221,8 +221,9 @@ fn segments_load(slot: Slot, entry: u64, segments: &[Segment<'_>]) -> Result<(),
     guard::may(CALL)?;
     let mut raw = heapless::Vec::<KexecSegment, MAX_SEGMENTS>::new();
     for segment in segments {
-        let too_many = |_| Error::new(CALL, io::Error::other("more than 16 segments"));
-        raw.push(raw_segment(segment)?).map_err(too_many)?;
+        if raw.push(raw_segment(segment)?).is_err() {
+            return Err(Error::new(CALL, io::Error::other("more than 16 segments")));
+        }
     }
     let entry = address(entry)?;
     let flags = match slot {

@@ -142,9 +142,9 @@ pub fn crash(sources: &Sources) -> Result<Crash, Error> {
 
 /// Address in hexadecimal, size in decimal.
 fn crash_notes(sources: &Sources, cpu: &str) -> Option<Range> {
-    let line = |name: &str| sources.read_line(&format!("{CPUS}/{cpu}/{name}")).ok();
-    let start = u64::from_str_radix(&line("crash_notes")?, 16).ok()?;
-    Range::with_len(start, line("crash_notes_size")?.parse().ok()?)
+    let start = sources.read_line(&format!("{CPUS}/{cpu}/crash_notes")).ok()?;
+    let size = sources.read_line(&format!("{CPUS}/{cpu}/crash_notes_size")).ok()?;
+    Range::with_len(u64::from_str_radix(&start, 16).ok()?, size.parse().ok()?)
 }
 
 /// Address with 0x, size in hexadecimal without.
@@ -164,20 +164,26 @@ fn iomem(sources: &Sources) -> Result<Iomem, Error> {
 
 /// `MemTotal`; of a machine that is only described, all its RAM.
 fn total_ram(sources: &Sources, iomem: &Iomem) -> u64 {
-    let all = || iomem.ram().iter().fold(0_u64, |sum, range| sum.saturating_add(range.len()));
-    if sources.is_live() { meminfo("MemTotal:").unwrap_or(0) } else { all() }
+    if sources.is_live() {
+        return meminfo("MemTotal:").unwrap_or(0);
+    }
+    iomem.ram().iter().fold(0_u64, |sum, range| sum.saturating_add(range.len()))
 }
 
 fn page_size(sources: &Sources) -> u64 {
-    let this = || nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten();
-    let this = || this().and_then(|size| u64::try_from(size).ok());
-    let this = if sources.is_live() { this() } else { None };
-    sources.page_size.or(this).unwrap_or(4096)
+    let own = if sources.is_live() { own_page_size() } else { None };
+    sources.page_size.or(own).unwrap_or(4096)
+}
+
+fn own_page_size() -> Option<u64> {
+    let size = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten()?;
+    u64::try_from(size).ok()
 }
 
 /// Random bytes, if the kernel has any yet; a boot never waits for them.
 fn seeds() -> Option<Seeds> {
-    let (mut kaslr, mut rng) = ([0; 8], [0; 128]);
+    let mut kaslr = [0; 8];
+    let mut rng = [0; 128];
     (random(&mut kaslr) && random(&mut rng)).then_some(Seeds { kaslr, rng })
 }
 
@@ -204,8 +210,8 @@ fn has_sha_instructions(arch: Arch, cpu: &str) -> bool {
 /// Whether memory is encrypted, which only the running kernel's page tables
 /// know how to say: AMD SME and SEV, Intel TDX.
 fn has_encrypted_memory(cpu: &str) -> bool {
-    let is_one = |flag: &str| flag == "sme" || flag == "tdx_guest" || flag.starts_with("sev");
-    cpu.split_ascii_whitespace().any(is_one)
+    let mut flags = cpu.split_ascii_whitespace();
+    flags.any(|flag| flag == "sme" || flag == "tdx_guest" || flag.starts_with("sev"))
 }
 
 fn pc(sources: &Sources, iomem: &Iomem, cpu: &str) -> Result<Pc, Error> {
@@ -223,29 +229,33 @@ fn pc(sources: &Sources, iomem: &Iomem, cpu: &str) -> Result<Pc, Error> {
 }
 
 fn efi_runtime(sources: &Sources, systab: Systab) -> Option<Runtime> {
-    let number = |name| sources.read_number(&format!("{EFI}/{name}"));
+    let fw_vendor = sources.read_number(&format!("{EFI}/fw_vendor"));
+    let config_table = sources.read_number(&format!("{EFI}/config_table"));
     let names = sources.names(RUNTIME_MAP).ok()?;
     let regions = names.iter().map(|name| efi_region(sources, name)).collect::<Option<_>>()?;
-    Runtime::new(number("fw_vendor"), number("config_table"), systab.smbios, regions)
+    Runtime::new(fw_vendor, config_table, systab.smbios, regions)
 }
 
 fn efi_region(sources: &Sources, name: &str) -> Option<Region> {
-    let number = |attribute| sources.read_number(&format!("{RUNTIME_MAP}/{name}/{attribute}"));
     Some(Region {
-        kind: u32::try_from(number("type")?).ok()?,
-        physical: number("phys_addr")?,
-        mapped_at: number("virt_addr")?,
-        pages: number("num_pages")?,
-        attribute: number("attribute")?,
+        kind: u32::try_from(region_number(sources, name, "type")?).ok()?,
+        physical: region_number(sources, name, "phys_addr")?,
+        mapped_at: region_number(sources, name, "virt_addr")?,
+        pages: region_number(sources, name, "num_pages")?,
+        attribute: region_number(sources, name, "attribute")?,
     })
+}
+
+fn region_number(sources: &Sources, region: &str, attribute: &str) -> Option<u64> {
+    sources.read_number(&format!("{RUNTIME_MAP}/{region}/{attribute}"))
 }
 
 /// Whether no display has another driver than simpledrm, which leaves the
 /// firmware's framebuffer as it is. Connectors are there too: `card0-HDMI-A-1`.
 fn is_display_untouched(sources: &Sources) -> bool {
     let names = sources.names(DRM).unwrap_or_default();
-    let is_card = |name: &&String| name.starts_with("card") && !name.contains('-');
-    names.iter().filter(is_card).all(|card| {
+    let mut cards = names.iter().filter(|name| name.starts_with("card") && !name.contains('-'));
+    cards.all(|card| {
         let device = sources.read_text(&format!("{DRM}/{card}/device/uevent"));
         device.unwrap_or_default().lines().any(|line| line == "DRIVER=simple-framebuffer")
     })
@@ -277,13 +287,14 @@ fn firmware_map(sources: &Sources, iomem: &Iomem) -> Result<Vec<E820Entry>, Erro
 }
 
 fn firmware_entry(sources: &Sources, name: &str) -> Result<(u64, u64, String), Error> {
-    let at = |attribute: &str| format!("{FIRMWARE_MAP}/{name}/{attribute}");
-    let number = |attribute: &str| {
-        let path = at(attribute);
-        let number = sources.read_number(&path);
-        number.ok_or_else(|| Error::new(path, io::Error::other("not a number")))
-    };
-    Ok((number("start")?, number("end")?, sources.read_line(&at("type"))?))
+    let start = firmware_number(sources, format!("{FIRMWARE_MAP}/{name}/start"))?;
+    let end = firmware_number(sources, format!("{FIRMWARE_MAP}/{name}/end"))?;
+    Ok((start, end, sources.read_line(&format!("{FIRMWARE_MAP}/{name}/type"))?))
+}
+
+fn firmware_number(sources: &Sources, path: String) -> Result<u64, Error> {
+    let number = sources.read_number(&path);
+    number.ok_or_else(|| Error::new(path, io::Error::other("not a number")))
 }
 
 fn board(sources: &Sources) -> Result<Board, Error> {
@@ -332,12 +343,7 @@ fn uart() -> Uart {
 }
 
 fn uart_of(tty: &str) -> Option<Uart> {
-    let at = |attribute: &str| file::read_number(format!("/sys/class/tty/{tty}/{attribute}"));
-    let hex = |attribute: &str| {
-        let text = file::read_line(format!("/sys/class/tty/{tty}/{attribute}")).ok()?;
-        u64::from_str_radix(text.trim_start_matches("0x").trim_start_matches("0X"), 16).ok()
-    };
-    match (tty, hex("port"), hex("iomem_base")) {
+    match (tty, tty_address(tty, "port"), tty_address(tty, "iomem_base")) {
         (name, Some(port @ 1..), _) if name.starts_with("ttyS") => {
             u16::try_from(port).ok().map(|port| Uart::Port8250 { port })
         }
@@ -345,11 +351,18 @@ fn uart_of(tty: &str) -> Option<Uart> {
             Some(Uart::Pl011 { address })
         }
         (name, _, Some(address @ 1..)) if name.starts_with("ttyS") => {
-            let shift = at("iomem_reg_shift").and_then(|shift| u8::try_from(shift).ok())?;
+            let shift = file::read_number(format!("/sys/class/tty/{tty}/iomem_reg_shift"))?;
+            let shift = u8::try_from(shift).ok()?;
             Some(Uart::Mmio8250 { address, shift })
         }
         _ => None,
     }
+}
+
+/// In hexadecimal.
+fn tty_address(tty: &str, attribute: &str) -> Option<u64> {
+    let text = file::read_line(format!("/sys/class/tty/{tty}/{attribute}")).ok()?;
+    u64::from_str_radix(text.trim_start_matches("0x").trim_start_matches("0X"), 16).ok()
 }
 
 #[cfg(test)]

@@ -85,10 +85,10 @@ impl Drop for EfiVariables {
 /// # Errors
 /// The errno; only root may.
 pub fn keep_to_this_process() -> Result<(), Error> {
-    let failed = |errno| Error::new("a mount namespace of its own", errno);
-    unshare(CloneFlags::CLONE_NEWNS).map_err(failed)?;
     let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
-    mount(None::<&str>, "/", None::<&str>, private, None::<&str>).map_err(failed)
+    unshare(CloneFlags::CLONE_NEWNS)
+        .and_then(|()| mount(None::<&str>, "/", None::<&str>, private, None::<&str>))
+        .map_err(|errno| Error::new("a mount namespace of its own", errno))
 }
 
 /// A file system of a disk that is mounted until this is dropped; where something
@@ -110,7 +110,8 @@ impl Volume {
     pub fn mount(
         device: &str,
         place: String,
-        (kind, subvolume): (&str, Option<&str>),
+        kind: &str,
+        subvolume: Option<&str>,
     ) -> Result<Self, Error> {
         std::fs::create_dir_all(&place).map_err(|source| Error::new(&place, source))?;
         let options = match subvolume {

@@ -110,11 +110,12 @@ impl Root {
             "" => ".",
             below => below,
         };
-        let open = || openat2(&self.directory, below, how);
-        let mut result = open();
+        let mut result = openat2(&self.directory, below, how);
         for _ in 1..RESOLUTIONS {
             match result {
-                Err(Errno::EAGAIN | Errno::EINTR) => result = open(),
+                Err(Errno::EAGAIN | Errno::EINTR) => {
+                    result = openat2(&self.directory, below, how);
+                }
                 _ => break,
             }
         }
@@ -170,10 +171,11 @@ impl Root {
             Err(error) if error.is_absence() => return Ok(Vec::new()),
             other => other?,
         };
-        let at = |errno| Error::new(path, errno);
-        let mut directory = nix::dir::Dir::from_fd(fd).map_err(at)?;
-        let name = |entry: nix::dir::Entry| entry.file_name().to_str().ok().map(str::to_owned);
-        sorted(directory.iter().map(|entry| entry.map(name)), limit).map_err(at)
+        nix::dir::Dir::from_fd(fd)
+            .and_then(|mut directory| {
+                sorted(directory.iter().map(|entry| entry.map(|entry| name(&entry))), limit)
+            })
+            .map_err(|errno| Error::new(path, errno))
     }
 
     /// Reads a file of at most `limit` bytes into sealed memory and hashes it
@@ -283,6 +285,11 @@ pub fn blob(path: &Path, limit: u64) -> Result<Blob<Sealed>, Error> {
         .open(path)
         .map_err(|source| Error::new(&name, source))?;
     read(&name, if_regular(&name, file)?, limit, &AtomicBool::new(false))
+}
+
+/// What is not UTF-8 has none.
+fn name(entry: &nix::dir::Entry) -> Option<String> {
+    entry.file_name().to_str().ok().map(str::to_owned)
 }
 
 /// Up to the first error: a damaged directory may give one for ever.

@@ -57,8 +57,8 @@ impl Sources {
     }
 
     fn resolve(&self, path: &str) -> Result<PathBuf, Error> {
-        let absent = || Error::new(path, io::Error::from(io::ErrorKind::NotFound));
-        self.find(path).ok_or_else(absent)
+        let found = self.find(path);
+        found.ok_or_else(|| Error::new(path, io::Error::from(io::ErrorKind::NotFound)))
     }
 
     /// As [`file::read_bytes`].

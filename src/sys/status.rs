@@ -65,7 +65,6 @@ impl Status {
         let crash_loads_left = file::read_number(LIMIT_PANIC);
         // Every call counts, also one that only asks.
         let unlimited = loads_left.is_none() && crash_loads_left.is_none();
-        let asked = |ask: fn() -> Option<bool>| if unlimited { ask() } else { None };
         Self {
             loaded: kexec::is_loaded(Slot::Normal),
             crash_loaded: kexec::is_loaded(Slot::Crash),
@@ -75,8 +74,8 @@ impl Status {
             load_disabled: file::read_number(kexec::LOAD_DISABLED).map(|number| number != 0),
             loads_left,
             crash_loads_left,
-            kexec_file_load: asked(kexec::has_file_load),
-            kexec_load: asked(kexec::has_load),
+            kexec_file_load: if unlimited { kexec::has_file_load() } else { None },
+            kexec_load: if unlimited { kexec::has_load() } else { None },
             xen_dom0: is_xen_dom0(),
             efi: file::names(EFI).is_ok(),
         }

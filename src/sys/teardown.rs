@@ -50,10 +50,13 @@ fn swap_off() -> Vec<Error> {
 }
 
 fn swap_off_one(path: &str) -> Result<(), Error> {
-    let what = || format!("swapoff {path}");
-    let name = CString::new(path).map_err(|error| Error::new(what(), io::Error::from(error)))?;
+    let what = format!("swapoff {path}");
+    let name = match CString::new(path) {
+        Ok(name) => name,
+        Err(error) => return Err(Error::new(what, io::Error::from(error))),
+    };
     // SAFETY: the string is NUL-terminated and lives through the call.
-    if unsafe { libc::swapoff(name.as_ptr()) } == 0 { Ok(()) } else { Err(Error::last(what())) }
+    if unsafe { libc::swapoff(name.as_ptr()) } == 0 { Ok(()) } else { Err(Error::last(what)) }
 }
 
 /// Without device mapper there is nothing to remove.
@@ -74,8 +77,11 @@ fn remove_device_mapper() -> Result<(), Error> {
 fn stop_arrays() -> Vec<Error> {
     let arrays = file::names("/sys/block").unwrap_or_default();
     let arrays = arrays.iter().filter(|name| name.starts_with("md"));
-    let stop = |name| file::write_text(&format!("/sys/block/{name}/md/array_state"), "clear");
-    arrays.filter_map(|name| stop(name).err()).collect()
+    arrays.filter_map(|name| stop_array(name).err()).collect()
+}
+
+fn stop_array(name: &str) -> Result<(), Error> {
+    file::write_text(&format!("/sys/block/{name}/md/array_state"), "clear")
 }
 
 /// Takes a driver off all its devices, on whichever bus it is.
@@ -92,13 +98,14 @@ fn unbind_driver(driver: &str) -> Vec<Error> {
 
 /// The devices of a driver are the links in its directory, but for `module`.
 fn unbind_all(folder: &str) -> Vec<Error> {
-    let is_device = |name: &String| {
-        let path = std::path::Path::new(folder).join(name);
-        name != "module" && path.is_symlink()
-    };
-    let devices = file::names(folder).unwrap_or_default().into_iter().filter(is_device);
-    let unbind = |device: String| file::write_text(&format!("{folder}/unbind"), &device);
-    devices.filter_map(|device| unbind(device).err()).collect()
+    let names = file::names(folder).unwrap_or_default();
+    let devices = names.iter().filter(|name| is_device(folder, name));
+    let unbind = format!("{folder}/unbind");
+    devices.filter_map(|device| file::write_text(&unbind, device).err()).collect()
+}
+
+fn is_device(folder: &str, name: &str) -> bool {
+    name != "module" && std::path::Path::new(folder).join(name).is_symlink()
 }
 
 #[cfg(test)]

@@ -20,9 +20,8 @@ pub(super) fn pollin(fd: BorrowedFd<'_>) -> PollFd<'_> {
 
 /// Rounded up, so that waiting for a moment never ends just before it and spins.
 pub(super) fn timeout(time: Option<Duration>) -> PollTimeout {
-    let millis = |time: Duration| time.as_nanos().div_ceil(1_000_000);
     time.map_or(PollTimeout::NONE, |time| {
-        i32::try_from(millis(time))
+        i32::try_from(time.as_nanos().div_ceil(1_000_000))
             .ok()
             .and_then(|time| PollTimeout::try_from(time).ok())
             .unwrap_or(PollTimeout::MAX)

@@ -56,20 +56,19 @@ pub const fn module_parameters(setting: Watchdog) -> &'static [Parameters] {
 #[must_use]
 pub fn apply(setting: Watchdog) -> (Armed, Vec<String>) {
     let mut armed = Vec::new();
-    let act = |name: String| {
+    let mut said = Vec::new();
+    for name in file::names(CLASS).unwrap_or_default() {
         let device = format!("/dev/{name}");
         let done = match setting {
-            Watchdog::Off => return None,
+            Watchdog::Off => continue,
             Watchdog::Disarm => disarm(&device).map(|()| "stopped".to_owned()),
             Watchdog::Seconds(seconds) => arm(&device, seconds).map(|(file, timeout)| {
                 armed.push(file);
                 format!("resets the machine in {timeout} s unless the next system serves it")
             }),
         };
-        Some(done.map_or_else(|error| explain(&error), |done| format!("{device} {done}")))
-    };
-    let mut said: Vec<String> =
-        file::names(CLASS).unwrap_or_default().into_iter().filter_map(act).collect();
+        said.push(done.map_or_else(|error| explain(&error), |done| format!("{device} {done}")));
+    }
     if setting != Watchdog::Off && said.is_empty() {
         said.push("there is no watchdog (is the driver's module in the image?)".to_owned());
     }
