@@ -17,7 +17,6 @@ mod uart;
 use core::panic::PanicInfo;
 
 use purgatory::{Block, Compressor, Fault, Region, verify};
-use uart::Line;
 
 /// The block inside the blob. The entry code and [`arch::block`] take its
 /// address; nothing may read it by name, because the compiler would take the
@@ -75,7 +74,7 @@ fn memory(region: Region) -> Option<&'static [u8]> {
 }
 
 fn refuse(block: &Block, fault: Fault) -> ! {
-    let mut line = Line::begin(block.uart());
+    let mut line = arch::begin_line(block.uart());
     match fault {
         Fault::Mismatch(name) => {
             line.put(b" SHA-256 of ");
@@ -91,7 +90,7 @@ fn refuse(block: &Block, fault: Fault) -> ! {
 #[panic_handler]
 fn panic(_: &PanicInfo<'_>) -> ! {
     let block = arch::block();
-    let mut line = Line::begin(block.uart());
+    let mut line = arch::begin_line(block.uart());
     line.put(b" panic");
     line.end(b"; resetting");
     arch::reset(block.conduit())

@@ -6,8 +6,6 @@
 
 use purgatory::Uart;
 
-use crate::arch;
-
 /// A byte takes 1.04 ms at 9600 baud; a read of a register takes about 1
 /// microsecond behind I/O ports, and not less than 20 ns elsewhere.
 const PATIENCE: u32 = 100_000;
@@ -49,17 +47,17 @@ const MODEL_PL011: Model = Model {
 };
 
 /// A line that is being printed.
-pub(crate) struct Line {
+pub(crate) struct Line<R> {
     /// `None` if there is no UART, or no longer one that answers.
-    registers: Option<arch::UartRegisters>,
+    registers: Option<R>,
     model: Model,
 }
 
-impl Line {
+impl<R: Registers> Line<R> {
     /// Starts a line of its own, whatever the old kernel left on the screen.
-    pub(crate) fn begin(uart: Uart) -> Self {
+    pub(crate) fn begin(uart: Uart, registers: Option<R>) -> Self {
         let model = if matches!(uart, Uart::Pl011 { .. }) { MODEL_PL011 } else { MODEL_8250 };
-        let mut line = Self { registers: arch::UartRegisters::of(uart), model };
+        let mut line = Self { registers, model };
         line.put(b"\r\npurgatory:");
         line
     }

@@ -107,13 +107,13 @@ pub(crate) fn probe(uart: Uart) {
     }
     // SAFETY: the entry code filled it in, and nothing else writes there.
     let [level, daif, sp, spsel, mpidr, sctlr, hcr, cptr] = unsafe { *captured };
-    let mut line = Line::begin(uart);
+    let mut line = begin_line(uart);
     line.put_value(b"CurrentEL", level >> 2);
     line.put_value(b"SCTLR", sctlr);
     line.put_value(b"HCR_EL2", hcr);
     line.put_value(if level == 4 { b"CPACR".as_slice() } else { b"CPTR" }, cptr);
     line.end(b"");
-    let mut line = Line::begin(uart);
+    let mut line = begin_line(uart);
     line.put_value(b"DAIF", daif);
     line.put_value(b"SPSel", spsel);
     line.put_value(b"SP", sp);
@@ -352,7 +352,7 @@ extern "C" fn exception() -> ! {
 }
 
 fn report(syndrome: &Syndrome, uart: Uart) {
-    let mut line = Line::begin(uart);
+    let mut line = begin_line(uart);
     line.put(b" exception");
     line.put_value(b"ESR", syndrome.esr);
     line.put_value(b"ELR", syndrome.elr);
@@ -401,6 +401,11 @@ pub(crate) fn block() -> &'static Block {
     unsafe { &*block }
 }
 
+/// Starts a line on the UART that the loader named.
+pub(crate) fn begin_line(uart: Uart) -> Line<UartRegisters> {
+    Line::begin(uart, UartRegisters::of(uart))
+}
+
 /// A UART in memory.
 pub(crate) struct UartRegisters {
     address: u64,
@@ -411,7 +416,7 @@ pub(crate) struct UartRegisters {
 }
 
 impl UartRegisters {
-    pub(crate) fn of(uart: Uart) -> Option<Self> {
+    fn of(uart: Uart) -> Option<Self> {
         match uart {
             Uart::Mmio8250 { address, shift } => {
                 Some(Self { address, shift: u32::from(shift), wide: shift >= 2 })

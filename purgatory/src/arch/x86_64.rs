@@ -9,9 +9,7 @@ use core::arch::{asm, global_asm};
 
 use purgatory::{Block, Conduit, ROOTS_OFFSET, Uart};
 
-#[cfg(feature = "test-hooks")]
-use crate::uart::Line;
-use crate::uart::Registers;
+use crate::uart::{Line, Registers};
 
 /// Keeps the registers of the entry for [`probe`]. The limits of GDT and IDT lie
 /// in the upper bits of the word before their base.
@@ -70,13 +68,13 @@ pub(crate) fn probe(uart: Uart) {
     // SAFETY: the entry code filled it in, and nothing else writes there.
     let [cr0, cr3, cr4, efer, cs, ss, rflags, rsp, gdt_limit, gdt, idt_limit, idt] =
         unsafe { *captured };
-    let mut line = Line::begin(uart);
+    let mut line = begin_line(uart);
     line.put_value(b"CR0", cr0);
     line.put_value(b"CR3", cr3);
     line.put_value(b"CR4", cr4);
     line.put_value(b"EFER", efer);
     line.end(b"");
-    let mut line = Line::begin(uart);
+    let mut line = begin_line(uart);
     line.put_value(b"GDT", gdt);
     line.put_value(b"limit", gdt_limit >> 48);
     line.put_value(b"IDT", idt);
@@ -84,7 +82,7 @@ pub(crate) fn probe(uart: Uart) {
     line.put_value(b"CS", cs);
     line.put_value(b"SS", ss);
     line.end(b"");
-    let mut line = Line::begin(uart);
+    let mut line = begin_line(uart);
     line.put_value(b"RFLAGS", rflags);
     line.put_value(b"RSP", rsp);
     line.end(b"");
@@ -166,6 +164,11 @@ pub(crate) fn block() -> &'static Block {
     unsafe { &*block }
 }
 
+/// Starts a line on the UART that the loader named.
+pub(crate) fn begin_line(uart: Uart) -> Line<UartRegisters> {
+    Line::begin(uart, UartRegisters::of(uart))
+}
+
 /// An 8250.
 pub(crate) enum UartRegisters {
     Port(u16),
@@ -179,7 +182,7 @@ pub(crate) enum UartRegisters {
 impl UartRegisters {
     /// What is in memory can be reached on the loader's page tables only: those
     /// that an x86_64 kernel leaves behind have no devices in them.
-    pub(crate) fn of(uart: Uart) -> Option<Self> {
+    fn of(uart: Uart) -> Option<Self> {
         match uart {
             Uart::Port8250 { port } => Some(Self::Port(port)),
             Uart::Mmio8250 { address, shift } if block().page_tables().four_level != 0 => {
