@@ -16,6 +16,7 @@ use crate::source::report::{Outcome, Report};
 use crate::source::{self, Candidate, Passed, Selector, Tier};
 use crate::sys::block::Inventory;
 use crate::sys::clock;
+use crate::sys::patience::End;
 use crate::sys::signal::Signals;
 use crate::sys::state_area::StateArea;
 use crate::sys::uevent::Uevents;
@@ -156,7 +157,9 @@ impl Devices<'_> {
         let why = source::why(candidate, &self.config.device);
         let what = if tier.role.is_boot() { "boot partition" } else { "file system" };
         voice.say(&format!("{what} {} ({why}, {kind})", candidate.name));
-        match Volume::open(candidate, tier, target) {
+        let open =
+            voice.during(&candidate.name, End::Unknown, || Volume::open(candidate, tier, target));
+        match open {
             Ok((volume, menu)) => {
                 let outcome = volume::outcome(&menu);
                 if menu.entries.is_empty() {
@@ -177,7 +180,9 @@ impl Devices<'_> {
 
     /// True once a device came or went, false when the time is over.
     pub(super) fn wait(&self, deadline: Duration, voice: &Voice<'_>) -> bool {
-        wait_for_block(&self.uevents, self.signals, deadline, voice)
+        voice.during("a device with a menu", End::At(deadline), || {
+            wait_for_block(&self.uevents, self.signals, deadline, voice)
+        })
     }
 
     /// Whether a device came or went since this was asked.
@@ -245,12 +250,15 @@ pub(super) fn find_state_area(
     voice: &Voice<'_>,
 ) -> Result<StateArea, Fault> {
     let uevents = Uevents::open().map_err(|error| Fault::Medium(error.to_string()))?;
-    loop {
-        match StateArea::find() {
-            Err(Fault::NoPartition) if wait_for_block(&uevents, signals, config.wait, voice) => {}
-            found => return found,
+    voice.during("the partition with the state", End::At(config.wait), || {
+        loop {
+            match StateArea::find() {
+                Err(Fault::NoPartition)
+                    if wait_for_block(&uevents, signals, config.wait, voice) => {}
+                found => return found,
+            }
         }
-    }
+    })
 }
 
 /// True once a block device came or went, false when the time is over.

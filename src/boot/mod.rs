@@ -30,6 +30,7 @@ use crate::base::text::printable;
 use crate::choose::Chosen;
 use crate::failure::{Failure, Stage};
 use crate::steps::load::jump;
+use crate::sys::patience::End;
 use crate::sys::{clock, panic, reset};
 use crate::trust::Role;
 use crate::trust::verify::Mode;
@@ -161,7 +162,9 @@ fn boot_unprepared(
     let order = Order::of(session, menu, chosen)?;
     session.voice().say(&format!("reading {}", printable(order.id())));
     let cell = BundleCell::new();
-    let ready = prepare(&order, &cell, &Demand::new(true))?;
+    let ready = session
+        .voice()
+        .during(order.id(), End::Read, || prepare(&order, &cell, &Demand::new(true)))?;
     launch(session, menu.memory(), &ready, begun)
 }
 

@@ -17,6 +17,7 @@ use super::prepare::{BundleCell, Demand, Order, Ready};
 use super::session::Session;
 use crate::choose::{Chosen, Update};
 use crate::failure::Failure;
+use crate::sys::patience::{self, End};
 use crate::sys::thread::beside;
 use crate::sys::wait::wait;
 use crate::sys::wake::Wake;
@@ -256,15 +257,18 @@ pub(super) fn choose<'p>(
         failures: Vec::new(),
     };
     rehearsal.go_on();
+    let mut waiting = None;
     let work = shared.map(|shared| || shared.work(cell, prepare));
     let ((outcome, chosen_at), prepared) = beside(work, || {
         let outcome = show(session, chooser, &mut rehearsal);
         let chosen_at = clock::counter();
         if shared.is_some_and(|shared| shared.end(outcome.chosen.as_ref())) {
             session.voice().say("the kernel is still being prepared");
+            waiting = Some(patience::wait_for("the kernel", End::Read));
         }
         (outcome, chosen_at)
     });
+    drop(waiting);
     rehearsal.failures.iter().for_each(|failure| session.report(failure));
     let Outcome { chosen, edits } = outcome;
     menu.keep_edits(edits);

@@ -16,7 +16,7 @@ use crate::sys::console::Console;
 use crate::sys::signal::Signals;
 use crate::sys::sources::Sources;
 use crate::sys::tpm::Tpm;
-use crate::sys::{arch, file, identity, machine, module, mount, panic, sysrq, watchdog};
+use crate::sys::{arch, file, identity, machine, module, mount, panic, patience, sysrq, watchdog};
 use crate::trust::verify::{Identity, Mode};
 
 /// What stays as it was at the start.
@@ -51,6 +51,7 @@ impl Session {
     pub(super) fn start() -> Result<Self, Failure> {
         mount::kernel_file_systems().map_err(at_start)?;
         let console = Console::open().map_err(at_start)?;
+        patience::begin();
         let signals = Signals::block().map_err(at_start)?;
         let config = read_config()?;
         panic::set_reset_delay(config.reset_delay);

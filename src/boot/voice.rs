@@ -7,6 +7,7 @@ use core::cell::RefCell;
 
 use crate::base::text::printable;
 use crate::sys::console::Console;
+use crate::sys::patience::{self, End};
 use crate::sys::signal::Signals;
 use crate::trust::verify::Mode;
 
@@ -35,6 +36,13 @@ impl<'c> Voice<'c> {
     /// Says each of them.
     pub(super) fn say_all(&self, lines: &[String]) {
         lines.iter().for_each(|line| self.say(line));
+    }
+
+    /// Does what may take its time, and says so if it does: `what` is for a sentence
+    /// that begins with "waiting for". Whoever has the screen is not disturbed.
+    pub(super) fn during<T>(&self, what: &str, end: End, work: impl FnOnce() -> T) -> T {
+        let _waiting = self.held.is_none().then(|| patience::wait_for(what, end));
+        work()
     }
 
     /// From now on nothing is said, and everything is kept.

@@ -30,6 +30,7 @@ pub mod machine;
 pub mod module;
 pub mod mount;
 pub mod panic;
+pub mod patience;
 pub mod quiesce;
 pub mod read;
 pub mod reset;

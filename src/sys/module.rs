@@ -7,6 +7,7 @@ use std::path::Path;
 use nix::errno::Errno;
 use nix::kmod::{ModuleInitFlags, finit_module};
 
+use super::patience::{self, End};
 use super::{Error, file};
 
 /// List of module paths in load order, dependencies first.
@@ -50,7 +51,10 @@ fn of(path: &str, parameters: &[Parameters]) -> &'static CStr {
 /// (a driver for hardware that this machine lacks).
 fn load(path: &str, parameters: &CStr) -> Result<(), Error> {
     let module = File::open(Path::new(path)).map_err(|source| Error::new(path, source))?;
-    match finit_module(&module, parameters, ModuleInitFlags::empty()) {
+    let loaded = patience::during(&format!("module {path}"), End::Unknown, || {
+        finit_module(&module, parameters, ModuleInitFlags::empty())
+    });
+    match loaded {
         Ok(()) | Err(Errno::EEXIST | Errno::ENODEV) => Ok(()),
         Err(errno) => Err(Error::new(format!("module {path}"), errno)),
     }

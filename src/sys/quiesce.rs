@@ -4,6 +4,7 @@
 
 use super::console::Console;
 use super::kexec::{self, Staged};
+use super::patience::{self, End};
 use super::watchdog::{self, Armed};
 use super::{Error, teardown};
 use crate::config::Watchdog;
@@ -34,10 +35,14 @@ pub struct Leave<'a> {
 /// before a reset, whatever fails.
 pub fn quiesce(_staged: Staged, console: &Console, leave: &Leave<'_>) -> Result<Quiet, Error> {
     kexec::disable_loading()?;
-    for fault in teardown::all(leave.unbind) {
+    let faults = patience::during("disks and devices to come to rest", End::Unknown, || {
+        let faults = teardown::all(leave.unbind);
+        nix::unistd::sync();
+        faults
+    });
+    for fault in faults {
         console.line(&format!("turnout: {fault}"));
     }
-    nix::unistd::sync();
     let (armed, said) = watchdog::apply(leave.watchdog);
     for line in said {
         console.line(&format!("turnout: {line}"));

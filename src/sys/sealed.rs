@@ -17,8 +17,8 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 use sha2::{Digest as _, Sha256};
 
-use super::Error;
 use super::clock::HASHING;
+use super::{Error, patience};
 use crate::base::digest::Digest;
 
 /// How much is read and then hashed while it is still in the cache, in bytes.
@@ -103,6 +103,7 @@ impl Memory {
     ) -> Result<Digest, Error> {
         let mut hash = Sha256::new();
         let len = self.map.len.get();
+        patience::opened(len as u64);
         // SAFETY: the map is readable and writable over `len` bytes, was zeroed
         // by the kernel, and this is the only reference to it.
         let mut rest = unsafe { slice::from_raw_parts_mut(self.map.address.as_ptr(), len) };
@@ -114,6 +115,7 @@ impl Memory {
             let (read, left) = rest.split_at_mut(count);
             HASHING.spend(|| hash.update(&*read));
             rest = left;
+            patience::read(len.saturating_sub(rest.len()) as u64);
         }
         Ok(Digest(hash.finalize().into()))
     }

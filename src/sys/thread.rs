@@ -1,4 +1,5 @@
-//! Work beside the main thread, which waits for its end before it goes on.
+//! Work beside the main thread, which waits for its end before it goes on; and
+//! work that goes on as long as the program does.
 //!
 //! Signals are blocked before a thread is made, and so in it too: they stay with
 //! the main thread. A panic in it ends as every panic does ([`super::panic`]).
@@ -52,8 +53,46 @@ pub fn beside<T: Send, R, F: FnOnce() -> T + Send>(
     (result, task.result.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
+/// Does `work` for as long as the program runs, if a thread is to be had.
+pub fn aside(work: fn()) {
+    let argument = Box::into_raw(Box::new(work));
+    match create(call, argument.cast()) {
+        Some(thread) => {
+            // SAFETY: the thread was made joinable, and nobody else knows it.
+            let _ = unsafe { libc::pthread_detach(thread) };
+        }
+        // SAFETY: made above, and no thread has it.
+        None => drop(unsafe { Box::from_raw(argument) }),
+    }
+}
+
+extern "C" fn call(work: *mut c_void) -> *mut c_void {
+    // SAFETY: `aside` passes a box of this type, and gives it up.
+    let work = unsafe { Box::from_raw(work.cast::<fn()>()) };
+    work();
+    ptr::null_mut()
+}
+
 /// The thread must be gone before the task is.
 fn start<T: Send, F: FnOnce() -> T + Send>(task: &Task<T, F>) -> Option<Thread> {
+    create(run::<T, F>, ptr::from_ref(task).cast_mut().cast()).map(Thread)
+}
+
+extern "C" fn run<T, F: FnOnce() -> T>(task: *mut c_void) -> *mut c_void {
+    // SAFETY: `start` passes a task of this type. It only reads the pointer, what
+    // it does with the task is for shared references, and `beside` keeps the task
+    // until the thread has ended, even when it unwinds.
+    let task = unsafe { &*task.cast::<Task<T, F>>() };
+    task.run();
+    ptr::null_mut()
+}
+
+/// A joinable thread that begins with `routine`, which must know what to do with
+/// the argument; none if there is no memory for it.
+fn create(
+    routine: extern "C" fn(*mut c_void) -> *mut c_void,
+    argument: *mut c_void,
+) -> Option<pthread_t> {
     let mut attributes = MaybeUninit::<pthread_attr_t>::uninit();
     // SAFETY: the call initialises what it is given, and fails with neither C
     // library for Linux.
@@ -61,25 +100,16 @@ fn start<T: Send, F: FnOnce() -> T + Send>(task: &Task<T, F>) -> Option<Thread> 
     // SAFETY: initialised above.
     let _ = unsafe { libc::pthread_attr_setstacksize(attributes.as_mut_ptr(), STACK) };
     let mut thread = MaybeUninit::uninit();
-    let argument = ptr::from_ref(task).cast_mut().cast();
-    // SAFETY: `run` gets the task that it is made for. It only reads the pointer,
-    // what it does with the task is for shared references, and `beside` keeps
-    // the task until the thread has ended, even when it unwinds.
+    // SAFETY: the attributes are initialised, the thread's place is writable, and
+    // the argument is one for this routine, as every caller says.
     let errno = unsafe {
-        libc::pthread_create(thread.as_mut_ptr(), attributes.as_ptr(), run::<T, F>, argument)
+        libc::pthread_create(thread.as_mut_ptr(), attributes.as_ptr(), routine, argument)
     };
     if errno != 0 {
         return None;
     }
     // SAFETY: the call has succeeded, and so has written it.
-    Some(Thread(unsafe { thread.assume_init() }))
-}
-
-extern "C" fn run<T, F: FnOnce() -> T>(task: *mut c_void) -> *mut c_void {
-    // SAFETY: `start` passes a task of this type that outlives the thread.
-    let task = unsafe { &*task.cast::<Task<T, F>>() };
-    task.run();
-    ptr::null_mut()
+    Some(unsafe { thread.assume_init() })
 }
 
 #[cfg(test)]

@@ -17,7 +17,8 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::Error;
+use super::patience::{self, End};
+use super::{Error, clock};
 use crate::tpm::MAX_MESSAGE;
 
 const DEVICE: &str = "/dev/tpmrm0";
@@ -75,7 +76,8 @@ impl Tpm {
             return Err(self.timeout());
         }
         let start = Instant::now();
-        let answer = self.exchange(command, start);
+        let end = End::At(clock::elapsed().saturating_add(self.left));
+        let answer = patience::during("the TPM", end, || self.exchange(command, start));
         self.left = self.left.saturating_sub(start.elapsed());
         self.stalled |= answer.is_err();
         answer

@@ -99,6 +99,8 @@ pub(super) const CASES: &[Case] = &[
         Boot { partitions: Partitions::Other, ..PLAIN },
         nothing,
         Expect::Ends(&[
+            "turnout: waiting for a device with a menu: ",
+            " s yet at most",
             "no boot partition (auto) after 10 s; block devices seen:",
             "nvme0n1p1: ",
             "Linux file system, ext4 label data: no boot partition, and no others are looked at",
