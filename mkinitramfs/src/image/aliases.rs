@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 
-use super::modules::{Tree, canonical};
+use super::module_tree::{Tree, canonical};
 
 /// What is known so far.
 #[derive(Debug, Default)]

@@ -9,4 +9,5 @@ pub mod cpio;
 pub mod hardening;
 pub mod initramfs;
 pub mod modinfo;
+mod module_tree;
 pub mod modules;
