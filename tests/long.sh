@@ -1,0 +1,108 @@
+# Sourced by tests/run: the long run. A stage that this very tree has passed is
+# not run again, so an interrupted run goes on where it was.
+# shellcheck shell=bash
+
+results="docs/long-run.md"
+readonly long_stages=(kernels fuzzing benchmark)
+passed_before="${cache:?}/long-run" # "TREE STAGE" a line
+
+long_usual_times() {
+    cat <<'TABLE'
+900 kernels
+3700 fuzzing
+500 benchmark
+TABLE
+}
+
+# shellcheck disable=SC2317 # run_stage calls them all
+{
+    stage_kernels() { cargo run --quiet -p turnout-boot-tests -- --long; }
+    stage_fuzzing() { tests/fuzz 600; }
+    stage_benchmark() { qemu/bench --budgets; }
+}
+
+# What is there now, committed or not, but for the results themselves.
+tree_now() {
+    git ls-files -z --cached --others --exclude-standard -- . ":!$results" \
+        | xargs -0 sha256sum 2>/dev/null | sha256sum | cut -c1-16
+}
+
+has_passed() { # TREE STAGE
+    [ -e "$passed_before" ] && grep -qx "$1 $2" "$passed_before"
+}
+
+commit_now() {
+    local changed=""
+    [ -z "$(git status --porcelain -- . ":!$results")" ] || changed=", changed"
+    echo "$(git rev-parse --short HEAD)$changed"
+}
+
+versions() {
+    echo "$(rustc --version | cut -d' ' -f1,2)$(qemu_version)"
+}
+
+qemu_version() {
+    local qemu="$cache/tools/bin/qemu-system-x86_64"
+    [ ! -x "$qemu" ] || "$qemu" --version | sed -nE '1s/^QEMU emulator version ([^ ]+).*/, QEMU \1/p'
+}
+
+# The stage's row, in the place of the one before.
+write_result() { # STAGE OUTCOME SECONDS
+    local row
+    row="| $1 | $2 | $(span "$3") | $(date -u +%Y-%m-%d) | $(commit_now) | $(versions) |"
+    awk -v stage="| $1 |" -v row="$row" '
+        index($0, stage) == 1 { print row; done = 1; next }
+        { print }
+        END { if (!done) print row }' "$results" >"$scratch/results"
+    cp "$scratch/results" "$results"
+}
+
+run_long_stage() { # STAGE HOW-FAR
+    local status=0 seconds="$SECONDS" before="$passed $failed" tree
+    tree="$(tree_now)"
+    run_stage "$1" "$2" || status=1
+    seconds=$((SECONDS - seconds))
+    write_result "$1" "$(outcome "$status" $before)" "$seconds"
+    # Not if somebody changed the tree meanwhile.
+    [ "$status" = 0 ] && [ "$tree" = "$(tree_now)" ] || return "$status"
+    echo "$tree $1" >>"$passed_before"
+}
+
+outcome() { # STATUS PASSED-BEFORE FAILED-BEFORE
+    if [ "$1" = 0 ] && [ "$passed" = "$2" ]; then
+        echo "ok"
+    else
+        echo "$((passed - $2)) passed, $((failed - $3)) failed"
+    fi
+}
+
+# Those that are named, else those that this tree has not passed.
+long_chosen() { # STAGE...
+    local stage tree
+    if [ $# -gt 0 ]; then printf '%s\n' "$@"; return; fi
+    tree="$(tree_now)"
+    for stage in "${long_stages[@]}"; do
+        if has_passed "$tree" "$stage"; then
+            echo "== $stage: this tree has passed it" >&2
+        else
+            echo "$stage"
+        fi
+    done
+}
+
+long_run() { # STAGE...
+    local stage chosen=() number=0
+    for stage in "$@"; do
+        printf '%s\n' "${long_stages[@]}" | grep -qx "$stage" \
+            || die "the long run has no stage $stage, only ${long_stages[*]}"
+    done
+    mapfile -t chosen < <(long_chosen "$@")
+    qemu/setup
+    for stage in "${chosen[@]}"; do
+        number=$((number + 1))
+        run_long_stage "$stage" "$number of ${#chosen[@]}, about \
+$(span "$(expected_of_all "${chosen[@]:number - 1}")") yet" || true
+    done
+    [ "${#chosen[@]}" = 0 ] || summary
+    totals
+}
