@@ -3,6 +3,7 @@
 
 use crate::{command, place};
 use anyhow::{Context, Result};
+use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -39,6 +40,45 @@ pub fn init(arch: Arch, features: &[&str], keep: &Path) -> Result<PathBuf> {
 /// Builds the commands of a running system.
 pub fn commands(arch: Arch) -> Result<PathBuf> {
     guest_program(arch, "turnout", "turnout", &[])
+}
+
+/// A program, and what the linker says of it.
+#[derive(Debug, Clone)]
+pub struct Mapped {
+    /// The program.
+    pub program: PathBuf,
+    /// The linker's map.
+    pub map: PathBuf,
+}
+
+/// Builds PID 1 and the commands as they are released, in this order.
+pub fn mapped(arch: Arch) -> Result<[Mapped; 2]> {
+    let programs = ["turnout-init", "turnout"];
+    let target = format!("{arch}-unknown-linux-musl");
+    let mut cargo = cargo_build(&["-p", "turnout", "--bins", "--release"]);
+    cargo.args(["--target", &target, "--message-format", "json-render-diagnostics"]);
+    let maps = script_directory(&command::output(&mut cargo)?)?;
+    let directory = place::cargo_target().join(target).join("release");
+    Ok(programs.map(|program| Mapped {
+        program: directory.join(program),
+        map: maps.join(format!("{program}.map")),
+    }))
+}
+
+/// Where turnout's build script has written, by what cargo says of the build.
+fn script_directory(messages: &str) -> Result<PathBuf> {
+    let said = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let scripts = said.filter(|said| said["reason"] == "build-script-executed");
+    let mut directories = scripts.filter_map(|said| Some(PathBuf::from(said["out_dir"].as_str()?)));
+    directories
+        .find(|directory| is_of_turnout(directory))
+        .context("cargo does not say where turnout's build script has written")
+}
+
+/// Whether it is `.../build/turnout-HASH/out`.
+fn is_of_turnout(directory: &Path) -> bool {
+    let package = directory.parent().and_then(Path::file_name).unwrap_or_default();
+    package.to_string_lossy().starts_with("turnout-")
 }
 
 /// The host tools.

@@ -17,12 +17,14 @@ pub mod facts;
 pub mod guest;
 pub mod initrd;
 pub mod line;
+pub mod link_map;
 pub mod machine;
 pub mod menu;
 pub mod nbd;
 pub mod place;
 pub mod report;
 pub mod serial;
+pub mod sizes;
 pub mod tpm;
 pub mod uki;
 
