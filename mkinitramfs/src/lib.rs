@@ -5,6 +5,7 @@
 //! `turnout-sign` ([`signing`]) makes keys, and signs and checks the entries of a
 //! boot partition. Neither ever puts a private key into an image.
 
+pub mod arguments;
 pub mod image;
 pub mod output;
 pub mod signing;

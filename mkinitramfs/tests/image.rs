@@ -430,6 +430,12 @@ fn usage_errors_are_told_from_failures() {
     let inputs = inputs();
     build(&inputs, &["--modules-dir", "x"]).expect(2, &["--release"]);
     build(&inputs, &["--module", "x"]).expect(2, &["--modules-dir"]);
+    let done = build(&inputs, &["--modul", "x"]);
+    assert_eq!(done.code, 2);
+    let said = "mkinitramfs: unexpected argument '--modul' found; tip: a similar argument exists: \
+                '--module'; see --help\n";
+    assert_eq!(done.text, said);
+    run(MKINITRAMFS, &["--help"]).expect(0, &["Usage: mkinitramfs", "--compress"]);
     let tree = text(&inputs.path("tree/kernel/fs"));
     let done = build(&inputs, &["--mode", "open", "--modules-dir", &tree, "--release", RELEASE]);
     done.expect(1, &["has no kernel directory", ".../lib/modules/RELEASE"]);

@@ -175,7 +175,7 @@ fn mistakes_are_answered_with_what_to_do_next() {
     let namespace = ["sign", "--key", &key, "--root", &root, "--namespace", "file", "good"];
     run(TURNOUT_SIGN, &namespace).expect(2, &["choose boot or recovery"]);
     let nothing: [&str; 0] = [];
-    run(TURNOUT_SIGN, &nothing).expect(2, &["Usage"]);
+    run(TURNOUT_SIGN, &nothing).expect(2, &["turnout-sign: no command is given; see --help"]);
 }
 
 #[test]

@@ -68,8 +68,8 @@ pub fn mapped(arch: Arch) -> Result<[Mapped; 2]> {
 /// Where turnout's build script has written, by what cargo says of the build.
 fn script_directory(messages: &str) -> Result<PathBuf> {
     let said = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let scripts = said.filter(|said| said["reason"] == "build-script-executed");
-    let mut directories = scripts.filter_map(|said| Some(PathBuf::from(said["out_dir"].as_str()?)));
+    let mut directories =
+        said.filter_map(|said| Some(PathBuf::from(said.get("out_dir")?.as_str()?)));
     directories
         .find(|directory| is_of_turnout(directory))
         .context("cargo does not say where turnout's build script has written")

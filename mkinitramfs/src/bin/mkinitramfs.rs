@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, ValueEnum};
+use mkinitramfs::arguments;
 use mkinitramfs::image::compress::{self, Compress};
 use mkinitramfs::image::cpio::Archive;
 use mkinitramfs::image::hardening::Config;
@@ -90,12 +91,20 @@ enum Mode {
 }
 
 fn main() -> ExitCode {
-    let mut words = std::env::args_os().skip(1).peekable();
-    let result = match words.peek() {
-        Some(word) if word == "check" => check(&Check::parse_from(words)),
-        _ => run(&Cli::parse()).map(|()| true),
+    let result = match std::env::args_os().nth(1) {
+        Some(word) if word == "check" => {
+            arguments::parse(std::env::args_os().skip(1)).map(|cli| check(&cli))
+        }
+        _ => arguments::parse(std::env::args_os()).map(|cli| run(&cli).map(|()| true)),
     };
     match result {
+        Err(end) => end,
+        Ok(done) => ended(done),
+    }
+}
+
+fn ended(done: Result<bool>) -> ExitCode {
+    match done {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {

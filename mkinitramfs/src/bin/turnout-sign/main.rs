@@ -15,11 +15,17 @@ mod verify;
 
 use std::process::ExitCode;
 
+use anyhow::Result;
 use clap::{Parser, Subcommand};
+use mkinitramfs::arguments;
 
 /// Signs what Turnout boots
 #[derive(Parser)]
-#[command(version, after_help = "Exit codes: 0 done, 1 something was refused, 2 anything else.")]
+#[command(
+    name = "turnout-sign",
+    version,
+    after_help = "Exit codes: 0 done, 1 something was refused, 2 anything else."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -53,7 +59,14 @@ enum Verdict {
 }
 
 fn main() -> ExitCode {
-    let done = match Cli::parse().command {
+    match arguments::parse(std::env::args_os()) {
+        Err(end) => end,
+        Ok(Cli { command }) => ended(run(command)),
+    }
+}
+
+fn run(command: Command) -> Result<Verdict> {
+    match command {
         Command::Keygen(args) => args.run(),
         Command::Sign(args) => args.run(),
         Command::Verify(args) => args.run(),
@@ -61,7 +74,10 @@ fn main() -> ExitCode {
         Command::Show(args) => args.run(),
         Command::Ring(command) => command.run(),
         Command::Policy(command) => command.run(),
-    };
+    }
+}
+
+fn ended(done: Result<Verdict>) -> ExitCode {
     match done {
         Ok(Verdict::Good) => ExitCode::SUCCESS,
         Ok(Verdict::Refused) => ExitCode::from(1),
