@@ -32,6 +32,8 @@ Dir::Etc::sourceparts "$root/empty";
 Dir::State "$root/state";
 Dir::State::status "$root/status";
 Dir::Cache "$root/cache";
+Dir::Cache::srcpkgcache "";
+Acquire::GzipIndexes "true";
 Acquire::Languages "none";
 Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
 $(host_network)
@@ -109,7 +111,7 @@ debian_keyring() {
 prepare_release() { # bookworm|trixie
     [ -e "$apt_roots/$1/ready" ] && return
     fetch_origin
-    make_root "$1" '"amd64"; "arm64";' \
+    make_root "$1" "$wanted_debian" \
         <<<"deb [signed-by=$(debian_keyring)] $(cat "$cache/origin/.complete") $1 main"
     say "reading the package lists of Debian's $1"
     patiently "reading the package lists of $1" in_root "$1" apt-get -q update

@@ -44,9 +44,9 @@ plan_unit() { # UNIT
     describe "$1"
     prepare_release "$release"
     if [ "$closure" = 1 ]; then
-        specs="$(closure_of "$release" "${packages[@]}")" || exit 1
+        specs="$(closure_of "$release" "${packages[@]}")" || stop
     else
-        specs="$(exact "$release" "${packages[@]}")" || exit 1
+        specs="$(exact "$release" "${packages[@]}")" || stop
     fi
     # shellcheck disable=SC2086 # one word a package
     in_root "$release" apt-get --print-uris -qq download $specs >"$cache/log" 2>&1 \
@@ -83,6 +83,17 @@ lacking() { # PLAN-FILE RELEASE; prints specifications
     done <"$1" | specifications
 }
 
+# Package lists are read before anything says how large the rest is.
+check_list_space() {
+    local need=350000000 have
+    have="$(df --output=avail -B1 "$cache" | tail -n 1)"
+    [ "$have" -ge "$need" ] || no_room "$need" "$have"
+}
+
+no_room() { # NEED HAVE
+    die "$cache needs $(megabytes "$1") MB and has $(megabytes "$2"): make room there, or set TURNOUT_CACHE to a directory elsewhere"
+}
+
 check_space() { # PLAN-FILE UNIT...
     local plan="$1" need have unit
     shift
@@ -90,8 +101,7 @@ check_space() { # PLAN-FILE UNIT...
     need=$((need - $(fetched "$plan" | cut -d ' ' -f 2)))
     for unit in "$@"; do need=$((need + $(cat "$plans/${unit//\//-}.unpacked"))); done
     have="$(df --output=avail -B1 "$cache" | tail -n 1)"
-    [ "$have" -ge "$need" ] \
-        || die "$cache needs $(megabytes "$need") MB and has $(megabytes "$have"): make room there, or set TURNOUT_CACHE to a directory elsewhere"
+    [ "$have" -ge "$need" ] || no_room "$need" "$have"
 }
 
 download() { # RELEASE SPECIFICATION...

@@ -33,7 +33,7 @@ libraries_of() { # ROOT LIBRARY-PATH FILE
 
 add_libraries() { # ROOT LIBRARY-PATH FILE DESTINATION
     local name path found
-    found="$(libraries_of "$1" "$2" "$3")" || exit 1
+    found="$(libraries_of "$1" "$2" "$3")" || stop
     while read -r name path; do
         case "$name $path" in
         " " | */ld-linux*) continue ;;

@@ -10,6 +10,12 @@ debian_of() { # x86_64|aarch64
     esac
 }
 
+# The architectures of packages that this call may ask for, as apt's setting.
+apt_architectures() { # ARCH...
+    local arch
+    { echo "$host_debian"; for arch in "$@"; do debian_of "$arch"; done; } | sort -u | sed 's/.*/"&";/' | paste -s -d ' '
+}
+
 # The units that this call is about, one a line.
 wanted_units() { # ARCH...
     local arch

@@ -9,6 +9,8 @@ say() { # WORDS
 
 # The last line: what is wrong, and what to do about it.
 told=""
+stop() { told=1; exit 1; } # what failed has said why
+
 die() { # CAUSE AND REMEDY
     told=1
     say "failed: $*"
