@@ -65,6 +65,8 @@ remedy() { # CAUSE
 give_up() { # WHAT LOG
     local why
     why="$(cause "$2")"
+    # A full disk has no room for the log either.
+    [ -n "$why" ] || [ "$(df --output=avail "$cache" | tail -n 1)" -gt 1000 ] || why="No space left on device"
     die "$1: $why; $(remedy "$why")"
 }
 

@@ -11,6 +11,7 @@ pub mod boot_tree;
 pub mod budget;
 pub mod build;
 pub mod command;
+pub mod debian;
 pub mod demo;
 pub mod disk;
 pub mod facts;

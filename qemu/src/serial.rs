@@ -175,7 +175,7 @@ pub fn run_on_terminal(machine: &Machine) -> Result<ExitStatus> {
 
 /// The same command such that QEMU ends, and restores the terminal, when this
 /// process is killed.
-fn under_parent(command: &Command) -> Command {
+pub fn under_parent(command: &Command) -> Command {
     let mut wrapped = Command::new("setpriv");
     wrapped.args(["--pdeathsig", "TERM", "--"]);
     wrapped.arg(command.get_program()).args(command.get_args());
@@ -184,13 +184,22 @@ fn under_parent(command: &Command) -> Command {
 
 /// Has QEMU's monitor carry out one command, for example `sendkey ctrl-alt-delete`.
 pub fn monitor(socket: &Path, command: &str) -> Result<()> {
+    ask_monitor(socket, command).map(drop)
+}
+
+/// The same, with what the monitor answers.
+///
+/// # Errors
+///
+/// If nobody answers, or the answer is an error.
+pub fn ask_monitor(socket: &Path, command: &str) -> Result<String> {
     let mut stream = UnixStream::connect(socket).context("cannot reach QEMU's monitor")?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
     wait_for_monitor_prompt(&mut stream)?;
     stream.write_all(format!("{command}\n").as_bytes())?;
     let answer = wait_for_monitor_prompt(&mut stream)?;
     ensure!(!answer.contains("Error"), "QEMU's monitor: {answer}");
-    Ok(())
+    Ok(answer)
 }
 
 /// Gives what stands before the prompt.

@@ -1,0 +1,251 @@
+//! Whole Debian systems in guests, for what needs more than an initrd: systemd,
+//! a secure shell, Python, udev.
+//!
+//! `qemu/setup --debian` makes the file system; it is never written to. The first
+//! guest that is up is kept as its memory and its disk, and all later ones go on
+//! from there, each with a copy-on-write disk of its own. A guest reaches nothing
+//! of the host but its secure shell.
+
+use crate::serial::{ask_monitor, under_parent};
+use crate::{command, place, setup};
+use anyhow::{Context, Result, bail};
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// How long a guest may take until one can log in; measured: 62 s with nothing
+/// else running.
+const UP: Duration = Duration::from_secs(600);
+
+/// How long its memory may take to be written.
+const SAVED: Duration = Duration::from_secs(120);
+
+/// A release of Debian.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Release {
+    /// Debian 12.
+    Bookworm,
+    /// Debian 13.
+    Trixie,
+}
+
+impl Release {
+    /// Its name, as in the archive.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bookworm => "bookworm",
+            Self::Trixie => "trixie",
+        }
+    }
+
+    /// Its number, as in `/etc/debian_version` before the point.
+    pub const fn number(self) -> &'static str {
+        match self {
+            Self::Bookworm => "12",
+            Self::Trixie => "13",
+        }
+    }
+}
+
+/// A running guest, for x86_64. It ends when this is dropped, and its disk with it.
+#[derive(Debug)]
+pub struct Debian {
+    qemu: Child,
+    port: u16,
+    key: PathBuf,
+    scratch: place::Scratch,
+}
+
+/// What a guest begins with.
+struct Beginning<'a> {
+    /// The disk below its own.
+    disk: &'a Path,
+    /// The memory of a guest that was up; otherwise it boots.
+    memory: Option<&'a Path>,
+}
+
+impl Debian {
+    /// Starts a guest of a release, and waits until one can log in.
+    ///
+    /// # Errors
+    ///
+    /// If the system cannot be made, or does not come up within ten minutes; the
+    /// error holds the end of its console.
+    pub fn start(release: Release) -> Result<Self> {
+        setup(&["--debian", release.name(), "x86_64"])?;
+        let made = place::cache()?.join("debian").join(release.name());
+        let kept = made.join("started");
+        if !is_current(&kept)? {
+            keep_started(&made, &kept)?;
+        }
+        let memory = kept.join("memory");
+        let guest =
+            Self::launch(&made, &Beginning { disk: &kept.join("disk"), memory: Some(&memory) })?;
+        guest.wait_until_up()?;
+        guest.set_clock()?;
+        Ok(guest)
+    }
+
+    /// Runs a shell command as root and gives its standard output.
+    ///
+    /// # Errors
+    ///
+    /// If it ends with another status than 0, with what it printed.
+    pub fn ssh(&self, shell: &str) -> Result<String> {
+        command::output(self.secure_shell().arg(shell))
+    }
+
+    /// The secure shell to this guest, without the command to run there.
+    pub fn secure_shell(&self) -> Command {
+        let mut ssh = command::tool("ssh");
+        ssh.args(["-F", "none", "-p", &self.port.to_string(), "-i"]).arg(&self.key);
+        for option in [
+            "StrictHostKeyChecking=no",
+            "UserKnownHostsFile=/dev/null",
+            "BatchMode=yes",
+            "ConnectTimeout=30",
+            "LogLevel=ERROR",
+        ] {
+            ssh.args(["-o", option]);
+        }
+        ssh.arg("root@127.0.0.1");
+        ssh
+    }
+
+    fn launch(made: &Path, beginning: &Beginning<'_>) -> Result<Self> {
+        let scratch = place::Scratch::new("debian")?;
+        let disk = scratch.path().join("disk");
+        cover(beginning.disk, &disk)?;
+        let port = free_port()?;
+        let mut qemu = machine(made, &disk, port);
+        qemu.args(["-monitor", &format!("unix:{},server=on,wait=off", monitor(&scratch))]);
+        if let Some(memory) = beginning.memory {
+            qemu.args(["-incoming", &format!("file:{}", memory.display())]);
+        }
+        let console = fs::File::create(scratch.path().join("console"))?;
+        let qemu = under_parent(&qemu)
+            .stdin(Stdio::null())
+            .stderr(console.try_clone()?)
+            .stdout(console)
+            .spawn()
+            .context("cannot start QEMU")?;
+        Ok(Self { qemu, port, key: made.join("key"), scratch })
+    }
+
+    fn wait_until_up(&self) -> Result<()> {
+        let deadline = Instant::now() + UP;
+        while self.ssh("true").is_err() {
+            if Instant::now() > deadline {
+                bail!("no login after {} s:\n{}", UP.as_secs(), self.console_end());
+            }
+            sleep(Duration::from_secs(1));
+        }
+        Ok(())
+    }
+
+    fn console_end(&self) -> String {
+        let text = fs::read(self.scratch.path().join("console")).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let lines: Vec<&str> = text.lines().rev().take(20).collect();
+        lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+    }
+
+    /// One that goes on from its memory would go on in the past.
+    fn set_clock(&self) -> Result<()> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+        self.ssh(&format!("date -s @{now}")).map(drop)
+    }
+
+    /// Waits until the system has started whatever it starts.
+    fn wait_until_settled(&self) -> Result<()> {
+        self.ssh("systemctl is-system-running --wait; sync").map(drop)
+    }
+
+    fn save_memory(&self, file: &Path) -> Result<()> {
+        let socket = PathBuf::from(monitor(&self.scratch));
+        ask_monitor(&socket, &format!("migrate -d file:{}", file.display()))?;
+        let deadline = Instant::now() + SAVED;
+        loop {
+            let state = ask_monitor(&socket, "info migrate")?;
+            if state.contains("completed") {
+                return Ok(());
+            }
+            if state.contains("failed") || Instant::now() > deadline {
+                bail!("QEMU did not save the guest's memory: {state}");
+            }
+            sleep(Duration::from_millis(500));
+        }
+    }
+
+    fn end(&mut self) -> Result<()> {
+        self.qemu.kill()?;
+        self.qemu.wait().context("QEMU does not end").map(drop)
+    }
+}
+
+impl Drop for Debian {
+    fn drop(&mut self) {
+        drop(self.qemu.kill());
+        drop(self.qemu.wait());
+    }
+}
+
+fn monitor(scratch: &place::Scratch) -> String {
+    scratch.path().join("monitor").display().to_string()
+}
+
+/// One processor and 512 MiB are enough: 63 MB are in use after a login.
+fn machine(made: &Path, disk: &Path, port: u16) -> Command {
+    let mut qemu = command::tool("qemu-system-x86_64");
+    qemu.args(["-M", "q35", "-cpu", "max", "-accel", "tcg", "-m", "512", "-display", "none"]);
+    qemu.args(["-serial", "stdio", "-device", "virtio-rng-pci"]);
+    qemu.arg("-kernel").arg(made.join("vmlinuz")).arg("-initrd").arg(made.join("initrd"));
+    qemu.args(["-append", "root=/dev/vda ro console=ttyS0 quiet"]);
+    let drive = format!("file={},format=qcow2,if=virtio,cache=unsafe", disk.display());
+    qemu.args(["-drive", &drive]);
+    let network = format!("user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{port}-:22");
+    qemu.args(["-netdev", &network, "-device", "virtio-net-pci,netdev=net,romfile="]);
+    qemu
+}
+
+/// Makes a disk whose writes do not reach the one below.
+fn cover(below: &Path, disk: &Path) -> Result<()> {
+    let format = if below.extension().is_some_and(|it| it == "img") { "raw" } else { "qcow2" };
+    let mut create = command::tool("qemu-img");
+    create.args(["create", "-q", "-f", "qcow2", "-F", format, "-b"]).arg(below).arg(disk);
+    command::output(&mut create).map(drop)
+}
+
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
+/// Which QEMU kept it: another one may not read it.
+fn version() -> Result<String> {
+    command::output(command::tool("qemu-system-x86_64").arg("--version"))
+}
+
+fn is_current(kept: &Path) -> Result<bool> {
+    let keeper = fs::read_to_string(kept.join("version")).unwrap_or_default();
+    Ok(keeper == version()?)
+}
+
+/// Boots the system once, and keeps its memory and its disk.
+fn keep_started(made: &Path, kept: &Path) -> Result<()> {
+    let disk = made.join("disk.img");
+    let mut guest = Debian::launch(made, &Beginning { disk: &disk, memory: None })?;
+    guest.wait_until_up()?;
+    guest.wait_until_settled()?;
+    let part = made.join("started.part");
+    drop(fs::remove_dir_all(&part));
+    drop(fs::remove_dir_all(kept));
+    fs::create_dir_all(&part)?;
+    guest.save_memory(&part.join("memory"))?;
+    guest.end()?;
+    fs::copy(guest.scratch.path().join("disk"), part.join("disk"))?;
+    fs::write(part.join("version"), version()?)?;
+    fs::rename(part, kept).with_context(|| kept.display().to_string())
+}
