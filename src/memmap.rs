@@ -161,11 +161,12 @@ pub struct E820Entry {
 pub fn firmware_map<'a>(
     entries: impl IntoIterator<Item = (u64, u64, &'a str)>,
 ) -> Result<Vec<E820Entry>, Error> {
-    let read = |(start, last, name): (u64, u64, &str)| {
+    let mut map = Vec::new();
+    for (start, last, name) in entries {
         let range = Range::new(start, last.saturating_add(1)).ok_or(Error::Entry(start, last))?;
-        Ok(E820Entry { range, kind: e820_type(name).unwrap_or(E820_RESERVED) })
-    };
-    entries.into_iter().map(read).collect::<Result<_, _>>().map(merge_entries)
+        map.push(E820Entry { range, kind: e820_type(name).unwrap_or(E820_RESERVED) });
+    }
+    Ok(merge_entries(map))
 }
 
 /// The e820 type behind the names that Linux gives them
@@ -214,9 +215,14 @@ fn join(low: Range, high: Range) -> Option<Range> {
 /// What lies in a range of both lists.
 #[must_use]
 pub fn intersect(left: &[Range], right: &[Range]) -> Vec<Range> {
-    let both = |a: &Range, b: &Range| Range::new(a.start().max(b.start()), a.end().min(b.end()));
-    let pairs = left.iter().flat_map(|a| right.iter().filter_map(move |b| both(a, b)));
-    pairs.filter(|range| !range.is_empty()).collect()
+    let mut shared = Vec::new();
+    for a in left {
+        for b in right {
+            shared.extend(Range::new(a.start().max(b.start()), a.end().min(b.end())));
+        }
+    }
+    shared.retain(|range| !range.is_empty());
+    shared
 }
 
 /// Why a memory map cannot be used.
@@ -269,13 +275,16 @@ pub(crate) mod testing {
 
     /// A map from lines `START END TYPE`, one per directory of the original.
     pub(crate) fn memmap(lines: &str) -> Vec<E820Entry> {
-        let number = |text: &str| u64::from_str_radix(text.trim_start_matches("0x"), 16).unwrap();
         let entries = lines.lines().map(|line| {
-            let mut words = line.splitn(3, ' ');
-            let mut word = || words.next().unwrap();
-            (number(word()), number(word()), word())
+            let words: Vec<_> = line.splitn(3, ' ').collect();
+            let [start, last, name] = words[..] else { panic!("{line}") };
+            (number(start), number(last), name)
         });
         firmware_map(entries).unwrap()
+    }
+
+    fn number(text: &str) -> u64 {
+        u64::from_str_radix(text.trim_start_matches("0x"), 16).unwrap()
     }
 }
 
@@ -289,9 +298,11 @@ mod tests {
     }
 
     fn entries(list: &[(u64, u64, u32)]) -> Vec<E820Entry> {
-        let entry =
-            |&(start, end, kind)| E820Entry { range: Range::new(start, end).unwrap(), kind };
-        list.iter().map(entry).collect()
+        let mut entries = Vec::new();
+        for &(start, end, kind) in list {
+            entries.push(E820Entry { range: Range::new(start, end).unwrap(), kind });
+        }
+        entries
     }
 
     #[test]

@@ -62,23 +62,23 @@ struct Header {
 
 impl Header {
     fn parse(blob: &[u8]) -> Result<Self, Error> {
-        let word = |at| u32_at(blob, at).ok_or(Error::Cut(blob.len()));
-        let offset = |at| word(at).map(|word| usize::try_from(word).unwrap_or(usize::MAX));
-        if word(0)? != MAGIC {
-            return Err(Error::Magic(word(0)?));
+        let magic = word(blob, 0)?;
+        if magic != MAGIC {
+            return Err(Error::Magic(magic));
         }
-        let (version, compatible) = (word(20)?, word(24)?);
+        let version = word(blob, 20)?;
+        let compatible = word(blob, 24)?;
         if version < VERSION || compatible > VERSION {
             return Err(Error::Version(version));
         }
-        let span =
-            |start, size| offset(start).and_then(|at| Ok(at..at.saturating_add(offset(size)?)));
+        let structure = offset(blob, 8)?;
+        let strings = offset(blob, 12)?;
         Ok(Self {
-            total_size: offset(4)?,
-            structure: span(8, 36)?,
-            strings: span(12, 32)?,
-            reservations: offset(16)?,
-            boot_cpu: word(28)?,
+            total_size: offset(blob, 4)?,
+            structure: structure..structure.saturating_add(offset(blob, 36)?),
+            strings: strings..strings.saturating_add(offset(blob, 32)?),
+            reservations: offset(blob, 16)?,
+            boot_cpu: word(blob, 28)?,
         })
     }
 }
@@ -87,13 +87,25 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     field(bytes, at).map(u32::from_be_bytes)
 }
 
+fn word(blob: &[u8], at: usize) -> Result<u32, Error> {
+    u32_at(blob, at).ok_or(Error::Cut(blob.len()))
+}
+
+fn offset(blob: &[u8], at: usize) -> Result<usize, Error> {
+    word(blob, at).map(|word| usize::try_from(word).unwrap_or(usize::MAX))
+}
+
+fn block<'a>(blob: &'a [u8], range: &core::ops::Range<usize>) -> Result<&'a [u8], Error> {
+    blob.get(range.clone()).ok_or(Error::Block { end: range.end, size: blob.len() })
+}
+
 /// The memory reservation block, which an entry of zeros ends.
 fn reservations(blob: &[u8], at: usize) -> Result<Vec<Range>, Error> {
     let entries = blob.get(at..).unwrap_or_default().chunks_exact(16);
     let mut ranges = Vec::new();
     for entry in entries {
-        let number = |at| field(entry, at).map_or(0, u64::from_be_bytes);
-        let (start, size) = (number(0), number(8));
+        let start = field(entry, 0).map_or(0, u64::from_be_bytes);
+        let size = field(entry, 8).map_or(0, u64::from_be_bytes);
         if (start, size) == (0, 0) {
             return Ok(ranges);
         }
@@ -119,17 +131,16 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn new(blob: &'a [u8], header: &Header) -> Result<Self, Error> {
-        let block = |range: &core::ops::Range<usize>| {
-            blob.get(range.clone()).ok_or(Error::Block { end: range.end, size: blob.len() })
-        };
-        Ok(Self { structure: block(&header.structure)?, strings: block(&header.strings)?, at: 0 })
+        let structure = block(blob, &header.structure)?;
+        Ok(Self { structure, strings: block(blob, &header.strings)?, at: 0 })
     }
 
     /// One well-formed tree with one root.
     fn tree(mut self) -> Result<Node<'a>, Error> {
         let mut open: Vec<Node<'a>> = Vec::new();
         loop {
-            let (token, depth) = (self.next_token()?, open.len());
+            let token = self.next_token()?;
+            let depth = open.len();
             match (token, open.last_mut()) {
                 (Token::BeginNode(_), _) if depth >= MAX_DEPTH => return Err(self.broken()),
                 (Token::BeginNode(name), _) => open.push(Node::new(name)),

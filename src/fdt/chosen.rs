@@ -6,7 +6,6 @@
 //! drivers/of/kexec.c.
 
 use core::fmt;
-use std::borrow::Cow;
 
 use super::tree::{Cells, Node, Property};
 use super::{Error, Fdt, MAX_SIZE};
@@ -113,15 +112,15 @@ impl Fdt<'_> {
         crash: &CrashMemory<'_>,
     ) -> Result<[Property<'static>; 2], Error> {
         if self.is_stub() && self.root.property(b"#address-cells").is_none() {
-            let cells = |count: u32| Cow::Owned(count.to_be_bytes().to_vec());
-            self.root.set((b"#address-cells", cells(WIDE.address)));
-            self.root.set((b"#size-cells", cells(WIDE.size)));
+            self.root.set(b"#address-cells", WIDE.address.to_be_bytes().to_vec().into());
+            self.root.set(b"#size-cells", WIDE.size.to_be_bytes().to_vec().into());
         }
         let cells = self.root.cells();
-        let value = |ranges: &[Range]| cells.write(ranges).map(Cow::Owned).ok_or(Error::Cells);
+        let elfcorehdr = cells.write(&[crash.elfcorehdr]).ok_or(Error::Cells)?;
+        let usable = cells.write(crash.usable).ok_or(Error::Cells)?;
         Ok([
-            (b"linux,elfcorehdr", value(&[crash.elfcorehdr])?),
-            (b"linux,usable-memory-range", value(crash.usable)?),
+            (b"linux,elfcorehdr", elfcorehdr.into()),
+            (b"linux,usable-memory-range", usable.into()),
         ])
     }
 
@@ -135,16 +134,15 @@ impl Chosen<'_> {
     fn properties(&self) -> Vec<Property<'static>> {
         let bootargs = [self.bootargs.as_bytes(), b"\0"].concat();
         let mut list: Vec<Property<'static>> = vec![(b"bootargs", bootargs.into())];
-        let mut add = |name: &'static [u8], value: &[u8]| list.push((name, value.to_vec().into()));
         if let Some(initrd) = self.initrd {
-            add(b"linux,initrd-start", &initrd.start().to_be_bytes());
-            add(b"linux,initrd-end", &initrd.end().to_be_bytes());
+            list.push((b"linux,initrd-start", initrd.start().to_be_bytes().to_vec().into()));
+            list.push((b"linux,initrd-end", initrd.end().to_be_bytes().to_vec().into()));
         }
         if let Some(seeds) = self.seeds {
-            add(b"kaslr-seed", &seeds.kaslr);
-            add(b"rng-seed", &seeds.rng);
+            list.push((b"kaslr-seed", seeds.kaslr.to_vec().into()));
+            list.push((b"rng-seed", seeds.rng.to_vec().into()));
         }
-        add(b"linux,booted-from-kexec", b"");
+        list.push((b"linux,booted-from-kexec", b"".into()));
         list
     }
 }
@@ -174,15 +172,17 @@ impl Node<'_> {
 
     /// Of `/chosen`: where the running kernel's initrd was.
     fn initrd(&self) -> Option<Range> {
-        let address = |name| {
-            let value = self.property(name)?;
-            match value.len() {
-                4 => field(value, 0).map(|cell| u64::from(u32::from_be_bytes(cell))),
-                8 => field(value, 0).map(u64::from_be_bytes),
-                _ => None,
-            }
-        };
-        Range::new(address(b"linux,initrd-start")?, address(b"linux,initrd-end")?)
+        Range::new(self.address(b"linux,initrd-start")?, self.address(b"linux,initrd-end")?)
+    }
+
+    /// An address of one cell or of two.
+    fn address(&self, name: &[u8]) -> Option<u64> {
+        let value = self.property(name)?;
+        match value.len() {
+            4 => field(value, 0).map(|cell| u64::from(u32::from_be_bytes(cell))),
+            8 => field(value, 0).map(u64::from_be_bytes),
+            _ => None,
+        }
     }
 }
 

@@ -35,9 +35,10 @@ impl<'a> Fdt<'a> {
     /// All memory nodes, or none: a machine with UEFI describes its memory
     /// elsewhere.
     fn fill_in_memory(&mut self, running: &Node<'a>) -> Result<(), Error> {
-        let cells = (running.cells(), self.root.cells());
-        let memory = running.children.iter().filter(|node| node.is_memory());
-        let memory = memory.map(|node| node.transplant(cells)).collect::<Result<Vec<_>, _>>()?;
+        let mut memory = Vec::new();
+        for node in running.children.iter().filter(|node| node.is_memory()) {
+            memory.push(node.transplant(running.cells(), self.root.cells())?);
+        }
         if !memory.is_empty() {
             self.root.children.retain(|node| !node.is_memory());
             self.root.children.extend(memory);
@@ -53,17 +54,14 @@ impl<'a> Fdt<'a> {
         let is_new = self.root.child(RESERVED_MEMORY).is_none();
         let Some(own) = self.root.child_or_new(RESERVED_MEMORY) else { return Ok(()) };
         if is_new {
-            own.set((b"#address-cells", root_cells.address.to_be_bytes().to_vec().into()));
-            own.set((b"#size-cells", root_cells.size.to_be_bytes().to_vec().into()));
-            own.set((b"ranges", b"".into()));
+            own.set(b"#address-cells", root_cells.address.to_be_bytes().to_vec().into());
+            own.set(b"#size-cells", root_cells.size.to_be_bytes().to_vec().into());
+            own.set(b"ranges", b"".into());
         }
-        let cells = (running.cells(), own.cells());
+        let own_cells = own.cells();
         for node in running.children.iter().filter(|node| node.property(b"reg").is_some()) {
-            let node = node.transplant(cells)?;
-            let is_known = |other: &Node<'_>| {
-                other.name == node.name || other.property(b"reg") == node.property(b"reg")
-            };
-            if !own.children.iter().any(is_known) {
+            let node = node.transplant(running.cells(), own_cells)?;
+            if !own.children.iter().any(|other| other.is_same_region(&node)) {
                 own.children.push(node);
             }
         }
@@ -73,9 +71,9 @@ impl<'a> Fdt<'a> {
     fn fill_in_chosen(&mut self, running: &Node<'a>) {
         let Some(running) = running.chosen() else { return };
         let Some(own) = self.root.chosen_or_new() else { return };
-        for property @ (name, _) in &running.properties {
+        for (name, value) in &running.properties {
             if own.property(name).is_none() || name.starts_with(FIRMWARE) {
-                own.set(property.clone());
+                own.set(name, value.clone());
             }
         }
     }
@@ -87,9 +85,13 @@ impl<'a> Node<'a> {
         base == Some(b"memory") || self.property(b"device_type").and_then(string) == Some(b"memory")
     }
 
+    fn is_same_region(&self, other: &Node<'_>) -> bool {
+        self.name == other.name || self.property(b"reg") == other.property(b"reg")
+    }
+
     /// A copy for another tree: with its cells, and without the number by which
     /// nodes of its own tree found it.
-    fn transplant(&self, (from, to): (Cells, Cells)) -> Result<Self, Error> {
+    fn transplant(&self, from: Cells, to: Cells) -> Result<Self, Error> {
         let mut copy = self.clone();
         copy.properties.retain(|(name, _)| !PHANDLES.contains(name));
         if let Some(reg) = copy.property_mut(b"reg")

@@ -76,7 +76,7 @@ impl<'a> Fdt<'a> {
         let target = target.strip_suffix(b"/").unwrap_or(target);
         for (label, path) in &symbols.properties {
             if let Some(rest) = path.strip_prefix(inside.as_slice()) {
-                own.set((label, [target, rest].concat().into()));
+                own.set(label, [target, rest].concat().into());
             }
         }
     }
@@ -122,7 +122,8 @@ impl<'a> Node<'a> {
     /// Writes a phandle at the place `PATH:PROPERTY:OFFSET`.
     fn point(&mut self, place: &[u8], phandle: u32) -> Option<()> {
         let mut parts = place.splitn(3, |&byte| byte == b':');
-        let (path, name) = (parts.next()?, parts.next()?);
+        let path = parts.next()?;
+        let name = parts.next()?;
         let offset = core::str::from_utf8(parts.next()?).ok()?.parse().ok()?;
         write(self.at_path_mut(path)?.property_mut(name)?.to_mut(), offset, phandle)
     }
@@ -140,11 +141,11 @@ impl<'a> Node<'a> {
 
     /// A node keeps its number: others of its tree know it by that.
     fn merge(&mut self, content: Self) -> Result<(), Error> {
-        for property in content.properties {
-            if PHANDLES.contains(&property.0) && self.phandle().is_some() {
+        for (name, value) in content.properties {
+            if PHANDLES.contains(&name) && self.phandle().is_some() {
                 return Err(lost(content.name));
             }
-            self.set(property);
+            self.set(name, value);
         }
         content.children.into_iter().try_for_each(|child| match self.child_mut(child.name) {
             Some(own) => own.merge(child),

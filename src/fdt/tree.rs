@@ -37,7 +37,7 @@ impl<'a> Node<'a> {
     }
 
     /// Gives a property a value, whether it is there already or not.
-    pub(super) fn set(&mut self, (name, value): Property<'a>) {
+    pub(super) fn set(&mut self, name: &'a [u8], value: Cow<'a, [u8]>) {
         match self.property_mut(name) {
             Some(old) => *old = value,
             None => self.properties.push((name, value)),
@@ -74,8 +74,8 @@ impl<'a> Node<'a> {
 
     /// How this node's children, and a root's `/chosen`, write addresses.
     pub(super) fn cells(&self) -> Cells {
-        let count = |name: &[u8]| self.property(name).and_then(|value| cell(value, 0));
-        let (address, size) = (count(b"#address-cells"), count(b"#size-cells"));
+        let address = self.property(b"#address-cells").and_then(|value| cell(value, 0));
+        let size = self.property(b"#size-cells").and_then(|value| cell(value, 0));
         Cells { address: address.unwrap_or(1), size: size.unwrap_or(1) }
     }
 
@@ -104,13 +104,17 @@ pub(super) struct Cells {
 impl Cells {
     /// The ranges of a `reg`; `None` if the value is none, or one wraps round.
     pub(super) fn read(self, value: &[u8]) -> Option<Vec<Range>> {
-        let (address, size) = (bytes(self.address)?, bytes(self.size)?);
-        let entries = value.chunks(address.checked_add(size)?.max(1));
-        let range = |entry: &[u8]| {
+        let address = bytes(self.address)?;
+        let size = bytes(self.size)?;
+        let mut ranges = Vec::new();
+        for entry in value.chunks(address.checked_add(size)?.max(1)) {
             let (start, len) = entry.split_at_checked(address)?;
-            if len.len() != size { None } else { Range::with_len(number(start), number(len)) }
-        };
-        entries.map(range).collect()
+            if len.len() != size {
+                return None;
+            }
+            ranges.push(Range::with_len(number(start), number(len))?);
+        }
+        Some(ranges)
     }
 
     /// The value of a `reg`; `None` if a number does not fit.

@@ -31,10 +31,13 @@ pub(super) fn has_magic(file: &[u8]) -> bool {
 
 impl Header {
     pub(super) fn parse(file: &[u8]) -> Result<Self, Error> {
-        let word = |at| field(file, at).map(u64::from_le_bytes).ok_or(Error::HeaderCut(file.len()));
         // The last word of the header is not used, but must be there.
-        word(0x38)?;
-        let header = Self { text_offset: word(0x08)?, image_size: word(0x10)?, flags: word(0x18)? };
+        word(file, 0x38)?;
+        let header = Self {
+            text_offset: word(file, 0x08)?,
+            image_size: word(file, 0x10)?,
+            flags: word(file, 0x18)?,
+        };
         header.check()?;
         Ok(header)
     }
@@ -138,6 +141,10 @@ impl fmt::Display for Error {
 impl core::error::Error for Error {}
 
 /// Test images; other modules' tests use them too.
+fn word(file: &[u8], at: usize) -> Result<u64, Error> {
+    field(file, at).map(u64::from_le_bytes).ok_or(Error::HeaderCut(file.len()))
+}
+
 #[cfg(test)]
 pub(crate) mod testing {
     use crate::image::bzimage::testing::hex;
@@ -207,9 +214,12 @@ mod tests {
         assert_eq!(Error::BigEndian(1).to_string(), "the arm64 Image is big endian (flags 0x1)");
     }
 
+    const fn kib(size: u64) -> Option<u64> {
+        Some(size << 10)
+    }
+
     #[test]
     fn extreme_values_are_carried_not_trusted() {
-        let kib = |size: u64| Some(size << 10);
         assert_eq!(parse_with(0x08, u64::MAX), Ok((u64::MAX, 0x201_0000, kib(4))));
         assert_eq!(parse_with(0x10, u64::MAX), Ok((0, u64::MAX, kib(4))));
         assert_eq!(parse_with(0x10, 1), Ok((0, 8192, kib(4))));

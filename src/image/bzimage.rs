@@ -448,11 +448,19 @@ mod tests {
 
     #[test]
     fn a_file_shorter_than_its_setup_part_is_refused() {
-        let cut = |size, needed| Error::FileCut { size, needed };
-        assert_eq!(refusal(0x1f1, &[255]), cut(5120, 256 * 512 + 4096));
-        assert_eq!(refusal(0x1f1, &[9, 1, 0, 0, 0, 0, 0]), cut(5120, 5120));
-        assert_eq!(refusal(0x1f4, &257_u32.to_le_bytes()), cut(5120, 5136));
-        assert_eq!(refusal(0x1f4, &[255; 4]), cut(5120, 1024 + 0xffff_ffff * 16));
+        assert_eq!(refusal(0x1f1, &[255]), Error::FileCut { size: 5120, needed: 256 * 512 + 4096 });
+        assert_eq!(
+            refusal(0x1f1, &[9, 1, 0, 0, 0, 0, 0]),
+            Error::FileCut { size: 5120, needed: 5120 }
+        );
+        assert_eq!(
+            refusal(0x1f4, &257_u32.to_le_bytes()),
+            Error::FileCut { size: 5120, needed: 5136 }
+        );
+        assert_eq!(
+            refusal(0x1f4, &[255; 4]),
+            Error::FileCut { size: 5120, needed: 1024 + 0xffff_ffff * 16 }
+        );
     }
 
     #[test]

@@ -71,8 +71,8 @@ impl Headers {
     pub(super) fn flatten(&self, file: &[u8], limit: u64) -> Result<Vec<u8>, Error> {
         let virts = self.segments.iter().map(|segment| segment.virt);
         let base = virts.min().ok_or(Error::NoSegment)?;
-        let end = |part: &Segment| part.virt.saturating_add(part.bytes.len() as u64);
-        let size = self.segments.iter().map(end).max().unwrap_or(base).saturating_sub(base);
+        let end = self.segments.iter().map(Segment::virtual_end).max();
+        let size = end.unwrap_or(base).saturating_sub(base);
         let limit = limit.min((file.len() as u64).saturating_add(MAX_GAPS));
         let len = usize::try_from(size).ok().filter(|_| size <= limit);
         let len = len.ok_or(Error::TooLong { size, limit })?;
@@ -94,23 +94,33 @@ fn find_bss(header: &Header, file: &[u8]) -> Vec<u64> {
     let at = usize::try_from(header.e_shoff).unwrap_or(usize::MAX);
     let count = usize::from(header.e_shnum.min(MAX_SECTIONS));
     let sections = SectionHeader::parse(file, at, count, LITTLE_64).unwrap_or_default();
-    let is_bss = |one: &&SectionHeader| one.sh_type == SHT_NOBITS && one.is_alloc();
-    sections.iter().filter(is_bss).map(|one| one.sh_addr).collect()
+    let bss = sections.iter().filter(|one| one.sh_type == SHT_NOBITS && one.is_alloc());
+    bss.map(|one| one.sh_addr).collect()
 }
 
 impl Segment {
     fn new(header: &ProgramHeader, file: &[u8]) -> Result<Self, Error> {
-        let wrong = || Error::Segment { at: header.p_offset, size: header.p_filesz };
-        let end = header.p_offset.checked_add(header.p_filesz).ok_or_else(wrong)?;
-        let bytes = usize::try_from(header.p_offset).ok().zip(usize::try_from(end).ok());
-        let (start, end) = bytes.filter(|(_, end)| *end <= file.len()).ok_or_else(wrong)?;
-        let fits = |address: u64| address.checked_add(header.p_memsz).is_some();
-        if header.p_memsz < header.p_filesz || !fits(header.p_paddr) || !fits(header.p_vaddr) {
-            return Err(wrong());
+        let wrong = Error::Segment { at: header.p_offset, size: header.p_filesz };
+        let Some(bytes) = bytes_in_file(header, file) else { return Err(wrong) };
+        let virtual_end = header.p_vaddr.checked_add(header.p_memsz);
+        let physical_end = header.p_paddr.checked_add(header.p_memsz);
+        if header.p_memsz < header.p_filesz || virtual_end.and(physical_end).is_none() {
+            return Err(wrong);
         }
-        let (virt, phys) = (header.p_vaddr, header.p_paddr);
-        Ok(Self { virt, phys, bytes: start..end, memory_size: header.p_memsz })
+        Ok(Self { virt: header.p_vaddr, phys: header.p_paddr, bytes, memory_size: header.p_memsz })
     }
+
+    /// Where what the file holds of it ends, at its virtual address.
+    fn virtual_end(&self) -> u64 {
+        self.virt.saturating_add(self.bytes.len() as u64)
+    }
+}
+
+/// Where the file has its bytes; `None` if it ends before them.
+fn bytes_in_file(header: &ProgramHeader, file: &[u8]) -> Option<Range<usize>> {
+    let start = usize::try_from(header.p_offset).ok()?;
+    let end = usize::try_from(header.p_offset.checked_add(header.p_filesz)?).ok()?;
+    (end <= file.len()).then_some(start..end)
 }
 
 /// The architecture in a header.

@@ -24,7 +24,7 @@ pub use bzimage::Bzimage;
 pub use describe::{Description, describe};
 pub use glance::{HEAD, glance};
 pub use owned::OwnedVmlinux;
-pub use uki::{Addon, Error as UkiError, Place, Uki, Whole, outline};
+pub use uki::{Addon, Error as UkiError, SectionPlace, Uki, Whole, outline};
 pub use unpack::{Layer, Limits, Unpacked, find_uki, open_uki, unpack, unpack_profile};
 pub use vmlinux::{LoadSegment, Relocation, Vmlinux};
 

@@ -46,7 +46,8 @@ pub(super) fn elf(machine: u16, entry: u64, segments: &[(u64, &[u8])], words: &[
     let mut content: Vec<u8> = Vec::new();
     for (address, bytes) in segments {
         let map = if machine == 62 { vmlinux::START_KERNEL_MAP } else { 0 };
-        let (at, size) = ((start + content.len()) as u64, bytes.len() as u64);
+        let at = (start + content.len()) as u64;
+        let size = bytes.len() as u64;
         file.extend([1, 0, 0, 0, 7, 0, 0, 0]);
         for field in [at, address + map, *address, size, size, 0] {
             file.extend(field.to_le_bytes());

@@ -88,9 +88,9 @@ fn wrappings_are_peeled_off_one_after_the_other() {
 
 #[test]
 fn too_many_wrappings_are_refused() {
-    let wrap = |times| (0..times).fold(image(), |file, _| testing::gzip(&file));
-    assert_eq!(unpacked(&wrap(6)).layers().len(), 6);
-    assert_eq!(refusal(&wrap(7)), Error::TooDeep(6));
+    let six_times = (0..6).fold(image(), |file, _| testing::gzip(&file));
+    assert_eq!(unpacked(&six_times).layers().len(), 6);
+    assert_eq!(refusal(&testing::gzip(&six_times)), Error::TooDeep(6));
 }
 
 #[test]
@@ -118,42 +118,44 @@ fn the_payload_of_a_bzimage_is_its_vmlinux() {
     assert_eq!(words[2].phys(), 0x110_0000);
 }
 
+fn payload_refusal(payload: &[u8]) -> String {
+    let file = payload_of(payload);
+    unpacked(&file).decompress_payload(&LIMITS).unwrap_err().to_string()
+}
+
 #[test]
 fn a_payload_that_is_no_vmlinux_is_refused() {
-    let error = |payload: &[u8]| {
-        let file = payload_of(payload);
-        unpacked(&file).decompress_payload(&LIMITS).unwrap_err().to_string()
-    };
     let image = image();
     assert_eq!(
-        error(&testing::gzip(&elf(183, 0, &[(0, &image)], &[]))),
+        payload_refusal(&testing::gzip(&elf(183, 0, &[(0, &image)], &[]))),
         Error::NoPayload.to_string()
     );
     assert_eq!(
-        error(b"none"),
+        payload_refusal(b"none"),
         "the bzImage has no compressed kernel where its header says (4 bytes at 0x100)"
     );
     assert_eq!(
-        error(&testing::gzip(b"\x7fELF")),
+        payload_refusal(&testing::gzip(b"\x7fELF")),
         "the ELF file is cut off: its 4 bytes end inside its headers"
     );
     assert_eq!(unpacked(&image).decompress_payload(&LIMITS), Err(Error::NoPayload));
 }
 
+fn relocation_count(lists: &[u32]) -> Option<usize> {
+    let file = elf(62, 0x100_0000, &[(0x100_0000, &[1; 32])], lists);
+    let unpacked = unpacked(&file);
+    let Kernel::Vmlinux(kernel) = unpacked.kernel() else { panic!() };
+    kernel.relocations().map(Iterator::count)
+}
+
 #[test]
 fn relocations_outside_the_loaded_bytes_are_none() {
-    let with = |lists: &[u32]| {
-        let file = elf(62, 0x100_0000, &[(0x100_0000, &[1; 32])], lists);
-        let unpacked = unpacked(&file);
-        let Kernel::Vmlinux(kernel) = unpacked.kernel() else { panic!() };
-        kernel.relocations().map(Iterator::count)
-    };
-    assert_eq!(with(&[0, 0x8100_0018, 0, 0x8100_001c]), Some(2));
-    assert_eq!(with(&[0, 0x8100_0019, 0, 0x8100_001c]), None);
-    assert_eq!(with(&[0, 0x8100_0018, 0, 0x8100_001d]), None);
-    assert_eq!(with(&[0, 0, 0, 0]), None);
-    assert_eq!(with(&[1, 0x8100_0018, 0]), None);
-    assert_eq!(with(&[]), None);
+    assert_eq!(relocation_count(&[0, 0x8100_0018, 0, 0x8100_001c]), Some(2));
+    assert_eq!(relocation_count(&[0, 0x8100_0019, 0, 0x8100_001c]), None);
+    assert_eq!(relocation_count(&[0, 0x8100_0018, 0, 0x8100_001d]), None);
+    assert_eq!(relocation_count(&[0, 0, 0, 0]), None);
+    assert_eq!(relocation_count(&[1, 0x8100_0018, 0]), None);
+    assert_eq!(relocation_count(&[]), None);
 }
 
 #[test]
@@ -232,18 +234,19 @@ fn with_every_field(name: &str, file: &[u8], fields: &[(usize, usize)]) {
     }
 }
 
+/// All fields of this size up to `end`: where, and how long.
+fn fields(end: usize, size: usize) -> Vec<(usize, usize)> {
+    (0..end).step_by(size).map(|at| (at, size)).collect()
+}
+
 #[test]
 fn no_header_field_is_trusted() {
-    let bytes = |range: core::ops::Range<usize>| range.map(|at| (at, 1)).collect::<Vec<_>>();
-    let words = |range: core::ops::Range<usize>, size| {
-        range.step_by(size).map(|at| (at, size)).collect::<Vec<_>>()
-    };
     for (name, file) in every_format() {
         let packed = PACKED.iter().any(|(other, _)| *other == name);
         let head = if packed { 32 } else { file.len().min(0x280) };
-        with_every_field(name, &file, &bytes(0..head));
+        with_every_field(name, &file, &fields(head, 1));
         for size in [2, 4, 8] {
-            with_every_field(name, &file, &words(0..head - head % size, size));
+            with_every_field(name, &file, &fields(head - head % size, size));
         }
     }
     let file = payload_of(&testing::gzip(&vmlinux()));
@@ -300,25 +303,27 @@ fn a_unified_kernel_image_has_the_sections_that_it_says() {
     assert_eq!(unpacked.layers(), [Layer::Uki]);
 }
 
+/// Its first profile has "first" in the section `own`.
+fn of_two_profiles(own: &str) -> Vec<u8> {
+    uki(&[
+        (".linux", &image()),
+        (".cmdline", b"base"),
+        (".profile", b"ID=one"),
+        (own, b"first"),
+        (".profile", b"ID=two"),
+        (".cmdline", b"second"),
+    ])
+}
+
 #[test]
 fn of_several_profiles_the_first_is_taken() {
-    let (linux, file) = (image(), |cmdline| {
-        uki(&[
-            (".linux", &image()),
-            (".cmdline", b"base"),
-            (".profile", b"ID=one"),
-            cmdline,
-            (".profile", b"ID=two"),
-            (".cmdline", b"second"),
-        ])
-    });
-    let own = file((".cmdline", b"first".as_slice()));
+    let own = of_two_profiles(".cmdline");
     assert_eq!(unpacked(&own).uki().unwrap().cmdline(), Some("first"));
-    let inherited = file((".initrd", b"first".as_slice()));
+    let inherited = of_two_profiles(".initrd");
     let inherited = unpacked(&inherited);
     let parts = inherited.uki().unwrap();
     assert_eq!((parts.cmdline(), parts.initrd()), (Some("base"), Some(b"first".as_slice())));
-    assert_eq!(parts.linux(), linux);
+    assert_eq!(parts.linux(), image());
 }
 
 #[test]
@@ -338,15 +343,17 @@ fn the_profile_that_is_wanted_overrides_the_base_and_no_other_is_looked_at() {
         (".profile", b"ID=other"),
         (".linux", &other_kernel),
     ]);
-    let profile = |number| open_uki(&file, number).unwrap();
-    let parts = |number| (profile(number).cmdline(), profile(number).initrd());
-    assert_eq!(parts(0), (Some("quiet"), None));
-    assert_eq!(parts(1), (Some("quiet factory-reset"), Some(b"reset".as_slice())));
-    assert_eq!(profile(1).osrel(), Some("ID=base"));
-    let own = profile(1).sections().iter().find(|one| one.name == ".profile").copied();
+    let regular = open_uki(&file, 0).unwrap();
+    assert_eq!((regular.cmdline(), regular.initrd()), (Some("quiet"), None));
+    let reset = open_uki(&file, 1).unwrap();
+    assert_eq!(reset.cmdline(), Some("quiet factory-reset"));
+    assert_eq!(reset.initrd(), Some(b"reset".as_slice()));
+    assert_eq!(reset.osrel(), Some("ID=base"));
+    let own = reset.sections().iter().find(|one| one.name == ".profile").copied();
     assert_eq!(own.unwrap().bytes, b"ID=reset");
     assert_eq!(open_uki(&file, 2).unwrap_err(), uki::Error::Twice(".initrd"));
-    assert_eq!((profile(3).linux(), parts(3).0), (other_kernel.as_slice(), Some("quiet")));
+    let other = open_uki(&file, 3).unwrap();
+    assert_eq!((other.linux(), other.cmdline()), (other_kernel.as_slice(), Some("quiet")));
     let error = open_uki(&file, 4).unwrap_err();
     assert_eq!(error, uki::Error::NoProfile { wanted: 4, count: 4 });
     let text = "the unified kernel image has no profile 4: it has 4 profiles, counted from 0";
@@ -411,17 +418,19 @@ fn addons_come_before_and_after_what_the_image_has_in_the_order_of_uapi_5() {
     assert_eq!((alone.cmdline().as_str(), alone.dtb(None)), ("base", Some(b"d0".as_slice())));
 }
 
+fn addon_refusal(sections: &[(&str, &[u8])]) -> uki::Error {
+    Addon::parse(&uki(sections), Arch::Aarch64).unwrap_err()
+}
+
 #[test]
 fn a_file_that_is_no_addon_for_this_machine_is_refused_with_the_cause() {
-    let refused =
-        |sections: &[(&str, &[u8])]| Addon::parse(&uki(sections), Arch::Aarch64).unwrap_err();
     let linux = image();
-    assert_eq!(refused(&[(".cmdline", b"x"), (".linux", &linux)]), uki::Error::AddonKernel);
-    assert_eq!(refused(&[(".cmdline", b"x"), (".profile", b"")]), uki::Error::AddonProfile);
-    assert_eq!(refused(&[(".text", b"x"), (".osrel", b"")]), uki::Error::AddonEmpty);
-    assert_eq!(refused(&[]), uki::Error::AddonEmpty);
-    assert_eq!(refused(&[(".cmdline", b"\xff")]), uki::Error::Cmdline);
-    assert_eq!(refused(&[(".dtb", b"x"), (".dtb", b"x")]), uki::Error::Twice(".dtb"));
+    assert_eq!(addon_refusal(&[(".cmdline", b"x"), (".linux", &linux)]), uki::Error::AddonKernel);
+    assert_eq!(addon_refusal(&[(".cmdline", b"x"), (".profile", b"")]), uki::Error::AddonProfile);
+    assert_eq!(addon_refusal(&[(".text", b"x"), (".osrel", b"")]), uki::Error::AddonEmpty);
+    assert_eq!(addon_refusal(&[]), uki::Error::AddonEmpty);
+    assert_eq!(addon_refusal(&[(".cmdline", b"\xff")]), uki::Error::Cmdline);
+    assert_eq!(addon_refusal(&[(".dtb", b"x"), (".dtb", b"x")]), uki::Error::Twice(".dtb"));
     let error = Addon::parse(&uki(&[(".cmdline", b"x")]), Arch::X86_64).unwrap_err();
     assert_eq!(error.to_string(), "the addon is for aarch64, this machine is x86_64");
     assert_eq!(Addon::parse(b"x", Arch::X86_64).unwrap_err(), uki::Error::NotPe);
@@ -431,56 +440,63 @@ fn a_file_that_is_no_addon_for_this_machine_is_refused_with_the_cause() {
 fn a_damaged_unified_kernel_image_is_refused_with_the_cause() {
     let linux = image();
     let sections: [(&str, &[u8]); 2] = [(".linux", &linux), (".initrd", b"initrd")];
-    let same = |_: &mut Vec<u8>| {};
     // Where testing::uki puts things.
-    let (machine, count, first, second) = (0x44, 0x46, 0x58, 0x80);
-    let error = uki_refusal(&[(".initrd", b"initrd")], same);
+    const MACHINE: usize = 0x44;
+    const COUNT: usize = 0x46;
+    const FIRST: usize = 0x58;
+    const SECOND: usize = 0x80;
+    let error = uki_refusal(&[(".initrd", b"initrd")], |_| {});
     assert_eq!(error, uki::Error::NoKernel);
-    assert_eq!(uki_refusal(&[(".linux", b"")], same), uki::Error::NoKernel);
-    let error = uki_refusal(&[sections[0], sections[1], sections[1]], same);
+    assert_eq!(uki_refusal(&[(".linux", b"")], |_| {}), uki::Error::NoKernel);
+    let error = uki_refusal(&[sections[0], sections[1], sections[1]], |_| {});
     assert_eq!(error, uki::Error::Twice(".initrd"));
-    let error = uki_refusal(&[sections[0], (".cmdline", b"\xff")], same);
+    let error = uki_refusal(&[sections[0], (".cmdline", b"\xff")], |_| {});
     assert_eq!(error, uki::Error::Cmdline);
-    let error = uki_refusal(&sections, |file| file[machine] = 0x4c);
+    let error = uki_refusal(&sections, |file| file[MACHINE] = 0x4c);
     assert_eq!(error, uki::Error::Machine(0xaa4c));
-    let error = uki_refusal(&sections, |file| file[count] = 97);
+    let error = uki_refusal(&sections, |file| file[COUNT] = 97);
     assert_eq!(error, uki::Error::TooManySections(97));
     let error = uki_refusal(&sections, |file| file[0x40] = b'N');
     assert_eq!(error, uki::Error::NotPe);
-    let error = uki_refusal(&sections, |file| file[first..first + 2].copy_from_slice(b"/x"));
+    let error = uki_refusal(&sections, |file| file[FIRST..FIRST + 2].copy_from_slice(b"/x"));
     assert_eq!(error, uki::Error::SectionTable);
     let error = uki_refusal(&sections, |file| {
-        let at: [u8; 4] = file[first + 20..first + 24].try_into().unwrap();
-        file[second + 20..second + 24].copy_from_slice(&at);
+        let at: [u8; 4] = file[FIRST + 20..FIRST + 24].try_into().unwrap();
+        file[SECOND + 20..SECOND + 24].copy_from_slice(&at);
     });
     assert_eq!(error, uki::Error::Overlap(".initrd", ".linux"));
-    let error = uki_refusal(&sections, |file| file[second + 8] = 9);
+    let error = uki_refusal(&sections, |file| file[SECOND + 8] = 9);
     assert!(matches!(error, uki::Error::Section { name: ".initrd", size: 9, raw: 8, .. }));
-    let error = uki_refusal(&sections, |file| file[second + 20..second + 24].fill(0xff));
+    let error = uki_refusal(&sections, |file| file[SECOND + 20..SECOND + 24].fill(0xff));
     assert!(matches!(error, uki::Error::Section { at: u32::MAX, .. }));
     let packed = testing::gzip(&uki(&sections));
     assert_eq!(refusal(&packed), Error::Uki(uki::Error::Nested));
     assert_eq!(refusal(&uki(&[(".linux", &uki(&sections))])), Error::Uki(uki::Error::Nested));
 }
 
+/// What is said of a vmlinux with these bytes there.
+fn elf_refusal(at: usize, bytes: &[u8]) -> elf::Error {
+    let mut file = vmlinux();
+    file[at..at + bytes.len()].copy_from_slice(bytes);
+    let Error::Elf(error) = refusal(&file) else { panic!() };
+    error
+}
+
 #[test]
 fn a_damaged_elf_file_is_refused_with_the_cause() {
-    let error = |at: usize, bytes: &[u8]| {
-        let mut file = vmlinux();
-        file[at..at + bytes.len()].copy_from_slice(bytes);
-        let Error::Elf(error) = refusal(&file) else { panic!() };
-        error
-    };
-    assert_eq!(error(4, &[1]), elf::Error::Class);
-    assert_eq!(error(0x12, &[3]), elf::Error::Machine(3));
-    assert_eq!(error(0x10, &[3]), elf::Error::Type(3));
-    assert_eq!(error(0x38, &[65]), elf::Error::TooManyHeaders(65));
-    assert_eq!(error(0x20, &[0xff; 8]), elf::Error::HeaderCut(vmlinux().len()));
-    assert_eq!(error(0x18, &[0; 8]), elf::Error::Entry(0));
-    assert_eq!(error(0x40 + 0x20, &[0xff; 8]), elf::Error::Segment { at: 0xb0, size: u64::MAX });
+    assert_eq!(elf_refusal(4, &[1]), elf::Error::Class);
+    assert_eq!(elf_refusal(0x12, &[3]), elf::Error::Machine(3));
+    assert_eq!(elf_refusal(0x10, &[3]), elf::Error::Type(3));
+    assert_eq!(elf_refusal(0x38, &[65]), elf::Error::TooManyHeaders(65));
+    assert_eq!(elf_refusal(0x20, &[0xff; 8]), elf::Error::HeaderCut(vmlinux().len()));
+    assert_eq!(elf_refusal(0x18, &[0; 8]), elf::Error::Entry(0));
+    assert_eq!(
+        elf_refusal(0x40 + 0x20, &[0xff; 8]),
+        elf::Error::Segment { at: 0xb0, size: u64::MAX }
+    );
     // The second segment at the first one's place.
     assert_eq!(
-        error(0x40 + 56 + 0x18, &0x100_0000_u64.to_le_bytes()),
+        elf_refusal(0x40 + 56 + 0x18, &0x100_0000_u64.to_le_bytes()),
         elf::Error::Overlap(0x100_0000)
     );
     let far = elf(183, 0, &[(0, &image()), (1 << 40, b"x")], &[]);

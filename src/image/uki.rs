@@ -208,8 +208,8 @@ impl<'a> Whole<'a> {
         let parts = self.addons.iter().map(Addon::cmdline);
         let parts = core::iter::once(self.uki.cmdline()).chain(parts).flatten();
         let parts: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
-        let blank = |c: char| if c.is_ascii_control() && c != '\0' { ' ' } else { c };
-        parts.join(" ").chars().map(blank).collect()
+        let line = parts.join(" ");
+        line.replace(|c: char| c.is_ascii_control() && c != '\0', " ")
     }
 
     /// What the kernel unpacks, in its order, each with a name of at most 16
@@ -217,18 +217,16 @@ impl<'a> Whole<'a> {
     /// last; then the image's initrd, then those of the addons.
     #[must_use]
     pub fn initrds(&self) -> Vec<(String, &'a [u8])> {
-        let numbered = || (1_usize..).zip(&self.addons);
-        let named = |number: usize, name| format!("addon {number} {name}");
-        let mut parts: Vec<_> = numbered()
-            .filter_map(|(number, addon)| Some((named(number, ".ucode"), addon.ucode()?)))
-            .collect();
+        let mut parts = Vec::new();
+        for (number, addon) in (1..).zip(&self.addons) {
+            parts.extend(addon.ucode().map(|bytes| (in_addon(number, ".ucode"), bytes)));
+        }
         parts.reverse();
-        let own = [(".ucode", self.uki.ucode()), (".initrd", self.uki.initrd())];
-        parts.extend(own.into_iter().filter_map(|(name, bytes)| Some((name.to_owned(), bytes?))));
-        parts.extend(
-            numbered()
-                .filter_map(|(number, addon)| Some((named(number, ".initrd"), addon.initrd()?))),
-        );
+        parts.extend(self.uki.ucode().map(|bytes| (".ucode".to_owned(), bytes)));
+        parts.extend(self.uki.initrd().map(|bytes| (".initrd".to_owned(), bytes)));
+        for (number, addon) in (1..).zip(&self.addons) {
+            parts.extend(addon.initrd().map(|bytes| (in_addon(number, ".initrd"), bytes)));
+        }
         parts
     }
 
@@ -241,11 +239,14 @@ impl<'a> Whole<'a> {
     }
 }
 
+fn in_addon(number: usize, name: &str) -> String {
+    format!("addon {number} {name}")
+}
+
 /// The one of `.dtbauto` that is for this board, else `.dtb` if there is a byte of
 /// it.
 fn dtb<'a>(sections: &[Section<'a>], board: Option<&str>) -> Option<&'a [u8]> {
-    let own = || find(sections, ".dtb").filter(|bytes| !bytes.is_empty());
-    dtbauto(sections, board).or_else(own)
+    dtbauto(sections, board).or_else(|| find(sections, ".dtb").filter(|bytes| !bytes.is_empty()))
 }
 
 /// The first whose own board, the first name in its root's `compatible`, is the
@@ -253,10 +254,9 @@ fn dtb<'a>(sections: &[Section<'a>], board: Option<&str>) -> Option<&'a [u8]> {
 fn dtbauto<'a>(sections: &[Section<'a>], board: Option<&str>) -> Option<&'a [u8]> {
     let board = board?;
     let mut trees = sections.iter().filter(|section| section.name == DTBAUTO);
-    let is_for = |section: &&Section<'_>| {
-        Fdt::parse(section.bytes).is_ok_and(|tree| tree.board() == Some(board))
-    };
-    trees.find(is_for).map(|section| section.bytes)
+    let tree = trees
+        .find(|section| Fdt::parse(section.bytes).is_ok_and(|tree| tree.board() == Some(board)));
+    tree.map(|section| section.bytes)
 }
 
 fn find<'a>(sections: &[Section<'a>], name: &str) -> Option<&'a [u8]> {
@@ -288,7 +288,7 @@ fn disjoint(placed: Vec<Placed<'_>>) -> Result<Vec<Section<'_>>, Error> {
 
 /// Where a section lies in its file, going by the section table alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct SectionPlace {
     /// Its name, one of those that Turnout knows.
     pub name: &'static str,
     /// Where its bytes begin.
@@ -303,17 +303,21 @@ pub struct Place {
 ///
 /// # Errors
 /// It is no EFI program, or one for a machine that is not supported.
-pub fn outline(head: &[u8]) -> Result<(Arch, Vec<Place>), Error> {
+pub fn outline(head: &[u8]) -> Result<(Arch, Vec<SectionPlace>), Error> {
     if !head.starts_with(b"MZ") {
         return Err(Error::NotPe);
     }
     let (machine, table) = section_table(head)?;
-    let place = |header: &SectionTable| {
+    Ok((architecture(machine)?, table.iter().filter_map(SectionPlace::of).collect()))
+}
+
+impl SectionPlace {
+    /// `None` of a section that nothing here reads.
+    fn of(header: &SectionTable) -> Option<Self> {
         let name = KNOWN.into_iter().find(|known| known.as_bytes() == name(header))?;
         let size = header.virtual_size.min(header.size_of_raw_data);
-        Some(Place { name, at: header.pointer_to_raw_data.into(), size })
-    };
-    Ok((architecture(machine)?, table.iter().filter_map(place).collect()))
+        Some(Self { name, at: header.pointer_to_raw_data.into(), size })
+    }
 }
 
 /// The architecture in the header of an EFI program.
@@ -331,21 +335,21 @@ const fn architecture(machine: u16) -> Result<Arch, Error> {
 
 /// The machine type and the section table.
 fn section_table(file: &[u8]) -> Result<(u16, Vec<SectionTable>), Error> {
-    let cut = || Error::HeaderCut(file.len());
-    let pointer = u32::from_le_bytes(field(file, PE_POINTER).ok_or_else(cut)?);
-    let mut at = usize::try_from(pointer).ok().ok_or_else(cut)?;
+    let cut = Error::HeaderCut(file.len());
+    let Some(pointer) = field(file, PE_POINTER).map(u32::from_le_bytes) else { return Err(cut) };
+    let Ok(mut at) = usize::try_from(pointer) else { return Err(cut) };
     if field(file, at) != Some(*b"PE\0\0") {
         return Err(Error::NotPe);
     }
     at = at.saturating_add(4);
-    let header = CoffHeader::parse(file, &mut at).ok().ok_or_else(cut)?;
+    let Ok(header) = CoffHeader::parse(file, &mut at) else { return Err(cut) };
     if header.number_of_sections > MAX_SECTIONS {
         return Err(Error::TooManySections(header.number_of_sections));
     }
     let start = at.saturating_add(header.size_of_optional_header.into());
     let size = SIZEOF_SECTION_TABLE.saturating_mul(header.number_of_sections.into());
     // Only the table: goblin would look for long names all over the file.
-    let table = file.get(start..start.saturating_add(size)).ok_or_else(cut)?;
+    let table = file.get(start..start.saturating_add(size)).ok_or(cut)?;
     let sections = header.sections(table, &mut 0).ok().ok_or(Error::SectionTable)?;
     Ok((header.machine, sections))
 }
@@ -360,7 +364,6 @@ fn of_profile<'a>(
     table: &[SectionTable],
     profile: u32,
 ) -> Result<Vec<Placed<'a>>, Error> {
-    let is_profile = |section: &SectionTable| name(section) == PROFILE.as_bytes();
     let count = table.iter().filter(|section| is_profile(section)).count();
     let wanted = usize::try_from(profile).unwrap_or(usize::MAX);
     if wanted >= count.max(1) {
@@ -376,6 +379,10 @@ fn of_profile<'a>(
     sections.retain(|(base, _)| !own.iter().any(|(section, _)| section.name == base.name));
     sections.extend(own);
     Ok(sections)
+}
+
+fn is_profile(section: &SectionTable) -> bool {
+    name(section) == PROFILE.as_bytes()
 }
 
 fn known<'a>(file: &'a [u8], table: &[SectionTable]) -> Result<Vec<Placed<'a>>, Error> {
@@ -397,7 +404,8 @@ fn section<'a>(
     header: &SectionTable,
     file: &'a [u8],
 ) -> Result<Placed<'a>, Error> {
-    let (at, size) = (header.pointer_to_raw_data, header.virtual_size);
+    let at = header.pointer_to_raw_data;
+    let size = header.virtual_size;
     let wrong = Error::Section { name, at, size, raw: header.size_of_raw_data };
     let place = u64::from(at)..u64::from(at).saturating_add(u64::from(size));
     let bytes = usize::try_from(place.start).ok().zip(usize::try_from(place.end).ok());

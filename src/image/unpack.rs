@@ -190,8 +190,13 @@ pub fn unpack_profile<'a>(
     profile: u32,
     limits: &Limits,
 ) -> Result<Unpacked<'a>, Error> {
-    let (layers, bytes) = (Vec::new(), Cow::Borrowed(file));
-    let mut peeling = Peeling { layers, profile, uki: None, bytes, left: limits.output };
+    let mut peeling = Peeling {
+        layers: Vec::new(),
+        profile,
+        uki: None,
+        bytes: Cow::Borrowed(file),
+        left: limits.output,
+    };
     let format = loop {
         if let Some(format) = identify(&peeling.bytes)? {
             break format;

@@ -106,8 +106,7 @@ impl Parts {
 
     fn check(&self) -> Result<(), Error> {
         for (index, one) in self.segments.iter().enumerate() {
-            let shares = |other: &Segment| one.overlaps(other);
-            if self.segments.iter().take(index).any(shares) {
+            if self.segments.iter().take(index).any(|other| one.overlaps(other)) {
                 return Err(Error::Overlap(one.phys));
             }
         }
@@ -164,31 +163,44 @@ impl Lists {
     /// 32-bit words. Newer kernels have no inverse words, and no zero for them.
     fn find(file: &[u8], end: usize) -> Option<Self> {
         let (words, rest) = file.get(end..)?.as_chunks::<WORD>();
-        let mut zeros = words.iter().enumerate().filter(|(_, word)| **word == [0; WORD]);
-        let mut zero = || zeros.next().map(|(at, _)| at);
-        let (first, second, third, fourth) = (zero()?, zero()?, zero(), zero());
-        if first != 0 || fourth.is_some() || !rest.is_empty() {
+        let zeros = words.iter().enumerate().filter(|(_, word)| **word == [0; WORD]);
+        let zeros = zeros.map(|(at, _)| at).take(4).collect::<Vec<_>>();
+        let (second, third) = match *zeros {
+            [0, second] => (second, None),
+            [0, second, third] => (second, Some(third)),
+            _ => return None,
+        };
+        if !rest.is_empty() {
             return None;
         }
-        let offset = |word: usize| end.saturating_add(word.saturating_mul(WORD));
-        let between = |zero: usize, next| offset(zero.saturating_add(1))..offset(next);
         Some(Self {
-            abs64: between(first, second),
-            inverse32: third.map_or(0..0, |third| between(second, third)),
-            abs32: between(third.unwrap_or(second), words.len()),
+            abs64: words_between(end, 0, second),
+            inverse32: third.map_or(0..0, |third| words_between(end, second, third)),
+            abs32: words_between(end, third.unwrap_or(second), words.len()),
         })
     }
 
     fn relocations<'a>(&self, file: &'a [u8]) -> impl Iterator<Item = Relocation> + use<'a> {
-        let words = |place: &Range<usize>| {
-            let (words, _) = file.get(place.clone()).unwrap_or_default().as_chunks::<WORD>();
-            words.iter().map(|word| sign_extended(*word))
-        };
-        words(&self.abs64)
+        addresses(file, &self.abs64)
             .map(Relocation::Abs64)
-            .chain(words(&self.inverse32).map(Relocation::Inverse32))
-            .chain(words(&self.abs32).map(Relocation::Abs32))
+            .chain(addresses(file, &self.inverse32).map(Relocation::Inverse32))
+            .chain(addresses(file, &self.abs32).map(Relocation::Abs32))
     }
+}
+
+/// Where the words lie that stand between two zeros behind `end`, which are
+/// counted in words.
+const fn words_between(end: usize, zero: usize, next: usize) -> Range<usize> {
+    offset(end, zero.saturating_add(1))..offset(end, next)
+}
+
+const fn offset(end: usize, word: usize) -> usize {
+    end.saturating_add(word.saturating_mul(WORD))
+}
+
+fn addresses<'a>(file: &'a [u8], list: &Range<usize>) -> impl Iterator<Item = u64> + use<'a> {
+    let (words, _) = file.get(list.clone()).unwrap_or_default().as_chunks::<WORD>();
+    words.iter().map(|word| sign_extended(*word))
 }
 
 fn sign_extended(word: [u8; WORD]) -> u64 {
@@ -268,9 +280,10 @@ impl<'a> Vmlinux<'a> {
     /// Bytes of memory from its lowest physical address to its highest.
     #[must_use]
     pub fn memory_size(&self) -> u64 {
-        let end = |segment: &Segment| segment.phys.saturating_add(segment.memory_size);
-        let start = self.parts.segments.iter().map(|segment| segment.phys).min();
-        let end = self.parts.segments.iter().map(end).max();
+        let segments = &self.parts.segments;
+        let start = segments.iter().map(|segment| segment.phys).min();
+        let end =
+            segments.iter().map(|segment| segment.phys.saturating_add(segment.memory_size)).max();
         end.unwrap_or(0).saturating_sub(start.unwrap_or(0))
     }
 

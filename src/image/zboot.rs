@@ -16,8 +16,8 @@ pub(super) fn has_magic(file: &[u8]) -> bool {
 
 /// Where the compressed kernel lies in the file.
 pub(super) fn payload(file: &[u8]) -> Result<Range<usize>, Error> {
-    let word = |at| field(file, at).map(u32::from_le_bytes).ok_or(Error::HeaderCut(file.len()));
-    let (offset, size) = (word(8)?, word(12)?);
+    let offset = word(file, 8)?;
+    let size = word(file, 12)?;
     let wrong = Error::Payload { offset, size, file: file.len() };
     let end = u64::from(offset).saturating_add(u64::from(size));
     if size == 0 || end > file.len() as u64 {
@@ -27,6 +27,10 @@ pub(super) fn payload(file: &[u8]) -> Result<Range<usize>, Error> {
         (Ok(start), Ok(end)) => Ok(start..end),
         _ => Err(wrong),
     }
+}
+
+fn word(file: &[u8], at: usize) -> Result<u32, Error> {
+    field(file, at).map(u32::from_le_bytes).ok_or(Error::HeaderCut(file.len()))
 }
 
 /// What is wrong with a zboot image.

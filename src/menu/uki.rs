@@ -8,7 +8,7 @@
 
 use crate::base::arch::Arch;
 use crate::base::text::quoted;
-use crate::image::{Place, outline};
+use crate::image::{SectionPlace, outline};
 use crate::menu::bls::file_name;
 use crate::menu::entry::{self, MAX_OVERLAYS};
 use crate::menu::text::line;
@@ -38,7 +38,7 @@ struct Release {
 struct Image<'a> {
     files: &'a dyn Files,
     path: &'a str,
-    sections: Vec<Place>,
+    sections: Vec<SectionPlace>,
 }
 
 /// Whether a file in [`IMAGES`] is meant to be an entry.
@@ -148,7 +148,7 @@ impl<'a> Image<'a> {
 
     /// The pairs of the first section of this name; none if there is no such
     /// section.
-    fn release(&self, sections: &[Place], name: &str) -> Result<Release, Diagnostic> {
+    fn release(&self, sections: &[SectionPlace], name: &str) -> Result<Release, Diagnostic> {
         let Some(section) = sections.iter().find(|section| section.name == name) else {
             return Ok(Release::default());
         };
@@ -160,7 +160,7 @@ impl<'a> Image<'a> {
     }
 
     /// A text section, without the NULs at its end.
-    fn bytes(&self, section: &Place) -> Result<Vec<u8>, Diagnostic> {
+    fn bytes(&self, section: &SectionPlace) -> Result<Vec<u8>, Diagnostic> {
         let wrong = |code, detail| Diagnostic::new(self.path, None, code, detail);
         let (name, size) = (section.name, section.size);
         if size > MAX_TEXT {
@@ -181,7 +181,7 @@ impl<'a> Image<'a> {
     }
 }
 
-fn headers(files: &dyn Files, path: &str) -> Result<(Arch, Vec<Place>), Diagnostic> {
+fn headers(files: &dyn Files, path: &str) -> Result<(Arch, Vec<SectionPlace>), Diagnostic> {
     let wrong = |code, detail| Diagnostic::new(path, None, code, detail);
     let head = files.read_at(path, 0, HEAD).map_err(|why| wrong(Code::Unreadable, why))?;
     let head = head.unwrap_or_default();

@@ -9,9 +9,10 @@ use crate::fdt::{Chosen, CrashMemory, Fdt};
 use crate::image::Arm64Image;
 
 use super::initrd::{Initrd, Placed};
+use super::layout::{Check, Layout, Segment, span};
 use super::machine::{Board, Machine};
 use super::space::{NoRoom, Space, Want};
-use super::{Check, Error, Job, Layout, Segment, span};
+use super::{Error, Handover};
 
 /// Images start `text_offset` behind a multiple of this, and a device tree may
 /// not cross one.
@@ -26,8 +27,9 @@ const ANYWHERE: Range = span(1, u64::MAX);
 
 pub(super) fn lay_out<'a>(
     image: &Arm64Image<'a>,
-    (machine, board): (&Machine, &Board),
-    job: Job<'a, '_>,
+    machine: &Machine,
+    board: &Board,
+    handover: Handover<'a, '_>,
     space: &mut Space,
 ) -> Result<Layout<'a>, Error> {
     if image.text_offset().checked_rem(machine.page_size) != Some(0) {
@@ -36,25 +38,26 @@ pub(super) fn lay_out<'a>(
     let running = Fdt::parse(&board.fdt)?;
     let conduit = running.psci_conduit().or(board.acpi_conduit);
     // A crash kernel does not use the memory that the tables lie in.
-    if job.crash.is_none() {
-        check_lpi_tables(&running, board.cmdline.as_deref(), job.cmdline)?;
+    if handover.crash.is_none() {
+        check_lpi_tables(&running, board.cmdline.as_deref(), handover.cmdline)?;
     }
-    let tree = device_tree(running, &job)?;
+    let tree = device_tree(running, &handover)?;
 
     let window = place_kernel(image, space)?;
     let kernel = declared(image, machine, window);
-    let initrd = job.initrd.map(|initrd| place_initrd(initrd, kernel, space)).transpose()?;
+    let initrd = handover.initrd.map(|initrd| place_initrd(initrd, kernel, space)).transpose()?;
     let initrd_bytes = initrd.as_ref().map(Placed::bytes);
     let seeds = machine.seeds.as_ref();
-    let usable = job.crash.map(|(crash, _)| crash.usable()).unwrap_or_default();
-    let crash = job.crash.map(|(_, elfcorehdr)| CrashMemory { elfcorehdr, usable: &usable });
-    let chosen = Chosen { bootargs: job.cmdline, initrd: initrd_bytes, seeds, crash };
+    let usable = handover.crash.map(|(crash, _)| crash.usable()).unwrap_or_default();
+    let crash = handover.crash.map(|(_, elfcorehdr)| CrashMemory { elfcorehdr, usable: &usable });
+    let chosen = Chosen { bootargs: handover.cmdline, initrd: initrd_bytes, seeds, crash };
     let fdt = tree.hand_over(&chosen)?;
     let params = place_fdt(&fdt, space)?;
 
     let linux = Range::with_len(kernel.start(), image.file().len() as u64);
     let linux = linux.into_iter().collect();
-    let mut checks = vec![Check { name: "linux".to_owned(), digest: job.linux, regions: linux }];
+    let mut checks =
+        vec![Check { name: "linux".to_owned(), digest: handover.linux, regions: linux }];
     checks.extend(initrd.iter().flat_map(Placed::checks));
     checks.push(Check::of("params", params.start(), &fdt));
 
@@ -94,17 +97,17 @@ fn leaves_lpis_off(cmdline: &str) -> bool {
 
 /// The entry's own tree with this machine's memory in it, or this machine's; in
 /// both, the entry's overlays.
-fn device_tree<'a>(running: Fdt<'a>, job: &Job<'a, '_>) -> Result<Fdt<'a>, Error> {
-    let Some(own) = job.devicetree else { return with_overlays(running, job) };
-    let mut own = with_overlays(Fdt::parse(own)?, job)?;
+fn device_tree<'a>(running: Fdt<'a>, handover: &Handover<'a, '_>) -> Result<Fdt<'a>, Error> {
+    let Some(own) = handover.devicetree else { return with_overlays(running, handover) };
+    let mut own = with_overlays(Fdt::parse(own)?, handover)?;
     own.fill_in(&running)?;
     Ok(own)
 }
 
-fn with_overlays<'a>(mut tree: Fdt<'a>, job: &Job<'a, '_>) -> Result<Fdt<'a>, Error> {
-    for (path, bytes) in &job.overlays {
-        let wrong = |error| Error::Overlay { path: (*path).to_owned(), error };
-        tree.apply(Fdt::parse(bytes).map_err(wrong)?).map_err(wrong)?;
+fn with_overlays<'a>(mut tree: Fdt<'a>, handover: &Handover<'a, '_>) -> Result<Fdt<'a>, Error> {
+    for (path, bytes) in &handover.overlays {
+        let applied = Fdt::parse(bytes).and_then(|overlay| tree.apply(overlay));
+        applied.map_err(|error| Error::Overlay { path: (*path).to_owned(), error })?;
     }
     Ok(tree)
 }

@@ -102,8 +102,9 @@ pub(super) fn acpi_rsdp(pc: &Pc) -> u64 {
 
 /// The EFI system table of the running kernel, if its firmware is of 64 bits.
 fn efi_systab(running: &[u8]) -> Option<u64> {
-    let word = |at| field(running, at).map(u32::from_le_bytes).map(u64::from);
-    let systab = word(at::EFI_SYSTAB_HI)? << 32 | word(at::EFI_SYSTAB)?;
+    let high = u32::from_le_bytes(field(running, at::EFI_SYSTAB_HI)?);
+    let low = u32::from_le_bytes(field(running, at::EFI_SYSTAB)?);
+    let systab = u64::from(high) << 32 | u64::from(low);
     let is_64_bit = field(running, at::EFI_LOADER_SIGNATURE) == Some(EFI_LOADER_SIGNATURE);
     (is_64_bit && systab != 0).then_some(systab)
 }
@@ -135,19 +136,15 @@ impl Contents<'_> {
 
     fn copy_from_running(&self, block: &mut Block) {
         let running = &self.pc.boot_params;
-        let mut copy = |at: usize, size: usize| {
-            let bytes = running.get(at..at.saturating_add(size));
-            block.put(at, bytes.unwrap_or_default());
-        };
-        copy(at::CC_BLOB_ADDRESS, 4);
-        copy(at::SECURE_BOOT, 1);
-        copy(at::HARDWARE_SUBARCH, 4);
-        copy(at::EDDBUF_ENTRIES, 2);
-        copy(at::EDD_MBR_SIG_BUFFER, 16 * 4);
-        copy(at::EDDBUF, 6 * 82);
+        block.copy(running, at::CC_BLOB_ADDRESS, 4);
+        block.copy(running, at::SECURE_BOOT, 1);
+        block.copy(running, at::HARDWARE_SUBARCH, 4);
+        block.copy(running, at::EDDBUF_ENTRIES, 2);
+        block.copy(running, at::EDD_MBR_SIG_BUFFER, 16 * 4);
+        block.copy(running, at::EDDBUF, 6 * 82);
         if self.pc.display_untouched {
-            copy(at::SCREEN_INFO, 64);
-            copy(at::EDID_INFO, 128);
+            block.copy(running, at::SCREEN_INFO, 64);
+            block.copy(running, at::EDID_INFO, 128);
         }
         block.put(at::ACPI_RSDP_ADDR, &acpi_rsdp(self.pc).to_le_bytes());
     }
@@ -181,7 +178,8 @@ impl Contents<'_> {
     /// efi_info and the memory map that it points to; gives what belongs into
     /// setup_data, or `None` if nothing may be said about EFI.
     fn hand_over_efi(&self, block: &mut Block) -> Option<&Runtime> {
-        let (systab, efi) = (self.header.efi_systab(self.pc)?, self.pc.efi.as_ref()?);
+        let systab = self.header.efi_systab(self.pc)?;
+        let efi = self.pc.efi.as_ref()?;
         let map = efi.memory_map();
         let size = u32::try_from(map.len()).ok()?;
         let address = block.append(&map);
@@ -224,6 +222,12 @@ impl Block {
         if let Some(place) = self.bytes.get_mut(at..at.saturating_add(value.len())) {
             place.copy_from_slice(value);
         }
+    }
+
+    /// What the running kernel's boot_params have there, if they are that long.
+    fn copy(&mut self, running: &[u8], at: usize, size: usize) {
+        let bytes = running.get(at..at.saturating_add(size));
+        self.put(at, bytes.unwrap_or_default());
     }
 
     /// Writes the low half of `value` at one place, the high half at another.
@@ -304,7 +308,8 @@ mod tests {
 
     /// Follows setup_data: (type, data) of each node.
     fn setup_data(bytes: &[u8]) -> Vec<(u32, Vec<u8>)> {
-        let (mut nodes, mut next) = (Vec::new(), u64_at(bytes, 0x250));
+        let mut nodes = Vec::new();
+        let mut next = u64_at(bytes, 0x250);
         while next != 0 {
             assert_eq!(next % 8, 0);
             let at = usize::try_from(next - BASE).unwrap();
@@ -342,12 +347,15 @@ mod tests {
         machine.seeds = None;
         let bytes = lay_out(&machine);
         let copied: Vec<_> = (0..SIZE).filter(|&at| bytes[at] == 0xee).collect();
-        let (acpi, cc_blob, secure_boot, subarch) =
-            (0x70..0x78, 0x13c..0x140, 0x1ec..0x1ed, 0x23c..0x240);
-        let edd = [0x1e9..0x1eb, 0x290..0x2d0, 0xd00..0xeec];
-        let expected = [acpi, cc_blob, edd[0].clone(), secure_boot, subarch, edd[1].clone()];
-        let expected: Vec<_> = expected.into_iter().chain([edd[2].clone()]).flatten().collect();
-        assert_eq!(copied, expected);
+        let acpi = 0x70..0x78;
+        let cc_blob = 0x13c..0x140;
+        let edd_count = 0x1e9..0x1eb;
+        let secure_boot = 0x1ec..0x1ed;
+        let subarch = 0x23c..0x240;
+        let edd_signatures = 0x290..0x2d0;
+        let edd = 0xd00..0xeec;
+        let expected = [acpi, cc_blob, edd_count, secure_boot, subarch, edd_signatures, edd];
+        assert_eq!(copied, expected.into_iter().flatten().collect::<Vec<_>>());
         assert_eq!(setup_data(&bytes), []);
     }
 
@@ -443,10 +451,13 @@ mod tests {
         assert_eq!(setup_data(&lay_out(&q35_6g())), [(9, vec![0x5a; 32])]);
     }
 
+    fn entry(n: u64) -> E820Entry {
+        E820Entry { range: Range::with_len(n << 20, 4096).unwrap(), kind: 1 }
+    }
+
     #[test]
     fn a_map_of_more_than_128_entries_goes_on_in_setup_data() {
         let mut machine = q35();
-        let entry = |n: u64| E820Entry { range: Range::with_len(n << 20, 4096).unwrap(), kind: 1 };
         pc(&mut machine).firmware_map = (0..130).map(entry).collect();
         let bytes = lay_out(&machine);
         assert_eq!(bytes[0x1e8], 128);

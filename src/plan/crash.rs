@@ -8,8 +8,8 @@
 
 use std::borrow::Cow;
 
+use super::layout::{ANYWHERE, Check, Segment, span};
 use super::space::{NoRoom, Space, Want};
-use super::{ANYWHERE, Check, Segment};
 use crate::base::addr::Range;
 use crate::base::arch::Arch;
 use crate::base::bytes::field;
@@ -27,7 +27,7 @@ const SCATTERED: u64 = u64::MAX;
 /// Tools take this as "not known".
 const NO_ADDRESS: u64 = 0;
 /// x86 kernels use it themselves early on: there is nothing to see.
-const LOW_MEMORY: Range = super::span(0, 1 << 20);
+const LOW_MEMORY: Range = span(0, 1 << 20);
 
 /// What a crash kernel must be told of the running one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -70,14 +70,19 @@ impl View {
 
 /// `None` behind the last header; `Some(None)` for one that shows no memory.
 fn program_header(entry: &[u8]) -> Option<Option<View>> {
-    let number = |at| field(entry, at).map(u64::from_le_bytes);
-    let kind = field(entry, 0).map(u32::from_le_bytes)?;
-    let (virt, phys, size) = (number(16)?, number(24)?, number(32)?);
+    let kind = u32::from_le_bytes(field(entry, 0)?);
+    let virt = u64::from_le_bytes(field(entry, 16)?);
+    let phys = u64::from_le_bytes(field(entry, 24)?);
+    let size = u64::from_le_bytes(field(entry, 32)?);
     match (kind, phys) {
         (PT_NOTE, _) | (PT_LOAD, SCATTERED) => Some(None),
         (PT_LOAD, phys) => Some(Range::with_len(phys, size).map(|phys| View { virt, phys })),
         _ => None,
     }
+}
+
+const fn ram(range: Range) -> E820Entry {
+    E820Entry { range, kind: E820_RAM }
 }
 
 impl Crash {
@@ -135,7 +140,7 @@ impl Crash {
 
     fn address_of(&self, ram: Range) -> u64 {
         let kernel = self.kernel_view();
-        let first = super::span(ram.start(), ram.start().saturating_add(1));
+        let first = span(ram.start(), ram.start().saturating_add(1));
         let mut views = self.views.iter().filter(|view| Some(**view) != kernel);
         let view = views.find(|view| view.phys.contains(first) && view.phys.len() > 1);
         view.map_or(NO_ADDRESS, |view| {
@@ -155,7 +160,6 @@ impl Crash {
     /// What an x86 crash kernel is told: whatever is not RAM, what the low
     /// memory has of it, and what was set aside, without the ELF header.
     pub(super) fn memory_map(&self, firmware: &[E820Entry], header: Range) -> Vec<E820Entry> {
-        let ram = |range| E820Entry { range, kind: E820_RAM };
         let low = firmware.iter().filter(|entry| entry.kind == E820_RAM);
         let low: Vec<Range> = low.map(|entry| entry.range).collect();
         let low = memmap::intersect(&low, &[LOW_MEMORY]).into_iter().map(ram);
@@ -217,7 +221,8 @@ impl Entry {
     /// Memory is found in the dump at its physical address.
     fn to_bytes(&self) -> Vec<u8> {
         let flags: u32 = if self.kind == PT_LOAD { 7 } else { 0 };
-        let (start, size) = (self.phys.start(), self.phys.len());
+        let start = self.phys.start();
+        let size = self.phys.len();
         let numbers = [start, self.virt, start, size, size, 0].map(u64::to_le_bytes).concat();
         [self.kind.to_le_bytes().to_vec(), flags.to_le_bytes().to_vec(), numbers].concat()
     }
@@ -246,19 +251,21 @@ pub(crate) mod testing {
     use super::*;
     use crate::memmap::testing::iomem;
 
-    fn crash(map: &str, notes: &str, vmcoreinfo: (u64, u64), kcore: &[u8]) -> Crash {
+    /// What /sys/devices/system/cpu tells of a CPU's notes, in a line.
+    fn note(line: &str) -> Option<Range> {
+        let mut words = line.split(' ').skip(1);
+        let start = u64::from_str_radix(words.next()?, 16).ok()?;
+        Range::with_len(start, words.next()?.parse().ok()?)
+    }
+
+    fn crash(map: &str, notes: &str, vmcoreinfo: Option<Range>, kcore: &[u8]) -> Crash {
         let iomem = iomem(map);
-        let note = |line: &str| {
-            let mut words = line.split(' ').skip(1);
-            let start = u64::from_str_radix(words.next()?, 16).ok()?;
-            Range::with_len(start, words.next()?.parse().ok()?)
-        };
         Crash {
             reserved: iomem.crash_kernel(),
             ram: iomem.ram(),
             code: iomem.kernel_code(),
             notes: notes.lines().filter_map(note).collect(),
-            vmcoreinfo: Range::with_len(vmcoreinfo.0, vmcoreinfo.1),
+            vmcoreinfo,
             views: View::of_kcore(kcore),
         }
     }
@@ -269,13 +276,13 @@ pub(crate) mod testing {
     pub(crate) fn q35() -> Crash {
         let notes = include_str!("../../tests/data/q35-crash/crash_notes");
         let kcore = include_bytes!("../../tests/data/q35-crash/kcore");
-        crash(Q35_IOMEM, notes, (0x4681_6000, 0x1024), kcore)
+        crash(Q35_IOMEM, notes, Range::with_len(0x4681_6000, 0x1024), kcore)
     }
 
     pub(crate) fn virt() -> Crash {
         let notes = include_str!("../../tests/data/virt-crash/crash_notes");
         let kcore = include_bytes!("../../tests/data/virt-crash/kcore");
-        crash(VIRT_IOMEM, notes, (0x4831_4000, 0x1024), kcore)
+        crash(VIRT_IOMEM, notes, Range::with_len(0x4831_4000, 0x1024), kcore)
     }
 }
 
@@ -298,10 +305,8 @@ mod tests {
         assert!(elf.program_headers.iter().all(|header| {
             (header.p_offset, header.p_filesz) == (header.p_paddr, header.p_memsz)
         }));
-        let row = |header: &goblin::elf::ProgramHeader| {
-            (header.p_type, header.p_vaddr, header.p_paddr, header.p_memsz)
-        };
-        elf.program_headers.iter().map(row).collect()
+        let headers = elf.program_headers.iter();
+        headers.map(|it| (it.p_type, it.p_vaddr, it.p_paddr, it.p_memsz)).collect()
     }
 
     #[test]
@@ -371,15 +376,19 @@ mod tests {
 
     #[test]
     fn the_higher_of_two_regions_is_loaded_into_and_both_are_used() {
-        let (low, high) = (range(0x1000_0000, 0x2000_0000), range(1 << 32, 2 << 32));
+        let low = range(0x1000_0000, 0x2000_0000);
+        let high = range(1 << 32, 2 << 32);
         let crash = Crash { reserved: vec![low, high], ..Crash::default() };
         assert_eq!((crash.region(), crash.usable()), (Some(high), vec![high, low]));
         assert_eq!(Crash::default().region(), None);
     }
 
+    fn entry(start: u64, end: u64, kind: u32) -> E820Entry {
+        E820Entry { range: range(start, end), kind }
+    }
+
     #[test]
     fn a_crash_kernel_is_told_low_memory_its_own_and_whatever_is_not_memory() {
-        let entry = |start, end, kind| E820Entry { range: range(start, end), kind };
         let firmware = [
             entry(0, 0x9_fc00, E820_RAM),
             entry(0x9_fc00, 0xa_0000, 2),

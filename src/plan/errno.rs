@@ -161,9 +161,12 @@ mod tests {
         }
     }
 
+    fn said(engine: Engine, errno: i32) -> &'static str {
+        meaning_of_load(engine, errno).unwrap_or_default()
+    }
+
     #[test]
     fn the_sentence_names_the_lock_that_the_kernel_does_not_name() {
-        let said = |engine, errno| meaning_of_load(engine, errno).unwrap_or_default();
         assert!(said(Engine::Segments, EPERM).contains("kernel.kexec_load_disabled"));
         assert!(said(Engine::Segments, EACCES).contains("allows only kexec_file_load"));
         assert!(said(Engine::File, ENODATA).contains("demands a signature"));

@@ -6,8 +6,9 @@ use crate::base::addr::Range;
 use crate::base::digest::Digest;
 use crate::bundle::Bundle;
 
+use super::Error;
+use super::layout::{Check, Segment};
 use super::system::whole;
-use super::{Check, Error, Segment};
 
 /// The kernel looks for the next archive at multiples of this.
 const ALIGN: usize = 4;
@@ -45,7 +46,8 @@ pub fn join<'a, B: AsRef<[u8]>>(
     front: Option<&'a [u8]>,
 ) -> Result<Option<Initrd<'a>>, Error> {
     let sources = sources(bundle, front)?;
-    let (mut parts, mut end) = (Vec::new(), 0_usize);
+    let mut parts = Vec::new();
+    let mut end = 0_usize;
     for Source { name, bytes, digest } in &sources {
         let start = end.next_multiple_of(ALIGN);
         // All of them lie in memory: their lengths cannot add up to more.
@@ -113,8 +115,9 @@ impl<'a> Placed<'a> {
     fn check(&self, part: &Part) -> Check {
         let start = self.range.start().saturating_add(part.place.start as u64);
         let region = Range::with_len(start, part.place.len() as u64);
-        let bytes = || self.initrd.bytes.get(part.place.clone()).unwrap_or_default();
-        let digest = part.digest.unwrap_or_else(|| Digest::of(bytes()));
+        let digest = part.digest.unwrap_or_else(|| {
+            Digest::of(self.initrd.bytes.get(part.place.clone()).unwrap_or_default())
+        });
         Check { name: part.name.clone(), digest, regions: region.into_iter().collect() }
     }
 
@@ -138,8 +141,8 @@ mod tests {
         let bundle = bundle(Vec::new(), &[b"abcde"]);
         let initrd = join(&bundle, None).unwrap().unwrap();
         assert!(matches!(initrd.bytes, Cow::Borrowed(b"abcde")));
-        let (name, digest) = ("initrd 1".to_owned(), Some(Digest::of(b"abcde")));
-        assert_eq!(initrd.parts, [Part { name, place: 0..5, digest }]);
+        let digest = Some(Digest::of(b"abcde"));
+        assert_eq!(initrd.parts, [Part { name: "initrd 1".to_owned(), place: 0..5, digest }]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::fdt::Seeds;
 use crate::memmap::{self, E820_ACPI, E820_NVS, E820_RAM, E820Entry};
 
 use super::crash::Crash;
-use super::span;
+use super::layout::span;
 
 /// x86 firmware, bootloaders and the kernel's own trampolines live below here.
 pub(super) const LOW_MEMORY: Range = span(0, 1 << 20);
@@ -130,14 +130,18 @@ impl Pc {
     /// anybody looks at where these tables start, within what the map says is
     /// memory of one kind.
     pub(super) fn firmware_tables(&self, starts: &[u64]) -> Vec<Range> {
-        let is_acpi = |entry: &&E820Entry| matches!(entry.kind, E820_ACPI | E820_NVS);
-        let acpi = self.firmware_map.iter().filter(is_acpi).map(|entry| entry.range);
-        let table = |start: &u64| {
-            let first = Range::with_len(*start, 1)?;
-            let entry = self.firmware_map.iter().find(|entry| entry.range.contains(first))?;
-            Range::new(*start, entry.range.end().min(start.saturating_add(TABLE)))
-        };
-        acpi.chain(starts.iter().filter_map(table)).collect()
+        let map = self.firmware_map.iter();
+        let acpi = map.filter(|entry| matches!(entry.kind, E820_ACPI | E820_NVS));
+        let mut tables: Vec<Range> = acpi.map(|entry| entry.range).collect();
+        tables.extend(starts.iter().filter_map(|start| self.firmware_table(*start)));
+        tables
+    }
+
+    /// What a table that starts here may take.
+    fn firmware_table(&self, start: u64) -> Option<Range> {
+        let first = Range::with_len(start, 1)?;
+        let entry = self.firmware_map.iter().find(|entry| entry.range.contains(first))?;
+        Range::new(start, entry.range.end().min(start.saturating_add(TABLE)))
     }
 
     pub(super) fn ram(&self) -> Vec<Range> {
@@ -239,8 +243,9 @@ mod tests {
         let mut machine = q35();
         let Platform::Pc(pc) = &mut machine.platform else { unreachable!() };
         let map = [(0x1000, 0x2000, 3), (0x2000, 0x3000, 4), (0x10_0000, 0x20_0000, 2)];
-        let entry = |(start, end, kind)| E820Entry { range: Range::new(start, end).unwrap(), kind };
-        pc.firmware_map = map.map(entry).to_vec();
+        pc.firmware_map = map
+            .map(|(start, end, kind)| E820Entry { range: Range::new(start, end).unwrap(), kind })
+            .to_vec();
         let tables = pc.firmware_tables(&[0x18_0000, 0x1f_f000, 0x20_0000]);
         let expected =
             [(0x1000, 0x2000), (0x2000, 0x3000), (0x18_0000, 0x19_0000), (0x1f_f000, 0x20_0000)];

@@ -5,7 +5,8 @@
 //! machine. Never reads anything itself, never copies a kernel or an initrd
 //! (except to join several initrds), and never hashes a file again: the digests
 //! that the purgatory checks are those that the signature covers, and what comes
-//! out of a file is hashed as it is loaded. The kernel checks next to nothing that kexec_load is given, so [`Plan::validate`] does.
+//! out of a file is hashed as it is loaded. The kernel checks next to nothing that
+//! kexec_load is given, so [`Plan::validate`] does.
 
 mod aarch64;
 mod boot_params;
@@ -15,6 +16,7 @@ mod errno;
 mod error;
 mod files;
 mod initrd;
+mod layout;
 mod machine;
 pub mod paging;
 mod purgatory_segment;
@@ -24,10 +26,6 @@ mod system;
 mod validate;
 mod vmlinux;
 mod x86_64;
-
-use std::borrow::Cow;
-
-use purgatory::Conduit;
 
 use crate::base::addr::Range;
 use crate::base::arch::Arch;
@@ -45,6 +43,7 @@ pub use errno::{is_missing, meaning_of_load, meaning_of_reboot};
 pub use error::Error;
 pub use files::{Content, Files};
 pub use initrd::{Initrd, Part, join};
+pub use layout::{Check, Segment};
 pub use machine::{Board, Machine, Pc, Platform};
 pub use space::NoRoom;
 pub use system::cmdline;
@@ -52,7 +51,7 @@ pub use validate::Invalid;
 pub use vmlinux::{Decompress, Direct, Prepared, Unpacking};
 
 use crash::ElfHeader;
-use paging::Mapping;
+use layout::Layout;
 use space::Space;
 use system::whole;
 
@@ -79,16 +78,6 @@ pub const fn longest_cmdline(arch: Arch) -> u64 {
 /// Bytes of the command line that kexec_file_load keeps for `elfcorehdr=`, even
 /// when it loads no crash kernel, and the terminating NUL.
 const FILE_CMDLINE_RESERVE: u64 = 30 + 1;
-
-const ANYWHERE: Range = span(1 << 20, u64::MAX);
-
-/// The range, or an empty one if it would end before it starts.
-const fn span(start: u64, end: u64) -> Range {
-    match Range::new(start, end) {
-        Some(range) => range,
-        None => span(end, end),
-    }
-}
 
 /// Everything about one boot that is decided before it is loaded. `B` holds the
 /// bytes of a file that was read.
@@ -164,38 +153,8 @@ impl<'a, B> Plan<'a, B> {
     }
 }
 
-/// Bytes and where they go.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Segment<'a> {
-    /// What it is: `kernel`, `initrd`, `params` or `purgatory`.
-    pub name: &'static str,
-    /// What is loaded at the start of `range`; the rest becomes zeros.
-    pub bytes: Cow<'a, [u8]>,
-    /// The memory that it takes, in whole pages.
-    pub range: Range,
-}
-
-/// Bytes that the purgatory must find unchanged.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Check {
-    /// What it prints if they are not; at most 16 ASCII characters.
-    pub name: String,
-    /// SHA-256 over all regions, one after the other.
-    pub digest: Digest,
-    /// Where the bytes lie.
-    pub regions: Vec<Range>,
-}
-
-impl Check {
-    fn of(name: &str, start: u64, bytes: &[u8]) -> Self {
-        let region = Range::with_len(start, bytes.len() as u64);
-        let regions = region.into_iter().collect();
-        Self { name: name.to_owned(), digest: Digest::of(bytes), regions }
-    }
-}
-
 /// What a planner needs from the bundle.
-struct Job<'a, 'b> {
+struct Handover<'a, 'b> {
     cmdline: &'b str,
     linux: Digest,
     initrd: Option<Initrd<'a>>,
@@ -204,21 +163,6 @@ struct Job<'a, 'b> {
     overlays: Vec<(&'b str, &'a [u8])>,
     /// For a crash kernel: what it must be told, and where the ELF header lies.
     crash: Option<(&'b Crash, Range)>,
-}
-
-/// What a planner decides.
-struct Layout<'a> {
-    /// Where the kernel is entered, and with what.
-    entry: u64,
-    argument: u64,
-    conduit: Conduit,
-    segments: Vec<Segment<'a>>,
-    checks: Vec<Check>,
-    /// Memory that the next kernel takes for itself, its segment included.
-    windows: Vec<Range>,
-    /// Memory besides the segments that the next kernel's first instructions
-    /// touch, before it has page tables of its own.
-    maps: Vec<Mapping>,
 }
 
 /// Plans one boot of a bundle that has been verified. `prepared` must have been
@@ -340,7 +284,8 @@ fn check(
 }
 
 fn check_cmdline(engine: Engine, kernel: &Kernel<'_>, cmdline: &str) -> Result<(), Error> {
-    let (size, limit) = (cmdline.len() as u64, cmdline_limit(engine, kernel));
+    let size = cmdline.len() as u64;
+    let limit = cmdline_limit(engine, kernel);
     if size > limit { Err(Error::Cmdline { size, limit, engine }) } else { Ok(()) }
 }
 
@@ -398,7 +343,7 @@ impl<'a> Placement<'a> {
     ) -> Result<Self, Error> {
         let Parts { prepared, bundle, front, cmdline, header } = parts;
         let arch = prepared.kernel().arch();
-        let job = Job {
+        let handover = Handover {
             cmdline,
             linux: prepared.digest(bundle),
             initrd: join(bundle, front)?,
@@ -406,7 +351,7 @@ impl<'a> Placement<'a> {
             overlays: overlays(bundle),
             crash: machine.crash.as_ref().zip(header.as_ref().map(ElfHeader::range)),
         };
-        let mut layout = lay_out(prepared, machine, job, space)?;
+        let mut layout = lay_out(prepared, machine, handover, space)?;
         layout.checks.extend(header.as_ref().map(ElfHeader::check));
         layout.segments.extend(header.map(ElfHeader::into_segment));
         let purgatory = purgatory_segment::place(&mut layout, machine, blob, space)?;
@@ -428,22 +373,22 @@ impl<'a> Placement<'a> {
 fn lay_out<'a>(
     prepared: &'a Prepared<'_>,
     machine: &Machine,
-    job: Job<'a, '_>,
+    handover: Handover<'a, '_>,
     space: &mut Space,
 ) -> Result<Layout<'a>, Error> {
     match (prepared.direct(), prepared.kernel(), &machine.platform) {
         (Some(_), ..) if machine.keep_page_tables => Err(Error::Encrypted),
         (Some(direct), _, Platform::Pc(pc)) => {
-            let told = pc.as_told(job.crash);
-            x86_64::lay_out(direct.image(), (machine, &told), job, space)
+            let told = pc.as_told(handover.crash);
+            x86_64::lay_out(direct.image(), machine, &told, handover, space)
         }
         (_, Kernel::Bzimage(image), Platform::Pc(pc)) => {
-            let image = x86_64::Image::of_bzimage(&image, job.linux, pc);
-            let told = pc.as_told(job.crash);
-            x86_64::lay_out(image, (machine, &told), job, space)
+            let image = x86_64::Image::of_bzimage(&image, handover.linux, pc);
+            let told = pc.as_told(handover.crash);
+            x86_64::lay_out(image, machine, &told, handover, space)
         }
         (_, Kernel::Arm64Image(image), Platform::Board(board)) => {
-            aarch64::lay_out(&image, (machine, board), job, space)
+            aarch64::lay_out(&image, machine, board, handover, space)
         }
         (_, kernel, _) => Err(Error::Arch { kernel: kernel.arch(), machine: machine.arch() }),
     }

@@ -76,14 +76,15 @@ fn lines(text: &str) -> impl Iterator<Item = (usize, u64, u64, &str)> {
     text.lines().map(|line| {
         let (span, name) = line.trim_start().split_once(" : ").unwrap();
         let (first, last) = span.split_once('-').unwrap();
-        let number = |digits| u64::from_str_radix(digits, 16).unwrap();
-        (line.len() - line.trim_start().len(), number(first), number(last), name)
+        let [first, last] = [first, last].map(|digits| u64::from_str_radix(digits, 16).unwrap());
+        (line.len() - line.trim_start().len(), first, last, name)
     })
 }
 
 /// Whether the map lets this memory be overwritten.
 fn is_free(text: &str, range: Range) -> bool {
-    let (first, last) = (range.start(), range.end() - 1);
+    let first = range.start();
+    let last = range.end() - 1;
     let in_ram = lines(text).any(|(indent, start, end, name)| {
         indent == 0 && name == "System RAM" && start <= first && last <= end
     });
@@ -137,17 +138,18 @@ fn linux(machine: &Machine, size: u64) -> Vec<u8> {
 
 /// What each architecture's boot protocol asks for.
 fn assert_protocol(plan: &Plan<'_>, linux: &[u8]) {
-    let start = |name| segment(plan, name).range.start();
     let window = plan.placement().unwrap().windows[0];
     match plan.arch {
         Arch::X86_64 => {
-            assert!(start("kernel") % (2 << 20) == 0 && start("kernel") >= 16 << 20);
-            assert!(start("initrd") >= 16 << 20);
+            let kernel = segment(plan, "kernel").range.start();
+            assert!(kernel % (2 << 20) == 0 && kernel >= 16 << 20);
+            assert!(segment(plan, "initrd").range.start() >= 16 << 20);
         }
         Arch::Aarch64 => {
             let offset = u64::from_le_bytes(linux[8..16].try_into().unwrap());
             assert_eq!(window.start() % (2 << 20), offset % (2 << 20));
-            let (gib, initrd) = (window.start() >> 30 << 30, segment(plan, "initrd").range);
+            let gib = window.start() >> 30 << 30;
+            let initrd = segment(plan, "initrd").range;
             assert!(gib <= initrd.start() && initrd.end().max(window.end()) <= gib + (32 << 30));
             let params = segment(plan, "params").range;
             assert_eq!(params.start() >> 21, (params.end() - 1) >> 21);

@@ -7,9 +7,10 @@ use purgatory::{Block, Region, Roots, Uart};
 
 #[cfg(feature = "test-hooks")]
 use super::Placement;
+use super::layout::{ANYWHERE, Check, Layout, Segment};
 use super::paging::{self, Kind, Mapping};
 use super::space::{Space, Want};
-use super::{ANYWHERE, Check, Error, Layout, Machine, Segment};
+use super::{Error, Machine};
 use crate::base::addr::Range;
 
 /// Page tables start at a multiple of this, in bytes.
@@ -83,8 +84,9 @@ fn block(layout: &Layout<'_>, machine: &Machine, roots: Roots) -> Result<Block, 
     block.set_page_tables(roots);
     block.set_sha_instructions(machine.sha_instructions);
     for check in &layout.checks {
-        let region = |range: &Range| Region { start: range.start(), len: range.len() };
-        let regions: Vec<_> = check.regions.iter().map(region).collect();
+        let ranges = check.regions.iter();
+        let regions: Vec<_> =
+            ranges.map(|range| Region { start: range.start(), len: range.len() }).collect();
         block.add_check(&check.name, check.digest.0, &regions)?;
     }
     Ok(block)
@@ -101,13 +103,13 @@ impl Placement<'_> {
     /// # Errors
     /// There is no such segment, or the purgatory was built without the hook.
     pub fn corrupt(&mut self, name: &str) -> Result<(), Error> {
-        let missing = || Error::NoSegment(name.to_owned());
         let target = self.segments.iter().find(|segment| segment.name == name);
-        let range = target.ok_or_else(missing)?.range;
+        let range = target.ok_or_else(|| Error::NoSegment(name.to_owned()))?.range;
         let namesake = self.checks.iter().filter(|check| check.name == name);
         let regions = namesake.chain(&self.checks).flat_map(|check| &check.regions);
         let checked = regions.copied().find(|region| range.contains(*region));
-        let address = checked.ok_or_else(missing)?.end().saturating_sub(1);
+        let checked = checked.ok_or_else(|| Error::NoSegment(name.to_owned()))?;
+        let address = checked.end().saturating_sub(1);
         self.change_block(|block| block.set_corrupt(address))
     }
 
@@ -124,8 +126,8 @@ impl Placement<'_> {
         change: impl FnOnce(&mut Block) -> Result<(), purgatory::Error>,
     ) -> Result<(), Error> {
         let blob = self.segments.iter_mut().find(|segment| segment.name == "purgatory");
-        let missing = || Error::NoSegment("purgatory".to_owned());
-        let blob = blob.ok_or_else(missing)?.bytes.to_mut();
+        let blob = blob.ok_or_else(|| Error::NoSegment("purgatory".to_owned()))?;
+        let blob = blob.bytes.to_mut();
         let place = blob.get(purgatory::BLOCK_OFFSET..).and_then(|rest| rest.first_chunk());
         let mut block = Block::from_bytes(place.ok_or(purgatory::Error::Short(blob.len()))?);
         change(&mut block)?;

@@ -168,9 +168,9 @@ mod tests {
         let any: Vec<_> = (0..8).map(|n| space().take_random(&want, n).unwrap().start()).collect();
         let six = [0x12000, 0x14000, 0x16000, 0x18000, 0x1a000, 0x1c000];
         assert_eq!(any, [&six[..], &six[..2]].concat());
-        let space_of = |random| space().take_random(&Want { size: 0x1000, ..want }, random);
-        assert_eq!(space_of(0), Ok(range(0x2000, 0x3000)));
-        assert_eq!(space_of(1), Ok(range(0x12000, 0x13000)));
+        let page = Want { size: 0x1000, ..want };
+        assert_eq!(space().take_random(&page, 0), Ok(range(0x2000, 0x3000)));
+        assert_eq!(space().take_random(&page, 1), Ok(range(0x12000, 0x13000)));
     }
 
     #[test]

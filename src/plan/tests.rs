@@ -6,7 +6,7 @@ mod x86_64;
 
 use std::borrow::Cow;
 
-use purgatory::{BLOCK_OFFSET, BLOCK_SIZE, Block, Roots, Uart};
+use purgatory::{BLOCK_OFFSET, BLOCK_SIZE, Block, Conduit, Roots, Uart};
 
 use super::machine::testing::{q35, q35_6g, virt};
 use super::*;
@@ -43,13 +43,12 @@ pub(super) fn bundle(linux: Vec<u8>, initrds: &[&[u8]]) -> Bundle<Vec<u8>> {
 
 /// As open mode takes an entry that nobody signed.
 pub(super) fn verified(bundle: Bundle<Vec<u8>>) -> Verified<Bundle<Vec<u8>>> {
-    let (policy, identity) = (Policy::default(), Identity::default());
     let context = Context {
         mode: Mode::Open,
         ring: None,
-        policy: &policy,
+        policy: &Policy::default(),
         arch: Arch::X86_64,
-        identity: &identity,
+        identity: &Identity::default(),
         floors: Floors::default(),
     };
     let evidence = Evidence { manifest: None, signature: None };
@@ -109,16 +108,19 @@ pub(super) fn assert_every_check_holds(plan: &Plan<'_>) {
     }
 }
 
+fn without_digest(line: &str) -> String {
+    match (line.strip_prefix("segment "), line.split_once(", sha256:")) {
+        (Some(_), Some((segment, digest))) if digest.len() == 64 => segment.to_owned(),
+        (Some(_), _) => format!("without a digest: {line}"),
+        (None, _) => line.to_owned(),
+    }
+}
+
 /// As it is printed, without the digests of segments: the bytes that matter have
 /// a check.
 fn shown(plan: &Plan<'_>) -> String {
     let text = plan.to_string();
-    let line = |line: &str| match (line.strip_prefix("segment "), line.split_once(", sha256:")) {
-        (Some(_), Some((segment, digest))) if digest.len() == 64 => segment.to_owned(),
-        (Some(_), _) => format!("without a digest: {line}"),
-        (None, _) => line.to_owned(),
-    };
-    text.lines().map(line).collect::<Vec<_>>().join("\n")
+    text.lines().map(without_digest).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
@@ -201,8 +203,9 @@ fn boot_params_and_device_tree_name_the_initrd_to_the_byte() {
     let pc = verified(bundle(bzimage::testing::small(), &[&[7; 5001]]));
     let pc = plan(&pc, &q35()).unwrap();
     let params = &segment(&pc, "params").bytes;
-    let word = |at: usize| u64::from(u32::from_le_bytes(params[at..at + 4].try_into().unwrap()));
-    assert_eq!((word(0x218), word(0x21c)), (segment(&pc, "initrd").range.start(), 5001));
+    let start = u32::from_le_bytes(params[0x218..0x21c].try_into().unwrap());
+    let size = u32::from_le_bytes(params[0x21c..0x220].try_into().unwrap());
+    assert_eq!((start.into(), size), (segment(&pc, "initrd").range.start(), 5001));
 
     let board = verified(bundle(arm64::testing::small(), &[&[7; 5001]]));
     let board = plan(&board, &virt()).unwrap();
@@ -305,28 +308,29 @@ fn overlays_need_the_engine_that_hands_a_tree_over() {
     assert_eq!(result, Err(Error::Engine(EngineError::Devicetree)));
 }
 
+fn board_of(fdt: &[u8], cmdline: Option<&str>) -> Machine {
+    let mut machine = virt();
+    let Platform::Board(board) = &mut machine.platform else { unreachable!() };
+    board.fdt = fdt.to_vec();
+    board.fdt.resize(1 << 20, 0);
+    board.cmdline = cmdline.map(str::to_owned);
+    machine
+}
+
 #[test]
 fn a_machine_that_may_use_lpis_is_refused_unless_its_tables_are_safe() {
-    let fixture = |fdt: &[u8], cmdline: Option<&str>| {
-        let mut machine = virt();
-        let Platform::Board(board) = &mut machine.platform else { unreachable!() };
-        board.fdt = fdt.to_vec();
-        board.fdt.resize(1 << 20, 0);
-        board.cmdline = cmdline.map(str::to_owned);
-        machine
-    };
     let lpi: &[u8] = include_bytes!("../../tests/data/virt-lpi/fdt");
     let refusal = "the interrupt controller uses tables in memory (GICv3 LPIs) that the next \
                    kernel would clear wherever they lie: start the running kernel with \
                    irqchip.gicv3_nolpi=1";
     let cases = [
-        (fixture(lpi, None), "", false),
-        (fixture(lpi, Some("quiet irqchip.gicv3_nolpi=0")), "", false),
-        (fixture(lpi, Some("irqchip.gicv3_nolpi=1 irqchip.gicv3_nolpi=n")), "", false),
-        (fixture(lpi, Some("irqchip.gicv3_nolpi=1\n")), "", true),
-        (fixture(lpi, None), "irqchip.gicv3_nolpi=y", true),
-        (fixture(include_bytes!("../../tests/data/virt-uefi/fdt"), None), "", true),
-        (fixture(include_bytes!("../../tests/data/virt-acpi/fdt"), None), "", true),
+        (board_of(lpi, None), "", false),
+        (board_of(lpi, Some("quiet irqchip.gicv3_nolpi=0")), "", false),
+        (board_of(lpi, Some("irqchip.gicv3_nolpi=1 irqchip.gicv3_nolpi=n")), "", false),
+        (board_of(lpi, Some("irqchip.gicv3_nolpi=1\n")), "", true),
+        (board_of(lpi, None), "irqchip.gicv3_nolpi=y", true),
+        (board_of(include_bytes!("../../tests/data/virt-uefi/fdt"), None), "", true),
+        (board_of(include_bytes!("../../tests/data/virt-acpi/fdt"), None), "", true),
     ];
     for (index, (machine, options, fits)) in cases.into_iter().enumerate() {
         let mut bundle = bundle(arm64::testing::small(), &[]);
@@ -388,22 +392,23 @@ fn a_crash_kernel_is_told_where_to_look_and_what_it_may_use() {
     let expected = format!("root=LABEL=root ro quiet elfcorehdr={:#x}", header.start());
     assert_eq!(pc.cmdline, expected);
     let params = &segment(&pc, "params").bytes;
-    let holds = |text: &str| params.windows(text.len()).any(|part| part == text.as_bytes());
-    assert!(holds(&format!("{expected}\0")));
+    let told = format!("{expected}\0");
+    assert!(params.windows(told.len()).any(|part| part == told.as_bytes()));
     let map: Vec<_> = params[0x2d0..][..20 * usize::from(params[0x1e8])].chunks(20).collect();
-    let number = |at: &[u8]| u64::from_le_bytes(at.try_into().unwrap());
     let ram: Vec<_> = map
         .iter()
         .filter(|entry| entry[16] == 1)
-        .map(|entry| (number(&entry[..8]), number(&entry[8..16])))
+        .map(|entry| {
+            [&entry[..8], &entry[8..16]].map(|it| u64::from_le_bytes(it.try_into().unwrap()))
+        })
         .collect();
     let end = 0x7f00_0000;
     assert_eq!(
         ram,
         [
-            (0, 0x9_fc00),
-            (0x6f00_0000, header.start() - 0x6f00_0000),
-            (header.end(), end - header.end())
+            [0, 0x9_fc00],
+            [0x6f00_0000, header.start() - 0x6f00_0000],
+            [header.end(), end - header.end()]
         ][..if header.end() == end { 2 } else { 3 }]
     );
 
@@ -413,19 +418,14 @@ fn a_crash_kernel_is_told_where_to_look_and_what_it_may_use() {
     let fdt = dtoolkit::fdt::Fdt::new(&segment(&board, "params").bytes).unwrap();
     let chosen = fdt.find_node("/chosen").unwrap();
     let header = segment(&board, "elfcorehdr").range;
-    let value = |name| {
+    for (name, expected) in [
+        ("linux,elfcorehdr", [header.start(), header.len()]),
+        ("linux,usable-memory-range", [0xa9a0_0000, 0x1000_0000]),
+    ] {
         use dtoolkit::{Node as _, Property as _};
-        let property = chosen.property(name).unwrap();
-        property
-            .value()
-            .chunks(8)
-            .map(|part| u64::from_be_bytes(part.try_into().unwrap()))
-            .collect()
-    };
-    let (place, usable): (Vec<u64>, Vec<u64>) =
-        (value("linux,elfcorehdr"), value("linux,usable-memory-range"));
-    assert_eq!(place, [header.start(), header.len()]);
-    assert_eq!(usable, [0xa9a0_0000, 0x1000_0000]);
+        let value = chosen.property(name).unwrap();
+        assert_eq!(value.value(), expected.map(u64::to_be_bytes).concat(), "{name}");
+    }
 }
 
 #[test]
@@ -493,13 +493,14 @@ fn a_command_line_is_never_cut() {
     }
 }
 
+fn refusal(bundle: &Bundle<Vec<u8>>, machine: &Machine) -> String {
+    plan(&verified(bundle.clone()), machine).unwrap_err().to_string()
+}
+
 #[test]
 fn what_cannot_be_booted_is_refused_with_the_cause() {
-    let refusal = |bundle: &Bundle<Vec<u8>>, machine: &Machine| {
-        plan(&verified(bundle.clone()), machine).unwrap_err().to_string()
-    };
-    let (pc, board) =
-        (bundle(bzimage::testing::small(), &[]), bundle(arm64::testing::small(), &[]));
+    let pc = bundle(bzimage::testing::small(), &[]);
+    let board = bundle(arm64::testing::small(), &[]);
     assert_eq!(refusal(&pc, &virt()), "the kernel is for x86_64, but this machine is aarch64");
     assert_eq!(refusal(&board, &q35()), "the kernel is for aarch64, but this machine is x86_64");
 
@@ -531,18 +532,19 @@ fn what_cannot_be_booted_is_refused_with_the_cause() {
     assert_eq!(refusal(&board, &no_tree), "the device tree blob is cut off after 0 bytes");
 }
 
+fn changed_pc(change: impl FnOnce(&mut Pc)) -> Machine {
+    let mut machine = q35();
+    let Platform::Pc(pc) = &mut machine.platform else { unreachable!() };
+    change(pc);
+    machine
+}
+
 #[test]
 fn a_pc_without_what_its_kernel_needs_is_refused() {
-    let with = |change: &dyn Fn(&mut Pc)| {
-        let mut machine = q35();
-        let Platform::Pc(pc) = &mut machine.platform else { unreachable!() };
-        change(pc);
-        machine
-    };
     let mut bundle = bundle(bzimage::testing::small(), &[]);
-    let machine = with(&|pc| pc.boot_params.truncate(4095));
+    let machine = changed_pc(|pc| pc.boot_params.truncate(4095));
     assert_eq!(plan(&verified(bundle.clone()), &machine).unwrap_err(), Error::BootParams(4095));
-    let machine = with(&|pc| pc.five_level_paging = true);
+    let machine = changed_pc(|pc| pc.five_level_paging = true);
     plan(&verified(bundle.clone()), &machine).unwrap();
     bundle.linux.bytes[0x236] &= !(1 << 5);
     assert_eq!(plan(&verified(bundle.clone()), &machine).unwrap_err(), Error::FiveLevelPaging);
@@ -661,46 +663,57 @@ fn memory_beyond_4_gib_is_used_when_there_is_no_other() {
     assert_every_check_holds(&plan);
 }
 
+/// What is said of the plan after this change.
+fn broken(good: &Plan<'_>, change: impl FnOnce(&mut Placement<'_>)) -> String {
+    let mut placement = good.placement().unwrap().clone();
+    change(&mut placement);
+    placement.validate(&q35()).unwrap_err().to_string()
+}
+
+fn at(start: u64, end: u64) -> Range {
+    Range::new(start, end).unwrap()
+}
+
 #[test]
 fn validation_names_the_broken_rule() {
     let bundle = verified(bundle(bzimage::testing::small(), &[b"initrd"]));
     let machine = q35();
     let good = plan(&bundle, &machine).unwrap();
-    let broken = |change: &dyn Fn(&mut Placement<'_>)| {
-        let mut placement = good.placement().unwrap().clone();
-        change(&mut placement);
-        placement.validate(&machine).unwrap_err().to_string()
-    };
-    let at = |start, end| Range::new(start, end).unwrap();
     let kernel = "the kernel at 0x1000000..0x1000800 is not in whole pages";
-    assert_eq!(broken(&|plan| plan.segments[0].range = at(0x100_0000, 0x100_0800)), kernel);
+    assert_eq!(broken(&good, |plan| plan.segments[0].range = at(0x100_0000, 0x100_0800)), kernel);
     let kernel = "the kernel at 0x1000800..0x1001800 is not in whole pages";
-    assert_eq!(broken(&|plan| plan.segments[0].range = at(0x100_0800, 0x100_1800)), kernel);
+    assert_eq!(broken(&good, |plan| plan.segments[0].range = at(0x100_0800, 0x100_1800)), kernel);
     let kernel = "the kernel at 0x1000000..0x1000000 is not in whole pages";
-    assert_eq!(broken(&|plan| plan.segments[0].range = at(0x100_0000, 0x100_0000)), kernel);
+    assert_eq!(broken(&good, |plan| plan.segments[0].range = at(0x100_0000, 0x100_0000)), kernel);
     let kernel = "the kernel at 0x3ffd0000..0x3fff0000 lies in memory that is not free";
-    assert_eq!(broken(&|plan| plan.segments[0].range = at(0x3ffd_0000, 0x3fff_0000)), kernel);
+    assert_eq!(broken(&good, |plan| plan.segments[0].range = at(0x3ffd_0000, 0x3fff_0000)), kernel);
     let kernel = "the kernel at 0x8000..0xa000 lies in memory that is not free";
-    assert_eq!(broken(&|plan| plan.segments[0].range = at(0x8000, 0xa000)), kernel);
+    assert_eq!(broken(&good, |plan| plan.segments[0].range = at(0x8000, 0xa000)), kernel);
     let kernel = "the kernel and the initrd overlap";
-    assert_eq!(broken(&|plan| plan.segments[1].range = at(0x100_0000, 0x100_1000)), kernel);
+    assert_eq!(broken(&good, |plan| plan.segments[1].range = at(0x100_0000, 0x100_1000)), kernel);
     let bytes = "the initrd has 8192 bytes, more than fit in 0x3ffdf000..0x3ffe0000";
-    assert_eq!(broken(&|plan| plan.segments[1].bytes = Cow::Owned(vec![0; 8192])), bytes);
+    assert_eq!(broken(&good, |plan| plan.segments[1].bytes = Cow::Owned(vec![0; 8192])), bytes);
     let entry = "the entry 0x1 lies in no segment";
-    assert_eq!(broken(&|plan| plan.entry = 1), entry);
+    assert_eq!(broken(&good, |plan| plan.entry = 1), entry);
     let region = "the linux is checked at 0x1002000..0x1002001, where nothing is loaded";
-    assert_eq!(broken(&|plan| plan.checks[0].regions = vec![at(0x100_2000, 0x100_2001)]), region);
+    assert_eq!(
+        broken(&good, |plan| plan.checks[0].regions = vec![at(0x100_2000, 0x100_2001)]),
+        region
+    );
     let window = "the kernel would take 0x3ff00000..0x40000000 for itself, which is not free";
-    assert_eq!(broken(&|plan| plan.windows = vec![at(0x3ff0_0000, 0x4000_0000)]), window);
+    assert_eq!(broken(&good, |plan| plan.windows = vec![at(0x3ff0_0000, 0x4000_0000)]), window);
     let window = "the purgatory lies in 0x30000000..0x3ffe0000, which the kernel takes for itself";
     assert_eq!(
-        broken(&|plan| {
+        broken(&good, |plan| {
             plan.windows = vec![at(0x3000_0000, 0x3ffe_0000)];
             plan.segments.retain(|segment| ["kernel", "purgatory"].contains(&segment.name));
         }),
         window
     );
     let count = "17 segments, but kexec_load takes 1 to 16";
-    assert_eq!(broken(&|plan| plan.segments.resize(17, plan.segments[0].clone())), count);
-    assert_eq!(broken(&|plan| plan.segments.clear()), "0 segments, but kexec_load takes 1 to 16");
+    assert_eq!(broken(&good, |plan| plan.segments.resize(17, plan.segments[0].clone())), count);
+    assert_eq!(
+        broken(&good, |plan| plan.segments.clear()),
+        "0 segments, but kexec_load takes 1 to 16"
+    );
 }

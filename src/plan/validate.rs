@@ -3,7 +3,8 @@
 
 use core::fmt;
 
-use super::{MAX_SEGMENTS, Machine, Placement, Segment, span};
+use super::layout::{Segment, span};
+use super::{MAX_SEGMENTS, Machine, Placement};
 use crate::base::addr::Range;
 use crate::base::sort;
 
@@ -46,23 +47,26 @@ impl Placement<'_> {
     }
 
     fn validate_sizes(&self, machine: &Machine) -> Result<(), Invalid> {
-        let sum = |sum: u64, segment: &Segment<'_>| sum.saturating_add(segment.range.len());
-        let (size, limit) = (self.segments.iter().fold(0, sum), machine.total_ram / 2);
+        let sizes = self.segments.iter().map(|segment| segment.range.len());
+        let size = sizes.fold(0, u64::saturating_add);
+        let limit = machine.total_ram / 2;
         if size > limit { Err(Invalid::TooBig { size, limit }) } else { Ok(()) }
     }
 
     fn validate_targets(&self) -> Result<(), Invalid> {
-        let is_loaded =
-            |range: Range| self.segments.iter().any(|segment| segment.loaded().contains(range));
-        if !is_loaded(span(self.entry, self.entry.saturating_add(1))) {
+        if !self.is_loaded(span(self.entry, self.entry.saturating_add(1))) {
             return Err(Invalid::Entry(self.entry));
         }
         for check in &self.checks {
-            if let Some(region) = check.regions.iter().find(|region| !is_loaded(**region)) {
+            if let Some(region) = check.regions.iter().find(|region| !self.is_loaded(**region)) {
                 return Err(Invalid::Region(check.name.clone(), *region));
             }
         }
         Ok(())
+    }
+
+    fn is_loaded(&self, range: Range) -> bool {
+        self.segments.iter().any(|segment| segment.loaded().contains(range))
     }
 }
 

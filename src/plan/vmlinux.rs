@@ -15,13 +15,14 @@ use crate::base::digest::Digest;
 use crate::bundle::Bundle;
 use crate::fdt::Seeds;
 use crate::image::compression::Compressor;
-use crate::image::{Kernel, Limits, LoadSegment, OwnedVmlinux, Unpacked, Vmlinux};
+use crate::image::{Kernel, Limits, OwnedVmlinux, Unpacked, Vmlinux};
 use crate::trust::verify::Verified;
 
 use super::boot_params::SetupHeader;
+use super::layout::span;
 use super::space::Want;
 use super::x86_64::{ABOVE_DMA, Image, Piece, WORK_AREA, has_nokaslr};
-use super::{Engine, Error, KernelForm, cmdline, span};
+use super::{Engine, Error, KernelForm, cmdline};
 
 /// What the kernel's own mapping has room for, where it can be moved at all.
 const KERNEL_IMAGE_SIZE: u64 = 1 << 30;
@@ -127,18 +128,18 @@ impl Unpacking<'_> {
                 return Ok((None, "that is what the file holds"));
             }
         };
-        let payload = || unpacked.decompress_payload(self.limits);
         let why_not = match (self.engine, self.decompress, self.against) {
             (Engine::File, ..) => "kexec_file_load takes nothing else",
             (_, Decompress::Never, _) => "it was asked for",
             (_, Decompress::Always, _) => {
-                return payload().map(|it| (Some(it), "it was asked for")).map_err(Error::Payload);
+                let vmlinux = unpacked.decompress_payload(self.limits).map_err(Error::Payload)?;
+                return Ok((Some(vmlinux), "it was asked for"));
             }
             (_, Decompress::Auto, Some(against)) => against,
             (_, Decompress::Auto, None) if !image.compressor().is_some_and(is_slow) => {
                 "it unpacks itself fast"
             }
-            (_, Decompress::Auto, None) => match payload() {
+            (_, Decompress::Auto, None) => match unpacked.decompress_payload(self.limits) {
                 Ok(vmlinux) if loses_nothing(&vmlinux) => {
                     return Ok((Some(vmlinux), "there was time to unpack it"));
                 }
@@ -285,7 +286,8 @@ impl Direct {
         let kernel = self.kernel.kernel();
         let header = SetupHeader(kernel.setup_header().unwrap_or(&BARE_HEADER));
         let size = kernel.memory_size().saturating_add(WORK_AREA);
-        let (start, align) = (kernel.start(), alignment(&kernel));
+        let start = kernel.start();
+        let align = alignment(&kernel);
         let within = if is_relocatable(header) {
             span(ABOVE_DMA, u64::MAX)
         } else {
@@ -334,11 +336,12 @@ fn is_relocatable(header: SetupHeader<'_>) -> bool {
 fn pieces<'a>(kernel: &Vmlinux<'a>) -> Vec<Piece<'a>> {
     let start = kernel.start();
     let last = kernel.segments().map(|segment| segment.phys).max();
-    let piece = |segment: LoadSegment<'a>| {
+    let mut pieces = Vec::new();
+    for segment in kernel.segments() {
         let is_last = Some(segment.phys) == last;
         let size = if is_last { segment.bytes.len() as u64 } else { segment.memory_size };
         let at = segment.phys.saturating_sub(start);
-        Piece { at, bytes: Cow::Borrowed(segment.bytes), size }
-    };
-    kernel.segments().map(piece).collect()
+        pieces.push(Piece { at, bytes: Cow::Borrowed(segment.bytes), size });
+    }
+    pieces
 }

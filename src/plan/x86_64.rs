@@ -16,10 +16,11 @@ use crate::image::bzimage::ENTRY_64;
 
 use super::boot_params::{self, Contents, SetupHeader};
 use super::initrd::{Initrd, Placed};
+use super::layout::{Check, Layout, Segment, span};
 use super::machine::{LOW_MEMORY, Machine, Pc};
 use super::paging::{Kind, Mapping};
 use super::space::{NoRoom, Space, Want};
-use super::{Check, Error, Job, Layout, Segment, span};
+use super::{Error, Handover};
 
 /// Older devices do DMA below here, and the kernel unpacks itself above.
 pub(super) const ABOVE_DMA: u64 = 16 << 20;
@@ -66,7 +67,8 @@ impl<'a> Image<'a> {
     /// loaded below, it would do so over whatever it found there. A kernel that
     /// is told of EFI sees no free memory where it could move to.
     pub(super) fn of_bzimage(image: &Bzimage<'a>, digest: Digest, pc: &Pc) -> Self {
-        let (size, align) = (image.memory_size(), image.alignment());
+        let size = image.memory_size();
+        let align = image.alignment();
         let preferred = image.pref_address();
         let (size, end) = if image.relocatable() {
             (size.saturating_add(WORK_AREA), Some(u64::MAX))
@@ -90,8 +92,8 @@ impl<'a> Image<'a> {
         }
     }
 
-    fn check(&self, pc: &Pc, job: &Job<'_, '_>) -> Result<(), Error> {
-        if job.devicetree.is_some() || !job.overlays.is_empty() {
+    fn check(&self, pc: &Pc, handover: &Handover<'_, '_>) -> Result<(), Error> {
+        if handover.devicetree.is_some() || !handover.overlays.is_empty() {
             return Err(Error::Devicetree);
         }
         if pc.five_level_paging && !self.five_level_paging {
@@ -125,14 +127,7 @@ impl<'a> Image<'a> {
     }
 
     fn into_segments(self, window: Range, machine: &Machine) -> Vec<Segment<'a>> {
-        let segment = |piece: Piece<'a>| {
-            let start = window.start().saturating_add(piece.at);
-            let size = align_up(piece.size, machine.page_size);
-            let pages = size.and_then(|size| Range::with_len(start, size));
-            let range = pages.filter(|_| !machine.keep_page_tables).unwrap_or(window);
-            Segment { name: "kernel", bytes: piece.bytes, range }
-        };
-        self.pieces.into_iter().map(segment).collect()
+        self.pieces.into_iter().map(|piece| piece.into_segment(window, machine)).collect()
     }
 
     /// Where its bytes lie.
@@ -144,32 +139,44 @@ impl<'a> Image<'a> {
     }
 }
 
+impl<'a> Piece<'a> {
+    fn into_segment(self, window: Range, machine: &Machine) -> Segment<'a> {
+        let start = window.start().saturating_add(self.at);
+        let size = align_up(self.size, machine.page_size);
+        let pages = size.and_then(|size| Range::with_len(start, size));
+        let range = pages.filter(|_| !machine.keep_page_tables).unwrap_or(window);
+        Segment { name: "kernel", bytes: self.bytes, range }
+    }
+}
+
 pub(super) fn lay_out<'a>(
     image: Image<'a>,
-    (machine, pc): (&Machine, &Pc),
-    job: Job<'a, '_>,
+    machine: &Machine,
+    pc: &Pc,
+    handover: Handover<'a, '_>,
     space: &mut Space,
 ) -> Result<Layout<'a>, Error> {
-    image.check(pc, &job)?;
+    image.check(pc, &handover)?;
     let window = image.take_window(space)?;
-    let initrd = job.initrd.map(|initrd| place_initrd(initrd, space)).transpose()?;
+    let initrd = handover.initrd.map(|initrd| place_initrd(initrd, space)).transpose()?;
     let contents = Contents {
         header: image.header,
         machine,
         pc,
-        cmdline: job.cmdline,
+        cmdline: handover.cmdline,
         initrd: initrd.as_ref().map(Placed::bytes),
         randomised: image.randomised,
     };
     let params = Params::place(&contents, image.setup, space)?;
-    let window = image.move_window(window, random_place(machine, job.cmdline), space)?;
+    let window = image.move_window(window, random_place(machine, handover.cmdline), space)?;
 
     let linux = params.setup().into_iter().chain(image.regions(window)).collect();
     let mut checks = vec![Check { name: "linux".to_owned(), digest: image.digest, regions: linux }];
     checks.extend(initrd.iter().flat_map(Placed::checks));
     checks.push(Check::of("params", params.range.start(), params.checked()));
 
-    let (entry, argument) = (window.start().saturating_add(image.entry), params.range.start());
+    let entry = window.start().saturating_add(image.entry);
+    let argument = params.range.start();
     let maps = maps(window, pc, image.header);
     let mut segments = image.into_segments(window, machine);
     segments.extend(initrd.map(Placed::into_segment));
@@ -189,8 +196,9 @@ pub(super) fn lay_out<'a>(
 /// is by default: somebody says so, or says which memory it may not use, or there
 /// is no randomness yet.
 fn random_place(machine: &Machine, cmdline: &str) -> Option<u64> {
-    let limits = |word: &str| word.starts_with("mem=") || word.starts_with("memmap=");
-    if has_nokaslr(cmdline) || cmdline.split_ascii_whitespace().any(limits) {
+    let mut words = cmdline.split_ascii_whitespace();
+    let limits_memory = words.any(|word| word.starts_with("mem=") || word.starts_with("memmap="));
+    if has_nokaslr(cmdline) || limits_memory {
         return None;
     }
     machine.seeds.as_ref().map(|seeds| u64::from_le_bytes(seeds.kaslr))

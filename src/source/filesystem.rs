@@ -200,16 +200,18 @@ pub fn fat_directory(bytes: &[u8]) -> Option<Range<u64>> {
 #[must_use]
 pub fn fat_label(directory: &[u8]) -> Option<String> {
     const ENTRY: usize = 32;
+    let mut entries = directory.chunks_exact(ENTRY).take_while(|entry| entry.first() != Some(&0));
+    label(entries.find(|entry| is_fat_label(entry))?, 0, 11)
+}
+
+/// Whether an entry of a FAT directory is the volume's label.
+fn is_fat_label(entry: &[u8]) -> bool {
     const LABEL: u8 = 0x08;
     const DIRECTORY_OR_LABEL: u8 = 0x18;
     const DELETED: u8 = 0xe5;
-    let mut entries = directory.chunks_exact(ENTRY).take_while(|entry| entry.first() != Some(&0));
-    let is_label = |entry: &&[u8]| {
-        // All four lowest bits are a part of a long name.
-        entry.get(11).is_some_and(|bits| bits & DIRECTORY_OR_LABEL == LABEL && bits & 0xf != 0xf)
-            && entry.first() != Some(&DELETED)
-    };
-    label(entries.find(is_label)?, 0, 11)
+    // All four lowest bits are a part of a long name.
+    entry.get(11).is_some_and(|bits| bits & DIRECTORY_OR_LABEL == LABEL && bits & 0xf != 0xf)
+        && entry.first() != Some(&DELETED)
 }
 
 fn uuid(bytes: &[u8], at: usize) -> Option<String> {
@@ -325,14 +327,15 @@ mod tests {
         assert_eq!(fat_directory(&[]), None);
     }
 
+    fn entry(name: &[u8; 11], attributes: u8) -> Vec<u8> {
+        let mut entry = vec![0; 32];
+        entry[..11].copy_from_slice(name);
+        entry[11] = attributes;
+        entry
+    }
+
     #[test]
     fn of_a_directory_only_an_entry_in_use_that_is_a_label_counts() {
-        let entry = |name: &[u8; 11], attributes: u8| {
-            let mut entry = vec![0; 32];
-            entry[..11].copy_from_slice(name);
-            entry[11] = attributes;
-            entry
-        };
         let long_name = entry(b"LOADER     ", 0x0f);
         let deleted = entry(b"\xe5LD        ", 0x08);
         let directory = [long_name, deleted, entry(b"MY BOOT    ", 0x28)].concat();
@@ -344,16 +347,19 @@ mod tests {
 
     #[test]
     fn the_uuid_of_a_cd_is_the_time_of_its_last_change_or_else_of_its_making() {
-        let (made, none) = (b"2024010203040506".as_slice(), b"0000000000000000".as_slice());
-        let cd = |changed: &[u8]| {
-            let label = (32_808, b"DEBIAN_12   ".as_slice());
-            let dates = [(32_768 + 813, made), (32_768 + 830, changed)];
-            identity(&image(&[&[(32_768, b"\x01CD001".as_slice()), label], &dates[..]].concat()))
-        };
-        let expected = |uuid: &str| Some(("iso9660", text(uuid), text("DEBIAN_12")));
-        assert_eq!(cd(b"2025010203040507"), expected("2025-01-02-03-04-05-07"));
-        assert_eq!(cd(none), expected("2024-01-02-03-04-05-06"));
-        assert_eq!(cd(b"20250102030405xx"), expected("2024-01-02-03-04-05-06"));
+        for (changed, uuid) in [
+            (b"2025010203040507", "2025-01-02-03-04-05-07"),
+            (b"0000000000000000", "2024-01-02-03-04-05-06"),
+            (b"20250102030405xx", "2024-01-02-03-04-05-06"),
+        ] {
+            let cd = image(&[
+                (32_768, b"\x01CD001".as_slice()),
+                (32_808, b"DEBIAN_12   "),
+                (32_768 + 813, b"2024010203040506"),
+                (32_768 + 830, changed),
+            ]);
+            assert_eq!(identity(&cd), Some(("iso9660", text(uuid), text("DEBIAN_12"))));
+        }
     }
 
     #[test]

@@ -172,7 +172,9 @@ fn header_checksum(header: &[u8]) -> u32 {
 
 /// Where the table lies, in bytes, and how long one entry is.
 fn table(block: &[u8]) -> Result<(Range<u64>, usize), Error> {
-    let (start_lba, count, size) = (u64_at(block, 72), u32_at(block, 80), u32_at(block, 84));
+    let start_lba = u64_at(block, 72);
+    let count = u32_at(block, 80);
+    let size = u32_at(block, 84);
     let length = u64::from(count).saturating_mul(u64::from(size));
     let entry_size = usize::try_from(size).ok();
     let entry_size = entry_size.filter(|_| size.is_power_of_two() && size >= MIN_ENTRY);
@@ -227,8 +229,14 @@ const fn same(stored: u32, computed: u32) -> Result<(), Mismatch> {
 /// practice.
 fn crc32(bytes: impl Iterator<Item = u8>) -> u32 {
     const POLYNOMIAL: u32 = 0xedb8_8320;
-    let shift = |crc: u32| if crc & 1 == 1 { (crc >> 1) ^ POLYNOMIAL } else { crc >> 1 };
-    !bytes.fold(!0, |crc, byte| (0..8).fold(crc ^ u32::from(byte), |crc, _| shift(crc)))
+    let mut crc = u32::MAX;
+    for byte in bytes {
+        crc ^= u32::from(byte);
+        for _ in 0..8 {
+            crc = if crc & 1 == 1 { (crc >> 1) ^ POLYNOMIAL } else { crc >> 1 };
+        }
+    }
+    !crc
 }
 
 impl fmt::Display for Error {

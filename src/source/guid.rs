@@ -48,15 +48,14 @@ impl Guid {
 
 impl fmt::Display for Guid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let field = |shift: u32, mask: u128| (self.0 >> shift) & mask;
         write!(
             f,
             "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-            field(96, 0xffff_ffff),
-            field(80, 0xffff),
-            field(64, 0xffff),
-            field(48, 0xffff),
-            field(0, 0xffff_ffff_ffff)
+            self.0 >> 96,
+            self.0 >> 80 & 0xffff,
+            self.0 >> 64 & 0xffff,
+            self.0 >> 48 & 0xffff,
+            self.0 & 0xffff_ffff_ffff
         )
     }
 }

@@ -146,10 +146,9 @@ fn entries(sector: &[u8]) -> Option<[Entry; 4]> {
 }
 
 fn entry(bytes: &[u8]) -> Entry {
-    let byte = |at: usize| bytes.get(at).copied().unwrap_or(0);
-    let number = |at| u32_at(bytes, at).unwrap_or(0);
-    let kind = Kind { code: byte(4), active: byte(0) == 0x80 };
-    Entry { kind, start: number(8), sectors: number(12) }
+    let code = bytes.get(4).copied().unwrap_or(0);
+    let kind = Kind { code, active: bytes.first() == Some(&0x80) };
+    Entry { kind, start: u32_at(bytes, 8).unwrap_or(0), sectors: u32_at(bytes, 12).unwrap_or(0) }
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {

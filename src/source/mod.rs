@@ -123,18 +123,21 @@ impl Selector {
         if text == "auto" {
             return Ok(Self::Auto);
         }
-        let unknown = || Error::Unknown(text.to_owned());
-        let (key, value) = text.split_once('=').ok_or_else(unknown)?;
-        let checked = |is_allowed: fn(char) -> bool| {
-            let fits = (1..=MAX_VALUE).contains(&value.len()) && value.chars().all(is_allowed);
-            if fits { Ok(value.to_owned()) } else { Err(Error::Value(text.to_owned())) }
+        let Some((key, value)) = text.split_once('=') else {
+            return Err(Error::Unknown(text.to_owned()));
         };
-        match key {
-            "PARTUUID" => checked(is_uuid_char).map(Self::PartUuid),
-            "UUID" => checked(is_uuid_char).map(Self::Uuid),
-            "LABEL" => checked(|c| !c.is_control()).map(Self::Label),
-            "PARTLABEL" => checked(|c| !c.is_control()).map(Self::PartLabel),
-            _ => Err(unknown()),
+        let selector = match key {
+            "PARTUUID" => Self::PartUuid,
+            "UUID" => Self::Uuid,
+            "LABEL" => Self::Label,
+            "PARTLABEL" => Self::PartLabel,
+            _ => return Err(Error::Unknown(text.to_owned())),
+        };
+        let is_allowed = if key.ends_with("UUID") { is_uuid_char } else { is_label_char };
+        if (1..=MAX_VALUE).contains(&value.len()) && value.chars().all(is_allowed) {
+            Ok(selector(value.to_owned()))
+        } else {
+            Err(Error::Value(text.to_owned()))
         }
     }
 
@@ -154,6 +157,10 @@ impl Selector {
 /// FAT serial numbers and dates are UUIDs too.
 const fn is_uuid_char(c: char) -> bool {
     c.is_ascii_hexdigit() || c == '-'
+}
+
+fn is_label_char(c: char) -> bool {
+    !c.is_control()
 }
 
 fn is_uuid(found: Option<&str>, wanted: &str) -> bool {
@@ -283,8 +290,8 @@ mod tests {
     }
 
     pub(super) fn holding(name: &str, kind: Kind, uuid: &str, label: &str) -> Candidate {
-        let text = |text: &str| Some(text.to_owned());
-        let filesystem = Some(FileSystem { kind, uuid: text(uuid), label: text(label) });
+        let filesystem =
+            Some(FileSystem { kind, uuid: Some(uuid.to_owned()), label: Some(label.to_owned()) });
         Candidate { filesystem, ..candidate(name, None) }
     }
 

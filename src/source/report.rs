@@ -101,9 +101,12 @@ mod tests {
         Looked { name: name.to_owned(), description: format!("{name}: 1 GiB"), outcome }
     }
 
+    fn read(path: &str, found: Found) -> Read {
+        Read { path: path.to_owned(), found }
+    }
+
     #[test]
     fn a_report_tells_what_came_of_each_device() {
-        let read = |path: &str, found| Read { path: path.to_owned(), found };
         let files = vec![
             read("/loader/entries", Found::Absent),
             read("/loader/loader.conf", Found::Settings),

@@ -149,19 +149,20 @@ pub fn twin<'a>(
     before: impl IntoIterator<Item = &'a Candidate>,
     one: &Candidate,
 ) -> Option<(&'a Candidate, String)> {
-    let identifiers = |of: &Candidate| {
-        let uuid = of.filesystem.as_ref().and_then(|found| found.uuid.clone());
-        [Selector::PartUuid, Selector::Uuid]
-            .into_iter()
-            .zip([of.partuuid.clone(), uuid])
-            .filter_map(|(make, value)| value.map(make))
-            .collect::<Vec<_>>()
-    };
     let own = identifiers(one);
     before.into_iter().filter(|other| other.name != one.name).find_map(|other| {
         let shared = own.iter().find(|selector| selector.selects(other))?;
         Some((other, shared.to_string()))
     })
+}
+
+/// What no other file system should have.
+fn identifiers(candidate: &Candidate) -> Vec<Selector> {
+    let mut identifiers = Vec::new();
+    identifiers.extend(candidate.partuuid.clone().map(Selector::PartUuid));
+    let uuid = candidate.filesystem.as_ref().and_then(|found| found.uuid.clone());
+    identifiers.extend(uuid.map(Selector::Uuid));
+    identifiers
 }
 
 #[cfg(test)]
@@ -254,13 +255,14 @@ mod tests {
         }
     }
 
+    fn why(name: &str, selector: &str, scan: Scan) -> Passed {
+        let candidates = a_machine();
+        let one = candidates.iter().find(|one| one.name == name).unwrap();
+        tier(one, &Selector::parse(selector).unwrap(), scan).unwrap_err()
+    }
+
     #[test]
     fn what_is_passed_over_has_its_reason() {
-        let why = |name: &str, selector: &str, scan| {
-            let candidates = a_machine();
-            let one = candidates.iter().find(|one| one.name == name).unwrap();
-            tier(one, &Selector::parse(selector).unwrap(), scan).unwrap_err()
-        };
         assert_eq!(why("vda2", "LABEL=boot", Scan::All), Passed::Unnamed);
         assert_eq!(why("vda4", "auto", Scan::All), Passed::NoAuto);
         assert_eq!(why("vda5", "auto", Scan::All), Passed::Type);
@@ -276,8 +278,8 @@ mod tests {
         assert_eq!(found, Some((&one, "UUID=1-2".to_owned())));
         assert_eq!(twin([&one, &other], &third), None);
         assert_eq!(twin([&one], &one), None);
-        let id = |of: Candidate| Candidate { partuuid: Some("5-6".to_owned()), ..of };
-        let (one, third) = (id(one), id(third));
+        let [one, third] = [one, third]
+            .map(|partition| Candidate { partuuid: Some("5-6".to_owned()), ..partition });
         assert_eq!(twin([&one], &third), Some((&one, "PARTUUID=5-6".to_owned())));
     }
 }

@@ -37,8 +37,7 @@ pub(in crate::image) fn crc32(bytes: &[u8]) -> u32 {
                 crc ^ table.get(usize::from(byte)).copied().unwrap_or(0)
             })
         });
-    let step = |crc: u32, byte: &u8| (crc >> 8) ^ look_up(first, crc ^ u32::from(*byte));
-    !rest.iter().fold(crc, step)
+    !rest.iter().fold(crc, |crc, byte| (crc >> 8) ^ look_up(first, crc ^ u32::from(*byte)))
 }
 
 #[cfg(test)]

@@ -56,13 +56,13 @@ impl Output {
     /// written.
     pub(super) fn repeat(&mut self, distance: usize, count: usize) -> Result<(), Reason> {
         self.reserve(count)?;
-        let (mut from, mut left) = (self.bytes.len().checked_sub(distance), count);
+        let from = self.bytes.len().checked_sub(distance).filter(|_| distance > 0);
+        let mut left = count;
         while left > 0 {
-            let start = from.filter(|_| distance > 0).ok_or(Reason::Damaged)?;
+            let start = from.ok_or(Reason::Damaged)?;
             // All that is there already: twice as much in every round.
             let part = left.min(self.bytes.len().saturating_sub(start));
             self.bytes.extend_from_within(start..start.saturating_add(part));
-            from = Some(start);
             left = left.saturating_sub(part);
         }
         Ok(())

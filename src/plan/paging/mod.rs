@@ -157,8 +157,8 @@ mod tests {
     fn x86_64_maps_the_large_pages_over_what_it_is_given_and_no_other() {
         let tables = build(Arch::X86_64, BASE, &memory()).unwrap();
         for one in memory() {
-            let (start, end) =
-                (one.range.start() >> 21 << 21, one.range.end().next_multiple_of(2 << 20));
+            let start = one.range.start() >> 21 << 21;
+            let end = one.range.end().next_multiple_of(2 << 20);
             for page in (start..end).step_by(2 << 20) {
                 assert_eq!(walk(Arch::X86_64, &tables, page), (page | 0xe3, 2 << 20));
             }

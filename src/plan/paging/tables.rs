@@ -79,9 +79,9 @@ impl Tables {
         let format = self.format;
         let slot = self.slot(at, 2);
         let entry = self.entry(slot);
-        let is_large = |entry: u64| entry != 0 && (entry ^ format.large) & format.size_bit == 0;
+        let is_large = entry != 0 && (entry ^ format.large) & format.size_bit == 0;
         let fits = at.is_multiple_of(LARGE) && end.saturating_sub(at) >= LARGE;
-        if is_large(entry) || entry == 0 && fits && kind == Kind::Normal {
+        if is_large || entry == 0 && fits && kind == Kind::Normal {
             self.set(slot, align_down(at, LARGE).unwrap_or(at) | format.large);
             return LARGE.saturating_sub(at % LARGE);
         }
@@ -95,8 +95,9 @@ impl Tables {
     /// Index of the entry for an address at a level below the root, with the
     /// tables that lead there.
     fn slot(&mut self, address: u64, level: usize) -> usize {
-        let index = |shift: &u32| usize::try_from(address >> shift).unwrap_or(0) % ENTRIES;
-        let mut indices = SHIFTS.iter().take(level.saturating_add(1)).map(index);
+        let shifts = SHIFTS.iter().take(level.saturating_add(1));
+        let mut indices =
+            shifts.map(|shift| usize::try_from(address >> shift).unwrap_or(0) % ENTRIES);
         let root = indices.next().unwrap_or(0);
         indices.fold(root, |slot, index| self.table_at(slot).saturating_add(index))
     }

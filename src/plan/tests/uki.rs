@@ -52,7 +52,8 @@ fn has_model(plan: &Plan<'_>, model: &str) -> bool {
 
 #[test]
 fn a_board_takes_the_device_tree_of_the_uki_unless_the_entry_has_one() {
-    let (own, entrys) = (board("from the uki"), board("from the entry"));
+    let own = board("from the uki");
+    let entrys = board("from the entry");
     let mut bundle = bundle(uki(&[(".linux", &arm64::testing::small()), (".dtb", &own)]), &[]);
     let first = verified(bundle.clone());
     let plan_of_own = plan(&first, &virt()).unwrap();
@@ -79,19 +80,16 @@ fn of_device_trees_for_several_boards_a_uki_gives_the_first_for_this_one() {
     let other = tree_for("for another\0", "a,board\0linux,dummy-virt\0");
     let this = tree_for("for this one\0", "linux,dummy-virt\0a,board\0");
     let after = tree_for("too late\0", "linux,dummy-virt\0");
-    let sections = |trees: &[&[u8]]| {
-        let kernel = arm64::testing::small();
-        let mut sections: Vec<(&str, &[u8])> = vec![(".linux", &kernel), (".dtb", &plain)];
-        sections.extend(trees.iter().map(|tree| (".dtbauto", *tree)));
-        verified(bundle(uki(&sections), &[]))
-    };
+    let kernel = arm64::testing::small();
     let cases: [(&[&[u8]], &str); 3] = [
         (&[&other, &this, &after], "for this one"),
         (&[&other, b"no device tree"], "plain"),
         (&[], "plain"),
     ];
     for (trees, expected) in cases {
-        let bundle = sections(trees);
+        let mut sections: Vec<(&str, &[u8])> = vec![(".linux", &kernel), (".dtb", &plain)];
+        sections.extend(trees.iter().map(|tree| (".dtbauto", *tree)));
+        let bundle = verified(bundle(uki(&sections), &[]));
         let plan = plan(&bundle, &virt()).unwrap();
         for model in ["for this one", "plain", "for another", "too late"] {
             assert_eq!(has_model(&plan, model), model == expected, "{model} of {expected}");
@@ -141,24 +139,25 @@ fn a_uki_that_boots_whole_brings_the_command_line_of_its_profile_and_its_addons(
     assert_eq!(*segment(&plan, "initrd").bytes, *b"codeinitrd\0\0last");
 }
 
+fn cmdline_refusal(bundle: Bundle<Vec<u8>>) -> String {
+    let bundle = verified(bundle);
+    join(&bundle, None).unwrap_err();
+    cmdline(&bundle).unwrap_err().to_string()
+}
+
 #[test]
 fn a_profile_or_an_addon_that_is_not_there_is_never_left_out() {
-    let refusal = |bundle: Bundle<Vec<u8>>| {
-        let bundle = verified(bundle);
-        join(&bundle, None).unwrap_err();
-        cmdline(&bundle).unwrap_err().to_string()
-    };
     let linux = arm64::testing::small();
     assert_eq!(
-        refusal(whole(&linux, &PROFILES, 2)),
+        cmdline_refusal(whole(&linux, &PROFILES, 2)),
         "/vmlinuz: the unified kernel image has no profile 2: it has 2 profiles, counted from 0"
     );
     let mut broken = whole(&linux, &PROFILES, 0);
     broken.addons = vec![Blob::hash("/a.addon.efi", uki(&[(".osrel", b"ID=x")]))];
     assert_eq!(
-        refusal(broken),
+        cmdline_refusal(broken),
         "/a.addon.efi: the addon adds nothing: it has no .cmdline, .dtb, .dtbauto, .ucode or .initrd"
     );
     let plain = Bundle { profile: Some(0), options: String::new(), ..bundle(linux, &[]) };
-    assert_eq!(refusal(plain), "/vmlinuz: this is no unified kernel image");
+    assert_eq!(cmdline_refusal(plain), "/vmlinuz: this is no unified kernel image");
 }

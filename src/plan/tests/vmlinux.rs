@@ -23,7 +23,8 @@ const fn how(decompress: Decompress) -> Unpacking<'static> {
 }
 
 fn with_plan<T>(
-    (linux, options): (Vec<u8>, &str),
+    linux: Vec<u8>,
+    options: &str,
     machine: &Machine,
     check: impl FnOnce(Result<&Plan<'_>, Error>) -> T,
 ) -> T {
@@ -50,7 +51,7 @@ fn distance(text: &[u8]) -> u64 {
 
 #[test]
 fn its_segments_keep_their_distances_wherever_they_go() {
-    with_plan((bzimage(), "ro"), &q35(), |plan| {
+    with_plan(bzimage(), "ro", &q35(), |plan| {
         let plan = plan.unwrap();
         let [(text, _), (data, _)] = kernels(plan)[..] else { panic!("{plan}") };
         assert_eq!(data - text, 0x10_0000);
@@ -77,7 +78,7 @@ fn both_its_addresses_are_random_within_their_bounds() {
         let mut machine = q35();
         let seeds = machine.seeds.as_mut().unwrap();
         (seeds.kaslr, seeds.rng) = ([n; 8], [n; 128]);
-        let place = with_plan((bzimage(), "ro"), &machine, |plan| {
+        let place = with_plan(bzimage(), "ro", &machine, |plan| {
             let [(text, bytes), _] = kernels(plan.unwrap())[..] else { panic!() };
             (text, distance(bytes))
         });
@@ -91,7 +92,7 @@ fn both_its_addresses_are_random_within_their_bounds() {
 
 #[test]
 fn with_nokaslr_it_stays_where_it_was_linked() {
-    with_plan((bzimage(), "ro nokaslr"), &q35(), |plan| {
+    with_plan(bzimage(), "ro nokaslr", &q35(), |plan| {
         let plan = plan.unwrap();
         let mut data = [2; 16];
         data[12..].fill(0);
@@ -102,7 +103,7 @@ fn with_nokaslr_it_stays_where_it_was_linked() {
 
 #[test]
 fn a_bare_one_is_given_a_header_that_says_no_more_than_is_known() {
-    with_plan((testing::vmlinux(), "ro"), &q35(), |plan| {
+    with_plan(testing::vmlinux(), "ro", &q35(), |plan| {
         let params = segment(plan.unwrap(), "params").bytes.to_vec();
         assert_eq!(params[0x1fe..0x206], *b"\x55\xaa\xeb\x6aHdrS");
         assert_eq!((params[0x206], params[0x207], params[0x236]), (0x0f, 2, 3));
@@ -110,18 +111,19 @@ fn a_bare_one_is_given_a_header_that_says_no_more_than_is_known() {
     });
 }
 
+fn plan_refusal(linux: Vec<u8>, machine: &Machine) -> String {
+    with_plan(linux, "ro", machine, |plan| plan.unwrap_err().to_string())
+}
+
 #[test]
 fn what_it_cannot_start_on_is_refused() {
-    let refusal = |linux, machine: &Machine| {
-        with_plan((linux, "ro"), machine, |plan| plan.unwrap_err().to_string())
-    };
     let encrypted = Machine { keep_page_tables: true, ..q35() };
-    assert_eq!(refusal(bzimage(), &encrypted), Error::Encrypted.to_string());
+    assert_eq!(plan_refusal(bzimage(), &encrypted), Error::Encrypted.to_string());
     let mut five_levels = q35();
     let Platform::Pc(pc) = &mut five_levels.platform else { unreachable!() };
     pc.five_level_paging = true;
-    assert_eq!(refusal(testing::vmlinux(), &five_levels), Error::FiveLevelPaging.to_string());
-    with_plan((bzimage(), "ro"), &five_levels, |plan| assert!(plan.is_ok()));
+    assert_eq!(plan_refusal(testing::vmlinux(), &five_levels), Error::FiveLevelPaging.to_string());
+    with_plan(bzimage(), "ro", &five_levels, |plan| assert!(plan.is_ok()));
 
     let bundle = verified(bundle(testing::vmlinux(), &[]));
     let prepared = prepare(&bundle, Decompress::Never, &q35()).unwrap();
@@ -132,7 +134,8 @@ fn what_it_cannot_start_on_is_refused() {
 
 #[test]
 fn one_from_another_file_is_refused() {
-    let (ours, theirs) = (verified(bundle(bzimage(), &[])), verified(bundle(bzimage(), &[])));
+    let ours = verified(bundle(bzimage(), &[]));
+    let theirs = verified(bundle(bzimage(), &[]));
     let how = how(Decompress::Always);
     let error = Prepared::new(unpacked(&theirs.linux.bytes), &ours, &how, None).unwrap_err();
     assert_eq!(error, Error::OtherKernel);
@@ -142,19 +145,19 @@ fn one_from_another_file_is_refused() {
     assert_eq!(error, Error::OtherKernel);
 }
 
-const fn parts(form: KernelForm) -> (&'static str, &'static str) {
-    (form.name, form.why)
+/// What of this kernel is loaded, and why that.
+fn form(linux: &[u8], how: Unpacking<'_>) -> Result<(&'static str, &'static str), String> {
+    let bundle = verified(bundle(linux.to_vec(), &[]));
+    let prepared = Prepared::new(unpacked(&bundle.linux.bytes), &bundle, &how, None);
+    let prepared = prepared.map_err(|error| error.to_string())?;
+    let KernelForm { name, why } = prepared.form();
+    Ok((name, why))
 }
 
 #[test]
 fn a_bzimage_is_unpacked_when_it_is_wanted_and_pays() {
     use Decompress::{Always, Auto, Never};
     const ASKED: &str = "it was asked for";
-    let form = |linux: &[u8], how: Unpacking<'_>| {
-        let bundle = verified(bundle(linux.to_vec(), &[]));
-        let prepared = Prepared::new(unpacked(&bundle.linux.bytes), &bundle, &how, None);
-        prepared.map(|prepared| parts(prepared.form())).map_err(|error| error.to_string())
-    };
     let slow = bzimage();
     assert_eq!(form(&slow, how(Always)), Ok(("vmlinux", ASKED)));
     assert_eq!(form(&slow, how(Auto)), Ok(("vmlinux", "there was time to unpack it")));
@@ -176,14 +179,11 @@ fn a_bzimage_is_unpacked_when_it_is_wanted_and_pays() {
 
 #[test]
 fn what_speaks_against_unpacking_decides_only_where_that_was_left_open() {
-    let bundle = verified(bundle(bzimage(), &[]));
-    let form = |decompress| {
-        let how = Unpacking { against: Some(Unpacking::NO_TIME), ..how(decompress) };
-        let prepared = Prepared::new(unpacked(&bundle.linux.bytes), &bundle, &how, None);
-        parts(prepared.unwrap().form())
-    };
-    assert_eq!(form(Decompress::Auto), ("bzImage", Unpacking::NO_TIME));
-    assert_eq!(form(Decompress::Always), ("vmlinux", "it was asked for"));
+    let no_time = Some(Unpacking::NO_TIME);
+    let auto = Unpacking { against: no_time, ..how(Decompress::Auto) };
+    assert_eq!(form(&bzimage(), auto), Ok(("bzImage", Unpacking::NO_TIME)));
+    let always = Unpacking { against: no_time, ..how(Decompress::Always) };
+    assert_eq!(form(&bzimage(), always), Ok(("vmlinux", "it was asked for")));
 }
 
 #[test]

@@ -82,10 +82,10 @@ fn wherever_the_kernel_moves_there_is_room_for_the_rest() {
 fn the_tables_of_efi_and_acpi_are_mapped_for_the_kernel() {
     let mut machine = with_efi(q35(), 0);
     let Platform::Pc(pc) = &mut machine.platform else { unreachable!() };
-    let entry = |start, end, kind| E820Entry { range: Range::new(start, end).unwrap(), kind };
-    let acpi = entry(0x7e00_0000, 0x7e40_0000, 3);
-    let runtime = entry(0x7f00_0000, 0x8000_0000, 2);
-    pc.firmware_map.extend([acpi, runtime]);
+    let acpi = Range::new(0x7e00_0000, 0x7e40_0000).unwrap();
+    pc.firmware_map.push(E820Entry { range: acpi, kind: 3 });
+    let runtime = Range::new(0x7f00_0000, 0x8000_0000).unwrap();
+    pc.firmware_map.push(E820Entry { range: runtime, kind: 2 });
     let config_table = pc.efi.as_ref().unwrap().config_table;
     let mut bundle = bundle(bzimage::testing::small(), &[]);
     bundle.linux.bytes[0x236] |= 0x10;
