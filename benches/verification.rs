@@ -31,7 +31,8 @@ fn main() -> Result<(), Error> {
 /// Ticks of the processor's counter, by turns: for hashing in pieces while the
 /// file is read, and for one call.
 fn measure(path: &Path, bytes: &[u8]) -> Result<(u64, u64), Error> {
-    let (mut reading, mut one_call) = (u64::MAX, u64::MAX);
+    let mut reading = u64::MAX;
+    let mut one_call = u64::MAX;
     for _ in 0..RUNS {
         let before = HASHING.ticks();
         black_box(read::blob(path, LEN as u64)?);

@@ -69,8 +69,8 @@ impl Name {
     /// One to 16 printable ASCII characters; `None` for anything else.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
-        let bad = |byte: u8| !(byte == b' ' || byte.is_ascii_graphic());
-        if text.is_empty() || text.bytes().any(bad) {
+        let is_plain = text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+        if text.is_empty() || !is_plain {
             return None;
         }
         let mut name = [0; 16];
@@ -600,30 +600,31 @@ mod tests {
     fn every_field_is_encoded_where_the_compiler_puts_it() {
         let block = filled();
         let bytes = block.to_bytes();
-        let at = |offset: usize, expected: &[u8]| {
-            assert_eq!(&bytes[offset..][..expected.len()], expected, "at {offset}");
-        };
-        at(offset_of!(Block, magic), &MAGIC);
-        at(offset_of!(Block, version), &2u32.to_le_bytes());
-        at(offset_of!(Block, entry), &block.entry.to_le_bytes());
-        at(offset_of!(Block, arg), &block.arg.to_le_bytes());
-        at(offset_of!(Block, uart_kind), &2u32.to_le_bytes());
-        at(offset_of!(Block, uart_shift), &2u32.to_le_bytes());
-        at(offset_of!(Block, uart_address), &block.uart_address.to_le_bytes());
-        at(offset_of!(Block, conduit), &2u32.to_le_bytes());
-        at(offset_of!(Block, region_count), &3u32.to_le_bytes());
-        at(offset_of!(Block, check_count), &2u32.to_le_bytes());
-        at(offset_of!(Block, corrupt), &0u64.to_le_bytes());
-        at(ROOTS_OFFSET, &block.page_tables().four_level.to_le_bytes());
-        at(ROOTS_OFFSET + 8, &block.page_tables().five_level.to_le_bytes());
         let second_region = offset_of!(Block, regions) + size_of::<Region>();
-        at(second_region + offset_of!(Region, start), &0x3000u64.to_le_bytes());
-        at(second_region + offset_of!(Region, len), &7u64.to_le_bytes());
         let second_check = offset_of!(Block, checks) + size_of::<Check>();
-        at(second_check + offset_of!(Check, name), b"initrd 0\0\0\0\0\0\0\0\0");
-        at(second_check + offset_of!(Check, digest), &[0xa5; 32]);
-        at(second_check + offset_of!(Check, first_region), &2u32.to_le_bytes());
-        at(second_check + offset_of!(Check, region_count), &1u32.to_le_bytes());
+        for (offset, expected) in [
+            (offset_of!(Block, magic), &MAGIC[..]),
+            (offset_of!(Block, version), &2u32.to_le_bytes()),
+            (offset_of!(Block, entry), &block.entry.to_le_bytes()),
+            (offset_of!(Block, arg), &block.arg.to_le_bytes()),
+            (offset_of!(Block, uart_kind), &2u32.to_le_bytes()),
+            (offset_of!(Block, uart_shift), &2u32.to_le_bytes()),
+            (offset_of!(Block, uart_address), &block.uart_address.to_le_bytes()),
+            (offset_of!(Block, conduit), &2u32.to_le_bytes()),
+            (offset_of!(Block, region_count), &3u32.to_le_bytes()),
+            (offset_of!(Block, check_count), &2u32.to_le_bytes()),
+            (offset_of!(Block, corrupt), &0u64.to_le_bytes()),
+            (ROOTS_OFFSET, &block.page_tables().four_level.to_le_bytes()),
+            (ROOTS_OFFSET + 8, &block.page_tables().five_level.to_le_bytes()),
+            (second_region + offset_of!(Region, start), &0x3000u64.to_le_bytes()),
+            (second_region + offset_of!(Region, len), &7u64.to_le_bytes()),
+            (second_check + offset_of!(Check, name), b"initrd 0\0\0\0\0\0\0\0\0"),
+            (second_check + offset_of!(Check, digest), &[0xa5; 32]),
+            (second_check + offset_of!(Check, first_region), &2u32.to_le_bytes()),
+            (second_check + offset_of!(Check, region_count), &1u32.to_le_bytes()),
+        ] {
+            assert_eq!(&bytes[offset..][..expected.len()], expected, "at {offset}");
+        }
     }
 
     #[test]
@@ -694,15 +695,16 @@ mod tests {
         assert!(before.iter().chain(after).all(|byte| *byte == 0xcc));
     }
 
+    fn refusal(blob: &[u8]) -> Error {
+        let mut copy = blob.to_vec();
+        let error = install(&mut copy, &filled()).unwrap_err();
+        assert_eq!(copy, blob);
+        error
+    }
+
     #[test]
     fn a_blob_that_is_not_ours_is_refused_and_left_alone() {
         let good = blob();
-        let refusal = |blob: &[u8]| {
-            let mut copy = blob.to_vec();
-            let error = install(&mut copy, &filled()).unwrap_err();
-            assert_eq!(copy, blob);
-            error
-        };
         let mut bad = good.clone();
         bad[BLOCK_OFFSET] = b'p';
         assert_eq!(refusal(&bad), Error::Magic(*b"pURGATRY"));

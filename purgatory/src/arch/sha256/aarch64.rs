@@ -65,7 +65,8 @@ impl Lane {
     #[target_feature(enable = "neon,sha2")]
     fn of(state: &[u32; 8]) -> Self {
         let [a, b, c, d, e, f, g, h] = *state;
-        let (abcd, efgh) = (vector([a, b, c, d]), vector([e, f, g, h]));
+        let abcd = vector([a, b, c, d]);
+        let efgh = vector([e, f, g, h]);
         Self { abcd, efgh, words: [vdupq_n_u32(0); 4] }
     }
 
@@ -73,11 +74,16 @@ impl Lane {
     #[target_feature(enable = "neon,sha2")]
     fn state(self) -> [u32; 8] {
         let Self { abcd, efgh, .. } = self;
-        let (a, b) = (vgetq_lane_u32::<0>(abcd), vgetq_lane_u32::<1>(abcd));
-        let (c, d) = (vgetq_lane_u32::<2>(abcd), vgetq_lane_u32::<3>(abcd));
-        let (e, f) = (vgetq_lane_u32::<0>(efgh), vgetq_lane_u32::<1>(efgh));
-        let (g, h) = (vgetq_lane_u32::<2>(efgh), vgetq_lane_u32::<3>(efgh));
-        [a, b, c, d, e, f, g, h]
+        [
+            vgetq_lane_u32::<0>(abcd),
+            vgetq_lane_u32::<1>(abcd),
+            vgetq_lane_u32::<2>(abcd),
+            vgetq_lane_u32::<3>(abcd),
+            vgetq_lane_u32::<0>(efgh),
+            vgetq_lane_u32::<1>(efgh),
+            vgetq_lane_u32::<2>(efgh),
+            vgetq_lane_u32::<3>(efgh),
+        ]
     }
 
     /// Sixteen rounds.
