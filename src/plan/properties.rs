@@ -142,7 +142,7 @@ fn assert_protocol(plan: &Plan<'_>, linux: &[u8]) {
     match plan.arch {
         Arch::X86_64 => {
             let kernel = segment(plan, "kernel").range.start();
-            assert!(kernel % (2 << 20) == 0 && kernel >= 16 << 20);
+            assert!(kernel.is_multiple_of(2 << 20) && kernel >= 16 << 20);
             assert!(segment(plan, "initrd").range.start() >= 16 << 20);
         }
         Arch::Aarch64 => {
