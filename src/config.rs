@@ -240,7 +240,6 @@ impl Config {
 /// The first line that cannot be read, the absence of `mode`, or two settings
 /// that leave nothing to boot.
 pub fn read(file: &str, text: &str) -> Result<Config, Error> {
-    let at = |line, kind| Error { file: file.to_owned(), line, kind };
     // The value of `mode` here is never seen: without a `mode` line this fails.
     let mut config = Config::new(Mode::Locked);
     let mut seen: Vec<&str> = Vec::new();
@@ -248,19 +247,25 @@ pub fn read(file: &str, text: &str) -> Result<Config, Error> {
         let Some((key, value)) = split(line) else { continue };
         let number = index.saturating_add(1);
         if seen.contains(&key) {
-            return Err(at(number, ErrorKind::DuplicateKey(key.to_owned())));
+            return Err(ErrorKind::DuplicateKey(key.to_owned()).at(file, number));
         }
-        config.set(key, value).map_err(|kind| at(number, kind))?;
+        config.set(key, value).map_err(|kind| kind.at(file, number))?;
         seen.push(key);
     }
     if !seen.contains(&"mode") {
-        return Err(at(0, ErrorKind::MissingKey("mode")));
+        return Err(ErrorKind::MissingKey("mode").at(file, 0));
     }
     // Such an image would never boot anything but recovery systems.
     if config.rollback == Strength::Enforced && config.tpm == Tpm::Off {
-        return Err(at(0, ErrorKind::NoTpmToEnforce));
+        return Err(ErrorKind::NoTpmToEnforce.at(file, 0));
     }
     Ok(config)
+}
+
+impl ErrorKind {
+    fn at(self, file: &str, line: usize) -> Error {
+        Error { file: file.to_owned(), line, kind: self }
+    }
 }
 
 /// Key and value of a line; `None` for blank lines and comments.

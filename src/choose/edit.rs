@@ -32,9 +32,9 @@ pub(super) struct Editor {
 
 impl Editor {
     pub(super) fn new(text: &str) -> Self {
-        let (original, draft) = (text.to_owned(), String::new());
+        let original = text.to_owned();
         let text: Vec<char> = text.chars().collect();
-        Self { cursor: text.len(), text, original, back: 0, draft }
+        Self { cursor: text.len(), text, original, back: 0, draft: String::new() }
     }
 
     /// The line as it is now.
@@ -85,9 +85,8 @@ impl Editor {
 
     fn start_of_word(&self) -> usize {
         let before = self.text.get(..self.cursor).unwrap_or_default();
-        let is_blank = |character: &&char| **character == ' ';
-        let blanks = before.iter().rev().take_while(is_blank).count();
-        let word = before.iter().rev().skip(blanks).take_while(|c| !is_blank(c)).count();
+        let blanks = before.iter().rev().take_while(|c| **c == ' ').count();
+        let word = before.iter().rev().skip(blanks).take_while(|c| **c != ' ').count();
         self.cursor.saturating_sub(blanks).saturating_sub(word)
     }
 
@@ -117,7 +116,8 @@ impl Editor {
         let shown = self.text.iter().skip(start).take(room);
         let shown: String = shown.map(|c| if is_plain(*c) { *c } else { '?' }).collect();
         let more = start.saturating_add(room) < self.text.len();
-        let (left, right) = (if start > 0 { '<' } else { ' ' }, if more { ">" } else { "" });
+        let left = if start > 0 { '<' } else { ' ' };
+        let right = if more { ">" } else { "" };
         let column = self.cursor.saturating_sub(start).saturating_add(1);
         (format!("{left}{shown}{right}"), column)
     }

@@ -105,6 +105,11 @@ impl Frame {
         self.lines.len()
     }
 
+    /// A line; empty below the last.
+    fn row(&self, row: usize) -> &[Cell] {
+        self.lines.get(row).map(Vec::as_slice).unwrap_or_default()
+    }
+
     /// The lines as text.
     #[must_use]
     pub fn text(&self) -> Vec<String> {
@@ -140,6 +145,15 @@ pub fn leave(frame: &Frame) -> Vec<u8> {
     format!("\x1b[{};1H\r\n\x1b[?25h", frame.height()).into_bytes()
 }
 
+/// Whether a cell stays as it is, and so does the column of what is behind it.
+fn is_kept((old, new): &(&Cell, &Cell)) -> bool {
+    old == new && old.character.is_ascii()
+}
+
+fn is_ascii(line: &[Cell]) -> bool {
+    line.iter().all(|cell| cell.character.is_ascii())
+}
+
 struct Pen {
     out: String,
     style: Style,
@@ -159,9 +173,9 @@ impl Pen {
 
     fn changes(&mut self, previous: &Frame, next: &Frame) {
         for row in 0..previous.height().max(next.height()) {
-            let line = |frame: &Frame| frame.lines.get(row).cloned().unwrap_or_default();
-            let (old, new) = (line(previous), line(next));
-            if self.looks(&old) != self.looks(&new) {
+            let old = self.looks(previous.row(row));
+            let new = self.looks(next.row(row));
+            if old != new {
                 self.rewrite(row, &old, &new);
             }
         }
@@ -169,8 +183,7 @@ impl Pen {
 
     /// What of a line is to be seen.
     fn looks(&self, line: &[Cell]) -> Vec<Cell> {
-        let plain = |cell: &Cell| Cell { style: self.visible(cell.style), ..*cell };
-        line.iter().map(plain).collect()
+        line.iter().map(|cell| Cell { style: self.visible(cell.style), ..*cell }).collect()
     }
 
     const fn visible(&self, style: Style) -> Style {
@@ -181,12 +194,9 @@ impl Pen {
     /// that changed, if nothing behind it has moved. Only behind ASCII is the
     /// column of a character certain.
     fn rewrite(&mut self, row: usize, old: &[Cell], new: &[Cell]) {
-        let (old, new) = (self.looks(old), self.looks(new));
-        let same = |(old, new): &(&Cell, &Cell)| old == new && old.character.is_ascii();
-        let kept = old.iter().zip(&new).take_while(same).count();
-        let is_ascii = |line: &[Cell]| line.iter().all(|cell| cell.character.is_ascii());
-        let in_place = old.len() == new.len() && is_ascii(&old) && is_ascii(&new);
-        let behind = old.iter().rev().zip(new.iter().rev()).take_while(same).count();
+        let kept = old.iter().zip(new).take_while(is_kept).count();
+        let in_place = old.len() == new.len() && is_ascii(old) && is_ascii(new);
+        let behind = old.iter().rev().zip(new.iter().rev()).take_while(is_kept).count();
         let end = if in_place { new.len().saturating_sub(behind) } else { new.len() };
         self.go(row, kept);
         self.cells(new.get(kept..end).unwrap_or_default());
@@ -196,7 +206,8 @@ impl Pen {
     }
 
     fn go(&mut self, row: usize, column: usize) {
-        let (row, column) = (row.saturating_add(1), column.saturating_add(1));
+        let row = row.saturating_add(1);
+        let column = column.saturating_add(1);
         self.out.push_str(&format!("\x1b[{row};{column}H"));
     }
 

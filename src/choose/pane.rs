@@ -53,20 +53,7 @@ impl Reading {
 
     /// All that is known of an item.
     pub(super) fn details(item: Option<&Item>) -> Self {
-        let mut lines = Vec::new();
-        if let Some(item) = item {
-            let mut add = |what: &str, value: &str| {
-                if !value.is_empty() {
-                    lines.push(format!("{what}: {}", printable(value)));
-                }
-            };
-            add("entry", &item.id);
-            add("title", &item.title);
-            add("state", &item.mark);
-            add("reason", &item.detail);
-            item.facts.iter().for_each(|(what, value)| add(what, value));
-        }
-        Self { title: "Details", lines, top: 0 }
+        Self { title: "Details", lines: item.map(facts).unwrap_or_default(), top: 0 }
     }
 
     pub(super) fn log(lines: Vec<String>, size: Size) -> Self {
@@ -132,4 +119,19 @@ pub(super) const fn closes(key: Key) -> bool {
             | Key::Help
             | Key::Char('q' | 'p' | 'L' | 'h' | '?')
     )
+}
+/// What is known of an item, a line each.
+fn facts(item: &Item) -> Vec<String> {
+    let own = [
+        ("entry", &*item.id),
+        ("title", &*item.title),
+        ("state", &*item.mark),
+        ("reason", &*item.detail),
+    ];
+    let others = item.facts.iter().map(|(what, value)| (*what, &**value));
+    own.into_iter()
+        .chain(others)
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(what, value)| format!("{what}: {}", printable(value)))
+        .collect()
 }

@@ -84,8 +84,11 @@ pub(super) fn names(items: &[Item]) -> Vec<Name> {
     }
     let ids: Vec<&str> = items.iter().map(|item| item.id.as_str()).collect();
     let ambiguous = told_apart(&names, &ids);
-    let name = |(index, text)| Name { text, is_ambiguous: ambiguous.contains(&index) };
-    names.into_iter().enumerate().map(name).collect()
+    names
+        .into_iter()
+        .enumerate()
+        .map(|(index, text)| Name { text, is_ambiguous: ambiguous.contains(&index) })
+        .collect()
 }
 
 fn version(item: &Item) -> &str {
@@ -103,13 +106,15 @@ fn told_apart(names: &[String], suffixes: &[&str]) -> Vec<usize> {
         names.iter().zip(suffixes).zip(0..).map(|((n, s), i)| (n.as_str(), *s, i)).collect();
     sort::sort(&mut keys);
     let groups = keys.chunk_by(|a, b| a.0 == b.0);
-    let differ = |group: &&[(&str, &str, usize)]| {
-        group.first().map(|one| one.1) != group.last().map(|one| one.1)
-    };
-    let told = groups.filter(differ).flatten().filter(|one| !one.1.is_empty());
+    let told = groups.filter(|group| differ(group)).flatten().filter(|one| !one.1.is_empty());
     let mut told: Vec<usize> = told.map(|one| one.2).collect();
     sort::sort(&mut told);
     told
+}
+
+/// Whether the suffixes of a sorted group are not all the same.
+fn differ(group: &[(&str, &str, usize)]) -> bool {
+    group.first().map(|one| one.1) != group.last().map(|one| one.1)
 }
 
 #[cfg(test)]

@@ -116,7 +116,8 @@ impl Widths {
         let marker = if selected { '>' } else { ' ' };
         let name = padded(&cut(name, self.name), self.name);
         let mark = cut(mark, self.mark);
-        let (number, digits) = (index.saturating_add(1), self.number);
+        let number = index.saturating_add(1);
+        let digits = self.number;
         format!("{marker} {number:>digits$} {name} [{mark}]")
     }
 }
@@ -127,9 +128,11 @@ fn widest(texts: &[String]) -> usize {
 
 /// What to call the rows: with the ids, if there is room for all of them.
 fn names(chooser: &Chooser, rows: &[Row], room: usize) -> Vec<String> {
-    let all = |ids| rows.iter().map(|row| name(chooser, row, ids)).collect::<Vec<_>>();
-    let with_ids = all(true);
-    if widest(&with_ids) <= room { with_ids } else { all(false) }
+    let with_ids: Vec<String> = rows.iter().map(|row| name(chooser, row, true)).collect();
+    if widest(&with_ids) <= room {
+        return with_ids;
+    }
+    rows.iter().map(|row| name(chooser, row, false)).collect()
 }
 
 fn name(chooser: &Chooser, row: &Row, with_id: bool) -> String {
@@ -197,15 +200,18 @@ const fn help(chooser: &Chooser, width: usize) -> &'static str {
 /// The selected item's reason, in as many lines as the longest reason takes.
 fn detail(chooser: &Chooser, width: usize, most: usize) -> Vec<String> {
     let longest = chooser.items.iter().max_by_key(|item| item.detail.len());
-    let wrapped = |item: &Item, most| wrap(&printable(&item.detail), width, most);
-    let height = longest.map_or(0, |item| wrapped(item, most).len());
-    let mut lines = match chooser.selected_row().1 {
-        Some(Row::Entry(index)) => chooser.items.get(index).map(|item| wrapped(item, height)),
+    let height = longest.map_or(0, |item| reason(item, width, most).len());
+    let selected = match chooser.selected_row().1 {
+        Some(Row::Entry(index)) => chooser.items.get(index),
         _ => None,
-    }
-    .unwrap_or_default();
+    };
+    let mut lines = selected.map(|item| reason(item, width, height)).unwrap_or_default();
     lines.resize(height, String::new());
     lines
+}
+
+fn reason(item: &Item, width: usize, most: usize) -> Vec<String> {
+    wrap(&printable(&item.detail), width, most)
 }
 
 fn countdown(chooser: &Chooser, width: usize) -> String {
