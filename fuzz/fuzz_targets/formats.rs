@@ -8,10 +8,10 @@ use libfuzzer_sys::fuzz_target;
 use turnout::base::arch::Arch;
 use turnout::menu::{self, Entry, Format, Memory, Target};
 
-const PLACES: [(&str, Format); 3] = [
-    ("/extlinux/extlinux.conf", Format::Syslinux),
-    ("/petitboot.conf", Format::Native),
-    ("/kboot.conf", Format::Kboot),
+const PLACES: [(&str, &str); 3] = [
+    ("/extlinux/extlinux.conf", "extlinux"),
+    ("/petitboot.conf", "native"),
+    ("/kboot.conf", "kboot"),
 ];
 /// Where what is left of the input lies, for the first to include and to search.
 const MORE: [&str; 3] = ["/extlinux/a", "/b", "/extlinux/d/t.dtb"];
@@ -28,7 +28,7 @@ fuzz_target!(|input: &[u8]| {
         let more = MORE.into_iter().zip(more.iter().copied());
         let files: Memory = more.chain([(path, text)]).collect();
         let target = Target { arch: Arch::Aarch64, boards: &boards };
-        let Ok(menu) = menu::read_config(&files, path, Some(format), &target) else {
+        let Ok(menu) = menu::read_config(&files, path, Format::named(format), &target) else {
             panic!("{path} is there");
         };
         menu.entries.iter().for_each(check);

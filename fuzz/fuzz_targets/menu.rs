@@ -41,7 +41,7 @@ fuzz_target!(|volumes: [Volume; 2]| {
         let read = |files: Memory| (Group::default(), menu::read_volume(&files, &target));
         check(&menu::merge(volumes.clone().map(read).collect()));
         for files in volumes {
-            for format in Format::ALL {
+            for format in Format::all() {
                 let path = "/loader/loader.conf";
                 if let Ok(menu) = menu::read_config(&files, path, Some(format), &target) {
                     check(&menu);

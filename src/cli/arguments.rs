@@ -677,7 +677,7 @@ mod tests {
         let source = Source {
             place: Place::Here,
             config: Some("/extlinux/extlinux.conf".into()),
-            format: Some(Format::Syslinux),
+            format: Format::named("extlinux"),
         };
         let asked = Asked { source, json: true, ..Asked::default() };
         let line = "list --config /extlinux/extlinux.conf --format syslinux --json";
@@ -705,6 +705,8 @@ mod tests {
                 assert!(USAGE.contains(&flag.typed()), "{}: {}", row.name, flag.name);
             }
         }
+        let formats: Vec<_> = Format::all().map(Format::name).collect();
+        assert!(USAGE.contains(&format!("--format {}", formats.join("|"))));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::base::text::quoted;
 use crate::menu::bls::file_name::Counter;
 use crate::menu::text::glob;
 use crate::menu::text::line::Line;
-use crate::menu::{Code, Diagnostic, paths};
+use crate::menu::{Code, Diagnostic, Format, paths};
 
 /// Longest title, version and other short text, in bytes.
 pub(super) const MAX_TEXT: usize = 512;
@@ -23,45 +23,6 @@ pub(super) const MAX_OVERLAYS: usize = 16;
 pub(super) const MAX_PROBLEMS: usize = 8;
 /// What a signed command line may leave open (docs/manifest.md).
 pub(super) const SLOTS: [&str; 3] = ["${entry}", "${tries}", "${name}"];
-
-/// The format of the menu that an entry is from.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Format {
-    /// Boot Loader Specification (UAPI.1), type 1.
-    #[default]
-    Bls,
-    /// The same, type 2: a unified kernel image (UAPI.5).
-    Uki,
-    /// extlinux, syslinux, isolinux and pxelinux.
-    Syslinux,
-    /// petitboot's own.
-    Native,
-    /// kboot.conf.
-    Kboot,
-}
-
-impl Format {
-    /// All of them, in the order in which they are looked for.
-    pub const ALL: [Self; 5] = [Self::Bls, Self::Uki, Self::Syslinux, Self::Native, Self::Kboot];
-
-    /// The word for it in the command line and in JSON.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Bls => "bls",
-            Self::Uki => "uki",
-            Self::Syslinux => "extlinux",
-            Self::Native => "native",
-            Self::Kboot => "kboot",
-        }
-    }
-
-    /// The format of this name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|format| format.name() == name)
-    }
-}
 
 /// One bootable thing, as its file describes it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -172,12 +133,7 @@ impl Entry {
     /// profile.
     #[must_use]
     pub fn loader_id(&self) -> String {
-        match (self.format, self.id.split_once('@')) {
-            (Format::Bls, _) => format!("{}.conf", self.id),
-            (Format::Uki, Some((file, profile))) => format!("{file}.efi@{profile}"),
-            (Format::Uki, None) => format!("{}.efi", self.id),
-            _ => self.id.clone(),
-        }
+        self.format.loader_id(&self.id)
     }
 
     /// Whether a pattern, as of loader.conf's `default`, means this entry. Case
@@ -185,8 +141,8 @@ impl Entry {
     #[must_use]
     pub fn is_named_by(&self, pattern: &str) -> bool {
         let pattern = pattern.to_ascii_lowercase();
-        let matches = |id: &str| glob::matches(&pattern, &id.to_ascii_lowercase());
-        matches(&self.id) || matches(&self.loader_id())
+        let ids = [self.id.clone(), self.loader_id()];
+        ids.iter().any(|id| glob::matches(&pattern, &id.to_ascii_lowercase()))
     }
 
     pub(super) fn text(&mut self, line: &Line<'_>) -> Option<String> {
@@ -263,10 +219,10 @@ mod tests {
     fn an_entry_has_the_name_that_systemds_tools_use() {
         let entry = |format, id: &str| Entry { format, id: id.to_owned(), ..Entry::default() };
         let cases = [
-            (entry(Format::Bls, "debian-6.1"), "debian-6.1.conf"),
-            (entry(Format::Uki, "arch"), "arch.efi"),
-            (entry(Format::Uki, "arch@rescue"), "arch.efi@rescue"),
-            (entry(Format::Syslinux, "l0"), "l0"),
+            (entry(Format::BLS, "debian-6.1"), "debian-6.1.conf"),
+            (entry(crate::menu::uki::FORMAT, "arch"), "arch.efi"),
+            (entry(crate::menu::uki::FORMAT, "arch@rescue"), "arch.efi@rescue"),
+            (entry(Format::other("extlinux"), "l0"), "l0"),
         ];
         for (entry, expected) in cases {
             assert_eq!(entry.loader_id(), expected);
@@ -279,13 +235,5 @@ mod tests {
     fn a_label_becomes_an_id_that_is_safe_in_a_path() {
         assert_eq!(safe_id("Debian 12 (../etc/é)"), "Debian-12--..-etc---");
         assert_eq!(safe_id("l0+_.-"), "l0+_.-");
-    }
-
-    #[test]
-    fn every_format_is_found_by_its_name() {
-        for format in Format::ALL {
-            assert_eq!(Format::named(format.name()), Some(format));
-        }
-        assert_eq!(Format::named("grub"), None);
     }
 }

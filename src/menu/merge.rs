@@ -4,7 +4,7 @@ use crate::base::sort::sort_by;
 use crate::base::text::quoted;
 use crate::menu::bls::sort;
 use crate::menu::settings::{Settings, Wanted, What};
-use crate::menu::{Code, Diagnostic, Entry, Format, Menu};
+use crate::menu::{Code, Diagnostic, Entry, Menu};
 
 /// Which volumes belong together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -30,7 +30,8 @@ pub fn merge(menus: Vec<(Group, Menu)>) -> Menu {
         let (mut sorted, mut others) = (Vec::new(), Vec::new());
         for (volume, mut menu) in volumes.into_iter().zip(menus) {
             menu.entries.iter_mut().for_each(|entry| entry.volume = volume);
-            let (bls, other): (Vec<_>, Vec<_>) = menu.entries.into_iter().partition(is_specified);
+            let (bls, other): (Vec<_>, Vec<_>) =
+                menu.entries.into_iter().partition(|entry| entry.format.is_specified());
             sorted.extend(bls);
             others.extend(other);
             merged.diagnostics.extend(menu.diagnostics);
@@ -62,10 +63,6 @@ fn groups(menus: Vec<(Group, Menu)>) -> Vec<Volumes> {
         menus.insert(at, menu);
     }
     groups.into_iter().map(|(_, group)| group).collect()
-}
-
-const fn is_specified(entry: &Entry) -> bool {
-    matches!(entry.format, Format::Bls | Format::Uki)
 }
 
 impl Menu {

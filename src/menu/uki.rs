@@ -14,6 +14,16 @@ use crate::menu::entry::{self, MAX_OVERLAYS};
 use crate::menu::text::line;
 use crate::menu::{Code, Diagnostic, Entry, Files, Format};
 
+/// How its entries are known: by the file, and the profile behind it.
+pub(super) const FORMAT: Format = Format::specified("uki", loader_id);
+
+fn loader_id(id: &str) -> String {
+    match id.split_once('@') {
+        Some((file, profile)) => format!("{file}{SUFFIX}@{profile}"),
+        None => format!("{id}{SUFFIX}"),
+    }
+}
+
 /// Where the images are, below a menu's root.
 pub(super) const IMAGES: &str = "/EFI/Linux";
 /// Where addons of all images are.
@@ -104,7 +114,7 @@ fn named(path: &str) -> Result<Entry, Diagnostic> {
     let name = file_name::parse_with(name, SUFFIX).ok_or_else(|| file_name::complain(path))?;
     Ok(Entry {
         id: name.id.to_owned(),
-        format: Format::Uki,
+        format: FORMAT,
         file: path.to_owned(),
         counter: name.counter,
         uki: Some(path.to_owned()),
@@ -311,7 +321,7 @@ mod tests {
         let path = "/EFI/Linux/debian-6.1+3-1.EFI".to_owned();
         let expected = Entry {
             id: "debian-6.1".to_owned(),
-            format: Format::Uki,
+            format: FORMAT,
             file: path.clone(),
             counter: entry.counter,
             title: text("Debian 13"),

@@ -4,4 +4,5 @@
 pub mod entry;
 pub mod file_name;
 pub mod loader_conf;
+pub(super) mod reader;
 pub mod sort;

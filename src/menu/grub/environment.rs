@@ -10,6 +10,7 @@
 use std::borrow::Cow;
 
 use crate::menu::entry::SLOTS;
+use crate::menu::settings::{Wanted, What};
 use crate::menu::{Files, Found, MAX_FILE_SIZE, Menu, Read};
 
 /// Where the environment block is, below the root of a volume, the best first.
@@ -24,7 +25,7 @@ const OPTIONAL: [&str; 3] = ["tuned_params", "tuned_initrd", "early_initrd"];
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Variables {
     /// The file that they are from.
-    pub(crate) file: String,
+    file: String,
     values: Vec<(String, String)>,
 }
 
@@ -58,6 +59,12 @@ impl Variables {
     pub fn get(&self, name: &str) -> Option<&str> {
         let found = self.values.iter().rev().find(|(known, _)| known == name);
         found.map(|(_, value)| value.as_str())
+    }
+
+    /// The entry that GRUB would take, where entries are its menu.
+    pub(crate) fn saved_entry(&self) -> Option<Wanted> {
+        let saved = self.get("saved_entry").filter(|name| !name.is_empty())?;
+        Some(Wanted { what: What::Named(saved.to_owned()), file: self.file.clone(), line: None })
     }
 
     /// The text with the value of every variable that has one in its place, and

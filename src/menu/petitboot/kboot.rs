@@ -8,7 +8,9 @@
 use crate::menu::petitboot::lines::Flat;
 use crate::menu::text::line::Line;
 use crate::menu::text::lines::{self, split_word, unquote};
-use crate::menu::{Code, Entry, Files, Format, Menu};
+use crate::menu::{Code, Entry, Files, Format, Menu, Target};
+
+pub(crate) const FORMAT: Format = Format::other("kboot");
 
 /// Where the file is, below the root of a volume and below its `/boot`.
 pub(crate) const PLACES: [&str; 2] = ["/kboot.conf", "/etc/kboot.conf"];
@@ -23,7 +25,7 @@ struct Globals<'a> {
 }
 
 /// Reads the menu at `path`.
-pub(crate) fn parse(files: &dyn Files, path: &str) -> Menu {
+pub(crate) fn parse(files: &dyn Files, path: &str, _: &Target<'_>) -> Menu {
     match lines::read(files, path) {
         Ok(bytes) => read(path, &bytes),
         Err(diagnostic) => Menu { diagnostics: vec![diagnostic], ..Menu::default() },
@@ -32,7 +34,7 @@ pub(crate) fn parse(files: &dyn Files, path: &str) -> Menu {
 
 /// The globals hold for the whole file, wherever they stand.
 fn read(path: &str, bytes: &[u8]) -> Menu {
-    let mut list = Flat::new(Format::Kboot, path);
+    let mut list = Flat::new(FORMAT, path);
     let mut globals = Globals::default();
     let mut entries = Vec::new();
     for (number, line) in lines::lines(bytes) {

@@ -8,13 +8,15 @@
 use crate::menu::petitboot::lines::Flat;
 use crate::menu::text::line::Line;
 use crate::menu::text::lines::{self, split_word, unquote};
-use crate::menu::{Code, Entry, Files, Format, Menu};
+use crate::menu::{Code, Entry, Files, Format, Menu, Target};
+
+pub(crate) const FORMAT: Format = Format::other("native");
 
 /// Where the file is, below the root of a volume and below its `/boot`.
 pub(crate) const PLACES: [&str; 2] = ["/petitboot.conf", "/etc/petitboot.conf"];
 
 /// Reads the menu at `path`.
-pub(crate) fn parse(files: &dyn Files, path: &str) -> Menu {
+pub(crate) fn parse(files: &dyn Files, path: &str, _: &Target<'_>) -> Menu {
     match lines::read(files, path) {
         Ok(bytes) => read(path, &bytes),
         Err(diagnostic) => Menu { diagnostics: vec![diagnostic], ..Menu::default() },
@@ -22,7 +24,7 @@ pub(crate) fn parse(files: &dyn Files, path: &str) -> Menu {
 }
 
 fn read(path: &str, bytes: &[u8]) -> Menu {
-    let mut list = Flat::new(Format::Native, path);
+    let mut list = Flat::new(FORMAT, path);
     for (number, line) in lines::lines(bytes) {
         match line.map(split_word) {
             Ok((key, value)) => list.take(&Line { number, key, value: unquote(value) }),

@@ -1,9 +1,9 @@
 //! One `LABEL` of a configuration: what its lines say, and the entry that they
 //! make together.
 
-use super::place;
+use super::{FORMAT, place};
 use crate::base::text::quoted;
-use crate::menu::entry::{self, Entry, Format};
+use crate::menu::entry::{self, Entry};
 use crate::menu::text::line::Line;
 use crate::menu::text::lines::{ELSEWHERE, is_elsewhere, split_word};
 use crate::menu::{Code, Diagnostic};
@@ -69,7 +69,7 @@ impl Label {
             entry: Entry {
                 id,
                 title,
-                format: Format::Syslinux,
+                format: FORMAT,
                 file: file.to_owned(),
                 line: Some(line.number),
                 ..Entry::default()

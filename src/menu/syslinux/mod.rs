@@ -14,8 +14,10 @@ mod label;
 mod place;
 
 use crate::menu::files::Files;
-use crate::menu::{Menu, Target};
+use crate::menu::{Format, Menu, Target};
 use configuration::Configuration;
+
+pub(super) const FORMAT: Format = Format::other("extlinux");
 
 /// Where configurations are looked for below the root of a volume and below its
 /// `/boot`, in this order: where U-Boot does, then where distributions and their
@@ -32,6 +34,14 @@ pub(super) const PLACES: [&str; 10] = [
     "/extlinux.conf",
     "/pxelinux.cfg/default",
 ];
+
+/// Whether a path is that of a configuration.
+pub(super) fn is_path(path: &str) -> bool {
+    let directory = path.rsplit_once('/').unwrap_or_default().0;
+    path.ends_with("/extlinux.conf")
+        || path.ends_with(".cfg")
+        || directory.ends_with("pxelinux.cfg")
+}
 
 /// Reads the configuration at `path` and all that it includes.
 pub(super) fn parse(files: &dyn Files, path: &str, target: &Target<'_>) -> Menu {

@@ -1,0 +1,156 @@
+//! All formats of menus, each a row: its name, by which files it is found, and what
+//! reads it. A new format is a room of its own and a row here.
+
+use super::bls::reader;
+use super::gather::{ParseFile, Search};
+use super::petitboot::{kboot, native};
+use super::{Format, Menu, syslinux, uki};
+
+/// A format and its reader.
+pub(super) struct Reader {
+    pub(super) format: Format,
+    /// Other names by which people know it.
+    aliases: &'static [&'static str],
+    /// Whether a file or a directory of such a path is one.
+    is_path: fn(&str) -> bool,
+    source: Source,
+}
+
+/// What its menus are made of.
+enum Source {
+    /// One file, the first of these below a prefix that has an entry.
+    File { places: &'static [&'static str], parse: ParseFile },
+    /// Many files. `find` has all of a prefix; none where another format's has
+    /// them, too. `read` has those of one path.
+    Files { find: Option<Find>, read: Find },
+}
+
+type Find = fn(&Search<'_>, &str) -> Menu;
+
+/// In the order in which they are read and shown.
+pub(super) const READERS: [Reader; 5] = [
+    Reader {
+        format: Format::BLS,
+        aliases: &[],
+        is_path: reader::is_path,
+        source: Source::Files { find: Some(reader::find), read: reader::read },
+    },
+    Reader {
+        format: uki::FORMAT,
+        aliases: &[],
+        is_path: reader::is_image_path,
+        source: Source::Files { find: None, read: reader::read_images },
+    },
+    Reader {
+        format: syslinux::FORMAT,
+        aliases: &["syslinux", "isolinux", "pxelinux"],
+        is_path: syslinux::is_path,
+        source: Source::File { places: &syslinux::PLACES, parse: syslinux::parse },
+    },
+    Reader {
+        format: native::FORMAT,
+        aliases: &[],
+        is_path: |path| path.ends_with("/petitboot.conf"),
+        source: Source::File { places: &native::PLACES, parse: native::parse },
+    },
+    Reader {
+        format: kboot::FORMAT,
+        aliases: &[],
+        is_path: |path| path.ends_with("/kboot.conf"),
+        source: Source::File { places: &kboot::PLACES, parse: kboot::parse },
+    },
+];
+
+impl Reader {
+    /// The format of a file with such a name. Names that one format has for itself
+    /// count before those that the specification leaves open.
+    pub(super) fn by_path(path: &str) -> Option<&'static Self> {
+        let named = READERS.iter().rev().filter(|row| matches!(row.source, Source::File { .. }));
+        named.chain(&READERS).find(|row| (row.is_path)(path))
+    }
+
+    pub(super) fn of(format: Format) -> Option<&'static Self> {
+        READERS.iter().find(|row| row.format == format)
+    }
+
+    /// Every menu below a prefix.
+    pub(super) fn find(&self, search: &Search<'_>, prefix: &str) -> Menu {
+        match self.source {
+            Source::Files { find, .. } => {
+                find.map_or_else(Menu::default, |find| find(search, prefix))
+            }
+            Source::File { places, parse } => {
+                let mut menu = Menu::default();
+                for place in places {
+                    menu.read_file(search, &format!("{prefix}{place}"), parse);
+                    if !menu.entries.is_empty() {
+                        break;
+                    }
+                }
+                menu
+            }
+        }
+    }
+
+    /// Only what is at `path`.
+    pub(super) fn read(&self, search: &Search<'_>, path: &str) -> Menu {
+        match self.source {
+            Source::Files { read, .. } => read(search, path),
+            Source::File { parse, .. } => {
+                let mut menu = Menu::default();
+                menu.read_file(search, path, parse);
+                menu
+            }
+        }
+    }
+}
+
+impl Format {
+    /// All of them, in the order in which they are read and shown.
+    pub fn all() -> impl Iterator<Item = Self> {
+        READERS.iter().map(|row| row.format)
+    }
+
+    /// The format of this name, or of one by which people know it.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let row =
+            READERS.iter().find(|row| row.format.name() == name || row.aliases.contains(&name));
+        row.map(|row| row.format)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_format_is_found_by_its_names() {
+        for format in Format::all() {
+            assert_eq!(Format::named(format.name()), Some(format));
+        }
+        assert_eq!(Format::named("pxelinux"), Format::named("extlinux"));
+        assert_eq!(Format::named("grub"), None);
+    }
+
+    #[test]
+    fn the_name_of_a_file_tells_its_format() {
+        let cases = [
+            ("/boot/extlinux/extlinux.conf", Some("extlinux")),
+            ("/x/any.cfg", Some("extlinux")),
+            ("/pxelinux.cfg/01-02-03", Some("extlinux")),
+            ("/pxelinux.cfg/kboot.conf", Some("kboot")),
+            ("/etc/petitboot.conf", Some("native")),
+            ("/kboot.conf", Some("kboot")),
+            ("/loader/loader.conf", Some("bls")),
+            ("/loader/entries/a.efi", Some("bls")),
+            ("/x/entry.conf", Some("bls")),
+            ("/EFI/Linux/a.efi", Some("uki")),
+            ("/readme", None),
+        ];
+        for (path, expected) in cases {
+            let found = Reader::by_path(path).map(|row| row.format.name());
+            assert_eq!(found, expected, "{path}");
+        }
+    }
+}
