@@ -45,6 +45,14 @@ build_guest() { # RELEASE PART
     rm -rf "$root"
 }
 
+# Of its own: it takes minutes, and needs nothing that another set-up changes.
+lock_for_guests() {
+    flock -u 9
+    exec 9>"$cache/debian/lock"
+    flock -n 9 || { say "another set-up is making a whole Debian; waiting for it"; flock 9; }
+    log_file="$cache/debian/log"
+}
+
 make_debian() { # RELEASE
     local made="$cache/debian/$1" part="$cache/debian/$1.part" command
     [ -e "$made/.complete" ] && return
@@ -53,6 +61,9 @@ make_debian() { # RELEASE
     for command in perl wget; do
         has "$command" || die "debootstrap needs $command: $(how_to_install "$command")"
     done
+    mkdir -p "$cache/debian"
+    lock_for_guests
+    [ -e "$made/.complete" ] && return
     rm -rf "$part"
     mkdir -p "$part"
     "$cache/tools/bin/ssh-keygen" -q -t ed25519 -N '' -C turnout-guest -f "$part/key"

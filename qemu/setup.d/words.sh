@@ -72,7 +72,7 @@ give_up() { # WHAT LOG
 
 # Networks fail for a minute now and then; a minute later they work.
 patiently() { # WHAT COMMAND...
-    local what="$1" log="$cache/log" pause
+    local what="$1" log="${log_file:-$cache/log}" pause
     shift
     for pause in 5 20 60 120 0; do
         "$@" >"$log" 2>&1 && return 0
@@ -84,7 +84,7 @@ patiently() { # WHAT COMMAND...
 
 # The same for a command that can only fail for good.
 once() { # WHAT COMMAND...
-    local what="$1" log="$cache/log"
+    local what="$1" log="${log_file:-$cache/log}"
     shift
     "$@" >"$log" 2>&1 || give_up "$what" "$log"
 }
