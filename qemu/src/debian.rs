@@ -116,10 +116,10 @@ impl Debian {
     }
 
     fn launch(made: &Path, beginning: &Beginning<'_>) -> Result<Self> {
-        let scratch = place::Scratch::new("debian")?;
+        let port = free_port()?;
+        let scratch = place::Scratch::new(&format!("debian-{port}"))?;
         let disk = scratch.path().join("disk");
         cover(beginning.disk, &disk)?;
-        let port = free_port()?;
         let mut qemu = machine(made, &disk, port);
         qemu.args(["-monitor", &format!("unix:{},server=on,wait=off", monitor(&scratch))]);
         if let Some(memory) = beginning.memory {
