@@ -166,9 +166,7 @@ impl<'a> Image<'a> {
             mkinitramfs.arg("--policy").arg(policy);
         }
         if let Some((kernel, names)) = self.modules {
-            mkinitramfs
-                .arg("--modules-dir")
-                .arg(kernel.root.join("lib/modules").join(&kernel.release));
+            mkinitramfs.arg("--modules-dir").arg(kernel.modules());
             mkinitramfs.args(["--release", &kernel.release]);
             names.iter().for_each(|name| {
                 mkinitramfs.args(["--module", name]);

@@ -15,9 +15,14 @@ pub fn tool(name: &str) -> Command {
 /// Runs a command and gives its standard output; anything but exit status 0 is
 /// an error that carries what the command printed.
 pub fn output(command: &mut Command) -> Result<String> {
+    Ok(String::from_utf8_lossy(&bytes(command)?).into_owned())
+}
+
+/// Runs a command and gives the bytes of its standard output.
+pub fn bytes(command: &mut Command) -> Result<Vec<u8>> {
     let result = command.stdin(Stdio::null()).output().with_context(|| shown(command))?;
     check(command, &result)?;
-    Ok(String::from_utf8_lossy(&result.stdout).into_owned())
+    Ok(result.stdout)
 }
 
 /// Runs a command that says itself, on our terminal, how it is getting on.

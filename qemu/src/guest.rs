@@ -12,12 +12,14 @@ use turnout::base::arch::Arch;
 /// Which of Debian's kernel packages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flavour {
-    /// Debian 12's linux-image-cloud-*: NVMe and ext4 built in.
+    /// linux-image-cloud-* of Debian 12, Linux 6.1: NVMe and ext4 built in.
     Cloud,
-    /// Debian 12's linux-image-amd64 and -arm64: nearly everything is a module.
+    /// linux-image-amd64 and -arm64 of Debian 12: nearly everything is a module.
     Generic,
-    /// Debian 13's linux-image-cloud-*.
-    Newer,
+    /// [`Flavour::Cloud`] of Debian 13, Linux 6.12.
+    Cloud13,
+    /// [`Flavour::Generic`] of Debian 13, whose modules are in xz.
+    Generic13,
 }
 
 impl Flavour {
@@ -26,20 +28,14 @@ impl Flavour {
         match self {
             Self::Cloud => "cloud",
             Self::Generic => "generic",
-            Self::Newer => "cloud-13",
+            Self::Cloud13 => "cloud-13",
+            Self::Generic13 => "generic-13",
         }
     }
 
-    /// What `qemu/setup` wrote down where the release has no such kernel.
-    ///
-    /// # Errors
-    ///
-    /// If `qemu/setup` has not looked for it yet.
-    pub fn missing(self, arch: Arch) -> Result<Option<String>> {
-        let note = place::cache()?.join(arch.name()).join(self.name()).join(".complete");
-        let text = fs::read_to_string(&note)
-            .with_context(|| format!("{} (run qemu/setup)", note.display()))?;
-        Ok(text.trim().strip_prefix("no ").map(|what| format!("the release has no {what}")))
+    /// Whether it reaches a disk, and the files on it, by modules only.
+    pub const fn is_generic(self) -> bool {
+        matches!(self, Self::Generic | Self::Generic13)
     }
 }
 
@@ -67,9 +63,24 @@ impl Kernel {
         Ok(Self { arch, image, release, root })
     }
 
-    /// Where a module lies, by its path below `lib/modules/RELEASE`.
-    pub fn module(&self, path: &str) -> PathBuf {
-        self.root.join("lib/modules").join(&self.release).join(path)
+    /// The directory of its modules.
+    pub fn modules(&self) -> PathBuf {
+        self.root.join("lib/modules").join(&self.release)
+    }
+
+    /// A module as the kernel loads it, by its path below [`Kernel::modules`]
+    /// without what the release compresses it with.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel has no such module.
+    pub fn module(&self, path: &str) -> Result<Vec<u8>> {
+        let plain = self.modules().join(path);
+        if plain.is_file() {
+            return fs::read(&plain).with_context(|| plain.display().to_string());
+        }
+        let mut xz = command::tool("xz");
+        command::bytes(xz.args(["--decompress", "--stdout"]).arg(plain.with_added_extension("xz")))
     }
 }
 
@@ -98,11 +109,11 @@ fn first_existing(root: &Path, names: &[&str]) -> Result<PathBuf> {
 /// If the cache holds none.
 pub fn efi_firmware(arch: Arch) -> Result<(PathBuf, PathBuf)> {
     let root = place::cache()?.join(arch.name()).join("firmware/usr/share");
-    let find = |name: &str| first_existing(&root, &[name]);
-    match arch {
-        Arch::X86_64 => Ok((find("OVMF/OVMF_CODE_4M.fd")?, find("OVMF/OVMF_VARS_4M.fd")?)),
-        Arch::Aarch64 => Ok((find("AAVMF/AAVMF_CODE.fd")?, find("AAVMF/AAVMF_VARS.fd")?)),
-    }
+    let [code, variables] = match arch {
+        Arch::X86_64 => ["OVMF/OVMF_CODE_4M.fd", "OVMF/OVMF_VARS_4M.fd"],
+        Arch::Aarch64 => ["AAVMF/AAVMF_CODE.fd", "AAVMF/AAVMF_VARS.fd"],
+    };
+    Ok((first_existing(&root, &[code])?, first_existing(&root, &[variables])?))
 }
 
 /// The same with Microsoft's keys in its variables, and Secure Boot on.
@@ -112,8 +123,8 @@ pub fn efi_firmware(arch: Arch) -> Result<(PathBuf, PathBuf)> {
 /// If the cache holds none; Debian has none for aarch64.
 pub fn secure_firmware(arch: Arch) -> Result<(PathBuf, PathBuf)> {
     let root = place::cache()?.join(arch.name()).join("firmware/usr/share/OVMF");
-    let find = |name: &str| first_existing(&root, &[name]);
-    Ok((find("OVMF_CODE_4M.secboot.fd")?, find("OVMF_VARS_4M.ms.fd")?))
+    let code = first_existing(&root, &["OVMF_CODE_4M.secboot.fd"])?;
+    Ok((code, first_existing(&root, &["OVMF_VARS_4M.ms.fd"])?))
 }
 
 /// shim, which Microsoft signed, and GRUB, which Debian signed.
@@ -123,8 +134,8 @@ pub fn secure_firmware(arch: Arch) -> Result<(PathBuf, PathBuf)> {
 /// If the cache holds none; `qemu/setup` fetches them for x86_64.
 pub fn signed_loaders(arch: Arch) -> Result<(PathBuf, PathBuf)> {
     let root = place::cache()?.join(arch.name()).join("shim/usr/lib");
-    let find = |name: &str| first_existing(&root, &[name]);
-    Ok((find("shim/shimx64.efi.signed")?, find("grub/x86_64-efi-signed/grubx64.efi.signed")?))
+    let shim = first_existing(&root, &["shim/shimx64.efi.signed"])?;
+    Ok((shim, first_existing(&root, &["grub/x86_64-efi-signed/grubx64.efi.signed"])?))
 }
 
 /// Debian's static busybox.

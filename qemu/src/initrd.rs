@@ -181,8 +181,8 @@ pub fn second_with_measurements(text: &str, kernel: &Kernel) -> Result<Vec<u8>> 
     archive.file("/facts", 0o644, MEASUREMENTS.as_bytes().to_vec());
     if kernel.arch == Arch::Aarch64 {
         for name in ["tpm_tis_core", "tpm_tis"] {
-            let module = kernel.module(&format!("kernel/drivers/char/tpm/{name}.ko"));
-            add_program(&mut archive, &format!("/{name}.ko"), &module)?;
+            let module = kernel.module(&format!("kernel/drivers/char/tpm/{name}.ko"))?;
+            archive.file(&format!("/{name}.ko"), 0o644, module);
         }
     }
     archive.write()
@@ -191,7 +191,8 @@ pub fn second_with_measurements(text: &str, kernel: &Kernel) -> Result<Vec<u8>> 
 /// The script, and the module without which nobody sees EFI's variables.
 fn add_facts(archive: &mut Archive, kernel: &Kernel) -> Result<()> {
     archive.file("/facts", 0o644, facts::SCRIPT.as_bytes().to_vec());
-    add_program(archive, "/efivarfs.ko", &kernel.module("kernel/fs/efivarfs/efivarfs.ko"))
+    archive.file("/efivarfs.ko", 0o644, kernel.module("kernel/fs/efivarfs/efivarfs.ko")?);
+    Ok(())
 }
 
 /// The incumbent's initramfs: Debian's kexec-tools with busybox.

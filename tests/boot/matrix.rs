@@ -7,6 +7,7 @@
 
 mod cases;
 mod expect;
+mod recipe;
 mod schedule;
 mod signing;
 mod world;
@@ -89,7 +90,6 @@ fn run() -> Result<bool> {
         return Ok(true);
     }
     let worlds = build_worlds(&chosen)?;
-    chosen = without_skipped(chosen)?;
     let durations = Durations::known();
     schedule::longest_first(&mut chosen, |chosen| durations.expected(&chosen.name));
     let total = chosen.len();
@@ -140,28 +140,6 @@ fn build_worlds(chosen: &[Chosen]) -> Result<Vec<World>> {
 
 fn joined(world: ScopedJoinHandle<'_, Result<World>>) -> Result<World> {
     world.join().unwrap_or_else(|_| bail!("building panicked"))
-}
-
-/// Says what is left out, and why: a kernel that this release of Debian has not.
-fn without_skipped(chosen: Vec<Chosen>) -> Result<Vec<Chosen>> {
-    let mut kept = Vec::new();
-    for one in chosen {
-        match missing_kernel(one.arch, one.case)? {
-            Some(reason) => println!("skip   {}: {reason}", one.name),
-            None => kept.push(one),
-        }
-    }
-    Ok(kept)
-}
-
-fn missing_kernel(arch: Arch, case: &Case) -> Result<Option<String>> {
-    let flavours = [Some(case.boot.flavour), case.boot.next];
-    for flavour in flavours.into_iter().flatten() {
-        if let Some(reason) = flavour.missing(arch)? {
-            return Ok(Some(reason));
-        }
-    }
-    Ok(None)
 }
 
 /// What the threads of a run share.

@@ -2,6 +2,7 @@
 //! how a case turns them into a disk and a machine.
 
 use crate::cases::{Anchor, Case, Expect, Partitions};
+use crate::recipe::Recipe;
 use crate::signing::Signers;
 use anyhow::{Context, Result};
 use std::fs;
@@ -102,6 +103,10 @@ impl World {
         let initramfs = directory.join("initramfs.img");
         match case.boot.script {
             Some(_) => fs::copy(tree.host_path(INITRD), &initramfs).map(drop)?,
+            None if case.boot.recipe => {
+                let made = self.recipe(&kernel, &tree, &directory)?.follow()?;
+                fs::rename(made, &initramfs)?;
+            }
             None => self.write_images(case, &kernel, &tree, &initramfs)?,
         }
         let mut machine = self.machine(case, kernel.image, initramfs, &directory);
@@ -128,6 +133,17 @@ impl World {
         }
         let transcript = self.transcripts.join(format!("{}-{}.log", self.arch, case.name));
         Ok(Prepared { tree, machine, transcript, disk, liar, _tpm: tpm, directory })
+    }
+
+    fn recipe<'a>(
+        &'a self,
+        kernel: &'a Kernel,
+        tree: &'a BootTree,
+        directory: &Path,
+    ) -> Result<Recipe<'a>> {
+        let directory = directory.join("recipe");
+        fs::create_dir_all(&directory)?;
+        Ok(Recipe { tools: &self.tools, init: &self.binary, kernel, tree, directory })
     }
 
     /// The machine of a case, still without its disk.
@@ -213,15 +229,16 @@ impl World {
         let (anchor, config) = (anchor.as_ref(), case.boot.config);
         if let Expect::Starts(_) = case.expect {
             let config = format!("{config}provision yes\n");
-            self.write_image(case, (kernel, &config), anchor, &factory_image(out))?;
+            self.write_image(case, kernel, &config, anchor, &factory_image(out))?;
         }
-        self.write_image(case, (kernel, config), anchor, out)
+        self.write_image(case, kernel, config, anchor, out)
     }
 
     fn write_image(
         &self,
         case: &Case,
-        (kernel, config): (&Kernel, &str),
+        kernel: &Kernel,
+        config: &str,
         anchor: Option<&Anchor>,
         out: &Path,
     ) -> Result<()> {
@@ -272,15 +289,12 @@ fn liar(case: &Case, disk: &Path, socket: &Path) -> Result<Option<Liar>> {
 
 /// The cloud kernels have NVMe and ext4 built in, the generic ones nothing.
 const fn bus(flavour: Flavour) -> Bus {
-    match flavour {
-        Flavour::Cloud | Flavour::Newer => Bus::Nvme,
-        Flavour::Generic => Bus::Virtio,
-    }
+    if flavour.is_generic() { Bus::Virtio } else { Bus::Nvme }
 }
 
 fn modules(arch: Arch, case: &Case) -> Vec<&'static str> {
     let mut modules = Vec::new();
-    if case.boot.flavour == Flavour::Generic {
+    if case.boot.flavour.is_generic() {
         modules.extend(VIRTIO_MODULES);
     }
     if case.boot.keyboard && arch == Arch::Aarch64 {

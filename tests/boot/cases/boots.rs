@@ -9,12 +9,22 @@ use turnout_qemu::machine::Shape;
 /// What is not there at once never comes.
 const SHORT_WAIT: &str = "wait 1\nreset-delay 1\nattempts 1\n";
 
+/// By modules, which Debian 12 has as they are and Debian 13 in xz.
+const RECIPE: Boot = Boot { flavour: Flavour::Generic, recipe: true, ..PLAIN };
+
 pub(super) const CASES: &[Case] = &[
     case("good_entry_from_nvme", COUNTED, nothing, AT_ONCE),
     case(
         "good_entry_from_virtio_by_modules",
         Boot { flavour: Flavour::Generic, ..COUNTED },
         nothing,
+        AT_ONCE,
+    ),
+    case("good_entry_by_the_readme", RECIPE, remove_both, AT_ONCE),
+    case(
+        "good_entry_by_the_readme_on_debian_13",
+        Boot { flavour: Flavour::Generic13, ..RECIPE },
+        remove_both,
         AT_ONCE,
     ),
     Case {

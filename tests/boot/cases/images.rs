@@ -34,7 +34,7 @@ pub(super) const CASES: &[Case] = &[
     image("efi_zboot_with_zstd", AARCH64, |world, tree| wrap(world, tree, zboot)),
     packed("initramfs_in_xz", BOTH, Flavour::Cloud, "xz"),
     // Linux 6.1 has no filter for arm64's branches.
-    packed("initramfs_in_xz_with_branches", AARCH64, Flavour::Newer, "xz"),
+    packed("initramfs_in_xz_with_branches", AARCH64, Flavour::Cloud13, "xz"),
     packed("initramfs_in_gzip", X86_64, Flavour::Cloud, "gzip"),
     packed("initramfs_uncompressed", AARCH64, Flavour::Cloud, "none"),
 ];

@@ -164,25 +164,60 @@ pub(super) const CASES: &[Case] = &[
         arm("virt,gic-version=3,dtb-randomness=off", "max,pauth-impdef=on"),
         has_seeds,
     ),
-    machine(
-        "from_linux_6_1_to_6_12",
-        BOTH,
-        Boot { next: Some(Flavour::Newer), ..SEGMENTS },
-        |facts| begins(facts, "kernel", "6.12."),
-    ),
-    machine(
-        "from_linux_6_12_to_6_1",
-        BOTH,
-        Boot { flavour: Flavour::Newer, next: Some(Flavour::Cloud), ..SEGMENTS },
-        |facts| begins(facts, "kernel", "6.1."),
-    ),
+    machine("from_linux_6_1_to_6_12", BOTH, between(Flavour::Cloud, Flavour::Cloud13), is_6_12),
+    machine("from_linux_6_12_to_6_1", BOTH, between(Flavour::Cloud13, Flavour::Cloud), is_6_1),
+    machine("from_linux_6_12_to_6_12", BOTH, between(Flavour::Cloud13, Flavour::Cloud13), is_6_12),
     machine(
         "from_linux_6_12_by_kexec_file_load",
         X86_64,
-        Boot { flavour: Flavour::Newer, ..FILE },
-        |facts| begins(facts, "kernel", "6.12."),
+        Boot { flavour: Flavour::Cloud13, ..FILE },
+        is_6_12,
+    ),
+    machine(
+        "from_generic_6_1_to_generic_6_1",
+        BOTH,
+        long(Flavour::Generic, Flavour::Generic),
+        is_6_1,
+    ),
+    machine(
+        "from_generic_6_1_to_generic_6_12",
+        BOTH,
+        long(Flavour::Generic, Flavour::Generic13),
+        is_6_12,
+    ),
+    machine(
+        "from_generic_6_12_to_generic_6_1",
+        BOTH,
+        long(Flavour::Generic13, Flavour::Generic),
+        is_6_1,
+    ),
+    machine(
+        "from_generic_6_12_to_generic_6_12",
+        BOTH,
+        long(Flavour::Generic13, Flavour::Generic13),
+        is_6_12,
+    ),
+    machine(
+        "from_generic_6_1_to_6_12_by_kexec_file_load",
+        X86_64,
+        Boot { config: FILE.config, ..long(Flavour::Generic, Flavour::Generic13) },
+        is_6_12,
+    ),
+    machine(
+        "from_generic_6_12_to_6_1_by_kexec_file_load",
+        X86_64,
+        Boot { config: FILE.config, ..long(Flavour::Generic13, Flavour::Generic) },
+        is_6_1,
     ),
 ];
+
+const fn between(first: Flavour, next: Flavour) -> Boot {
+    Boot { flavour: first, next: Some(next), ..SEGMENTS }
+}
+
+const fn long(first: Flavour, next: Flavour) -> Boot {
+    Boot { long: true, ..between(first, next) }
+}
 
 const SECURE_BOOT: Shape =
     Shape { firmware: Firmware::SecureBoot, board: Some("q35,smm=on"), ..Shape::USUAL };
@@ -220,6 +255,14 @@ fn begins(facts: &Facts, name: &str, expected: &str) -> Result<()> {
     let found = facts.get(name).unwrap_or_default();
     ensure!(found.starts_with(expected), "{name} is {found:?}, not {expected}*");
     Ok(())
+}
+
+fn is_6_1(facts: &Facts) -> Result<()> {
+    begins(facts, "kernel", "6.1.")
+}
+
+fn is_6_12(facts: &Facts) -> Result<()> {
+    begins(facts, "kernel", "6.12.")
 }
 
 fn has_la57(facts: &Facts) -> Result<()> {

@@ -93,6 +93,8 @@ pub(crate) struct Boot {
     pub(crate) script: Option<&'static str>,
     /// What the system does that Turnout starts, likewise.
     pub(crate) next_script: Option<&'static str>,
+    /// Whether the image and the signature of "good" are made as the README says.
+    pub(crate) recipe: bool,
     /// Whether the image is open: without a key ring.
     pub(crate) open: bool,
     /// Ring and policy of the image, where it is not to trust one key alone;
@@ -195,6 +197,7 @@ const PLAIN: Boot = Boot {
     next_options: "",
     script: None,
     next_script: None,
+    recipe: false,
     open: false,
     anchor: None,
     hooks: false,

@@ -8,7 +8,8 @@ use turnout_qemu::machine::Shape;
 const fn entered(
     name: &'static str,
     archs: &'static [Arch],
-    (board, cpu): (&'static str, &'static str),
+    board: &'static str,
+    cpu: &'static str,
     after: &'static [&'static str],
 ) -> Case {
     let shape = Shape { board: Some(board), cpu: Some(cpu), ..Shape::USUAL };
@@ -27,7 +28,8 @@ pub(super) const CASES: &[Case] = &[
     entered(
         "purgatory_entered_with_four_levels",
         X86_64,
-        ("q35", "max,-la57"),
+        "q35",
+        "max,-la57",
         &[
             "purgatory: CR0=0x80000033 CR3=0x",
             " CR4=0x20 EFER=0xd01",
@@ -38,13 +40,15 @@ pub(super) const CASES: &[Case] = &[
     entered(
         "purgatory_entered_with_five_levels",
         X86_64,
-        ("q35", "max"),
+        "q35",
+        "max",
         &["purgatory: CR0=0x80000033 CR3=0x", " CR4=0x1020 EFER=0xd01"],
     ),
     entered(
         "purgatory_entered_at_el1",
         AARCH64,
-        ("virt,gic-version=3", "cortex-a57"),
+        "virt,gic-version=3",
+        "cortex-a57",
         &[
             "purgatory: CurrentEL=0x1 SCTLR=0x30500800 HCR_EL2=0x0 CPACR=0x300000",
             "purgatory: DAIF=0x3c0 SPSel=0x1 SP=0x",
@@ -53,13 +57,15 @@ pub(super) const CASES: &[Case] = &[
     entered(
         "purgatory_entered_at_el2",
         AARCH64,
-        (EL2, "cortex-a57"),
+        EL2,
+        "cortex-a57",
         &["purgatory: CurrentEL=0x2 SCTLR=0x30c50830 HCR_EL2=0x80000000 CPTR=0x33ff"],
     ),
     entered(
         "purgatory_entered_at_el2_with_vhe",
         AARCH64,
-        (EL2, "max,pauth-impdef=on"),
+        EL2,
+        "max,pauth-impdef=on",
         &["purgatory: CurrentEL=0x2 SCTLR=0x30500800 HCR_EL2=0x488000000 CPTR=0x"],
     ),
 ];

@@ -205,14 +205,14 @@ fn anchor(world: &World, _: &BootTree) -> Result<Anchor> {
 fn add_systems(world: &World, tree: &BootTree) -> Result<()> {
     let signers = &world.signers;
     for (id, version) in [("good", 7), ("old", 6), ("intruder", 7)] {
-        add(world, tree, (id, version), (&signers.release, BOOT))?;
+        add(world, tree, id, version, (&signers.release, BOOT))?;
     }
-    add(world, tree, ("rescue", 0), (&signers.rescue, RECOVERY))?;
+    add(world, tree, "rescue", 0, (&signers.rescue, RECOVERY))?;
     if world.arch == Arch::Aarch64 {
         let kernel = Kernel::find(world.arch, Flavour::Cloud)?;
         for module in ["tpm_tis_core.ko", "tpm_tis.ko"] {
-            let from = kernel.module(&format!("kernel/drivers/char/tpm/{module}"));
-            tree.add_file(&format!("/{module}"), &from)?;
+            let content = kernel.module(&format!("kernel/drivers/char/tpm/{module}"))?;
+            fs::write(tree.host_path(module), content)?;
         }
     }
     add_tpm_commands(tree)
@@ -221,7 +221,8 @@ fn add_systems(world: &World, tree: &BootTree) -> Result<()> {
 fn add(
     world: &World,
     tree: &BootTree,
-    (id, version): (&str, u32),
+    id: &str,
+    version: u32,
     signer: (&Signer, &str),
 ) -> Result<()> {
     world.add_entry(tree, id)?;

@@ -16,7 +16,9 @@ const MEMORY_SPREAD: u64 = 64;
 const fn running(
     name: &'static str,
     archs: &'static [Arch],
-    (script, first_options, shape): (&'static str, &'static str, Shape),
+    script: &'static str,
+    first_options: &'static str,
+    shape: Shape,
     judge: fn(&[Stage]) -> Result<()>,
 ) -> Case {
     let boot = Boot { script: Some(script), first_options, shape, ..PLAIN };
@@ -34,16 +36,16 @@ const WITH_LPIS: &str = "irqchip.gicv3_nolpi=0";
 const NO_STALLS: &str = "rcupdate.rcu_cpu_stall_suppress=1";
 
 pub(super) const CASES: &[Case] = &[
-    running("a_chain_of_thirty", X86_64, (CHAIN, NO_STALLS, Shape::USUAL), |stages| {
+    running("a_chain_of_thirty", X86_64, CHAIN, NO_STALLS, Shape::USUAL, |stages| {
         is_stable(stages, &["e820", "memmap", "setup_data"])
     }),
-    running("a_chain_of_thirty", AARCH64, (CHAIN, NO_STALLS, GIC_2), |stages| {
+    running("a_chain_of_thirty", AARCH64, CHAIN, NO_STALLS, GIC_2, |stages| {
         is_stable(stages, &["seeded"])
     }),
-    running("efi_twice", X86_64, (TWICE, "", EFI), keeps_efi_and_its_map),
-    running("efi_twice", AARCH64, (TWICE, WITH_LPIS, EFI), keeps_efi),
-    running("a_busy_disk", X86_64, (BUSY_DISK, "", Shape::USUAL), keeps_its_memory),
-    running("a_busy_disk", AARCH64, (BUSY_DISK, "", GIC_2), keeps_its_memory),
+    running("efi_twice", X86_64, TWICE, "", EFI, keeps_efi_and_its_map),
+    running("efi_twice", AARCH64, TWICE, WITH_LPIS, EFI, keeps_efi),
+    running("a_busy_disk", X86_64, BUSY_DISK, "", Shape::USUAL, keeps_its_memory),
+    running("a_busy_disk", AARCH64, BUSY_DISK, "", GIC_2, keeps_its_memory),
 ];
 
 /// Everything on the command line stays, but for the stage.
