@@ -1,6 +1,7 @@
 //! Faults that the test hooks make: none may hang the machine or boot.
 
-use super::{Boot, Case, Expect, HOOKED, HOOKED_SEGMENTS, case, nothing};
+use super::{Boot, Case, Expect, HOOKED, HOOKED_SEGMENTS, X86_64, case, nothing};
+use turnout_qemu::machine::Shape;
 
 pub(super) const CASES: &[Case] = &[
     case(
@@ -21,6 +22,20 @@ pub(super) const CASES: &[Case] = &[
         nothing,
         Expect::Ends(&["turnout: jumping to good", "purgatory: SHA-256 of linux does not match"]),
     ),
+    Case {
+        name: "kernel_corrupted_after_load_without_sha_ni",
+        archs: X86_64,
+        boot: Boot {
+            first_options: "turnout.test=corrupt=kernel",
+            shape: Shape { cpu: Some("max,-sha-ni"), ..Shape::USUAL },
+            ..HOOKED_SEGMENTS
+        },
+        change: nothing,
+        expect: Expect::Ends(&[
+            "turnout: jumping to good",
+            "purgatory: SHA-256 of linux does not match",
+        ]),
+    },
     case(
         "initrd_corrupted_after_load",
         Boot { first_options: "turnout.test=corrupt=initrd", ..HOOKED_SEGMENTS },

@@ -1,9 +1,12 @@
 //! The state in which Linux enters the purgatory, as registers of every mode that
-//! a CPU can be in; what the purgatory relies on must be there.
+//! a CPU can be in; what the purgatory relies on must be there. And which of its two
+//! SHA-256 it takes, which shows in the time until the next kernel starts.
 
-use super::{AARCH64, Boot, Case, Expect, HOOKED_SEGMENTS, X86_64, nothing};
+use super::{AARCH64, Boot, COUNTED, Case, Expect, HOOKED_SEGMENTS, X86_64, nothing};
+use anyhow::{Context, Result, ensure};
 use turnout::base::arch::Arch;
-use turnout_qemu::machine::Shape;
+use turnout_qemu::machine::{COUNTED_WITHOUT_SHA_NI, Shape};
+use turnout_qemu::report::{labelled, next_clock};
 
 const fn entered(
     name: &'static str,
@@ -20,6 +23,40 @@ const fn entered(
         change: nothing,
         expect: Expect::Boots { after },
     }
+}
+
+/// Between what the two take: with SHA instructions a sixth of it, without them
+/// three times as long.
+const HASHED_BY_NOW_NS: u64 = 300_000_000;
+
+const BY_SEGMENTS: Boot = Boot { config: "engine segments\nvmlinux never\n", ..COUNTED };
+
+const fn hashes(
+    name: &'static str,
+    cpu: Option<&'static str>,
+    judge: fn(&str) -> Result<()>,
+) -> Case {
+    let boot = Boot { shape: Shape { cpu, ..Shape::USUAL }, ..BY_SEGMENTS };
+    Case { name, archs: X86_64, boot, change: nothing, expect: Expect::Prints(judge) }
+}
+
+/// From the jump to where the next kernel starts to keep time.
+fn jump_to_kernel_ns(text: &str) -> Result<u64> {
+    let jump = labelled(text, "turnout: ticks ", "jump").context("no time of the jump")?;
+    let next = next_clock(text).context("no time of the next kernel")?;
+    next.counter.checked_sub(next.up).and_then(|start| start.checked_sub(jump)).context("no order")
+}
+
+fn hashes_by_instructions(text: &str) -> Result<()> {
+    let ns = jump_to_kernel_ns(text)?;
+    ensure!(ns < HASHED_BY_NOW_NS, "it took {ns} ns: no SHA instructions were used");
+    Ok(())
+}
+
+fn hashes_by_plain_code(text: &str) -> Result<()> {
+    let ns = jump_to_kernel_ns(text)?;
+    ensure!(ns > HASHED_BY_NOW_NS, "it took {ns} ns: what hashed, on a CPU that cannot?");
+    Ok(())
 }
 
 const EL2: &str = "virt,gic-version=3,virtualization=on";
@@ -68,4 +105,6 @@ pub(super) const CASES: &[Case] = &[
         "max,pauth-impdef=on",
         &["purgatory: CurrentEL=0x2 SCTLR=0x30500800 HCR_EL2=0x488000000 CPTR=0x"],
     ),
+    hashes("purgatory_hashes_by_sha_ni", None, hashes_by_instructions),
+    hashes("purgatory_hashes_without_sha_ni", Some(COUNTED_WITHOUT_SHA_NI), hashes_by_plain_code),
 ];
