@@ -329,11 +329,14 @@ fn purgatory_size(arch: Arch, binary: &[u8]) -> Option<u64> {
 mod tests {
     use super::*;
 
+    fn labels(rows: &[Row]) -> Vec<String> {
+        rows.iter().map(Row::label).collect()
+    }
+
     #[test]
     fn rows_stand_in_the_order_of_the_table_and_no_two_have_one_name() {
         for arch in [Arch::X86_64, Arch::Aarch64] {
             let ways = ways(arch);
-            let labels = |rows: &[Row]| rows.iter().map(Row::label).collect::<Vec<String>>();
             let rows: Vec<Row> = ways.iter().map(|way| way.row()).collect();
             let expected = labels(&rows);
             let reversed = rows.into_iter().rev().collect();

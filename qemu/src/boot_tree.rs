@@ -47,6 +47,12 @@ impl BootTree {
         self.0.join(path.trim_start_matches('/'))
     }
 
+    /// What lies at `path`.
+    pub fn read(&self, path: &str) -> Result<Vec<u8>> {
+        let path = self.host_path(path);
+        fs::read(&path).with_context(|| path.display().to_string())
+    }
+
     /// Copies a host file to `path`.
     pub fn add_file(&self, path: &str, file: &Path) -> Result<()> {
         fs::copy(file, self.host_path(path)).with_context(|| file.display().to_string())?;
@@ -70,10 +76,9 @@ impl BootTree {
 
     /// Changes a file in place.
     pub fn edit(&self, path: &str, change: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<()> {
-        let path = self.host_path(path);
-        let mut bytes = fs::read(&path).with_context(|| path.display().to_string())?;
+        let mut bytes = self.read(path)?;
         change(&mut bytes)?;
-        Ok(fs::write(&path, bytes)?)
+        Ok(fs::write(self.host_path(path), bytes)?)
     }
 }
 

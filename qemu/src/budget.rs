@@ -233,13 +233,12 @@ mod tests {
 
     #[test]
     fn times_are_held_against_the_incumbent_of_the_same_processor() {
-        let without = |row| Row { processor: Processor::WithoutShaNi, ..row };
         let rows = vec![
             row("turnout segments", 2_000_000),
-            without(row("turnout segments", 6_000_000)),
+            Row { processor: Processor::WithoutShaNi, ..row("turnout segments", 6_000_000) },
             row("kexec-tools -c", 4_000_000),
             row("kexec-tools -c -i", 3_000_000),
-            without(row("kexec-tools -c", 7_000_000)),
+            Row { processor: Processor::WithoutShaNi, ..row("kexec-tools -c", 7_000_000) },
         ];
         let report = Report { rows, ..report() };
         let times: Vec<String> =

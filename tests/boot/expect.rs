@@ -136,15 +136,11 @@ fn check(world: &World, console: &mut Console, prepared: &Prepared, case: &Case)
 /// The PCRs of the next system are the predicted ones, and replaying its log gives
 /// them too: by our reader and, where it is installed, by tpm2_eventlog.
 fn measures(world: &World, prepared: &Prepared, text: &str, files: &[&str]) -> Result<()> {
-    let printed = |name: &str| {
-        let value = text.lines().find_map(|line| line.strip_prefix(&format!("next {name}: ")));
-        value.map(str::to_lowercase).with_context(|| format!("the next system printed no {name}"))
-    };
-    let bytes = unhex(&printed("log")?)?;
+    let bytes = unhex(&printed(text, "log")?)?;
     let events = log::read(&bytes)?;
     let predicted = world.predict(&prepared.tree, "good")?;
     for pcr in [8, 9, 11] {
-        let found = printed(&format!("pcr {pcr}"))?;
+        let found = printed(text, &format!("pcr {pcr}"))?;
         let replayed = log::replay(&events, pcr).0.to_string();
         ensure!(found == replayed, "PCR {pcr} is {found}, the log gives {replayed}");
         let line = format!("good: PCR {pcr} sha256 {found}");
@@ -157,13 +153,21 @@ fn measures(world: &World, prepared: &Prepared, text: &str, files: &[&str]) -> R
         .collect();
     let loaded: Vec<&str> = loaded.into_iter().filter(|word| files.contains(word)).collect();
     ensure!(loaded == files, "the log has {loaded:?}");
-    read_by_tpm2_tools(prepared, &bytes, &printed("pcr 9")?)
+    read_by_tpm2_tools(prepared, &bytes, &printed(text, "pcr 9")?)
+}
+
+/// A value that the next system printed, in small letters.
+fn printed(text: &str, name: &str) -> Result<String> {
+    let value = text.lines().find_map(|line| line.strip_prefix(&format!("next {name}: ")));
+    value.map(str::to_lowercase).with_context(|| format!("the next system printed no {name}"))
 }
 
 fn unhex(text: &str) -> Result<Vec<u8>> {
-    let digits = |at: usize| text.get(at..at + 2).context("half a byte");
-    let byte = |at: usize| Ok(u8::from_str_radix(digits(at)?, 16)?);
-    (0..text.len()).step_by(2).map(byte).collect()
+    (0..text.len())
+        .step_by(2)
+        .map(|at| text.get(at..at + 2).context("half a byte"))
+        .map(|digits| Ok(u8::from_str_radix(digits?, 16)?))
+        .collect()
 }
 
 fn read_by_tpm2_tools(prepared: &Prepared, log: &[u8], value: &str) -> Result<()> {
@@ -230,11 +234,13 @@ fn boots(console: &mut Console, prepared: &Prepared) -> Result<()> {
 }
 
 fn expected_options(prepared: &Prepared) -> Result<String> {
-    let read = |path: &str| fs::read_to_string(prepared.tree.host_path(path));
-    if let Ok(own) = read(OWN_CMDLINE) {
-        return Ok(own);
+    let own = prepared.tree.read(OWN_CMDLINE);
+    if let Ok(own) = own {
+        return Ok(String::from_utf8(own)?);
     }
-    let text = read("turnout/good.manifest").or_else(|_| read("loader/entries/good.conf"))?;
+    let entry = prepared.tree.read("turnout/good.manifest");
+    let entry = entry.or_else(|_| prepared.tree.read("loader/entries/good.conf"))?;
+    let text = String::from_utf8(entry)?;
     let options = text.lines().find_map(|line| line.strip_prefix("options "));
     Ok(options.context("there are no options")?.to_owned())
 }
@@ -255,14 +261,16 @@ fn never_boots(console: &mut Console) -> Result<()> {
 
 /// When PID 1 last said how long it had been running.
 fn last_word(text: &str) -> Option<f64> {
-    let said = |line: &str| {
-        let (_, time) = line.rsplit_once("by kexec_load, ").or_else(|| {
-            line.rsplit_once("by kexec_file_load, ")
-                .or_else(|| line.split_once("turnout: elapsed "))
-        })?;
-        time.split(' ').next()?.parse().ok()
-    };
-    text.lines().rev().find_map(said)
+    text.lines().rev().find_map(elapsed)
+}
+
+/// The time in a line that ends with it.
+fn elapsed(line: &str) -> Option<f64> {
+    let (_, time) = line
+        .rsplit_once("by kexec_load, ")
+        .or_else(|| line.rsplit_once("by kexec_file_load, "))
+        .or_else(|| line.split_once("turnout: elapsed "))?;
+    time.split(' ').next()?.parse().ok()
 }
 
 /// The sum of what running systems said when they ended.

@@ -225,8 +225,9 @@ impl World {
         tree: &BootTree,
         out: &Path,
     ) -> Result<()> {
+        let config = case.boot.config;
         let anchor = case.boot.anchor.map(|anchor| anchor(self, tree)).transpose()?;
-        let (anchor, config) = (anchor.as_ref(), case.boot.config);
+        let anchor = anchor.as_ref();
         if let Expect::Starts(_) = case.expect {
             let config = format!("{config}provision yes\n");
             self.write_image(case, kernel, &config, anchor, &factory_image(out))?;
@@ -245,7 +246,7 @@ impl World {
         let modules = modules(self.arch, case);
         // xz sees through as much as the kernel does.
         let names_kernel = !modules.is_empty() || case.boot.compress == "xz";
-        let (ring, policy) = (out.with_extension("ring"), out.with_extension("policy"));
+        let [ring, policy] = ["ring", "policy"].map(|extension| out.with_extension(extension));
         if let Some(anchor) = anchor {
             fs::write(&ring, &anchor.ring)?;
             fs::write(&policy, &anchor.policy)?;
@@ -313,7 +314,7 @@ fn partitions(
     machine: &Machine,
     directory: &Path,
 ) -> Result<Vec<Partition>> {
-    let (empty, esp) = (directory.join("empty"), directory.join("esp"));
+    let [empty, esp] = ["empty", "esp"].map(|name| directory.join(name));
     fs::create_dir_all(&empty)?;
     fs::create_dir_all(&esp)?;
     if machine.shape.firmware == Firmware::SecureBoot {

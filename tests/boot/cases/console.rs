@@ -189,13 +189,16 @@ fn screen(monitor_socket: &Path, file: &Path) -> Result<Picture> {
 
 /// A binary PPM file: `P6`, width, height, 255, and three bytes a pixel.
 fn picture(bytes: &[u8]) -> Option<Picture> {
-    let mut fields = bytes.splitn(4, |byte| byte.is_ascii_whitespace());
-    let mut number = || std::str::from_utf8(fields.next()?).ok()?.parse::<usize>().ok();
-    let (None, width, _) = (number(), number()?, number()?) else { return None };
-    let rest = fields.next()?;
+    let fields: Vec<&[u8]> = bytes.splitn(4, u8::is_ascii_whitespace).collect();
+    let [b"P6", width, _height, rest] = fields.as_slice() else { return None };
+    let width: usize = std::str::from_utf8(width).ok()?.parse().ok()?;
     let start = rest.iter().position(u8::is_ascii_whitespace)? + 1;
-    let row = |row: &[u8]| row.chunks(3).map(|pixel| pixel.iter().any(|c| *c > 40)).collect();
-    Some(Picture { rows: rest.get(start..)?.chunks(width * 3).map(row).collect() })
+    Some(Picture { rows: rest.get(start..)?.chunks(width * 3).map(lit).collect() })
+}
+
+/// Which pixels of a row are not black.
+fn lit(row: &[u8]) -> Vec<bool> {
+    row.chunks(3).map(|pixel| pixel.iter().any(|colour| *colour > 40)).collect()
 }
 
 fn add_three_hundred(world: &World, tree: &BootTree) -> Result<()> {

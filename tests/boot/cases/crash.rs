@@ -78,7 +78,8 @@ fn dumps(stages: &[Stage]) -> Result<()> {
     ensure!(number(second, "type")? == 4, "/proc/vmcore is no core file");
     ensure!(number(second, "segments")? >= 4, "the dump has too few segments");
     ensure!(number(second, "releases")? > 0, "the dump does not name its kernel");
-    let (crashed, own) = (number(first, "memory")?, number(second, "memory")?);
+    let crashed = number(first, "memory")?;
+    let own = number(second, "memory")?;
     ensure!(own < 256 << 10, "the crash kernel has {own} KiB");
     let dumped = number(second, "bytes")? >> 10;
     ensure!(number(second, "last")? == 1 << 20, "the end of the dump cannot be read");

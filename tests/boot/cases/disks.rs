@@ -122,7 +122,8 @@ fn spread_over_disks(world: &World, tree: &BootTree) -> Result<()> {
 }
 
 fn add_a_copy_and_a_cd(disk: &Path, machine: &mut Machine) -> Result<()> {
-    let (copy, cd) = (beside(disk, "copy.img")?, beside(disk, "cd.img")?);
+    let copy = beside(disk, "copy.img")?;
+    let cd = beside(disk, "cd.img")?;
     fs::copy(disk, &copy)?;
     disk::build_cd(&beside(disk, "cd")?, "CDROM", &cd)?;
     machine.disks.extend([(Bus::Nvme, copy), (Bus::Virtio, cd)]);

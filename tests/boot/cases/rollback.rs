@@ -238,7 +238,8 @@ fn add(
 /// like it.
 fn add_tpm_commands(tree: &BootTree) -> Result<()> {
     const FIRST_SESSION: u32 = 0x0300_0000;
-    let (selection, zero) = (Selection::sha256(&[8]), Digest::of(&[0; 32]));
+    let selection = Selection::sha256(&[8]);
+    let zero = Digest::of(&[0; 32]);
     let attributes =
         attribute::POLICYWRITE | attribute::AUTHREAD | attribute::OWNERREAD | attribute::NO_DA;
     let policy = policy(selection, &zero).0.to_vec();

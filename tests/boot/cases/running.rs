@@ -108,7 +108,8 @@ fn is_stable(stages: &[Stage], facts: &[&str]) -> Result<()> {
 fn keeps_its_size(stages: &[Stage]) -> Result<()> {
     let memory: BTreeSet<u64> =
         stages.iter().filter_map(|s| s.facts.get("memory")?.parse().ok()).collect();
-    let (least, most) = (memory.first().context("no memory")?, memory.last().context("none")?);
+    let least = memory.first().context("no memory")?;
+    let most = memory.last().context("no memory")?;
     ensure!(most - least <= MEMORY_SPREAD, "memory changed: {memory:?} KiB");
     Ok(())
 }
@@ -132,7 +133,8 @@ fn keeps_efi(stages: &[Stage]) -> Result<()> {
     let (first, rest) = stages.split_first().context("no system")?;
     for stage in rest {
         for name in ["runtime", "acpi", "efivars"] {
-            let (before, after) = (first.facts.all(name), stage.facts.all(name));
+            let before = first.facts.all(name);
+            let after = stage.facts.all(name);
             ensure!(before == after, "{name} was {before:?} and is {after:?}");
         }
     }

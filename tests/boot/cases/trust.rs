@@ -101,11 +101,10 @@ pub(super) fn two_keys(world: &World, _: &BootTree) -> Result<Anchor> {
 fn two_keys_and_what_is_revoked(world: &World, tree: &BootTree) -> Result<Anchor> {
     let anchor = two_keys(world, tree)?;
     let thief = world.signers.thief.fingerprint();
-    let digest = |path: &str| Ok::<_, anyhow::Error>(Digest::of(&fs::read(tree.host_path(path))?));
-    let manifest = digest(&signing::path("digest-of-manifest-revoked"))?;
+    let manifest = Digest::of(&tree.read(&signing::path("digest-of-manifest-revoked"))?);
     let revoked = format!(
         "revoked-key {thief}\nrevoked-digest sha256:{manifest}\nrevoked-digest sha256:{}\n",
-        digest(SPARE)?
+        Digest::of(&tree.read(SPARE)?)
     );
     Ok(Anchor { policy: anchor.policy + &revoked, ..anchor })
 }
@@ -180,19 +179,19 @@ fn forge_everything(world: &World, tree: &BootTree) -> Result<()> {
 }
 
 fn forge_signatures(forger: &Forger<'_>) -> Result<()> {
-    let (signers, tree) = (&forger.world.signers, forger.tree);
-    let by = |id, signers: &[_]| forger.signed_by(id, signers, |_| ());
+    let tree = forger.tree;
+    let signers = &forger.world.signers;
     let release = (&signers.release, BOOT);
-    by("good", &[(&signers.stranger, BOOT)])?;
-    by("key-revoked", &[(&signers.thief, BOOT)])?;
-    by("namespace", &[(&signers.owner, POLICY)])?;
-    by("signed-by-recovery-key", &[(&signers.rescue, RECOVERY)])?;
-    by("threshold-one-key-twice", &[release, release])?;
-    by("threshold-with-a-revoked-key", &[release, (&signers.thief, BOOT)])?;
-    by("threshold-with-a-stranger", &[release, (&signers.stranger, BOOT)])?;
-    by("signature-removed", &forger.keys())?;
+    forger.signed_by("good", &[(&signers.stranger, BOOT)], |_| ())?;
+    forger.signed_by("key-revoked", &[(&signers.thief, BOOT)], |_| ())?;
+    forger.signed_by("namespace", &[(&signers.owner, POLICY)], |_| ())?;
+    forger.signed_by("signed-by-recovery-key", &[(&signers.rescue, RECOVERY)], |_| ())?;
+    forger.signed_by("threshold-one-key-twice", &[release, release], |_| ())?;
+    forger.signed_by("threshold-with-a-revoked-key", &[release, (&signers.thief, BOOT)], |_| ())?;
+    forger.signed_by("threshold-with-a-stranger", &[release, (&signers.stranger, BOOT)], |_| ())?;
+    forger.signed_by("signature-removed", &forger.keys(), |_| ())?;
     fs::remove_file(tree.host_path("turnout/signature-removed.manifest.sig"))?;
-    by("edited", &forger.keys())?;
+    forger.signed_by("edited", &forger.keys(), |_| ())?;
     replace(tree, "turnout/edited.manifest", "quiet", "qu1et")?;
     forger.world.add_entry(tree, "unsigned")
 }
@@ -219,13 +218,13 @@ fn forge_purposes(forger: &Forger<'_>) -> Result<()> {
 /// another entry or in another place.
 fn forge_files(forger: &Forger<'_>) -> Result<()> {
     let tree = forger.tree;
-    let with = |initrd: &str| format!("initrd {initrd}\noptions ");
-    forger.signed_as("digest-of-initrd-revoked", "options ", &with(SPARE))?;
-    forger.edited("initrd-added", "options ", &with(OTHER))?;
+    let with_other = format!("initrd {OTHER}\noptions ");
+    forger.signed_as("digest-of-initrd-revoked", "options ", &with_other.replace(OTHER, SPARE))?;
+    forger.edited("initrd-added", "options ", &with_other)?;
     forger.edited("initrd-of-another-manifest", SECOND, OTHER)?;
-    forger.signed_as("initrds-swapped", "options ", &with(OTHER))?;
-    let (in_order, swapped) =
-        (format!("initrd {SECOND}\ninitrd {OTHER}"), format!("initrd {OTHER}\ninitrd {SECOND}"));
+    forger.signed_as("initrds-swapped", "options ", &with_other)?;
+    let in_order = format!("initrd {SECOND}\ninitrd {OTHER}");
+    let swapped = format!("initrd {OTHER}\ninitrd {SECOND}");
     forger.edit_entry("initrds-swapped", &in_order, &swapped)?;
     let linux = format!("linux {LINUX}\n");
     forger.edited("linux-of-another-manifest", &linux, &format!("linux {FLIPPED_LINUX}\n"))?;
@@ -252,21 +251,19 @@ fn forge_ukis(forger: &Forger<'_>) -> Result<()> {
         fs::write(tree.host_path(&format!("/{name}.efi")), &image)?;
         fs::write(tree.host_path(&format!("/{name}.addon.efi")), &addon)?;
     }
-    let lines = |uki, addon| format!("uki {uki}\nprofile 1\nextra {addon}.addon.efi\n");
-    let right = lines("/a.efi", "/a");
-    let more = format!("{right}extra /flipped.addon.efi\n");
-    let other = right.replace("profile 1", "profile 0");
+    let right = "uki /a.efi\nprofile 1\nextra /a.addon.efi\n";
+    let flipped_addon = right.replace("/a.addon", "/flipped.addon");
+    let flipped_uki = right.replace("/a.efi", "/flipped.efi");
     for (id, signed, then) in [
-        ("addon-added", &right, &more),
-        ("addon-flipped", &lines("/a.efi", "/flipped"), &lines("/a.efi", "/flipped")),
-        ("uki-flipped", &lines("/flipped.efi", "/a"), &lines("/flipped.efi", "/a")),
-        ("uki-of-another-profile", &right, &other),
+        ("addon-added", right, &format!("{right}extra /flipped.addon.efi\n")),
+        ("addon-flipped", &flipped_addon, &flipped_addon),
+        ("uki-flipped", &flipped_uki, &flipped_uki),
+        ("uki-of-another-profile", right, &right.replace("profile 1", "profile 0")),
     ] {
         let entry = tree.host_path(&format!("loader/entries/{id}.conf"));
-        let text = |lines: &str| format!("title {id}\nsort-key {id}\n{lines}");
-        fs::write(&entry, text(signed))?;
+        fs::write(&entry, format!("title {id}\nsort-key {id}\n{signed}"))?;
         forger.resign(id, &forger.keys(), |_| ())?;
-        fs::write(&entry, text(then))?;
+        fs::write(&entry, format!("title {id}\nsort-key {id}\n{then}"))?;
     }
     tree.edit("/flipped.efi", |bytes| flip(bytes, 0x10))?;
     tree.edit("/flipped.addon.efi", |bytes| flip(bytes, 0x10))
@@ -283,15 +280,16 @@ fn forge_bytes(forger: &Forger<'_>, linux: &str) -> Result<()> {
 }
 
 fn forge_slots(forger: &Forger<'_>) -> Result<()> {
-    let slot = |manifest: &mut Manifest| {
-        let linux = signing::linux(manifest);
-        linux.slots = vec![Slot::Name];
-        linux.options.push_str(" slot=${name}");
-    };
-    forger.signed("slot-empty", slot)?;
-    forger.signed("slot-out-of-grammar", slot)?;
+    forger.signed("slot-empty", add_name_slot)?;
+    forger.signed("slot-out-of-grammar", add_name_slot)?;
     let name = "turnout-slot b init=/bin/sh\noptions ";
     forger.edit_entry("slot-out-of-grammar", "options ", name)
+}
+
+fn add_name_slot(manifest: &mut Manifest) {
+    let linux = signing::linux(manifest);
+    linux.slots = vec![Slot::Name];
+    linux.options.push_str(" slot=${name}");
 }
 
 /// Everything that a manifest may demand, met by this machine.

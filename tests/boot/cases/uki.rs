@@ -74,16 +74,15 @@ fn came_whole(stages: &[Stage]) -> Result<()> {
 
 /// A file of everything that the entry "good" has, and more.
 fn add_uki(world: &World, tree: &BootTree) -> Result<()> {
-    let read = |path| fs::read(tree.host_path(path));
     let console = console(world.arch);
     // No LPIs: on a board with them the second system could load no third.
     let words = "irqchip.gicv3_nolpi=1 quiet stage=2 spaced=\"a  b\"";
     let cmdline = format!("{console} {words}\n\0");
     let sections: [(&str, &[u8]); 4] = [
-        (".initrd", &read(INITRD)?),
+        (".initrd", &tree.read(INITRD)?),
         (".cmdline", cmdline.as_bytes()),
         (".ucode", &initrd::note("/microcode", "as packed")?),
-        (".linux", &read(LINUX)?),
+        (".linux", &tree.read(LINUX)?),
     ];
     let file = uki::build(world.arch, &sections)?;
     Ok(fs::write(tree.host_path(UKI), file)?)
@@ -120,12 +119,11 @@ fn sign_images(world: &World, tree: &BootTree) -> Result<()> {
 /// An entry that is nothing but an image, its second profile and one addon; the
 /// menu's options do not count. `second` is the addon's initrd.
 pub(super) fn add_whole_uki(world: &World, tree: &BootTree, second: &[u8]) -> Result<()> {
-    let read = |path| fs::read(tree.host_path(path));
     let own = format!("{} quiet demo.name=good", console(world.arch));
     let sections: [(&str, &[u8]); 6] = [
         (".cmdline", b"panic=1"),
-        (".linux", &read(LINUX)?),
-        (".initrd", &read(INITRD)?),
+        (".linux", &tree.read(LINUX)?),
+        (".initrd", &tree.read(INITRD)?),
         (".profile", b"ID=first\n"),
         (".profile", b"ID=rescue\n"),
         (".cmdline", own.as_bytes()),
@@ -144,13 +142,14 @@ fn sign_as_it_is(world: &World, tree: &BootTree, id: &str) -> Result<()> {
     signing::sign(tree, &signing::path(id), &manifest, &signers)
 }
 
+fn node(name: &str, properties: &[(&str, &[u8])], children: Vec<Live>) -> Live {
+    let properties =
+        properties.iter().map(|(name, value)| ((*name).to_owned(), value.to_vec())).collect();
+    Live { name: name.to_owned(), properties, children }
+}
+
 /// An overlay that gives the root a property.
 fn sign_overlay(world: &World, tree: &BootTree) -> Result<()> {
-    let node = |name: &str, properties: &[(&str, &[u8])], children| Live {
-        name: name.to_owned(),
-        properties: properties.iter().map(|(n, v)| ((*n).to_owned(), v.to_vec())).collect(),
-        children,
-    };
     let content = node("__overlay__", &[("turnout-overlay", b"as signed\0")], vec![]);
     let fragment = node("fragment@0", &[("target-path", b"/\0")], vec![content]);
     fs::write(tree.host_path("/a.dtbo"), node("", &[], vec![fragment]).to_blob())?;
