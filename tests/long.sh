@@ -3,7 +3,7 @@
 # shellcheck shell=bash
 
 results="docs/long-run.md"
-readonly long_stages=(kernels fuzzing benchmark)
+readonly long_stages=(kernels fuzzing benchmark guests bare)
 passed_before="${cache:?}/long-run" # "TREE STAGE" a line
 
 long_usual_times() {
@@ -11,6 +11,8 @@ long_usual_times() {
 900 kernels
 3700 fuzzing
 500 benchmark
+400 guests
+2400 bare
 TABLE
 }
 
@@ -19,6 +21,8 @@ TABLE
     stage_kernels() { cargo run --quiet -p turnout-boot-tests -- --long; }
     stage_fuzzing() { tests/fuzz 600; }
     stage_benchmark() { qemu/bench --budgets; }
+    stage_guests() { cargo test --quiet -p turnout-qemu --test debian -- --ignored; }
+    stage_bare() { tests/bare bookworm trixie noble; }
 }
 
 # What is there now, committed or not, but for the results themselves.
