@@ -24,7 +24,8 @@ impl<B: AsRef<[u8]>> Blob<B> {
     /// A blob whose digest is computed here. The device computes it while
     /// reading instead (`sys::read`).
     pub fn hash(path: &str, bytes: B) -> Self {
-        let (size, digest) = (bytes.as_ref().len() as u64, Digest::of(bytes.as_ref()));
+        let size = bytes.as_ref().len() as u64;
+        let digest = Digest::of(bytes.as_ref());
         Self { path: path.to_owned(), bytes, size, digest }
     }
 }
@@ -62,15 +63,14 @@ impl<B> Bundle<B> {
     /// What is known of the files, without their bytes.
     #[must_use]
     pub fn facts(&self) -> Bundle<()> {
-        let all = |blobs: &[Blob<B>]| blobs.iter().map(Blob::facts).collect();
         Bundle {
             entry: self.entry.clone(),
             linux: self.linux.facts(),
             profile: self.profile,
-            initrds: all(&self.initrds),
+            initrds: self.initrds.iter().map(Blob::facts).collect(),
             devicetree: self.devicetree.as_ref().map(Blob::facts),
-            overlays: all(&self.overlays),
-            addons: all(&self.addons),
+            overlays: self.overlays.iter().map(Blob::facts).collect(),
+            addons: self.addons.iter().map(Blob::facts).collect(),
             options: self.options.clone(),
         }
     }

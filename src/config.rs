@@ -403,11 +403,14 @@ mod tests {
 
     #[test]
     fn only_an_open_image_looks_further_than_boot_partitions_by_itself() {
-        let scan = |text: &str| read("config", text).unwrap().scan();
-        assert_eq!(scan("mode locked\n"), Scan::Boot);
-        assert_eq!(scan("scan all\nmode locked\n"), Scan::All);
-        assert_eq!(scan("mode open\n"), Scan::All);
-        assert_eq!(scan("scan boot\nmode open\n"), Scan::Boot);
+        for (text, scan) in [
+            ("mode locked\n", Scan::Boot),
+            ("scan all\nmode locked\n", Scan::All),
+            ("mode open\n", Scan::All),
+            ("scan boot\nmode open\n", Scan::Boot),
+        ] {
+            assert_eq!(read("config", text).unwrap().scan(), scan, "{text}");
+        }
     }
 
     #[test]

@@ -203,10 +203,9 @@ mod tests {
 
     #[test]
     fn the_exit_status_tells_a_refusal_from_a_fault_and_from_a_lock() {
-        let status = |stage, error: plan::Error| Failure::new(stage, error).exit_status();
-        let lock = plan::EngineError::Disabled;
-        assert_eq!(status(Stage::Plan, plan::Error::Engine(lock)), 6);
-        assert_eq!(status(Stage::Plan, plan::Error::CmdlineNul), 5);
+        let lock = plan::Error::Engine(plan::EngineError::Disabled);
+        assert_eq!(Failure::new(Stage::Plan, lock).exit_status(), 6);
+        assert_eq!(Failure::new(Stage::Plan, plan::Error::CmdlineNul).exit_status(), 5);
         assert_eq!(Failure::new(Stage::Identify, "no kernel").exit_status(), 5);
         assert_eq!(Failure::new(Stage::Read, "/vmlinuz: no").exit_status(), 4);
         assert_eq!(Failure::new(Stage::Load, "kexec_load: no").exit_status(), 6);

@@ -140,35 +140,40 @@ mod tests {
     #[test]
     fn keys_edit_the_line_as_in_a_shell() {
         let mut editor = Editor::new("root=/dev/vda1 ro quiet");
-        let mut after = |keys: &[Key]| {
+        for (keys, text, cursor) in [
+            (&[Key::Control('W')][..], "root=/dev/vda1 ro ", 18),
+            (&[Key::Char('s')], "root=/dev/vda1 ro s", 19),
+            (&[Key::Home, Key::Delete], "oot=/dev/vda1 ro s", 0),
+            (&[Key::Backspace], "oot=/dev/vda1 ro s", 0),
+            (&[Key::Right, Key::Char('b')], "obot=/dev/vda1 ro s", 2),
+            (&[Key::Control('K')], "ob", 2),
+            (&[Key::Left, Key::Backspace], "b", 0),
+            (&[Key::End, Key::Delete, Key::Right], "b", 1),
+            (&[Key::Control('U')], "", 0),
+            (&[Key::Control('W'), Key::Control('E')], "", 0),
+        ] {
             keys.iter().for_each(|key| assert_eq!(editor.key(*key, &[]), Edited::Open));
-            (editor.text(), editor.cursor)
-        };
-        let text = str::to_owned;
-        assert_eq!(after(&[Key::Control('W')]), (text("root=/dev/vda1 ro "), 18));
-        assert_eq!(after(&[Key::Char('s')]), (text("root=/dev/vda1 ro s"), 19));
-        assert_eq!(after(&[Key::Home, Key::Delete]), (text("oot=/dev/vda1 ro s"), 0));
-        assert_eq!(after(&[Key::Backspace]), (text("oot=/dev/vda1 ro s"), 0));
-        assert_eq!(after(&[Key::Right, Key::Char('b')]), (text("obot=/dev/vda1 ro s"), 2));
-        assert_eq!(after(&[Key::Control('K')]), (text("ob"), 2));
-        assert_eq!(after(&[Key::Left, Key::Backspace]), (text("b"), 0));
-        assert_eq!(after(&[Key::End, Key::Delete, Key::Right]), (text("b"), 1));
-        assert_eq!(after(&[Key::Control('U')]), (text(""), 0));
-        assert_eq!(after(&[Key::Control('W'), Key::Control('E')]), (text(""), 0));
+            assert_eq!((&*editor.text(), editor.cursor), (text, cursor), "{keys:?}");
+        }
     }
 
     #[test]
     fn earlier_edits_come_back_and_the_line_itself_is_not_lost() {
         let history = ["one", "two"].map(str::to_owned);
         let mut editor = Editor::new("line");
-        let mut key = |key| {
+        for (key, text) in [
+            (Key::Down, "line"),
+            (Key::Char('!'), "line!"),
+            (Key::Up, "two"),
+            (Key::Up, "one"),
+            (Key::Up, "one"),
+            (Key::Down, "two"),
+            (Key::Down, "line!"),
+            (Key::Down, "line!"),
+        ] {
             editor.key(key, &history);
-            editor.text()
-        };
-        assert_eq!(key(Key::Down), "line");
-        assert_eq!(key(Key::Char('!')), "line!");
-        assert_eq!([key(Key::Up), key(Key::Up), key(Key::Up)], ["two", "one", "one"]);
-        assert_eq!([key(Key::Down), key(Key::Down), key(Key::Down)], ["two", "line!", "line!"]);
+            assert_eq!(editor.text(), text);
+        }
     }
 
     #[test]

@@ -312,13 +312,11 @@ mod tests {
 
     #[test]
     fn colour_is_an_addition_that_can_be_left_out() {
-        let (old, new) = (
-            frame(&[("> a", Style::Reverse), ("  b", Style::Plain)]),
-            frame(&[("  a", Style::Plain), ("> b", Style::Reverse)]),
-        );
-        let text = |colour| String::from_utf8(draw(Some(&old), &new, colour)).unwrap();
-        assert_eq!(text(false), "\x1b[1;1H \x1b[2;1H>");
-        assert_eq!(text(true), "\x1b[1;1H  a\x1b[2;1H\x1b[7m> b\x1b[0m");
+        let old = frame(&[("> a", Style::Reverse), ("  b", Style::Plain)]);
+        let new = frame(&[("  a", Style::Plain), ("> b", Style::Reverse)]);
+        assert_eq!(draw(Some(&old), &new, false), b"\x1b[1;1H \x1b[2;1H>");
+        let in_colour = b"\x1b[1;1H  a\x1b[2;1H\x1b[7m> b\x1b[0m";
+        assert_eq!(draw(Some(&old), &new, true), in_colour);
         let first = String::from_utf8(draw(None, &new, false)).unwrap();
         assert_eq!(first, format!("{OPEN}  a\r\n> b"));
     }
@@ -328,14 +326,12 @@ mod tests {
         let mut editing = plain(&["abc"]);
         editing.place_cursor(2);
         let list = plain(&["abc"]);
-        let text =
-            |old: &Frame, new: &Frame| String::from_utf8(draw(Some(old), new, true)).unwrap();
-        assert_eq!(text(&list, &editing), "\x1b[1;3H\x1b[?25h");
+        assert_eq!(draw(Some(&list), &editing, true), b"\x1b[1;3H\x1b[?25h");
         let mut moved = plain(&["abc"]);
         moved.place_cursor(0);
-        assert_eq!(text(&editing, &moved), "\x1b[1;1H");
-        assert_eq!(text(&moved, &moved), "");
-        assert_eq!(text(&moved, &list), "\x1b[?25l");
+        assert_eq!(draw(Some(&editing), &moved, true), b"\x1b[1;1H");
+        assert_eq!(draw(Some(&moved), &moved, true), b"");
+        assert_eq!(draw(Some(&moved), &list, true), b"\x1b[?25l");
     }
 
     #[test]

@@ -307,11 +307,15 @@ mod tests {
     #[test]
     fn a_sequence_may_come_in_pieces_and_a_lone_escape_ends_by_itself() {
         let mut input = Input::default();
-        let mut push = |bytes: &[u8]| (input.keys(bytes, Duration::ZERO), input.is_pending());
-        assert_eq!(push(b"\x1b"), (vec![], true));
-        assert_eq!(push(b"["), (vec![], true));
-        assert_eq!(push(b"B"), (vec![Key::Down], false));
-        assert_eq!(push(b"\x1b"), (vec![], true));
+        for (bytes, keys, is_pending) in [
+            (b"\x1b", &[][..], true),
+            (b"[", &[], true),
+            (b"B", &[Key::Down], false),
+            (b"\x1b", &[], true),
+        ] {
+            assert_eq!(input.keys(bytes, Duration::ZERO), keys);
+            assert_eq!(input.is_pending(), is_pending);
+        }
         assert_eq!(input.give_up(), Some(Key::Escape));
         assert!(!input.is_pending());
         assert_eq!(input.keys(b"\x1b[1", Duration::ZERO), []);
@@ -356,16 +360,15 @@ mod tests {
     #[test]
     fn a_line_with_nothing_but_noise_is_told_from_one_that_somebody_uses() {
         let mut input = Input::default();
-        let at = |n: u64| Duration::from_secs(n);
         for n in 0..64 {
             assert!(!input.is_noisy());
-            input.keys(&[0xff; 64], at(n));
+            input.keys(&[0xff; 64], Duration::from_secs(n));
         }
         assert!(!input.is_noisy(), "not yet");
-        input.keys(b"j", at(100));
-        input.keys(&[0xff; 64], at(101));
+        input.keys(b"j", Duration::from_secs(100));
+        input.keys(&[0xff; 64], Duration::from_secs(101));
         assert!(!input.is_noisy(), "a key was pressed");
-        (0..64).for_each(|n| drop(input.keys(&[0xff; 64], at(102 + n))));
+        (0..64).for_each(|n| drop(input.keys(&[0xff; 64], Duration::from_secs(102 + n))));
         assert!(input.is_noisy());
     }
 

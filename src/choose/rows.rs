@@ -131,6 +131,10 @@ mod tests {
         Item { submenu, ..item(id, id, "", "") }
     }
 
+    fn submenu(title: &str, items: &[usize]) -> Row {
+        Row::Submenu { title: title.to_owned(), items: items.to_vec() }
+    }
+
     #[test]
     fn a_submenu_stands_where_its_first_entry_would() {
         let items = [
@@ -140,18 +144,16 @@ mod tests {
             within("d", &["more", "deep"]),
             within("e", &["other"]),
         ];
-        let submenu = |title: &str, items: &[usize]| Row::Submenu {
-            title: title.to_owned(),
-            items: items.to_vec(),
-        };
-        let level = |titles: &[&str]| titles.iter().map(|t| (*t).to_owned()).collect::<Vec<_>>();
         assert_eq!(
             rows(&items, &[]),
             [Row::Entry(0), submenu("more", &[1, 3]), Row::Entry(2), submenu("other", &[4])]
         );
-        assert_eq!(rows(&items, &level(&["more"])), [Row::Entry(1), submenu("deep", &[3])]);
-        assert_eq!(rows(&items, &level(&["more", "deep"])), [Row::Entry(3)]);
-        assert_eq!(rows(&items, &level(&["none"])), []);
+        assert_eq!(
+            rows(&items, &["more"].map(str::to_owned)),
+            [Row::Entry(1), submenu("deep", &[3])]
+        );
+        assert_eq!(rows(&items, &["more", "deep"].map(str::to_owned)), [Row::Entry(3)]);
+        assert_eq!(rows(&items, &["none"].map(str::to_owned)), []);
     }
 
     #[test]

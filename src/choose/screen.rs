@@ -232,7 +232,8 @@ fn countdown(chooser: &Chooser, width: usize) -> String {
 /// the id: only behind ASCII can the number alone be rewritten.
 fn booting(item: &Item, seconds: u64, width: usize) -> String {
     let name = if item.title.is_ascii() { item.name() } else { &item.id };
-    let (when, hint) = (format!(" in {seconds} s"), "; press a key to stop");
+    let when = format!(" in {seconds} s");
+    let hint = "; press a key to stop";
     let room = width.saturating_sub("Booting ".len()).saturating_sub(when.len());
     let hint = if room >= hint.len().saturating_add(MIN_NAME) { hint } else { "" };
     let name = printable(name);

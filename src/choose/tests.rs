@@ -332,14 +332,14 @@ fn rows_that_are_added_move_neither_the_selection_nor_the_countdown() {
 #[test]
 fn a_default_that_changes_gets_its_full_time_unless_somebody_is_there() {
     let mut chooser = started(items(&[true, true]), 0);
-    let failed = || update(items(&[false, true]), Some(0));
-    assert_eq!(chooser.update(failed(), at(4000)), Step::Redraw(Some(at(5000))));
+    let failed = update(items(&[false, true]), Some(0));
+    assert_eq!(chooser.update(failed.clone(), at(4000)), Step::Redraw(Some(at(5000))));
     assert_eq!(chooser.selected, 1);
     assert_eq!(chooser.note, "The default a cannot boot: refused(UNSIGNED); b is next.");
     assert_eq!(chooser.tick(at(9000)), take(1));
     let mut chooser = started(items(&[true, true]), 0);
     chooser.keys(&[Key::Char('1')], at(10));
-    chooser.update(failed(), at(4000));
+    chooser.update(failed, at(4000));
     assert_eq!(chooser.selected, 0, "nobody's selection is moved");
     assert_eq!(chooser.tick(at(10) + REARM), Step::Redraw(Some(at(1010) + REARM)));
     assert_eq!(chooser.tick(at(5010) + REARM), take(1));

@@ -111,17 +111,22 @@ pub(crate) mod testing {
 
     /// Two regions, as OVMF has them.
     pub(crate) fn runtime() -> Runtime {
-        let region = |kind, physical, mapped_at, attribute| Region {
-            kind,
-            physical,
-            mapped_at,
+        let attribute = 0x8000_0000_0000_000f;
+        let code = Region {
+            kind: 5,
+            physical: 0x7f74_e000,
+            mapped_at: 0xffff_ffff_fef4_e000,
             pages: 0x30,
             attribute,
         };
-        let regions = vec![
-            region(5, 0x7f74_e000, 0xffff_ffff_fef4_e000, 0x8000_0000_0000_000f),
-            region(6, 0x1_7f9e_d000, 0xffff_ffff_fe9e_d000, 0x8000_0000_0000_000f),
-        ];
+        let data = Region {
+            kind: 6,
+            physical: 0x1_7f9e_d000,
+            mapped_at: 0xffff_ffff_fe9e_d000,
+            pages: 0x30,
+            attribute,
+        };
+        let regions = vec![code, data];
         Runtime::new(Some(0x7ef7_1018), Some(0x7f9e_d018), Some(0x7f98_9000), regions).unwrap()
     }
 }
@@ -133,20 +138,22 @@ mod tests {
 
     #[test]
     fn the_newer_acpi_pointer_wins() {
-        let parse = |text| {
+        for (text, expected) in [
+            ("ACPI20=0x7fe14\nACPI=0x1000\n", (Some(0x7fe14), None)),
+            ("SMBIOS=0x1\nACPI=0x1000\n", (Some(0x1000), Some(1))),
+            ("SMBIOS3=0x1\nACPI20=nonsense\n", (None, None)),
+            ("ACPI20=0x0\n", (None, None)),
+        ] {
             let Systab { acpi, smbios } = Systab::parse(text);
-            (acpi, smbios)
-        };
-        assert_eq!(parse("ACPI20=0x7fe14\nACPI=0x1000\n"), (Some(0x7fe14), None));
-        assert_eq!(parse("SMBIOS=0x1\nACPI=0x1000\n"), (Some(0x1000), Some(1)));
-        assert_eq!(parse("SMBIOS3=0x1\nACPI20=nonsense\n"), (None, None));
-        assert_eq!(parse("ACPI20=0x0\n"), (None, None));
+            assert_eq!((acpi, smbios), expected, "{text}");
+        }
     }
 
     #[test]
     fn a_missing_piece_is_no_state_at_all() {
         let Runtime { fw_vendor, config_table, regions, .. } = runtime();
-        let (fw_vendor, config_table) = (Some(fw_vendor), Some(config_table));
+        let fw_vendor = Some(fw_vendor);
+        let config_table = Some(config_table);
         assert_eq!(Runtime::new(None, config_table, None, regions.clone()), None);
         assert_eq!(Runtime::new(Some(0), config_table, None, regions.clone()), None);
         assert_eq!(Runtime::new(fw_vendor, None, None, regions.clone()), None);
@@ -156,20 +163,24 @@ mod tests {
         assert_eq!(without_smbios.smbios, 0);
     }
 
+    fn words(bytes: &[u8]) -> Vec<u64> {
+        let (words, []) = bytes.as_chunks::<8>() else { panic!("{} bytes", bytes.len()) };
+        words.iter().map(|word| u64::from_le_bytes(*word)).collect()
+    }
+
     #[test]
     fn regions_are_descriptors_of_40_bytes() {
         let bytes = runtime().memory_map();
         assert_eq!(bytes.len(), 2 * DESCRIPTOR_SIZE as usize);
-        let word = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
-        assert_eq!([0, 8, 16].map(word), [5, 0x7f74_e000, 0xffff_ffff_fef4_e000]);
-        assert_eq!([24, 32, 40, 48].map(word), [0x30, 0x8000_0000_0000_000f, 6, 0x1_7f9e_d000]);
+        let words = words(&bytes);
+        assert_eq!(words[..3], [5, 0x7f74_e000, 0xffff_ffff_fef4_e000]);
+        assert_eq!(words[3..7], [0x30, 0x8000_0000_0000_000f, 6, 0x1_7f9e_d000]);
     }
 
     #[test]
     fn setup_data_is_twelve_words_with_the_second_unused() {
         let bytes = runtime().setup_data();
-        let word = |at: usize| u64::from_le_bytes(bytes[at * 8..at * 8 + 8].try_into().unwrap());
-        assert_eq!([0, 1, 2, 3].map(word), [0x7ef7_1018, 0, 0x7f9e_d018, 0x7f98_9000]);
+        assert_eq!(words(&bytes)[..4], [0x7ef7_1018, 0, 0x7f9e_d018, 0x7f98_9000]);
         assert!(bytes.len() == 96 && bytes[32..].iter().all(|byte| *byte == 0));
     }
 }

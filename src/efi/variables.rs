@@ -157,10 +157,11 @@ mod tests {
 
     #[test]
     fn a_file_that_is_too_short_or_too_long_is_refused() {
-        let message = |file: &[u8]| value(file).unwrap_err().to_string();
-        assert_eq!(message(&[7, 0, 0]), "its 3 bytes end before its value");
+        let error = value(&[7, 0, 0]).unwrap_err();
+        assert_eq!(error.to_string(), "its 3 bytes end before its value");
         assert!(value(&[0; 4100]).is_ok());
-        assert_eq!(message(&[0; 4101]), "its value has 4097 bytes, at most 4096 are read");
+        let error = value(&[0; 4101]).unwrap_err();
+        assert_eq!(error.to_string(), "its value has 4097 bytes, at most 4096 are read");
     }
 
     #[test]

@@ -136,6 +136,11 @@ impl Entry {
         self.format.loader_id(&self.id)
     }
 
+    /// Whether this is its id, with or without the file's suffix.
+    pub(super) fn has_id(&self, id: &str) -> bool {
+        self.id == id || self.loader_id() == id
+    }
+
     /// Whether a pattern, as of loader.conf's `default`, means this entry. Case
     /// does not count; the pattern may have the file's suffix or not.
     #[must_use]
@@ -207,8 +212,7 @@ impl Entry {
 /// + _ . -` becomes `-`.
 #[must_use]
 pub fn safe_id(label: &str) -> String {
-    let safe = |c: char| c.is_ascii_alphanumeric() || "+_.-".contains(c);
-    label.chars().map(|c| if safe(c) { c } else { '-' }).collect()
+    label.replace(|c: char| !c.is_ascii_alphanumeric() && !"+_.-".contains(c), "-")
 }
 
 #[cfg(test)]
@@ -217,14 +221,13 @@ mod tests {
 
     #[test]
     fn an_entry_has_the_name_that_systemds_tools_use() {
-        let entry = |format, id: &str| Entry { format, id: id.to_owned(), ..Entry::default() };
-        let cases = [
-            (entry(Format::BLS, "debian-6.1"), "debian-6.1.conf"),
-            (entry(crate::menu::uki::FORMAT, "arch"), "arch.efi"),
-            (entry(crate::menu::uki::FORMAT, "arch@rescue"), "arch.efi@rescue"),
-            (entry(Format::other("extlinux"), "l0"), "l0"),
-        ];
-        for (entry, expected) in cases {
+        for (format, id, expected) in [
+            (Format::BLS, "debian-6.1", "debian-6.1.conf"),
+            (crate::menu::uki::FORMAT, "arch", "arch.efi"),
+            (crate::menu::uki::FORMAT, "arch@rescue", "arch.efi@rescue"),
+            (Format::other("extlinux"), "l0", "l0"),
+        ] {
+            let entry = Entry { format, id: id.to_owned(), ..Entry::default() };
             assert_eq!(entry.loader_id(), expected);
             assert!(entry.is_named_by(&expected.to_uppercase()), "{expected}");
             assert!(entry.is_named_by(&entry.id), "{expected}");

@@ -39,17 +39,19 @@ pub(super) fn find(files: &dyn Files, directory: &str, boards: &[String]) -> Opt
 
 /// All device trees there, sorted by path.
 fn candidates(files: &dyn Files, directory: &str) -> Vec<String> {
-    let below = |directory: &str| -> Vec<String> {
-        let names = files.names(directory).unwrap_or_default();
-        names.iter().map(|name| format!("{directory}/{name}")).collect()
-    };
-    let is_tree = |path: &String| path.ends_with(".dtb");
-    let (mut trees, others): (Vec<_>, Vec<_>) = below(directory).into_iter().partition(is_tree);
+    let (mut trees, others): (Vec<_>, Vec<_>) =
+        paths_in(files, directory).into_iter().partition(|path| path.ends_with(".dtb"));
     for directory in others.iter().take(MAX_DIRECTORIES) {
-        trees.extend(below(directory).into_iter().filter(is_tree));
+        let below = paths_in(files, directory).into_iter();
+        trees.extend(below.filter(|path| path.ends_with(".dtb")));
     }
     trees.truncate(MAX_NAMES);
     trees
+}
+
+fn paths_in(files: &dyn Files, directory: &str) -> Vec<String> {
+    let names = files.names(directory).unwrap_or_default();
+    names.iter().map(|name| format!("{directory}/{name}")).collect()
 }
 
 /// 0 for the file that is named like the board, 3 for one whose name says

@@ -27,7 +27,8 @@ pub fn merge(menus: Vec<(Group, Menu)>) -> Menu {
     let mut merged = Menu::default();
     let mut settings = Vec::new();
     for (volumes, menus) in groups(menus) {
-        let (mut sorted, mut others) = (Vec::new(), Vec::new());
+        let mut sorted = Vec::new();
+        let mut others = Vec::new();
         for (volume, mut menu) in volumes.into_iter().zip(menus) {
             menu.entries.iter_mut().for_each(|entry| entry.volume = volume);
             let (bls, other): (Vec<_>, Vec<_>) =
@@ -76,7 +77,8 @@ impl Menu {
             let wanted = settings.default.as_ref()?;
             if wanted.what == What::Saved { saved } else { Some((*volume, wanted)) }
         });
-        let (mut default, mut stale) = (None, Vec::new());
+        let mut default = None;
+        let mut stale = Vec::new();
         for (volume, wanted) in wishes.chain(saved) {
             default = self.find_wanted(volume, wanted);
             if default.is_some() {
@@ -98,15 +100,13 @@ impl Menu {
             What::Named(name) => name,
             What::Saved => return None,
         };
-        let of_volume = || {
-            let all = self.entries.iter().enumerate();
-            all.filter(move |(_, entry)| entry.volume == volume)
-        };
-        let is_named = |entry: &Entry| entry.id == *name || entry.loader_id() == *name;
-        let by_id = of_volume().find(|(_, entry)| is_named(entry));
-        let by_title = || of_volume().find(|(_, entry)| entry.title.as_ref() == Some(name));
-        let by_number = || of_volume().nth(name.parse().ok()?);
-        by_id.or_else(by_title).or_else(by_number).map(|(index, _)| index)
+        let entries = self.entries.iter().enumerate();
+        let mut of_volume = entries.filter(|(_, entry)| entry.volume == volume);
+        let by_id = of_volume.clone().find(|(_, entry)| entry.has_id(name));
+        by_id
+            .or_else(|| of_volume.clone().find(|(_, entry)| entry.title.as_ref() == Some(name)))
+            .or_else(|| of_volume.nth(name.parse().ok()?))
+            .map(|(index, _)| index)
     }
 
     /// Index of the first entry that a pattern means.
@@ -181,16 +181,16 @@ mod tests {
 
     #[test]
     fn the_efi_system_partitions_settings_come_first() {
-        let settings = |text| [("/loader/loader.conf", text)];
+        const LOADER_CONF: &str = "/loader/loader.conf";
         let merged = merge(vec![
-            (XBOOTLDR, volume(&["a", "b"], &settings("timeout 9\ndefault b\neditor no"))),
-            (ESP, volume(&["c"], &settings("timeout 7\ndefault a"))),
+            (XBOOTLDR, volume(&["a", "b"], &[(LOADER_CONF, "timeout 9\ndefault b\neditor no")])),
+            (ESP, volume(&["c"], &[(LOADER_CONF, "timeout 7\ndefault a")])),
         ]);
         assert_eq!((default(&merged), merged.timeout), (Some("a"), Timeout::Seconds(7)));
         assert!(!merged.settings.editor, "what one forbids is forbidden");
         let merged = merge(vec![
-            (XBOOTLDR, volume(&["a", "b"], &settings("timeout 9"))),
-            (ESP, volume(&["c"], &settings("default none*"))),
+            (XBOOTLDR, volume(&["a", "b"], &[(LOADER_CONF, "timeout 9")])),
+            (ESP, volume(&["c"], &[(LOADER_CONF, "default none*")])),
         ]);
         assert_eq!((default(&merged), merged.timeout), (Some("c"), Timeout::Seconds(9)));
         let expected = "/loader/loader.conf:1: SETTING: default \"none*\" matches no entry";
@@ -232,20 +232,22 @@ mod tests {
         assert_eq!(default(&merge(vec![(ESP, found)])), Some("b"), "nothing was saved");
     }
 
+    fn wish(from: From, pattern: &str) -> Wish {
+        Wish { from, pattern: pattern.to_owned() }
+    }
+
     #[test]
     fn wishes_of_firmware_come_first_and_a_stale_one_is_said() {
         let found = volume(&["a", "b", "c"], &[("/loader/loader.conf", "default a")]);
         let merged = merge(vec![(ESP, found)]);
-        let wish = |from, pattern: &str| Wish { from, pattern: pattern.to_owned() };
-        let index = |id| merged.find(id);
         let both = [wish(From::OneShot, "b.conf"), wish(From::Saved, "c.conf")];
-        assert_eq!(resolve_default(&merged, &both), (index("b"), vec![]));
+        assert_eq!(resolve_default(&merged, &both), (merged.find("b"), vec![]));
         let stale = [wish(From::OneShot, "x\u{1b}"), wish(From::Saved, "C.conf")];
         let said = "the entry for this one boot, \"x\\u{1b}\", is not in the menu and is passed \
                     over"
             .to_owned();
-        assert_eq!(resolve_default(&merged, &stale), (index("c"), vec![said]));
+        assert_eq!(resolve_default(&merged, &stale), (merged.find("c"), vec![said]));
         let (found, said) = resolve_default(&merged, &[wish(From::Configured, "x")]);
-        assert_eq!((found, said.len()), (index("a"), 1));
+        assert_eq!((found, said.len()), (merged.find("a"), 1));
     }
 }

@@ -126,14 +126,13 @@ impl<'a> Image<'a> {
     /// The headers of an image with a kernel in it.
     fn open(files: &'a dyn Files, path: &'a str, arch: Arch) -> Result<Self, Diagnostic> {
         let (found, sections) = headers(files, path)?;
-        let wrong = |code, detail| Err(Diagnostic::new(path, None, code, detail));
         if !sections.iter().any(|section| section.name == ".linux") {
-            let detail = "the EFI program has no kernel in it (no section .linux)";
-            return wrong(Code::NoKernel, detail.to_owned());
+            let detail = "the EFI program has no kernel in it (no section .linux)".to_owned();
+            return Err(Diagnostic::new(path, None, Code::NoKernel, detail));
         }
         if found != arch {
             let detail = format!("the image is for {found} and this machine is {arch}");
-            return wrong(Code::Architecture, detail);
+            return Err(Diagnostic::new(path, None, Code::Architecture, detail));
         }
         Ok(Self { files, path, sections })
     }
@@ -171,15 +170,16 @@ impl<'a> Image<'a> {
 
     /// A text section, without the NULs at its end.
     fn bytes(&self, section: &SectionPlace) -> Result<Vec<u8>, Diagnostic> {
-        let wrong = |code, detail| Diagnostic::new(self.path, None, code, detail);
-        let (name, size) = (section.name, section.size);
+        let SectionPlace { name, size, .. } = *section;
         if size > MAX_TEXT {
             let detail = format!("the section {name} has {size} bytes; {MAX_TEXT} are read");
-            return Err(wrong(Code::ValueSize, detail));
+            return Err(Diagnostic::new(self.path, None, Code::ValueSize, detail));
         }
         let length = usize::try_from(size).unwrap_or_default();
         let bytes = self.files.read_at(self.path, section.at, length);
-        let bytes = bytes.map_err(|why| wrong(Code::Unreadable, why))?.unwrap_or_default();
+        let bytes = bytes
+            .map_err(|why| Diagnostic::new(self.path, None, Code::Unreadable, why))?
+            .unwrap_or_default();
         let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |at| at.saturating_add(1));
         Ok(bytes.get(..end).unwrap_or_default().to_vec())
     }
@@ -192,10 +192,11 @@ impl<'a> Image<'a> {
 }
 
 fn headers(files: &dyn Files, path: &str) -> Result<(Arch, Vec<SectionPlace>), Diagnostic> {
-    let wrong = |code, detail| Diagnostic::new(path, None, code, detail);
-    let head = files.read_at(path, 0, HEAD).map_err(|why| wrong(Code::Unreadable, why))?;
-    let head = head.unwrap_or_default();
-    outline(&head).map_err(|error| wrong(Code::NoKernel, error.to_string()))
+    let head = files
+        .read_at(path, 0, HEAD)
+        .map_err(|why| Diagnostic::new(path, None, Code::Unreadable, why))?
+        .unwrap_or_default();
+    outline(&head).map_err(|error| Diagnostic::new(path, None, Code::NoKernel, error.to_string()))
 }
 
 impl Entry {
@@ -276,11 +277,13 @@ impl Entry {
 impl Release {
     /// The value of the first of these names that has one.
     fn first(&self, names: &[&str]) -> Option<&str> {
-        let value = |name: &&str| {
-            let mut pairs = self.pairs.iter().rev();
-            pairs.find(|(key, value)| key == name && !value.is_empty())
-        };
-        names.iter().find_map(value).map(|(_, value)| value.as_str())
+        names.iter().find_map(|name| self.last(name))
+    }
+
+    fn last(&self, name: &str) -> Option<&str> {
+        let mut pairs = self.pairs.iter().rev();
+        let (_, value) = pairs.find(|(key, value)| key == name && !value.is_empty())?;
+        Some(value)
     }
 }
 
@@ -317,16 +320,15 @@ mod tests {
         let file = image(&[(".osrel", RELEASE)]);
         let menu = read([("/EFI/Linux/debian-6.1+3-1.EFI", file)]);
         let [entry] = menu.entries.as_slice() else { panic!("{menu:?}") };
-        let text = |text: &str| Some(text.to_owned());
         let path = "/EFI/Linux/debian-6.1+3-1.EFI".to_owned();
         let expected = Entry {
             id: "debian-6.1".to_owned(),
             format: FORMAT,
             file: path.clone(),
             counter: entry.counter,
-            title: text("Debian 13"),
-            version: text("13"),
-            sort_key: text("debian"),
+            title: Some("Debian 13".to_owned()),
+            version: Some("13".to_owned()),
+            sort_key: Some("debian".to_owned()),
             uki: Some(path),
             ..Entry::default()
         };
@@ -375,10 +377,16 @@ mod tests {
         assert_eq!(menu.entries[1].loader_id(), "a.efi@2");
     }
 
+    fn addon() -> Vec<u8> {
+        testing::uki(&[(".cmdline", b"quiet")])
+    }
+
+    fn for_kernel(name: &[u8]) -> Vec<u8> {
+        testing::uki(&[(".uname", name), (".cmdline", b"quiet")])
+    }
+
     #[test]
     fn addons_for_all_images_come_before_the_images_own_each_by_name() {
-        let addon = || testing::uki(&[(".cmdline", b"quiet")]);
-        let for_kernel = |name: &[u8]| testing::uki(&[(".uname", name), (".cmdline", b"quiet")]);
         let mut foreign = addon();
         let machine = foreign.windows(4).position(|word| word == b"PE\0\0").unwrap() + 4;
         foreign[machine..machine + 2].copy_from_slice(&0x8664_u16.to_le_bytes());

@@ -165,24 +165,26 @@ mod tests {
         );
     }
 
-    #[test]
-    fn variables_are_replaced_from_the_environment_block() {
+    /// An entry with variables, beside this environment block.
+    fn beside(env: &str) -> Entry {
         let entry = "linux /vmlinuz\ninitrd /initrd $tuned_initrd\n\
                      options $kernelopts $tuned_params x=${name}\n";
-        let with = |env: &str| {
-            let all = [("/loader/entries/a.conf", entry), ("/grub2/grubenv", env)];
-            read_volume(&files(&all), &TARGET).entries.remove(0)
-        };
-        let found = with("kernelopts=root=/dev/x ro\ntuned_initrd=/tuned.img\n");
+        let all = [("/loader/entries/a.conf", entry), ("/grub2/grubenv", env)];
+        read_volume(&files(&all), &TARGET).entries.remove(0)
+    }
+
+    #[test]
+    fn variables_are_replaced_from_the_environment_block() {
+        let found = beside("kernelopts=root=/dev/x ro\ntuned_initrd=/tuned.img\n");
         assert_eq!(found.options, "root=/dev/x ro  x=${name}");
         assert_eq!(found.initrds, ["/initrd", "/tuned.img"]);
         assert_eq!(found.problems, []);
-        let found = with("");
+        let found = beside("");
         assert_eq!(found.initrds, ["/initrd"]);
         let expected = "/loader/entries/a.conf:3: VARIABLE: options contains the variable \
                         \"$kernelopts\", which has no value here";
         assert_eq!(found.problems[0].to_string(), expected);
-        let found = with("kernelopts=$other\n");
+        let found = beside("kernelopts=$other\n");
         assert!(found.problems[0].to_string().contains("\"$other\""), "{:?}", found.problems);
     }
 
@@ -194,19 +196,22 @@ mod tests {
             ("/loader/loader.conf", "timeout 3"),
             ("/other/c.conf", "linux /c"),
         ]);
-        let read = |path: &str, format| read_config(&all, path, format, &TARGET);
-        assert_eq!(linux(&read("loader/entries/a.conf", None).unwrap()), ["/a"]);
-        assert_eq!(linux(&read("/loader/entries", None).unwrap()), ["/b", "/a"]);
-        let whole = read("/loader/loader.conf", None).unwrap();
+        let whole = read_config(&all, "/loader/loader.conf", None, &TARGET).unwrap();
         assert_eq!(linux(&whole), ["/b", "/a"]);
         assert_eq!(whole.settings.timeout, Some(crate::menu::Timeout::Seconds(3)));
-        assert_eq!(linux(&read("/other", Some(Format::BLS)).unwrap()), ["/c"]);
+        for (path, format, kernels) in [
+            ("loader/entries/a.conf", None, vec!["/a"]),
+            ("/loader/entries", None, vec!["/b", "/a"]),
+            ("/other", Some(Format::BLS), vec!["/c"]),
+        ] {
+            assert_eq!(linux(&read_config(&all, path, format, &TARGET).unwrap()), kernels);
+        }
         for (path, format, why) in [
             ("/none.conf", None, "/none.conf: there is no such file"),
             ("/../a.conf", None, "the path \"/../a.conf\" must not contain \"..\""),
             ("/other", None, "/other: no menu file by its name; name its format"),
         ] {
-            assert_eq!(read(path, format).unwrap_err(), why);
+            assert_eq!(read_config(&all, path, format, &TARGET).unwrap_err(), why);
         }
     }
 

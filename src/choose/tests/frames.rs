@@ -111,12 +111,13 @@ arrows select, h help, Enter boots"
 fn a_submenu_shows_how_many_entries_it_has_and_whether_the_default_is_among_them() {
     let mut chooser = shown(in_submenus(), 5);
     chooser.default = Some(3);
-    let row = |chooser: &Chooser, n: usize| frame(chooser, LARGE).text()[n].clone();
-    assert_eq!(row(&chooser, 3), "  2 Advanced       [3 entries, default]");
+    let rows = frame(&chooser, LARGE).text();
+    assert_eq!(rows[3], "  2 Advanced       [3 entries, default]");
     press(&mut chooser, Key::Char('2'));
     press(&mut chooser, Key::Enter);
-    assert_eq!(row(&chooser, 0), "turnout 0.1.0 (locked) > Advanced");
-    assert_eq!(row(&chooser, 4), "> 3 Old            [1 entry, default]");
+    let rows = frame(&chooser, LARGE).text();
+    assert_eq!(rows[0], "turnout 0.1.0 (locked) > Advanced");
+    assert_eq!(rows[4], "> 3 Old            [1 entry, default]");
 }
 
 #[test]
@@ -356,15 +357,10 @@ fn a_tick_and_a_first_screen_are_short_enough_for_a_slow_line() {
     chooser.tick(Duration::from_secs(2));
     let next = draw(Some(&after), &frame(&chooser, LARGE), true);
     assert_eq!(next, b"\x1b[9;44H8", "nine bytes: 10 ms at 9600 baud");
-    let usual = |n: usize| {
-        row(
-            &format!("debian-6.1.0-{n}"),
-            "Debian GNU/Linux 12 (bookworm)",
-            "ready",
-            "signed by release and backup",
-        )
-    };
-    let first = frame(&shown((40..48).map(usual).collect(), 5), LARGE);
+    let ids = (40..48).map(|number| format!("debian-6.1.0-{number}"));
+    let title = "Debian GNU/Linux 12 (bookworm)";
+    let usual = ids.map(|id| row(&id, title, "ready", "signed by release and backup"));
+    let first = frame(&shown(usual.collect(), 5), LARGE);
     let bytes = draw(None, &first, true).len();
     assert!(bytes < 1024, "{bytes} bytes for eight entries");
 }

@@ -93,8 +93,8 @@ impl Entry {
     }
 
     fn check_variables(&mut self, line: &Line<'_>) {
-        let filled = |name: &str| line.key == "options" && SLOTS.contains(&name);
-        if let Some((_, name)) = variables(line.value).find(|(_, name)| !filled(name)) {
+        let slots: &[&str] = if line.key == "options" { &SLOTS } else { &[] };
+        if let Some((_, name)) = variables(line.value).find(|(_, name)| !slots.contains(name)) {
             let detail = format!(
                 "{} contains the variable {}, which has no value here",
                 line.key,
@@ -206,21 +206,20 @@ future-key whatever
 
     #[test]
     fn every_key_of_an_entry_is_read() {
-        let text = |text: &str| Some(text.to_owned());
         let expected = Entry {
             id: "debian-6.12.73+deb13-amd64".to_owned(),
             file: "/loader/entries/debian-6.12.73+deb13-amd64+3.conf".to_owned(),
             counter: Some(Counter { left: 3, done: 0 }),
-            title: text("Debian GNU/Linux 12 (bookworm)"),
-            version: text("6.1.0-50-amd64"),
-            sort_key: text("debian"),
-            machine_id: text("0123456789abcdef0123456789abcdef"),
-            architecture: text("x64"),
-            linux: text("/vmlinuz-6.1.0-50-amd64"),
+            title: Some("Debian GNU/Linux 12 (bookworm)".to_owned()),
+            version: Some("6.1.0-50-amd64".to_owned()),
+            sort_key: Some("debian".to_owned()),
+            machine_id: Some("0123456789abcdef0123456789abcdef".to_owned()),
+            architecture: Some("x64".to_owned()),
+            linux: Some("/vmlinuz-6.1.0-50-amd64".to_owned()),
             initrds: vec!["/ucode.img".to_owned(), "/0123/initrd.img".to_owned()],
-            devicetree: text("/dtb/board.dtb"),
+            devicetree: Some("/dtb/board.dtb".to_owned()),
             overlays: vec!["/dtb/first.dtbo".to_owned(), "/second.dtbo".to_owned()],
-            slot: text("b"),
+            slot: Some("b".to_owned()),
             options: "root=LABEL=root ro console=ttyS0 quiet".to_owned(),
             ..Entry::default()
         };

@@ -30,15 +30,18 @@ pub fn parse(file: &str, bytes: &[u8], diagnostics: &mut Vec<Diagnostic>) -> Set
 
 impl Settings {
     fn take(&mut self, file: &str, line: &Line<'_>) -> Result<(), Diagnostic> {
-        let complain = |what| line.complain(file, Code::Setting, what);
+        self.set(file, line).map_err(|what| line.complain(file, Code::Setting, what))
+    }
+
+    fn set(&mut self, file: &str, line: &Line<'_>) -> Result<(), &'static str> {
         match line.key {
-            "timeout" => self.timeout = Some(timeout(line.value).map_err(complain)?),
+            "timeout" => self.timeout = Some(timeout(line.value)?),
             "default" => {
-                let what = pattern(line.value).map_err(complain)?;
-                let (file, line) = (file.to_owned(), Some(line.number));
-                self.default = Some(Wanted { what, file, line });
+                let what = pattern(line.value)?;
+                let line = Some(line.number);
+                self.default = Some(Wanted { what, file: file.to_owned(), line });
             }
-            "editor" => self.editor = boolean(line.value).map_err(complain)?,
+            "editor" => self.editor = boolean(line.value)?,
             _ => {}
         }
         Ok(())
@@ -72,10 +75,12 @@ fn pattern(value: &str) -> Result<What, &'static str> {
 }
 
 fn boolean(value: &str) -> Result<bool, &'static str> {
-    let is = |word: &&str| word.eq_ignore_ascii_case(value);
-    match (YES.iter().any(is), NO.iter().any(is)) {
-        (false, false) => Err("is neither yes nor no"),
-        (yes, _) => Ok(yes),
+    if YES.iter().any(|word| word.eq_ignore_ascii_case(value)) {
+        Ok(true)
+    } else if NO.iter().any(|word| word.eq_ignore_ascii_case(value)) {
+        Ok(false)
+    } else {
+        Err("is neither yes nor no")
     }
 }
 

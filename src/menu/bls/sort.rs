@@ -42,9 +42,8 @@ fn version(entry: &Entry) -> &str {
 
 /// More attempts left first, then fewer made.
 fn by_counter(a: &Entry, b: &Entry) -> Ordering {
-    let left = |entry: &Entry| entry.counter.map(|counter| counter.left);
-    let done = |entry: &Entry| entry.counter.map(|counter| counter.done);
-    left(b).cmp(&left(a)).then_with(|| done(a).cmp(&done(b)))
+    let left = b.counter.map(|counter| counter.left).cmp(&a.counter.map(|counter| counter.left));
+    left.then(a.counter.map(|counter| counter.done).cmp(&b.counter.map(|counter| counter.done)))
 }
 
 #[cfg(test)]
@@ -53,10 +52,12 @@ mod tests {
     use crate::menu::{Memory, Target, read_volume};
 
     fn sorted(texts: &[(&str, &str)]) -> Vec<String> {
-        let file = |(name, text): &(&str, &str)| {
-            (format!("/loader/entries/{name}.conf"), format!("linux /a\n{text}"))
-        };
-        let files: Memory = texts.iter().map(file).collect();
+        let files: Memory = texts
+            .iter()
+            .map(|(name, text)| {
+                (format!("/loader/entries/{name}.conf"), format!("linux /a\n{text}"))
+            })
+            .collect();
         let menu = read_volume(&files, &Target { arch: Arch::X86_64, boards: &[] });
         menu.entries.into_iter().map(|entry| entry.id).collect()
     }

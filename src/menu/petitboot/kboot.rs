@@ -16,7 +16,7 @@ pub(crate) const FORMAT: Format = Format::other("kboot");
 pub(crate) const PLACES: [&str; 2] = ["/kboot.conf", "/etc/kboot.conf"];
 
 /// What holds for entries that do not say.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Globals<'a> {
     initrd: Option<&'a str>,
     dtb: Option<&'a str>,
@@ -84,8 +84,7 @@ impl Entry {
     fn take_kboot(&mut self, line: &Line<'_>, globals: &Globals<'_>) {
         let (image, rest) = split_word(line.value);
         self.linux = self.path_here(&Line { value: image, ..*line });
-        let (mut initrd, mut dtb) = (globals.initrd, globals.dtb);
-        let (mut root, mut video) = (globals.root, globals.video);
+        let Globals { mut initrd, mut dtb, mut root, mut video } = *globals;
         let mut arguments = Vec::new();
         for word in rest.split_ascii_whitespace() {
             match word.split_once('=') {

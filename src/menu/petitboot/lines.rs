@@ -25,8 +25,14 @@ pub(super) struct Flat<'a> {
 
 impl<'a> Flat<'a> {
     pub(super) fn new(format: Format, file: &'a str) -> Self {
-        let (entries, diagnostics) = (Vec::new(), Vec::new());
-        Self { format, file, entries, default: None, diagnostics, is_open: false }
+        Self {
+            format,
+            file,
+            entries: Vec::new(),
+            default: None,
+            diagnostics: Vec::new(),
+            is_open: false,
+        }
     }
 
     /// Begins the entry of this name, unless it cannot be one.
@@ -40,8 +46,14 @@ impl<'a> Flat<'a> {
         }
         let id = safe_id(name);
         let title = (id != name).then(|| name.to_owned());
-        let (file, line) = (self.file.to_owned(), Some(line.number));
-        self.entries.push(Entry { id, title, format: self.format, file, line, ..Entry::default() });
+        self.entries.push(Entry {
+            id,
+            title,
+            format: self.format,
+            file: self.file.to_owned(),
+            line: Some(line.number),
+            ..Entry::default()
+        });
         self.is_open = true;
     }
 

@@ -122,7 +122,8 @@ impl<'a> Configuration<'a> {
         let bytes = lines::read(self.files, path)?;
         self.files_read = self.files_read.saturating_add(1);
         self.open.push(path.to_owned());
-        let (submenu, passed_over) = (self.current, self.passed_over);
+        let submenu = self.current;
+        let passed_over = self.passed_over;
         for (number, line) in lines::lines(&bytes) {
             match line {
                 Ok(line) => self.line(number, line),
@@ -133,7 +134,8 @@ impl<'a> Configuration<'a> {
         if self.current != submenu {
             self.finish_label();
         }
-        (self.current, self.passed_over) = (submenu, passed_over);
+        self.current = submenu;
+        self.passed_over = passed_over;
         self.open.pop();
         Ok(())
     }
@@ -303,8 +305,12 @@ impl<'a> Configuration<'a> {
     }
 
     fn chain(&self, from: usize) -> impl Iterator<Item = &Submenu> {
-        let at = |index: usize| self.submenus.get(index).filter(|_| index != 0);
-        core::iter::successors(at(from), move |submenu| at(submenu.parent))
+        core::iter::successors(self.submenu(from), |submenu| self.submenu(submenu.parent))
+    }
+
+    /// `None` of the menu that all are in.
+    fn submenu(&self, index: usize) -> Option<&Submenu> {
+        self.submenus.get(index).filter(|_| index != 0)
     }
 
     fn choose_devicetree(&mut self, label: &mut Label) {
@@ -461,19 +467,22 @@ impl<'a> Configuration<'a> {
                 None => self.say_stale(&origin, &value),
             }
         }
-        let marked = |found: &&Found| found.label.is_default && found.submenu == 0;
-        self.found.iter().rfind(marked).map(|found| found.label.entry.id.clone())
+        let mut found = self.found.iter().rev();
+        let marked = found.find(|found| found.label.is_default && found.submenu == 0);
+        marked.map(|found| found.label.entry.id.clone())
     }
 
     /// A label; or one with options behind it, which are not taken over.
     fn named(&self, value: &str) -> Option<String> {
-        let find = |name: &str| {
-            let exact = self.found.iter().find(|found| found.label.name == name);
-            let like = |found: &&Found| found.label.name.eq_ignore_ascii_case(name);
-            exact.or_else(|| self.found.iter().find(like))
-        };
-        let found = find(value).or_else(|| find(split_word(value).0))?;
+        let found = self.labelled(value).or_else(|| self.labelled(split_word(value).0))?;
         Some(found.label.entry.id.clone())
+    }
+
+    /// The label of this name; where there is none, of the same in another case.
+    fn labelled(&self, name: &str) -> Option<&Found> {
+        let mut labels = self.found.iter();
+        let exact = labels.clone().find(|found| found.label.name == name);
+        exact.or_else(|| labels.find(|found| found.label.name.eq_ignore_ascii_case(name)))
     }
 
     fn say_stale(&mut self, (file, number, key): &Origin, value: &str) {

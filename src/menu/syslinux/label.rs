@@ -56,12 +56,11 @@ impl Label {
     /// # Errors
     /// The name cannot be one.
     pub(super) fn new(file: &str, line: &Line<'_>) -> Result<Self, Diagnostic> {
-        let refuse = |code, what| Err(line.complain(file, code, what));
         if line.value.is_empty() {
-            return refuse(Code::NoKernel, "names no entry");
+            return Err(line.complain(file, Code::NoKernel, "names no entry"));
         }
         if line.value.len() > MAX_LABEL {
-            return refuse(Code::ValueSize, "is too long");
+            return Err(line.complain(file, Code::ValueSize, "is too long"));
         }
         let id = entry::safe_id(line.value);
         let title = (id != line.value).then(|| line.value.to_owned());

@@ -8,7 +8,8 @@
 /// the last `*` is ever tried again.
 #[must_use]
 pub fn matches(pattern: &str, text: &str) -> bool {
-    let (mut pattern, mut text) = (pattern.as_bytes(), text.as_bytes());
+    let mut pattern = pattern.as_bytes();
+    let mut text = text.as_bytes();
     let mut last_star = None;
     loop {
         if let Some(after) = pattern.strip_prefix(b"*") {
@@ -19,7 +20,8 @@ pub fn matches(pattern: &str, text: &str) -> bool {
         } else if pattern.is_empty() && text.is_empty() {
             return true;
         } else if let Some((after, [_, rest @ ..])) = last_star {
-            (pattern, text) = (after, rest);
+            pattern = after;
+            text = rest;
             last_star = Some((pattern, text));
         } else {
             return false;

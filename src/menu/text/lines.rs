@@ -29,8 +29,11 @@ pub(crate) fn split_word(line: &str) -> (&str, &str) {
 
 /// A value without the one pair of quotes around it.
 pub(crate) fn unquote(value: &str) -> &str {
-    let inner = |quote| value.strip_prefix(quote)?.strip_suffix(quote);
-    inner('"').or_else(|| inner('\'')).unwrap_or(value)
+    within(value, '"').or_else(|| within(value, '\'')).unwrap_or(value)
+}
+
+fn within(value: &str, quote: char) -> Option<&str> {
+    value.strip_prefix(quote)?.strip_suffix(quote)
 }
 
 /// Whether a path is one on another device or machine: a URL, `host::path`,
@@ -44,12 +47,12 @@ pub(crate) const ELSEWHERE: &str = "is on another device or machine, where nothi
 
 /// The bytes of a menu file; why there are none is a diagnostic.
 pub(crate) fn read(files: &dyn Files, path: &str) -> Result<Vec<u8>, Diagnostic> {
-    let unreadable = |why| Diagnostic::new(path, None, Code::Unreadable, why);
-    match files.read(path, MAX_FILE_SIZE) {
-        Ok(Some(bytes)) => Ok(bytes),
-        Ok(None) => Err(unreadable("there is no such file".to_owned())),
-        Err(why) => Err(unreadable(why)),
-    }
+    let why = match files.read(path, MAX_FILE_SIZE) {
+        Ok(Some(bytes)) => return Ok(bytes),
+        Ok(None) => "there is no such file".to_owned(),
+        Err(why) => why,
+    };
+    Err(Diagnostic::new(path, None, Code::Unreadable, why))
 }
 
 #[cfg(test)]
