@@ -32,10 +32,12 @@ pub fn memory(word: &OsStr) -> Result<String> {
 }
 
 fn mebibytes(text: &str) -> Option<u64> {
-    let (number, unit) = match text.strip_suffix('G') {
-        Some(number) => (number, 1024),
-        None => (text.strip_suffix('M')?, 1),
+    let unit = match text.chars().last()? {
+        'G' => 1024,
+        'M' => 1,
+        _ => return None,
     };
+    let number = text.strip_suffix(['G', 'M'])?;
     let number = number.chars().all(|c| c.is_ascii_digit()).then_some(number)?;
     number.parse::<u64>().ok()?.checked_mul(unit)
 }

@@ -142,12 +142,13 @@ fn owner(name: &str) -> Owner {
 }
 
 fn first_path(text: &str) -> &str {
-    let is_path = |character: char| character.is_alphanumeric() || "_:".contains(character);
     let text = text.trim_start_matches(|character| "<&([*".contains(character));
     let text = ["mut ", "dyn ", "const "]
         .iter()
         .fold(text, |text, word| text.strip_prefix(word).unwrap_or(text));
-    let end = text.find(|character| !is_path(character)).unwrap_or(text.len());
+    let end = text
+        .find(|character: char| !character.is_alphanumeric() && !"_:".contains(character))
+        .unwrap_or(text.len());
     text.get(..end).unwrap_or(text).trim_end_matches("::")
 }
 

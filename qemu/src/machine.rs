@@ -181,13 +181,10 @@ impl Machine {
                 guest::secure_firmware(self.arch)?
             }
         };
-        let variables = match &self.variables {
-            Some(kept) => (1, kept.clone(), "snapshot=off"),
-            None => (1, variables, "snapshot=on"),
-        };
-        for (unit, file, how) in [(0, code, "readonly=on"), variables] {
-            let file = file.display().to_string().replace(',', ",,");
-            qemu.args(["-drive", &format!("if=pflash,format=raw,unit={unit},file={file},{how}")]);
+        add_flash(qemu, 0, &code, "readonly=on");
+        match &self.variables {
+            Some(kept) => add_flash(qemu, 1, kept, "snapshot=off"),
+            None => add_flash(qemu, 1, &variables, "snapshot=on"),
         }
         Ok(())
     }
@@ -210,22 +207,28 @@ impl Machine {
     /// Timed machines get neither random instructions nor seeds nor the host's
     /// clock: those would make two runs differ.
     fn add_board(&self, qemu: &mut Command) {
-        let counted = self.accelerator == Accelerator::Counted;
-        let (board, cpu) = match (self.arch, self.accelerator) {
-            (Arch::X86_64, Accelerator::Kvm) => ("q35", "host"),
-            (Arch::X86_64, Accelerator::Counted) => ("q35", COUNTED),
-            (Arch::X86_64, Accelerator::Tcg) => ("q35", "max"),
-            (Arch::Aarch64, Accelerator::Kvm) => ("virt,gic-version=3", "host"),
-            (Arch::Aarch64, Accelerator::Counted) => {
-                ("virt,gic-version=3,dtb-randomness=off", "cortex-a57")
-            }
-            (Arch::Aarch64, Accelerator::Tcg) => ("virt,gic-version=3", "cortex-a57"),
-        };
-        qemu.args(["-M", self.shape.board.unwrap_or(board)]);
-        qemu.args(["-cpu", self.shape.cpu.unwrap_or(cpu), "-accel"]);
+        qemu.args(["-M", self.shape.board.unwrap_or(self.usual_board())]);
+        qemu.args(["-cpu", self.shape.cpu.unwrap_or(self.usual_cpu()), "-accel"]);
         qemu.arg(if self.accelerator == Accelerator::Kvm { "kvm" } else { "tcg" });
-        if counted {
+        if self.accelerator == Accelerator::Counted {
             qemu.args(["-icount", "shift=0,sleep=off", "-rtc", "base=2024-01-01,clock=vm"]);
+        }
+    }
+
+    const fn usual_board(&self) -> &'static str {
+        match (self.arch, self.accelerator) {
+            (Arch::X86_64, _) => "q35",
+            (Arch::Aarch64, Accelerator::Counted) => "virt,gic-version=3,dtb-randomness=off",
+            (Arch::Aarch64, _) => "virt,gic-version=3",
+        }
+    }
+
+    const fn usual_cpu(&self) -> &'static str {
+        match (self.arch, self.accelerator) {
+            (_, Accelerator::Kvm) => "host",
+            (Arch::X86_64, Accelerator::Counted) => COUNTED,
+            (Arch::X86_64, Accelerator::Tcg) => "max",
+            (Arch::Aarch64, _) => "cortex-a57",
         }
     }
 
@@ -262,6 +265,12 @@ impl Machine {
             Bus::Nvme => format!("nvme,drive=disk{index},serial=turnout{index}"),
         });
     }
+}
+
+/// Firmware in a flash memory: `how` says what becomes of writes to it.
+fn add_flash(qemu: &mut Command, unit: u8, file: &Path, how: &str) {
+    let file = file.display().to_string().replace(',', ",,");
+    qemu.args(["-drive", &format!("if=pflash,format=raw,unit={unit},file={file},{how}")]);
 }
 
 /// Prints the command that starts a machine.

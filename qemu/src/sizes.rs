@@ -63,8 +63,11 @@ impl Program {
     }
 
     fn functions_of(&self, module: &str) -> Vec<&str> {
-        let of = |part: &&Part| part.owner.package == "turnout" && part.owner.module == module;
-        self.parts.iter().filter(of).map(|part| part.name.as_str()).collect()
+        self.parts
+            .iter()
+            .filter(|part| part.owner.package == "turnout" && part.owner.module == module)
+            .map(|part| part.name.as_str())
+            .collect()
     }
 }
 
