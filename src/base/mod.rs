@@ -10,4 +10,5 @@ pub mod digest;
 pub mod json;
 pub mod similar;
 pub mod sort;
+pub mod switches;
 pub mod text;

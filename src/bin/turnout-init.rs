@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use turnout::base::switches;
 use turnout::{boot, sys};
 
 /// Nothing was booted, as nothing could be.
@@ -21,7 +22,7 @@ fn main() -> ExitCode {
 }
 
 fn version() -> ExitCode {
-    let _ = writeln!(std::io::stdout(), "turnout-init {}", env!("CARGO_PKG_VERSION"));
+    let _ = writeln!(std::io::stdout(), "{}", switches::version("turnout-init"));
     ExitCode::SUCCESS
 }
 

@@ -23,6 +23,7 @@ mod volumes;
 
 use std::ffi::OsString;
 
+use crate::base::switches;
 use crate::failure::Failure;
 
 use answer::{Answer, complain, print, report};
@@ -54,7 +55,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 fn obey(command: Command) -> Result<Answer, Failure> {
     let text = match command {
         Command::Help => Ok(arguments::USAGE.to_owned()),
-        Command::Version => Ok(format!("turnout {}", env!("CARGO_PKG_VERSION"))),
+        Command::Version => Ok(switches::version("turnout")),
         Command::Load(load) => load::run(&load),
         Command::Unload(slot) => unload::run(slot),
         Command::Exec => exec::run(),

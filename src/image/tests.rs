@@ -4,6 +4,7 @@
 use super::compression::Reason;
 use super::testing::{elf, payload_of, refusal, uki, unpacked, vmlinux, zboot};
 use super::*;
+use crate::base::switches::{self, Switch};
 
 const LIMITS: Limits = Limits { output: 1 << 20 };
 
@@ -218,6 +219,26 @@ fn a_compressor_without_a_decoder_is_named() {
     assert_eq!(refusal(bzip2).to_string(), text);
     let text = "it is compressed with lzop, which Turnout cannot unpack";
     assert_eq!(refusal(b"\x89LZO\0\r\n\x1a\n").to_string(), text);
+}
+
+/// tests/features runs it where they are left out.
+#[test]
+fn a_decoder_is_there_or_the_switch_that_left_it_out_is_named() {
+    let files: [(Switch, &str, &[u8]); 3] = [
+        (switches::LZ4, "lz4", include_bytes!("../../tests/data/image/Image.lz4")),
+        (switches::LZ4, "lz4", include_bytes!("../../tests/data/image/Image.legacy.lz4")),
+        (switches::LZMA, "lzma", include_bytes!("../../tests/data/image/Image.lzma")),
+    ];
+    for (switch, name, file) in files {
+        if switch.on {
+            assert_eq!(unpacked(file).kernel().file(), image(), "{name}");
+        } else {
+            let text = format!(
+                "it is compressed with {name}, and this program was built without decoder-{name}"
+            );
+            assert_eq!(refusal(file).to_string(), text);
+        }
+    }
 }
 
 /// Sets every field in turn to every value that a check could get wrong.

@@ -59,8 +59,8 @@ fn what_boots_a_machine_only_says_so_on_a_running_system() {
     assert_eq!((status, text), (Some(2), ""));
     assert!(faults.starts_with("turnout-init: this is PID 1 of a boot environment"), "{faults}");
     let output = turnout_init(&["--version"]);
-    let version = concat!("turnout-init ", env!("CARGO_PKG_VERSION"), "\n");
-    assert_eq!(printed(&output), (Some(0), version, ""));
+    let version = turnout::base::switches::version("turnout-init");
+    assert_eq!(printed(&output), (Some(0), &*format!("{version}\n"), ""));
 }
 
 #[test]

@@ -18,6 +18,8 @@ use core::fmt;
 pub(super) use crc32::crc32;
 use output::Output;
 
+use crate::base::switches::{self, Switch};
+
 /// A compressed format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compressor {
@@ -39,37 +41,95 @@ pub enum Compressor {
     Lzo,
 }
 
-impl Compressor {
-    const MAGICS: [(&'static [u8], Self); 8] = [
-        (b"\x1f\x8b", Self::Gzip),
-        (b"\xfd7zXZ\0", Self::Xz),
-        (b"\x28\xb5\x2f\xfd", Self::Zstd),
-        (b"\x04\x22\x4d\x18", Self::Lz4),
-        (b"\x02\x21\x4c\x18", Self::Lz4Legacy),
-        // lc 3, lp 0, pb 2 and a dictionary of whole 64 KiB: what all tools write.
-        (b"\x5d\0\0", Self::Lzma),
-        (b"BZh", Self::Bzip2),
-        (b"\x89LZO\0\r\n\x1a\n", Self::Lzo),
-    ];
+/// What there is to know of a compressor.
+struct Row {
+    compressor: Compressor,
+    /// What its streams begin with.
+    magic: &'static [u8],
+    /// The name of the command line tool.
+    name: &'static str,
+    decoder: Decoder,
+}
 
+enum Decoder {
+    Here(Decode),
+    /// The build's feature that would have brought it.
+    LeftOut(&'static str),
+    /// Nobody has written one.
+    None,
+}
+
+/// Writes what a stream holds; gives what follows it.
+type Decode = for<'a> fn(&'a [u8], &mut Output) -> Result<&'a [u8], Reason>;
+
+/// A decoder that a build can leave out: nothing then refers to it, and the linker
+/// leaves it out.
+const fn switched(switch: &'static Switch, decode: Decode) -> Decoder {
+    if switch.on { Decoder::Here(decode) } else { Decoder::LeftOut(switch.name) }
+}
+
+const TABLE: [Row; 8] = [
+    Row {
+        compressor: Compressor::Gzip,
+        magic: b"\x1f\x8b",
+        name: "gzip",
+        decoder: Decoder::Here(gzip::decode),
+    },
+    Row {
+        compressor: Compressor::Xz,
+        magic: b"\xfd7zXZ\0",
+        name: "xz",
+        decoder: Decoder::Here(lzma::decode_xz),
+    },
+    Row {
+        compressor: Compressor::Zstd,
+        magic: b"\x28\xb5\x2f\xfd",
+        name: "zstd",
+        decoder: Decoder::Here(zstd::decode),
+    },
+    Row {
+        compressor: Compressor::Lz4,
+        magic: b"\x04\x22\x4d\x18",
+        name: "lz4",
+        decoder: switched(&switches::LZ4, lz4::decode_frame),
+    },
+    Row {
+        compressor: Compressor::Lz4Legacy,
+        magic: b"\x02\x21\x4c\x18",
+        name: "lz4",
+        decoder: switched(&switches::LZ4, lz4::decode_legacy),
+    },
+    // lc 3, lp 0, pb 2 and a dictionary of whole 64 KiB: what all tools write.
+    Row {
+        compressor: Compressor::Lzma,
+        magic: b"\x5d\0\0",
+        name: "lzma",
+        decoder: switched(&switches::LZMA, lzma::decode_alone),
+    },
+    Row { compressor: Compressor::Bzip2, magic: b"BZh", name: "bzip2", decoder: Decoder::None },
+    Row {
+        compressor: Compressor::Lzo,
+        magic: b"\x89LZO\0\r\n\x1a\n",
+        name: "lzop",
+        decoder: Decoder::None,
+    },
+];
+
+impl Compressor {
     /// The compressor that the bytes begin like.
     #[must_use]
     pub fn recognise(bytes: &[u8]) -> Option<Self> {
-        Self::MAGICS.iter().find(|(magic, _)| bytes.starts_with(magic)).map(|&(_, kind)| kind)
+        TABLE.iter().find(|row| bytes.starts_with(row.magic)).map(|row| row.compressor)
     }
 
     /// The name of the command line tool.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Gzip => "gzip",
-            Self::Xz => "xz",
-            Self::Zstd => "zstd",
-            Self::Lz4 | Self::Lz4Legacy => "lz4",
-            Self::Lzma => "lzma",
-            Self::Bzip2 => "bzip2",
-            Self::Lzo => "lzop",
-        }
+    pub fn name(self) -> &'static str {
+        self.row().map_or("", |row| row.name)
+    }
+
+    fn row(self) -> Option<&'static Row> {
+        TABLE.iter().find(|row| row.compressor == self)
     }
 
     /// Decompresses one stream to at most `limit` bytes.
@@ -78,14 +138,10 @@ impl Compressor {
     /// [`Error`]
     pub fn decode(self, bytes: &[u8], limit: u64) -> Result<Vec<u8>, Error> {
         let mut output = Output::new(limit);
-        let decoded = match self {
-            Self::Gzip => gzip::decode(bytes, &mut output),
-            Self::Xz => lzma::decode_xz(bytes, &mut output),
-            Self::Lzma => lzma::decode_alone(bytes, &mut output),
-            Self::Zstd => zstd::decode(bytes, &mut output),
-            Self::Lz4 => lz4::decode_frame(bytes, &mut output),
-            Self::Lz4Legacy => lz4::decode_legacy(bytes, &mut output),
-            Self::Bzip2 | Self::Lzo => Err(Reason::Unsupported),
+        let decoded = match self.row().map_or(&Decoder::None, |row| &row.decoder) {
+            Decoder::Here(decode) => decode(bytes, &mut output),
+            Decoder::LeftOut(feature) => Err(Reason::LeftOut(feature)),
+            Decoder::None => Err(Reason::Unsupported),
         };
         match decoded.and_then(only_zeros) {
             Ok(()) => Ok(output.into_bytes()),
@@ -112,6 +168,8 @@ pub struct Error {
 pub enum Reason {
     /// There is no decoder for it here.
     Unsupported,
+    /// There would be one if the program had been built with this feature.
+    LeftOut(&'static str),
     /// It unpacks to more than this many bytes.
     TooLong(u64),
     /// There is no memory for this many bytes.
@@ -134,6 +192,12 @@ impl fmt::Display for Error {
         match self.reason {
             Reason::Unsupported => {
                 write!(f, "it is compressed with {name}, which Turnout cannot unpack")
+            }
+            Reason::LeftOut(feature) => {
+                write!(
+                    f,
+                    "it is compressed with {name}, and this program was built without {feature}"
+                )
             }
             Reason::TooLong(limit) => {
                 write!(
