@@ -53,10 +53,9 @@ impl Archive {
 
     /// Path and length of every file, in archive order.
     pub fn files(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        let is_file = |node: &Node| node.mode & S_IFREG == S_IFREG;
         self.0
             .iter()
-            .filter(move |(_, node)| is_file(node))
+            .filter(|(_, node)| node.mode & S_IFREG == S_IFREG)
             .map(|(path, node)| (path.as_str(), node.content.as_slice()))
     }
 
@@ -78,8 +77,8 @@ fn put_node(out: &mut Vec<u8>, inode: u32, path: &str, node: &Node) -> Result<()
     ensure!(u32::try_from(node.content.len()).is_ok(), "too long for a cpio archive");
     ensure!(u32::try_from(path.len().saturating_add(1)).is_ok(), "path too long");
     let links = if node.mode & S_IFDIR == S_IFDIR { 2 } else { 1 };
-    let (mode, device, content) = (node.mode, node.device, node.content.as_slice());
-    newc::put(out, &Member { inode, mode, links, device, path, content });
+    let content = node.content.as_slice();
+    newc::put(out, &Member { inode, mode: node.mode, links, device: node.device, path, content });
     Ok(())
 }
 

@@ -177,8 +177,8 @@ impl Rule {
 
     /// What the configuration has instead.
     fn found(&self, config: &Config) -> String {
-        let one = |(name, _): &(&str, Value)| format!("CONFIG_{name}={}", config.get(name));
-        self.wanted.iter().map(one).collect::<Vec<_>>().join(", ")
+        let settings = self.wanted.iter().map(|(name, _)| config.setting(name));
+        settings.collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -236,10 +236,11 @@ impl Config {
             let earlier = values.insert(name.to_owned(), value.to_owned());
             ensure!(earlier.is_none(), "line {number}: CONFIG_{name} is set a second time");
         }
-        let is_on = |name| values.get(name).is_some_and(|value| value == "y");
-        let arch = match (is_on("X86_64"), is_on("ARM64")) {
-            (true, false) => Arch::X86_64,
-            (false, true) => Arch::Aarch64,
+        let arch = match ["X86_64", "ARM64"]
+            .map(|name| values.get(name).is_some_and(|on| on == "y"))
+        {
+            [true, false] => Arch::X86_64,
+            [false, true] => Arch::Aarch64,
             _ => bail!("it is for neither x86_64 (CONFIG_X86_64=y) nor aarch64 (CONFIG_ARM64=y)"),
         };
         Ok(Self { values, arch })
@@ -250,13 +251,18 @@ impl Config {
         self.values.get(name).map_or("n", String::as_str)
     }
 
+    /// An option as a configuration has it.
+    fn setting(&self, name: &str) -> String {
+        format!("CONFIG_{name}={}", self.get(name))
+    }
+
     /// How many requirements there are for this kernel, and which are not met.
     #[must_use]
     pub fn check(&self) -> (usize, Vec<Finding>) {
-        let rules = || RULES.iter().filter(|rule| rule.is_for(self.arch));
-        let broken = rules().filter(|rule| !rule.is_met(self));
-        let findings = broken.map(|rule| Finding { rule: *rule, found: rule.found(self) });
-        (rules().count(), findings.collect())
+        let rules: Vec<_> = RULES.iter().filter(|rule| rule.is_for(self.arch)).collect();
+        let broken = rules.iter().filter(|rule| !rule.is_met(self));
+        let findings = broken.map(|rule| Finding { rule: **rule, found: rule.found(self) });
+        (rules.len(), findings.collect())
     }
 }
 

@@ -128,14 +128,14 @@ impl Image {
         let ring = self
             .keys
             .as_ref()
-            .map(|keys| KeyRing::parse(&keys.bytes).with_context(|| keys.name.clone()));
-        let (ring, Some(policy)) = (ring.transpose()?, &self.policy) else { return Ok(()) };
-        let name = || policy.name.clone();
-        let text = policy::parse(&policy.bytes).with_context(name)?;
+            .map(|keys| KeyRing::parse(&keys.bytes).with_context(|| keys.name.clone()))
+            .transpose()?;
+        let Some(policy) = &self.policy else { return Ok(()) };
+        let text = policy::parse(&policy.bytes).with_context(|| policy.name.clone())?;
         let ring = ring.with_context(|| {
             format!("{} says who must sign, and there are no keys; give --keys", policy.name)
         })?;
-        ring::check_reachable(&ring, &text).with_context(name)
+        ring::check_reachable(&ring, &text).with_context(|| policy.name.clone())
     }
 
     /// The user's settings, and the mode in a line of its own after them, so
@@ -160,9 +160,12 @@ impl Image {
 
     /// `/etc/turnout/modules`: absolute paths in load order.
     fn module_list(&self) -> Result<String> {
-        let path = |module: &Module| module_path(self.release.as_deref(), &module.path);
-        let lines = self.modules.iter().map(|module| Ok(format!("{}\n", path(module)?)));
-        lines.collect()
+        let mut list = String::new();
+        for module in &self.modules {
+            list.push_str(&module_path(self.release.as_deref(), &module.path)?);
+            list.push('\n');
+        }
+        Ok(list)
     }
 }
 
@@ -188,8 +191,8 @@ fn module_path(release: Option<&str>, path: &str) -> Result<String> {
 
 /// The mode is decided on the command line of this program alone.
 fn refuse_mode(config: &str) -> Result<()> {
-    let is_mode = |line: &str| line.split_whitespace().next() == Some("mode");
-    match (1..).zip(config.lines()).find(|(_, line)| is_mode(line)) {
+    let mut lines = (1..).zip(config.lines());
+    match lines.find(|(_, line)| line.split_whitespace().next() == Some("mode")) {
         Some((number, line)) => anyhow::bail!(
             "line {number}: {line:?} does not belong here; the mode is fixed with --mode"
         ),

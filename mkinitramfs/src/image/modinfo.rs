@@ -53,11 +53,10 @@ fn fields(section: &[u8]) -> Modinfo {
 
 /// The names after `pre:`, up to `post:`.
 fn before(list: &str) -> impl Iterator<Item = String> {
-    let is_label = |word: &String| word.ends_with(':');
     words(list, ' ')
         .skip_while(|word| word != "pre:")
         .skip(1)
-        .take_while(move |word| !is_label(word))
+        .take_while(|word| !word.ends_with(':'))
 }
 
 fn words(list: &str, separator: char) -> impl Iterator<Item = String> {

@@ -112,7 +112,8 @@ fn identities(mut rest: &[u8]) -> Result<Vec<PublicKey>> {
     let count = u32::decode(&mut rest)?;
     let mut keys = Vec::new();
     for _ in 0..count {
-        let (blob, comment) = (Vec::<u8>::decode(&mut rest)?, Vec::<u8>::decode(&mut rest)?);
+        let blob = Vec::<u8>::decode(&mut rest)?;
+        let comment = Vec::<u8>::decode(&mut rest)?;
         let Ok(mut key) = PublicKey::from_bytes(&blob) else { continue };
         if is_ours(key.key_data()) {
             key.set_comment(String::from_utf8_lossy(&comment).into_owned());

@@ -69,8 +69,8 @@ fn menus(root: &Path, boards: &[String]) -> Result<[Menu; 2]> {
     let files = Root::open(path).map_err(|error| {
         anyhow!("cannot read {error}; --root takes the root of the boot partition")
     })?;
-    let of = |arch| menu::read_volume(&files, &Target { arch, boards });
-    Ok([Arch::X86_64, Arch::Aarch64].map(of))
+    Ok([Arch::X86_64, Arch::Aarch64]
+        .map(|arch| menu::read_volume(&files, &Target { arch, boards })))
 }
 
 fn entries(menus: &[Menu]) -> impl Iterator<Item = &Entry> {
@@ -105,18 +105,20 @@ fn why(menus: &[Menu]) -> String {
 }
 
 fn bundle(root: &Path, entry: &Entry) -> Result<Bundle<Vec<u8>>> {
-    let blob = |path: &String| blob(root, path);
-    let blobs = |paths: &[String]| paths.iter().map(blob).collect::<Result<Vec<_>>>();
     Ok(Bundle {
         entry: entry.id.clone(),
-        linux: blob(&entry.kernel().context("the entry names no kernel")?.to_owned())?,
+        linux: blob(root, entry.kernel().context("the entry names no kernel")?)?,
         profile: entry.uki.as_ref().map(|_| entry.profile.unwrap_or_default()),
-        addons: blobs(&entry.addons)?,
-        initrds: blobs(&entry.initrds)?,
-        devicetree: entry.devicetree.as_ref().map(blob).transpose()?,
-        overlays: blobs(&entry.overlays)?,
+        addons: blobs(root, &entry.addons)?,
+        initrds: blobs(root, &entry.initrds)?,
+        devicetree: entry.devicetree.as_ref().map(|path| blob(root, path)).transpose()?,
+        overlays: blobs(root, &entry.overlays)?,
         options: entry.options.clone(),
     })
+}
+
+fn blobs(root: &Path, paths: &[String]) -> Result<Vec<Blob<Vec<u8>>>> {
+    paths.iter().map(|path| blob(root, path)).collect()
 }
 
 /// Reads a file once; the digest is of the bytes that were read.
@@ -183,8 +185,9 @@ impl BootEntry {
 
     fn named_architecture(&self) -> Option<Arch> {
         self.entry.architecture.as_ref()?;
-        let fits = |arch: &Arch| bls::entry::check_architecture(self.entry.clone(), *arch).is_ok();
-        [Arch::X86_64, Arch::Aarch64].into_iter().find(fits)
+        [Arch::X86_64, Arch::Aarch64]
+            .into_iter()
+            .find(|arch| bls::entry::check_architecture(self.entry.clone(), *arch).is_ok())
     }
 }
 

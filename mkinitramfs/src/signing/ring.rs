@@ -13,13 +13,14 @@ use turnout::trust::policy::Policy;
 pub fn line(public: &str, namespaces: &[Namespace]) -> String {
     let public = public.trim_end();
     let comment = public.splitn(3, ' ').nth(2).unwrap_or_default();
-    let word = |comment: &&str| {
-        let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'#');
-        !comment.is_empty() && comment.bytes().all(plain)
-    };
-    let signer = Some(comment).filter(word).unwrap_or("owner");
+    let signer = if is_principal(comment) { comment } else { "owner" };
     let namespaces: Vec<_> = namespaces.iter().map(|namespace| namespace.name()).collect();
     format!("{signer} namespaces=\"{}\" {public}\n", namespaces.join(","))
+}
+
+fn is_principal(word: &str) -> bool {
+    !word.is_empty()
+        && word.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'#'))
 }
 
 /// Everything that keeps `bytes` from being a key ring, by line; empty for a
@@ -81,22 +82,18 @@ fn key(key: &Key) -> String {
 /// How many keys each role has, and what a ring like this cannot do.
 #[must_use]
 pub fn roles(ring: &KeyRing) -> Vec<String> {
-    let count = |namespace: Namespace| {
-        ring.keys().iter().filter(|key| key.allows(namespace.name())).count()
-    };
     let mut lines = Vec::new();
     for namespace in Namespace::ALL {
-        let keys = count(namespace);
+        let keys = keys_for(ring, namespace).count();
         let plural = if keys == 1 { "" } else { "s" };
         lines.push(format!("{namespace}: {keys} key{plural}"));
     }
-    let known = |name: &String| Namespace::parse(name).is_some();
     for key in ring.keys() {
-        for name in key.namespaces.iter().filter(|name| !known(name)) {
+        for name in key.namespaces.iter().filter(|name| Namespace::parse(name).is_none()) {
             lines.push(format!("note: line {}: {name} means nothing to Turnout", key.line));
         }
     }
-    if count(Namespace::Policy) == 0 {
+    if keys_for(ring, Namespace::Policy).next().is_none() {
         lines.push(
             "note: no key may sign turnout-policy, so this ring can only be replaced with the \
              image"
@@ -106,6 +103,10 @@ pub fn roles(ring: &KeyRing) -> Vec<String> {
     lines
 }
 
+fn keys_for(ring: &KeyRing, namespace: Namespace) -> impl Iterator<Item = &Key> {
+    ring.keys().iter().filter(move |key| key.allows(namespace.name()))
+}
+
 /// Refuses a policy that leaves too few keys of the ring to sign. A role for
 /// which the ring has no key at all is not used.
 ///
@@ -113,11 +114,12 @@ pub fn roles(ring: &KeyRing) -> Vec<String> {
 /// The first role for which nobody can sign any more.
 pub fn check_reachable(ring: &KeyRing, policy: &Policy) -> Result<()> {
     for namespace in [Namespace::Boot, Namespace::Recovery, Namespace::Policy] {
-        let listed = || ring.keys().iter().filter(|key| key.allows(namespace.name()));
-        let counts = |key: &&Key| !policy.revokes_key(&key.public.fingerprint());
-        let (keys, needed) = (listed().filter(counts).count(), policy.threshold(namespace));
+        let keys = keys_for(ring, namespace)
+            .filter(|key| !policy.revokes_key(&key.public.fingerprint()))
+            .count();
+        let needed = policy.threshold(namespace);
         ensure!(
-            listed().next().is_none() || keys >= usize::from(needed),
+            keys_for(ring, namespace).next().is_none() || keys >= usize::from(needed),
             "{needed} keys must sign for {namespace}, and the key ring has {keys} that are not \
              revoked; lower the threshold or add keys"
         );

@@ -6,7 +6,7 @@
 
 use anyhow::{Context as _, Result, bail, ensure};
 use turnout::trust::MAX_SIGNATURES;
-use turnout::trust::sshsig::{self, Signature};
+use turnout::trust::sshsig;
 
 use crate::signing::signer::{self, Signer};
 
@@ -18,8 +18,9 @@ pub fn seal(signer: &mut Signer, namespace: &str, text: &[u8]) -> Result<String>
     let armored = signer.sign(namespace, text)?;
     let made = sshsig::parse(armored.as_bytes()).context("what was signed cannot be read")?;
     let key = signer::device_key(signer.public())?;
-    let good = |one: &Signature| one.key == key && one.namespace == namespace && one.verifies(text);
-    ensure!(made.iter().all(good), "what was signed does not verify, and nothing was written");
+    let good =
+        made.iter().all(|one| one.key == key && one.namespace == namespace && one.verifies(text));
+    ensure!(good, "what was signed does not verify, and nothing was written");
     Ok(armored)
 }
 

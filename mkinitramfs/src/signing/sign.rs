@@ -85,17 +85,21 @@ pub fn sign(
 /// As [`sign`]; there is no manifest, or no good signature over it.
 pub fn add(root: &Path, boot: BootEntry, signer: &mut Signer) -> Result<()> {
     let id = boot.entry.id.clone();
-    let (manifest, signatures) = (manifest_path(&id), signature_path(&id));
-    let missing = |path: &str| {
-        format!("there is no {path} to add a signature to; the first one signs without --add")
-    };
-    let text = read(root, &manifest)?.with_context(|| missing(&manifest))?;
-    let there = read(root, &signatures)?.with_context(|| missing(&signatures))?;
+    let manifest = manifest_path(&id);
+    let signatures = signature_path(&id);
+    let text = read_to_add(root, &manifest)?;
+    let there = read_to_add(root, &signatures)?;
     let parsed = manifest::parse(&text).with_context(|| manifest.clone())?;
     let namespace = parsed.role.namespace().name();
     let added = seal::add(signer, namespace, &text, &there).with_context(|| signatures.clone())?;
     check_own(boot, &parsed.write(), &added, signer)?;
     write(root, &signatures, added.as_bytes())
+}
+
+fn read_to_add(root: &Path, path: &str) -> Result<Vec<u8>> {
+    read(root, path)?.with_context(|| {
+        format!("there is no {path} to add a signature to; the first one signs without --add")
+    })
 }
 
 /// The security version in the manifest that an entry has; none where there is
@@ -122,12 +126,8 @@ fn others(root: &Path, id: &str, text: &str, signer: &Signer) -> Result<Others> 
     let there = turnout::trust::sshsig::parse(&there).unwrap_or_default();
     let mine = signer.fingerprint();
     let namespace = manifest::parse(text.as_bytes())?.role.namespace().name();
-    let is_mine = |one: &turnout::trust::sshsig::Signature| {
-        one.key.fingerprint().to_string() == mine
-            && one.namespace == namespace
-            && one.verifies(text.as_bytes())
-    };
-    if same && there.iter().any(is_mine) {
+    let mut of_mine = there.iter().filter(|one| one.key.fingerprint().to_string() == mine);
+    if same && of_mine.any(|one| one.namespace == namespace && one.verifies(text.as_bytes())) {
         return Ok(Others::Mine);
     }
     let keys = there.iter().map(|one| one.key.fingerprint().to_string());
@@ -163,7 +163,6 @@ fn manifest(boot: &BootEntry, architecture: Arch, claims: &Claims) -> Manifest {
 
 fn system(boot: &BootEntry, slots: Vec<Slot>) -> System {
     let bundle = &boot.bundle;
-    let files = |blobs: &[Blob<Vec<u8>>]| blobs.iter().map(file).collect();
     match bundle.profile {
         Some(profile) => {
             System::Uki(Uki { image: file(&bundle.linux), profile, addons: files(&bundle.addons) })
@@ -177,6 +176,10 @@ fn system(boot: &BootEntry, slots: Vec<Slot>) -> System {
             options: bundle.options.clone(),
         }),
     }
+}
+
+fn files(blobs: &[Blob<Vec<u8>>]) -> Vec<File> {
+    blobs.iter().map(file).collect()
 }
 
 fn file(blob: &Blob<Vec<u8>>) -> File {
@@ -194,8 +197,8 @@ fn refuse_blanks(manifest: &Manifest) -> Result<()> {
 /// What looks like a slot and is not declared would boot as it is written.
 fn refuse_undeclared(manifest: &Manifest) -> Result<()> {
     let System::Linux(linux) = &manifest.system else { return Ok(()) };
-    let stands = |slot: &Slot| linux.options.contains(slot.placeholder());
-    match Slot::ALL.iter().find(|slot| stands(slot) && !linux.slots.contains(slot)) {
+    let mut undeclared = Slot::ALL.iter().filter(|slot| !linux.slots.contains(slot));
+    match undeclared.find(|slot| linux.options.contains(slot.placeholder())) {
         Some(slot) => bail!(
             "the options contain {}; give --slot {slot} if the loader is to fill it in",
             slot.placeholder()
@@ -264,17 +267,18 @@ impl Target {
         let manifest = manifest.and_then(|bytes| manifest::parse(bytes).ok());
         let wanted = manifest.as_ref().map(Machine::of);
         let identity = wanted.as_ref().map(|machine| machine.identity.clone()).unwrap_or_default();
-        let pick = |given: &Vec<String>, wanted: Vec<String>| {
-            if given.is_empty() { wanted } else { given.clone() }
-        };
         Machine {
             arch: self.arch.or(wanted.map(|machine| machine.arch)).unwrap_or(Arch::X86_64),
             identity: Identity {
-                boards: pick(&self.boards, identity.boards),
-                devices: pick(&self.devices, identity.devices),
+                boards: given_or(&self.boards, identity.boards),
+                devices: given_or(&self.devices, identity.devices),
             },
         }
     }
+}
+
+fn given_or(given: &[String], wanted: Vec<String>) -> Vec<String> {
+    if given.is_empty() { wanted } else { given.to_vec() }
 }
 
 /// An entry as a locked device would boot it, and on whose word.

@@ -120,8 +120,7 @@ pub fn public_file(path: &Path) -> Result<PublicKey> {
 /// The one key that is wanted.
 fn choose(keys: Vec<PublicKey>, wanted: Option<&str>) -> Result<PublicKey> {
     let list = keys.iter().map(|key| format!("\n  {}", describe(key))).collect::<String>();
-    let is_wanted = |key: &PublicKey| wanted.is_none_or(|wanted| show(key) == wanted);
-    let mut found = keys.into_iter().filter(is_wanted);
+    let mut found = keys.into_iter().filter(|key| wanted.is_none_or(|wanted| show(key) == wanted));
     match (found.next(), found.next(), wanted) {
         (Some(key), None, _) => Ok(key),
         (Some(_), Some(_), _) => {

@@ -142,7 +142,8 @@ fn extend<T: Copy + PartialEq>(list: &mut Vec<T>, more: &[T]) {
 
 impl Check {
     fn run(&self) -> Result<Verdict> {
-        let (bytes, name) = (files::read(&self.file)?, self.file.display());
+        let bytes = files::read(&self.file)?;
+        let name = self.file.display();
         let policy = match policy::parse(&bytes) {
             Ok(policy) => policy,
             Err(error) => {

@@ -106,8 +106,8 @@ impl Check {
     fn check_update(&self, bytes: &[u8], old: &Path, policy: &Policy) -> Result<Verdict> {
         let signatures = sign::read_if_there(&signatures_of(&self.file))?;
         let taken = update::take_ring(&files::ring(old)?, policy, bytes, signatures.as_deref());
-        let follows = |new: KeyRing| format!("ring {} follows on {}", new.version(), old.display());
-        Ok(tell_update(&self.file, taken.map(follows)))
+        let taken = taken.map(|new| format!("ring {} follows on {}", new.version(), old.display()));
+        Ok(tell_update(&self.file, taken))
     }
 }
 

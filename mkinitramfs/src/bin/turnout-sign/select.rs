@@ -37,8 +37,10 @@ fn architecture(name: &str) -> Result<Arch> {
 
 /// A role, by its name or its namespace's.
 pub(crate) fn role(name: &str) -> Result<Role> {
-    let is_named = |role: &Role| name == role.name() || name == role.namespace().name();
-    Role::ALL.into_iter().find(is_named).context("choose boot or recovery")
+    Role::ALL
+        .into_iter()
+        .find(|role| name == role.name() || name == role.namespace().name())
+        .context("choose boot or recovery")
 }
 
 /// What a key may sign, by its full name or without "turnout-".
