@@ -188,7 +188,8 @@ fn every_entry_of_a_tree_is_signed_and_the_bad_ones_are_named() {
         .expect(1, &["refused good: LINUX_SIZE", "refused other: LINUX"]);
     let both = ["sign", "--key", "k", "--root", &root, "--all", "good"];
     run(TURNOUT_SIGN, &both).expect(2, &["cannot be used with"]);
-    run(TURNOUT_SIGN, &["sign", "--key", "k", "--root", &root]).expect(2, &["not provided: <ENTRY>...; see --help"]);
+    run(TURNOUT_SIGN, &["sign", "--key", "k", "--root", &root])
+        .expect(2, &["not provided: <ENTRY>...; see --help"]);
 }
 
 #[test]

@@ -340,7 +340,7 @@ fn what_is_missing_is_said_with_the_next_step() {
     broken("--root root --keys ring --policy ring", 3, &["ring: line 1"]);
     broken("--root . --keys ring", 3, &["there is no menu entry in ."]);
     broken("--device ring --keys ring", 4, &["ring: no file system that Turnout knows"]);
-    broken("--root root --keys ring --frob", 2, &["there is no option --frob here"]);
+    broken("--root root --keys ring --frob", 2, &["\"--frob\" is no option of \"turnout verify\""]);
     if !std::path::Path::new("/etc/turnout/allowed_signers").exists() {
         broken("--root root", 3, &["/etc/turnout/allowed_signers", "--keys"]);
     }
