@@ -20,7 +20,7 @@ use crate::failure::{Failure, Stage};
 use crate::image::{Kernel, Limits, Unpacked};
 use crate::menu::Code;
 use crate::plan::{Decompress, Machine, Prepared, Request, Slot, Unpacking};
-use crate::steps::prepare::{self, Proven, Readying, glance};
+use crate::steps::prepare::{self, Proven, Readying, probe};
 use crate::sys::read::Sealed;
 use crate::sys::sources::Sources;
 use crate::sys::status::Status;
@@ -132,7 +132,7 @@ impl Order {
         let Taken { root, entry, attested } = &self.taken;
         let heads = prepare::read_heads(root, entry, limit, stop)?;
         let verified = prepare::verify(entry, attested, heads)?;
-        glance(&verified, self.arch)
+        probe(&verified, self.arch)
     }
 }
 

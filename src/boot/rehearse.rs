@@ -33,6 +33,19 @@ pub(super) enum Choice<'p> {
     Prepared(Box<Prepared<'p>>, u64),
 }
 
+impl<'p> Choice<'p> {
+    /// What was prepared counts only if it was chosen as it stands.
+    fn of(chosen: Option<Chosen>, prepared: Option<Prepared<'p>>, chosen_at: u64) -> Self {
+        match (chosen, prepared) {
+            (None, _) => Self::Nothing,
+            (Some(Chosen { index, options: None }), Some(prepared)) if index == prepared.index => {
+                Self::Prepared(Box::new(prepared), chosen_at)
+            }
+            (Some(chosen), _) => Self::Unprepared(chosen),
+        }
+    }
+}
+
 /// An entry that was prepared, and what that came to.
 pub(super) struct Prepared<'p> {
     pub(super) index: usize,
@@ -165,6 +178,29 @@ struct Rehearsal<'a, 's> {
     failures: Vec<Failure>,
 }
 
+impl<'a, 's> Rehearsal<'a, 's> {
+    /// The thread has its first task.
+    fn new(
+        session: &'a Session,
+        menu: &'a mut BootMenu<'s>,
+        shared: Option<&'a Shared>,
+        default: Option<usize>,
+    ) -> Self {
+        let mut rehearsal = Self {
+            session,
+            menu,
+            shared,
+            default,
+            to_prepare: default,
+            prepares: None,
+            is_busy: false,
+            failures: Vec::new(),
+        };
+        rehearsal.go_on();
+        rehearsal
+    }
+}
+
 impl Rehearsal<'_, '_> {
     /// Gives the thread the next task, if there is one.
     fn go_on(&mut self) {
@@ -246,17 +282,7 @@ pub(super) fn choose<'p>(
     let default = chooser.waits_with();
     let shared = default.and_then(|_| Shared::new().ok());
     let shared = shared.as_ref();
-    let mut rehearsal = Rehearsal {
-        session,
-        menu,
-        shared,
-        default,
-        to_prepare: default,
-        prepares: None,
-        is_busy: false,
-        failures: Vec::new(),
-    };
-    rehearsal.go_on();
+    let mut rehearsal = Rehearsal::new(session, menu, shared, default);
     let mut waiting = None;
     let work = shared.map(|shared| || shared.work(cell, prepare));
     let ((outcome, chosen_at), prepared) = beside(work, || {
@@ -272,13 +298,7 @@ pub(super) fn choose<'p>(
     rehearsal.failures.iter().for_each(|failure| session.report(failure));
     let Outcome { chosen, edits } = outcome;
     menu.keep_edits(edits);
-    match (chosen, prepared.flatten()) {
-        (None, _) => Choice::Nothing,
-        (Some(Chosen { index, options: None }), Some(prepared)) if index == prepared.index => {
-            Choice::Prepared(Box::new(prepared), chosen_at)
-        }
-        (Some(chosen), _) => Choice::Unprepared(chosen),
-    }
+    Choice::of(chosen, prepared.flatten(), chosen_at)
 }
 
 #[cfg(test)]

@@ -94,9 +94,9 @@ pub(crate) fn identify<'p>(
 }
 
 /// Whether the kernel begins like one for this machine.
-pub(crate) fn glance(bundle: &Verified<Bundle<Head>>, machine: Arch) -> Result<(), Failure> {
+pub(crate) fn probe(bundle: &Verified<Bundle<Head>>, machine: Arch) -> Result<(), Failure> {
     let linux = &bundle.get().linux;
-    match image::glance(&linux.bytes.0) {
+    match image::probe(&linux.bytes.0) {
         Err(error) => Err(Failure::new(Stage::Identify, format!("{}: {error}", linux.path))),
         Ok(Some(kernel)) if kernel != machine => {
             Err(Failure::new(Stage::Plan, plan::Error::Arch { kernel, machine }))

@@ -8,14 +8,14 @@ use super::unpack::EFI_PROGRAM;
 use super::{Error, arm64, bzimage, elf, uki};
 use crate::base::arch::Arch;
 
-/// As many bytes as [`glance`] has use for: the headers of all formats, with room.
+/// As many bytes as [`probe`] has use for: the headers of all formats, with room.
 pub const HEAD: usize = 16 << 10;
 
 /// The architecture that a file is for; `None` where only unpacking tells.
 ///
 /// # Errors
 /// It begins like no kernel that can be booted.
-pub fn glance(head: &[u8]) -> Result<Option<Arch>, Error> {
+pub fn probe(head: &[u8]) -> Result<Option<Arch>, Error> {
     // Both may be EFI programs too.
     if bzimage::has_magic(head) {
         return Ok(Some(Arch::X86_64));
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     fn message(head: &[u8]) -> String {
-        glance(head).unwrap_err().to_string()
+        probe(head).unwrap_err().to_string()
     }
 
     #[test]
@@ -50,7 +50,7 @@ mod tests {
             (arm64::testing::small(), Some(Arch::Aarch64)),
             (vec![0x1f, 0x8b, 8, 0], None),
         ] {
-            assert_eq!(glance(file.get(..HEAD).unwrap_or(&file)), Ok(arch));
+            assert_eq!(probe(file.get(..HEAD).unwrap_or(&file)), Ok(arch));
         }
     }
 
