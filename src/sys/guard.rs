@@ -92,9 +92,12 @@ mod tests {
 
     #[test]
     fn cargo_is_known_by_what_it_leaves_in_the_environment() {
-        let started = |names: &[&str]| started_by_cargo(names.iter().map(OsString::from));
-        assert!(started(&["PATH", "CARGO"]));
-        assert!(started(&["CARGO_MANIFEST_DIR"]));
-        assert!(!started(&["PATH", "CARGO_HOME", "CARGO_TARGET_DIR"]));
+        for (names, is_cargo) in [
+            (&["PATH", "CARGO"][..], true),
+            (&["CARGO_MANIFEST_DIR"], true),
+            (&["PATH", "CARGO_HOME", "CARGO_TARGET_DIR"], false),
+        ] {
+            assert_eq!(started_by_cargo(names.iter().map(OsString::from)), is_cargo, "{names:?}");
+        }
     }
 }

@@ -388,11 +388,12 @@ mod tests {
         std::fs::create_dir_all(files.join("psci")).unwrap();
         std::fs::write(files.join("psci/method"), b"smc\0").unwrap();
         std::fs::write(files.join("psci/name"), b"psci\0").unwrap();
-        let sources = |path| Sources::described(Arch::Aarch64, None, vec![(path, files.clone())]);
-        let board = super::board(&sources(DEVICE_TREE)).unwrap();
+        let there = Sources::described(Arch::Aarch64, None, vec![(DEVICE_TREE, files.clone())]);
+        let board = super::board(&there).unwrap();
         let fdt = crate::fdt::Fdt::parse(&board.fdt).unwrap();
         assert_eq!((board.rebuilt, fdt.psci_conduit()), (true, Some(Conduit::Smc)));
-        let missing = super::board(&sources("/nowhere")).unwrap_err();
+        let nowhere = Sources::described(Arch::Aarch64, None, vec![("/nowhere", files.clone())]);
+        let missing = super::board(&nowhere).unwrap_err();
         assert_eq!(missing.what, FDT);
         std::fs::remove_dir_all(files).unwrap();
     }

@@ -18,16 +18,17 @@ const RELEASE: &str = "/etc/turnout/release";
 /// A module's name, and what it is to be loaded with.
 pub type Parameters = (&'static str, &'static CStr);
 
-/// Loads every listed module, with its parameters if there are any; an image without a list has all it needs built
-/// in. What could not be loaded comes back as lines for the console.
+/// Loads every listed module, with its parameters if there are any; an image
+/// without a list has all it needs built in. What could not be loaded comes back
+/// as lines for the console.
 #[must_use]
 pub fn load_all(running: &str, parameters: &[Parameters]) -> Vec<String> {
     let Ok(list) = file::read_text(LIST) else { return Vec::new() };
     if let Some(mismatch) = mismatch(running) {
         return vec![mismatch];
     }
-    let load = |path| load(path, of(path, parameters)).err();
-    list.lines().filter_map(load).map(|error| error.to_string()).collect()
+    let loaded = list.lines().map(|path| load(path, of(path, parameters)));
+    loaded.filter_map(Result::err).map(|error| error.to_string()).collect()
 }
 
 fn mismatch(running: &str) -> Option<String> {
@@ -67,9 +68,12 @@ mod tests {
     #[test]
     fn parameters_belong_to_the_module_of_that_name_alone() {
         let parameters = [("watchdog", c"stop_on_reboot=0")];
-        let of = |path| of(path, &parameters);
-        assert_eq!(of("/lib/modules/6.1.0/watchdog.ko"), c"stop_on_reboot=0");
-        assert_eq!(of("/lib/modules/6.1.0/watchdog.ko.xz"), c"stop_on_reboot=0");
-        assert_eq!(of("/lib/modules/watchdog/i6300esb.ko"), c"");
+        for (path, expected) in [
+            ("/lib/modules/6.1.0/watchdog.ko", c"stop_on_reboot=0"),
+            ("/lib/modules/6.1.0/watchdog.ko.xz", c"stop_on_reboot=0"),
+            ("/lib/modules/watchdog/i6300esb.ko", c""),
+        ] {
+            assert_eq!(of(path, &parameters), expected, "{path}");
+        }
     }
 }

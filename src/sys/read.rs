@@ -127,7 +127,7 @@ impl Root {
 
     /// Opens a regular file beneath the root, without blocking on anything
     /// that is not one.
-    fn regular(&self, path: &str, links: Links) -> Result<(File, u64), Error> {
+    fn regular(&self, path: &str, links: Links) -> Result<Opened, Error> {
         let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
         if_regular(path, File::from(self.resolve(path, flags, links)?))
     }
@@ -139,7 +139,7 @@ impl Root {
     /// The errno, or what is wrong with the path.
     pub fn size(&self, path: &str) -> Result<u64, Error> {
         let file = File::from(self.resolve(path, OFlag::O_PATH, self.links)?);
-        if_regular(path, file).map(|(_, size)| size)
+        if_regular(path, file).map(|opened| opened.size)
     }
 
     /// Reads a small file that decides, such as a manifest or a signature, whole
@@ -209,9 +209,10 @@ impl Files for Root {
     fn read_at(&self, path: &str, offset: u64, length: usize) -> Result<Option<Vec<u8>>, String> {
         let file = match self.regular(path, self.links) {
             Err(error) if error.is_absence() => return Ok(None),
-            opened => opened.map_err(|error| error.to_string())?.0,
+            opened => opened.map_err(|error| error.to_string())?.file,
         };
-        let (mut bytes, mut filled) = (vec![0; length], 0_usize);
+        let mut bytes = vec![0; length];
+        let mut filled = 0_usize;
         while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
             let at = offset.saturating_add(filled as u64);
             match file.read_at(rest, at) {
@@ -303,11 +304,17 @@ fn sorted(
     Ok(names)
 }
 
-/// The file and its length in bytes, unless it is something else.
-fn if_regular(path: &str, file: File) -> Result<(File, u64), Error> {
+/// A regular file, and its length in bytes when it was opened.
+struct Opened {
+    file: File,
+    size: u64,
+}
+
+/// The file, unless it is something else.
+fn if_regular(path: &str, file: File) -> Result<Opened, Error> {
     let meta = file.metadata().map_err(|source| Error::new(path, source))?;
     if meta.is_file() {
-        Ok((file, meta.len()))
+        Ok(Opened { file, size: meta.len() })
     } else {
         Err(Error::refusal(path, "not a regular file"))
     }
@@ -322,10 +329,10 @@ fn check_size(path: &str, size: u64, limit: u64) -> Result<(), Error> {
 
 fn read_small(
     path: &str,
-    opened: Result<(File, u64), Error>,
+    opened: Result<Opened, Error>,
     limit: u64,
 ) -> Result<Option<Vec<u8>>, Error> {
-    let (mut file, size) = match opened {
+    let Opened { mut file, size } = match opened {
         Err(error) if error.is_absence() => return Ok(None),
         other => other?,
     };
@@ -343,7 +350,7 @@ fn read_small(
 
 fn read(
     path: &str,
-    (mut file, size): (File, u64),
+    Opened { mut file, size }: Opened,
     limit: u64,
     stop: &AtomicBool,
 ) -> Result<Blob<Sealed>, Error> {
@@ -358,12 +365,12 @@ fn read(
 /// Reads a file in pieces of which only the first is kept.
 fn read_head(
     path: &str,
-    (mut file, size): (File, u64),
+    Opened { mut file, size }: Opened,
     limit: u64,
     stop: &AtomicBool,
 ) -> Result<Blob<Head>, Error> {
     check_size(path, size, limit)?;
-    let (digest, head) = digest((path, size), &mut file, HEAD, stop)?;
+    let (digest, head) = digest(path, size, &mut file, HEAD, stop)?;
     expect_end(path, &mut file)?;
     Ok(Blob { path: path.to_owned(), bytes: Head(head), size, digest })
 }
@@ -426,15 +433,16 @@ mod tests {
 
     /// The read end of a pipe into which `write` is done, as the file of an
     /// entry that claims to have `size` bytes.
-    fn device(size: u64, write: impl FnOnce(&mut File) + Send + 'static) -> (File, u64) {
+    fn device(size: u64, write: impl FnOnce(&mut File) + Send + 'static) -> Opened {
         let (reader, writer) = std::io::pipe().unwrap();
         std::thread::spawn(move || write(&mut File::from(OwnedFd::from(writer))));
-        (File::from(OwnedFd::from(reader)), size)
+        Opened { file: File::from(OwnedFd::from(reader)), size }
     }
 
-    /// A terminal whose other end has gone: each read of it is EIO.
-    fn failing() -> File {
-        File::from(nix::pty::openpty(None, None).unwrap().master)
+    /// A terminal whose other end has gone: each read of it is EIO. It claims to
+    /// have ten bytes.
+    fn failing() -> Opened {
+        Opened { file: File::from(nix::pty::openpty(None, None).unwrap().master), size: 10 }
     }
 
     #[test]
@@ -635,15 +643,17 @@ mod tests {
     #[test]
     fn a_device_that_fails_is_named_with_the_place() {
         let error = "Input/output error (os error 5)";
-        let at = |at| format!("/kernel: byte {at} of 10 cannot be read: {error}");
-        let text = message(read("/kernel", (failing(), 10), 100, &GO));
+        let text = message(read("/kernel", failing(), 100, &GO));
         assert!(text.starts_with("/kernel: byte 0 of 10 cannot be read: "), "{text}");
         assert!(text.ends_with("(os error 5)"), "{text}");
-        let small = message(read_small("/kernel", Ok((failing(), 10)), 100));
-        let head = message(read_head("/kernel", (failing(), 10), 100, &GO));
+        let small = message(read_small("/kernel", Ok(failing()), 100));
+        let head = message(read_head("/kernel", failing(), 100, &GO));
         assert_eq!((small.as_str(), head.as_str()), (text.as_str(), text.as_str()));
         let eio = std::io::Error::from_raw_os_error(5);
-        assert_eq!(unreadable("/kernel", 7, 10, &eio).to_string(), at(7));
+        assert_eq!(
+            unreadable("/kernel", 7, 10, &eio).to_string(),
+            format!("/kernel: byte 7 of 10 cannot be read: {error}")
+        );
     }
 
     #[test]
@@ -687,9 +697,9 @@ mod tests {
         let blob = root.head("/kernel", 300_000, &GO).unwrap();
         assert_eq!((blob.digest, blob.size), (Digest::of(&bytes), 300_000));
         assert_eq!(blob.bytes.0, bytes[..HEAD]);
-        let head = |path, limit| message(root.head(path, limit, &GO));
-        assert_eq!(head("/kernel", 299_999), "/kernel: 300000 bytes long, at most 299999 are read");
-        assert_eq!(head("/empty", 9), "/empty: empty");
+        let long = message(root.head("/kernel", 299_999, &GO));
+        assert_eq!(long, "/kernel: 300000 bytes long, at most 299999 are read");
+        assert_eq!(message(root.head("/empty", 9, &GO)), "/empty: empty");
         let stop = AtomicBool::new(true);
         let text = message(root.head("/kernel", 300_000, &stop));
         assert_eq!(text, "/kernel: nobody wants it any more");

@@ -108,10 +108,11 @@ impl Memory {
         // by the kernel, and this is the only reference to it.
         let mut rest = unsafe { slice::from_raw_parts_mut(self.map.address.as_ptr(), len) };
         while !rest.is_empty() {
-            let place = (len.saturating_sub(rest.len()) as u64, len as u64);
+            let at = len.saturating_sub(rest.len()) as u64;
+            let position = Position { path, at, size: len as u64 };
             let chunk = rest.len().min(CHUNK);
             let (space, _) = rest.split_at_mut(chunk);
-            let count = read_some((path, place), file, space, stop)?;
+            let count = read_some(position, file, space, stop)?;
             let (read, left) = rest.split_at_mut(count);
             HASHING.spend(|| hash.update(&*read));
             rest = left;
@@ -132,7 +133,8 @@ impl Memory {
 /// Reads a file of `size` bytes to its end, and keeps its digest and the first
 /// `keep` bytes.
 pub(super) fn digest(
-    (path, size): (&str, u64),
+    path: &str,
+    size: u64,
     file: &mut impl Read,
     keep: usize,
     stop: &AtomicBool,
@@ -140,12 +142,14 @@ pub(super) fn digest(
     if size == 0 {
         return Err(Error::refusal(path, "empty"));
     }
-    let (mut hash, mut kept, mut at) = (Sha256::new(), Vec::new(), 0_u64);
+    let mut hash = Sha256::new();
+    let mut kept = Vec::new();
+    let mut at = 0_u64;
     let mut buffer = vec![0; CHUNK];
     while at < size {
         let left = usize::try_from(size.saturating_sub(at)).unwrap_or(CHUNK);
         let (space, _) = buffer.split_at_mut(left.min(CHUNK));
-        let count = read_some((path, (at, size)), file, space, stop)?;
+        let count = read_some(Position { path, at, size }, file, space, stop)?;
         let (read, _) = space.split_at(count);
         hash.update(read);
         kept.extend(read.iter().take(keep.saturating_sub(kept.len())));
@@ -154,10 +158,17 @@ pub(super) fn digest(
     Ok((Digest(hash.finalize().into()), kept))
 }
 
-/// Reads at least a byte, or none if it has to be tried again; `at` of `size`
-/// bytes have been read before.
+/// Where in a file is read: `at` of its `size` bytes have been read before.
+#[derive(Clone, Copy)]
+struct Position<'a> {
+    path: &'a str,
+    at: u64,
+    size: u64,
+}
+
+/// Reads at least a byte, or none if it has to be tried again.
 fn read_some(
-    (path, (at, size)): (&str, (u64, u64)),
+    Position { path, at, size }: Position<'_>,
     file: &mut impl Read,
     space: &mut [u8],
     stop: &AtomicBool,

@@ -48,17 +48,20 @@ mod tests {
     use super::*;
     use crate::sys::wait::wait;
 
+    fn is_awake(wake: &Wake) -> bool {
+        wait([wake], Some(Duration::ZERO)) == [true]
+    }
+
     #[test]
     fn it_wakes_until_it_is_cleared_however_often_it_was_called() {
         let wake = Wake::new().unwrap();
-        let is_awake = || wait([&wake], Some(Duration::ZERO)) == [true];
-        assert!(!is_awake());
+        assert!(!is_awake(&wake));
         wake.up();
         wake.up();
-        assert!(is_awake() && is_awake());
+        assert!(is_awake(&wake) && is_awake(&wake));
         wake.clear();
-        assert!(!is_awake());
+        assert!(!is_awake(&wake));
         wake.clear();
-        assert!(!is_awake());
+        assert!(!is_awake(&wake));
     }
 }

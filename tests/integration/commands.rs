@@ -19,8 +19,8 @@ fn turnout_init(arguments: &[&str]) -> Output {
 }
 
 fn printed(output: &Output) -> (Option<i32>, &str, &str) {
-    let text = |bytes| std::str::from_utf8(bytes).unwrap();
-    (output.status.code(), text(&output.stdout), text(&output.stderr))
+    let [out, err] = [&output.stdout, &output.stderr].map(|bytes| str::from_utf8(bytes).unwrap());
+    (output.status.code(), out, err)
 }
 
 fn json(output: &Output) -> serde_json::Value {

@@ -51,7 +51,8 @@ fn read(files: &Memory) -> Menu {
 fn versions_compare_as_in_all_vectors() {
     let Some(vectors) = corpus("vectors/version-compare.json") else { return };
     for vector in array(&vectors) {
-        let (a, b) = (text(&vector["a"]), text(&vector["b"]));
+        let a = text(&vector["a"]);
+        let b = text(&vector["b"]);
         let expected = vector["cmp"].as_i64().unwrap().cmp(&0);
         assert_eq!(version::compare(a, b), expected, "{a:?} {b:?}");
     }
@@ -73,7 +74,8 @@ fn the_order_of_versions_is_total() {
 fn patterns_match_as_in_all_vectors() {
     let Some(vectors) = corpus("vectors/glob.json") else { return };
     for vector in array(&vectors) {
-        let (pattern, name) = (text(&vector[0]), text(&vector[1]));
+        let pattern = text(&vector[0]);
+        let name = text(&vector[1]);
         assert_eq!(glob::matches(pattern, name), vector[2] == 1, "{pattern:?} {name:?}");
     }
     assert_eq!(array(&vectors).len(), 44);

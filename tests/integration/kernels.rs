@@ -45,9 +45,10 @@ fn filter(program: &str, arguments: &[&str], input: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn payload(file: &[u8]) -> &[u8] {
-    let word = |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().unwrap()) as usize;
-    let start = (usize::from(file[0x1f1]) + 1) * 512 + word(0x248);
-    &file[start..start + word(0x24c) - 4]
+    let [offset, length] =
+        [0x248, 0x24c].map(|at| u32::from_le_bytes(file[at..at + 4].try_into().unwrap()) as usize);
+    let start = (usize::from(file[0x1f1]) + 1) * 512 + offset;
+    &file[start..start + length - 4]
 }
 
 #[test]

@@ -66,8 +66,7 @@ fn cases(formats: &[&str]) -> Vec<Value> {
         .map(|entry| entry.unwrap().path())
         .collect();
     paths.sort();
-    let read = |path| serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
-    let all = paths.iter().map(read);
+    let all = paths.iter().map(|path| serde_json::from_slice(&fs::read(path).unwrap()).unwrap());
     let cases: Vec<Value> =
         all.filter(|case: &Value| formats.contains(&text(&case["format"]))).collect();
     assert!(!cases.is_empty(), "no menus of {formats:?}");
@@ -87,8 +86,8 @@ fn files(case: &Value) -> Vec<(String, Vec<u8>)> {
 /// Text, or what is none in hexadecimal digits.
 fn content_of(value: &Value) -> Vec<u8> {
     let Some(hex) = value["hex"].as_str() else { return text(value).as_bytes().to_vec() };
-    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
-    hex.as_bytes().chunks(2).map(byte).collect()
+    let pairs = hex.as_bytes().chunks(2).map(|pair| str::from_utf8(pair).unwrap());
+    pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
 }
 
 /// The case as a directory that stands for its partition.
@@ -178,9 +177,9 @@ fn matches(entry: &Value, expected: &Value, tree: &Tree) -> bool {
 
 /// By label, by title, or by title and version.
 fn is_called(entry: &Value, name: &str) -> bool {
-    let (title, version) = (entry["title"].as_str(), entry["version"].as_str());
-    let title = title.unwrap_or_default();
-    let long = format!("{title} {}", version.unwrap_or_default());
+    let title = entry["title"].as_str().unwrap_or_default();
+    let version = entry["version"].as_str().unwrap_or_default();
+    let long = format!("{title} {version}");
     entry["id"] == name || title == name || long == name
 }
 
@@ -332,6 +331,23 @@ fn plain(path: &str) -> String {
     parts.iter().map(|part| format!("/{part}")).collect()
 }
 
+/// A line of GRUB's script that starts an entry or says what it loads.
+fn known(line: &str) -> Option<String> {
+    let line = line.trim();
+    let (command, rest) = line.split_once(' ')?;
+    match command.trim_end_matches("$linux_suffix") {
+        "menuentry" => Some(line.to_owned()),
+        "linux" => {
+            let (path, options) = rest.split_once(' ').unwrap_or((rest, ""));
+            Some(format!("linux {} {options}", plain(path)).trim().to_owned())
+        }
+        "initrd" => {
+            Some(format!("initrd {}", rest.split(' ').map(plain).collect::<Vec<_>>().join(" ")))
+        }
+        _ => None,
+    }
+}
+
 #[test]
 fn grubs_converter_reads_the_same() {
     let path = "/syslinux/syslinux.cfg";
@@ -350,21 +366,6 @@ fn grubs_converter_reads_the_same() {
             lines.push(format!("initrd {}", entry.initrds.join(" ")));
         }
     }
-    let known = |line: &str| {
-        let line = line.trim();
-        let (command, rest) = line.split_once(' ')?;
-        match command.trim_end_matches("$linux_suffix") {
-            "menuentry" => Some(line.to_owned()),
-            "linux" => {
-                let (path, options) = rest.split_once(' ').unwrap_or((rest, ""));
-                Some(format!("linux {} {options}", plain(path)).trim().to_owned())
-            }
-            "initrd" => {
-                Some(format!("initrd {}", rest.split(' ').map(plain).collect::<Vec<_>>().join(" ")))
-            }
-            _ => None,
-        }
-    };
     let theirs: Vec<_> = script.lines().filter_map(known).collect();
     assert_eq!(lines, theirs, "{script}");
     assert!(script.contains("set timeout=4\n") && script.contains("default='second'"), "{script}");

@@ -51,8 +51,8 @@ impl Drop for Tree {
 }
 
 fn printed(output: &Output) -> (Option<i32>, &str, &str) {
-    let text = |bytes| std::str::from_utf8(bytes).unwrap();
-    (output.status.code(), text(&output.stdout), text(&output.stderr))
+    let [out, err] = [&output.stdout, &output.stderr].map(|bytes| str::from_utf8(bytes).unwrap());
+    (output.status.code(), out, err)
 }
 
 /// One text of each object in a list.
@@ -119,11 +119,11 @@ fn an_entry_has_the_fields_that_others_rely_on() {
     });
     assert_eq!(*newer, expected);
     assert_eq!((&older["tries_left"], &older["bootable"]), (&json!(0), &json!(false)));
-    let missing = |path| {
+    let missing = ["/vmlinuz-5.10", "/initrd-5.10"].map(|path| {
         let detail = format!("{path}: No such file or directory (os error 2)");
         json!({"code": "FILE", "detail": detail})
-    };
-    assert_eq!(older["reasons"], json!([missing("/vmlinuz-5.10"), missing("/initrd-5.10")]));
+    });
+    assert_eq!(older["reasons"], json!(missing));
     assert_eq!((&notes["version"], &notes["state"]), (&Value::Null, &json!("broken")));
     assert_eq!(notes["reasons"][0]["code"], "VARIABLE");
     assert_eq!(listed["mode"], "open");
@@ -155,8 +155,8 @@ fn the_examples_of_the_document_are_what_is_printed() {
         assert!(DOCUMENT.contains(&shown.join("\n")), "{line} prints\n{text}");
         let lines = text.split("\nplan\n").next().unwrap().lines();
         // A digest is not broken, so that it can be copied.
-        let long = |line: &&str| line.len() > 80 && !line.contains("sha256:");
-        assert_eq!(lines.filter(long).collect::<Vec<_>>(), [""; 0]);
+        let long = lines.filter(|line| line.len() > 80 && !line.contains("sha256:"));
+        assert_eq!(long.collect::<Vec<_>>(), [""; 0]);
     }
 }
 
@@ -303,10 +303,11 @@ fn what_is_not_there_is_said_with_its_name() {
 /// Every upper-case word that stands in quotes in a file's code, not its tests.
 fn codes_in(source: &str) -> Vec<&str> {
     let code = source.split("#[cfg(test)]").next().unwrap();
-    let is_code = |word: &&str| {
-        word.len() > 2 && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
-    };
-    code.split('"').skip(1).step_by(2).filter(is_code).collect()
+    code.split('"').skip(1).step_by(2).filter(|word| is_code(word)).collect()
+}
+
+fn is_code(word: &str) -> bool {
+    word.len() > 2 && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
 }
 
 #[test]

@@ -84,7 +84,8 @@ fn versions_compare_as_systemd_compares_them() {
     let Some(systemd) = tool("systemd-analyze") else { return };
     let mut dice = Dice(0x5eed_0001);
     for _ in 0..200 {
-        let (a, b) = (version_of(&mut dice), version_of(&mut dice));
+        let a = version_of(&mut dice);
+        let b = version_of(&mut dice);
         let output = Command::new(&systemd).args(["compare-versions", "--", &a, &b]).output();
         let expected = match output.unwrap().status.code() {
             Some(0) => Ordering::Equal,
@@ -157,10 +158,11 @@ impl Disk {
     }
 
     fn turnout(&self) -> Vec<Value> {
-        let root = |part: &str| format!("{part}={}", self.part(part).display());
+        let [esp, boot] =
+            ["esp", "boot"].map(|part| format!("{part}={}", self.part(part).display()));
         let mut command = Command::new(env!("CARGO_BIN_EXE_turnout"));
-        command.args(["list", "--json", "--arch", "aarch64", "--root", &root("esp")]);
-        let output = command.args(["--root", &root("boot")]).output().unwrap();
+        command.args(["list", "--json", "--arch", "aarch64", "--root", &esp]);
+        let output = command.args(["--root", &boot]).output().unwrap();
         let listed: Value = serde_json::from_slice(&output.stdout).unwrap();
         listed.get("entries").unwrap().as_array().unwrap().clone()
     }
@@ -168,25 +170,24 @@ impl Disk {
     fn compare(&self, bootctl: &Path) {
         let Some(expected) = self.bootctl(bootctl) else { return };
         // What systemd adds of its own: loaders of other systems, the firmware.
-        let is_entry = |entry: &&Value| !entry["id"].as_str().unwrap().starts_with("auto-");
-        let expected: Vec<_> = expected.iter().filter(is_entry).collect();
+        let expected: Vec<_> =
+            expected.iter().filter(|entry| !text(&entry["id"]).starts_with("auto-")).collect();
         let found = self.turnout();
-        let suffix = |entry: &Value| if entry["format"] == "uki" { "efi" } else { "conf" };
-        let id = |entry: &Value| format!("{}.{}", text(&entry["id"]), suffix(entry));
-        let ids: Vec<_> = found.iter().map(id).collect();
+        let ids: Vec<_> = found.iter().map(file_of).collect();
         assert_eq!(ids, expected.iter().map(|entry| text(&entry["id"])).collect::<Vec<_>>());
         for (ours, theirs) in found.iter().zip(expected) {
             for key in ["title", "version", "options"] {
                 assert_eq!(text(&ours[key]), text(&theirs[key]), "{key}: {ours} {theirs}");
             }
             // bootctl leaves out the first slash of unified kernel images.
-            let path = |entry: &Value| {
+            let [our_path, their_path] = [ours, theirs].map(|entry| {
                 let path = text(&entry["linux"]).replace("(boot)", "");
                 path.trim_start_matches('/').to_owned()
-            };
-            assert_eq!(path(ours), path(theirs), "{ours} {theirs}");
-            let initrds = |entry: &Value| entry["initrd"].as_array().map_or(0, Vec::len);
-            assert_eq!(initrds(ours), initrds(theirs), "{ours} {theirs}");
+            });
+            assert_eq!(our_path, their_path, "{ours} {theirs}");
+            let [our_initrds, their_initrds] =
+                [ours, theirs].map(|entry| entry["initrd"].as_array().map_or(0, Vec::len));
+            assert_eq!(our_initrds, their_initrds, "{ours} {theirs}");
         }
     }
 }
@@ -239,6 +240,12 @@ fn release(dice: &mut Dice) -> String {
     text
 }
 
+/// The name of the entry's file.
+fn file_of(entry: &Value) -> String {
+    let suffix = if entry["format"] == "uki" { "efi" } else { "conf" };
+    format!("{}.{suffix}", text(&entry["id"]))
+}
+
 /// A PE file with these sections and nothing that runs (Microsoft's PE Format).
 fn uki(sections: &[(&str, &[u8])]) -> Vec<u8> {
     const ALIGNMENT: usize = 512;
@@ -258,7 +265,8 @@ fn uki(sections: &[(&str, &[u8])]) -> Vec<u8> {
     for (index, (name, text)) in sections.iter().enumerate() {
         let mut full_name = name.as_bytes().to_vec();
         full_name.resize(8, 0);
-        let (size, at) = (text.len(), 1024 + data.len());
+        let size = text.len();
+        let at = 1024 + data.len();
         let raw = size.next_multiple_of(ALIGNMENT);
         headers.extend(full_name);
         for number in [size, (index + 1) * 4096, raw, at, 0, 0, 0, 0x4000_0040] {

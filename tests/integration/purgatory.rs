@@ -67,7 +67,8 @@ fn the_blob_has_newer_instructions_only_where_the_loader_allows_them() {
     let arguments = ["-d", "--no-show-raw-insn", "-M", "intel", elf];
     let output = std::process::Command::new("objdump").args(arguments).output().unwrap();
     let listing = String::from_utf8(output.stdout).unwrap();
-    let (mut function, mut digests) = ("", 0);
+    let mut function = "";
+    let mut digests = 0;
     for line in listing.lines() {
         function = line.strip_suffix(">:").unwrap_or(function);
         let Some((_, instruction)) = line.split_once(":\t") else { continue };
