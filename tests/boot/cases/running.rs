@@ -8,7 +8,6 @@ use turnout::base::arch::Arch;
 use turnout_qemu::facts::Stage;
 use turnout_qemu::machine::{Firmware, Shape};
 
-const CHAIN_LENGTH: usize = 30;
 /// How far the kernel's own share of the memory may wander with the places that
 /// it is moved to, in KiB: a few page tables.
 const MEMORY_SPREAD: u64 = 64;
@@ -25,6 +24,11 @@ const fn running(
     Case { name, archs, boot, change: nothing, expect: Expect::Tells(judge) }
 }
 
+/// Endurance: too slow but for the long run.
+const fn long(case: Case) -> Case {
+    Case { boot: Boot { long: true, ..case.boot }, ..case }
+}
+
 const EFI: Shape = Shape { firmware: Firmware::Efi, ..Shape::USUAL };
 /// Without LPIs, whose tables nothing would keep from the next system; and with
 /// MSIs all the same, without which the kernel complains of PCI.
@@ -36,12 +40,18 @@ const WITH_LPIS: &str = "irqchip.gicv3_nolpi=0";
 const NO_STALLS: &str = "rcupdate.rcu_cpu_stall_suppress=1";
 
 pub(super) const CASES: &[Case] = &[
-    running("a_chain_of_thirty", X86_64, CHAIN, NO_STALLS, Shape::USUAL, |stages| {
-        is_stable(stages, &["e820", "memmap", "setup_data"])
+    running("a_chain_of_thirty", X86_64, THIRTY, NO_STALLS, Shape::USUAL, |stages| {
+        is_stable(stages, 30, &["e820", "memmap", "setup_data"])
     }),
-    running("a_chain_of_thirty", AARCH64, CHAIN, NO_STALLS, GIC_2, |stages| {
-        is_stable(stages, &["seeded"])
+    running("a_chain_of_thirty", AARCH64, THIRTY, NO_STALLS, GIC_2, |stages| {
+        is_stable(stages, 30, &["seeded"])
     }),
+    long(running("a_chain_of_a_hundred", X86_64, HUNDRED, NO_STALLS, Shape::USUAL, |stages| {
+        is_stable(stages, 100, &["e820", "memmap", "setup_data"])
+    })),
+    long(running("a_chain_of_a_hundred", AARCH64, HUNDRED, NO_STALLS, GIC_2, |stages| {
+        is_stable(stages, 100, &["seeded"])
+    })),
     running("efi_twice", X86_64, TWICE, "", EFI, keeps_efi_and_its_map),
     running("efi_twice", AARCH64, TWICE, WITH_LPIS, EFI, keeps_efi),
     running("a_busy_disk", X86_64, BUSY_DISK, "", Shape::USUAL, keeps_its_memory),
@@ -49,16 +59,27 @@ pub(super) const CASES: &[Case] = &[
 ];
 
 /// Everything on the command line stays, but for the stage.
-const CHAIN: &str = r#"
+macro_rules! chain_of {
+    ($length:literal) => {
+        concat!(
+            r#"
 facts
 next="$((stage + 1))"
 words="$(sed 's/ stage=[0-9]*//' /proc/cmdline) stage=$next"
-if [ "$stage" -lt 30 ]; then
+if [ "$stage" -lt "#,
+            $length,
+            r#" ]; then
     run turnout load /boot/vmlinuz --initrd /boot/initrd.img --cmdline "$words" --engine segments
     ends
     run turnout exec
 fi
-"#;
+"#
+        )
+    };
+}
+
+const THIRTY: &str = chain_of!(30);
+const HUNDRED: &str = chain_of!(100);
 
 const TWICE: &str = r#"
 facts
@@ -92,8 +113,8 @@ fact pattern "$(tr -d '\245' </pattern/a5 | wc -c) $(wc -c </pattern/a5)"
 "#;
 
 /// The first system was started by the firmware: only the others are alike.
-fn is_stable(stages: &[Stage], facts: &[&str]) -> Result<()> {
-    ensure!(stages.len() == CHAIN_LENGTH, "{} systems", stages.len());
+fn is_stable(stages: &[Stage], length: usize, facts: &[&str]) -> Result<()> {
+    ensure!(stages.len() == length, "{} systems", stages.len());
     let (_, started_by_turnout) = stages.split_first().context("no system")?;
     for name in facts {
         let seen: BTreeSet<_> = started_by_turnout.iter().map(|s| s.facts.all(name)).collect();
