@@ -108,8 +108,9 @@ debian_keyring() {
     find "$cache/origin/usr/share/keyrings" -name 'debian-archive-keyring.*' | sort | head -n 1
 }
 
+# Lists of an interrupted run serve for an hour: an archive drops what it replaces.
 prepare_release() { # bookworm|trixie
-    [ -e "$apt_roots/$1/ready" ] && return
+    [ -z "$(find "$apt_roots/$1/ready" -mmin -60 2>/dev/null)" ] || return 0
     fetch_origin
     make_root "$1" "$wanted_debian" \
         <<<"deb [signed-by=$(debian_keyring)] $(cat "$cache/origin/.complete") $1 main"
