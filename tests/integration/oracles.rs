@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::cmp::Ordering;
+use std::env::consts::ARCH;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use serde_json::Value;
 use turnout::menu::text::version;
 
 /// A kernel for aarch64, packed.
-const KERNEL: &[u8] = include_bytes!("../data/image/Image.gz");
+const IMAGE: &[u8] = include_bytes!("../data/image/Image.gz");
 
 /// Numbers that are the same at every run (xorshift, Marsaglia 2003).
 struct Dice(u64);
@@ -161,7 +162,7 @@ impl Disk {
         let [esp, boot] =
             ["esp", "boot"].map(|part| format!("{part}={}", self.part(part).display()));
         let mut command = Command::new(env!("CARGO_BIN_EXE_turnout"));
-        command.args(["list", "--json", "--arch", "aarch64", "--root", &esp]);
+        command.args(["list", "--json", "--arch", ARCH, "--root", &esp]);
         let output = command.args(["--root", &boot]).output().unwrap();
         let listed: Value = serde_json::from_slice(&output.stdout).unwrap();
         listed.get("entries").unwrap().as_array().unwrap().clone()
@@ -240,6 +241,34 @@ fn release(dice: &mut Dice) -> String {
     text
 }
 
+/// This machine's, in the header of an EFI program: since systemd 257 bootctl
+/// passes over images for others.
+const MACHINE: u16 = if cfg!(target_arch = "x86_64") { 0x8664 } else { 0xaa64 };
+
+/// A kernel for this machine.
+fn kernel() -> Vec<u8> {
+    if cfg!(target_arch = "x86_64") { bzimage() } else { IMAGE.to_vec() }
+}
+
+/// What the boot protocol of x86 (2.15) wants to see of a kernel, and no code.
+fn bzimage() -> Vec<u8> {
+    let mut file = vec![0; 1024 + 4096];
+    for (at, bytes) in [
+        (0x1f1, &b"\x01"[..]),
+        (0x1f4, &256_u32.to_le_bytes()),
+        (0x1fe, b"\x55\xaa\xeb\x6aHdrS\x0f\x02"),
+        (0x211, b"\x01"),
+        (0x230, &0x20_0000_u32.to_le_bytes()),
+        (0x234, b"\x01\x15\x7f"),
+        (0x238, &2047_u32.to_le_bytes()),
+        (0x258, &0x100_0000_u64.to_le_bytes()),
+        (0x260, &0x10_0000_u32.to_le_bytes()),
+    ] {
+        file[at..at + bytes.len()].copy_from_slice(bytes);
+    }
+    file
+}
+
 /// The name of the entry's file.
 fn file_of(entry: &Value) -> String {
     let suffix = if entry["format"] == "uki" { "efi" } else { "conf" };
@@ -251,8 +280,8 @@ fn uki(sections: &[(&str, &[u8])]) -> Vec<u8> {
     const ALIGNMENT: usize = 512;
     let mut headers = [b"MZ".as_slice(), &[0; 58], &64_u32.to_le_bytes(), b"PE\0\0"].concat();
     let count = u16::try_from(sections.len()).unwrap();
-    // aarch64; 240 bytes of optional header; an executable for large addresses.
-    headers.extend([&0xaa64_u16.to_le_bytes()[..], &count.to_le_bytes(), &[0; 12]].concat());
+    // 240 bytes of optional header; an executable for large addresses.
+    headers.extend([&MACHINE.to_le_bytes()[..], &count.to_le_bytes(), &[0; 12]].concat());
     headers.extend([240_u16.to_le_bytes(), 0x22_u16.to_le_bytes()].concat());
     let mut optional = [0; 240];
     optional[..2].copy_from_slice(&0x20b_u16.to_le_bytes());
@@ -298,7 +327,7 @@ fn a_tree_of_entries_is_read_and_sorted_as_by_bootctl() {
             let sections = [
                 (".osrel", release.as_bytes()),
                 (".cmdline", b"root=LABEL=u quiet"),
-                (".linux", KERNEL),
+                (".linux", &kernel()),
             ];
             fs::write(path, uki(&sections)).unwrap();
         }
