@@ -16,8 +16,16 @@ pub const LZ4: Switch = Switch { name: "decoder-lz4", on: cfg!(feature = "decode
 /// The older format of LZMA.
 pub const LZMA: Switch = Switch { name: "decoder-lzma", on: cfg!(feature = "decoder-lzma") };
 
+/// Menus of syslinux, extlinux, isolinux and pxelinux.
+pub const SYSLINUX: Switch = Switch { name: "menu-syslinux", on: cfg!(feature = "menu-syslinux") };
+/// Petitboot's own menus.
+pub const PETITBOOT: Switch =
+    Switch { name: "menu-petitboot", on: cfg!(feature = "menu-petitboot") };
+/// Menus of kboot.
+pub const KBOOT: Switch = Switch { name: "menu-kboot", on: cfg!(feature = "menu-kboot") };
+
 /// All of them.
-pub const ALL: [Switch; 2] = [LZ4, LZMA];
+pub const ALL: [Switch; 5] = [LZ4, LZMA, SYSLINUX, PETITBOOT, KBOOT];
 
 /// What `--version` prints: name and version, and what was built in or left out.
 #[must_use]

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::base::switches::Switch;
 use crate::base::text::quoted;
 use crate::menu::grub::environment::Variables;
 use crate::menu::{
@@ -20,10 +21,35 @@ pub(super) struct Search<'a> {
 /// Reads a menu that is one file, with what it includes.
 pub(super) type ParseFile = fn(&dyn Files, &str, &Target<'_>) -> Menu;
 
+/// The same, or the build's switch that has left it out.
+pub(super) enum Parser {
+    Here(ParseFile),
+    LeftOut(&'static str),
+}
+
+impl Parser {
+    /// What a build can leave out: nothing then refers to it, and the linker leaves
+    /// it out.
+    pub(super) const fn switched(switch: &'static Switch, parse: ParseFile) -> Self {
+        if switch.on { Self::Here(parse) } else { Self::LeftOut(switch.name) }
+    }
+
+    fn menu(&self, search: &Search<'_>, path: &str) -> Menu {
+        match self {
+            Self::Here(parse) => parse(search.files, path, search.target),
+            Self::LeftOut(feature) => {
+                let detail = format!("this program was built without {feature}");
+                let fault = Diagnostic::new(path, None, Code::Unreadable, detail);
+                Menu { diagnostics: vec![fault], ..Menu::default() }
+            }
+        }
+    }
+}
+
 impl Menu {
-    pub(super) fn read_file(&mut self, search: &Search<'_>, path: &str, parse: ParseFile) {
+    pub(super) fn read_file(&mut self, search: &Search<'_>, path: &str, parser: &Parser) {
         let found = if search.files.has(path) {
-            let menu = parse(search.files, path, search.target);
+            let menu = parser.menu(search, path);
             let mut faults = menu.diagnostics.iter().filter(|fault| fault.file == path);
             let fault = faults.find(|fault| fault.code == Code::Unreadable);
             let count = Found::Entries(menu.entries.len());

@@ -1,8 +1,10 @@
 //! All formats of menus, each a row: its name, by which files it is found, and what
 //! reads it. A new format is a room of its own and a row here.
 
+use crate::base::switches;
+
 use super::bls::reader;
-use super::gather::{ParseFile, Search};
+use super::gather::{Parser, Search};
 use super::petitboot::{kboot, native};
 use super::{Format, Menu, syslinux, uki};
 
@@ -19,7 +21,7 @@ pub(super) struct Reader {
 /// What its menus are made of.
 enum Source {
     /// One file, the first of these below a prefix that has an entry.
-    File { places: &'static [&'static str], parse: ParseFile },
+    File { places: &'static [&'static str], parser: Parser },
     /// Many files. `find` has all of a prefix; none where another format's has
     /// them, too. `read` has those of one path.
     Files { find: Option<Find>, read: Find },
@@ -45,19 +47,28 @@ pub(super) const READERS: [Reader; 5] = [
         format: syslinux::FORMAT,
         aliases: &["syslinux", "isolinux", "pxelinux"],
         is_path: syslinux::is_path,
-        source: Source::File { places: &syslinux::PLACES, parse: syslinux::parse },
+        source: Source::File {
+            places: &syslinux::PLACES,
+            parser: Parser::switched(&switches::SYSLINUX, syslinux::parse),
+        },
     },
     Reader {
         format: native::FORMAT,
         aliases: &[],
         is_path: |path| path.ends_with("/petitboot.conf"),
-        source: Source::File { places: &native::PLACES, parse: native::parse },
+        source: Source::File {
+            places: &native::PLACES,
+            parser: Parser::switched(&switches::PETITBOOT, native::parse),
+        },
     },
     Reader {
         format: kboot::FORMAT,
         aliases: &[],
         is_path: |path| path.ends_with("/kboot.conf"),
-        source: Source::File { places: &kboot::PLACES, parse: kboot::parse },
+        source: Source::File {
+            places: &kboot::PLACES,
+            parser: Parser::switched(&switches::KBOOT, kboot::parse),
+        },
     },
 ];
 
@@ -75,14 +86,14 @@ impl Reader {
 
     /// Every menu below a prefix.
     pub(super) fn find(&self, search: &Search<'_>, prefix: &str) -> Menu {
-        match self.source {
+        match &self.source {
             Source::Files { find, .. } => {
                 find.map_or_else(Menu::default, |find| find(search, prefix))
             }
-            Source::File { places, parse } => {
+            Source::File { places, parser } => {
                 let mut menu = Menu::default();
-                for place in places {
-                    menu.read_file(search, &format!("{prefix}{place}"), parse);
+                for place in *places {
+                    menu.read_file(search, &format!("{prefix}{place}"), parser);
                     if !menu.entries.is_empty() {
                         break;
                     }
@@ -94,11 +105,11 @@ impl Reader {
 
     /// Only what is at `path`.
     pub(super) fn read(&self, search: &Search<'_>, path: &str) -> Menu {
-        match self.source {
+        match &self.source {
             Source::Files { read, .. } => read(search, path),
-            Source::File { parse, .. } => {
+            Source::File { parser, .. } => {
                 let mut menu = Menu::default();
-                menu.read_file(search, path, parse);
+                menu.read_file(search, path, parser);
                 menu
             }
         }
@@ -123,6 +134,9 @@ impl Format {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::arch::Arch;
+    use crate::menu::files::Memory;
+    use crate::menu::{Target, read_volume};
 
     #[test]
     fn every_format_is_found_by_its_names() {
@@ -131,6 +145,28 @@ mod tests {
         }
         assert_eq!(Format::named("pxelinux"), Format::named("extlinux"));
         assert_eq!(Format::named("grub"), None);
+    }
+
+    /// tests/features runs it where they are left out.
+    #[test]
+    fn a_format_is_read_or_the_switch_that_left_it_out_is_named() {
+        let target = Target { arch: Arch::X86_64, boards: &[] };
+        for (switch, path, text) in [
+            (switches::SYSLINUX, "/extlinux/extlinux.conf", "label a\nkernel /a\n"),
+            (switches::PETITBOOT, "/etc/petitboot.conf", "name a\nimage /a\n"),
+            (switches::KBOOT, "/kboot.conf", "a=/a\n"),
+        ] {
+            let files = Memory([(path.to_owned(), text.into())].into());
+            let menu = read_volume(&files, &target);
+            let faults: Vec<_> = menu.diagnostics.iter().map(ToString::to_string).collect();
+            if switch.on {
+                assert_eq!((menu.entries.len(), faults.len()), (1, 0), "{path}: {faults:?}");
+            } else {
+                let left_out = format!("this program was built without {}", switch.name);
+                assert_eq!(faults, [format!("{path}: UNREADABLE: {left_out}")]);
+                assert!(menu.entries.is_empty(), "{path}");
+            }
+        }
     }
 
     #[test]
