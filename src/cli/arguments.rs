@@ -566,7 +566,7 @@ fn page_size(word: &str) -> Result<u64, &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::source::{Directory, Place, Source};
+    use super::super::source::{Directory, Location, Source};
     use super::*;
     use crate::menu::Format;
     use crate::plan::Engine;
@@ -653,9 +653,9 @@ mod tests {
             ..Directory::default()
         };
         let other = Directory { name: "other".into(), path: "/x".into(), ..Directory::default() };
-        let place = Place::Directories(vec![main, other]);
+        let location = Location::Directories(vec![main, other]);
         let asked = Asked {
-            source: Source { place, ..Source::default() },
+            source: Source { location, ..Source::default() },
             keys: Some("k".into()),
             policy: Some("p".into()),
             arch: Some(Arch::Aarch64),
@@ -666,7 +666,7 @@ mod tests {
         let expected = Verify { what: What::Entry("good".into()), asked };
         assert_eq!(read(line), Ok(Command::Verify(Box::new(expected))));
         let what = What::Manifest("m".into());
-        let source = Source { place: Place::Device("d".into()), ..Source::default() };
+        let source = Source { location: Location::Device("d".into()), ..Source::default() };
         let expected = Verify { what, asked: Asked { source, ..Asked::default() } };
         let line = "verify --device d --manifest m";
         assert_eq!(read(line), Ok(Command::Verify(Box::new(expected))));
@@ -675,7 +675,7 @@ mod tests {
     #[test]
     fn every_option_of_list_and_explain_arrives() {
         let source = Source {
-            place: Place::Here,
+            location: Location::Here,
             config: Some("/extlinux/extlinux.conf".into()),
             format: Format::named("extlinux"),
         };

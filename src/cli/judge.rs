@@ -6,7 +6,7 @@ use core::sync::atomic::AtomicBool;
 use std::path::Path;
 
 use super::arguments::Asked;
-use super::source::Place;
+use super::source::Location;
 use super::volumes::Menus;
 use crate::base::arch::Arch;
 use crate::config;
@@ -76,7 +76,8 @@ impl Asked {
         }
         let arch = self.arch.unwrap_or_else(arch::native);
         // A directory may stand for a partition of any machine.
-        let is_here = !matches!(self.source.place, Place::Directories(_)) && self.arch.is_none();
+        let is_here =
+            !matches!(self.source.location, Location::Directories(_)) && self.arch.is_none();
         Machine { arch, identity, is_here }
     }
 }

@@ -10,7 +10,7 @@ use crate::menu::Format;
 /// What is read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Source {
-    pub(super) place: Place,
+    pub(super) location: Location,
     /// The only menu file that counts, as a path on the first volume.
     pub(super) config: Option<String>,
     /// Its format, where its name does not tell.
@@ -19,7 +19,7 @@ pub(super) struct Source {
 
 /// Where the volumes are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Location {
     /// This machine's.
     #[default]
     Here,
@@ -48,8 +48,8 @@ impl Source {
     pub(super) fn take(&mut self, name: &str, value: &OsStr) -> Result<(), String> {
         match name {
             "root" => self.add_root(value),
-            "device" if self.place == Place::Here => {
-                self.place = Place::Device(value.into());
+            "device" if self.location == Location::Here => {
+                self.location = Location::Device(value.into());
                 Ok(())
             }
             "device" => Err("only one of --root and --device, and --device once".to_owned()),
@@ -60,10 +60,10 @@ impl Source {
 
     fn add_root(&mut self, value: &OsStr) -> Result<(), String> {
         let directory = Directory::parse(value)?;
-        match &mut self.place {
-            Place::Here => self.place = Place::Directories(vec![directory]),
-            Place::Device(_) => return Err("only one of --root and --device".to_owned()),
-            Place::Directories(all) => {
+        match &mut self.location {
+            Location::Here => self.location = Location::Directories(vec![directory]),
+            Location::Device(_) => return Err("only one of --root and --device".to_owned()),
+            Location::Directories(all) => {
                 if directory.name.is_empty() {
                     let value = quoted(&value.to_string_lossy());
                     return Err(format!(
@@ -179,8 +179,8 @@ mod tests {
 
     fn roots(values: &[&str]) -> Vec<Directory> {
         let options: Vec<_> = values.iter().map(|value| ("root", *value)).collect();
-        match source(&options).unwrap().place {
-            Place::Directories(all) => all,
+        match source(&options).unwrap().location {
+            Location::Directories(all) => all,
             other => panic!("{other:?}"),
         }
     }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::answer::Answer;
 use super::arguments::{Verify, What};
 use super::judge::{self, Judge, describe, prove};
-use super::source::{Directory, Place, Source};
+use super::source::{Directory, Location, Source};
 use super::volumes::Menus;
 use crate::base::arch::Arch;
 use crate::base::json::{self, Object};
@@ -39,11 +39,11 @@ struct Checked {
 /// Gives what is to be printed, and 1 as the status if anything was refused.
 pub(super) fn run(verify: &Verify) -> Result<Answer, Failure> {
     let machine = verify.asked.machine();
-    let source = Source { place: verify.place(), ..verify.asked.source.clone() };
+    let source = Source { location: verify.location(), ..verify.asked.source.clone() };
     let mut menus = Menus::read(&source, &machine.target())?;
     // A directory may hold what is for machines of either kind.
     let follows_kernel =
-        verify.asked.arch.is_none() && matches!(source.place, Place::Directories(_));
+        verify.asked.arch.is_none() && matches!(source.location, Location::Directories(_));
     if follows_kernel {
         let target = Target { arch: other(machine.arch), ..machine.target() };
         menus.add_of_other_arch(Menus::read(&source, &target)?);
@@ -62,16 +62,16 @@ pub(super) fn run(verify: &Verify) -> Result<Answer, Failure> {
 
 impl Verify {
     /// A manifest alone tells its partition, where it lies in its place there.
-    fn place(&self) -> Place {
-        match (&self.what, &self.asked.source.place) {
-            (What::Manifest(path), Place::Here) => {
+    fn location(&self) -> Location {
+        match (&self.what, &self.asked.source.location) {
+            (What::Manifest(path), Location::Here) => {
                 let directory = path.parent().filter(|parent| parent.ends_with("turnout"));
                 let above = directory.and_then(Path::parent).map(|above| match above.to_str() {
                     Some("") => PathBuf::from("."),
                     _ => above.to_owned(),
                 });
-                above.map_or(Place::Here, |path| {
-                    Place::Directories(vec![Directory { path, ..Directory::default() }])
+                above.map_or(Location::Here, |path| {
+                    Location::Directories(vec![Directory { path, ..Directory::default() }])
                 })
             }
             (_, place) => place.clone(),

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::source::{Directory, Place, Source};
+use super::source::{Directory, Location, Source};
 use crate::base::similar::is_close;
 use crate::failure::{Failure, Stage};
 use crate::menu::{
@@ -45,7 +45,7 @@ impl Menus {
     /// # Errors
     /// A volume that cannot be opened.
     pub(super) fn read(source: &Source, target: &Target<'_>) -> Result<Self, Failure> {
-        let volumes = open_all(&source.place)?;
+        let volumes = open_all(&source.location)?;
         let mut menus = read_all(source, &volumes, target);
         let both = volumes.iter().zip(&menus);
         let variables = both.map(|(volume, menu)| volume.variables(menu)).collect();
@@ -81,11 +81,11 @@ fn configured(root: &Root, path: &str, format: Option<Format>, target: &Target<'
 ///
 /// # Errors
 /// The first that cannot be opened.
-fn open_all(place: &Place) -> Result<Vec<Volume>, Failure> {
-    match place {
-        Place::Here => here(),
-        Place::Directories(all) => all.iter().map(open_directory).collect(),
-        Place::Device(device) => Ok(vec![open_device(device)?]),
+fn open_all(location: &Location) -> Result<Vec<Volume>, Failure> {
+    match location {
+        Location::Here => here(),
+        Location::Directories(all) => all.iter().map(open_directory).collect(),
+        Location::Device(device) => Ok(vec![open_device(device)?]),
     }
 }
 

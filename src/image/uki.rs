@@ -275,7 +275,7 @@ fn check_cmdline(sections: &[Section<'_>]) -> Result<(), Error> {
 }
 
 /// The sections, if no two of them share bytes.
-fn disjoint(placed: Vec<Placed<'_>>) -> Result<Vec<Section<'_>>, Error> {
+fn disjoint(placed: Vec<Located<'_>>) -> Result<Vec<Section<'_>>, Error> {
     let overlap = placed.iter().enumerate().find_map(|(index, (section, place))| {
         let mut others = placed.iter().take(index);
         others.find(|(_, other)| overlap(place, other)).map(|(other, _)| (section, other))
@@ -354,7 +354,7 @@ fn section_table(file: &[u8]) -> Result<(u16, Vec<SectionTable>), Error> {
     Ok((header.machine, sections))
 }
 
-type Placed<'a> = (Section<'a>, Range<u64>);
+type Located<'a> = (Section<'a>, Range<u64>);
 
 /// The known sections before any profile, and those of the profile with this
 /// number, which replace them. A file without profiles has a first one all the
@@ -363,7 +363,7 @@ fn of_profile<'a>(
     file: &'a [u8],
     table: &[SectionTable],
     profile: u32,
-) -> Result<Vec<Placed<'a>>, Error> {
+) -> Result<Vec<Located<'a>>, Error> {
     let count = table.iter().filter(|section| is_profile(section)).count();
     let wanted = usize::try_from(profile).unwrap_or(usize::MAX);
     if wanted >= count.max(1) {
@@ -385,8 +385,8 @@ fn is_profile(section: &SectionTable) -> bool {
     name(section) == PROFILE.as_bytes()
 }
 
-fn known<'a>(file: &'a [u8], table: &[SectionTable]) -> Result<Vec<Placed<'a>>, Error> {
-    let mut found: Vec<Placed<'a>> = Vec::new();
+fn known<'a>(file: &'a [u8], table: &[SectionTable]) -> Result<Vec<Located<'a>>, Error> {
+    let mut found: Vec<Located<'a>> = Vec::new();
     for header in table {
         let Some(name) = KNOWN.iter().find(|known| known.as_bytes() == name(header)) else {
             continue;
@@ -403,7 +403,7 @@ fn section<'a>(
     name: &'static str,
     header: &SectionTable,
     file: &'a [u8],
-) -> Result<Placed<'a>, Error> {
+) -> Result<Located<'a>, Error> {
     let at = header.pointer_to_raw_data;
     let size = header.virtual_size;
     let wrong = Error::Section { name, at, size, raw: header.size_of_raw_data };

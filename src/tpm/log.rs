@@ -178,9 +178,9 @@ impl<'a> Fields<'a> {
 }
 
 /// Algorithms and the lengths of their digests, in bytes.
-type Sizes = Vec<(HashAlg, usize)>;
+type DigestSizes = Vec<(HashAlg, usize)>;
 
-fn read_header(rest: &mut Fields<'_>) -> Option<Sizes> {
+fn read_header(rest: &mut Fields<'_>) -> Option<DigestSizes> {
     let _pcr = rest.u32()?;
     let kind = rest.u32()?;
     let _digest = rest.bytes(20)?;
@@ -193,7 +193,7 @@ fn read_header(rest: &mut Fields<'_>) -> Option<Sizes> {
     (0..count).map(|_| Some((HashAlg(id.u16()?), usize::from(id.u16()?)))).collect()
 }
 
-fn read_event(rest: &mut Fields<'_>, sizes: &Sizes, number: usize) -> Result<Event, Error> {
+fn read_event(rest: &mut Fields<'_>, sizes: &DigestSizes, number: usize) -> Result<Event, Error> {
     let cut = Error::Cut(number);
     let pcr = rest.u32().ok_or(cut)?;
     let kind = rest.u32().ok_or(cut)?;

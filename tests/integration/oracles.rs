@@ -264,7 +264,7 @@ fn bzimage() -> Vec<u8> {
         (0x258, &0x100_0000_u64.to_le_bytes()),
         (0x260, &0x10_0000_u32.to_le_bytes()),
     ] {
-        file[at..at + bytes.len()].copy_from_slice(bytes);
+        file.iter_mut().skip(at).zip(bytes).for_each(|(place, byte)| *place = *byte);
     }
     file
 }

@@ -44,7 +44,7 @@ pub(super) struct Configuration<'a> {
     label: Option<Label>,
     found: Vec<Found>,
     trees: Vec<(String, Option<String>)>,
-    wishes: Wishes,
+    defaults: Defaults,
     timeout: Option<u32>,
     total_timeout: Option<u32>,
     prompt: Option<u32>,
@@ -74,7 +74,7 @@ struct Found {
 /// What boots if nobody chooses, as the file asks for it in several ways: file
 /// and line, and the value.
 #[derive(Default)]
-struct Wishes {
+struct Defaults {
     nerf: Option<(Origin, String)>,
     on_timeout: Option<(Origin, String)>,
     default: Option<(Origin, String)>,
@@ -99,7 +99,7 @@ impl<'a> Configuration<'a> {
             label: None,
             found: Vec::new(),
             trees: Vec::new(),
-            wishes: Wishes::default(),
+            defaults: Defaults::default(),
             timeout: None,
             total_timeout: None,
             prompt: None,
@@ -196,8 +196,8 @@ impl<'a> Configuration<'a> {
     fn take_anywhere(&mut self, line: &Line<'_>) -> bool {
         match line.key {
             "default" => self.set_default(line),
-            "ontimeout" => self.wishes.on_timeout = self.wish(line, "ontimeout"),
-            "nerfdefault" => self.wishes.nerf = self.wish(line, "nerfdefault"),
+            "ontimeout" => self.defaults.on_timeout = self.asked(line, "ontimeout"),
+            "nerfdefault" => self.defaults.nerf = self.asked(line, "nerfdefault"),
             "ui" => self.has_ui = true,
             "timeout" => self.timeout = self.number(line).or(self.timeout),
             "totaltimeout" => self.total_timeout = self.number(line).or(self.total_timeout),
@@ -214,10 +214,10 @@ impl<'a> Configuration<'a> {
     fn set_default(&mut self, line: &Line<'_>) {
         let is_module = is_module(line.value);
         self.has_ui |= is_module;
-        self.wishes.default = if is_module { None } else { self.wish(line, "default") };
+        self.defaults.default = if is_module { None } else { self.asked(line, "default") };
     }
 
-    fn wish(&self, line: &Line<'_>, key: &'static str) -> Option<(Origin, String)> {
+    fn asked(&self, line: &Line<'_>, key: &'static str) -> Option<(Origin, String)> {
         Some(((self.file().to_owned(), line.number, key), line.value.to_owned()))
     }
 
@@ -441,7 +441,7 @@ impl<'a> Configuration<'a> {
 
     /// Without any label, `default` is the kernel itself and its options.
     fn add_implied(&mut self) {
-        let Some(((file, number, key), value)) = self.wishes.default.take() else { return };
+        let Some(((file, number, key), value)) = self.defaults.default.take() else { return };
         let (kernel, options) = split_word(&value);
         self.open.push(file);
         self.current = 0;
@@ -458,9 +458,9 @@ impl<'a> Configuration<'a> {
     /// Id of the entry that boots if nobody chooses. What counts first is what
     /// boots by itself.
     fn default(&mut self) -> Option<String> {
-        let wishes = core::mem::take(&mut self.wishes);
+        let defaults = core::mem::take(&mut self.defaults);
         for (origin, value) in
-            [wishes.nerf, wishes.on_timeout, wishes.default].into_iter().flatten()
+            [defaults.nerf, defaults.on_timeout, defaults.default].into_iter().flatten()
         {
             match self.named(&value) {
                 Some(id) => return Some(id),
