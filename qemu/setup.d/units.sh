@@ -78,7 +78,10 @@ describe() { # UNIT
         ;;
     # For every architecture, which apt takes for the first that it was told of.
     x86_64/firmware) packages=(ovmf) keep=('OVMF/OVMF_*_4M*.fd') ;;
-    aarch64/firmware) packages=(qemu-efi-aarch64) keep=('AAVMF/AAVMF_CODE.fd' 'AAVMF/AAVMF_VARS.fd') ;;
+    aarch64/firmware)
+        packages=(qemu-efi-aarch64)
+        keep=('AAVMF/AAVMF_CODE.fd' 'AAVMF/AAVMF_CODE.no-secboot.fd' 'AAVMF/AAVMF_VARS.fd')
+        ;;
     x86_64/shim)
         packages=(shim-signed:amd64 grub-efi-amd64-signed:amd64)
         keep=('shim/shimx64.efi.signed' 'grub/x86_64-efi-signed/grubx64.efi.signed')

@@ -37,11 +37,14 @@ flatten() { # DIRECTORY
     rm -rf "$1/usr"
 }
 
-# Everything that no pattern of "keep" matches goes; without patterns all stays.
+# Everything that no pattern of "keep" matches goes; without patterns all stays. What
+# a link that stays leads to has to stay as well.
 keep_only() { # DIRECTORY
     [ "${#keep[@]}" != 0 ] || return 0
-    local pattern tests=()
+    local pattern tests=() lost
     for pattern in "${keep[@]}"; do tests+=(! -path "*/$pattern"); done
     find "$1" ! -type d "${tests[@]}" -delete
     find "$1" -mindepth 1 -type d -empty -delete
+    lost="$(find "$1" -xtype l | head -n 1)"
+    [ -z "$lost" ] || die "${lost#"$1/"} leads to $(readlink "$lost"), which was not kept: add it to qemu/setup.d/units.sh"
 }
