@@ -51,8 +51,8 @@ impl Session {
     pub(super) fn start() -> Result<Self, Failure> {
         mount::kernel_file_systems().map_err(at_start)?;
         let console = Console::open().map_err(at_start)?;
-        patience::begin();
         let signals = Signals::block().map_err(at_start)?;
+        patience::begin(&signals);
         let config = read_config()?;
         panic::set_reset_delay(config.reset_delay);
         let anchor = Anchor::of_image(config.mode)?;

@@ -11,6 +11,7 @@ use core::time::Duration;
 use std::sync::{Mutex, PoisonError};
 use std::thread::sleep;
 
+use super::signal::Signals;
 use super::{clock, console, thread};
 use crate::base::text::printable;
 
@@ -84,8 +85,10 @@ impl Progress {
     }
 }
 
-/// Starts the thread. Without one, waits are silent.
-pub fn begin() {
+/// Starts the thread; without one, waits are silent. Signals must be blocked
+/// already: the kernel would give them to a thread that takes them, and they
+/// would end PID 1.
+pub fn begin(_blocked: &Signals) {
     thread::aside(watch);
 }
 
