@@ -212,18 +212,22 @@ mod tests {
         );
     }
 
+    /// Whether nothing is to be said so many milliseconds from now.
+    fn is_silent(after: u64) -> bool {
+        due(clock::elapsed() + Duration::from_millis(after)).is_none()
+    }
+
     #[test]
     fn a_short_wait_is_silent_and_a_long_one_speaks_again_and_again() {
         clock::start();
-        let silent = |after: u64| due(clock::elapsed() + Duration::from_millis(after)).is_none();
         during("a disk", End::Unknown, || {
-            assert!(silent(1_900));
-            assert!(!silent(2_100));
-            assert!(silent(7_000));
-            assert!(!silent(7_200));
-            during("the TPM", End::Unknown, || assert!(silent(1_900)));
-            assert!(silent(8_000), "the outer wait goes on where it was");
+            assert!(is_silent(1_900));
+            assert!(!is_silent(2_100));
+            assert!(is_silent(7_000));
+            assert!(!is_silent(7_200));
+            during("the TPM", End::Unknown, || assert!(is_silent(1_900)));
+            assert!(is_silent(8_000), "the outer wait goes on where it was");
         });
-        assert!(silent(60_000), "nothing is waited for any more");
+        assert!(is_silent(60_000), "nothing is waited for any more");
     }
 }

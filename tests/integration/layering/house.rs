@@ -115,8 +115,11 @@ fn imports_of(file: &File, modules: &BTreeMap<Vec<&str>, &File>) -> Vec<Import> 
         let Some(target) = resolve(file, &named, modules) else { continue };
         let is_known = found.iter().any(|known| known.to == target.name);
         if !is_known && target.name != file.name && !file.is_below(target) {
-            let (from, to) = (file.name.clone(), target.name.clone());
-            found.push(Import { from, to, line: named.line });
+            found.push(Import {
+                from: file.name.clone(),
+                to: target.name.clone(),
+                line: named.line,
+            });
         }
     }
     found
