@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use turnout::base::arch::Arch;
 
 /// How long a guest may take until one can log in; measured: 62 s with nothing
 /// else running.
@@ -50,13 +51,36 @@ impl Release {
     }
 }
 
-/// A running guest, for x86_64. It ends when this is dropped, and its disk with it.
+/// A running guest. It ends when this is dropped, and its disk with it.
 #[derive(Debug)]
 pub struct Debian {
     qemu: Child,
     port: u16,
     key: PathBuf,
     scratch: place::Scratch,
+}
+
+/// A system that `qemu/setup --debian` made.
+struct System {
+    arch: Arch,
+    /// The directory that holds its disk, its kernel and the key to it.
+    made: PathBuf,
+}
+
+impl System {
+    fn find(arch: Arch, release: Release) -> Result<Self> {
+        let made = place::cache()?.join("debian").join(arch.name()).join(release.name());
+        Ok(Self { arch, made })
+    }
+
+    fn qemu(&self) -> Command {
+        command::tool(&format!("qemu-system-{}", self.arch))
+    }
+
+    /// Which QEMU is there: another one may not read the memory that it kept.
+    fn qemu_version(&self) -> Result<String> {
+        command::output(self.qemu().arg("--version"))
+    }
 }
 
 /// What a guest begins with.
@@ -68,22 +92,22 @@ struct Beginning<'a> {
 }
 
 impl Debian {
-    /// Starts a guest of a release, and waits until one can log in.
+    /// Starts a guest of a release on an architecture, and waits until one can log in.
     ///
     /// # Errors
     ///
     /// If the system cannot be made, or does not come up within ten minutes; the
     /// error holds the end of its console.
-    pub fn start(release: Release) -> Result<Self> {
-        setup(&["--debian", release.name(), "x86_64"])?;
-        let made = place::cache()?.join("debian").join(release.name());
-        let kept = made.join("started");
-        if !is_current(&kept)? {
-            keep_started(&made, &kept)?;
+    pub fn start(arch: Arch, release: Release) -> Result<Self> {
+        setup(&["--debian", release.name(), arch.name()])?;
+        let system = System::find(arch, release)?;
+        let kept = system.made.join("started");
+        if !is_current(&system, &kept)? {
+            keep_started(&system, &kept)?;
         }
         let memory = kept.join("memory");
         let guest =
-            Self::launch(&made, &Beginning { disk: &kept.join("disk"), memory: Some(&memory) })?;
+            Self::launch(&system, &Beginning { disk: &kept.join("disk"), memory: Some(&memory) })?;
         guest.wait_until_up()?;
         guest.set_clock()?;
         Ok(guest)
@@ -115,12 +139,12 @@ impl Debian {
         ssh
     }
 
-    fn launch(made: &Path, beginning: &Beginning<'_>) -> Result<Self> {
+    fn launch(system: &System, beginning: &Beginning<'_>) -> Result<Self> {
         let port = free_port()?;
         let scratch = place::Scratch::new(&format!("debian-{port}"))?;
         let disk = scratch.path().join("disk");
         cover(beginning.disk, &disk)?;
-        let mut qemu = machine(made, &disk, port);
+        let mut qemu = machine(system, &disk, port);
         qemu.args(["-monitor", &format!("unix:{},server=on,wait=off", monitor(&scratch))]);
         if let Some(memory) = beginning.memory {
             qemu.args(["-incoming", &format!("file:{}", memory.display())]);
@@ -132,7 +156,7 @@ impl Debian {
             .stdout(console)
             .spawn()
             .context("cannot start QEMU")?;
-        Ok(Self { qemu, port, key: made.join("key"), scratch })
+        Ok(Self { qemu, port, key: system.made.join("key"), scratch })
     }
 
     fn wait_until_up(&self) -> Result<()> {
@@ -198,12 +222,17 @@ fn monitor(scratch: &place::Scratch) -> String {
 }
 
 /// One processor and 512 MiB are enough: 63 MB are in use after a login.
-fn machine(made: &Path, disk: &Path, port: u16) -> Command {
-    let mut qemu = command::tool("qemu-system-x86_64");
-    qemu.args(["-M", "q35", "-cpu", "max", "-accel", "tcg", "-m", "512", "-display", "none"]);
+fn machine(system: &System, disk: &Path, port: u16) -> Command {
+    let [board, processor, line] = match system.arch {
+        Arch::X86_64 => ["q35", "max", "ttyS0"],
+        Arch::Aarch64 => ["virt,gic-version=3", "cortex-a57", "ttyAMA0"],
+    };
+    let mut qemu = system.qemu();
+    qemu.args(["-M", board, "-cpu", processor, "-accel", "tcg", "-m", "512", "-display", "none"]);
     qemu.args(["-serial", "stdio", "-device", "virtio-rng-pci"]);
-    qemu.arg("-kernel").arg(made.join("vmlinuz")).arg("-initrd").arg(made.join("initrd"));
-    qemu.args(["-append", "root=/dev/vda ro console=ttyS0 quiet"]);
+    qemu.arg("-kernel").arg(system.made.join("vmlinuz"));
+    qemu.arg("-initrd").arg(system.made.join("initrd"));
+    qemu.args(["-append", &format!("root=/dev/vda ro console={line} quiet")]);
     let drive = format!("file={},format=qcow2,if=virtio,cache=unsafe", disk.display());
     qemu.args(["-drive", &drive]);
     let network = format!("user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{port}-:22");
@@ -223,29 +252,24 @@ fn free_port() -> Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
-/// Which QEMU kept it: another one may not read it.
-fn version() -> Result<String> {
-    command::output(command::tool("qemu-system-x86_64").arg("--version"))
-}
-
-fn is_current(kept: &Path) -> Result<bool> {
+fn is_current(system: &System, kept: &Path) -> Result<bool> {
     let keeper = fs::read_to_string(kept.join("version")).unwrap_or_default();
-    Ok(keeper == version()?)
+    Ok(keeper == system.qemu_version()?)
 }
 
 /// Boots the system once, and keeps its memory and its disk.
-fn keep_started(made: &Path, kept: &Path) -> Result<()> {
-    let disk = made.join("disk.img");
-    let mut guest = Debian::launch(made, &Beginning { disk: &disk, memory: None })?;
+fn keep_started(system: &System, kept: &Path) -> Result<()> {
+    let disk = system.made.join("disk.img");
+    let mut guest = Debian::launch(system, &Beginning { disk: &disk, memory: None })?;
     guest.wait_until_up()?;
     guest.wait_until_settled()?;
-    let part = made.join("started.part");
+    let part = system.made.join("started.part");
     drop(fs::remove_dir_all(&part));
     drop(fs::remove_dir_all(kept));
     fs::create_dir_all(&part)?;
     guest.save_memory(&part.join("memory"))?;
     guest.end()?;
     fs::copy(guest.scratch.path().join("disk"), part.join("disk"))?;
-    fs::write(part.join("version"), version()?)?;
+    fs::write(part.join("version"), system.qemu_version()?)?;
     fs::rename(part, kept).with_context(|| kept.display().to_string())
 }
