@@ -90,11 +90,24 @@ first_stage() { # ARCH RELEASE PART
     )
 }
 
+# The second stage reads the whole archive's list once for each dependency, which a
+# translated processor takes minutes for: it gets what it is about.
+shorten_lists() { # ROOT
+    local list
+    for list in "$1"/var/lib/apt/lists/*_Packages; do
+        awk -v wanted="$(cut -d ' ' -f 1 "$1/debootstrap/debpaths" | paste -s -d ' ')" '
+            BEGIN { RS = ""; ORS = "\n\n"; count = split(wanted, names, " "); for (i = 1; i <= count; i++) keep[names[i]] = 1 }
+            $2 in keep' "$list" >"$list.short"
+        mv "$list.short" "$list"
+    done
+}
+
 # The unpacked system as a disk that goes on by itself when it is started.
 make_first_disk() { # ARCH PART
     local root="$2/root"
     rm -rf "$root"/dev/* "$2/pretend"
     write_settings "$root" "$2/key"
+    shorten_lists "$root"
     install -m 755 "$tree"/qemu/setup.d/{second-stage,settle} "$root/debootstrap"
     once "making a disk of the unpacked system" image_of "$root" "$2/disk.img"
     rm -rf "$root"
@@ -113,7 +126,7 @@ second_stage_machine() { # ARCH IMAGE
 }
 
 last_words() { # CONSOLE
-    tr -d '\r' <"$1" | grep . | tail -n 1 | cut -c 1-60 || true
+    tr -d '\r' <"$1" | sed 's,^I: ,,' | grep . | tail -n 1 | cut -c 1-60 || true
 }
 
 is_silent() { [ -z "$(find "$1" -mmin "-$silent_minutes")" ]; } # CONSOLE
