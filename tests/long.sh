@@ -11,7 +11,7 @@ long_usual_times() {
 900 kernels
 3700 fuzzing
 500 benchmark
-400 guests
+2000 guests
 2400 bare
 TABLE
 }
