@@ -8,8 +8,9 @@
 
 guest_packages=systemd-sysv,udev,dbus,openssh-server,python3,initramfs-tools,iproute2,kmod,zstd
 
-# Measured for aarch64 beside other work; without a word for so long it hangs.
-second_stage_minutes=20
+# For aarch64 beside two busy processors it took more than 24; without a word for so
+# long it hangs.
+second_stage_minutes=40
 silent_minutes=15
 
 console_of() { # ARCH
