@@ -13,9 +13,13 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use turnout::base::arch::Arch;
+
+/// Held while the memory of a started guest is kept.
+static KEEPING: Mutex<()> = Mutex::new(());
 
 /// How long a guest may take until one can log in; measured: 62 s with nothing
 /// else running.
@@ -102,9 +106,12 @@ impl Debian {
         setup(&["--debian", release.name(), arch.name()])?;
         let system = System::find(arch, release)?;
         let kept = system.made.join("started");
+        // Several guests of one process: the first one makes it.
+        let keeping = KEEPING.lock().unwrap_or_else(PoisonError::into_inner);
         if !is_current(&system, &kept)? {
             keep_started(&system, &kept)?;
         }
+        drop(keeping);
         let memory = kept.join("memory");
         let guest =
             Self::launch(&system, &Beginning { disk: &kept.join("disk"), memory: Some(&memory) })?;
