@@ -4,6 +4,8 @@
 //! is ever in memory. Every string is escaped here and nowhere else; text that
 //! came from outside needs no other care.
 
+use super::text::is_printable;
+
 /// An object that is being written.
 #[derive(Debug)]
 pub struct Object<'a> {
@@ -119,8 +121,8 @@ fn comma(out: &mut String, first: &mut bool) {
     }
 }
 
-/// Control characters are escaped as RFC 8259, section 7, asks; DEL and the C1
-/// controls as well, because the text may be looked at on a terminal.
+/// Control characters are escaped as RFC 8259, section 7, asks; whatever turns or
+/// hides text as well, because it may be looked at on a terminal.
 fn quote(out: &mut String, text: &str) {
     out.push('"');
     for c in text.chars() {
@@ -130,11 +132,18 @@ fn quote(out: &mut String, text: &str) {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            c if c.is_control() => out.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => out.push(c),
+            c if is_printable(c) => out.push(c),
+            c => escape(out, c),
         }
     }
     out.push('"');
+}
+
+/// By its UTF-16 code units: two for what is beyond the Basic Multilingual Plane.
+fn escape(out: &mut String, c: char) {
+    for unit in c.encode_utf16(&mut [0; 2]) {
+        out.push_str(&format!("\\u{unit:04x}"));
+    }
 }
 
 #[cfg(test)]
@@ -167,10 +176,12 @@ mod tests {
     }
 
     #[test]
-    fn every_character_comes_back_and_no_control_character_is_written_raw() {
-        let all: String = ('\0'..='\u{2ff}').chain(['\u{2028}', '日', '\u{10ffff}']).collect();
+    fn every_character_comes_back_and_none_that_turns_or_hides_text_is_written_raw() {
+        let hidden = ['\u{202e}', '\u{2028}', '\u{3164}', '\u{e0041}'];
+        let all: String = ('\0'..='\u{2ff}').chain(hidden).chain(['日', '\u{10ffff}']).collect();
         let text = object(|o| o.text(&all, &all));
-        assert!(!text.chars().any(char::is_control), "{text:?}");
+        assert!(!text.contains(char::is_control) && !text.contains(hidden), "{text:?}");
+        assert!(text.contains(r"\u202e\u2028\u3164\udb40\udc41日"), "{text:?}");
         let read: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(read.get(&all).and_then(serde_json::Value::as_str), Some(all.as_str()));
     }

@@ -2,8 +2,8 @@
 //!
 //! Titles, paths and values are read from a disk before anything is verified.
 //! What leaves this module never contains a control character (C0, DEL, C1,
-//! so no escape sequence) and no invisible or direction-changing character
-//! (Unicode's bidirectional controls and other format characters): it can
+//! so no escape sequence), no direction-changing character and none that shows
+//! nothing (format characters, fillers, blanks other than the space): it can
 //! neither drive a terminal nor pretend to be other text. The console is taken
 //! to be in UTF-8 mode; [`crate::choose::screen`] asks for it.
 
@@ -85,27 +85,53 @@ const fn char_columns(c: char) -> usize {
     if c < '\u{1100}' { 1 } else { 2 }
 }
 
-fn is_printable(c: char) -> bool {
-    !c.is_control() && !is_format(c)
+/// Whether a character shows something of its own and leaves the others as they
+/// are.
+pub(super) fn is_printable(c: char) -> bool {
+    !c.is_control() && !is_invisible(c) && !is_other_blank(c)
 }
 
-/// Characters that change how others are shown, or show nothing themselves:
-/// general category Cf and the line and paragraph separators.
-const fn is_format(c: char) -> bool {
+/// Characters that change how others are shown, or show nothing themselves: the
+/// Unicode Character Database's general categories Cf, Zl and Zp and its property
+/// Default_Ignorable_Code_Point (DerivedCoreProperties.txt), with the Hangul
+/// fillers and the variation selectors.
+const fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{ad}'
+        | '\u{34f}'
         | '\u{600}'..='\u{605}'
         | '\u{61c}'
         | '\u{6dd}'
         | '\u{70f}'
-        | '\u{180e}'
+        | '\u{890}'..='\u{891}'
+        | '\u{8e2}'
+        | '\u{115f}'..='\u{1160}'
+        | '\u{17b4}'..='\u{17b5}'
+        | '\u{180b}'..='\u{180f}'
         | '\u{200b}'..='\u{200f}'
         | '\u{2028}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}'
+        | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}'
         | '\u{feff}'
-        | '\u{fff9}'..='\u{fffb}'
+        | '\u{ffa0}'
+        | '\u{fff0}'..='\u{fffb}'
+        | '\u{110bd}'
+        | '\u{110cd}'
+        | '\u{13430}'..='\u{1343f}'
+        | '\u{1bca0}'..='\u{1bca3}'
         | '\u{1d173}'..='\u{1d17a}'
         | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Blanks that are not the space, by which two texts that look the same could
+/// differ: general category Zs, and the Braille pattern without a dot.
+const fn is_other_blank(c: char) -> bool {
+    matches!(
+        c,
+        '\u{a0}' | '\u{1680}' | '\u{2000}'
+            ..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{2800}' | '\u{3000}'
+    )
 }
 
 #[cfg(test)]
@@ -124,6 +150,27 @@ mod tests {
         for c in
             ['\u{202e}', '\u{2066}', '\u{200f}', '\u{200b}', '\u{feff}', '\u{2028}', '\u{e0041}']
         {
+            assert_eq!(printable(&format!("a{c}b")), format!("a{}b", c.escape_unicode()));
+        }
+    }
+
+    #[test]
+    fn characters_that_show_nothing_are_written_out() {
+        for c in [
+            '\u{3164}',
+            '\u{115f}',
+            '\u{1160}',
+            '\u{ffa0}',
+            '\u{2800}',
+            '\u{34f}',
+            '\u{fe0f}',
+            '\u{180b}',
+            '\u{a0}',
+            '\u{2003}',
+            '\u{3000}',
+            '\u{e0100}',
+            '\u{13430}',
+        ] {
             assert_eq!(printable(&format!("a{c}b")), format!("a{}b", c.escape_unicode()));
         }
     }
