@@ -127,6 +127,24 @@ fn a_private_key_that_others_may_read_is_not_used() {
 }
 
 #[test]
+fn a_manifest_is_not_written_through_a_link() {
+    let tree = boot_tree();
+    let elsewhere = tree.write("elsewhere", "precious");
+    fs::create_dir(tree.path("root/turnout")).unwrap();
+    for name in ["good.manifest.sig", "good.manifest"] {
+        let link = tree.path("root/turnout").join(name);
+        std::os::unix::fs::symlink(&elsewhere, &link).unwrap();
+        sign(&tree, &[]).expect(
+            2,
+            &[&format!("turnout/{name} is a symbolic link, and no machine follows one to a")],
+        );
+        fs::remove_file(link).unwrap();
+    }
+    assert_eq!(tree.read("elsewhere"), b"precious");
+    sign(&tree, &[]).expect(0, &[]);
+}
+
+#[test]
 fn keygen_never_overwrites() {
     let tree = boot_tree();
     let key = text(&tree.path("key"));

@@ -65,7 +65,7 @@ struct Cli {
     /// Accept a binary that was built for fault injection
     #[arg(long)]
     allow_test_hooks: bool,
-    /// Where to write the image
+    /// Where to write the image; - is the standard output
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
 }
@@ -145,14 +145,25 @@ fn run(cli: &Cli) -> Result<()> {
     let raw = archive.write()?;
     let raw_size = raw.len();
     let bytes = cli.compress.apply(raw, branches)?;
-    output::replace(&cli.output, &bytes)?;
-    report(&archive, &selection.notes);
-    println!("{raw_size:>10}  archive");
-    println!("{:>10}  {}, {}", bytes.len(), cli.output.display(), cli.compress.name());
+    output::write(&cli.output, &bytes)?;
+    let mut lines = listing(&archive, &selection.notes);
+    lines.push_str(&format!("{raw_size:>10}  archive\n"));
+    let name = cli.output.display();
+    lines.push_str(&format!("{:>10}  {name}, {}\n", bytes.len(), cli.compress.name()));
     if cli.compress == Compress::Xz && branches.is_none() {
-        println!("{:>10}  {NO_BRANCHES}", "-");
+        lines.push_str(&format!("{:>10}  {NO_BRANCHES}\n", "-"));
     }
+    tell(&lines, &cli.output);
     Ok(())
+}
+
+/// Where it is in nobody's way: the standard output may be the image.
+fn tell(lines: &str, output: &Path) {
+    if output::is_standard_output(output) {
+        eprint!("{lines}");
+    } else {
+        print!("{lines}");
+    }
 }
 
 /// What becomes `/init`.
@@ -178,13 +189,15 @@ fn input(path: &Path) -> Result<Input> {
 }
 
 /// One line per file: its length in bytes and its path in the image.
-fn report(archive: &Archive, notes: &[String]) {
+fn listing(archive: &Archive, notes: &[String]) -> String {
+    let mut lines = String::new();
     for (path, content) in archive.files() {
-        println!("{:>10}  /{path}", content.len());
+        lines.push_str(&format!("{:>10}  /{path}\n", content.len()));
     }
     for note in notes {
-        println!("{:>10}  {note}", "-");
+        lines.push_str(&format!("{:>10}  {note}\n", "-"));
     }
+    lines
 }
 
 impl From<Mode> for verify::Mode {

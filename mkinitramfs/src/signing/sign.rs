@@ -63,6 +63,7 @@ pub fn sign(
     signer: &mut Signer,
 ) -> Result<Outcome> {
     let id = boot.entry.id.clone();
+    refuse_links(root, &id)?;
     let text = text(&boot, arch, claims).with_context(|| format!("{id} cannot be signed"))?;
     let others = others(root, &id, &text, signer)?;
     if matches!(&others, Others::Mine) {
@@ -85,6 +86,7 @@ pub fn sign(
 /// As [`sign`]; there is no manifest, or no good signature over it.
 pub fn add(root: &Path, boot: BootEntry, signer: &mut Signer) -> Result<()> {
     let id = boot.entry.id.clone();
+    refuse_links(root, &id)?;
     let manifest = manifest_path(&id);
     let signatures = signature_path(&id);
     let text = read_to_add(root, &manifest)?;
@@ -335,6 +337,20 @@ fn verdict(
     Ok((attested, bundle))
 }
 
+/// Through a link the machine would not read what is written, and whoever made the
+/// link would say what is written to.
+fn refuse_links(root: &Path, id: &str) -> Result<()> {
+    for path in [manifest_path(id), signature_path(id)] {
+        let path = root.join(path.trim_start_matches('/'));
+        ensure!(
+            !path.is_symlink(),
+            "{} is a symbolic link, and no machine follows one to a manifest: remove it",
+            path.display()
+        );
+    }
+    Ok(())
+}
+
 /// Writes a file of the boot partition.
 fn write(root: &Path, path: &str, bytes: &[u8]) -> Result<()> {
     let path = root.join(path.trim_start_matches('/'));
@@ -342,7 +358,7 @@ fn write(root: &Path, path: &str, bytes: &[u8]) -> Result<()> {
         fs::create_dir_all(directory)
             .with_context(|| format!("cannot create {}", directory.display()))?;
     }
-    output::replace(&path, bytes)
+    output::write(&path, bytes)
 }
 
 /// The bytes of a file of the boot partition, `None` if there is none.

@@ -83,7 +83,7 @@ pub(crate) fn sign_file(path: &Path, text: &[u8], signer: &mut Signer, add: bool
         }
         None => seal::seal(signer, namespace, text)?,
     };
-    output::replace(&to, signatures.as_bytes())?;
+    output::write(&to, signatures.as_bytes())?;
     println!("signed {}: {namespace}, key {}", path.display(), signer.fingerprint());
     Ok(())
 }

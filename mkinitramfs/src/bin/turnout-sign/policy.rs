@@ -100,8 +100,10 @@ impl Write {
         let text = policy.write();
         let read_back = policy::parse(text.as_bytes()).context("this is no policy")?;
         ensure!(read_back == policy, "a value changes when it is written");
-        output::replace(&self.output, text.as_bytes())?;
-        print!("{text}");
+        output::write(&self.output, text.as_bytes())?;
+        if !output::is_standard_output(&self.output) {
+            print!("{text}");
+        }
         Ok(Verdict::Good)
     }
 
