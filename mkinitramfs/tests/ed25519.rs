@@ -1,28 +1,24 @@
 //! Published test vectors of Ed25519 and SHA-2 against the calls that decide
-//! whether an entry boots. The large sets are found through TURNOUT_CORPUS;
-//! without it their tests say so and pass.
+//! whether an entry boots. Where they are from: tests/data/crypto/README.md.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use ed25519_dalek::{Signer as _, SigningKey};
-use serde_json::Value;
 use turnout::base::digest::Digest;
 use turnout::trust::key::PublicKey;
 use turnout::trust::sshsig::{HashAlgorithm, signed_data};
 
-/// The parsed file, unless there is no corpus.
-fn corpus(file: &str) -> Option<Value> {
-    let Ok(dir) = std::env::var("TURNOUT_CORPUS") else {
-        println!("skipped: TURNOUT_CORPUS is not set, so there is no {file}");
-        return None;
-    };
-    let path = std::path::Path::new(&dir).join("crypto").join(file);
-    let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    Some(serde_json::from_slice(&bytes).unwrap())
+const WYCHEPROOF: &str = include_str!("../../tests/data/crypto/ed25519-wycheproof");
+const SPECCHECK: &str = include_str!("../../tests/data/crypto/ed25519-speccheck");
+
+/// The words of each line.
+fn rows<const N: usize>(file: &str) -> Vec<[&str; N]> {
+    let rows = file.lines().map(|line| line.split(' ').collect::<Vec<_>>().try_into().unwrap());
+    rows.collect()
 }
 
-fn hex(value: &Value) -> Vec<u8> {
-    bytes(value.as_str().unwrap())
+fn hex(word: &str) -> Vec<u8> {
+    bytes(word.trim_matches('-'))
 }
 
 fn bytes(hex: &str) -> Vec<u8> {
@@ -31,7 +27,7 @@ fn bytes(hex: &str) -> Vec<u8> {
 }
 
 /// Whether a signature is accepted by a key that a ring may hold.
-fn accepts(key: &Value, message: &Value, signature: &Value) -> bool {
+fn accepts(key: &str, message: &str, signature: &str) -> bool {
     let key: [u8; 32] = hex(key).try_into().unwrap();
     // Signatures of another length are refused by the SSHSIG reader.
     <[u8; 64]>::try_from(hex(signature))
@@ -40,34 +36,28 @@ fn accepts(key: &Value, message: &Value, signature: &Value) -> bool {
 
 #[test]
 fn wycheproof_and_the_strict_rule_agree_on_every_vector() {
-    let Some(file) = corpus("wycheproof-ed25519.json") else { return };
-    let (mut accepted, mut refused) = (0, 0);
-    for group in file["testGroups"].as_array().unwrap() {
-        for test in group["tests"].as_array().unwrap() {
-            let verdict = accepts(&group["publicKey"]["pk"], &test["msg"], &test["sig"]);
-            assert_eq!(verdict, test["result"] == "valid", "test {}", test["tcId"]);
-            if verdict { accepted += 1 } else { refused += 1 }
-        }
-    }
-    assert_eq!((accepted, refused), (88, 63));
+    let verdicts = rows(WYCHEPROOF).into_iter().map(|[id, result, key, message, signature]| {
+        let verdict = accepts(key, message, signature);
+        assert_eq!(verdict, result == "valid", "test {id}");
+        verdict
+    });
+    let (accepted, refused): (Vec<bool>, Vec<bool>) = verdicts.partition(|verdict| *verdict);
+    assert_eq!((accepted.len(), refused.len()), (88, 63));
 }
 
 #[test]
 fn of_the_speccheck_vectors_only_number_3_is_accepted() {
-    let Some(file) = corpus("ed25519-speccheck.json") else { return };
-    let vectors = file.as_array().unwrap();
-    let verdicts = vectors.iter().enumerate().filter(|(_, vector)| {
-        accepts(&vector["pub_key"], &vector["message"], &vector["signature"])
-    });
-    assert_eq!(verdicts.map(|(number, _)| number).collect::<Vec<_>>(), [3]);
+    let vectors = rows(SPECCHECK);
+    let verdicts = vectors.iter().filter(|[_, key, message, sig]| accepts(key, message, sig));
+    assert_eq!(verdicts.map(|[number, ..]| *number).collect::<Vec<_>>(), ["3"]);
     assert_eq!(vectors.len(), 12);
 }
 
 #[test]
 fn the_keys_of_the_small_order_vectors_may_be_in_no_ring() {
-    let Some(file) = corpus("ed25519-speccheck.json") else { return };
+    let vectors: Vec<[&str; 4]> = rows(SPECCHECK);
     let weak = |number: usize| {
-        let key = hex(&file[number]["pub_key"]).try_into().unwrap();
+        let key = hex(vectors[number][1]).try_into().unwrap();
         PublicKey::in_file(key).weakness().is_some()
     };
     // speccheck: A is of small order in 0 and 1, and not canonical in 10 and 11.
