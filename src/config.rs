@@ -48,8 +48,12 @@ pub struct Config {
     pub rollback: Strength,
     /// Whether a store that is absent may be made: an image for the factory.
     pub provision: bool,
-    /// What becomes of a boot without a TPM.
-    pub tpm: Tpm,
+    /// What becomes of a boot without a TPM; none where `rollback` decides
+    /// ([`Config::tpm`]).
+    pub tpm: Option<Tpm>,
+    /// What becomes of the TPM's platform hierarchy; none where [`Config::tpm`]
+    /// decides.
+    pub platform: Option<Platform>,
     /// How long the TPM may take, all its answers together.
     pub tpm_timeout: Duration,
     /// Whether the sections of a unified kernel image are measured into PCR 11.
@@ -69,6 +73,16 @@ pub enum Tpm {
     Optional,
     /// Without one no boot entry boots.
     Required,
+}
+
+/// What becomes of the platform hierarchy of the TPM, with which its banks can be
+/// changed and its indexes cleared, until the machine is reset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Platform {
+    /// Nothing that is started can use it.
+    Close,
+    /// It stays as the firmware has left it.
+    Leave,
 }
 
 /// What becomes of the machine's watchdogs at the jump.
@@ -106,6 +120,10 @@ pub enum ErrorKind {
     MissingKey(&'static str),
     /// `rollback enforced` with `tpm off`.
     NoTpmToEnforce,
+    /// `rollback enforced` with `tpm optional`.
+    OptionalTpmToEnforce,
+    /// `tpm-platform close` with `tpm off`.
+    NoTpmToClose,
 }
 
 impl fmt::Display for Error {
@@ -128,6 +146,13 @@ impl fmt::Display for ErrorKind {
             Self::MissingKey(key) => write!(f, "\"{key}\" is not set"),
             Self::NoTpmToEnforce => f.write_str(
                 "\"rollback enforced\" keeps its record in the TPM, and \"tpm off\" shuts it out",
+            ),
+            Self::OptionalTpmToEnforce => f.write_str(
+                "\"rollback enforced\" needs \"tpm required\", and is that without a \"tpm\" line: \
+                 take \"tpm optional\" out",
+            ),
+            Self::NoTpmToClose => f.write_str(
+                "\"tpm-platform close\" asks for a TPM, and \"tpm off\" shuts it out",
             ),
         }
     }
@@ -152,6 +177,7 @@ const VMLINUX: &str = "auto, always or never";
 const FLOOR: &str = "a security version, 0 to 4294967295";
 const ROLLBACK: &str = "off, advisory or enforced";
 const TPM: &str = "off, optional or required";
+const PLATFORM: &str = "close or leave";
 const TPM_SECONDS: &str = "a number of seconds, 1 to 60";
 const YES_OR_NO: &str = "yes or no";
 
@@ -174,7 +200,8 @@ impl Config {
             recovery_floor: 0,
             rollback: Strength::Off,
             provision: false,
-            tpm: Tpm::Optional,
+            tpm: None,
+            platform: None,
             tpm_timeout: Duration::from_secs(5),
             measure_uki: false,
             colour: true,
@@ -192,6 +219,28 @@ impl Config {
             Mode::Open => Scan::All,
         };
         self.scan.unwrap_or(by_mode)
+    }
+
+    /// Whether a boot needs a TPM. Where the TPM holds the record, it does: what
+    /// boots unmeasured could write the record.
+    #[must_use]
+    pub fn tpm(&self) -> Tpm {
+        let by_record = match self.rollback {
+            Strength::Off | Strength::Advisory => Tpm::Optional,
+            Strength::Enforced => Tpm::Required,
+        };
+        self.tpm.unwrap_or(by_record)
+    }
+
+    /// What becomes of the platform hierarchy. An image that boots nothing without
+    /// its TPM has that to itself.
+    #[must_use]
+    pub fn platform(&self) -> Platform {
+        let by_need = match self.tpm() {
+            Tpm::Off | Tpm::Optional => Platform::Leave,
+            Tpm::Required => Platform::Close,
+        };
+        self.platform.unwrap_or(by_need)
     }
 
     fn set(&mut self, key: &str, value: &str) -> Result<(), ErrorKind> {
@@ -222,7 +271,10 @@ impl Config {
             }
             "rollback" => self.rollback = parse("rollback", value, Strength::parse, ROLLBACK)?,
             "provision" => self.provision = parse("provision", value, yes_or_no, YES_OR_NO)?,
-            "tpm" => self.tpm = parse("tpm", value, tpm, TPM)?,
+            "tpm" => self.tpm = Some(parse("tpm", value, tpm, TPM)?),
+            "tpm-platform" => {
+                self.platform = Some(parse("tpm-platform", value, platform, PLATFORM)?);
+            }
             "tpm-timeout" => {
                 self.tpm_timeout = parse("tpm-timeout", value, tpm_seconds, TPM_SECONDS)?;
             }
@@ -232,13 +284,26 @@ impl Config {
         }
         Ok(())
     }
+
+    /// Settings that contradict each other: one of them would not hold.
+    fn agrees(&self) -> Result<(), ErrorKind> {
+        let enforces = self.rollback == Strength::Enforced;
+        match self.tpm {
+            Some(Tpm::Off) if enforces => Err(ErrorKind::NoTpmToEnforce),
+            Some(Tpm::Optional) if enforces => Err(ErrorKind::OptionalTpmToEnforce),
+            Some(Tpm::Off) if self.platform == Some(Platform::Close) => {
+                Err(ErrorKind::NoTpmToClose)
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Reads the configuration of an image. `file` names it in errors.
 ///
 /// # Errors
 /// The first line that cannot be read, the absence of `mode`, or two settings
-/// that leave nothing to boot.
+/// that contradict each other.
 pub fn read(file: &str, text: &str) -> Result<Config, Error> {
     // The value of `mode` here is never seen: without a `mode` line this fails.
     let mut config = Config::new(Mode::Locked);
@@ -255,10 +320,7 @@ pub fn read(file: &str, text: &str) -> Result<Config, Error> {
     if !seen.contains(&"mode") {
         return Err(ErrorKind::MissingKey("mode").at(file, 0));
     }
-    // Such an image would never boot anything but recovery systems.
-    if config.rollback == Strength::Enforced && config.tpm == Tpm::Off {
-        return Err(ErrorKind::NoTpmToEnforce.at(file, 0));
-    }
+    config.agrees().map_err(|kind| kind.at(file, 0))?;
     Ok(config)
 }
 
@@ -331,6 +393,14 @@ fn tpm(value: &str) -> Option<Tpm> {
     }
 }
 
+fn platform(value: &str) -> Option<Platform> {
+    match value {
+        "close" => Some(Platform::Close),
+        "leave" => Some(Platform::Leave),
+        _ => None,
+    }
+}
+
 fn tpm_seconds(value: &str) -> Option<Duration> {
     seconds(value).filter(|time| (1..=60).contains(&time.as_secs()))
 }
@@ -375,7 +445,7 @@ mod tests {
                     reset-delay\t0\nattempts 2\nengine segments\nvmlinux never\n\
                     watchdog 180\nunbind xhci_hcd  mlx5_core\n\
                     floor 7\nrecovery-floor 4294967295\nrollback enforced\nprovision yes\n\
-                    tpm required\ntpm-timeout 60\nmeasure-uki yes\ncolour no\n\
+                    tpm required\ntpm-platform leave\ntpm-timeout 60\nmeasure-uki yes\ncolour no\n\
                     efi-variables no\n";
         let expected = Config {
             device: Selector::parse("LABEL=boot").unwrap(),
@@ -391,7 +461,8 @@ mod tests {
             recovery_floor: u32::MAX,
             rollback: Strength::Enforced,
             provision: true,
-            tpm: Tpm::Required,
+            tpm: Some(Tpm::Required),
+            platform: Some(Platform::Leave),
             tpm_timeout: Duration::from_secs(60),
             measure_uki: true,
             colour: false,
@@ -420,14 +491,38 @@ mod tests {
     }
 
     #[test]
-    fn a_record_in_a_tpm_that_is_shut_out_is_an_error() {
+    fn settings_that_contradict_each_other_are_an_error() {
         let both = "mode locked\nrollback enforced\ntpm off\n";
         assert_eq!(
             error(both),
             "config: \"rollback enforced\" keeps its record in the TPM, \
              and \"tpm off\" shuts it out"
         );
-        assert!(read("config", &both.replace("off", "optional")).is_ok());
+        assert_eq!(
+            error(&both.replace("off", "optional")),
+            "config: \"rollback enforced\" needs \"tpm required\", and is that without a \"tpm\" \
+             line: take \"tpm optional\" out"
+        );
+        assert_eq!(
+            error("mode locked\ntpm off\ntpm-platform close\n"),
+            "config: \"tpm-platform close\" asks for a TPM, and \"tpm off\" shuts it out"
+        );
+    }
+
+    #[test]
+    fn rollback_enforced_requires_the_tpm_and_closes_its_platform_hierarchy() {
+        for (lines, tpm, platform) in [
+            ("", Tpm::Optional, Platform::Leave),
+            ("rollback advisory\n", Tpm::Optional, Platform::Leave),
+            ("rollback enforced\n", Tpm::Required, Platform::Close),
+            ("rollback enforced\ntpm-platform leave\n", Tpm::Required, Platform::Leave),
+            ("tpm required\n", Tpm::Required, Platform::Close),
+            ("tpm optional\ntpm-platform close\n", Tpm::Optional, Platform::Close),
+            ("tpm off\n", Tpm::Off, Platform::Leave),
+        ] {
+            let config = read("config", &format!("mode locked\n{lines}")).unwrap();
+            assert_eq!((config.tpm(), config.platform()), (tpm, platform), "{lines}");
+        }
     }
 
     #[test]
@@ -469,6 +564,10 @@ mod tests {
             (
                 "mode open\ntpm yes\n",
                 "config:2: \"yes\" is no value for \"tpm\": off, optional or required",
+            ),
+            (
+                "mode open\ntpm-platform open\n",
+                "config:2: \"open\" is no value for \"tpm-platform\": close or leave",
             ),
             (
                 "mode open\ntpm-timeout 61\n",

@@ -62,7 +62,7 @@ impl Witness {
             Ok(banks) => (banks, None),
             Err(why) => (Vec::new(), Some(why)),
         };
-        match (&lost, config.tpm) {
+        match (&lost, config.tpm()) {
             (None, _) | (_, config::Tpm::Off) => {}
             (Some(why), _) => said.push(format!("nothing is measured: {why}")),
         }
@@ -73,7 +73,7 @@ impl Witness {
             capped: 0,
             in_recovery: false,
             lost,
-            wanted: config.tpm,
+            wanted: config.tpm(),
             mode: config.mode,
             has_sections: config.measure_uki,
             board: identity.boards.first().cloned(),

@@ -126,7 +126,7 @@ fn greet(console: &Console, config: &Config) {
 }
 
 fn open_tpm(config: &Config) -> Result<Option<Tpm>, String> {
-    match config.tpm {
+    match config.tpm() {
         config::Tpm::Off => Ok(None),
         _ => Tpm::open(config.tpm_timeout).map_err(|error| error.to_string()),
     }
