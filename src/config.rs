@@ -151,9 +151,9 @@ impl fmt::Display for ErrorKind {
                 "\"rollback enforced\" needs \"tpm required\", and is that without a \"tpm\" line: \
                  take \"tpm optional\" out",
             ),
-            Self::NoTpmToClose => f.write_str(
-                "\"tpm-platform close\" asks for a TPM, and \"tpm off\" shuts it out",
-            ),
+            Self::NoTpmToClose => {
+                f.write_str("\"tpm-platform close\" asks for a TPM, and \"tpm off\" shuts it out")
+            }
         }
     }
 }

@@ -6,6 +6,9 @@
 //! for somebody to put there what never booted. A TPM that fails once is not
 //! asked again. What that means is the image's to say: with `tpm required` only
 //! recovery systems boot, with `tpm optional` the next system gets no log.
+//!
+//! Where the TPM keeps the record of versions, PCR 8 is extended in any case, and
+//! read back: no operating system starts while the record can be written.
 
 use std::path::Path;
 
@@ -14,6 +17,7 @@ use crate::bundle::Bundle;
 use crate::config::{self, Config};
 use crate::failure::{Failure, Stage};
 use crate::measure::{self, Boundary, LOG_PATH, Sections};
+use crate::rollback::Strength;
 use crate::sys::read::Sealed;
 use crate::sys::tpm::Tpm;
 use crate::sys::{clock, file};
@@ -21,6 +25,7 @@ use crate::tpm::alg::HashAlg;
 use crate::tpm::command;
 use crate::tpm::log::{self, Event, MAX_LOG};
 use crate::tpm::pcr::Selection;
+use crate::tpm::platform::{self, Platform};
 use crate::tpm::response;
 use crate::trust::Role;
 use crate::trust::verify::{Attested, Identity, Mode, Verified};
@@ -43,6 +48,8 @@ pub(super) struct Witness {
     lost: Option<String>,
     /// What the image says of a boot without a TPM.
     wanted: config::Tpm,
+    /// Whether the TPM keeps the record of versions, for which PCR 8 is zero.
+    keeps_record: bool,
     mode: Mode,
     /// Whether the sections of a unified kernel image are measured.
     has_sections: bool,
@@ -51,29 +58,32 @@ pub(super) struct Witness {
 }
 
 impl Witness {
-    /// Asks the TPM for its banks, if there is one; what has to be said of it.
+    /// Asks the TPM for its banks, if there is one, and closes what the image does
+    /// not leave open; what has to be said of it.
     pub(super) fn find(
         config: &Config,
         identity: &Identity,
         tpm: &mut Result<Option<Tpm>, String>,
     ) -> (Self, Vec<String>) {
         let mut said = Vec::new();
-        let (banks, lost) = match ask_for_banks(tpm) {
-            Ok(banks) => (banks, None),
-            Err(why) => (Vec::new(), Some(why)),
-        };
+        let was_open = config.platform() == config::Platform::Close
+            && close_platform(tpm, &mut said) == Some(Platform::Open);
+        let banks = ask_for_banks(tpm);
+        let lost = banks.as_ref().map_or_else(|why| Some(why.clone()), |banks| lack(banks));
         match (&lost, config.tpm()) {
             (None, _) | (_, config::Tpm::Off) => {}
             (Some(why), _) => said.push(format!("nothing is measured: {why}")),
         }
-        let events = if lost.is_some() { Vec::new() } else { earlier_events(&mut said) };
+        let mut events = if lost.is_some() { Vec::new() } else { earlier_events(&mut said) };
+        events.extend(was_open.then(measure::platform_was_open));
         let witness = Self {
             events,
-            banks,
+            banks: banks.unwrap_or_default(),
             capped: 0,
             in_recovery: false,
             lost,
             wanted: config.tpm(),
+            keeps_record: config.rollback == Strength::Enforced,
             mode: config.mode,
             has_sections: config.measure_uki,
             board: identity.boards.first().cloned(),
@@ -102,28 +112,65 @@ fn call(tpm: &mut Tpm, command: &[u8]) -> Result<Vec<u8>, String> {
     tpm.call(command).map_err(|error| error.to_string())
 }
 
-/// The active banks, if SHA-256 has the PCRs that are extended.
-fn ask_for_banks(tpm: &mut Result<Option<Tpm>, String>) -> Result<Vec<Selection>, String> {
-    let tpm = match tpm {
-        Ok(Some(tpm)) => tpm,
-        Ok(None) => return Err("there is no TPM".to_owned()),
-        Err(why) => return Err(why.clone()),
-    };
-    let answer = call(tpm, &command::get_capability_pcrs())?;
-    let banks = response::banks(&answer).map_err(|error| error.to_string())?;
-    let needed = Selection::sha256(&[measure::DECISION, measure::FILES, measure::UKI]);
-    let has_all =
-        |bank: &Selection| bank.alg == needed.alg && bank.pcrs & needed.pcrs == needed.pcrs;
-    if banks.iter().any(has_all) {
-        return Ok(banks);
+/// The TPM, or why there is none to be asked.
+fn present(tpm: &mut Result<Option<Tpm>, String>) -> Result<&mut Tpm, String> {
+    match tpm {
+        Ok(Some(tpm)) => Ok(tpm),
+        Ok(None) => Err("there is no TPM".to_owned()),
+        Err(why) => Err(why.clone()),
     }
-    Err("the TPM's bank of SHA-256 is not active; the firmware's setup switches it on".to_owned())
+}
+
+/// Nothing that is started later changes banks or clears indexes. How the
+/// hierarchy stood before, as far as that is known.
+fn close_platform(
+    tpm: &mut Result<Option<Tpm>, String>,
+    said: &mut Vec<String>,
+) -> Option<Platform> {
+    let tpm = present(tpm).ok()?;
+    match platform::close(|command| call(tpm, command)) {
+        Ok(Platform::Open) => {
+            said.push("the TPM's platform hierarchy was open, and is closed now".to_owned());
+            Some(Platform::Open)
+        }
+        Ok(shut) => Some(shut),
+        Err(why) => {
+            said.push(format!("the TPM's platform hierarchy cannot be closed: {why}"));
+            None
+        }
+    }
+}
+
+/// The TPM's banks.
+fn ask_for_banks(tpm: &mut Result<Option<Tpm>, String>) -> Result<Vec<Selection>, String> {
+    let answer = call(present(tpm)?, &command::get_capability_pcrs())?;
+    response::banks(&answer).map_err(|error| error.to_string())
+}
+
+/// What the bank of SHA-256 lacks to measure anything.
+fn lack(banks: &[Selection]) -> Option<String> {
+    let mut bank = banks.iter().filter(|bank| bank.alg == HashAlg::SHA256);
+    let pcrs = bank.next().map_or(0, |bank| bank.pcrs);
+    if pcrs == 0 {
+        let how = "the firmware's setup switches it on";
+        return Some(format!("the TPM's bank of SHA-256 is not active; {how}"));
+    }
+    let needed = [measure::DECISION, measure::FILES, measure::UKI];
+    let missing = needed.into_iter().find(|pcr| pcrs & 1 << pcr == 0)?;
+    let how = "the firmware's setup, or tpm2_pcrallocate, puts it back";
+    Some(format!("the TPM's bank of SHA-256 has no PCR {missing}; {how}"))
 }
 
 /// What the other banks that have this PCR are extended with.
 fn caps(banks: &[Selection], bit: u32) -> Result<Vec<(HashAlg, &'static [u8])>, String> {
     let others = banks.iter().filter(|bank| bank.alg != HashAlg::SHA256 && bank.pcrs & bit != 0);
     others.map(|bank| Ok((bank.alg, cap(bank)?))).collect()
+}
+
+/// The same, without banks of an algorithm that is not known here.
+fn known_caps(banks: &[Selection], bit: u32) -> Vec<(HashAlg, &'static [u8])> {
+    let known: Vec<_> = banks.iter().copied().filter(|bank| cap(bank).is_ok()).collect();
+    caps(&known, bit).unwrap_or_default()
 }
 
 fn cap(bank: &Selection) -> Result<&'static [u8], String> {
@@ -149,15 +196,17 @@ fn earlier_events(said: &mut Vec<String>) -> Vec<Event> {
 }
 
 impl Witness {
+    /// Why nothing can be measured, where the image requires that.
+    pub(super) fn bars(&self) -> Option<&str> {
+        self.lost.as_deref().filter(|_| self.wanted == config::Tpm::Required)
+    }
+
     /// Whether operating systems may boot, as far as the TPM goes.
     ///
     /// # Errors
     /// Why only recovery systems may.
     pub(super) fn admits_boot(&self) -> Result<(), Failure> {
-        match (&self.lost, self.wanted) {
-            (Some(why), config::Tpm::Required) => Err(barred(why)),
-            _ => Ok(()),
-        }
+        self.bars().map_or(Ok(()), |why| Err(barred(why)))
     }
 
     /// Measures an entry that is about to be loaded, and gives the archive with
@@ -178,15 +227,55 @@ impl Witness {
         let sections = self.has_sections.then_some(Sections { board: self.board.as_deref() });
         let events = measure::entry(self.mode, attested, bundle, sections)
             .map_err(|error| Failure::new(Stage::Plan, error))?;
-        let is_recovery = attested.role() == Role::Recovery;
-        if is_recovery {
+        self.witness(&events, attested.role(), tpm, voice)
+    }
+
+    fn witness(
+        &mut self,
+        events: &[Event],
+        role: Role,
+        tpm: &mut Result<Option<Tpm>, String>,
+        voice: &Voice<'_>,
+    ) -> Result<Option<Vec<u8>>, Failure> {
+        if role == Role::Recovery {
             self.begin_recovery(tpm, voice);
         }
-        match self.extend_said(&events, tpm, voice) {
-            Ok(()) => Ok(Some(measure::archive(&self.events))),
-            Err(why) if self.wanted == config::Tpm::Required && !is_recovery => Err(barred(&why)),
-            Err(_) => Ok(None),
+        let measured = self.extend_said(events, tpm, voice);
+        let closed = self.close_record(tpm, voice);
+        match (measured, closed) {
+            (Err(why), _) if self.wanted == config::Tpm::Required && role == Role::Boot => {
+                Err(barred(&why))
+            }
+            (_, Err(why)) if role == Role::Boot => Err(unclosed(&why)),
+            (_, Err(why)) => {
+                voice.say(&format!("the recovery system can write the TPM's floors: {why}"));
+                Ok(None)
+            }
+            (Err(_), Ok(())) => Ok(None),
+            (Ok(()), Ok(())) => Ok(Some(measure::archive(&self.events))),
         }
+    }
+
+    /// Sees to it that what is started cannot write the record of versions, if the
+    /// TPM has it: whatever else could not be measured.
+    fn close_record(
+        &mut self,
+        tpm: &mut Result<Option<Tpm>, String>,
+        voice: &Voice<'_>,
+    ) -> Result<(), String> {
+        if !self.keeps_record {
+            return Ok(());
+        }
+        let tpm = present(tpm)?;
+        tpm.renew();
+        let others = known_caps(&self.banks, 1 << measure::DECISION);
+        let event = measure::cap(|command| call(tpm, command), &others)
+            .inspect_err(|why| self.lost = Some(why.clone()))?;
+        if event.is_some() {
+            voice.say("PCR 8 is extended by itself: the TPM's floors cannot be written any more");
+        }
+        self.events.extend(event);
+        Ok(())
     }
 
     /// Puts a boundary between what was measured and every way to recovery.
@@ -211,7 +300,7 @@ impl Witness {
         if let Some(why) = &self.lost {
             return Err(why.clone());
         }
-        let Ok(Some(tpm)) = tpm else { return Err("there is no TPM".to_owned()) };
+        let tpm = present(tpm)?;
         tpm.renew();
         let start = clock::elapsed();
         let done = self.extend_all(tpm, events);
@@ -237,3 +326,10 @@ impl Witness {
 fn barred(why: &str) -> Failure {
     Failure::barred("TPM", format!("the image boots nothing that is not measured: {why}"))
 }
+
+fn unclosed(why: &str) -> Failure {
+    Failure::barred("TPM", format!("the system could write the TPM's floors: {why}"))
+}
+
+#[cfg(test)]
+mod tests;

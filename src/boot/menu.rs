@@ -176,8 +176,8 @@ impl<'s> BootMenu<'s> {
             Strength::Off => Err(Fault::Unread),
             _ => find_state_area(config, signals, &voice),
         };
-        let Memory { standing, tpm, .. } = &mut *self.memory;
-        standing.open(config, area, tpm, &voice);
+        let Memory { standing, tpm, witness, .. } = &mut *self.memory;
+        standing.open(config, area, witness, tpm, &voice);
     }
 
     /// Puts menus that were read together behind the others.

@@ -6,6 +6,7 @@
 //! measured. A store that has not been read, or cannot be, never means a floor
 //! of zero for an image that counts on it.
 
+use super::measure::Witness;
 use super::voice::Voice;
 use crate::base::digest::Digest;
 use crate::base::text::printable;
@@ -81,11 +82,13 @@ impl Standing {
     }
 
     /// Reads the store. It may lie on a disk that comes later than the boot
-    /// partition's: `area` is what was found of it.
+    /// partition's: `area` is what was found of it. What the TPM does for the
+    /// `witness` decides whether it keeps anything out.
     pub(super) fn open(
         &mut self,
         config: &Config,
         area: Result<StateArea, Fault>,
+        witness: &Witness,
         tpm: &mut Result<Option<Tpm>, String>,
         voice: &Voice<'_>,
     ) {
@@ -95,13 +98,14 @@ impl Standing {
         }
         let factory = Some(self.image).filter(|_| config.provision);
         self.with_media(tpm, |store, media| *store = Store::open(config.rollback, factory, media));
-        self.say_store(voice);
+        self.say_store(witness.bars(), voice);
         if let Err(fault) = self.with_media(tpm, Store::settle) {
             say_unwritten(&fault, voice);
         }
     }
 
-    fn say_store(&self, voice: &Voice<'_>) {
+    /// `barred`: why no operating system boots, whatever the store holds.
+    fn say_store(&self, barred: Option<&str>, voice: &Voice<'_>) {
         let store = &self.store;
         let strength = store.strength();
         if strength == Strength::Off {
@@ -113,6 +117,12 @@ impl Standing {
         match store.fault() {
             None => {
                 let Floors { boot, recovery } = store.floors();
+                if let Some(why) = barred.filter(|_| store.binds(Role::Boot)) {
+                    voice.say(&format!(
+                        "only recovery systems boot, from recovery floor {recovery} on: {why}"
+                    ));
+                    return;
+                }
                 voice.say(&format!(
                     "rollback protection is {strength}: floor {boot}, recovery floor {recovery}"
                 ));

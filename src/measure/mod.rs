@@ -7,6 +7,7 @@
 //! read or hashed again, except for those sections. Nothing here asks a TPM.
 //! `docs/measurements.md` has every byte.
 
+mod cap;
 mod handover;
 mod record;
 mod uki;
@@ -17,6 +18,7 @@ use crate::plan;
 use crate::tpm::log::{Event, kind};
 use crate::trust::verify::{Attested, Mode, Verified};
 
+pub use cap::cap;
 pub use handover::{LOG_PATH, archive};
 use record::Decision;
 
@@ -27,6 +29,8 @@ pub const FILES: u32 = 9;
 /// The PCR of unified kernel images (UAPI.7: kernel-boot).
 pub const UKI: u32 = 11;
 
+const PLATFORM_WAS_OPEN: &[u8] = b"turnout: the platform hierarchy was open\0";
+
 /// What an EV_SEPARATOR says (TCG PC Client Platform Firmware Profile, 10.4.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Boundary {
@@ -35,6 +39,8 @@ pub enum Boundary {
     /// What follows is recovery: no value that a regular boot has can be
     /// reached any more.
     Recovery,
+    /// What follows could not be measured: an error, in the standard's words.
+    Unmeasured,
 }
 
 impl Boundary {
@@ -42,19 +48,38 @@ impl Boundary {
         match self {
             Self::Start => [0; 4],
             Self::Recovery => [0xff; 4],
+            Self::Unmeasured => 1_u32.to_le_bytes(),
         }
     }
 
     /// The separator in PCR 8 and PCR 9.
     #[must_use]
     pub fn events(self) -> [Event; 2] {
-        [DECISION, FILES].map(|pcr| Event {
+        [DECISION, FILES].map(|pcr| self.event(pcr))
+    }
+
+    fn event(self, pcr: u32) -> Event {
+        Event {
             pcr,
             kind: kind::SEPARATOR,
             digest: Digest::of(&self.data()),
             data: self.data().to_vec(),
-        })
+        }
     }
+}
+
+/// What the log says of a TPM whose platform hierarchy was open at the start. It
+/// extends nothing.
+#[must_use]
+pub fn platform_was_open() -> Event {
+    let data = PLATFORM_WAS_OPEN.to_vec();
+    Event { pcr: DECISION, kind: kind::NO_ACTION, digest: Digest([0; 32]), data }
+}
+
+/// Whether a log says so.
+#[must_use]
+pub fn says_platform_was_open(events: &[Event]) -> bool {
+    events.contains(&platform_was_open())
 }
 
 /// What decides which sections of a unified kernel image are measured.

@@ -70,6 +70,12 @@ impl Console {
         Ok(console)
     }
 
+    /// Keeps what is said, and shows it to nobody.
+    #[cfg(test)]
+    pub(crate) fn silent() -> Self {
+        Self::on(Vec::new())
+    }
+
     fn on(terminals: Vec<Terminal>) -> Self {
         let terminals = RefCell::new(terminals.into_iter().map(Rc::new).collect());
         Self { terminals, log: RefCell::default(), printk: file::read_line(PRINTK).ok() }

@@ -56,6 +56,28 @@ impl Tpm {
         }
     }
 
+    /// One whose answers are worked out by a thread; it does not answer where those
+    /// are none.
+    #[cfg(test)]
+    pub(crate) fn fake(
+        limit: Duration,
+        mut chip: impl FnMut(&[u8]) -> Option<Vec<u8>> + Send + 'static,
+    ) -> Self {
+        use std::os::fd::OwnedFd;
+        let (ours, mut theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        std::thread::spawn(move || {
+            let mut command = vec![0; MAX_MESSAGE];
+            while let Ok(len) = theirs.read(&mut command)
+                && len > 0
+            {
+                let answer = chip(&command[..len]);
+                let _ = answer.map(|answer| theirs.write_all(&answer));
+            }
+        });
+        Self::over(File::from(OwnedFd::from(ours)), limit)
+    }
+
     const fn over(file: File, limit: Duration) -> Self {
         Self { file, limit, left: limit, stalled: false }
     }

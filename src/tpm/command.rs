@@ -7,9 +7,10 @@ use super::alg::HashAlg;
 use super::nv::Public;
 use super::pcr::Selection;
 use super::wire::put_sized;
-use super::{NO_SESSIONS, NULL, OWNER, PASSWORD, POLICY_PCR, SESSIONS};
+use super::{NO_SESSIONS, NULL, OWNER, PASSWORD, PLATFORM, POLICY_PCR, SESSIONS};
 
 /// Command codes (Part 2, 6.5.2).
+const HIERARCHY_CONTROL: u32 = 0x0121;
 const NV_UNDEFINE_SPACE: u32 = 0x0122;
 const NV_DEFINE_SPACE: u32 = 0x012a;
 const NV_WRITE: u32 = 0x0137;
@@ -135,6 +136,15 @@ pub fn pcr_extend(pcr: u32, digests: &[(HashAlg, &[u8])]) -> Vec<u8> {
     command.finish()
 }
 
+/// TPM2_HierarchyControl of the platform hierarchy by itself, its password being
+/// empty; answer: [`super::response::done`]. Once it is switched off, nothing but a
+/// restart of the TPM switches it on again; while it is on, `true` changes nothing.
+#[must_use]
+pub fn hierarchy_control_platform(enable: bool) -> Vec<u8> {
+    let command = Command::authorized(HIERARCHY_CONTROL, &[PLATFORM], PASSWORD);
+    command.u32(PLATFORM).u8(enable.into()).finish()
+}
+
 /// TPM2_NV_ReadPublic; answer: [`super::response::nv_public`].
 #[must_use]
 pub fn nv_read_public(index: u32) -> Vec<u8> {
@@ -220,6 +230,13 @@ mod tests {
             "ff".repeat(20)
         );
         assert_eq!(hex(&pcr_extend(8, &digests)), expected);
+    }
+
+    #[test]
+    fn the_platform_hierarchy_is_switched_off_by_its_own_empty_password() {
+        let rest = "00000121 4000000c 00000009 40000009 0000000000 4000000c".replace(' ', "");
+        assert_eq!(hex(&hierarchy_control_platform(false)), format!("800200000020{rest}00"));
+        assert_eq!(hex(&hierarchy_control_platform(true)), format!("800200000020{rest}01"));
     }
 
     #[test]

@@ -8,9 +8,12 @@
 
 pub mod alg;
 pub mod command;
+#[cfg(test)]
+pub(crate) mod fake;
 pub mod log;
 pub mod nv;
 pub mod pcr;
+pub mod platform;
 pub mod response;
 mod wire;
 
@@ -32,3 +35,4 @@ const POLICY_PCR: u32 = 0x017f;
 const OWNER: u32 = 0x4000_0001;
 const NULL: u32 = 0x4000_0007;
 const PASSWORD: u32 = 0x4000_0009;
+const PLATFORM: u32 = 0x4000_000c;

@@ -57,6 +57,14 @@ impl Error {
     pub const fn is_absence(self) -> bool {
         matches!(self, Self::Refused(0x018b))
     }
+
+    /// The refusal without the handle, parameter or session that it is about.
+    pub(super) const fn general(self) -> Option<u32> {
+        match self {
+            Self::Refused(code) => Some(general(code)),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Error {
@@ -87,11 +95,14 @@ impl fmt::Display for Error {
 
 impl core::error::Error for Error {}
 
-/// The response codes that Turnout's commands can meet. In those with bit 7 the
-/// handle or parameter that they are about is left out of the comparison.
+/// A response code; of one with bit 7 set, without what it is about.
+const fn general(code: u32) -> u32 {
+    if code & 0x80 == 0 { code } else { code & 0xbf }
+}
+
+/// The response codes that Turnout's commands can meet.
 const fn meaning(code: u32) -> &'static str {
-    let general = if code & 0x80 == 0 { code } else { code & 0xbf };
-    match general {
+    match general(code) {
         0x082 => "attributes that contradict each other",
         0x083 => "it has no such hash algorithm",
         0x084 => "a value that it does not take",

@@ -10,6 +10,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use turnout::base::digest::Digest;
+use turnout::measure::cap;
 use turnout::rollback::generations::Write;
 use turnout::rollback::index::{HANDLE, Index};
 use turnout::rollback::store::{AREA_FRAME, Fault, Media, Medium, Store};
@@ -18,10 +19,14 @@ use turnout::tpm::alg::HashAlg;
 use turnout::tpm::command::{self, Auth};
 use turnout::tpm::nv::{Public, attribute};
 use turnout::tpm::pcr::{self, Pcr, Selection};
+use turnout::tpm::platform::{self, Platform};
 use turnout::tpm::{Error, response};
 use turnout::trust::policy::Floors;
 
 const INDEX: u32 = 0x0180_7475;
+const LOCKOUT: u32 = 0x4000_000a;
+const PLATFORM: u32 = 0x4000_000c;
+const ALL: u32 = 0x00ff_ffff;
 
 /// A swtpm that has been started, with an empty state.
 struct Swtpm {
@@ -35,15 +40,8 @@ impl Swtpm {
     fn start(name: &str) -> Option<Self> {
         let state = std::env::temp_dir().join(format!("turnout-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&state).unwrap();
-        let socket = state.join("socket");
-        let child = Command::new("swtpm")
-            .args(["socket", "--tpm2", "--flags", "not-need-init,startup-clear", "--tpmstate"])
-            .arg(format!("dir={}", state.display()))
-            .arg("--server")
-            .arg(format!("type=unixio,path={}", socket.display()))
-            .spawn();
-        match child {
-            Ok(child) => Some(Self { stream: connect(&socket), child, state }),
+        match spawn(&state) {
+            Ok(child) => Some(Self { stream: connect(&state.join("socket")), child, state }),
             Err(error) => {
                 println!("skipped: swtpm: {error} (qemu/setup brings it)");
                 None
@@ -59,6 +57,49 @@ impl Swtpm {
         answer.resize(size.try_into().unwrap(), 0);
         self.stream.read_exact(&mut answer[10..]).unwrap();
         answer
+    }
+
+    /// Switches it off and on again.
+    fn restart(&mut self) {
+        self.done(&[0, 0, 1, 0x45], &[0, 0]);
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let socket = self.state.join("socket");
+        std::fs::remove_file(&socket).unwrap();
+        self.child = spawn(&self.state).unwrap();
+        self.stream = connect(&socket);
+    }
+
+    /// Has it carry out a command without authorization.
+    fn done(&mut self, code: &[u8], parameters: &[u8]) {
+        let answer = self.call(&raw(0x8001, code, &[], parameters));
+        assert_eq!(code_of(&answer), 0, "{answer:x?}");
+    }
+
+    /// The same by the empty password of a hierarchy; gives the response code.
+    fn by(&mut self, hierarchy: u32, code: &[u8], parameters: &[u8]) -> u32 {
+        code_of(&self.call(&raw(0x8002, code, &hierarchy.to_be_bytes(), parameters)))
+    }
+
+    /// Gives the bank of SHA-256 these PCRs, and that of SHA-1 all, from now on.
+    fn allocate(&mut self, sha256: u32) {
+        let [first, second, third, _] = sha256.to_le_bytes();
+        let banks = [0, 0, 0, 2, 0, 0x0b, 3, first, second, third, 0, 4, 3, 0xff, 0xff, 0xff];
+        assert_eq!(self.by(PLATFORM, &[0, 0, 1, 0x2b], &banks), 0);
+        self.restart();
+    }
+
+    fn cap(&mut self) -> Result<bool, String> {
+        let capped = cap(|command| Ok(self.call(command)), &[(HashAlg::SHA1, &[0xff; 20])]);
+        capped.map(|event| event.is_some())
+    }
+
+    fn ask(&mut self) -> Result<Platform, String> {
+        platform::ask(|command| Ok(self.call(command)))
+    }
+
+    fn close(&mut self) -> Result<Platform, String> {
+        platform::close(|command| Ok(self.call(command)))
     }
 
     fn extend(&mut self, pcr: u32, digest: Digest) {
@@ -80,6 +121,28 @@ impl Swtpm {
         let answer = self.call(&command::policy_pcr(session, Selection::sha256(&[8]), &zero));
         (session, response::done(&answer))
     }
+}
+
+fn spawn(state: &Path) -> std::io::Result<Child> {
+    Command::new("swtpm")
+        .args(["socket", "--tpm2", "--flags", "not-need-init,startup-clear", "--tpmstate"])
+        .arg(format!("dir={}", state.display()))
+        .arg("--server")
+        .arg(format!("type=unixio,path={}", state.join("socket").display()))
+        .spawn()
+}
+
+/// A command that Turnout never gives.
+fn raw(tag: u16, code: &[u8], handle: &[u8], parameters: &[u8]) -> Vec<u8> {
+    let password: &[u8] = &[0, 0, 0, 9, 0x40, 0, 0, 9, 0, 0, 0, 0, 0];
+    let password = if tag == 0x8002 { password } else { &[] };
+    let rest = [code, handle, password, parameters].concat();
+    let size = u32::try_from(6 + rest.len()).unwrap();
+    [&tag.to_be_bytes()[..], &size.to_be_bytes(), &rest].concat()
+}
+
+fn code_of(answer: &[u8]) -> u32 {
+    u32::from_be_bytes(answer[6..10].try_into().unwrap())
 }
 
 /// Waits for swtpm to come up.
@@ -224,4 +287,85 @@ fn a_store_is_provisioned_kept_closed_by_a_measurement_and_missed_when_it_is_rep
         assert_eq!(start(tpm, area, None, standing).0, Some(fault));
         response::done(&tpm.call(&command::nv_undefine_space(HANDLE))).unwrap();
     }
+}
+
+/// How a write to the index by the policy of PCR 8 ends.
+fn write(tpm: &mut Swtpm) -> Result<(), Error> {
+    let (session, met) = tpm.policy_session();
+    let write = command::nv_write(Auth::Policy(session), INDEX, b"floor  0", 0);
+    let written = response::done(&tpm.call(&write));
+    met.and(written)
+}
+
+#[test]
+fn with_pcr_8_capped_by_itself_nobody_writes_the_index_whatever_else_the_bank_lacks() {
+    let Some(mut tpm) = Swtpm::start("cap") else { return };
+    response::done(&tpm.call(&command::nv_define_space(&public()))).unwrap();
+    for missing in [0, 1 << 11, 1 << 9 | 1 << 11, ALL & !(1 << 8)] {
+        tpm.allocate(ALL & !missing);
+        assert_eq!(write(&mut tpm), Ok(()), "{missing:#x}: without a cap it is written");
+        assert_eq!(tpm.cap(), Ok(true));
+        assert_eq!(write(&mut tpm), Err(Error::Refused(0x1c4)), "{missing:#x}");
+        assert_eq!(tpm.cap(), Ok(false), "once is enough");
+    }
+}
+
+#[test]
+fn without_pcr_8_in_its_bank_there_is_no_cap_and_nobody_writes_the_index() {
+    let Some(mut tpm) = Swtpm::start("bank") else { return };
+    response::done(&tpm.call(&command::nv_define_space(&public()))).unwrap();
+    for pcrs in [ALL & !(1 << 8), 0] {
+        tpm.allocate(pcrs);
+        let why = tpm.cap().unwrap_err();
+        assert_eq!(
+            why,
+            "PCR 8 cannot be read: the TPM's answer holds no value of every PCR that was asked for"
+        );
+        assert_eq!(write(&mut tpm), Err(Error::Refused(0x1c4)), "{pcrs:#x}");
+        // Nor by the digest of what is there: of nothing.
+        let session = tpm.call(&command::start_policy_session(&[7; 16]));
+        let session = response::session(&session).unwrap();
+        let nothing = Digest::of(&[]);
+        let policy = command::policy_pcr(session, Selection::sha256(&[8]), &nothing);
+        response::done(&tpm.call(&policy)).unwrap();
+        let write = command::nv_write(Auth::Policy(session), INDEX, b"floor  0", 0);
+        let refusal = response::done(&tpm.call(&write)).unwrap_err().to_string();
+        assert!(refusal.contains("a policy is not met"), "{refusal}");
+        response::done(&tpm.call(&command::flush_context(session))).unwrap();
+    }
+}
+
+#[test]
+fn a_tpm_that_is_locked_out_still_caps_and_keeps_its_index() {
+    let Some(mut tpm) = Swtpm::start("lockout") else { return };
+    response::done(&tpm.call(&command::nv_define_space(&public()))).unwrap();
+    // No wrong authorization is allowed: TPM2_DictionaryAttackParameters.
+    let none = [[0; 4], [0, 0, 0xff, 0xff], [0, 0, 0xff, 0xff]].concat();
+    assert_eq!(tpm.by(LOCKOUT, &[0, 0, 1, 0x3a], &none), 0);
+    assert_eq!(write(&mut tpm), Ok(()));
+    assert_eq!(tpm.cap(), Ok(true));
+    assert_eq!(write(&mut tpm), Err(Error::Refused(0x1c4)));
+    assert_eq!(tpm.close(), Ok(Platform::Open));
+}
+
+#[test]
+fn a_platform_hierarchy_that_was_closed_changes_no_bank_and_clears_no_index() {
+    const TPM2_CLEAR: [u8; 4] = [0, 0, 1, 0x26];
+    let Some(mut tpm) = Swtpm::start("platform") else { return };
+    response::done(&tpm.call(&command::nv_define_space(&public()))).unwrap();
+    assert_eq!(tpm.ask(), Ok(Platform::Open));
+    assert_eq!(tpm.ask(), Ok(Platform::Open), "asking changes nothing");
+    assert_eq!(tpm.close(), Ok(Platform::Open));
+    assert_eq!(tpm.close(), Ok(Platform::Closed));
+    assert_eq!(tpm.ask(), Ok(Platform::Closed), "asking opens nothing");
+    assert_eq!(tpm.by(PLATFORM, &TPM2_CLEAR, &[]), 0x185);
+    assert_eq!(tpm.by(PLATFORM, &[0, 0, 1, 0x2b], &[0, 0, 0, 0]), 0x185);
+    assert_eq!(write(&mut tpm), Ok(()), "what the owner has made can be used as before");
+
+    tpm.restart();
+    assert_eq!(tpm.ask(), Ok(Platform::Open), "until the TPM is started again");
+    // Firmware sets a password: TPM2_HierarchyChangeAuth.
+    assert_eq!(tpm.by(PLATFORM, &[0, 0, 1, 0x29], &[0, 2, 7, 7]), 0);
+    assert_eq!(tpm.ask(), Ok(Platform::Locked));
+    assert_eq!(tpm.close(), Ok(Platform::Locked));
 }
