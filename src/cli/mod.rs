@@ -17,6 +17,7 @@ mod list;
 mod load;
 mod source;
 mod status;
+mod tpm;
 mod unload;
 mod verify;
 mod volumes;

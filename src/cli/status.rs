@@ -16,18 +16,22 @@ use crate::sys::status::Status;
 use crate::sys::{self, file, identity};
 use crate::trust::verify::{Identity, Mode};
 
+use super::tpm::Hierarchy;
+
 /// Gives what is to be printed.
 pub(super) fn run(json: bool) -> String {
     let status = Status::read();
     let area = Area::read();
+    let hierarchy = Hierarchy::read();
     let here = Here::read();
     if json {
         return json::object(|out| {
             write_json(&status, &area, out);
+            out.object("tpm", |out| hierarchy.write_json(out));
             here.write_json(out);
         });
     }
-    text(&status, &area) + &here.text()
+    text(&status, &area) + &hierarchy.line() + &here.text()
 }
 
 /// What this system is to trust.
