@@ -135,6 +135,16 @@ impl Failure {
         }
     }
 
+    /// The stable code, or the step's name where there is none: short enough to be
+    /// kept.
+    #[must_use]
+    pub fn short_code(&self) -> String {
+        match &self.cause {
+            Cause::Other(_) => self.stage.to_string(),
+            _ => self.code().to_owned(),
+        }
+    }
+
     /// The exit status of a command that ends with it: 1 refused by trust, 3
     /// nothing found or configuration, 4 device or I/O, 5 not bootable, 6 the
     /// kernel refused.

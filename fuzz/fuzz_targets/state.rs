@@ -5,7 +5,9 @@
 
 use libfuzzer_sys::fuzz_target;
 use turnout::base::digest::Digest;
-use turnout::rollback::frame;
+use turnout::rollback::State;
+use turnout::rollback::frame::{self, Form, Frame};
+use turnout::rollback::refused::{self, Noted};
 use turnout::tpm::{log, response};
 
 fuzz_target!(|bytes: &[u8]| {
@@ -22,6 +24,16 @@ fuzz_target!(|bytes: &[u8]| {
 fn generation(bytes: &[u8]) {
     if let Ok(read) = frame::read(bytes) {
         assert_eq!(frame::write(&read, bytes.len()).as_deref(), Some(bytes));
+        let list = &read.state.refused;
+        assert!(list.len() <= refused::MAX);
+        let mut noted = Noted::default();
+        noted.note("FLOOR", "entry");
+        let state = State { refused: noted.merged(list), ..read.state.clone() };
+        let larger = Frame { form: Form::Two, state, ..read };
+        // What a start adds reads as it was written.
+        if let Some(bytes) = frame::write(&larger, bytes.len()) {
+            assert_eq!(frame::read(&bytes), Ok(larger));
+        }
     }
 }
 

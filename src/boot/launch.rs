@@ -83,8 +83,8 @@ pub(super) fn hand_over(
     ready: &Ready<'_>,
 ) -> Result<(), Failure> {
     let voice = session.voice();
-    let Memory { standing, tpm, wishes, .. } = memory;
-    standing.keep_trial(&ready.proven.get().entry, &ready.attested, tpm, &voice)?;
+    let Memory { standing, noted, tpm, wishes, .. } = memory;
+    standing.keep_trial(&ready.proven.get().entry, &ready.attested, noted, tpm, &voice)?;
     wishes.tell_next_system(&ready.loader_id, &voice);
     Ok(())
 }

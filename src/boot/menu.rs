@@ -11,7 +11,7 @@ use core::mem;
 use std::sync::Arc;
 
 use super::choose::Feed;
-use super::discover::{Devices, Fresh, Mounted, find_state_area, say_diagnostics};
+use super::discover::{Devices, Fresh, Mounted, say_diagnostics};
 use super::item::item;
 use super::session::{Memory, Session};
 use super::voice::{Voice, heading};
@@ -21,8 +21,6 @@ use crate::failure::{Failure, Stage};
 use crate::menu::{self, Entry, Group, Menu};
 use crate::plan;
 use crate::preflight::{self, Limits};
-use crate::rollback::Strength;
-use crate::rollback::store::Fault;
 use crate::source::{Selector, Tier};
 use crate::steps::anchor::Anchor;
 use crate::steps::examine::examine;
@@ -135,8 +133,9 @@ impl<'s> BootMenu<'s> {
     /// What is known before it is shown. A menu that is hidden does not show why
     /// its default fails.
     fn begin(&mut self) {
-        if let Some(failure) = self.default_fails() {
+        if let Some(failure) = self.default_fails().cloned() {
             self.voice.say(&failure.to_string());
+            self.memory.note(&failure);
         }
         self.status = match self.role {
             Role::Boot => String::new(),
@@ -159,7 +158,7 @@ impl<'s> BootMenu<'s> {
         }
         let ranked = self.devices.rank();
         if !ranked.is_empty() && !self.is_store_open {
-            self.open_store();
+            self.memory.open_store(self.session);
             self.is_store_open = true;
         }
         let has_entries = !self.menu.entries.is_empty();
@@ -167,17 +166,6 @@ impl<'s> BootMenu<'s> {
         let target = self.session.target();
         let fresh = self.devices.read(ranked, &mounted, &target, &self.voice);
         self.append(fresh);
-    }
-
-    fn open_store(&mut self) {
-        let Session { config, signals, .. } = self.session;
-        let voice = self.session.voice();
-        let area = match config.rollback {
-            Strength::Off => Err(Fault::Unread),
-            _ => find_state_area(config, signals, &voice),
-        };
-        let Memory { standing, tpm, witness, .. } = &mut *self.memory;
-        standing.open(config, area, witness, tpm, &voice);
     }
 
     /// Puts menus that were read together behind the others.
@@ -354,6 +342,7 @@ impl<'s> BootMenu<'s> {
 
     /// Marks an entry that failed, so that it is not taken by itself again.
     fn strike(&mut self, index: usize, failure: Failure) {
+        self.memory.note(&failure);
         if let Some(verdict) = self.verdicts.get_mut(index) {
             *verdict = Err(failure);
             self.struck.push(index);
@@ -443,7 +432,10 @@ impl<'s> BootMenu<'s> {
 
     /// One line an entry: why it does not boot. Before recovery all others have
     /// been told of already.
-    pub(super) fn nothing_boots(&self) -> Failure {
+    pub(super) fn nothing_boots(&mut self) -> Failure {
+        for failure in self.verdicts.iter().filter_map(|verdict| verdict.as_ref().err()) {
+            self.memory.note(failure);
+        }
         let all: Vec<usize> = (0..self.verdicts.len()).collect();
         let text = match self.role {
             Role::Boot => self.failures("no entry can boot:", &all),

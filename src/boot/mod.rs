@@ -185,6 +185,7 @@ fn run_open(session: &Session, memory: &mut Memory) -> ! {
     loop {
         let Err(failure) = attempt(session, memory, role);
         session.report(&failure);
+        memory.note(&failure);
         role = ask(session, memory);
     }
 }
@@ -197,12 +198,14 @@ fn run_locked(session: &Session, memory: &mut Memory) -> ! {
         let Err(failure) = attempt(session, memory, Role::Boot);
         found |= failure.stage != Stage::Discover;
         session.report(&failure);
+        memory.note(&failure);
         session.voice().say(&format!("attempt {number} of {limit} has booted nothing"));
     }
     let reason = format!("all attempts ({limit}) have booted nothing");
     if found {
         recover(session, memory, &reason);
     }
+    memory.keep_refused(session);
     reset::after(session.config.reset_delay, &reason)
 }
 
@@ -220,7 +223,10 @@ fn ask(session: &Session, memory: &mut Memory) -> Role {
     match recovery::ask(&session.console, &session.signals) {
         Reply::Retry => Role::Boot,
         Reply::Recover => Role::Recovery,
-        Reply::Reset => reset::after(session.config.reset_delay, "nothing has booted"),
+        Reply::Reset => {
+            memory.keep_refused(session);
+            reset::after(session.config.reset_delay, "nothing has booted")
+        }
         Reply::PowerOff => reset::power_off(),
     }
 }

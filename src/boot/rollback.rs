@@ -13,6 +13,7 @@ use crate::base::text::printable;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::rollback::index::Index;
+use crate::rollback::refused::{Noted, Refused};
 use crate::rollback::store::{Fault, Limits, Media, Medium, Missing, Next, Raised, Store};
 use crate::rollback::{Document, Strength, System};
 use crate::steps::anchor::Anchor;
@@ -114,6 +115,10 @@ impl Standing {
         for damage in store.damages() {
             voice.say(&damage);
         }
+        let refused: Vec<String> = store.refused().iter().map(Refused::to_string).collect();
+        if !refused.is_empty() {
+            voice.say(&format!("refused in earlier starts: {}", refused.join("; ")));
+        }
         match store.fault() {
             None => {
                 let Floors { boot, recovery } = store.floors();
@@ -188,6 +193,23 @@ impl Standing {
         }
     }
 
+    /// Writes down what was refused, before the machine is reset.
+    pub(super) fn keep_refused(
+        &mut self,
+        noted: &mut Noted,
+        tpm: &mut Result<Option<Tpm>, String>,
+        voice: &Voice<'_>,
+    ) {
+        if let Err(fault) = self.with_media(tpm, |store, media| store.before_reset(noted, media)) {
+            say_unwritten(&fault, voice);
+        }
+    }
+
+    /// Whether nobody has looked for the store yet.
+    pub(super) const fn is_unread(&self) -> bool {
+        matches!(self.area, Err(Fault::Unread))
+    }
+
     /// Writes down what is jumped to.
     ///
     /// # Errors
@@ -196,13 +218,14 @@ impl Standing {
         &mut self,
         entry: &str,
         attested: &Attested,
+        noted: &mut Noted,
         tpm: &mut Result<Option<Tpm>, String>,
         voice: &Voice<'_>,
     ) -> Result<(), Failure> {
         let signed = signed(attested);
         let role = signed.map_or(Role::Boot, Signed::role);
         let next = signed.map(|signed| Next { entry, system: system(signed) });
-        match self.with_media(tpm, |store, media| store.before_jump(next, media)) {
+        match self.with_media(tpm, |store, media| store.before_jump(next, noted, media)) {
             Ok(()) => Ok(()),
             Err(fault) if self.store.binds(role) => Err(barred(&fault)),
             Err(fault) => {

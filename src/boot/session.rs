@@ -2,6 +2,7 @@
 //! ([`Session`]), and what it remembers from one attempt to the next
 //! ([`Memory`]).
 
+use super::discover::find_state_area;
 use super::efi::Wishes;
 use super::figures;
 use super::measure::Witness;
@@ -11,6 +12,9 @@ use crate::base::arch::Arch;
 use crate::config::{self, Config};
 use crate::failure::{Failure, Stage};
 use crate::menu::Target;
+use crate::rollback::Strength;
+use crate::rollback::refused::Noted;
+use crate::rollback::store::Fault;
 use crate::steps::anchor::Anchor;
 use crate::sys::console::Console;
 use crate::sys::signal::Signals;
@@ -33,6 +37,8 @@ pub(super) struct Session {
 /// What changes as the boot goes on.
 pub(super) struct Memory {
     pub(super) standing: Standing,
+    /// What was not booted since the start.
+    pub(super) noted: Noted,
     /// None if there is none or it is not to be looked for; or why it cannot be
     /// used.
     pub(super) tpm: Result<Option<Tpm>, String>,
@@ -89,11 +95,43 @@ impl Memory {
         voice.say_all(&said);
         Self {
             standing: Standing::unread(config),
+            noted: Noted::default(),
             tpm,
             witness,
             wishes: Wishes::find(config, &voice),
             edits: Vec::new(),
         }
+    }
+
+    /// Reads what outlasts the power.
+    pub(super) fn open_store(&mut self, session: &Session) {
+        let Session { config, signals, .. } = session;
+        let voice = session.voice();
+        let area = match config.rollback {
+            Strength::Off => Err(Fault::Unread),
+            _ => find_state_area(config, signals, &voice),
+        };
+        let Self { standing, tpm, witness, .. } = self;
+        standing.open(config, area, witness, tpm, &voice);
+    }
+
+    /// Takes note of what was not booted.
+    pub(super) fn note(&mut self, failure: &Failure) {
+        match &failure.entry {
+            Some(entry) => self.noted.note(&failure.short_code(), entry),
+            // Without an entry it is news only where no entry has failed before.
+            None if self.noted.is_empty() => self.noted.note(&failure.short_code(), ""),
+            None => {}
+        }
+    }
+
+    /// Writes down what was not booted, before the machine is reset.
+    pub(super) fn keep_refused(&mut self, session: &Session) {
+        if self.standing.is_unread() {
+            self.open_store(session);
+        }
+        let Self { standing, noted, tpm, .. } = self;
+        standing.keep_refused(noted, tpm, &session.voice());
     }
 
     /// Puts a boundary between what was measured and every way to recovery.

@@ -104,7 +104,7 @@ mod tests {
         let manifest = Digest([0xab; 32]);
         let system = System { role: Role::Boot, security_version: 9, manifest };
         let trial = Some(Trial { entry: "debian".to_owned(), system, confirmed });
-        State { record: None, trial }
+        State { trial, ..State::default() }
     }
 
     #[test]

@@ -284,7 +284,7 @@ mod tests {
         let floors = Floors { boot: 7, recovery: 2 };
         let system = System { role: Role::Boot, security_version: 9, manifest: Digest([0; 32]) };
         let trial = Some(Trial { entry: "debian".to_owned(), system, confirmed: false });
-        let state = State { record: Some(Record::new(floors)), trial };
+        let state = State { record: Some(Record::new(floors)), trial, ..State::default() };
         let area = Area::Holds("/dev/sda3".to_owned(), state);
         assert_eq!(
             area.text(),

@@ -1,42 +1,85 @@
-//! One generation as bytes, of a length that its place gives.
+//! One generation as bytes, of a length that its form gives.
 //!
 //! ```text
 //! offset  bytes  what, numbers in little endian
 //!      0      8  magic "TURNOUT" and a zero byte
-//!      8      4  format version: 1
+//!      8      4  format version: 1 or 2
 //!     12      4  length of the payload
 //!     16      8  generation, from 1
-//!     24      n  payload: the record, then the trial
+//!     24      n  payload
 //!   24+n         zeros
 //! end-32     32  SHA-256 of everything before
 //! ```
-//! The record: 1 and then floor (boot), floor (recovery), policy (version,
-//! digest), key ring (version, digest); or 0. The trial: 1 (tried) or 2
-//! (confirmed) and then role (0 boot, 1 recovery), security version, digest of
-//! the manifest, length of the entry's id in one byte, id; or 0. Versions and
-//! floors have four bytes, digests 32.
+//! The payload of format 2 is a list of records: tag (two bytes), length (two
+//! bytes), content; in the order of their tags, each tag once. A record whose tag
+//! nobody here knows is kept as it is ([`Unknown`]). Format 1 has a record and a
+//! trial and nothing else: the TPM's index still has it, because its places are
+//! two bytes too short for format 2. `docs/rollback.md` has both.
 //!
 //! One state has one form: what [`read`] takes, [`write`] gives back. A frame of
 //! zeros is no frame, and nothing is ever read past its damage.
 
 use core::fmt;
 
-use super::{Document, Floors, Record, Role, State, System, Trial};
+use super::refused;
+use super::{Document, Floors, Record, Role, State, System, Trial, Unknown};
 use crate::base::digest::Digest;
 
 const MAGIC: [u8; 8] = *b"TURNOUT\0";
-const VERSION: u32 = 1;
 const HEADER: usize = 24;
 const CHECKSUM: usize = 32;
 /// Leaves room to count on from any frame that is taken.
 const MAX_GENERATION: u64 = 1 << 62;
+/// Length of a frame of format 1 that holds a record and no trial, in bytes.
+const RECORD_ONLY: usize = HEADER + 82 + CHECKSUM;
+/// Length of a frame of format 2, in bytes: a page, so that the kernel never has
+/// to read a part of it back in order to write.
+const PAGE: usize = 4096;
+/// Longest id of an entry, in bytes.
+const MAX_ID: usize = 255;
 
-/// Length of a frame that holds a record and no trial, in bytes.
-pub const RECORD_ONLY: usize = HEADER + 82 + CHECKSUM;
+/// The tags of format 2.
+mod tag {
+    pub(super) const RECORD: u16 = 1;
+    pub(super) const TRIAL: u16 = 2;
+    pub(super) const REFUSED: u16 = 3;
+    pub(super) const SEEN: u16 = 4;
+}
+
+/// A version of the format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Record and trial.
+    One,
+    /// Records with tags.
+    Two,
+}
+
+impl Form {
+    const ALL: [Self; 2] = [Self::One, Self::Two];
+
+    const fn version(self) -> u32 {
+        match self {
+            Self::One => 1,
+            Self::Two => 2,
+        }
+    }
+
+    /// Length of the places that are written in this form, in bytes.
+    #[must_use]
+    pub const fn size(self) -> usize {
+        match self {
+            Self::One => RECORD_ONLY,
+            Self::Two => PAGE,
+        }
+    }
+}
 
 /// A state and its place in the order of writing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
+    /// How it is written.
+    pub form: Form,
     /// Counts every write, from 1.
     pub generation: u64,
     /// What was written.
@@ -62,13 +105,17 @@ pub enum Damage {
     Unreadable(String),
 }
 
-/// The bytes of a frame; `None` where `size` has no room for the state.
+/// The bytes of a frame; `None` where `size`, or its form, has no room for the
+/// state.
 #[must_use]
 pub fn write(frame: &Frame, size: usize) -> Option<Vec<u8>> {
-    let payload = write_state(&frame.state)?;
+    let payload = match frame.form {
+        Form::One => write_one(&frame.state)?,
+        Form::Two => write_two(&frame.state)?,
+    };
     let mut bytes = Vec::with_capacity(size);
     bytes.extend_from_slice(&MAGIC);
-    bytes.extend_from_slice(&VERSION.to_le_bytes());
+    bytes.extend_from_slice(&frame.form.version().to_le_bytes());
     bytes.extend_from_slice(&u32::try_from(payload.len()).ok()?.to_le_bytes());
     bytes.extend_from_slice(&frame.generation.to_le_bytes());
     bytes.extend_from_slice(&payload);
@@ -95,53 +142,92 @@ pub fn read(bytes: &[u8]) -> Result<Frame, Damage> {
         return Err(Damage::Checksum);
     }
     let mut header = Reader(body.get(MAGIC.len()..).unwrap_or_default());
-    match header.number() {
-        Some(VERSION) => {}
-        other => return Err(Damage::Version(other.unwrap_or_default())),
-    }
-    let frame = header.frame().ok_or(Damage::Payload)?;
+    let version = header.number().unwrap_or_default();
+    let form = Form::ALL.into_iter().find(|form| form.version() == version);
+    let form = form.ok_or(Damage::Version(version))?;
+    let frame = header.frame(form).ok_or(Damage::Payload)?;
     if !(1..=MAX_GENERATION).contains(&frame.generation) {
         return Err(Damage::Generation(frame.generation));
     }
     Ok(frame)
 }
 
-fn write_state(state: &State) -> Option<Vec<u8>> {
+/// Only what format 1 knows.
+fn write_one(state: &State) -> Option<Vec<u8>> {
+    let State { record, trial, .. } = state;
+    if *state != (State { record: *record, trial: trial.clone(), ..State::default() }) {
+        return None;
+    }
     let mut out = Vec::new();
-    match &state.record {
+    match record {
         None => out.push(0),
         Some(record) => {
             out.push(1);
-            write_record(record, &mut out);
+            out.extend(record_bytes(record));
         }
     }
-    match &state.trial {
+    match trial {
         None => out.push(0),
-        Some(trial) => write_trial(trial, &mut out)?,
+        Some(trial) => {
+            let id = u8::try_from(trial.entry.len()).ok()?;
+            out.extend(system_bytes(trial));
+            out.push(id);
+            out.extend_from_slice(trial.entry.as_bytes());
+        }
     }
     Some(out)
 }
 
-fn write_record(record: &Record, out: &mut Vec<u8>) {
-    out.extend_from_slice(&record.floors.boot.to_le_bytes());
-    out.extend_from_slice(&record.floors.recovery.to_le_bytes());
+/// Known and unknown records in the order of their tags.
+fn write_two(state: &State) -> Option<Vec<u8>> {
+    let mut records: Vec<(u16, Vec<u8>)> = Vec::new();
+    records.extend(state.record.as_ref().map(|record| (tag::RECORD, record_bytes(record))));
+    if let Some(trial) = &state.trial {
+        let id = Some(trial.entry.as_bytes()).filter(|id| id.len() <= MAX_ID)?;
+        records.push((tag::TRIAL, [&system_bytes(trial), id].concat()));
+    }
+    if !state.refused.is_empty() {
+        records.push((tag::REFUSED, refused::write(&state.refused)?));
+    }
+    if state.seen != Floors::default() {
+        records.push((tag::SEEN, floors_bytes(state.seen)));
+    }
+    // What nobody here knows has higher tags than all of these.
+    let known = records.iter().map(|(tag, bytes)| (*tag, bytes.as_slice()));
+    let unknown = state.unknown.iter().map(|record| (record.tag, record.bytes.as_slice()));
+    let mut out = Vec::new();
+    for (tag, bytes) in known.chain(unknown) {
+        out.extend_from_slice(&tag.to_le_bytes());
+        out.extend_from_slice(&u16::try_from(bytes.len()).ok()?.to_le_bytes());
+        out.extend_from_slice(bytes);
+    }
+    Some(out)
+}
+
+fn record_bytes(record: &Record) -> Vec<u8> {
+    let mut out = floors_bytes(record.floors);
     for document in [record.policy, record.ring] {
         out.extend_from_slice(&document.version.to_le_bytes());
         out.extend_from_slice(&document.digest.0);
     }
+    out
 }
 
-fn write_trial(trial: &Trial, out: &mut Vec<u8>) -> Option<()> {
-    out.push(if trial.confirmed { 2 } else { 1 });
-    out.push(match trial.system.role {
+fn floors_bytes(floors: Floors) -> Vec<u8> {
+    [floors.boot.to_le_bytes(), floors.recovery.to_le_bytes()].concat()
+}
+
+/// A trial up to its id.
+fn system_bytes(trial: &Trial) -> Vec<u8> {
+    let confirmed = if trial.confirmed { 2 } else { 1 };
+    let role = match trial.system.role {
         Role::Boot => 0,
         Role::Recovery => 1,
-    });
+    };
+    let mut out = vec![confirmed, role];
     out.extend_from_slice(&trial.system.security_version.to_le_bytes());
     out.extend_from_slice(&trial.system.manifest.0);
-    out.push(u8::try_from(trial.entry.len()).ok()?);
-    out.extend_from_slice(trial.entry.as_bytes());
-    Some(())
+    out
 }
 
 /// What is left of a frame's bytes; every read takes from the front.
@@ -156,6 +242,10 @@ impl<'a> Reader<'a> {
 
     fn byte(&mut self) -> Option<u8> {
         self.array::<1>().map(|[byte]| byte)
+    }
+
+    fn short(&mut self) -> Option<u16> {
+        self.array().map(u16::from_le_bytes)
     }
 
     fn number(&mut self) -> Option<u32> {
@@ -173,16 +263,19 @@ impl<'a> Reader<'a> {
     }
 
     /// Everything behind the version; what is left must be zeros.
-    fn frame(&mut self) -> Option<Frame> {
+    fn frame(&mut self, form: Form) -> Option<Frame> {
         let len = usize::try_from(self.number()?).ok()?;
         let generation = u64::from_le_bytes(self.array()?);
         let mut payload = Reader(self.bytes(len)?);
-        let state = payload.state()?;
+        let state = match form {
+            Form::One => payload.state_one()?,
+            Form::Two => payload.state_two()?,
+        };
         let is_all = payload.0.is_empty() && self.0.iter().all(|byte| *byte == 0);
-        is_all.then_some(Frame { generation, state })
+        is_all.then_some(Frame { form, generation, state })
     }
 
-    fn state(&mut self) -> Option<State> {
+    fn state_one(&mut self) -> Option<State> {
         let record = match self.byte()? {
             0 => None,
             1 => Some(self.record()?),
@@ -190,15 +283,56 @@ impl<'a> Reader<'a> {
         };
         let trial = match self.byte()? {
             0 => None,
-            1 => Some(self.trial(false)?),
-            2 => Some(self.trial(true)?),
-            _ => return None,
+            confirmed => {
+                let (confirmed, system) = self.system(confirmed)?;
+                let len = usize::from(self.byte()?);
+                let entry = self.bytes(len)?;
+                Some(Trial { entry: text(entry)?, system, confirmed })
+            }
         };
-        Some(State { record, trial })
+        Some(State { record, trial, ..State::default() })
+    }
+
+    fn state_two(&mut self) -> Option<State> {
+        let mut state = State::default();
+        let mut last = 0;
+        while !self.0.is_empty() {
+            let tag = self.short().filter(|tag| *tag > last)?;
+            let len = usize::from(self.short()?);
+            Reader(self.bytes(len)?).tagged(tag, &mut state)?;
+            last = tag;
+        }
+        Some(state)
+    }
+
+    /// One record, all of which is left.
+    fn tagged(&mut self, tag: u16, state: &mut State) -> Option<()> {
+        match tag {
+            tag::RECORD => state.record = Some(self.record()?),
+            tag::TRIAL => {
+                let confirmed = self.byte()?;
+                let (confirmed, system) = self.system(confirmed)?;
+                let entry = self.bytes(self.0.len()).filter(|id| id.len() <= MAX_ID)?;
+                state.trial = Some(Trial { entry: text(entry)?, system, confirmed });
+            }
+            tag::REFUSED => state.refused = refused::read(self.bytes(self.0.len())?)?,
+            tag::SEEN => {
+                state.seen = self.floors().filter(|floors| *floors != Floors::default())?;
+            }
+            tag => {
+                let bytes = self.bytes(self.0.len())?.to_vec();
+                state.unknown.push(Unknown { tag, bytes });
+            }
+        }
+        self.0.is_empty().then_some(())
+    }
+
+    fn floors(&mut self) -> Option<Floors> {
+        Some(Floors { boot: self.number()?, recovery: self.number()? })
     }
 
     fn record(&mut self) -> Option<Record> {
-        let floors = Floors { boot: self.number()?, recovery: self.number()? };
+        let floors = self.floors()?;
         Some(Record { floors, policy: self.document()?, ring: self.document()? })
     }
 
@@ -206,18 +340,26 @@ impl<'a> Reader<'a> {
         Some(Document { version: self.number()?, digest: self.digest()? })
     }
 
-    fn trial(&mut self, confirmed: bool) -> Option<Trial> {
+    /// A trial's system and whether it has confirmed itself, which the byte before
+    /// it says.
+    fn system(&mut self, confirmed: u8) -> Option<(bool, System)> {
+        let confirmed = match confirmed {
+            1 => false,
+            2 => true,
+            _ => return None,
+        };
         let role = match self.byte()? {
             0 => Role::Boot,
             1 => Role::Recovery,
             _ => return None,
         };
         let security_version = self.number()?;
-        let manifest = self.digest()?;
-        let len = usize::from(self.byte()?);
-        let entry = core::str::from_utf8(self.bytes(len)?).ok()?.to_owned();
-        Some(Trial { entry, system: System { role, security_version, manifest }, confirmed })
+        Some((confirmed, System { role, security_version, manifest: self.digest()? }))
     }
+}
+
+fn text(bytes: &[u8]) -> Option<String> {
+    core::str::from_utf8(bytes).ok().map(str::to_owned)
 }
 
 impl fmt::Display for Damage {
@@ -226,7 +368,9 @@ impl fmt::Display for Damage {
             Self::Blank => f.write_str("it is blank"),
             Self::Magic => f.write_str("it does not begin like a generation"),
             Self::Checksum => f.write_str("its checksum is wrong"),
-            Self::Version(version) => write!(f, "it has format {version}, and only 1 is known"),
+            Self::Version(version) => {
+                write!(f, "it has format {version}, and only 1 and 2 are known")
+            }
             Self::Generation(generation) => write!(f, "it claims to be generation {generation}"),
             Self::Payload => f.write_str("its content is not well-formed"),
             Self::Unreadable(why) => f.write_str(why),
@@ -236,6 +380,7 @@ impl fmt::Display for Damage {
 
 #[cfg(test)]
 mod tests {
+    use super::refused::Refused;
     use super::*;
 
     fn document(version: u32) -> Document {
@@ -246,18 +391,41 @@ mod tests {
         Some(Trial { entry: "débian".into(), system, confirmed })
     }
 
-    fn states() -> Vec<State> {
+    /// What format 1 knows.
+    fn old_states() -> Vec<State> {
         let floors = Floors { boot: 7, recovery: u32::MAX };
         let record = Some(Record { floors, policy: document(3), ring: document(4) });
         let system =
             System { role: Role::Boot, security_version: 9, manifest: Digest::of(b"manifest") };
         let recovery = System { role: Role::Recovery, ..system };
         vec![
-            State { record: None, trial: None },
-            State { record, trial: None },
-            State { record, trial: trial_of(system, false) },
-            State { record: None, trial: trial_of(recovery, true) },
+            State::default(),
+            State { record, ..State::default() },
+            State { record, trial: trial_of(system, false), ..State::default() },
+            State { trial: trial_of(recovery, true), ..State::default() },
         ]
+    }
+
+    fn states() -> Vec<State> {
+        let refused = vec![
+            Refused { code: "FLOOR".into(), entry: "débian".into(), count: 3 },
+            Refused { code: "discover".into(), entry: String::new(), count: 255 },
+        ];
+        let unknown = vec![
+            Unknown { tag: 5, bytes: b"of a later version".to_vec() },
+            Unknown { tag: u16::MAX, bytes: Vec::new() },
+        ];
+        let full = State {
+            refused,
+            unknown,
+            seen: Floors { boot: 0, recovery: 4 },
+            ..old_states().remove(2)
+        };
+        let mut all = old_states();
+        all.push(State { seen: Floors { boot: 7, recovery: 0 }, ..State::default() });
+        all.push(State { trial: None, ..full.clone() });
+        all.push(full);
+        all
     }
 
     fn seal(bytes: &mut [u8]) {
@@ -266,15 +434,19 @@ mod tests {
         bytes[body..].copy_from_slice(&checksum.0);
     }
 
-    fn good() -> Vec<u8> {
-        let frame = Frame { generation: 5, state: states().remove(2) };
-        write(&frame, 512).unwrap()
+    fn good(form: Form) -> Vec<u8> {
+        let state = match form {
+            Form::One => old_states().remove(2),
+            Form::Two => states().pop().unwrap(),
+        };
+        write(&Frame { form, generation: 5, state }, 512).unwrap()
     }
 
     #[test]
     fn every_state_reads_as_it_was_written() {
-        for state in states() {
-            let frame = Frame { generation: 1, state };
+        let one = old_states().into_iter().map(|state| (Form::One, state));
+        for (form, state) in one.chain(states().into_iter().map(|state| (Form::Two, state))) {
+            let frame = Frame { form, generation: 1, state };
             let bytes = write(&frame, 512).unwrap();
             assert_eq!((bytes.len(), read(&bytes)), (512, Ok(frame)));
         }
@@ -282,65 +454,136 @@ mod tests {
 
     #[test]
     fn a_record_alone_fits_exactly_into_the_shortest_place() {
-        let frame = Frame { generation: MAX_GENERATION, state: states().remove(1) };
+        let state = old_states().remove(1);
+        let frame = Frame { form: Form::One, generation: MAX_GENERATION, state };
+        assert_eq!(Form::One.size(), 138);
         assert_eq!(write(&frame, RECORD_ONLY).map(|bytes| bytes.len()), Some(RECORD_ONLY));
         assert_eq!(write(&frame, RECORD_ONLY - 1), None);
+        // Two bytes too many: why the TPM's index keeps format 1.
+        let frame = Frame { form: Form::Two, ..frame };
+        assert_eq!(write(&frame, RECORD_ONLY + 1), None);
+        assert!(write(&frame, RECORD_ONLY + 2).is_some());
+    }
+
+    #[test]
+    fn format_1_takes_nothing_that_it_would_lose() {
+        for state in states().into_iter().skip(old_states().len()) {
+            assert_eq!(write(&Frame { form: Form::One, generation: 1, state }, 4096), None);
+        }
     }
 
     #[test]
     fn an_id_that_no_entry_has_is_not_cut_short() {
-        let mut state = states().remove(2);
-        state.trial.as_mut().unwrap().entry = "a".repeat(256);
-        assert_eq!(write(&Frame { generation: 1, state }, 4096), None);
+        for form in Form::ALL {
+            let mut state = old_states().remove(2);
+            state.trial.as_mut().unwrap().entry = "a".repeat(255);
+            let frame = Frame { form, generation: 1, state };
+            assert_eq!(read(&write(&frame, 4096).unwrap()), Ok(frame.clone()));
+            let mut state = frame.state;
+            state.trial.as_mut().unwrap().entry.push('a');
+            assert_eq!(write(&Frame { form, generation: 1, state }, 4096), None);
+        }
     }
 
     #[test]
     fn every_flipped_bit_and_every_truncation_is_damage() {
-        let good = good();
-        for at in 0..good.len() {
-            for bit in 0..8 {
-                let mut bytes = good.clone();
-                bytes[at] ^= 1 << bit;
-                let expected = if at < MAGIC.len() { Damage::Magic } else { Damage::Checksum };
-                assert_eq!(read(&bytes), Err(expected), "byte {at}");
+        for good in Form::ALL.map(good) {
+            for at in 0..good.len() {
+                for bit in 0..8 {
+                    let mut bytes = good.clone();
+                    bytes[at] ^= 1 << bit;
+                    let expected = if at < MAGIC.len() { Damage::Magic } else { Damage::Checksum };
+                    assert_eq!(read(&bytes), Err(expected), "byte {at}");
+                }
+                assert!(read(&good[..at]).is_err(), "{at} bytes");
             }
-            assert!(read(&good[..at]).is_err(), "{at} bytes");
         }
         assert_eq!(read(&[0; 512]), Err(Damage::Blank));
         assert_eq!(read(&[]), Err(Damage::Blank));
     }
 
+    fn changed(form: Form, at: usize, value: u8) -> Result<Frame, Damage> {
+        let mut bytes = good(form);
+        bytes[at] = value;
+        seal(&mut bytes);
+        read(&bytes)
+    }
+
     #[test]
     fn a_right_checksum_over_wrong_content_is_damage_all_the_same() {
-        let changes: [(usize, u8, Damage); 9] = [
-            (8, 2, Damage::Version(2)),
+        let changes: [(usize, u8, Damage); 8] = [
+            (8, 3, Damage::Version(3)),
             (12, 1, Damage::Payload),
             (13, 1, Damage::Payload),
             (16, 0, Damage::Generation(0)),
             (23, 0x80, Damage::Generation(0x8000_0000_0000_0005)),
             (24, 2, Damage::Payload),
             (24 + 81, 3, Damage::Payload),
-            (24 + 82, 2, Damage::Payload),
-            (300, 1, Damage::Payload),
+            (400, 1, Damage::Payload),
         ];
         for (at, value, expected) in changes {
-            let mut bytes = good();
-            bytes[at] = value;
-            seal(&mut bytes);
-            assert_eq!(read(&bytes), Err(expected), "byte {at}");
+            assert_eq!(changed(Form::One, at, value), Err(expected), "byte {at}");
+        }
+        for (at, value) in [
+            // Tag and length of the record; tag, length, word, role of the trial.
+            (24, 0),
+            (24, 2),
+            (26, 79),
+            (26, 81),
+            (27, 1),
+            (108, 1),
+            (108, 3),
+            (110, 1),
+            (112, 3),
+            (113, 2),
+            (150, 0xff),
+            (400, 1),
+        ] {
+            assert_eq!(changed(Form::Two, at, value), Err(Damage::Payload), "byte {at}");
+        }
+    }
+
+    fn two(payload: &[u8]) -> Result<State, Damage> {
+        let mut bytes = good(Form::Two);
+        bytes.truncate(HEADER);
+        bytes[12..16].copy_from_slice(&u32::try_from(payload.len()).unwrap().to_le_bytes());
+        bytes.extend_from_slice(payload);
+        bytes.resize(512, 0);
+        seal(&mut bytes);
+        read(&bytes).map(|frame| frame.state)
+    }
+
+    #[test]
+    fn records_stand_in_the_order_of_their_tags_and_each_once() {
+        let unknown = |tag| Unknown { tag, bytes: vec![1] };
+        let state = two(&[5, 0, 1, 0, 1, 6, 0, 1, 0, 1]).unwrap();
+        assert_eq!(state.unknown, [unknown(5), unknown(6)]);
+        for payload in [
+            &[6, 0, 1, 0, 1, 5, 0, 1, 0, 1][..],
+            &[5, 0, 1, 0, 1, 5, 0, 1, 0, 1],
+            &[0, 0, 0, 0],
+            &[5, 0, 2, 0, 1],
+            &[5, 0, 1],
+            // No floor was seen, nothing was refused: then there is no record of it.
+            &[4, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+            &[4, 0, 9, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0],
+            &[3, 0, 0, 0],
+        ] {
+            assert_eq!(two(payload), Err(Damage::Payload), "{payload:?}");
         }
     }
 
     #[test]
     fn whatever_is_read_is_written_back_as_it_was() {
-        let good = good();
-        for at in 0..good.len() - CHECKSUM {
-            for value in [0, 1, 2, 3, 0x7f, 0xff] {
-                let mut bytes = good.clone();
-                bytes[at] = value;
-                seal(&mut bytes);
-                if let Ok(frame) = read(&bytes) {
-                    assert_eq!(write(&frame, bytes.len()), Some(bytes), "byte {at}");
+        for good in Form::ALL.map(good) {
+            for at in 0..good.len() - CHECKSUM {
+                for value in [0, 1, 2, 3, 0x7f, 0xff] {
+                    let mut bytes = good.clone();
+                    bytes[at] = value;
+                    seal(&mut bytes);
+                    if let Ok(frame) = read(&bytes) {
+                        assert_eq!(write(&frame, bytes.len()), Some(bytes), "byte {at}");
+                    }
                 }
             }
         }

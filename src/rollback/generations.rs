@@ -8,7 +8,7 @@
 use core::fmt;
 
 use super::State;
-use super::frame::{self, Damage, Frame};
+use super::frame::{self, Damage, Form, Frame};
 
 /// One of the two places of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,14 +138,15 @@ impl Generations {
     /// has reached the disk; `None` where there is nothing left to write.
     ///
     /// # Errors
-    /// A place of `size` bytes has no room for the state.
-    pub fn step(&self, state: &State, size: usize) -> Result<Option<(Write, Self)>, NoRoom> {
+    /// A place of this form has no room for the state.
+    pub fn step(&self, state: &State, form: Form) -> Result<Option<(Write, Self)>, NoRoom> {
         if self.is_settled(state) {
             return Ok(None);
         }
         let place = self.newest.as_ref().map_or(Place::First, |newest| newest.place.other());
-        let frame = Frame { generation: self.number().saturating_add(1), state: state.clone() };
-        let bytes = frame::write(&frame, size).ok_or(NoRoom(size))?;
+        let generation = self.number().saturating_add(1);
+        let frame = Frame { form, generation, state: state.clone() };
+        let bytes = frame::write(&frame, form.size()).ok_or(NoRoom(form.size()))?;
         let older = self.newest.as_ref().map(|newest| newest.frame.clone());
         let after = Self { newest: Some(Whole { place, frame }), older, damage: None };
         Ok(Some((Write { place, bytes }, after)))
@@ -187,25 +188,23 @@ impl fmt::Display for Lost {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Floors, Record};
+    use super::super::{Floors, Record, Unknown};
     use super::*;
-
-    const SIZE: usize = 512;
 
     fn floor(boot: u32) -> State {
         let floors = Floors { boot, recovery: 0 };
-        State { record: Some(Record::new(floors)), trial: None }
+        State { record: Some(Record::new(floors)), ..State::default() }
     }
 
     fn frame(generation: u64, boot: u32) -> Frame {
-        Frame { generation, state: floor(boot) }
+        Frame { form: Form::Two, generation, state: floor(boot) }
     }
 
     /// All writes on the way to a state.
     fn writes(from: &Generations, state: &State) -> Vec<(Place, u64)> {
         let mut held = from.clone();
         let mut done = Vec::new();
-        while let Some((write, after)) = held.step(state, SIZE).unwrap() {
+        while let Some((write, after)) = held.step(state, Form::Two).unwrap() {
             done.push((write.place, frame::read(&write.bytes).unwrap().generation));
             held = after;
         }
@@ -241,7 +240,27 @@ mod tests {
     fn a_fresh_store_is_written_to_both_places() {
         let fresh = Generations::fresh();
         assert_eq!(writes(&fresh, &floor(0)), [(Place::First, 1), (Place::Second, 2)]);
-        assert_eq!(fresh.step(&floor(0), 100).unwrap_err(), NoRoom(100));
+    }
+
+    #[test]
+    fn what_a_place_has_no_room_for_is_not_cut_short() {
+        let unknown = vec![Unknown { tag: 9, bytes: vec![0; 3952] }];
+        let full = State { unknown, ..floor(0) };
+        assert!(Generations::fresh().step(&full, Form::Two).is_ok());
+        let unknown = vec![Unknown { tag: 9, bytes: vec![0; 3953] }];
+        let too_full = State { unknown, ..floor(0) };
+        let room = Generations::fresh().step(&too_full, Form::Two).unwrap_err();
+        assert_eq!(room, NoRoom(4096));
+        assert_eq!(Generations::fresh().step(&full, Form::One).unwrap_err(), NoRoom(138));
+    }
+
+    #[test]
+    fn format_1_is_read_and_replaced_at_the_next_write() {
+        let old = Frame { form: Form::One, ..frame(6, 1) };
+        let held = Generations::read(Ok(frame(5, 1)), Ok(old)).unwrap();
+        assert_eq!(writes(&held, &floor(1)), [], "it is no news");
+        let (write, _) = held.step(&floor(2), Form::Two).unwrap().unwrap();
+        assert_eq!(frame::read(&write.bytes).unwrap().form, Form::Two);
     }
 
     fn lost(first: Result<Frame, Damage>, second: Result<Frame, Damage>) -> String {

@@ -253,7 +253,7 @@ mod tests {
 
     fn state(boot: u32) -> State {
         let floors = Floors { boot, recovery: 0 };
-        State { record: Some(Record::new(floors)), trial: None }
+        State { record: Some(Record::new(floors)), ..State::default() }
     }
 
     #[test]

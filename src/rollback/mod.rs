@@ -14,11 +14,13 @@
 //! | [`frame`] | one generation as bytes |
 //! | [`generations`] | two of them, written in turn |
 //! | [`index`] | the TPM's place for them |
+//! | [`refused`] | what earlier starts did not boot |
 //! | [`store`] | what a start, a jump and a confirmation do with them |
 
 pub mod frame;
 pub mod generations;
 pub mod index;
+pub mod refused;
 pub mod store;
 #[cfg(test)]
 mod tests;
@@ -26,6 +28,8 @@ mod tests;
 use core::fmt;
 
 use crate::base::digest::Digest;
+use refused::Refused;
+
 pub use crate::trust::Role;
 pub use crate::trust::policy::Floors;
 
@@ -100,6 +104,23 @@ pub struct State {
     pub record: Option<Record>,
     /// None where the last jump can raise no floor.
     pub trial: Option<Trial>,
+    /// What earlier starts did not boot, the newest first.
+    pub refused: Vec<Refused>,
+    /// The highest floors that the TPM's record ever had; 0 where that was never
+    /// seen.
+    pub seen: Floors,
+    /// What later versions keep, in the order of the tags.
+    pub unknown: Vec<Unknown>,
+}
+
+/// A record of a later version: kept and copied, so that going back to this one
+/// loses nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unknown {
+    /// Its tag.
+    pub tag: u16,
+    /// Its content.
+    pub bytes: Vec<u8>,
 }
 
 impl Strength {

@@ -8,15 +8,15 @@
 
 use core::fmt;
 
-use super::frame::{self, Damage, Frame, RECORD_ONLY};
+use super::frame::{self, Damage, Form, Frame};
 use super::generations::{Generations, Lost, NoRoom, Write};
+use super::refused::{Noted, Refused};
 use super::{Document, Floors, Record, Role, State, Strength, System, Trial};
 
-/// Length of one place of the state area, in bytes: a page, so that the kernel
-/// never has to read a part of it back in order to write.
-pub const AREA_FRAME: usize = 4096;
+/// Length of one place of the state area, in bytes.
+pub const AREA_FRAME: usize = Which::Area.form().size();
 /// Length of one place of the TPM's index, in bytes.
-pub const INDEX_FRAME: usize = RECORD_ONLY;
+pub const INDEX_FRAME: usize = Which::Index.form().size();
 
 /// Two places that outlast the power.
 pub trait Medium {
@@ -90,6 +90,9 @@ pub enum Fault {
     Measured,
     /// A place has too few bytes.
     NoRoom(usize),
+    /// The TPM's floor of a role is below one that it had before: role, floor, and
+    /// what was seen.
+    Below(Role, u32, u32),
     /// An older document than one that was in force: its name, what is in force
     /// now, and what was.
     Older(&'static str, u32, u32),
@@ -134,13 +137,15 @@ pub struct Store {
     strength: Strength,
     area: Result<Generations, Fault>,
     index: Result<Generations, Fault>,
+    /// The index holds less than the state area has seen in it.
+    below: Option<Fault>,
 }
 
 impl Store {
     /// Before anything was read: as good as lost.
     #[must_use]
     pub const fn unread(strength: Strength) -> Self {
-        Self { strength, area: Err(Fault::Unread), index: Err(Fault::Unread) }
+        Self { strength, area: Err(Fault::Unread), index: Err(Fault::Unread), below: None }
     }
 
     /// Reads what there is. A factory image gives the floors with which it makes
@@ -162,26 +167,29 @@ impl Store {
     }
 
     /// What is whole stays as it is. A record that a state area kept so far
-    /// moves to the TPM.
+    /// moves to the TPM, and the floors that one has seen are not gone below.
     fn provision(&mut self, floors: Floors, media: &mut Media<'_>) {
-        let old = self.area.as_ref().ok().and_then(|area| area.state().record);
-        let record = Some(old.unwrap_or_else(|| Record::new(floors)));
+        let old = self.area.as_ref().map(Generations::state).unwrap_or_default();
+        let record = Some(old.record.unwrap_or_else(|| Record::new(floors.max(old.seen))));
         let in_area = record.filter(|_| self.strength == Strength::Advisory);
         if self.index.as_ref().is_err_and(Fault::is_for_the_factory)
             && self.strength == Strength::Enforced
         {
-            self.index = make(Which::Index, State { record, trial: None }, media.index);
+            let state = State { record, ..State::default() };
+            self.index = make(Which::Index, &state, media.index);
         }
         let needed = match &self.area {
             Ok(area) => in_area.is_some() && area.state().record.is_none(),
             Err(fault) => fault.is_for_the_factory(),
         };
         if needed {
-            self.area = make(Which::Area, State { record: in_area, trial: None }, media.area);
+            let state = State { record: in_area, ..State::default() };
+            self.area = make(Which::Area, &state, media.area);
         }
     }
 
-    /// The one that is to hold the record must hold one.
+    /// The one that is to hold the record must hold one, and no less than it had
+    /// before.
     fn check(&mut self) {
         let (holder, fault) = match self.strength {
             Strength::Off => return,
@@ -191,6 +199,12 @@ impl Store {
         if holder.as_ref().is_ok_and(|held| held.state().record.is_none()) {
             *holder = Err(fault);
         }
+        self.below = self.record().and_then(|record| below(record.floors, self.seen()));
+    }
+
+    /// The highest floors that the state area has seen in the TPM's record.
+    fn seen(&self) -> Floors {
+        self.area.as_ref().map(|area| area.state().seen).unwrap_or_default()
     }
 
     /// What the configuration asks for.
@@ -205,7 +219,10 @@ impl Store {
         match self.strength {
             Strength::Off => None,
             Strength::Advisory => self.area.as_ref().err(),
-            Strength::Enforced => self.index.as_ref().err().or(self.area.as_ref().err()),
+            Strength::Enforced => {
+                let index = self.index.as_ref().err().or(self.below.as_ref());
+                index.or(self.area.as_ref().err())
+            }
         }
     }
 
@@ -220,16 +237,27 @@ impl Store {
         holder.as_ref().ok()?.state().record
     }
 
-    /// The floors that the store adds to those of the image and of the policy.
+    /// The floors that the store adds to those of the image and of the policy. What
+    /// was seen in a TPM's record counts whatever became of that.
     #[must_use]
     pub fn floors(&self) -> Floors {
-        self.record().map(|record| record.floors).unwrap_or_default()
+        let recorded = self.record().map(|record| record.floors).unwrap_or_default();
+        match self.strength {
+            Strength::Enforced => recorded.max(self.seen()),
+            Strength::Off | Strength::Advisory => recorded,
+        }
     }
 
     /// The system that was jumped to last, if it could raise a floor.
     #[must_use]
     pub fn trial(&self) -> Option<Trial> {
         self.area.as_ref().ok()?.state().trial
+    }
+
+    /// What earlier starts refused, the newest first.
+    #[must_use]
+    pub fn refused(&self) -> Vec<Refused> {
+        self.area.as_ref().map(|area| area.state().refused).unwrap_or_default()
     }
 
     /// Whether a system of this role may boot with the store as it is.
@@ -270,10 +298,7 @@ impl Store {
         if let Some(state) = self.index.as_ref().ok().map(Generations::state) {
             self.put(Which::Index, &state, media)?;
         }
-        match self.area.as_ref().ok().map(Generations::state) {
-            Some(state) => self.put(Which::Area, &state, media),
-            None => Ok(()),
-        }
+        self.put_area(media, |_| {})
     }
 
     /// Takes the policy and the key ring that are to be in force, and remembers
@@ -307,7 +332,8 @@ impl Store {
         limits: Limits,
         media: &mut Media<'_>,
     ) -> Result<Option<Raised>, Fault> {
-        let Some(record) = self.record() else { return Ok(None) };
+        let sound = self.record().filter(|_| self.below.is_none());
+        let Some(record) = sound else { return Ok(None) };
         let Some(trial) = self.trial().filter(|trial| trial.confirmed) else { return Ok(None) };
         if !systems.into_iter().any(|system| system == trial.system) {
             return Ok(None);
@@ -318,8 +344,12 @@ impl Store {
         // The confirmation goes first: cut off here, it is lost, and none raises
         // the floor twice.
         let raised = Record { floors: with(record.floors, role, floor), ..record };
-        self.put_trial(None, raised, media)?;
+        self.put_area(media, |state| {
+            state.trial = None;
+            state.record = state.record.and(Some(raised));
+        })?;
         self.put_record(raised, media)?;
+        self.settle(media)?;
         Ok((floor > record.floors.of(role)).then_some(Raised {
             entry: trial.entry,
             role,
@@ -330,7 +360,8 @@ impl Store {
 
     /// Remembers which system is jumped to, right before it is: as a trial if
     /// its version is above the recorded floor, and otherwise, or if it is not
-    /// signed, as none. A confirmation of the same system stays.
+    /// signed, as none. A confirmation of the same system stays. What was refused is
+    /// written with it, if that is news.
     ///
     /// # Errors
     /// The medium's. Where [`Self::binds`], there must be no jump then: the next
@@ -338,40 +369,78 @@ impl Store {
     pub fn before_jump(
         &mut self,
         next: Option<Next<'_>>,
+        noted: &mut Noted,
         media: &mut Media<'_>,
     ) -> Result<(), Fault> {
-        let Some(record) = self.record().filter(|_| self.fault().is_none()) else { return Ok(()) };
-        let above = next.filter(|next| next.system.is_above(record.floors));
-        let trial = above.map(|Next { entry, system }| {
-            let confirmed = self.has_confirmed(&system);
-            Trial { entry: entry.to_owned(), system, confirmed }
-        });
-        self.put_trial(trial, record, media)
+        if self.area.is_err() {
+            return Ok(());
+        }
+        let record = self.record().filter(|_| self.fault().is_none());
+        let above = record.map(|record| next.filter(|next| next.system.is_above(record.floors)));
+        let trial = above.map(|above| above.map(|next| self.trial_of(next)));
+        let is_news = noted.is_news_to(&self.refused());
+        self.put_area(media, |state| {
+            state.trial = trial.unwrap_or(state.trial.take());
+            if is_news {
+                state.refused = noted.merged(&state.refused);
+            }
+        })?;
+        if is_news {
+            noted.keep();
+        }
+        Ok(())
+    }
+
+    /// Remembers what was refused, how often too, before the machine is reset.
+    ///
+    /// # Errors
+    /// The medium's.
+    pub fn before_reset(&mut self, noted: &mut Noted, media: &mut Media<'_>) -> Result<(), Fault> {
+        if self.area.is_ok() {
+            self.put_area(media, |state| state.refused = noted.merged(&state.refused))?;
+            noted.keep();
+        }
+        Ok(())
+    }
+
+    fn trial_of(&self, next: Next<'_>) -> Trial {
+        let Next { entry, system } = next;
+        Trial { entry: entry.to_owned(), system, confirmed: self.has_confirmed(&system) }
     }
 
     fn has_confirmed(&self, system: &System) -> bool {
         self.trial().is_some_and(|trial| trial.confirmed && trial.system == *system)
     }
 
-    fn put_trial(
+    /// Changes what the state area holds. Where the TPM has the record, the highest
+    /// floors of that are written with it.
+    fn put_area(
         &mut self,
-        trial: Option<Trial>,
-        record: Record,
         media: &mut Media<'_>,
+        change: impl FnOnce(&mut State),
     ) -> Result<(), Fault> {
-        let record = Some(record).filter(|_| self.strength == Strength::Advisory);
-        self.put(Which::Area, &State { record, trial }, media)
+        let Ok(area) = &self.area else { return Ok(()) };
+        let mut state = area.state();
+        change(&mut state);
+        if let Ok(index) = &self.index
+            && self.below.is_none()
+        {
+            let floors = index.state().record.map(|record| record.floors);
+            state.seen = state.seen.max(floors.unwrap_or_default());
+            // It has moved to the TPM.
+            state.record = None;
+        }
+        self.put(Which::Area, &state, media)
     }
 
     fn put_record(&mut self, record: Record, media: &mut Media<'_>) -> Result<(), Fault> {
-        let record = Some(record);
         match self.strength {
             Strength::Off => Ok(()),
-            Strength::Advisory => {
-                let trial = self.trial();
-                self.put(Which::Area, &State { record, trial }, media)
+            Strength::Advisory => self.put_area(media, |state| state.record = Some(record)),
+            Strength::Enforced => {
+                let state = State { record: Some(record), ..State::default() };
+                self.put(Which::Index, &state, media)
             }
-            Strength::Enforced => self.put(Which::Index, &State { record, trial: None }, media),
         }
     }
 
@@ -433,9 +502,8 @@ pub fn put(
     state: &State,
     medium: &mut dyn Medium,
 ) -> Result<(), Fault> {
-    let size = which.frame_size();
     while let Some((write, after)) =
-        held.step(state, size).map_err(|NoRoom(size)| Fault::NoRoom(size))?
+        held.step(state, which.form()).map_err(|NoRoom(size)| Fault::NoRoom(size))?
     {
         medium.write(&write)?;
         *held = after;
@@ -443,10 +511,10 @@ pub fn put(
     Ok(())
 }
 
-fn make(which: Which, state: State, medium: &mut dyn Medium) -> Result<Generations, Fault> {
+fn make(which: Which, state: &State, medium: &mut dyn Medium) -> Result<Generations, Fault> {
     medium.create()?;
     let mut held = Generations::fresh();
-    put(which, &mut held, &state, medium)?;
+    put(which, &mut held, state, medium)?;
     Ok(held)
 }
 
@@ -469,11 +537,17 @@ fn newer(name: &'static str, now: Document, recorded: Document) -> Result<Docume
     Ok(if now.version > recorded.version { now } else { recorded })
 }
 
+/// The first role whose floor is below what was seen.
+fn below(floors: Floors, seen: Floors) -> Option<Fault> {
+    let role = Role::ALL.into_iter().find(|role| floors.of(*role) < seen.of(*role))?;
+    Some(Fault::Below(role, floors.of(role), seen.of(role)))
+}
+
 impl Which {
-    const fn frame_size(self) -> usize {
+    const fn form(self) -> Form {
         match self {
-            Self::Area => AREA_FRAME,
-            Self::Index => INDEX_FRAME,
+            Self::Area => Form::Two,
+            Self::Index => Form::One,
         }
     }
 }
@@ -524,6 +598,11 @@ impl fmt::Display for Fault {
                 "the TPM's index can only be read: something has measured into PCR 8 since the reset",
             ),
             Self::NoRoom(size) => write!(f, "{size} bytes have no room for what is to be kept"),
+            Self::Below(role, floor, seen) => write!(
+                f,
+                "the TPM's index has {} floor {floor}, and {seen} was seen: it was set back",
+                role.name()
+            ),
             Self::Older(name, now, recorded) => write!(
                 f,
                 "the {name} has version {now}, and version {recorded} was in force before: it was set back"

@@ -2,10 +2,12 @@
 
 use std::cell::Cell;
 
+use super::frame::{self, Form, Frame};
 use super::generations::{Generations, Place, Write};
+use super::refused::Noted;
 use super::store::{AREA_FRAME, INDEX_FRAME, Limits, Next, Raised, Store};
 use super::store::{Fault, Media, Medium, Missing, Which, confirm, put, read};
-use super::{Document, Floors, Record, Role, State, Strength, System, Trial};
+use super::{Document, Floors, Record, Role, State, Strength, System, Trial, Unknown};
 use crate::base::digest::Digest;
 
 const STEP: u32 = 16;
@@ -127,16 +129,19 @@ impl<'a> Machine<'a> {
     }
 
     /// A boot of PID 1 up to the jump into the system of this version, whose
-    /// manifest is the only one on the boot partition.
+    /// manifest is the only one on the boot partition. What was refused is news as
+    /// long as the policy's version has not been there.
     fn boot(&mut self, version: u32, policy: u32) -> Result<Option<Raised>, Fault> {
         let mut store = self.open(None);
         assert_eq!(store.fault(), None);
+        let mut noted = Noted::default();
+        noted.note("FLOOR", &policy.to_string());
         self.media(|media| {
             store.settle(media)?;
             store.take(document(policy), document(policy), media)?;
             let raised = store.raise([system(version)], LIMITS, media)?;
             if store.floors().boot <= version {
-                store.before_jump(next("system", system(version)), media)?;
+                store.before_jump(next("system", system(version)), &mut noted, media)?;
             }
             Ok(raised)
         })
@@ -396,7 +401,9 @@ fn each_role_has_its_own_floor() {
     let mut machine = Machine::new(&power, Strength::Advisory);
     let recovery = System { role: Role::Recovery, ..system(5) };
     let mut store = machine.open(None);
-    machine.media(|media| store.before_jump(next("rescue", recovery), media)).unwrap();
+    machine
+        .media(|media| store.before_jump(next("rescue", recovery), &mut Noted::default(), media))
+        .unwrap();
     machine.bless().unwrap();
     let mut store = machine.open(None);
     let raised = machine.media(|media| store.raise([recovery], LIMITS, media)).unwrap();
@@ -412,7 +419,7 @@ fn a_jump_to_anything_else_ends_a_trial() {
         machine.boot(7, 0).unwrap();
         let mut store = machine.open(None);
         assert_eq!(store.trial().map(|trial| trial.entry).as_deref(), Some("system"));
-        machine.media(|media| store.before_jump(other, media)).unwrap();
+        machine.media(|media| store.before_jump(other, &mut Noted::default(), media)).unwrap();
         assert_eq!(machine.bless(), Ok(false), "{other:?} would have confirmed another system");
     }
 }
@@ -557,7 +564,10 @@ fn without_a_sound_store_an_advisory_image_says_so_and_goes_on() {
             assert_eq!(store.settle(media), Ok(()));
             assert_eq!(store.take(document(1), document(1), media), Ok(()));
             assert_eq!(store.raise([system(7)], LIMITS, media), Ok(None));
-            assert_eq!(store.before_jump(next("system", system(7)), media), Ok(()));
+            assert_eq!(
+                store.before_jump(next("system", system(7)), &mut Noted::default(), media),
+                Ok(())
+            );
         });
         assert_eq!(power.written.get(), written, "{sentence}: it was written to");
     }
@@ -630,7 +640,10 @@ fn a_store_that_is_off_keeps_and_refuses_nothing() {
     assert_eq!(store.admits(Role::Boot), Ok(()));
     machine.media(|media| {
         assert_eq!(store.take(document(3), document(3), media), Ok(()));
-        assert_eq!(store.before_jump(next("system", system(7)), media), Ok(()));
+        assert_eq!(
+            store.before_jump(next("system", system(7)), &mut Noted::default(), media),
+            Ok(())
+        );
     });
     assert_eq!(power.written.get(), 0);
 }
@@ -641,7 +654,8 @@ fn a_jump_whose_trial_cannot_be_written_is_told() {
     let mut machine = Machine::new(&power, Strength::Enforced);
     let mut store = machine.open(None);
     power.cut.set(Some(Cut { after: 0, torn: 0, backwards: false }));
-    let told = machine.media(|media| store.before_jump(next("system", system(7)), media));
+    let told = machine
+        .media(|media| store.before_jump(next("system", system(7)), &mut Noted::default(), media));
     assert_eq!(told, Err(Fault::Medium("the power is off".into())));
     assert!(store.binds(Role::Boot) && !store.binds(Role::Recovery));
 }
@@ -709,4 +723,179 @@ fn generations_count_on_over_many_writes() {
     }
     let held: Generations = read(Which::Area, &mut machine.area).unwrap();
     assert_eq!(held.number(), 2 + 49 * 4);
+}
+
+fn noted(entry: &str) -> Noted {
+    let mut noted = Noted::default();
+    noted.note("FLOOR", entry);
+    noted
+}
+
+fn said(store: &Store) -> Vec<String> {
+    store.refused().iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn what_was_refused_outlives_the_reset_and_is_counted_once_a_start() {
+    for strength in [Strength::Advisory, Strength::Enforced] {
+        let power = Power::default();
+        let mut machine = Machine::new(&power, strength);
+        for start in 1..=3 {
+            let mut store = machine.open(None);
+            let mut noted = noted("old");
+            machine.media(|media| {
+                // A jump that failed, and then the reset.
+                store.before_jump(next("system", system(7)), &mut noted, media).unwrap();
+                store.before_reset(&mut noted, media).unwrap();
+            });
+            let count = if start == 1 { String::new() } else { format!(" ({start} times)") };
+            assert_eq!(said(&machine.open(None)), [format!("old: FLOOR{count}")]);
+        }
+    }
+}
+
+#[test]
+fn a_refusal_that_is_known_costs_no_write_before_a_jump_and_at_most_255_before_resets() {
+    let power = Power::default();
+    let mut machine = Machine::new(&power, Strength::Advisory);
+    let mut write = |jumps: bool| {
+        let before = power.written.get();
+        let mut store = machine.open(None);
+        let mut noted = noted("old");
+        machine.media(|media| match jumps {
+            true => store.before_jump(None, &mut noted, media).unwrap(),
+            false => store.before_reset(&mut noted, media).unwrap(),
+        });
+        power.written.get() - before
+    };
+    const FRAME: usize = AREA_FRAME / 512;
+    assert_eq!((write(true), write(true)), (FRAME, 0));
+    let resets: usize = (0..300).map(|_| write(false)).sum();
+    assert_eq!(resets, 254 * FRAME);
+    assert_eq!(said(&machine.open(None)), ["old: FLOOR (255 times or more)"]);
+}
+
+#[test]
+fn a_refusal_is_kept_where_the_tpm_is_lost_and_a_trial_stays_as_it_is() {
+    let power = Power::default();
+    let mut machine = Machine::new(&power, Strength::Enforced);
+    machine.boot(7, 0).unwrap();
+    machine.index.fault = Some(Fault::NoTpm);
+    let mut store = machine.open(None);
+    machine.media(|media| store.before_jump(None, &mut noted("good"), media)).unwrap();
+    let store = machine.open(None);
+    assert_eq!(said(&store), ["good: FLOOR", "0: FLOOR"]);
+    assert_eq!(store.trial().map(|trial| trial.system), Some(system(7)));
+}
+
+/// As the attacker leaves it who had the owner's password: provisioned, and with
+/// the floors of a new machine.
+fn set_index_back(machine: &mut Machine<'_>, floors: Floors) {
+    machine.index.places.iter_mut().for_each(|place| place.fill(0));
+    let state = State { record: Some(Record::new(floors)), ..State::default() };
+    put(Which::Index, &mut Generations::fresh(), &state, &mut machine.index).unwrap();
+}
+
+#[test]
+fn an_index_below_the_highest_floor_that_was_seen_is_no_sound_store() {
+    let power = Power::default();
+    let mut machine = Machine::new(&power, Strength::Enforced);
+    machine.boot(7, 0).unwrap();
+    machine.bless().unwrap();
+    machine.boot(7, 0).unwrap();
+    set_index_back(&mut machine, Floors { boot: 0, recovery: 3 });
+    let mut store = machine.open(None);
+    let expected = "the TPM's index has boot floor 0, and 7 was seen: it was set back";
+    assert_eq!(store.admits(Role::Boot).unwrap_err().to_string(), expected);
+    assert_eq!(store.admits(Role::Recovery), Ok(()));
+    assert_eq!(store.floors(), Floors { boot: 7, recovery: 3 });
+    let written = power.written.get();
+    machine.media(|media| {
+        store.settle(media).unwrap();
+        assert_eq!(store.raise([system(7)], LIMITS, media), Ok(None));
+        store.before_jump(next("system", system(9)), &mut Noted::default(), media).unwrap();
+    });
+    assert_eq!(power.written.get(), written, "nothing is built on it");
+}
+
+#[test]
+fn the_highest_floors_hold_for_recovery_too_while_the_tpm_is_lost() {
+    let power = Power::default();
+    let mut machine = Machine::blank(&power, Strength::Enforced);
+    let floors = Floors { boot: 3, recovery: 4 };
+    let mut store = machine.open(Some(floors));
+    machine.media(|media| store.settle(media)).unwrap();
+    machine.index.fault = Some(Fault::NoTpm);
+    assert_eq!(machine.open(None).floors(), floors);
+    // A factory image does not begin below them.
+    machine.index.fault = Some(Fault::NoIndex);
+    let store = machine.open(Some(ZERO));
+    assert_eq!((store.fault(), store.floors()), (None, floors));
+}
+
+#[test]
+fn a_raised_floor_is_seen_in_the_tpm_before_it_is_said_to_have_been() {
+    // The other way round, a cut in between would leave an index below it.
+    for after in 0..200 {
+        let power = Power::default();
+        let mut machine = Machine::new(&power, Strength::Enforced);
+        machine.boot(7, 0).unwrap();
+        machine.bless().unwrap();
+        power.written.set(0);
+        power.cut.set(Some(Cut { after, torn: 0, backwards: false }));
+        let is_done = machine.boot(7, 0).is_ok();
+        power.cut.set(None);
+        assert_eq!(machine.open(None).fault(), None, "cut after {after}");
+        if is_done {
+            return;
+        }
+    }
+    panic!("it never ends");
+}
+
+#[test]
+fn what_a_later_version_keeps_is_kept_and_copied_on_every_write() {
+    for strength in [Strength::Advisory, Strength::Enforced] {
+        let power = Power::default();
+        let mut machine = Machine::new(&power, strength);
+        let unknown = vec![Unknown { tag: 77, bytes: vec![7; 900] }];
+        let mut held = read(Which::Area, &mut machine.area).unwrap();
+        let state = State { unknown: unknown.clone(), ..held.state() };
+        put(Which::Area, &mut held, &state, &mut machine.area).unwrap();
+        STORY.iter().for_each(|one| act(&mut machine, *one).unwrap());
+        machine
+            .media(|media| Store::open(strength, None, media).before_reset(&mut noted("x"), media))
+            .unwrap();
+        let held = read(Which::Area, &mut machine.area).unwrap();
+        assert_eq!(held.state().unknown, unknown, "{strength}");
+        assert_eq!(machine.open(None).floors().boot, 39);
+    }
+}
+
+/// Writes what the state area holds as version 1 did.
+fn write_version_1(area: &mut Disk<'_>) {
+    let State { record, trial, .. } = read(Which::Area, area).unwrap().state();
+    for (place, generation) in area.places.iter_mut().zip([1, 2]) {
+        let state = State { record, trial: trial.clone(), ..State::default() };
+        *place = frame::write(&Frame { form: Form::One, generation, state }, AREA_FRAME).unwrap();
+    }
+}
+
+#[test]
+fn an_area_of_version_1_keeps_its_floors_and_is_replaced_at_the_next_write() {
+    for strength in [Strength::Advisory, Strength::Enforced] {
+        let power = Power::default();
+        let mut machine = Machine::new(&power, strength);
+        machine.boot(7, 4).unwrap();
+        machine.bless().unwrap();
+        write_version_1(&mut machine.area);
+        let store = machine.open(None);
+        assert_eq!((store.fault(), store.record().unwrap().policy.version), (None, 4));
+        assert!(store.trial().unwrap().confirmed);
+        machine.boot(7, 4).unwrap();
+        assert_eq!(machine.open(None).floors().boot, 7);
+        for place in &machine.area.places {
+            assert_eq!(frame::read(place).unwrap().form, Form::Two);
+        }
+    }
 }
