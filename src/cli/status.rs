@@ -8,8 +8,8 @@ use crate::base::json::{self, Object};
 use crate::base::text::printable;
 use crate::config;
 use crate::plan::{Engine, EngineError, Request, Slot, choose_engine};
-use crate::rollback::State;
 use crate::rollback::store::{self, Fault, Which};
+use crate::rollback::{Floors, State};
 use crate::sys::sources::Sources;
 use crate::sys::state_area::StateArea;
 use crate::sys::status::Status;
@@ -125,19 +125,47 @@ impl Area {
         let trial = state.trial.as_ref();
         out.maybe_text("trial", trial.map(|trial| trial.entry.as_str()));
         out.maybe_flag("confirmed", trial.map(|trial| trial.confirmed));
+        out.number("seen_floor", state.seen.boot.into());
+        out.number("seen_recovery_floor", state.seen.recovery.into());
+        out.array("refused", |list| {
+            for one in &state.refused {
+                list.object(|out| {
+                    out.text("entry", &one.entry);
+                    out.text("code", &one.code);
+                    out.number("count", one.count.into());
+                });
+            }
+        });
+    }
+
+    /// One line for each that an earlier start has refused.
+    fn refused(&self) -> Vec<String> {
+        match self {
+            Self::Holds(_, state) => state.refused.iter().map(ToString::to_string).collect(),
+            _ => Vec::new(),
+        }
     }
 }
 
 fn describe(state: &State) -> String {
     let floors = state.record.map(|record| record.floors);
     let floors = floors.map_or_else(
-        || "the TPM holds the floors".to_owned(),
+        || of_the_tpm(state.seen),
         |floors| format!("floor {}, recovery floor {}", floors.boot, floors.recovery),
     );
     let Some(trial) = &state.trial else { return floors };
     let how = if trial.confirmed { "confirmed" } else { "not confirmed" };
     let version = trial.system.security_version;
     format!("{floors}; {} with security version {version} is {how}", printable(&trial.entry))
+}
+
+/// What is known of floors that somebody else holds.
+fn of_the_tpm(seen: Floors) -> String {
+    let Floors { boot, recovery } = seen;
+    if seen == Floors::default() {
+        return "the TPM holds the floors".to_owned();
+    }
+    format!("the TPM holds the floors: at least {boot}, recovery at least {recovery}")
 }
 
 fn auto(status: &Status) -> Result<(Engine, &'static str), EngineError> {
@@ -169,6 +197,9 @@ fn text(status: &Status, area: &Area) -> String {
     };
     line("auto takes", &auto);
     line("state area", &area.text());
+    for refused in area.refused() {
+        line("refused", &refused);
+    }
     out
 }
 
@@ -213,7 +244,8 @@ mod tests {
     use super::*;
     use crate::base::digest::Digest;
     use crate::plan::Lockdown;
-    use crate::rollback::{Floors, Record, Role, System, Trial};
+    use crate::rollback::refused::Refused;
+    use crate::rollback::{Record, Role, System, Trial};
     use serde_json::json;
 
     const LOCKED: Status = Status {
@@ -280,6 +312,26 @@ mod tests {
     }
 
     #[test]
+    fn what_earlier_starts_refused_is_told_one_by_one() {
+        let refused = vec![
+            Refused { code: "FLOOR".to_owned(), entry: "o\u{202e}ld".to_owned(), count: 3 },
+            Refused { code: "discover".to_owned(), entry: String::new(), count: 1 },
+        ];
+        let area = Area::Holds("/dev/sda3".to_owned(), State { refused, ..State::default() });
+        let text = text(&LOCKED, &area);
+        let lines = "refused           o\\u{202e}ld: FLOOR (3 times)\n\
+                     refused           boot: discover\n";
+        assert!(text.ends_with(lines), "{text}");
+        let read: serde_json::Value =
+            serde_json::from_str(&json::object(|out| area.write_json(out))).unwrap();
+        assert_eq!(
+            read["refused"],
+            json!([{"entry": "o\u{202e}ld", "code": "FLOOR", "count": 3},
+                   {"entry": "", "code": "discover", "count": 1}])
+        );
+    }
+
+    #[test]
     fn the_state_area_is_told_in_a_line_and_field_by_field() {
         let floors = Floors { boot: 7, recovery: 2 };
         let system = System { role: Role::Boot, security_version: 9, manifest: Digest([0; 32]) };
@@ -295,10 +347,16 @@ mod tests {
         let expected = json!({
             "standing": "sound", "fault": null, "device": "/dev/sda3", "floor": 7,
             "recovery_floor": 2, "trial": "debian", "confirmed": false,
+            "seen_floor": 0, "seen_recovery_floor": 0, "refused": [],
         });
         assert_eq!(read, expected);
         let of_a_tpm = Area::Holds("/dev/sda3".to_owned(), State::default());
         assert_eq!(of_a_tpm.text(), "/dev/sda3: the TPM holds the floors");
+        let seen = State { seen: floors, ..State::default() };
+        assert_eq!(
+            Area::Holds("/dev/sda3".to_owned(), seen).text(),
+            "/dev/sda3: the TPM holds the floors: at least 7, recovery at least 2"
+        );
         assert_eq!(Area::Unknown.text(), "unknown: only root can read it");
         assert!(Area::Fault(Fault::NoRecord).text().starts_with("the state area keeps no floors"));
     }
