@@ -8,12 +8,15 @@ use turnout::base::digest::Digest;
 use turnout::rollback::State;
 use turnout::rollback::frame::{self, Form, Frame};
 use turnout::rollback::refused::{self, Noted};
+use turnout::rollback::texts;
 use turnout::tpm::{log, response};
 
 fuzz_target!(|bytes: &[u8]| {
     generation(bytes);
     // The checksum would keep everything out that lies behind it.
     generation(&[bytes, &Digest::of(bytes).0].concat());
+    copies(bytes);
+    copies(&[bytes, &Digest::of(bytes).0].concat());
     events(bytes);
     let _ = response::banks(bytes);
     let _ = response::nv_public(bytes);
@@ -34,6 +37,13 @@ fn generation(bytes: &[u8]) {
         if let Some(bytes) = frame::write(&larger, bytes.len()) {
             assert_eq!(frame::read(&bytes), Ok(larger));
         }
+    }
+}
+
+fn copies(bytes: &[u8]) {
+    if let Some(read) = texts::read(bytes) {
+        assert_eq!(texts::write(&read).as_deref(), Some(bytes));
+        assert_eq!(texts::length(bytes), Some(bytes.len()));
     }
 }
 

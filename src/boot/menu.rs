@@ -211,12 +211,13 @@ impl<'s> BootMenu<'s> {
         if self.is_settled {
             return;
         }
-        if let Some(volume) = authority {
-            let (anchor, said) = self.session.anchor.updated(&volume.root);
-            self.voice.say_all(&said);
-            self.anchor = anchor;
-        }
         let Memory { standing, tpm, .. } = &mut *self.memory;
+        let mut kept = standing.kept(tpm);
+        fresh.iter().for_each(|volume| kept.add(&volume.root));
+        let root = authority.map(|volume| &*volume.root);
+        let (anchor, said) = self.session.anchor.in_force(root, &kept);
+        self.voice.say_all(&said);
+        self.anchor = anchor;
         standing.keep_anchor(&self.anchor, tpm, &self.session.voice());
         self.is_settled = true;
     }
@@ -256,12 +257,14 @@ impl<'s> BootMenu<'s> {
         }
     }
 
-    /// What the state of the machine says. What may recover it may boot whatever
-    /// state that is in.
+    /// What the state of the machine says. What may recover it may boot in nearly any.
     pub(super) fn admit(&self, attested: Attested) -> Result<Attested, Failure> {
-        if attested.role() == Role::Boot {
-            self.memory.standing.admits_boot()?;
-            self.memory.witness.admits_boot()?;
+        match attested.role() {
+            Role::Boot => {
+                self.memory.standing.admits_boot()?;
+                self.memory.witness.admits_boot()?;
+            }
+            Role::Recovery => self.memory.standing.admits_recovery()?,
         }
         Ok(attested)
     }

@@ -8,16 +8,15 @@
 
 use super::measure::Witness;
 use super::voice::Voice;
-use crate::base::digest::Digest;
 use crate::base::text::printable;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::rollback::index::Index;
 use crate::rollback::refused::{Noted, Refused};
-use crate::rollback::store::{Fault, Limits, Media, Medium, Missing, Next, Raised, Store};
-use crate::rollback::{Document, Strength, System};
-use crate::steps::anchor::Anchor;
-use crate::sys::state_area::StateArea;
+use crate::rollback::store::{Fault, InForce, Limits, Media, Medium, Missing, Next, Raised, Store};
+use crate::rollback::{Strength, System};
+use crate::steps::anchor::{Anchor, Kept};
+use crate::sys::state_area::{StateArea, WITH_TEXTS};
 use crate::sys::tpm::Tpm;
 use crate::trust::Role;
 use crate::trust::policy::Floors;
@@ -52,6 +51,18 @@ impl Standing {
     /// Why only recovery systems may.
     pub(super) fn admits_boot(&self) -> Result<(), Failure> {
         let fault = self.store.admits(Role::Boot).err().or(self.set_back.as_ref());
+        fault.map_or(Ok(()), |fault| Err(barred(fault)))
+    }
+
+    /// Whether recovery systems may boot. They may whatever has become of the store,
+    /// because without them nobody can put it right; but where the store counts and
+    /// says that another policy or ring was in force, which may have revoked them, and
+    /// which nobody has any more, it is not known who may sign them.
+    ///
+    /// # Errors
+    /// Why none may.
+    pub(super) fn admits_recovery(&self) -> Result<(), Failure> {
+        let fault = self.set_back.as_ref().filter(|_| self.store.strength() == Strength::Enforced);
         fault.map_or(Ok(()), |fault| Err(barred(fault)))
     }
 
@@ -112,6 +123,14 @@ impl Standing {
         if strength == Strength::Off {
             return;
         }
+        if let Some(length) = self.too_short_for_texts() {
+            voice.say(&format!(
+                "the state area has {} KiB, and copies of policy and key ring take {}: \
+                 none are kept",
+                length >> 10,
+                WITH_TEXTS >> 10
+            ));
+        }
         for damage in store.damages() {
             voice.say(&damage);
         }
@@ -141,6 +160,17 @@ impl Standing {
         }
     }
 
+    /// What was in force before, and the copies of it.
+    pub(super) fn kept(&mut self, tpm: &mut Result<Option<Tpm>, String>) -> Kept {
+        let texts = self.with_media(tpm, |store, media| store.texts(media));
+        Kept { record: self.store.record(), texts }
+    }
+
+    fn too_short_for_texts(&self) -> Option<u64> {
+        let length = self.area.as_ref().ok()?.length().ok()?;
+        Some(length).filter(|length| *length < WITH_TEXTS)
+    }
+
     /// Remembers the policy and the key ring that are in force on a boot
     /// partition, or bars operating systems if they are older than others before
     /// them.
@@ -150,15 +180,12 @@ impl Standing {
         tpm: &mut Result<Option<Tpm>, String>,
         voice: &Voice<'_>,
     ) {
-        let policy = Document {
-            version: anchor.policy.version,
-            digest: Digest::of(anchor.policy.write().as_bytes()),
+        let in_force = InForce {
+            policy: anchor.policy_document(),
+            ring: anchor.ring_document(),
+            texts: &anchor.updates,
         };
-        let ring = anchor.ring.as_ref().map_or(Document::NONE, |ring| Document {
-            version: ring.version(),
-            digest: ring.digest(),
-        });
-        let taken = self.with_media(tpm, |store, media| store.take(policy, ring, media));
+        let taken = self.with_media(tpm, |store, media| store.take(&in_force, media));
         self.set_back = taken.err().filter(|fault| match fault {
             Fault::Older(..) | Fault::Changed(..) => true,
             unwritten => {
@@ -269,5 +296,26 @@ fn risen(raised: &Raised) -> String {
         format!(
             "{entry} has confirmed itself: the {role} floor is {floor} now, one step towards {version}"
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trust::verify::Mode;
+
+    fn set_back(rollback: Strength) -> Standing {
+        let config = Config { rollback, ..Config::new(Mode::Locked) };
+        Standing { set_back: Some(Fault::Older("policy", 1, 2)), ..Standing::unread(&config) }
+    }
+
+    #[test]
+    fn where_a_recorded_policy_is_lost_no_older_one_says_who_signs_recovery_systems() {
+        let said = set_back(Strength::Enforced).admits_recovery().unwrap_err().to_string();
+        let expected = "refused boot: STORE: the policy has version 1, and version 2 was in force \
+                        before: it was set back";
+        assert_eq!(said, expected);
+        assert!(set_back(Strength::Advisory).admits_recovery().is_ok());
+        assert!(set_back(Strength::Advisory).admits_boot().is_err());
     }
 }

@@ -44,7 +44,7 @@ impl Asked {
             return Ok(anchor);
         };
         let policy = self.policy.as_deref().map(read_policy).transpose()?.unwrap_or_default();
-        Ok(Anchor { ring: Some(read_ring(keys)?), policy })
+        Ok(Anchor::new(Some(read_ring(keys)?), policy))
     }
 
     /// Ring and policy that there are. Only where there is no ring at all, or in
@@ -62,7 +62,7 @@ impl Asked {
             let why = "a policy needs a key ring, and there is none; name one with --keys";
             return Err(Failure::new(Stage::Start, why));
         }
-        Ok((Anchor { ring: None, policy: Policy::default() }, Mode::Open))
+        Ok((Anchor::new(None, Policy::default()), Mode::Open))
     }
 
     /// The machine that is asked about.

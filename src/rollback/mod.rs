@@ -15,6 +15,7 @@
 //! | [`generations`] | two of them, written in turn |
 //! | [`index`] | the TPM's place for them |
 //! | [`refused`] | what earlier starts did not boot |
+//! | [`texts`] | the policy and key ring in force, as texts |
 //! | [`store`] | what a start, a jump and a confirmation do with them |
 
 pub mod frame;
@@ -24,6 +25,7 @@ pub mod refused;
 pub mod store;
 #[cfg(test)]
 mod tests;
+pub mod texts;
 
 use core::fmt;
 
@@ -150,6 +152,14 @@ impl fmt::Display for Strength {
 impl Document {
     /// None: every numbered one is newer.
     pub const NONE: Self = Self { version: 0, digest: Digest([0; 32]) };
+
+    /// Whether this one may be in force after the recorded one: it is that, or newer.
+    /// What has no number cannot be told from another one without.
+    #[must_use]
+    pub fn may_follow(self, recorded: Self) -> bool {
+        let is_same = self.version == 0 || self.digest == recorded.digest;
+        self.version > recorded.version || (self.version == recorded.version && is_same)
+    }
 }
 
 impl Record {

@@ -9,8 +9,9 @@
 use core::fmt;
 
 use super::frame::{self, Damage, Form, Frame};
-use super::generations::{Generations, Lost, NoRoom, Write};
+use super::generations::{Generations, Lost, NoRoom, Place, Write};
 use super::refused::{Noted, Refused};
+use super::texts::{self, Texts};
 use super::{Document, Floors, Record, Role, State, Strength, System, Trial};
 
 /// Length of one place of the state area, in bytes.
@@ -37,6 +38,25 @@ pub trait Medium {
     /// # Errors
     /// It cannot be made.
     fn create(&mut self) -> Result<(), Fault>;
+
+    /// Whether it has two places for texts too.
+    fn has_room_for_texts(&mut self) -> bool {
+        false
+    }
+
+    /// What a place for texts holds, as many bytes as it begins with says; `None`
+    /// where it holds nothing.
+    fn read_texts(&mut self, _: Place) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// Writes a place for texts. It is on the medium when this returns.
+    ///
+    /// # Errors
+    /// There is none, or the medium does not take it.
+    fn write_texts(&mut self, _: Place, bytes: &[u8]) -> Result<(), Fault> {
+        Err(Fault::NoRoom(bytes.len()))
+    }
 }
 
 /// In place of a medium that is not there.
@@ -107,6 +127,17 @@ pub struct Limits {
     pub floors: Floors,
     /// Above them, at most so much at once.
     pub step: u32,
+}
+
+/// The policy and the key ring of a start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InForce<'a> {
+    /// The policy.
+    pub policy: Document,
+    /// The key ring.
+    pub ring: Document,
+    /// Those of the two that are not the image's own.
+    pub texts: &'a Texts,
 }
 
 /// The signed system that is about to be jumped to.
@@ -302,21 +333,47 @@ impl Store {
     }
 
     /// Takes the policy and the key ring that are to be in force, and remembers
-    /// newer ones. Without a record there is nothing to hold them against.
+    /// newer ones: first their texts, where they are not the image's own, and then
+    /// the record by which those are found. Without a record there is nothing to hold
+    /// them against.
     ///
     /// # Errors
-    /// One of them is older than the recorded one: only a recovery system may
-    /// boot. Or the medium does not take the newer one.
-    pub fn take(
-        &mut self,
-        policy: Document,
-        ring: Document,
+    /// One of them is older than the recorded one. Or the medium does not take the
+    /// newer one.
+    pub fn take(&mut self, anchor: &InForce<'_>, media: &mut Media<'_>) -> Result<(), Fault> {
+        let Some(record) = self.record() else { return Ok(()) };
+        let policy = newer("policy", anchor.policy, record.policy)?;
+        let ring = newer("key ring", anchor.ring, record.ring)?;
+        let kept = self.keep_texts(anchor.texts, &record, media);
+        self.put_record(Record { policy, ring, ..record }, media)?;
+        kept
+    }
+
+    /// The texts that the state area keeps.
+    pub fn texts(&self, media: &mut Media<'_>) -> Vec<Texts> {
+        let places = Place::BOTH.into_iter().filter(|_| self.area.is_ok());
+        places.filter_map(|place| read_texts(media.area, place)).collect()
+    }
+
+    /// Puts texts into the place that the recorded ones are not in.
+    fn keep_texts(
+        &self,
+        texts: &Texts,
+        record: &Record,
         media: &mut Media<'_>,
     ) -> Result<(), Fault> {
-        let Some(record) = self.record() else { return Ok(()) };
-        let policy = newer("policy", policy, record.policy)?;
-        let ring = newer("key ring", ring, record.ring)?;
-        self.put_record(Record { policy, ring, ..record }, media)
+        let is_empty = *texts == Texts::default();
+        if is_empty || self.area.is_err() || !media.area.has_room_for_texts() {
+            return Ok(());
+        }
+        let held = Place::BOTH.map(|place| read_texts(media.area, place).unwrap_or_default());
+        if held.contains(texts) {
+            return Ok(());
+        }
+        let bytes = texts::write(texts).ok_or(Fault::NoRoom(texts::MAX))?;
+        let [first, second] = held.map(|texts| texts.matches(record));
+        let place = if second < first { Place::Second } else { Place::First };
+        media.area.write_texts(place, &bytes)
     }
 
     /// Raises the floor for a system that has confirmed itself, if its manifest
@@ -488,6 +545,10 @@ pub fn read(which: Which, medium: &mut dyn Medium) -> Result<Generations, Fault>
     Generations::read(frame(first), frame(second)).map_err(|lost| Fault::Lost(which, lost))
 }
 
+fn read_texts(medium: &mut dyn Medium, place: Place) -> Option<Texts> {
+    texts::read(&medium.read_texts(place)?)
+}
+
 fn frame(bytes: Result<Vec<u8>, String>) -> Result<Frame, Damage> {
     frame::read(&bytes.map_err(Damage::Unreadable)?)
 }
@@ -527,14 +588,14 @@ const fn with(floors: Floors, role: Role, floor: u32) -> Floors {
 
 /// The document to remember.
 fn newer(name: &'static str, now: Document, recorded: Document) -> Result<Document, Fault> {
-    if now.version < recorded.version {
-        return Err(Fault::Older(name, now.version, recorded.version));
+    match now.may_follow(recorded) {
+        true if now.version > recorded.version => Ok(now),
+        true => Ok(recorded),
+        false if now.version < recorded.version => {
+            Err(Fault::Older(name, now.version, recorded.version))
+        }
+        false => Err(Fault::Changed(name, now.version)),
     }
-    // Version 0 has no number to tell one from another by.
-    if now.version == recorded.version && now.version > 0 && now.digest != recorded.digest {
-        return Err(Fault::Changed(name, now.version));
-    }
-    Ok(if now.version > recorded.version { now } else { recorded })
 }
 
 /// The first role whose floor is below what was seen.

@@ -5,8 +5,9 @@ use std::cell::Cell;
 use super::frame::{self, Form, Frame};
 use super::generations::{Generations, Place, Write};
 use super::refused::Noted;
-use super::store::{AREA_FRAME, INDEX_FRAME, Limits, Next, Raised, Store};
+use super::store::{AREA_FRAME, INDEX_FRAME, InForce, Limits, Next, Raised, Store};
 use super::store::{Fault, Media, Medium, Missing, Which, confirm, put, read};
+use super::texts::{self, Signed, Texts};
 use super::{Document, Floors, Record, Role, State, Strength, System, Trial, Unknown};
 use crate::base::digest::Digest;
 
@@ -39,17 +40,20 @@ struct Power {
 struct Disk<'a> {
     power: &'a Power,
     places: [Vec<u8>; 2],
+    /// None where there is no room.
+    texts: Option<[Vec<u8>; 2]>,
     sector: usize,
     fault: Option<Fault>,
 }
 
 impl<'a> Disk<'a> {
     fn blank(power: &'a Power, frame: usize, sector: usize) -> Self {
-        Self { power, places: [vec![0; frame], vec![0; frame]], sector, fault: None }
+        let places = [vec![0; frame], vec![0; frame]];
+        Self { power, places, texts: None, sector, fault: None }
     }
 
     /// False once the power is off.
-    fn write_sector(&mut self, place: usize, at: usize, bytes: &[u8]) -> bool {
+    fn write_sector(&self, place: &mut [u8], at: usize, bytes: &[u8]) -> bool {
         let written = self.power.written.get();
         self.power.written.set(written + 1);
         let torn = match self.power.cut.get() {
@@ -57,8 +61,21 @@ impl<'a> Disk<'a> {
             Some(cut) if written == cut.after => cut.torn.min(bytes.len()),
             _ => bytes.len(),
         };
-        self.places[place][at..at + torn].copy_from_slice(&bytes[..torn]);
+        place[at..at + torn].copy_from_slice(&bytes[..torn]);
         torn == bytes.len()
+    }
+
+    fn write_all(&self, place: &mut [u8], bytes: &[u8]) -> Result<(), Fault> {
+        let mut sectors: Vec<_> =
+            (0..).step_by(self.sector).zip(bytes.chunks(self.sector)).collect();
+        if self.power.cut.get().is_some_and(|cut| cut.backwards) {
+            sectors.reverse();
+        }
+        if sectors.into_iter().all(|(at, bytes)| self.write_sector(place, at, bytes)) {
+            Ok(())
+        } else {
+            Err(Fault::Medium("the power is off".into()))
+        }
     }
 }
 
@@ -71,17 +88,27 @@ impl Medium for Disk<'_> {
     }
 
     fn write(&mut self, write: &Write) -> Result<(), Fault> {
-        let place = usize::from(write.place.index());
-        let mut sectors: Vec<_> =
-            (0..).step_by(self.sector).zip(write.bytes.chunks(self.sector)).collect();
-        if self.power.cut.get().is_some_and(|cut| cut.backwards) {
-            sectors.reverse();
-        }
-        if sectors.into_iter().all(|(at, bytes)| self.write_sector(place, at, bytes)) {
-            Ok(())
-        } else {
-            Err(Fault::Medium("the power is off".into()))
-        }
+        let at = usize::from(write.place.index());
+        let mut place = std::mem::take(&mut self.places[at]);
+        let written = self.write_all(&mut place, &write.bytes);
+        self.places[at] = place;
+        written
+    }
+
+    fn has_room_for_texts(&mut self) -> bool {
+        self.texts.is_some()
+    }
+
+    fn read_texts(&mut self, place: Place) -> Option<Vec<u8>> {
+        let bytes = &self.texts.as_ref()?[usize::from(place.index())];
+        Some(bytes[..texts::length(bytes)?].to_vec())
+    }
+
+    fn write_texts(&mut self, place: Place, bytes: &[u8]) -> Result<(), Fault> {
+        let mut texts = self.texts.take().unwrap();
+        let written = self.write_all(&mut texts[usize::from(place.index())], bytes);
+        self.texts = Some(texts);
+        written
     }
 
     fn create(&mut self) -> Result<(), Fault> {
@@ -97,6 +124,12 @@ fn system(security_version: u32) -> System {
 
 fn document(version: u32) -> Document {
     Document { version, digest: Digest::of(&version.to_le_bytes()) }
+}
+
+/// Both are the image's own.
+const fn in_force(policy: Document, ring: Document) -> InForce<'static> {
+    const NONE: &Texts = &Texts { policy: None, ring: None };
+    InForce { policy, ring, texts: NONE }
 }
 
 struct Machine<'a> {
@@ -138,7 +171,7 @@ impl<'a> Machine<'a> {
         noted.note("FLOOR", &policy.to_string());
         self.media(|media| {
             store.settle(media)?;
-            store.take(document(policy), document(policy), media)?;
+            store.take(&in_force(document(policy), document(policy)), media)?;
             let raised = store.raise([system(version)], LIMITS, media)?;
             if store.floors().boot <= version {
                 store.before_jump(next("system", system(version)), &mut noted, media)?;
@@ -444,7 +477,9 @@ fn a_machine_that_has_settled_writes_nothing() {
 
 fn taken(machine: &mut Machine<'_>, policy: Document, ring: Document) -> Result<(), String> {
     let mut store = machine.open(None);
-    machine.media(|media| store.take(policy, ring, media)).map_err(|fault| fault.to_string())
+    machine
+        .media(|media| store.take(&in_force(policy, ring), media))
+        .map_err(|fault| fault.to_string())
 }
 
 #[test]
@@ -477,7 +512,7 @@ fn documents_without_a_number_are_not_told_apart() {
     let mut store = machine.open(None);
     for text in [b"one", b"two"] {
         let document = Document { version: 0, digest: Digest::of(text) };
-        assert_eq!(machine.media(|media| store.take(document, document, media)), Ok(()));
+        assert_eq!(machine.media(|media| store.take(&in_force(document, document), media)), Ok(()));
     }
 }
 
@@ -562,7 +597,7 @@ fn without_a_sound_store_an_advisory_image_says_so_and_goes_on() {
         let written = power.written.get();
         machine.media(|media| {
             assert_eq!(store.settle(media), Ok(()));
-            assert_eq!(store.take(document(1), document(1), media), Ok(()));
+            assert_eq!(store.take(&in_force(document(1), document(1)), media), Ok(()));
             assert_eq!(store.raise([system(7)], LIMITS, media), Ok(None));
             assert_eq!(
                 store.before_jump(next("system", system(7)), &mut Noted::default(), media),
@@ -639,7 +674,7 @@ fn a_store_that_is_off_keeps_and_refuses_nothing() {
     assert_eq!((store.fault(), store.floors()), (None, ZERO));
     assert_eq!(store.admits(Role::Boot), Ok(()));
     machine.media(|media| {
-        assert_eq!(store.take(document(3), document(3), media), Ok(()));
+        assert_eq!(store.take(&in_force(document(3), document(3)), media), Ok(()));
         assert_eq!(
             store.before_jump(next("system", system(7)), &mut Noted::default(), media),
             Ok(())
@@ -897,5 +932,140 @@ fn an_area_of_version_1_keeps_its_floors_and_is_replaced_at_the_next_write() {
         for place in &machine.area.places {
             assert_eq!(frame::read(place).unwrap().form, Form::Two);
         }
+    }
+}
+
+/// An update of this version, as the boot partition has it.
+fn text(version: u32) -> Signed {
+    Signed { text: version.to_le_bytes().to_vec(), signatures: vec![0x5a; 700] }
+}
+
+/// A policy and a ring, either of which may be the image's own, which is version 0.
+fn texts_of(policy: u32, ring: u32) -> Texts {
+    let update = |version| Some(text(version)).filter(|_| version > 0);
+    Texts { policy: update(policy), ring: update(ring) }
+}
+
+/// A start with these two in force.
+fn take(machine: &mut Machine<'_>, policy: u32, ring: u32) -> Result<(), Fault> {
+    let texts = texts_of(policy, ring);
+    let in_force = InForce { policy: document(policy), ring: document(ring), texts: &texts };
+    let mut store = machine.open(None);
+    machine.media(|media| {
+        store.settle(media)?;
+        store.take(&in_force, media)
+    })
+}
+
+fn with_texts<'a>(power: &'a Power, strength: Strength) -> Machine<'a> {
+    let mut machine = Machine::new(power, strength);
+    machine.area.texts = Some([vec![0; 4096], vec![0; 4096]]);
+    machine
+}
+
+/// Whether both that are recorded can be had.
+fn has_recorded(machine: &mut Machine<'_>) -> bool {
+    let store = machine.open(None);
+    let record = store.record().unwrap();
+    let texts = machine.media(|media| store.texts(media));
+    let policy = texts.iter().filter_map(|texts| texts.policy.as_ref());
+    let ring = texts.iter().filter_map(|texts| texts.ring.as_ref());
+    (record.policy.version == 0 || policy.into_iter().any(|text| text.is(record.policy)))
+        && (record.ring.version == 0 || ring.into_iter().any(|text| text.is(record.ring)))
+}
+
+/// Of each start, the versions that are in force.
+const UPDATES: &[(u32, u32)] = &[(2, 0), (2, 1), (3, 1), (4, 1), (4, 2), (5, 3), (6, 3)];
+
+#[test]
+fn the_recorded_texts_can_be_had_wherever_the_power_fails() {
+    for strength in [Strength::Advisory, Strength::Enforced] {
+        let power = Power::default();
+        let mut machine = with_texts(&power, strength);
+        let factory = power.written.get();
+        for (policy, ring) in UPDATES {
+            take(&mut machine, *policy, *ring).unwrap();
+        }
+        for after in 0..power.written.get() - factory {
+            for (torn, backwards) in [(0, false), (5, false), (0, true), (5, true)] {
+                updates_with(Cut { after, torn, backwards }, strength);
+            }
+        }
+    }
+}
+
+fn updates_with(cut: Cut, strength: Strength) {
+    let power = Power::default();
+    let mut machine = with_texts(&power, strength);
+    power.written.set(0);
+    power.cut.set(Some(cut));
+    for (policy, ring) in UPDATES {
+        if take(&mut machine, *policy, *ring).is_err() {
+            power.cut.set(None);
+            assert!(has_recorded(&mut machine), "{cut:?}: {policy} and {ring}");
+            take(&mut machine, *policy, *ring).unwrap();
+        }
+        assert!(has_recorded(&mut machine), "{cut:?}: {policy} and {ring}");
+    }
+    assert_eq!(machine.open(None).record().unwrap().policy, document(6));
+}
+
+#[test]
+fn texts_that_are_kept_are_not_written_again_and_older_ones_replace_none() {
+    let power = Power::default();
+    let mut machine = with_texts(&power, Strength::Enforced);
+    take(&mut machine, 3, 2).unwrap();
+    let written = power.written.get();
+    take(&mut machine, 3, 2).unwrap();
+    assert!(matches!(take(&mut machine, 2, 2), Err(Fault::Older("policy", 2, 3))));
+    assert!(matches!(take(&mut machine, 0, 2), Err(Fault::Older("policy", 0, 3))));
+    assert_eq!(power.written.get(), written);
+    assert!(has_recorded(&mut machine));
+}
+
+#[test]
+fn an_area_without_room_for_texts_remembers_their_versions_all_the_same() {
+    let power = Power::default();
+    let mut machine = Machine::new(&power, Strength::Advisory);
+    take(&mut machine, 3, 2).unwrap();
+    assert!(!has_recorded(&mut machine));
+    assert!(matches!(take(&mut machine, 2, 2), Err(Fault::Older("policy", 2, 3))));
+}
+
+#[test]
+fn texts_that_the_medium_does_not_take_are_told_and_the_versions_are_kept() {
+    let power = Power::default();
+    let mut machine = with_texts(&power, Strength::Enforced);
+    let texts = texts_of(2, 0);
+    let in_force = InForce { policy: document(2), ring: document(0), texts: &texts };
+    let mut store = machine.open(None);
+    let mut full = Full(&mut machine.area);
+    let media = &mut Media { area: &mut full, index: &mut machine.index };
+    assert_eq!(store.take(&in_force, media), Err(Fault::Medium("no".into())));
+    assert_eq!(machine.open(None).record().unwrap().policy, document(2));
+}
+
+/// A state area that takes no texts.
+struct Full<'a, 'b>(&'a mut Disk<'b>);
+
+impl Medium for Full<'_, '_> {
+    fn read(&mut self) -> Result<[Result<Vec<u8>, String>; 2], Fault> {
+        self.0.read()
+    }
+
+    fn write(&mut self, write: &Write) -> Result<(), Fault> {
+        self.0.write(write)
+    }
+
+    fn create(&mut self) -> Result<(), Fault> {
+        self.0.create()
+    }
+
+    fn has_room_for_texts(&mut self) -> bool {
+        true
+    }
+
+    fn write_texts(&mut self, _: Place, _: &[u8]) -> Result<(), Fault> {
+        Err(Fault::Medium("no".into()))
     }
 }

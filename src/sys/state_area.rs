@@ -8,6 +8,7 @@
 //! ([`crate::rollback`]).
 
 use std::fs::File;
+use std::io::{Seek as _, SeekFrom};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 
 use nix::libc;
@@ -15,11 +16,18 @@ use nix::libc;
 use super::{Error, block};
 use crate::rollback::generations::{Place, Write};
 use crate::rollback::store::{AREA_FRAME, Fault, Medium};
+use crate::rollback::texts;
 use crate::source::Guid;
 
 /// Where the second place begins, in bytes: far enough from the first that no
 /// disk rewrites one in order to write the other.
 const SECOND: u64 = 64 << 10;
+/// Where the two places for texts begin, in bytes, and how long each is.
+const TEXTS: [u64; 2] = [128 << 10, 512 << 10];
+const TEXTS_LENGTH: u64 = 384 << 10;
+const _: () = assert!(texts::MAX as u64 <= TEXTS_LENGTH);
+/// Length of an area that has both, in bytes.
+pub const WITH_TEXTS: u64 = TEXTS[1] + TEXTS_LENGTH;
 
 /// The partition.
 #[derive(Debug)]
@@ -56,11 +64,25 @@ impl StateArea {
     }
 
     fn write_place(&self, write: &Write) -> Result<(), std::io::Error> {
+        self.write_at(&write.bytes, offset(write.place))
+    }
+
+    fn read_texts_at(&self, start: u64) -> Result<Option<Vec<u8>>, std::io::Error> {
+        let device = File::open(&self.path)?;
+        let mut bytes = vec![0; texts::HEADER];
+        device.read_exact_at(&mut bytes, start)?;
+        let Some(length) = texts::length(&bytes) else { return Ok(None) };
+        bytes.resize(length, 0);
+        device.read_exact_at(&mut bytes, start)?;
+        Ok(Some(bytes))
+    }
+
+    fn write_at(&self, bytes: &[u8], start: u64) -> Result<(), std::io::Error> {
         let device = File::options()
             .write(true)
             .custom_flags(libc::O_EXCL | libc::O_DSYNC)
             .open(&self.path)?;
-        device.write_all_at(&write.bytes, offset(write.place))?;
+        device.write_all_at(bytes, start)?;
         device.sync_all()
     }
 }
@@ -79,9 +101,33 @@ impl Medium for StateArea {
     fn create(&mut self) -> Result<(), Fault> {
         Ok(())
     }
+
+    fn has_room_for_texts(&mut self) -> bool {
+        self.length().is_ok_and(|length| length >= WITH_TEXTS)
+    }
+
+    /// What cannot be read is as good as not there: the record says what is missing.
+    fn read_texts(&mut self, place: Place) -> Option<Vec<u8>> {
+        if !self.has_room_for_texts() {
+            return None;
+        }
+        self.read_texts_at(texts_offset(place)).unwrap_or_default()
+    }
+
+    fn write_texts(&mut self, place: Place, bytes: &[u8]) -> Result<(), Fault> {
+        self.write_at(bytes, texts_offset(place)).map_err(|source| self.fault("writing ", source))
+    }
 }
 
 impl StateArea {
+    /// In bytes.
+    ///
+    /// # Errors
+    /// The errno.
+    pub fn length(&self) -> Result<u64, std::io::Error> {
+        File::open(&self.path)?.seek(SeekFrom::End(0))
+    }
+
     fn fault(&self, what: &str, source: std::io::Error) -> Fault {
         Fault::Medium(Error::new(format!("{what}{}", self.path), source).to_string())
     }
@@ -94,11 +140,20 @@ const fn offset(place: Place) -> u64 {
     }
 }
 
+const fn texts_offset(place: Place) -> u64 {
+    let [first, second] = TEXTS;
+    match place {
+        Place::First => first,
+        Place::Second => second,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::rollback::generations::Generations;
     use crate::rollback::store::{Which, put, read};
+    use crate::rollback::texts::Texts;
     use crate::rollback::{Floors, Record, State};
 
     struct Image(StateArea);
@@ -132,6 +187,28 @@ mod tests {
         let bytes = std::fs::read(&image.0.path).unwrap();
         assert!(bytes[..8] == *b"TURNOUT\0" && bytes[0x10000..0x10008] == *b"TURNOUT\0");
         assert!(bytes[4096..0x10000].iter().all(|byte| *byte == 0), "the gap was written to");
+    }
+
+    #[test]
+    fn texts_lie_behind_both_places_and_only_where_there_is_room() {
+        let mut image = Image::new("texts", WITH_TEXTS);
+        let signed = |text: &str| texts::Signed { text: text.into(), signatures: text.into() };
+        let one = Texts { policy: Some(signed("policy")), ring: None };
+        let other = Texts { policy: None, ring: Some(signed("ring")) };
+        for (place, texts) in [(Place::First, &one), (Place::Second, &other)] {
+            assert_eq!(image.0.read_texts(place), None, "nothing was ever written");
+            image.0.write_texts(place, &texts::write(texts).unwrap()).unwrap();
+        }
+        let found = Place::BOTH.map(|place| texts::read(&image.0.read_texts(place).unwrap()));
+        assert_eq!(found, [Some(one), Some(other)]);
+        let bytes = std::fs::read(&image.0.path).unwrap();
+        assert!(bytes[..0x20000].iter().all(|byte| *byte == 0), "a generation was written to");
+        assert!(bytes[0x20000..].starts_with(b"TURNTXTS"));
+        assert!(bytes[0x80000..].starts_with(b"TURNTXTS"));
+        let mut short = Image::new("no-texts", WITH_TEXTS - 1);
+        std::fs::write(&short.0.path, &bytes[..bytes.len() - 1]).unwrap();
+        assert!(!short.0.has_room_for_texts());
+        assert_eq!(short.0.read_texts(Place::First), None);
     }
 
     #[test]

@@ -13,7 +13,8 @@ use turnout::base::digest::Digest;
 use turnout::measure::cap;
 use turnout::rollback::generations::Write;
 use turnout::rollback::index::{HANDLE, Index};
-use turnout::rollback::store::{AREA_FRAME, Fault, Media, Medium, Store};
+use turnout::rollback::store::{AREA_FRAME, Fault, InForce, Media, Medium, Store};
+use turnout::rollback::texts::Texts;
 use turnout::rollback::{Document, Strength};
 use turnout::tpm::alg::HashAlg;
 use turnout::tpm::command::{self, Auth};
@@ -264,7 +265,9 @@ fn a_store_is_provisioned_kept_closed_by_a_measurement_and_missed_when_it_is_rep
     assert_eq!(start(tpm, area, None, standing), (None, floors));
     let take = |version| {
         move |store: &mut Store, media: &mut Media<'_>| {
-            store.take(document(version), Document::NONE, media)
+            let policy = document(version);
+            let texts = &Texts::default();
+            store.take(&InForce { policy, ring: Document::NONE, texts }, media)
         }
     };
     assert_eq!(start(tpm, area, None, take(3)), Ok(()));
