@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use crate::plan::{Decompress, Request};
 use crate::rollback::Strength;
-use crate::source::{Scan, Selector};
+use crate::source::{Scan, Selector, StateDevice};
 use crate::trust::verify::Mode;
 
 /// Where an image has it.
@@ -46,6 +46,8 @@ pub struct Config {
     pub recovery_floor: u32,
     /// What keeps older systems out.
     pub rollback: Strength,
+    /// Where the machine's state is.
+    pub state_device: StateDevice,
     /// Whether a store that is absent may be made: an image for the factory.
     pub provision: bool,
     /// What becomes of a boot without a TPM; none where `rollback` decides
@@ -176,6 +178,7 @@ const DRIVERS: &str = "1 to 32 names of drivers, with blanks between";
 const VMLINUX: &str = "auto, always or never";
 const FLOOR: &str = "a security version, 0 to 4294967295";
 const ROLLBACK: &str = "off, advisory or enforced";
+const STATE_DEVICE: &str = "auto, PARTUUID=..., PARTLABEL=... or /dev/...";
 const TPM: &str = "off, optional or required";
 const PLATFORM: &str = "close or leave";
 const TPM_SECONDS: &str = "a number of seconds, 1 to 60";
@@ -199,6 +202,7 @@ impl Config {
             floor: 0,
             recovery_floor: 0,
             rollback: Strength::Off,
+            state_device: StateDevice::ByType,
             provision: false,
             tpm: None,
             platform: None,
@@ -270,6 +274,9 @@ impl Config {
                 self.recovery_floor = parse("recovery-floor", value, number, FLOOR)?;
             }
             "rollback" => self.rollback = parse("rollback", value, Strength::parse, ROLLBACK)?,
+            "state-device" => {
+                self.state_device = parse("state-device", value, StateDevice::parse, STATE_DEVICE)?;
+            }
             "provision" => self.provision = parse("provision", value, yes_or_no, YES_OR_NO)?,
             "tpm" => self.tpm = Some(parse("tpm", value, tpm, TPM)?),
             "tpm-platform" => {
@@ -445,6 +452,7 @@ mod tests {
                     reset-delay\t0\nattempts 2\nengine segments\nvmlinux never\n\
                     watchdog 180\nunbind xhci_hcd  mlx5_core\n\
                     floor 7\nrecovery-floor 4294967295\nrollback enforced\nprovision yes\n\
+                    state-device PARTUUID=12345678-03\n\
                     tpm required\ntpm-platform leave\ntpm-timeout 60\nmeasure-uki yes\ncolour no\n\
                     efi-variables no\n";
         let expected = Config {
@@ -460,6 +468,7 @@ mod tests {
             floor: 7,
             recovery_floor: u32::MAX,
             rollback: Strength::Enforced,
+            state_device: StateDevice::parse("PARTUUID=12345678-03").unwrap(),
             provision: true,
             tpm: Some(Tpm::Required),
             platform: Some(Platform::Leave),
@@ -572,6 +581,11 @@ mod tests {
             (
                 "mode open\ntpm-timeout 61\n",
                 "config:2: \"61\" is no value for \"tpm-timeout\": a number of seconds, 1 to 60",
+            ),
+            (
+                "mode open\nstate-device LABEL=state\n",
+                "config:2: \"LABEL=state\" is no value for \"state-device\": \
+                 auto, PARTUUID=..., PARTLABEL=... or /dev/...",
             ),
             ("mode open\nmode locked\n", "config:2: \"mode\" was set on an earlier line"),
             ("mode open\nmodes\n", "config:2: unknown key \"modes\""),

@@ -252,8 +252,8 @@ pub(super) fn find_state_area(
     let uevents = Uevents::open().map_err(|error| Fault::Medium(error.to_string()))?;
     voice.during("the partition with the state", End::At(config.wait), || {
         loop {
-            match StateArea::find() {
-                Err(Fault::NoPartition)
+            match StateArea::find(&config.state_device) {
+                Err(Fault::NoPartition | Fault::NoDevice(_))
                     if wait_for_block(&uevents, signals, config.wait, voice) => {}
                 found => return found,
             }

@@ -16,6 +16,7 @@ use super::source::Source;
 use crate::base::arch::Arch;
 use crate::base::similar::similar;
 use crate::plan::{Decompress, Request, Slot};
+use crate::source::StateDevice;
 use crate::sys::arch;
 
 /// What `--help` prints.
@@ -29,11 +30,11 @@ boots machines is turnout-init, PID 1 of an initramfs made by mkinitramfs.)
                [--crash] [--dry-run] [--json]
   turnout unload [--crash]
   turnout exec
-  turnout bless [ENTRY] [--json]
+  turnout bless [ENTRY] [--state-device DEV] [--json]
   turnout list [SOURCE] [TRUST] [--json]
   turnout explain [ENTRY] [SOURCE] [TRUST] [--json]
   turnout verify [ENTRY | --manifest FILE] [SOURCE] [TRUST] [--json]
-  turnout status [--json]
+  turnout status [--state-device DEV] [--json]
   turnout image FILE [--json]
   turnout --help | --version
 
@@ -56,8 +57,8 @@ pub(super) enum Command {
     Load(Box<Load>),
     Unload(Slot),
     Exec,
-    Bless { entry: Option<String>, json: bool },
-    Status { json: bool },
+    Bless { entry: Option<String>, state: StateDevice, json: bool },
+    Status { state: StateDevice, json: bool },
     Image { file: PathBuf, json: bool },
     List(Box<Asked>),
     Explain(Box<Explain>),
@@ -71,7 +72,9 @@ impl Command {
             Self::List(asked) => asked.json,
             Self::Explain(explain) => explain.asked.json,
             Self::Verify(verify) => verify.asked.json,
-            Self::Status { json } | Self::Image { json, .. } | Self::Bless { json, .. } => *json,
+            Self::Status { json, .. } | Self::Image { json, .. } | Self::Bless { json, .. } => {
+                *json
+            }
             _ => false,
         }
     }
@@ -246,7 +249,7 @@ const COMMANDS: [Row; 9] = [
     },
     Row { name: "unload", operand: Operand::None, options: &[CRASH], finish: unload },
     Row { name: "exec", operand: Operand::None, options: &[], finish: exec },
-    Row { name: "bless", operand: Operand::Optional, options: &[JSON], finish: bless },
+    Row { name: "bless", operand: Operand::Optional, options: &[STATE, JSON], finish: bless },
     Row {
         name: "list",
         operand: Operand::None,
@@ -265,7 +268,7 @@ const COMMANDS: [Row; 9] = [
         options: &[MANIFEST, SOURCE, TRUST, ARCH, JSON],
         finish: verify,
     },
-    Row { name: "status", operand: Operand::None, options: &[JSON], finish: status },
+    Row { name: "status", operand: Operand::None, options: &[STATE, JSON], finish: status },
     Row { name: "image", operand: Operand::Needed("a file"), options: &[JSON], finish: image },
 ];
 
@@ -318,6 +321,11 @@ const TRUST: &[Flag] = &[
     value("device-id", |typed, id| add(&mut typed.asked.devices, id.string()?)),
 ];
 
+/// Where the machine's state is, where no type of partition says so.
+const STATE: &[Flag] = &[value("state-device", |typed, device| {
+    once(&mut typed.state, "state-device", device.parse_with(state_device)?)
+})];
+
 const MANIFEST: &[Flag] = &[value("manifest", |typed, file| {
     if typed.manifest.replace(file.into()).is_some() {
         return Err(ONE_OF_ENTRY_AND_MANIFEST.into());
@@ -336,6 +344,7 @@ struct Typed {
     asked: Asked,
     manifest: Option<PathBuf>,
     arch: Option<Arch>,
+    state: Option<StateDevice>,
     json: bool,
 }
 
@@ -482,7 +491,9 @@ fn exec(_: Typed) -> Result<Command, Misuse> {
 }
 
 fn bless(mut typed: Typed) -> Result<Command, Misuse> {
-    Ok(Command::Bless { entry: typed.word()?, json: typed.json })
+    let entry = typed.word()?;
+    let state = typed.state.unwrap_or_default();
+    Ok(Command::Bless { entry, state, json: typed.json })
 }
 
 fn list(typed: Typed) -> Result<Command, Misuse> {
@@ -510,7 +521,7 @@ fn verify(mut typed: Typed) -> Result<Command, Misuse> {
 }
 
 fn status(typed: Typed) -> Result<Command, Misuse> {
-    Ok(Command::Status { json: typed.json })
+    Ok(Command::Status { state: typed.state.unwrap_or_default(), json: typed.json })
 }
 
 fn image(typed: Typed) -> Result<Command, Misuse> {
@@ -557,6 +568,10 @@ fn decompress(word: &str) -> Result<Decompress, &'static str> {
 
 fn arch_of(word: &str) -> Result<Arch, &'static str> {
     Arch::parse(word).ok_or("it is x86_64 or aarch64")
+}
+
+fn state_device(word: &str) -> Result<StateDevice, &'static str> {
+    StateDevice::parse(word).ok_or("it is PARTUUID=..., PARTLABEL=... or /dev/...")
 }
 
 fn page_size(word: &str) -> Result<u64, &'static str> {
@@ -634,10 +649,20 @@ mod tests {
         assert_eq!(read("unload"), Ok(Command::Unload(Slot::Normal)));
         assert_eq!(read("unload --crash"), Ok(Command::Unload(Slot::Crash)));
         assert_eq!(read("exec"), Ok(Command::Exec));
-        assert_eq!(read("status --json"), Ok(Command::Status { json: true }));
+        let state = StateDevice::ByType;
+        assert_eq!(read("status --json"), Ok(Command::Status { state, json: true }));
         let entry = Some("debian".to_owned());
-        assert_eq!(read("bless --json debian"), Ok(Command::Bless { entry, json: true }));
-        assert_eq!(read("bless"), Ok(Command::Bless { entry: None, json: false }));
+        assert_eq!(
+            read("bless --json debian"),
+            Ok(Command::Bless { entry, state: StateDevice::ByType, json: true })
+        );
+        let state = StateDevice::Named("mmcblk0p3".into());
+        assert_eq!(
+            read("bless --state-device /dev/mmcblk0p3"),
+            Ok(Command::Bless { entry: None, state, json: false })
+        );
+        let refused = read("status --state-device LABEL=state").unwrap_err();
+        assert!(refused.contains("it is PARTUUID=..., PARTLABEL=... or /dev/..."), "{refused}");
         let image = Command::Image { file: "k".into(), json: false };
         assert_eq!(read("image k"), Ok(image));
     }

@@ -9,6 +9,7 @@ use crate::base::text::printable;
 use crate::failure::{Failure, Stage};
 use crate::rollback::store::{self, Fault, Which, confirm};
 use crate::rollback::{State, System, Trial};
+use crate::source::StateDevice;
 use crate::sys;
 use crate::sys::state_area::StateArea;
 
@@ -24,11 +25,15 @@ enum Outcome {
 }
 
 /// Gives what is to be printed. With `entry` nothing else is confirmed.
-pub(super) fn run(entry: Option<&str>, json: bool) -> Result<String, Failure> {
+pub(super) fn run(
+    entry: Option<&str>,
+    device: &StateDevice,
+    json: bool,
+) -> Result<String, Failure> {
     if !sys::is_root() {
         return Err(Failure::new(Stage::Read, "only root can reach the state area"));
     }
-    let mut area = StateArea::find().map_err(|fault| Failure::new(Stage::Discover, fault))?;
+    let mut area = StateArea::find(device).map_err(|fault| Failure::new(Stage::Discover, fault))?;
     let mut held = store::read(Which::Area, &mut area).map_err(at_disk)?;
     let (outcome, state) = decide(&held.state(), entry)?;
     store::put(Which::Area, &mut held, &state, &mut area).map_err(at_disk)?;

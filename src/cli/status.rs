@@ -10,6 +10,7 @@ use crate::config;
 use crate::plan::{Engine, EngineError, Request, Slot, choose_engine};
 use crate::rollback::store::{self, Fault, Which};
 use crate::rollback::{Floors, State};
+use crate::source::StateDevice;
 use crate::sys::sources::Sources;
 use crate::sys::state_area::StateArea;
 use crate::sys::status::Status;
@@ -19,9 +20,9 @@ use crate::trust::verify::{Identity, Mode};
 use super::tpm::Hierarchy;
 
 /// Gives what is to be printed.
-pub(super) fn run(json: bool) -> String {
+pub(super) fn run(device: &StateDevice, json: bool) -> String {
     let status = Status::read();
-    let area = Area::read();
+    let area = Area::read(device);
     let hierarchy = Hierarchy::read();
     let here = Here::read();
     if json {
@@ -82,11 +83,11 @@ enum Area {
 }
 
 impl Area {
-    fn read() -> Self {
+    fn read(device: &StateDevice) -> Self {
         if !sys::is_root() {
             return Self::Unknown;
         }
-        let read = StateArea::find().and_then(|mut area| {
+        let read = StateArea::find(device).and_then(|mut area| {
             let held = store::read(Which::Area, &mut area)?;
             Ok(Self::Holds(area.path().to_owned(), held.state()))
         });

@@ -25,7 +25,8 @@ use super::refused;
 use super::{Document, Floors, Record, Role, State, System, Trial, Unknown};
 use crate::base::digest::Digest;
 
-const MAGIC: [u8; 8] = *b"TURNOUT\0";
+/// What a frame begins with.
+pub const MAGIC: [u8; 8] = *b"TURNOUT\0";
 const HEADER: usize = 24;
 const CHECKSUM: usize = 32;
 /// Leaves room to count on from any frame that is taken.

@@ -13,6 +13,7 @@ use super::generations::{Generations, Lost, NoRoom, Place, Write};
 use super::refused::{Noted, Refused};
 use super::texts::{self, Texts};
 use super::{Document, Floors, Record, Role, State, Strength, System, Trial};
+use crate::base::text::printable;
 
 /// Length of one place of the state area, in bytes.
 pub const AREA_FRAME: usize = Which::Area.form().size();
@@ -88,6 +89,10 @@ pub enum Fault {
     Unread,
     /// No partition has the type of a state area.
     NoPartition,
+    /// No device is the one that was named.
+    NoDevice(String),
+    /// The device that was named holds something; its name, and what.
+    Occupied(String, &'static str),
     /// More than one has; two of their names.
     Partitions(String, String),
     /// No generation of a store can be used.
@@ -636,6 +641,12 @@ impl fmt::Display for Fault {
         match self {
             Self::Unread => f.write_str("the store has not been read"),
             Self::NoPartition => f.write_str("there is no state area: no partition has its type"),
+            Self::NoDevice(wanted) => {
+                write!(f, "there is no state area: no device is {}", printable(wanted))
+            }
+            Self::Occupied(name, content) => {
+                write!(f, "{name} is no state area: it holds {content}")
+            }
             Self::Partitions(one, other) => {
                 write!(f, "there is more than one state area: {one} and {other}")
             }

@@ -38,6 +38,52 @@ pub enum Selector {
     PartLabel(String),
 }
 
+/// Which partition or disk holds the machine's state.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum StateDevice {
+    /// The partition whose type says so.
+    #[default]
+    ByType,
+    /// The partition with this PARTUUID or name.
+    Selected(Selector),
+    /// The device with this name of the kernel's, such as `mmcblk0p3`.
+    Named(String),
+}
+
+impl StateDevice {
+    /// Reads `auto`, `PARTUUID=...`, `PARTLABEL=...` or `/dev/...`. A UUID or a label
+    /// would be a file system's.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        if let Some(name) = text.strip_prefix("/dev/") {
+            return is_kernel_name(name).then(|| Self::Named(name.to_owned()));
+        }
+        match Selector::parse(text).ok()? {
+            Selector::Auto => Some(Self::ByType),
+            selector @ (Selector::PartUuid(_) | Selector::PartLabel(_)) => {
+                Some(Self::Selected(selector))
+            }
+            Selector::Uuid(_) | Selector::Label(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for StateDevice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ByType => f.write_str("auto"),
+            Self::Selected(selector) => selector.fmt(f),
+            Self::Named(name) => write!(f, "/dev/{name}"),
+        }
+    }
+}
+
+/// It becomes a part of paths.
+fn is_kernel_name(name: &str) -> bool {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '!' | '.');
+    (1..=MAX_VALUE).contains(&name.len()) && !name.starts_with('.') && name.chars().all(is_allowed)
+}
+
 /// Which devices are looked at where none was named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scan {
@@ -150,6 +196,18 @@ impl Selector {
             Self::Uuid(wanted) => is_uuid(filesystem.and_then(|fs| fs.uuid.as_deref()), wanted),
             Self::Label(wanted) => filesystem.and_then(|fs| fs.label.as_ref()) == Some(wanted),
             Self::PartLabel(wanted) => candidate.partlabel.as_ref() == Some(wanted),
+        }
+    }
+}
+
+impl Selector {
+    /// Whether it names the partition of which a table says this.
+    #[must_use]
+    pub fn selects_partition(&self, partuuid: &str, name: Option<&str>) -> bool {
+        match self {
+            Self::PartUuid(wanted) => is_uuid(Some(partuuid), wanted),
+            Self::PartLabel(wanted) => name == Some(wanted),
+            Self::Auto | Self::Uuid(_) | Self::Label(_) => false,
         }
     }
 }
@@ -306,6 +364,33 @@ mod tests {
         ] {
             assert_eq!(Selector::parse(text).unwrap().to_string(), text);
         }
+    }
+
+    #[test]
+    fn a_state_device_is_named_by_its_table_or_by_the_kernel() {
+        for text in ["auto", "PARTUUID=12345678-03", "PARTLABEL=my state", "/dev/mmcblk0boot1"] {
+            assert_eq!(StateDevice::parse(text).map(|it| it.to_string()).as_deref(), Some(text));
+        }
+        for text in [
+            "",
+            "LABEL=state",
+            "UUID=1234-ABCD",
+            "PARTUUID=",
+            "mmcblk0p3",
+            "/dev/",
+            "/dev/.",
+            "/dev/../x",
+            "/dev/disk/by-id/x",
+            "/dev/a b",
+        ] {
+            assert_eq!(StateDevice::parse(text), None, "{text}");
+        }
+        let by_uuid = Selector::parse("PARTUUID=12345678-ab").unwrap();
+        assert!(by_uuid.selects_partition("12345678-AB", None));
+        assert!(!by_uuid.selects_partition("12345678-03", Some("12345678-ab")));
+        let by_name = Selector::parse("PARTLABEL=state").unwrap();
+        assert!(by_name.selects_partition("1", Some("state")));
+        assert!(!by_name.selects_partition("state", Some("State")));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::path::Path;
 use super::file;
 use crate::source::filesystem::{self, FileSystem, Kind};
 use crate::source::gpt::{self, Header};
-use crate::source::{Candidate, Guid, PartitionType, mbr};
+use crate::source::{Candidate, Guid, PartitionType, StateDevice, mbr};
 
 const CLASS: &str = "/sys/class/block";
 /// The kernel counts sizes in units of 512 bytes whatever the device's block.
@@ -74,17 +74,35 @@ impl Inventory {
     }
 }
 
-/// Names of the partitions of a type, whatever they hold.
+/// Names of the devices that may hold the state, as long as nobody looks at what they
+/// hold.
 #[must_use]
-pub fn partitions_of_type(wanted: Guid) -> Vec<String> {
+pub fn state_devices(wanted: &StateDevice) -> Vec<String> {
+    match wanted {
+        StateDevice::ByType => partitions(|slot| slot.kind == PartitionType::Gpt(Guid::STATE_AREA)),
+        StateDevice::Selected(selector) => {
+            partitions(|slot| selector.selects_partition(&slot.partuuid, slot.label.as_deref()))
+        }
+        StateDevice::Named(name) => {
+            devices().into_iter().map(|device| device.name).filter(|one| one == name).collect()
+        }
+    }
+}
+
+/// Names of the partitions whose entry in a table is wanted.
+fn partitions(is_wanted: impl Fn(&Slot) -> bool) -> Vec<String> {
     let devices = devices();
     let tables = tables(&devices, &devices.iter().collect::<Vec<_>>());
-    let wanted = PartitionType::Gpt(wanted);
-    let found = devices.iter().filter(|device| {
-        let slot = slot(device, &tables);
-        slot.is_some_and(|slot| slot.kind == wanted)
-    });
+    let found = devices.iter().filter(|device| slot(device, &tables).is_some_and(&is_wanted));
     found.map(|device| device.name.clone()).collect()
+}
+
+/// What a device holds that nobody should write over, if that is known.
+#[must_use]
+pub fn content(name: &str) -> Option<&'static str> {
+    let is_disk = devices().iter().any(|one| one.partition.is_some() && one.disk == name);
+    let held = file_system(name).map(|found| found.kind.name());
+    held.or(is_disk.then_some("partitions"))
 }
 
 fn devices() -> Vec<Device> {

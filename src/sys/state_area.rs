@@ -14,10 +14,11 @@ use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use nix::libc;
 
 use super::{Error, block};
+use crate::rollback::frame::MAGIC;
 use crate::rollback::generations::{Place, Write};
 use crate::rollback::store::{AREA_FRAME, Fault, Medium};
 use crate::rollback::texts;
-use crate::source::Guid;
+use crate::source::StateDevice;
 
 /// Where the second place begins, in bytes: far enough from the first that no
 /// disk rewrites one in order to write the other.
@@ -33,18 +34,30 @@ pub const WITH_TEXTS: u64 = TEXTS[1] + TEXTS_LENGTH;
 #[derive(Debug)]
 pub struct StateArea {
     path: String,
+    /// Whether a table says what the partition is for.
+    is_typed: bool,
 }
 
 impl StateArea {
-    /// Looks at the partition tables of all disks that are there now.
+    /// Looks at all disks that are there now, and at their partition tables.
     ///
     /// # Errors
-    /// There is none, or more than one.
-    pub fn find() -> Result<Self, Fault> {
-        let mut names = block::partitions_of_type(Guid::STATE_AREA).into_iter();
+    /// There is none, or more than one, or what was named holds something else: no
+    /// type of partition says that it may be written to.
+    pub fn find(wanted: &StateDevice) -> Result<Self, Fault> {
+        let mut names = block::state_devices(wanted).into_iter();
         match (names.next(), names.next()) {
-            (None, _) => Err(Fault::NoPartition),
-            (Some(name), None) => Ok(Self { path: format!("/dev/{name}") }),
+            (None, _) if *wanted == StateDevice::ByType => Err(Fault::NoPartition),
+            (None, _) => Err(Fault::NoDevice(wanted.to_string())),
+            (Some(name), None) => match block::content(&name) {
+                Some(content) if *wanted != StateDevice::ByType => {
+                    Err(Fault::Occupied(name, content))
+                }
+                _ => Ok(Self {
+                    path: format!("/dev/{name}"),
+                    is_typed: *wanted == StateDevice::ByType,
+                }),
+            },
             (Some(one), Some(other)) => Err(Fault::Partitions(one, other)),
         }
     }
@@ -97,9 +110,16 @@ impl Medium for StateArea {
         self.write_place(write).map_err(|source| self.fault("writing ", source))
     }
 
-    /// A partition is made by whoever partitions the disk.
+    /// A partition is made by whoever partitions the disk. What no table calls a state
+    /// area is taken for one only if it is blank.
     fn create(&mut self) -> Result<(), Fault> {
-        Ok(())
+        let is_ours = self.is_typed || self.read()?.iter().flatten().all(|place| is_free(place));
+        match is_ours {
+            true => Ok(()),
+            false => {
+                Err(Fault::Occupied(self.path.clone(), "something that Turnout did not write"))
+            }
+        }
     }
 
     fn has_room_for_texts(&mut self) -> bool {
@@ -140,6 +160,11 @@ const fn offset(place: Place) -> u64 {
     }
 }
 
+/// Whether nothing was ever written there but, perhaps, the first bytes of a frame.
+fn is_free(place: &[u8]) -> bool {
+    place.iter().zip(&MAGIC).all(|(byte, ours)| *byte == 0 || byte == ours)
+}
+
 const fn texts_offset(place: Place) -> u64 {
     let [first, second] = TEXTS;
     match place {
@@ -163,7 +188,7 @@ mod tests {
             let path =
                 std::env::temp_dir().join(format!("turnout-state-{name}-{}", std::process::id()));
             File::create(&path).unwrap().set_len(size).unwrap();
-            Self(StateArea { path: path.to_str().unwrap().to_owned() })
+            Self(StateArea { path: path.to_str().unwrap().to_owned(), is_typed: false })
         }
     }
 
@@ -212,6 +237,20 @@ mod tests {
     }
 
     #[test]
+    fn what_no_table_calls_a_state_area_is_made_one_only_if_it_is_blank() {
+        let mut image = Image::new("create", SECOND + 4096);
+        assert_eq!(image.0.create(), Ok(()));
+        std::fs::write(&image.0.path, [b"TURNO".as_slice(), &vec![0; 0x11000]].concat()).unwrap();
+        assert_eq!(image.0.create(), Ok(()), "a factory image that was cut off");
+        std::fs::write(&image.0.path, [b"settings".as_slice(), &vec![0; 0x11000]].concat())
+            .unwrap();
+        let said = image.0.create().unwrap_err().to_string();
+        assert!(said.ends_with("it holds something that Turnout did not write"), "{said}");
+        image.0.is_typed = true;
+        assert_eq!(image.0.create(), Ok(()));
+    }
+
+    #[test]
     fn a_partition_that_is_too_short_is_damaged_and_not_extended() {
         let mut image = Image::new("short", 4096);
         let [first, second] = image.0.read().unwrap();
@@ -221,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_device_that_is_gone_is_named() {
-        let mut gone = StateArea { path: "/dev/turnout-none".to_owned() };
+        let mut gone = StateArea { path: "/dev/turnout-none".to_owned(), is_typed: true };
         let said = gone.read().unwrap_err().to_string();
         assert_eq!(said, "/dev/turnout-none: No such file or directory (os error 2)");
     }
