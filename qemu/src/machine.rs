@@ -189,7 +189,8 @@ impl Machine {
         Ok(())
     }
 
-    /// A GICv3 without EFI must not use LPIs in the first kernel: the next one
+    /// What a kernel does after a panic is not said: that is for PID 1 to set. A
+    /// GICv3 without EFI must not use LPIs in the first kernel: the next one
     /// would have the interrupt controller write into its own text. A counted
     /// machine polls when idle: otherwise its clock leaps to the next timer
     /// whenever the guest waits for the host's disk (seen: half a minute).
@@ -200,8 +201,7 @@ impl Machine {
             (Arch::Aarch64, Accelerator::Counted) => "console=ttyAMA0 irqchip.gicv3_nolpi=1 nohlt",
             (Arch::Aarch64, _) => "console=ttyAMA0 irqchip.gicv3_nolpi=1",
         };
-        let panic = if self.reboot { "panic=5" } else { "panic=-1" };
-        format!("{fixed} {panic} {}", self.options).trim_end().to_owned()
+        format!("{fixed} {}", self.options).trim_end().to_owned()
     }
 
     /// Timed machines get neither random instructions nor seeds nor the host's

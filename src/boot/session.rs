@@ -20,7 +20,9 @@ use crate::sys::console::Console;
 use crate::sys::signal::Signals;
 use crate::sys::sources::Sources;
 use crate::sys::tpm::Tpm;
-use crate::sys::{arch, file, identity, machine, module, mount, panic, patience, sysrq, watchdog};
+use crate::sys::{
+    arch, file, identity, kernel_settings, machine, module, mount, panic, patience, sysrq, watchdog,
+};
 use crate::trust::verify::{Identity, Mode};
 
 /// What stays as it was at the start.
@@ -56,14 +58,17 @@ impl Session {
     /// What PID 1 cannot do without.
     pub(super) fn start() -> Result<Self, Failure> {
         mount::kernel_file_systems().map_err(at_start)?;
+        let mut faults = kernel_settings::make();
         let console = Console::open().map_err(at_start)?;
         let signals = Signals::block().map_err(at_start)?;
         patience::begin(&signals);
         let config = read_config()?;
         panic::set_reset_delay(config.reset_delay);
+        faults.extend(kernel_settings::keep_panic_for(config.reset_delay));
         let anchor = Anchor::of_image(config.mode)?;
         let identity = identity::read(&Sources::live());
         greet(&console, &config);
+        Voice::on(&console).say_all(&faults);
         Ok(Self { console, signals, config, anchor, arch: arch::native(), identity })
     }
 

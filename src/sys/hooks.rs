@@ -27,8 +27,21 @@ pub fn at_start(console: &super::console::Console) {
     match requested().as_deref() {
         Some("panic") => panic!("asked for by turnout.test=panic"),
         Some("signals") => send_signals(),
+        Some("fault") => fault(),
+        Some("crash") => crash(),
         _ => {}
     }
+}
+
+/// Dies of SIGSEGV, as PID 1 would of a bug in unsafe code.
+fn fault() {
+    // SAFETY: there is none: nothing is mapped there, and the kernel ends this process.
+    let _ = unsafe { core::ptr::without_provenance::<u8>(1).read_volatile() };
+}
+
+/// Has the kernel itself panic; its file works though the keys are off.
+fn crash() {
+    let _ = file::write_text("/proc/sysrq-trigger", "c");
 }
 
 /// Does the fault, if it is one that happens while an entry is prepared.

@@ -25,6 +25,7 @@ pub mod guard;
 pub mod hooks;
 pub mod identity;
 pub mod jump;
+pub mod kernel_settings;
 pub mod kexec;
 pub mod machine;
 pub mod module;

@@ -157,6 +157,10 @@ impl World {
         let mut machine = Machine::new(self.arch, kernel, initramfs);
         let options = format!("quiet turnout.ticks {}", case.boot.first_options);
         options.trim_end().clone_into(&mut machine.options);
+        if case.boot.script.is_some() {
+            // PID 1 is a shell, which sets nothing.
+            machine.options.push_str(" panic=-1");
+        }
         machine.keeps_writes = true;
         machine.shape = case.boot.shape;
         if case.boot.counted {

@@ -16,6 +16,19 @@ pub(super) const CASES: &[Case] = &[
         nothing,
         Expect::Ends(&["turnout: reset in 1 s: panic at ", "asked for by turnout.test=panic"]),
     ),
+    // Nothing on the command line says what becomes of a panic.
+    case(
+        "a_fault_of_pid_1_resets_without_panic_on_the_command_line",
+        Boot { first_options: "turnout.test=fault", ..HOOKED },
+        nothing,
+        Expect::Ends(&["Kernel panic - not syncing: Attempted to kill init!"]),
+    ),
+    case(
+        "a_kernel_that_crashes_resets_without_panic_on_the_command_line",
+        Boot { first_options: "turnout.test=crash", long: true, ..HOOKED },
+        nothing,
+        Expect::Ends(&["Kernel panic - not syncing: sysrq triggered crash"]),
+    ),
     case(
         "kernel_corrupted_after_load",
         Boot { first_options: "turnout.test=corrupt=kernel", ..HOOKED_SEGMENTS },
