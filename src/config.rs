@@ -33,8 +33,13 @@ pub struct Config {
     pub attempts: u32,
     /// Which system call loads the next kernel.
     pub engine: Request,
-    /// What becomes of the watchdogs.
+    /// What becomes of the watchdogs at the jump.
     pub watchdog: Watchdog,
+    /// Which watchdogs are served from the start on.
+    pub watchdog_start: WatchdogStart,
+    /// How long a start may take that nobody attends; none where the other times
+    /// decide.
+    pub start_limit: Option<StartLimit>,
     /// Names of drivers that are taken off their devices before the jump.
     pub unbind: Vec<String>,
     /// Whether a bzImage is unpacked before it is started.
@@ -96,6 +101,26 @@ pub enum Watchdog {
     Seconds(u32),
     /// They are stopped.
     Disarm,
+}
+
+/// Which of the machine's watchdogs are served from PID 1's start on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WatchdogStart {
+    /// None.
+    Off,
+    /// Those that run already.
+    Auto,
+    /// All, with a timeout of so many seconds.
+    Seconds(u32),
+}
+
+/// How long a start may take that nobody attends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartLimit {
+    /// As long as it will.
+    Off,
+    /// So long.
+    After(Duration),
 }
 
 /// What is wrong with a configuration file.
@@ -164,6 +189,8 @@ impl core::error::Error for Error {}
 
 /// Seconds: an hour at most, so that no sum of them overflows.
 const MAX_SECONDS: u64 = 3600;
+/// What a start may take beside the waits that are set.
+const START_TIME: Duration = Duration::from_secs(900);
 const MAX_ATTEMPTS: u32 = 100;
 const MAX_DRIVERS: usize = 32;
 
@@ -174,6 +201,8 @@ const SECONDS: &str = "a number of seconds, 0 to 3600";
 const ATTEMPTS: &str = "a number from 1 to 100";
 const ENGINE: &str = "auto, file or segments";
 const WATCHDOG: &str = "off, disarm or a number of seconds, 1 to 3600";
+const WATCHDOG_START: &str = "auto, off or a number of seconds, 10 to 3600";
+const START_LIMIT: &str = "off or a number of seconds, 10 to 86400";
 const DRIVERS: &str = "1 to 32 names of drivers, with blanks between";
 const VMLINUX: &str = "auto, always or never";
 const FLOOR: &str = "a security version, 0 to 4294967295";
@@ -197,6 +226,8 @@ impl Config {
             attempts: 3,
             engine: Request::Auto,
             watchdog: Watchdog::Off,
+            watchdog_start: WatchdogStart::Auto,
+            start_limit: None,
             unbind: Vec::new(),
             vmlinux: Decompress::Auto,
             floor: 0,
@@ -247,6 +278,17 @@ impl Config {
         self.platform.unwrap_or(by_need)
     }
 
+    /// How long a start may take that nobody attends: by itself, what its waits
+    /// take, and a quarter of an hour for slow disks.
+    #[must_use]
+    pub fn start_limit(&self) -> Option<Duration> {
+        match self.start_limit {
+            Some(StartLimit::Off) => None,
+            Some(StartLimit::After(limit)) => Some(limit),
+            None => Some(START_TIME.saturating_add(self.wait.saturating_mul(self.attempts))),
+        }
+    }
+
     fn set(&mut self, key: &str, value: &str) -> Result<(), ErrorKind> {
         match key {
             "mode" => self.mode = parse("mode", value, mode, MODE)?,
@@ -257,6 +299,13 @@ impl Config {
             "attempts" => self.attempts = parse("attempts", value, attempts, ATTEMPTS)?,
             "engine" => self.engine = parse("engine", value, Request::parse, ENGINE)?,
             "watchdog" => self.watchdog = parse("watchdog", value, watchdog, WATCHDOG)?,
+            "watchdog-start" => {
+                self.watchdog_start =
+                    parse("watchdog-start", value, watchdog_start, WATCHDOG_START)?;
+            }
+            "start-limit" => {
+                self.start_limit = Some(parse("start-limit", value, start_limit, START_LIMIT)?);
+            }
             "unbind" => self.unbind = parse("unbind", value, drivers, DRIVERS)?,
             "efi-variables" => {
                 self.efi_variables = parse("efi-variables", value, yes_or_no, YES_OR_NO)?;
@@ -387,6 +436,25 @@ fn watchdog(value: &str) -> Option<Watchdog> {
     }
 }
 
+fn watchdog_start(value: &str) -> Option<WatchdogStart> {
+    match value {
+        "off" => Some(WatchdogStart::Off),
+        "auto" => Some(WatchdogStart::Auto),
+        _ => {
+            let seconds = value.parse().ok();
+            seconds.filter(|seconds| (10..=3600).contains(seconds)).map(WatchdogStart::Seconds)
+        }
+    }
+}
+
+fn start_limit(value: &str) -> Option<StartLimit> {
+    if value == "off" {
+        return Some(StartLimit::Off);
+    }
+    let seconds = value.parse().ok().filter(|seconds| (10..=86_400).contains(seconds))?;
+    Some(StartLimit::After(Duration::from_secs(seconds)))
+}
+
 fn number(value: &str) -> Option<u32> {
     value.parse().ok()
 }
@@ -450,7 +518,7 @@ mod tests {
     fn every_key_is_read() {
         let text = "# made by mkinitramfs\n\nmode locked\ndevice LABEL=boot\nscan all\nwait 5\n\
                     reset-delay\t0\nattempts 2\nengine segments\nvmlinux never\n\
-                    watchdog 180\nunbind xhci_hcd  mlx5_core\n\
+                    watchdog 180\nwatchdog-start 60\nstart-limit 600\nunbind xhci_hcd  mlx5_core\n\
                     floor 7\nrecovery-floor 4294967295\nrollback enforced\nprovision yes\n\
                     state-device PARTUUID=12345678-03\n\
                     tpm required\ntpm-platform leave\ntpm-timeout 60\nmeasure-uki yes\ncolour no\n\
@@ -463,6 +531,8 @@ mod tests {
             attempts: 2,
             engine: Request::Only(Engine::Segments),
             watchdog: Watchdog::Seconds(180),
+            watchdog_start: WatchdogStart::Seconds(60),
+            start_limit: Some(StartLimit::After(Duration::from_secs(600))),
             unbind: vec!["xhci_hcd".to_owned(), "mlx5_core".to_owned()],
             vmlinux: Decompress::Never,
             floor: 7,
@@ -490,6 +560,19 @@ mod tests {
             ("scan boot\nmode open\n", Scan::Boot),
         ] {
             assert_eq!(read("config", text).unwrap().scan(), scan, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_start_without_a_person_has_a_limit_that_covers_the_waits_unless_it_is_off() {
+        for (text, limit) in [
+            ("mode locked\n", Some(990)),
+            ("mode locked\nwait 3600\nattempts 100\n", Some(360_900)),
+            ("mode locked\nstart-limit 60\n", Some(60)),
+            ("mode locked\nstart-limit off\n", None),
+        ] {
+            let config = read("config", text).unwrap();
+            assert_eq!(config.start_limit(), limit.map(Duration::from_secs), "{text}");
         }
     }
 
@@ -554,6 +637,16 @@ mod tests {
                 "mode open\nwatchdog 0\n",
                 "config:2: \"0\" is no value for \"watchdog\": \
                  off, disarm or a number of seconds, 1 to 3600",
+            ),
+            (
+                "mode open\nwatchdog-start 9\n",
+                "config:2: \"9\" is no value for \"watchdog-start\": \
+                 auto, off or a number of seconds, 10 to 3600",
+            ),
+            (
+                "mode open\nstart-limit 0\n",
+                "config:2: \"0\" is no value for \"start-limit\": \
+                 off or a number of seconds, 10 to 86400",
             ),
             (
                 "mode open\nunbind a ../b\n",

@@ -12,12 +12,12 @@ use crate::choose::keys::{Input, Key, SEQUENCE_TIMEOUT};
 use crate::choose::screen::frame;
 use crate::choose::{Chooser, Chosen, Step, Update};
 use crate::sys::terminal::Terminal;
-use crate::sys::{AsFd as _, BorrowedFd, clock};
+use crate::sys::{AsFd as _, BorrowedFd, clock, vigil};
 
 /// How soon a console that was busy is tried again.
 const RETRY: Duration = Duration::from_millis(20);
 /// How often the consoles are asked for their sizes.
-const LOOK: Duration = Duration::from_secs(1);
+const LOOK: Duration = vigil::TURN;
 /// From this time on it is worth a line how long the menu took to be drawn.
 const SLOW: Duration = Duration::from_millis(500);
 
@@ -203,7 +203,8 @@ impl Screen<'_> {
         }
         let mut others = vec![session.signals.as_fd()];
         others.extend(self.feed.descriptors());
-        let (_, others) = session.console.wait(&others, Some(self.patience(left)));
+        let patience = self.patience(left);
+        let (_, others) = vigil::attend(|| session.console.wait(&others, Some(patience)));
         self.look();
         if others.iter().skip(1).any(|ready| *ready)
             && let Some(update) = self.feed.changed()
@@ -235,6 +236,7 @@ impl Screen<'_> {
         for view in &mut self.views {
             let keys = view.read(now);
             if !keys.is_empty() {
+                vigil::somebody_is_there();
                 step = step.then(self.chooser.keys(&keys, now));
             }
         }

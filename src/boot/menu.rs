@@ -25,7 +25,7 @@ use crate::source::{Selector, Tier};
 use crate::steps::anchor::Anchor;
 use crate::steps::examine::examine;
 use crate::sys::read::Root;
-use crate::sys::{AsFd as _, BorrowedFd, clock, machine};
+use crate::sys::{AsFd as _, BorrowedFd, clock, machine, vigil};
 use crate::trust::verify::{Attested, Context, Mode};
 use crate::trust::{POLICY_PATH, RING_PATH, Role};
 
@@ -240,6 +240,7 @@ impl<'s> BootMenu<'s> {
     }
 
     fn verdict(&self, entry: &Entry, context: &Context<'_>, limits: &Limits<'_>) -> Verdict {
+        vigil::work();
         let volume = self.volumes.get(entry.volume).ok_or_else(no_such_entry)?;
         let found = examine(context, &volume.root, entry, limits, |attested| self.admit(attested));
         found.into_verdict().map(Arc::new).map_err(|failure| failure.of(&entry.id))

@@ -2,9 +2,9 @@
 //! shell and runs nothing: there is nothing else in the image.
 
 use crate::base::text::printable;
-use crate::sys::AsFd as _;
 use crate::sys::console::Console;
 use crate::sys::signal::Signals;
+use crate::sys::{AsFd as _, vigil};
 
 /// What somebody wants after reading why nothing booted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +51,7 @@ fn parse(line: &str) -> Option<Reply> {
 fn read_line(console: &Console, signals: &Signals) -> String {
     let mut line = String::new();
     loop {
-        let (typed, others) = console.wait(&[signals.as_fd()], None);
+        let (typed, others) = vigil::attend(|| console.wait(&[signals.as_fd()], Some(vigil::TURN)));
         if others.contains(&true) {
             let _ = signals.take();
         }
@@ -63,6 +63,7 @@ fn read_line(console: &Console, signals: &Signals) -> String {
             match byte {
                 b'\r' | b'\n' => {
                     console.line("");
+                    vigil::somebody_is_there();
                     return line;
                 }
                 0x08 | 0x7f if line.pop().is_some() => console.write(b"\x08 \x08"),

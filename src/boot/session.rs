@@ -21,7 +21,8 @@ use crate::sys::signal::Signals;
 use crate::sys::sources::Sources;
 use crate::sys::tpm::Tpm;
 use crate::sys::{
-    arch, file, identity, kernel_settings, machine, module, mount, panic, patience, sysrq, watchdog,
+    arch, file, identity, kernel_settings, machine, module, mount, panic, patience, start_limit,
+    sysrq, watchdog,
 };
 use crate::trust::verify::{Identity, Mode};
 
@@ -58,17 +59,19 @@ impl Session {
     /// What PID 1 cannot do without.
     pub(super) fn start() -> Result<Self, Failure> {
         mount::kernel_file_systems().map_err(at_start)?;
-        let mut faults = kernel_settings::make();
+        let mut said = kernel_settings::make();
         let console = Console::open().map_err(at_start)?;
         let signals = Signals::block().map_err(at_start)?;
         patience::begin(&signals);
         let config = read_config()?;
         panic::set_reset_delay(config.reset_delay);
-        faults.extend(kernel_settings::keep_panic_for(config.reset_delay));
+        said.extend(kernel_settings::keep_panic_for(config.reset_delay));
+        start_limit::begin(config.start_limit());
+        said.extend(watchdog::start(config.watchdog_start));
         let anchor = Anchor::of_image(config.mode)?;
         let identity = identity::read(&Sources::live());
         greet(&console, &config);
-        Voice::on(&console).say_all(&faults);
+        Voice::on(&console).say_all(&said);
         Ok(Self { console, signals, config, anchor, arch: arch::native(), identity })
     }
 
@@ -165,7 +168,8 @@ fn greet(console: &Console, config: &Config) {
     }
     #[cfg(feature = "test-hooks")]
     crate::sys::hooks::at_start(console);
-    voice.say_all(&module::load_all(&release, watchdog::module_parameters(config.watchdog)));
+    voice.say_all(&module::load_all(&release, module::parameters(config.watchdog)));
+    voice.say_all(&watchdog::start(config.watchdog_start));
 }
 
 fn open_tpm(config: &Config) -> Result<Option<Tpm>, String> {

@@ -9,6 +9,7 @@ use crate::base::text::printable;
 use crate::sys::console::Console;
 use crate::sys::patience::{self, End};
 use crate::sys::signal::Signals;
+use crate::sys::vigil;
 use crate::trust::verify::Mode;
 
 /// Says lines, as long as nobody holds them.
@@ -25,6 +26,7 @@ impl<'c> Voice<'c> {
 
     /// Says one line, or several with CR LF between them.
     pub(super) fn say(&self, text: &str) {
+        vigil::work();
         if let Some(held) = &self.held {
             held.borrow_mut().push(text.to_owned());
             return;

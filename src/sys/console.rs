@@ -18,7 +18,7 @@ use nix::poll::{PollFlags, poll};
 
 use super::terminal::{STALL, Terminal, open};
 use super::wait::{pollin, timeout};
-use super::{Error, file};
+use super::{Error, clock, file, vigil};
 
 /// The terminal that the kernel prefers: standard input, output and error.
 const DEVICE: &str = "/dev/console";
@@ -152,8 +152,10 @@ impl Console {
     pub fn drain(&self) {
         self.settle();
         let start = Instant::now();
+        let end = clock::elapsed().saturating_add(MAX_DRAIN);
         let mut moving = (usize::MAX, start);
         loop {
+            vigil::wait(end);
             let left: usize = self.terminals().iter().map(|one| one.outstanding()).sum();
             let now = Instant::now();
             if left < moving.0 {

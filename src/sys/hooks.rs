@@ -47,8 +47,17 @@ fn crash() {
 /// Does the fault, if it is one that happens while an entry is prepared.
 #[expect(clippy::panic, reason = "the test wants to see how a panic in a thread ends")]
 pub fn at_preparing() {
-    if requested().as_deref() == Some("panic-while-preparing") {
-        panic!("asked for by turnout.test=panic-while-preparing");
+    match requested().as_deref() {
+        Some("panic-while-preparing") => panic!("asked for by turnout.test=panic-while-preparing"),
+        Some("hang-while-preparing") => hang(),
+        _ => {}
+    }
+}
+
+/// As a call does that never comes back.
+fn hang() {
+    loop {
+        std::thread::park();
     }
 }
 

@@ -18,6 +18,7 @@ pub mod arch;
 pub mod block;
 pub mod clock;
 pub mod console;
+mod deadline;
 pub mod efivars;
 pub mod file;
 pub mod guard;
@@ -38,6 +39,7 @@ pub mod reset;
 mod sealed;
 pub mod signal;
 pub mod sources;
+pub mod start_limit;
 pub mod state_area;
 pub mod status;
 pub mod sysrq;
@@ -48,6 +50,7 @@ pub mod tpm;
 pub mod uevent;
 #[cfg(all(panic = "abort", target_env = "musl"))]
 mod unwind;
+pub mod vigil;
 pub mod wait;
 pub mod wake;
 pub mod watchdog;
@@ -101,6 +104,11 @@ impl core::error::Error for Error {
 #[must_use]
 pub fn is_pid_1() -> bool {
     std::process::id() == 1
+}
+
+/// Whether this is the thread that the process began with.
+fn is_main_thread() -> bool {
+    nix::unistd::gettid() == nix::unistd::getpid()
 }
 
 /// Whether this process may open devices.

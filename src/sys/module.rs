@@ -9,6 +9,7 @@ use nix::kmod::{ModuleInitFlags, finit_module};
 
 use super::patience::{self, End};
 use super::{Error, file};
+use crate::config::Watchdog;
 
 /// List of module paths in load order, dependencies first.
 const LIST: &str = "/etc/turnout/modules";
@@ -17,6 +18,15 @@ const RELEASE: &str = "/etc/turnout/release";
 
 /// A module's name, and what it is to be loaded with.
 pub type Parameters = (&'static str, &'static CStr);
+
+/// What modules have to be loaded with, so that a watchdog goes on at the jump.
+#[must_use]
+pub const fn parameters(setting: Watchdog) -> &'static [Parameters] {
+    match setting {
+        Watchdog::Seconds(_) => &[("watchdog", c"stop_on_reboot=0")],
+        Watchdog::Off | Watchdog::Disarm => &[],
+    }
+}
 
 /// Loads every listed module, with its parameters if there are any; an image
 /// without a list has all it needs built in. What could not be loaded comes back

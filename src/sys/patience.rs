@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread::sleep;
 
 use super::signal::Signals;
-use super::{clock, console, thread};
+use super::{clock, console, thread, vigil};
 use crate::base::text::printable;
 
 /// Longest silence, from the start of a wait on.
@@ -102,6 +102,7 @@ pub fn during<T>(what: &str, end: End, work: impl FnOnce() -> T) -> T {
 /// is for a sentence that begins with "waiting for".
 #[must_use]
 pub fn wait_for(what: &str, end: End) -> Waiting {
+    vigil::work();
     let began = clock::elapsed();
     let speak = began.saturating_add(SILENCE);
     let what = printable(what).into_owned();
@@ -110,6 +111,7 @@ pub fn wait_for(what: &str, end: End) -> Waiting {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
+        vigil::work();
         exchange(self.outer.take());
     }
 }
@@ -125,6 +127,12 @@ pub fn opened(size: u64) {
 /// Tells that so many bytes of it have been read in all.
 pub fn read(bytes: u64) {
     READ.store(bytes, Ordering::Relaxed);
+}
+
+/// What is waited for now, if anything is.
+pub(super) fn current() -> Option<String> {
+    let current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
+    current.as_ref().map(|wait| wait.what.clone())
 }
 
 fn exchange(wait: Option<Wait>) -> Option<Wait> {

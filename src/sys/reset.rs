@@ -1,15 +1,22 @@
 //! The ends that are not a boot: reset and power-off.
+//!
+//! Nothing is written back before: what PID 1 writes is written through, and
+//! sync(2) would wait for a disk that does not answer.
 
 use std::io::Write as _;
 use std::time::Duration;
 
 use nix::sys::reboot::{RebootMode, reboot};
 
+use super::deadline::OF_START;
+use super::vigil;
+
 /// Tells why, waits, and resets the machine. Never returns; outside PID 1 it
 /// ends the process with exit status 4 instead.
 pub fn after(delay: Duration, reason: &str) -> ! {
+    OF_START.lift();
     say(&format!("turnout: reset in {} s: {reason}", delay.as_secs()));
-    std::thread::sleep(delay);
+    vigil::sleep(delay);
     now()
 }
 
@@ -27,7 +34,6 @@ fn end(how: RebootMode) -> ! {
     if !super::is_pid_1() {
         std::process::exit(4);
     }
-    nix::unistd::sync();
     // A machine that refuses even this stays here, in sight of its watchdog:
     // the end of PID 1 would be a kernel panic.
     loop {

@@ -18,7 +18,7 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 use sha2::{Digest as _, Sha256};
 
 use super::clock::HASHING;
-use super::{Error, patience};
+use super::{Error, patience, vigil};
 use crate::base::digest::Digest;
 
 /// How much is read and then hashed while it is still in the cache, in bytes.
@@ -115,6 +115,7 @@ impl Memory {
             let count = read_some(position, file, space, stop)?;
             let (read, left) = rest.split_at_mut(count);
             HASHING.spend(|| hash.update(&*read));
+            vigil::work();
             rest = left;
             patience::read(len.saturating_sub(rest.len()) as u64);
         }
@@ -152,6 +153,7 @@ pub(super) fn digest(
         let count = read_some(Position { path, at, size }, file, space, stop)?;
         let (read, _) = space.split_at(count);
         hash.update(read);
+        vigil::work();
         kept.extend(read.iter().take(keep.saturating_sub(kept.len())));
         at = at.saturating_add(count as u64);
     }

@@ -18,6 +18,7 @@ use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::patience::{self, End};
+use super::vigil::{self, TURN};
 use super::{Error, clock};
 use crate::tpm::MAX_MESSAGE;
 
@@ -121,7 +122,8 @@ impl Tpm {
     fn await_answer(&self, start: Instant) -> Result<(), Error> {
         loop {
             let left = self.left.saturating_sub(start.elapsed());
-            let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+            vigil::wait(clock::elapsed().saturating_add(left));
+            let timeout = PollTimeout::try_from(left.min(TURN)).unwrap_or(PollTimeout::MAX);
             let mut fds = [PollFd::new(self.file.as_fd(), PollFlags::POLLIN)];
             match poll(&mut fds, timeout) {
                 Ok(0) if left.is_zero() => return Err(self.timeout()),

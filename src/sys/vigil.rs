@@ -1,0 +1,164 @@
+//! Tells a machine that works, or waits as it should, from one that hangs: only
+//! what is told here feeds the watchdogs ([`super::watchdog`]), and only the main
+//! thread does, so that another that still runs hides nothing.
+//!
+//! There are three signs of life. Work: a step was begun or a piece of a file was
+//! read, on whichever thread. An answer: a menu or a prompt takes keys. A wait
+//! whose end was set beforehand. A call that does not come back gives none. There
+//! is no thread here, and must never be one.
+
+use core::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use super::deadline::OF_START;
+use super::{clock, watchdog};
+
+/// How often the watchdogs are fed at most, and how long a turn of a loop that
+/// waits may take.
+pub const TURN: Duration = Duration::from_secs(1);
+
+static WORK: AtomicU64 = AtomicU64::new(0);
+static FEEDER: Mutex<Feeder> = Mutex::new(Feeder { fed: None, seen: 0 });
+
+/// A sign of life of the main thread.
+#[derive(Debug, Clone, Copy)]
+enum Sign {
+    /// So much work has been done until now, by whatever thread.
+    Work(u64),
+    /// A loop that takes keys has come round.
+    Answer,
+    /// It waits, until this time at the latest.
+    Wait { until: Duration },
+}
+
+/// What decides whether a sign feeds. All times are since the start.
+#[derive(Debug)]
+struct Feeder {
+    fed: Option<Duration>,
+    /// The work that was done when it was last fed for work.
+    seen: u64,
+}
+
+impl Feeder {
+    /// Whether the watchdogs are to be fed now.
+    fn feeds(&mut self, now: Duration, sign: Sign) -> bool {
+        let is_early = self.fed.is_some_and(|fed| now < fed.saturating_add(TURN));
+        if is_early || !self.is_life(now, sign) {
+            return false;
+        }
+        self.fed = Some(now);
+        true
+    }
+
+    fn is_life(&mut self, now: Duration, sign: Sign) -> bool {
+        match sign {
+            Sign::Work(done) => core::mem::replace(&mut self.seen, done) != done,
+            Sign::Answer => true,
+            Sign::Wait { until } => now <= until,
+        }
+    }
+}
+
+/// A step was begun, or a piece of work done.
+pub fn work() {
+    WORK.fetch_add(1, Ordering::Relaxed);
+    others_work();
+}
+
+/// The main thread waits for the work of another, and this is a turn of its loop.
+pub fn others_work() {
+    tell(Sign::Work(WORK.load(Ordering::Relaxed)));
+}
+
+/// A turn of a wait that ends at this time after the start at the latest.
+pub fn wait(until: Duration) {
+    tell(Sign::Wait { until });
+}
+
+/// Sleeps; so that the end is known beforehand.
+pub fn sleep(time: Duration) {
+    let until = clock::elapsed().saturating_add(time);
+    let mut left = time;
+    while !left.is_zero() {
+        wait(until);
+        let turn = left.min(TURN);
+        std::thread::sleep(turn);
+        left = left.saturating_sub(turn);
+    }
+}
+
+/// A menu or a prompt waits for somebody, not much longer than [`TURN`]. No start
+/// is late for that.
+pub fn attend<T>(wait: impl FnOnce() -> T) -> T {
+    tell(Sign::Answer);
+    let start = clock::elapsed();
+    let result = wait();
+    OF_START.allow(clock::elapsed().saturating_sub(start));
+    result
+}
+
+/// Somebody has pressed a key.
+pub fn somebody_is_there() {
+    OF_START.begin_anew();
+}
+
+fn tell(sign: Sign) {
+    if !super::is_main_thread() {
+        return;
+    }
+    let mut feeder = FEEDER.lock().unwrap_or_else(PoisonError::into_inner);
+    if feeder.feeds(clock::elapsed(), sign) {
+        watchdog::feed();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn fresh() -> Feeder {
+        Feeder { fed: None, seen: 0 }
+    }
+
+    #[test]
+    fn a_watchdog_is_fed_by_progress_and_not_without() {
+        let mut feeder = fresh();
+        assert!(feeder.feeds(at(1), Sign::Work(5)));
+        assert!(!feeder.feeds(at(9), Sign::Work(5)), "nothing was done since");
+        assert!(feeder.feeds(at(9), Sign::Work(6)));
+    }
+
+    #[test]
+    fn a_menu_that_answers_feeds_however_long_it_waits() {
+        let mut feeder = fresh();
+        assert!((0..7200).all(|second| feeder.feeds(at(second), Sign::Answer)));
+    }
+
+    #[test]
+    fn a_wait_feeds_until_the_end_that_was_set_and_no_longer() {
+        let mut feeder = fresh();
+        let sign = Sign::Wait { until: at(30) };
+        assert!((0..=30).all(|second| feeder.feeds(at(second), sign)));
+        assert!(!(31..90).any(|second| feeder.feeds(at(second), sign)));
+    }
+
+    #[test]
+    fn it_is_fed_once_a_turn_and_what_came_in_between_is_not_lost() {
+        let mut feeder = fresh();
+        assert!(feeder.feeds(Duration::ZERO, Sign::Work(1)));
+        assert!(!feeder.feeds(Duration::from_millis(500), Sign::Work(2)), "too early");
+        assert!(feeder.feeds(at(1), Sign::Work(2)));
+    }
+
+    #[test]
+    fn a_sleep_takes_its_time() {
+        let start = std::time::Instant::now();
+        sleep(Duration::from_millis(1_100));
+        assert!(start.elapsed() >= Duration::from_millis(1_100));
+    }
+}
