@@ -21,7 +21,7 @@ use crate::sys::signal::Signals;
 use crate::sys::state_area::StateArea;
 use crate::sys::uevent::Uevents;
 use crate::sys::wait::wait;
-use crate::sys::{AsFd, BorrowedFd};
+use crate::sys::{AsFd, BorrowedFd, vigil};
 
 /// Most devices that are mounted, those that are gone included.
 const MAX_VOLUMES: usize = 64;
@@ -273,7 +273,8 @@ fn wait_for_block(
         if left.is_zero() {
             return false;
         }
-        let [event, signal] = wait([uevents, signals], Some(left));
+        vigil::wait(deadline);
+        let [event, signal] = wait([uevents, signals], Some(left.min(vigil::TURN)));
         if signal && let Some(note) = note_signals(signals) {
             voice.say(&note);
         }

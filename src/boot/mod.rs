@@ -30,7 +30,7 @@ use crate::base::text::printable;
 use crate::choose::Chosen;
 use crate::failure::{Failure, Stage};
 use crate::steps::load::jump;
-use crate::sys::patience::End;
+use crate::sys::patience::{self, End};
 use crate::sys::{clock, panic, reset};
 use crate::trust::Role;
 use crate::trust::verify::Mode;
@@ -39,7 +39,9 @@ use discover::discover;
 use figures::Moments;
 use launch::{hand_over, load, measure, plan, quiesce};
 use menu::{BootMenu, menu};
-use prepare::{BundleCell, Demand, Order, Ready, identify, read, survey, verify};
+use prepare::{
+    BundleCell, Demand, Order, Ready, carry_out, identify, read, stalled, survey, verify,
+};
 use recovery::Reply;
 use rehearse::{Choice, Prepared, choose};
 use session::{Memory, Session};
@@ -81,21 +83,19 @@ fn attempt(session: &Session, memory: &mut Memory, role: Role) -> Result<Infalli
 /// Lets somebody choose, and boots that. Gives the entry and why it has not
 /// booted; none if there was nothing to choose.
 fn serve(session: &Session, menu: &mut BootMenu<'_>) -> Option<(usize, Failure)> {
-    let cell = BundleCell::new();
-    let chosen = match choose(session, menu, &cell, prepare) {
-        Choice::Nothing => return None,
-        Choice::Unprepared(chosen) => chosen,
-        Choice::Prepared(prepared, chosen_at) => {
-            let Prepared { index, ready } = *prepared;
-            let Err(failure) = boot_prepared(session, menu, ready, chosen_at);
-            return Some((index, failure));
+    match choose(session, menu, prepare) {
+        Choice::Nothing => None,
+        Choice::Unprepared(chosen) => {
+            let index = chosen.index;
+            let Err(failure) = boot_unprepared(session, menu, chosen);
+            Some((index, failure))
         }
-    };
-    // What was prepared and not chosen takes memory.
-    drop(cell);
-    let index = chosen.index;
-    let Err(failure) = boot_unprepared(session, menu, chosen);
-    Some((index, failure))
+        Choice::Prepared(prepared) => {
+            let index = prepared.index;
+            let Err(failure) = boot_prepared(session, menu, prepared);
+            Some((index, failure))
+        }
+    }
 }
 
 /// What is done with an entry as soon as it is known, beside the menu or after it.
@@ -116,6 +116,8 @@ fn launch(
     ready: &Ready<'_>,
     begun: Begun,
 ) -> Result<Infallible, Failure> {
+    #[cfg(feature = "test-hooks")]
+    crate::sys::hooks::at_loading();
     let log = measure(session, memory, ready)?;
     let plan = plan(session, ready, log.as_deref())?;
     let staged = load(session, &plan, ready)?;
@@ -143,13 +145,15 @@ impl Begun {
 fn boot_prepared(
     session: &Session,
     menu: &mut BootMenu<'_>,
-    ready: Result<Ready<'_>, Failure>,
-    chosen_at: u64,
+    prepared: Prepared,
 ) -> Result<Infallible, Failure> {
-    let ready = ready?;
-    let ready = Ready { machine: survey()?, ..ready };
-    let begun = Begun { open: chosen_at, prepared: Some(ready.ticks) };
-    launch(session, menu.memory(), &ready, begun)
+    let open = prepared.chosen_at;
+    prepared.then(|ready| {
+        let ready = ready.unwrap_or_else(|| Err(stalled()))?;
+        let ready = Ready { machine: survey()?, ..ready };
+        let begun = Begun { open, prepared: Some(ready.ticks) };
+        launch(session, menu.memory(), &ready, begun)
+    })
 }
 
 /// Prepares an entry that somebody waits for, and boots it.
@@ -160,12 +164,14 @@ fn boot_unprepared(
 ) -> Result<Infallible, Failure> {
     let begun = Begun { open: clock::counter(), prepared: None };
     let order = Order::of(session, menu, chosen)?;
-    session.voice().say(&format!("reading {}", printable(order.id())));
-    let cell = BundleCell::new();
-    let ready = session
-        .voice()
-        .during(order.id(), End::Read, || prepare(&order, &cell, &Demand::new(true)))?;
-    launch(session, menu.memory(), &ready, begun)
+    let voice = session.voice();
+    voice.say(&format!("reading {}", printable(order.id())));
+    let waiting = patience::wait_for(order.id(), End::Read);
+    carry_out(order, prepare, |ready| {
+        drop(waiting);
+        let ready = ready.unwrap_or_else(|| Err(stalled()))?;
+        launch(session, menu.memory(), &ready, begun)
+    })
 }
 
 /// After a failure the menu is back with the reason, unless the machine is past

@@ -3,11 +3,13 @@
 //!
 //! Whoever asks for it, the steps are the same, so they end with the same kernel
 //! or the same refusal. An order owns what it is about and touches neither console
-//! nor signals: it can be carried out in another thread ([`super::rehearse`]).
-//! What was rehearsed is not kept: it is read and verified again when it is
+//! nor signals: it is carried out in another thread ([`super::rehearse`],
+//! [`Preparing`]), which is left alone if its disk has stopped to answer. What was
+//! rehearsed is not kept: it is read and verified again when it is
 //! chosen.
 
 use core::sync::atomic::{AtomicBool, Ordering};
+use core::time::Duration;
 use std::sync::{Arc, OnceLock};
 
 use super::menu::{BootMenu, Taken};
@@ -24,8 +26,14 @@ use crate::steps::prepare::{self, Proven, Readying, probe};
 use crate::sys::read::Sealed;
 use crate::sys::sources::Sources;
 use crate::sys::status::Status;
+use crate::sys::thread::{Job, Shelf, Work};
+use crate::sys::vigil::{Stall, TURN};
 use crate::sys::{clock, machine};
 use crate::trust::verify::{Attested, edited};
+
+/// How long nothing may come of what is being prepared: the drivers of disks give
+/// up before, and say so.
+const STALL: Duration = Duration::from_secs(120);
 
 /// Where a bundle is while its kernel is being prepared: outside of the thread
 /// that reads it.
@@ -134,6 +142,61 @@ impl Order {
         let verified = prepare::verify(entry, attested, heads)?;
         probe(&verified, self.arch)
     }
+}
+
+/// How an entry is prepared.
+pub(super) type Prepare = for<'p> fn(&Order, &'p BundleCell, &Demand) -> Result<Ready<'p>, Failure>;
+
+/// One entry that is prepared because somebody waits for it.
+pub(super) struct Preparing {
+    order: Order,
+    demand: Arc<Demand>,
+    prepare: Prepare,
+}
+
+impl Work for Preparing {
+    type Place = BundleCell;
+    type Product<'p> = Result<Ready<'p>, Failure>;
+
+    fn run<'p>(self, cell: &'p BundleCell, shelf: &Shelf<Self::Product<'p>>) {
+        shelf.put((self.prepare)(&self.order, cell, &self.demand));
+    }
+}
+
+/// Has an order carried out, and does something with what that came to.
+pub(super) fn carry_out<R>(
+    order: Order,
+    prepare: Prepare,
+    then: impl for<'p> FnOnce(Option<Result<Ready<'p>, Failure>>) -> R,
+) -> R {
+    let demand = Arc::new(Demand::new(true));
+    let work = Preparing { order, demand: Arc::clone(&demand), prepare };
+    let Some(job) = Job::start(work) else { return then(Some(Err(no_thread()))) };
+    if !await_job(&job) {
+        demand.is_dropped.store(true, Ordering::Relaxed);
+    }
+    job.finish(then)
+}
+
+/// Waits for the end of work as long as it goes on; false if it does not.
+pub(super) fn await_job<W: Work>(job: &Job<W>) -> bool {
+    let mut stall = Stall::watch();
+    while !job.wait(TURN) {
+        if stall.is_over(STALL) {
+            return false;
+        }
+    }
+    true
+}
+
+/// Why there is nothing that could be started.
+pub(super) fn stalled() -> Failure {
+    let text = format!("its disk has not answered for {} s: it is left alone", STALL.as_secs());
+    Failure::new(Stage::Read, text)
+}
+
+fn no_thread() -> Failure {
+    Failure::new(Stage::Read, "there is no memory for a thread that reads it")
 }
 
 /// Reads the entry's files, each once.

@@ -1,59 +1,61 @@
 //! What goes on beside the menu: the entry that it waits with is prepared, then
 //! every other one is rehearsed, in the order in which they are shown.
 //!
-//! One thread does it, one job after the other; the menu gives it the next when
-//! it hears of the last, so nothing of the menu is shared. What a job came to
+//! One thread does it, one task after the other; the menu gives it the next when
+//! it hears of the last, so nothing of the menu is shared. What a task came to
 //! changes the entry's row at once, and a default that turns out bad gives way to
 //! the next that boots. The thread touches neither console nor signals, and stops
 //! within a chunk of a file when somebody chooses. What nobody chose is given up,
-//! without a word.
+//! without a word; and a read that does not come back even then is left alone, as
+//! it may be one of another disk than the one that boots.
 
 use core::sync::atomic::Ordering;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use core::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::choose::{Feed, Outcome, show};
 use super::menu::BootMenu;
-use super::prepare::{BundleCell, Demand, Order, Ready};
+use super::prepare::{BundleCell, Demand, Order, Prepare, Ready, await_job};
 use super::session::Session;
 use crate::choose::{Chosen, Update};
 use crate::failure::Failure;
-use crate::sys::patience::{self, End};
-use crate::sys::thread::beside;
+use crate::sys::patience::End;
+use crate::sys::thread::{Job, Shelf, Work};
 use crate::sys::wait::wait;
 use crate::sys::wake::Wake;
 use crate::sys::{self, AsFd as _, BorrowedFd, clock, machine};
 
+/// How long a thread that is not needed any more is waited for: it gives memory
+/// back, and its disk comes to rest.
+const FAREWELL: Duration = Duration::from_secs(2);
+
 /// What the menu came to.
-pub(super) enum Choice<'p> {
+pub(super) enum Choice {
     /// Nothing in it can boot.
     Nothing,
     /// An entry that has not been prepared.
     Unprepared(Chosen),
-    /// One that has been; the second is the clock's counter at the choice.
-    Prepared(Box<Prepared<'p>>, u64),
+    /// One that has been.
+    Prepared(Prepared),
 }
 
-impl<'p> Choice<'p> {
-    /// What was prepared counts only if it was chosen as it stands.
-    fn of(chosen: Option<Chosen>, prepared: Option<Prepared<'p>>, chosen_at: u64) -> Self {
-        match (chosen, prepared) {
-            (None, _) => Self::Nothing,
-            (Some(Chosen { index, options: None }), Some(prepared)) if index == prepared.index => {
-                Self::Prepared(Box::new(prepared), chosen_at)
-            }
-            (Some(chosen), _) => Self::Unprepared(chosen),
-        }
+/// An entry that was prepared before it was chosen.
+pub(super) struct Prepared {
+    pub(super) index: usize,
+    /// The clock's counter at the choice.
+    pub(super) chosen_at: u64,
+    job: Job<Rehearsing>,
+}
+
+impl Prepared {
+    /// Does something with what that came to.
+    pub(super) fn then<R>(
+        self,
+        then: impl for<'p> FnOnce(Option<Result<Ready<'p>, Failure>>) -> R,
+    ) -> R {
+        self.job.finish(then)
     }
 }
-
-/// An entry that was prepared, and what that came to.
-pub(super) struct Prepared<'p> {
-    pub(super) index: usize,
-    pub(super) ready: Result<Ready<'p>, Failure>,
-}
-
-/// How an entry is prepared.
-pub(super) type Prepare = for<'p> fn(&Order, &'p BundleCell, &Demand) -> Result<Ready<'p>, Failure>;
 
 /// What both threads see.
 struct Shared {
@@ -96,29 +98,6 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The thread's work, until the menu is over.
-    fn work<'p>(&self, cell: &'p BundleCell, prepare: Prepare) -> Option<Prepared<'p>> {
-        let limit = machine::memory_for_files();
-        let mut prepared = None;
-        while let Some(Task { index, order, is_prepared }) = self.next() {
-            // What was prepared and failed may still lie there.
-            let outcome = if is_prepared && cell.get().is_none() {
-                self.begin(index);
-                let ready = prepare(&order, cell, &self.demand);
-                if self.demand.is_dropped.load(Ordering::Relaxed) {
-                    return prepared;
-                }
-                let outcome = ready.as_ref().map(|_| ()).map_err(Clone::clone);
-                prepared = Some(Prepared { index, ready });
-                outcome
-            } else {
-                order.rehearse(limit, &self.demand.is_urgent)
-            };
-            self.tell(index, outcome.map_err(|failure| failure.of(order.id())));
-        }
-        prepared
-    }
-
     /// Waits for a task; none once the menu is over.
     fn next(&self) -> Option<Task> {
         loop {
@@ -147,16 +126,61 @@ impl Shared {
         self.to_menu.up();
     }
 
-    /// Lets the thread finish what was chosen, and nothing else. True if that is
-    /// still to be waited for.
-    fn end(&self, chosen: Option<&Chosen>) -> bool {
+    /// Lets the thread finish what was chosen, and nothing else.
+    fn end(&self, chosen: Option<&Chosen>) -> Wanted {
         let state = self.state();
         let unedited = chosen.filter(|chosen| chosen.options.is_none());
         let is_wanted = unedited.is_some_and(|chosen| state.prepares == Some(chosen.index));
         self.demand.is_dropped.store(!is_wanted, Ordering::Relaxed);
         self.demand.is_urgent.store(true, Ordering::Relaxed);
         self.to_thread.up();
-        is_wanted && !state.is_prepared
+        match (is_wanted, state.is_prepared) {
+            (false, _) => Wanted::Nothing,
+            (true, false) => Wanted::Unfinished,
+            (true, true) => Wanted::Finished,
+        }
+    }
+}
+
+/// What of the thread's work was chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Nothing,
+    /// What it still prepares.
+    Unfinished,
+    /// What it has prepared.
+    Finished,
+}
+
+/// The thread's work, until the menu is over.
+struct Rehearsing {
+    shared: Arc<Shared>,
+    prepare: Prepare,
+}
+
+impl Work for Rehearsing {
+    type Place = BundleCell;
+    type Product<'p> = Result<Ready<'p>, Failure>;
+
+    fn run<'p>(self, cell: &'p BundleCell, shelf: &Shelf<Self::Product<'p>>) {
+        let Self { shared, prepare } = self;
+        let limit = machine::memory_for_files();
+        while let Some(Task { index, order, is_prepared }) = shared.next() {
+            // What was prepared and failed may still lie there.
+            let outcome = if is_prepared && cell.get().is_none() {
+                shared.begin(index);
+                let ready = prepare(&order, cell, &shared.demand);
+                if shared.demand.is_dropped.load(Ordering::Relaxed) {
+                    return;
+                }
+                let outcome = ready.as_ref().map(|_| ()).map_err(Clone::clone);
+                shelf.put(ready);
+                outcome
+            } else {
+                order.rehearse(limit, &shared.demand.is_urgent)
+            };
+            shared.tell(index, outcome.map_err(|failure| failure.of(order.id())));
+        }
     }
 }
 
@@ -271,34 +295,55 @@ impl Feed for Rehearsal<'_, '_> {
 }
 
 /// Shows the menu until somebody has chosen, and works meanwhile: what may boot by
-/// itself is prepared so, in the cell.
-pub(super) fn choose<'p>(
-    session: &Session,
-    menu: &mut BootMenu<'_>,
-    cell: &'p BundleCell,
-    prepare: Prepare,
-) -> Choice<'p> {
+/// itself is prepared.
+pub(super) fn choose(session: &Session, menu: &mut BootMenu<'_>, prepare: Prepare) -> Choice {
     let chooser = menu.chooser();
     let default = chooser.waits_with();
-    let shared = default.and_then(|_| Shared::new().ok());
-    let shared = shared.as_ref();
+    let started = default.and_then(|_| start(prepare));
+    let shared = started.as_ref().map(|(shared, _)| &**shared);
     let mut rehearsal = Rehearsal::new(session, menu, shared, default);
-    let mut waiting = None;
-    let work = shared.map(|shared| || shared.work(cell, prepare));
-    let ((outcome, chosen_at), prepared) = beside(work, || {
-        let outcome = show(session, chooser, &mut rehearsal);
-        let chosen_at = clock::counter();
-        if shared.is_some_and(|shared| shared.end(outcome.chosen.as_ref())) {
-            session.voice().say("the kernel is still being prepared");
-            waiting = Some(patience::wait_for("the kernel", End::Read));
-        }
-        (outcome, chosen_at)
-    });
-    drop(waiting);
-    rehearsal.failures.iter().for_each(|failure| session.report(failure));
-    let Outcome { chosen, edits } = outcome;
+    let Outcome { chosen, edits } = show(session, chooser, &mut rehearsal);
+    let chosen_at = clock::counter();
+    let failures = rehearsal.failures;
     menu.keep_edits(edits);
-    Choice::of(chosen, prepared.flatten(), chosen_at)
+    let prepared = started.and_then(|(shared, job)| {
+        let index = end(session, &shared, &job, chosen.as_ref())?;
+        Some(Prepared { index, chosen_at, job })
+    });
+    failures.iter().for_each(|failure| session.report(failure));
+    match (chosen, prepared) {
+        (None, _) => Choice::Nothing,
+        (Some(_), Some(prepared)) => Choice::Prepared(prepared),
+        (Some(chosen), None) => Choice::Unprepared(chosen),
+    }
+}
+
+/// None if there is no thread to be had.
+fn start(prepare: Prepare) -> Option<(Arc<Shared>, Job<Rehearsing>)> {
+    let shared = Arc::new(Shared::new().ok()?);
+    let job = Job::start(Rehearsing { shared: Arc::clone(&shared), prepare })?;
+    Some((shared, job))
+}
+
+/// The menu is over: lets the thread finish what was chosen, and nothing else.
+/// Gives the index of what was chosen if that is prepared, or should have been.
+fn end(
+    session: &Session,
+    shared: &Shared,
+    job: &Job<Rehearsing>,
+    chosen: Option<&Chosen>,
+) -> Option<usize> {
+    let wanted = shared.end(chosen);
+    if wanted == Wanted::Unfinished {
+        let voice = session.voice();
+        voice.say("the kernel is still being prepared");
+        let is_done = voice.during("the kernel", End::Read, || await_job(job));
+        shared.demand.is_dropped.store(!is_done, Ordering::Relaxed);
+    } else if !job.wait(FAREWELL) {
+        session.voice().say("what else is being read is not waited for");
+    }
+    let is_wanted = wanted != Wanted::Nothing;
+    chosen.filter(|_| is_wanted).map(|chosen| chosen.index)
 }
 
 #[cfg(test)]
@@ -309,8 +354,8 @@ mod tests {
         Chosen { index, options: options.map(str::to_owned) }
     }
 
-    /// Whether what was chosen is waited for, and whether the thread is to stop.
-    fn end(prepares: Option<usize>, is_done: bool, chosen: Option<&Chosen>) -> (bool, bool) {
+    /// What of the work was chosen, and whether the thread is to stop.
+    fn end(prepares: Option<usize>, is_done: bool, chosen: Option<&Chosen>) -> (Wanted, bool) {
         let shared = Shared::new().unwrap();
         if let Some(index) = prepares {
             shared.begin(index);
@@ -318,21 +363,21 @@ mod tests {
         if is_done {
             shared.tell(prepares.unwrap(), Ok(()));
         }
-        let is_waited_for = shared.end(chosen);
+        let wanted = shared.end(chosen);
         assert!(shared.next().is_none(), "there is nothing more to do");
-        (is_waited_for, shared.demand.is_dropped.load(Ordering::Relaxed))
+        (wanted, shared.demand.is_dropped.load(Ordering::Relaxed))
     }
 
     #[test]
     fn the_thread_finishes_only_what_was_chosen_as_it_stands() {
         let third = chosen(3, None);
         let edited = chosen(3, Some("single"));
-        assert_eq!(end(Some(3), false, Some(&third)), (true, false));
-        assert_eq!(end(Some(3), true, Some(&third)), (false, false));
-        assert_eq!(end(Some(2), false, Some(&third)), (false, true));
-        assert_eq!(end(Some(3), false, Some(&edited)), (false, true));
-        assert_eq!(end(None, false, Some(&third)), (false, true));
-        assert_eq!(end(Some(3), false, None), (false, true));
+        assert_eq!(end(Some(3), false, Some(&third)), (Wanted::Unfinished, false));
+        assert_eq!(end(Some(3), true, Some(&third)), (Wanted::Finished, false));
+        assert_eq!(end(Some(2), false, Some(&third)), (Wanted::Nothing, true));
+        assert_eq!(end(Some(3), false, Some(&edited)), (Wanted::Nothing, true));
+        assert_eq!(end(None, false, Some(&third)), (Wanted::Nothing, true));
+        assert_eq!(end(Some(3), false, None), (Wanted::Nothing, true));
     }
 
     #[test]

@@ -47,10 +47,17 @@ fn crash() {
 /// Does the fault, if it is one that happens while an entry is prepared.
 #[expect(clippy::panic, reason = "the test wants to see how a panic in a thread ends")]
 pub fn at_preparing() {
-    match requested().as_deref() {
-        Some("panic-while-preparing") => panic!("asked for by turnout.test=panic-while-preparing"),
-        Some("hang-while-preparing") => hang(),
-        _ => {}
+    if requested().as_deref() == Some("panic-while-preparing") {
+        panic!("asked for by turnout.test=panic-while-preparing");
+    }
+}
+
+/// Does the fault, if it is one that happens on the main thread before an entry is
+/// loaded.
+pub fn at_loading() {
+    if requested().as_deref() == Some("hang-before-loading") {
+        super::console::everywhere("turnout: prepared, hanging");
+        hang();
     }
 }
 

@@ -1,66 +1,147 @@
-//! Work beside the main thread, which waits for its end before it goes on; and
-//! work that goes on as long as the program does.
+//! Work beside the main thread: a [`Job`], which is waited for only as long as
+//! somebody wants to; and work that goes on as long as the program does.
 //!
-//! Signals are blocked before a thread is made, and so in it too: they stay with
-//! the main thread. A panic in it ends as every panic does ([`super::panic`]).
-//! Made by pthread_create(3): the standard library's threads bring a handler for
-//! stack overflows along, which is more code than all of this.
+//! A read of a disk that does not answer may never come back, so nobody has to
+//! wait for the end of a thread: a job that is given up keeps what it works on, and
+//! is left alone. Signals are blocked before a thread is made, and so in it too:
+//! they stay with the main thread. A panic in it ends as every panic does
+//! ([`super::panic`]). Made by pthread_create(3): the standard library's threads
+//! bring a handler for stack overflows along, which is more code than all of this.
 
+use core::fmt;
 use core::mem::MaybeUninit;
 use core::ptr;
-use std::sync::{Mutex, PoisonError};
+use core::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nix::libc::{self, c_void, pthread_attr_t, pthread_t};
+
+use super::wait::wait;
+use super::wake::Wake;
 
 /// Bytes of stack. The C library's own choice may be as little as 128 KiB.
 const STACK: usize = 2 << 20;
 
-/// What both threads see.
-struct Task<T, F> {
-    work: Mutex<Option<F>>,
-    result: Mutex<Option<T>>,
+/// What can be done beside the main thread.
+pub trait Work: Send + 'static {
+    /// Where it keeps what its product borrows from.
+    type Place: Default + Send + Sync + 'static;
+    /// What comes of it.
+    type Product<'p>: Send;
+
+    /// Does it. The product counts as soon as it is on the shelf, even if the work
+    /// goes on.
+    fn run<'p>(self, place: &'p Self::Place, shelf: &Shelf<Self::Product<'p>>);
 }
 
-impl<T, F: FnOnce() -> T> Task<T, F> {
-    fn run(&self) {
+/// Where a product is laid down.
+#[derive(Debug)]
+pub struct Shelf<T>(Mutex<Option<T>>);
+
+impl<T> Shelf<T> {
+    const fn new() -> Self {
+        Self(Mutex::new(None))
+    }
+
+    /// In place of what lies there.
+    pub fn put(&self, product: T) {
+        *self.lock() = Some(product);
+    }
+
+    fn take(&self) -> Option<T> {
+        self.lock().take()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<T>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What both threads have. The shelf comes before the place that the product on it
+/// borrows from: fields are dropped in their order.
+struct Task<W: Work> {
+    shelf: Shelf<W::Product<'static>>,
+    place: W::Place,
+    work: Mutex<Option<W>>,
+    /// Awake from the end of the work on.
+    end: Wake,
+}
+
+impl<W: Work> Task<W> {
+    fn of(work: W, end: Wake) -> Arc<Self> {
+        let work = Mutex::new(Some(work));
+        Arc::new(Self { shelf: Shelf::new(), place: W::Place::default(), work, end })
+    }
+
+    fn run(self: &Arc<Self>) {
         let work = self.work.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let result = work.map(|work| work());
-        *self.result.lock().unwrap_or_else(PoisonError::into_inner) = result;
+        // SAFETY: the place lies in this task, and does not move. Whatever borrows
+        // from it is on the stack of the work, which ends before `self` is given up;
+        // on the shelf, which goes before the place; or with whom `Job::finish` calls,
+        // who cannot keep it and has a task of its own meanwhile.
+        let place: &'static W::Place = unsafe { &*ptr::from_ref(&self.place) };
+        if let Some(work) = work {
+            work.run(place, &self.shelf);
+        }
+        self.end.up();
     }
 }
 
-/// A thread that is waited for at the latest when this goes out of scope.
-struct Thread(pthread_t);
+/// Work that was begun. Who drops it leaves it alone: what it has is given back
+/// when it ends, if it ever does.
+pub struct Job<W: Work>(Arc<Task<W>>);
 
-impl Drop for Thread {
-    fn drop(&mut self) {
-        // SAFETY: the thread was made joinable, and is joined here alone.
-        let _ = unsafe { libc::pthread_join(self.0, ptr::null_mut()) };
+impl<W: Work> fmt::Debug for Job<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Job")
     }
 }
 
-/// Does `main` while `work` is being done, and gives what came of both. There is
-/// no second result where there was no work, or no thread to be had.
-pub fn beside<T: Send, R, F: FnOnce() -> T + Send>(
-    work: Option<F>,
-    main: impl FnOnce() -> R,
-) -> (R, Option<T>) {
-    let has_work = work.is_some();
-    let task = Task { work: Mutex::new(work), result: Mutex::new(None) };
-    let thread = if has_work { start(&task) } else { None };
-    let result = main();
-    drop(thread);
-    (result, task.result.into_inner().unwrap_or_else(PoisonError::into_inner))
+impl<W: Work> Job<W> {
+    /// Begins the work in a thread of its own; none if there is no thread to be
+    /// had.
+    #[must_use]
+    pub fn start(work: W) -> Option<Self> {
+        let task = Task::of(work, Wake::new().ok()?);
+        let argument = Arc::into_raw(Arc::clone(&task)).cast_mut().cast();
+        match create(run::<W>, argument) {
+            Some(thread) => {
+                detach(thread);
+                Some(Self(task))
+            }
+            None => {
+                // SAFETY: made above, and no thread has it.
+                drop(unsafe { Arc::from_raw(argument.cast_const().cast::<Task<W>>()) });
+                None
+            }
+        }
+    }
+
+    /// Waits for the end of the work, for so long at most; whether it has ended.
+    #[must_use]
+    pub fn wait(&self, time: Duration) -> bool {
+        wait([&self.0.end], Some(time)) == [true]
+    }
+
+    /// Does something with the product, if there is one; whatever of it is left is
+    /// given back after that.
+    pub fn finish<R>(self, then: impl for<'p> FnOnce(Option<W::Product<'p>>) -> R) -> R {
+        then(self.0.shelf.take())
+    }
+}
+
+extern "C" fn run<W: Work>(task: *mut c_void) -> *mut c_void {
+    // SAFETY: `Job::start` passes an Arc of this type, and gives it up.
+    let task = unsafe { Arc::from_raw(task.cast_const().cast::<Task<W>>()) };
+    task.run();
+    ptr::null_mut()
 }
 
 /// Does `work` for as long as the program runs, if a thread is to be had.
 pub fn aside(work: fn()) {
     let argument = Box::into_raw(Box::new(work));
     match create(call, argument.cast()) {
-        Some(thread) => {
-            // SAFETY: the thread was made joinable, and nobody else knows it.
-            let _ = unsafe { libc::pthread_detach(thread) };
-        }
+        Some(thread) => detach(thread),
         // SAFETY: made above, and no thread has it.
         None => drop(unsafe { Box::from_raw(argument) }),
     }
@@ -73,18 +154,10 @@ extern "C" fn call(work: *mut c_void) -> *mut c_void {
     ptr::null_mut()
 }
 
-/// The thread must be gone before the task is.
-fn start<T: Send, F: FnOnce() -> T + Send>(task: &Task<T, F>) -> Option<Thread> {
-    create(run::<T, F>, ptr::from_ref(task).cast_mut().cast()).map(Thread)
-}
-
-extern "C" fn run<T, F: FnOnce() -> T>(task: *mut c_void) -> *mut c_void {
-    // SAFETY: `start` passes a task of this type. It only reads the pointer, what
-    // it does with the task is for shared references, and `beside` keeps the task
-    // until the thread has ended, even when it unwinds.
-    let task = unsafe { &*task.cast::<Task<T, F>>() };
-    task.run();
-    ptr::null_mut()
+/// Nobody waits for it.
+fn detach(thread: pthread_t) {
+    // SAFETY: every thread is made joinable, and only who made it knows it.
+    let _ = unsafe { libc::pthread_detach(thread) };
 }
 
 /// A joinable thread that begins with `routine`, which must know what to do with
@@ -115,20 +188,77 @@ fn create(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::OnceLock;
+    use std::sync::mpsc::{Receiver, Sender, channel};
 
-    #[test]
-    fn work_is_done_while_the_main_thread_does_its_own() {
-        let (main, work) = std::sync::mpsc::channel();
-        let waiting = move || work.recv().map_or(0, |number: u32| number + 1);
-        let result = beside(Some(waiting), || {
-            main.send(1).unwrap();
-            "both"
-        });
-        assert_eq!(result, ("both", Some(2)));
+    /// Adds one to a number that comes, and then waits for the end of its world.
+    struct Adder(Receiver<u32>);
+
+    impl Work for Adder {
+        type Place = OnceLock<String>;
+        type Product<'p> = &'p str;
+
+        fn run<'p>(self, place: &'p OnceLock<String>, shelf: &Shelf<&'p str>) {
+            let Ok(number) = self.0.recv() else { return };
+            shelf.put(place.get_or_init(|| (number + 1).to_string()));
+            while self.0.recv().is_ok() {}
+        }
+    }
+
+    fn start() -> (Sender<u32>, Job<Adder>) {
+        let (main, work) = channel();
+        (main, Job::start(Adder(work)).unwrap())
+    }
+
+    const SOON: Duration = Duration::from_secs(10);
+
+    fn length(product: Option<&str>) -> usize {
+        product.map_or(0, str::len)
     }
 
     #[test]
-    fn without_work_there_is_no_result() {
-        assert_eq!(beside(None::<fn()>, || 1), (1, None));
+    fn work_is_done_while_the_main_thread_does_its_own() {
+        let (main, job) = start();
+        assert!(!job.wait(Duration::ZERO), "it has nothing to do yet");
+        main.send(99).unwrap();
+        drop(main);
+        assert!(job.wait(SOON) && job.wait(Duration::ZERO));
+        assert_eq!(job.finish(length), 3);
+    }
+
+    #[test]
+    fn what_is_ready_is_had_though_the_work_never_ends() {
+        let (main, job) = start();
+        main.send(9).unwrap();
+        while job.0.place.get().is_none() || job.0.shelf.lock().is_none() {
+            std::thread::yield_now();
+        }
+        assert!(!job.wait(Duration::from_millis(10)));
+        assert_eq!(job.finish(length), 2);
+        // The thread still has what it works on.
+        main.send(0).unwrap();
+    }
+
+    #[test]
+    fn what_is_given_up_is_given_back_when_it_ends() {
+        let (main, job) = start();
+        let task = Arc::downgrade(&job.0);
+        main.send(9).unwrap();
+        drop(job);
+        assert!(task.upgrade().is_some(), "the thread works on it");
+        drop(main);
+        let start = std::time::Instant::now();
+        while task.upgrade().is_some() {
+            assert!(start.elapsed() < SOON);
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn nothing_comes_of_work_that_lays_nothing_down() {
+        let (main, job) = start();
+        drop(main);
+        assert!(job.wait(SOON));
+        assert_eq!(job.finish(length), 0);
     }
 }

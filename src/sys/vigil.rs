@@ -62,13 +62,38 @@ impl Feeder {
 
 /// A step was begun, or a piece of work done.
 pub fn work() {
-    WORK.fetch_add(1, Ordering::Relaxed);
-    others_work();
+    let before = WORK.fetch_add(1, Ordering::Relaxed);
+    tell(Sign::Work(before.wrapping_add(1)));
 }
 
-/// The main thread waits for the work of another, and this is a turn of its loop.
-pub fn others_work() {
-    tell(Sign::Work(WORK.load(Ordering::Relaxed)));
+/// Whether others still get anything done. Times are since the start.
+#[derive(Debug)]
+pub struct Stall {
+    seen: u64,
+    since: Duration,
+}
+
+impl Stall {
+    /// From now on.
+    #[must_use]
+    pub fn watch() -> Self {
+        Self { seen: WORK.load(Ordering::Relaxed), since: clock::elapsed() }
+    }
+
+    /// A turn of a wait for another thread's work: whether nothing was done for
+    /// `patience`.
+    pub fn is_over(&mut self, patience: Duration) -> bool {
+        let done = WORK.load(Ordering::Relaxed);
+        tell(Sign::Work(done));
+        self.lasts(done, clock::elapsed()) >= patience
+    }
+
+    fn lasts(&mut self, done: u64, now: Duration) -> Duration {
+        if core::mem::replace(&mut self.seen, done) != done {
+            self.since = now;
+        }
+        now.saturating_sub(self.since)
+    }
 }
 
 /// A turn of a wait that ends at this time after the start at the latest.
@@ -153,6 +178,15 @@ mod tests {
         assert!(feeder.feeds(Duration::ZERO, Sign::Work(1)));
         assert!(!feeder.feeds(Duration::from_millis(500), Sign::Work(2)), "too early");
         assert!(feeder.feeds(at(1), Sign::Work(2)));
+    }
+
+    #[test]
+    fn work_that_goes_on_slowly_has_not_stalled() {
+        let mut stall = Stall { seen: 0, since: at(100) };
+        assert_eq!(stall.lasts(0, at(130)), at(30));
+        assert_eq!(stall.lasts(1, at(190)), at(0));
+        assert_eq!(stall.lasts(1, at(309)), at(119));
+        assert_eq!(stall.lasts(2, at(310)), at(0));
     }
 
     #[test]

@@ -93,7 +93,7 @@ pub(super) const CASES: &[Case] = &[
 
 /// Beside the boot partition's files: those of the EFI system partition, of a CD,
 /// and of the btrfs that is plugged in.
-fn beside(disk: &Path, name: &str) -> Result<PathBuf> {
+pub(super) fn beside(disk: &Path, name: &str) -> Result<PathBuf> {
     Ok(disk.parent().context("a disk without a directory")?.join(name))
 }
 

@@ -9,6 +9,7 @@ mod defaults;
 mod disks;
 mod faults;
 mod formats;
+mod hangs;
 mod images;
 mod machines;
 mod measure;
@@ -48,6 +49,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         console::CASES,
         crash::CASES,
         faults::CASES,
+        hangs::CASES,
         formats::CASES,
         disks::CASES,
         trace::CASES,

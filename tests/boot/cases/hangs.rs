@@ -1,0 +1,111 @@
+//! What hangs: PID 1 itself, or a disk. The one ends in a reset, and the other
+//! keeps nobody waiting who does not need it.
+
+use super::disks::beside;
+use super::{AARCH64, Boot, Case, Expect, HOOKED, PLAIN, X86_64, case, nothing};
+use crate::world::{INITRD, LINUX, SECOND, World};
+use anyhow::{Context, Result};
+use std::fs;
+use std::path::Path;
+use turnout_qemu::boot_tree::{BootTree, Entry};
+use turnout_qemu::disk::{self, Content, Partition, Table, Type};
+use turnout_qemu::guest::Flavour;
+use turnout_qemu::machine::{Machine, Shape};
+
+const HANGS: Boot = Boot { first_options: "turnout.test=hang-before-loading", ..HOOKED };
+
+/// The menu takes twice the time that the watchdog gives.
+const WATCHED: Boot = Boot {
+    flavour: Flavour::Generic,
+    shape: Shape { devices: &["-device", "i6300esb"], ..Shape::USUAL },
+    modules: &["i6300esb"],
+    loader_conf: "timeout 25\ndefault good\n",
+    config: "watchdog-start 12\nstart-limit off\nreset-delay 1\nattempts 1\n",
+    ..HANGS
+};
+
+const WATCHDOG: &str = "a_watchdog_from_the_start_resets_what_hangs_and_no_menu_that_waits";
+/// Nothing else ends that machine.
+const BITES: Expect = Expect::Ends(&[
+    "turnout: /dev/watchdog0 resets the machine if it hangs for 12 s",
+    "turnout: prepared, hanging",
+]);
+
+pub(super) const CASES: &[Case] = &[
+    Case { archs: X86_64, ..case(WATCHDOG, WATCHED, nothing, BITES) },
+    Case { archs: AARCH64, ..case(WATCHDOG, Boot { long: true, ..WATCHED }, nothing, BITES) },
+    Case {
+        archs: X86_64,
+        ..case(
+            "a_watchdog_from_the_start_is_stopped_before_the_jump",
+            Boot {
+                loader_conf: PLAIN.loader_conf,
+                first_options: "",
+                hooks: false,
+                long: true,
+                ..WATCHED
+            },
+            nothing,
+            Expect::Boots {
+                after: &[
+                    "turnout: /dev/watchdog0 resets the machine if it hangs for 12 s",
+                    "turnout: /dev/watchdog0 stopped",
+                ],
+            },
+        )
+    },
+    case(
+        "a_start_that_hangs_without_a_person_is_reset_at_its_limit",
+        Boot { config: "start-limit 10\nreset-delay 1\nattempts 1\n", ..HANGS },
+        nothing,
+        Expect::Ends(&[
+            "turnout: reset in 1 s: nothing was started in 10 s, and nobody is there (start-limit)",
+        ]),
+    ),
+    // Its entry is rehearsed when the default is ready, and never read to its end.
+    case(
+        "a_second_disk_that_hangs_does_not_hold_back_an_entry_that_is_ready",
+        Boot {
+            loader_conf: "timeout 15\ndefault good\n",
+            modules: &["virtio_pci", "virtio_blk"],
+            more_disks: add_a_disk_that_hangs,
+            ..PLAIN
+        },
+        put_an_entry_on_the_second_disk,
+        Expect::Boots { after: &["what else is being read is not waited for"] },
+    ),
+];
+
+fn put_an_entry_on_the_second_disk(world: &World, tree: &BootTree) -> Result<()> {
+    let second = BootTree::new(beside(tree.root(), "hanging")?)?;
+    let initrds = [INITRD, SECOND];
+    let entry =
+        Entry { id: "slow", title: "Slow", linux: LINUX, initrds: &initrds, options: "quiet" };
+    second.add_entry(&entry)?;
+    for path in [LINUX, INITRD, SECOND] {
+        fs::hard_link(tree.host_path(path), second.host_path(path))?;
+    }
+    world.key.sign(&world.tools, &second, "slow", &[])
+}
+
+/// It gives as much as a menu takes, and from then on a byte a second.
+fn add_a_disk_that_hangs(disk: &Path, machine: &mut Machine) -> Result<()> {
+    let image = beside(disk, "hanging.img")?;
+    let content = Content::Ext4(beside(disk, "hanging")?);
+    let partition = Partition { kind: Type::Xbootldr, label: "hanging", content };
+    disk::build_with(
+        Table::Mbr,
+        &[partition],
+        disk.parent().context("a disk without a directory")?,
+        &image,
+    )?;
+    let image = image.display().to_string().replace(',', ",,");
+    let drive = format!(
+        "file={image},format=raw,if=none,id=hanging,snapshot=on,\
+         throttling.bps-read=1,throttling.bps-read-max=4194304"
+    );
+    machine
+        .extra
+        .extend(["-drive", &drive, "-device", "virtio-blk-pci,drive=hanging"].map(str::to_owned));
+    Ok(())
+}
