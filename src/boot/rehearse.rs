@@ -23,7 +23,7 @@ use crate::sys::patience::End;
 use crate::sys::thread::{Job, Shelf, Work};
 use crate::sys::wait::wait;
 use crate::sys::wake::Wake;
-use crate::sys::{self, AsFd as _, BorrowedFd, clock, machine};
+use crate::sys::{self, AsFd as _, BorrowedFd, clock, kernel_settings, machine};
 
 /// How long a thread that is not needed any more is waited for: it gives memory
 /// back, and its disk comes to rest.
@@ -321,6 +321,7 @@ pub(super) fn choose(session: &Session, menu: &mut BootMenu<'_>, prepare: Prepar
 /// None if there is no thread to be had.
 fn start(prepare: Prepare) -> Option<(Arc<Shared>, Job<Rehearsing>)> {
     let shared = Arc::new(Shared::new().ok()?);
+    kernel_settings::bear_hung_tasks();
     let job = Job::start(Rehearsing { shared: Arc::clone(&shared), prepare })?;
     Some((shared, job))
 }

@@ -17,6 +17,9 @@ const PLACE: &str = "/proc/sys";
 /// How long a panic stays on the console, in seconds; 0 is for ever.
 const PANIC: &str = "kernel/panic";
 
+/// Whether a task that hangs is a panic.
+const HUNG_TASK: &str = "kernel/hung_task_panic";
+
 /// A file of [`PLACE`], and what is written to it.
 struct Setting {
     path: &'static str,
@@ -30,7 +33,7 @@ const AT_START: [Setting; 5] = [
     Setting { path: "kernel/softlockup_panic", value: "1" },
     Setting { path: "kernel/hardlockup_panic", value: "1" },
     Setting { path: "kernel/hung_task_timeout_secs", value: "300" },
-    Setting { path: "kernel/hung_task_panic", value: "1" },
+    Setting { path: HUNG_TASK, value: "1" },
 ];
 
 /// Has every failure of the kernel end in a reset; gives a sentence for each
@@ -50,6 +53,14 @@ pub fn keep_panic_for(delay: Duration) -> Option<String> {
     let result =
         guard::may(PLACE).and_then(|()| write(Path::new(PLACE), PANIC, &panic_timeout(delay)));
     result.err().map(|error| error.to_string())
+}
+
+/// Has no task that hangs end the machine any more: one that is left alone, because
+/// its disk does not answer, is no harm. There is nothing to say if that fails.
+pub fn bear_hung_tasks() {
+    if guard::may(PLACE).is_ok() {
+        let _ = write(Path::new(PLACE), HUNG_TASK, "0");
+    }
 }
 
 fn make_in(place: &Path) -> Vec<String> {
