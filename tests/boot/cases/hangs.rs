@@ -14,20 +14,20 @@ use turnout_qemu::machine::{Machine, Shape};
 
 const HANGS: Boot = Boot { first_options: "turnout.test=hang-before-loading", ..HOOKED };
 
-/// The menu takes twice the time that the watchdog gives.
+/// The menu takes longer than the watchdog gives.
 const WATCHED: Boot = Boot {
     flavour: Flavour::Generic,
     shape: Shape { devices: &["-device", "i6300esb"], ..Shape::USUAL },
     modules: &["i6300esb"],
-    loader_conf: "timeout 25\ndefault good\n",
-    config: "watchdog-start 12\nstart-limit off\nreset-delay 1\nattempts 1\n",
+    loader_conf: "timeout 16\ndefault good\n",
+    config: "watchdog-start 10\nstart-limit off\nreset-delay 1\nattempts 1\n",
     ..HANGS
 };
 
 const WATCHDOG: &str = "a_watchdog_from_the_start_resets_what_hangs_and_no_menu_that_waits";
 /// Nothing else ends that machine.
 const BITES: Expect = Expect::Ends(&[
-    "turnout: /dev/watchdog0 resets the machine if it hangs for 12 s",
+    "turnout: /dev/watchdog0 resets the machine if it hangs for 10 s",
     "turnout: prepared, hanging",
 ]);
 
@@ -48,7 +48,7 @@ pub(super) const CASES: &[Case] = &[
             nothing,
             Expect::Boots {
                 after: &[
-                    "turnout: /dev/watchdog0 resets the machine if it hangs for 12 s",
+                    "turnout: /dev/watchdog0 resets the machine if it hangs for 10 s",
                     "turnout: /dev/watchdog0 stopped",
                 ],
             },
@@ -66,7 +66,7 @@ pub(super) const CASES: &[Case] = &[
     case(
         "a_second_disk_that_hangs_does_not_hold_back_an_entry_that_is_ready",
         Boot {
-            loader_conf: "timeout 15\ndefault good\n",
+            loader_conf: "timeout 12\ndefault good\n",
             modules: &["virtio_pci", "virtio_blk"],
             more_disks: add_a_disk_that_hangs,
             ..PLAIN
