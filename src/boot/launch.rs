@@ -6,6 +6,7 @@ use super::prepare::Ready;
 use super::session::{Memory, Session};
 use crate::base::text::printable;
 use crate::failure::{Failure, Stage};
+use crate::measure::state_archive;
 use crate::plan::{Plan, Slot};
 use crate::steps::load::{self, Parts};
 use crate::sys::clock;
@@ -14,15 +15,20 @@ use crate::sys::quiesce::{self, Leave, Quiet};
 use crate::sys::read::Sealed;
 use crate::sys::status::Status;
 
-/// Has the TPM measure what is about to be loaded; the archive with the log for
-/// the next system, if there is one.
+/// Has the TPM measure what is about to be loaded; the archives for the next system,
+/// if there are any: with the log, and with what outlasts the power.
 pub(super) fn measure(
     session: &Session,
     memory: &mut Memory,
     ready: &Ready<'_>,
 ) -> Result<Option<Vec<u8>>, Failure> {
-    let Memory { witness, tpm, .. } = memory;
-    witness.measure(&ready.attested, ready.proven, tpm, &session.voice())
+    let Memory { witness, tpm, standing, noted, .. } = memory;
+    let log = witness.measure(&ready.attested, ready.proven, tpm, &session.voice())?;
+    let state = standing.told(noted).map(|state| state_archive(&state));
+    Ok(match (log, state) {
+        (Some(log), Some(state)) => Some([log, state].concat()),
+        (log, state) => log.or(state),
+    })
 }
 
 /// Decides what is loaded where. `front` goes before every initrd.

@@ -8,6 +8,7 @@
 
 use super::measure::Witness;
 use super::voice::Voice;
+use crate::base::json;
 use crate::base::text::printable;
 use crate::config::Config;
 use crate::failure::Failure;
@@ -232,6 +233,23 @@ impl Standing {
         }
     }
 
+    /// What the next system is told, as JSON; nothing where nothing is kept.
+    pub(super) fn told(&self, noted: &Noted) -> Option<String> {
+        let strength = Some(self.store.strength()).filter(|it| *it != Strength::Off)?;
+        let Floors { boot, recovery } = self.floors();
+        let fault = self.store.fault().or(self.set_back.as_ref()).map(Fault::to_string);
+        Some(json::object(|out| {
+            out.text("rollback", strength.name());
+            out.maybe_text("fault", fault.as_deref());
+            out.number("floor", boot.into());
+            out.number("recovery_floor", recovery.into());
+            out.array("refused", |list| {
+                let refused = noted.merged(&self.store.refused());
+                refused.iter().for_each(|one| list.object(|out| one.write_json(out)));
+            });
+        }))
+    }
+
     /// Whether nobody has looked for the store yet.
     pub(super) const fn is_unread(&self) -> bool {
         matches!(self.area, Err(Fault::Unread))
@@ -307,6 +325,18 @@ mod tests {
     fn set_back(rollback: Strength) -> Standing {
         let config = Config { rollback, ..Config::new(Mode::Locked) };
         Standing { set_back: Some(Fault::Older("policy", 1, 2)), ..Standing::unread(&config) }
+    }
+
+    #[test]
+    fn the_next_system_is_told_what_was_refused_and_how_the_store_stands() {
+        let mut noted = Noted::default();
+        noted.note("FLOOR", "o\"ld");
+        let standing = set_back(Strength::Advisory);
+        let expected = "{\"rollback\":\"advisory\",\"fault\":\"the store has not been read\",\
+                        \"floor\":0,\"recovery_floor\":0,\"refused\":[{\"entry\":\"o\\\"ld\",\
+                        \"code\":\"FLOOR\",\"count\":1}]}";
+        assert_eq!(standing.told(&noted).as_deref(), Some(expected));
+        assert_eq!(set_back(Strength::Off).told(&noted), None);
     }
 
     #[test]

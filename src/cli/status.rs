@@ -129,13 +129,7 @@ impl Area {
         out.number("seen_floor", state.seen.boot.into());
         out.number("seen_recovery_floor", state.seen.recovery.into());
         out.array("refused", |list| {
-            for one in &state.refused {
-                list.object(|out| {
-                    out.text("entry", &one.entry);
-                    out.text("code", &one.code);
-                    out.number("count", one.count.into());
-                });
-            }
+            state.refused.iter().for_each(|one| list.object(|out| one.write_json(out)));
         });
     }
 

@@ -19,7 +19,7 @@ use crate::tpm::log::{Event, kind};
 use crate::trust::verify::{Attested, Mode, Verified};
 
 pub use cap::cap;
-pub use handover::{LOG_PATH, archive};
+pub use handover::{LOG_PATH, STATE_PATH, archive, state_archive};
 use record::Decision;
 
 /// The PCR of decisions (UAPI.7: boot loader commands and command line).

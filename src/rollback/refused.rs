@@ -12,6 +12,7 @@
 
 use core::fmt;
 
+use crate::base::json::Object;
 use crate::base::text::printable;
 
 /// Most that are kept.
@@ -53,6 +54,13 @@ impl fmt::Display for Refused {
 }
 
 impl Refused {
+    /// Its members as `docs/rollback.md` has them.
+    pub fn write_json(&self, out: &mut Object<'_>) {
+        out.text("entry", &self.entry);
+        out.text("code", &self.code);
+        out.number("count", self.count.into());
+    }
+
     fn is_of(&self, other: &Self) -> bool {
         self.code == other.code && self.entry == other.entry
     }
