@@ -7,6 +7,7 @@
 use core::fmt;
 use core::time::Duration;
 
+use crate::menu::Limits;
 use crate::plan::{Decompress, Request};
 use crate::rollback::Strength;
 use crate::source::{Scan, Selector, StateDevice};
@@ -69,6 +70,8 @@ pub struct Config {
     pub colour: bool,
     /// Whether the EFI variables of boot loaders are read and written.
     pub efi_variables: bool,
+    /// What a device may cost before anything of it is verified.
+    pub unverified: Limits,
 }
 
 /// Whether a boot needs a TPM.
@@ -211,6 +214,8 @@ const STATE_DEVICE: &str = "auto, PARTUUID=..., PARTLABEL=... or /dev/...";
 const TPM: &str = "off, optional or required";
 const PLATFORM: &str = "close or leave";
 const TPM_SECONDS: &str = "a number of seconds, 1 to 60";
+const MEBIBYTES: &str = "a number of MiB, 1 to 1024";
+const TIME: &str = "a number of seconds, 1 to 3600";
 const YES_OR_NO: &str = "yes or no";
 
 impl Config {
@@ -241,6 +246,7 @@ impl Config {
             measure_uki: false,
             colour: true,
             efi_variables: true,
+            unverified: Limits::DEFAULT,
         }
     }
 
@@ -333,6 +339,13 @@ impl Config {
             }
             "tpm-timeout" => {
                 self.tpm_timeout = parse("tpm-timeout", value, tpm_seconds, TPM_SECONDS)?;
+            }
+            "unverified-memory" => {
+                let memory = parse("unverified-memory", value, mebibytes, MEBIBYTES)?;
+                self.unverified = Limits::new(memory, self.unverified.time);
+            }
+            "unverified-time" => {
+                self.unverified.time = parse("unverified-time", value, budget_time, TIME)?;
             }
             "colour" => self.colour = parse("colour", value, yes_or_no, YES_OR_NO)?,
             "measure-uki" => self.measure_uki = parse("measure-uki", value, yes_or_no, YES_OR_NO)?,
@@ -480,6 +493,16 @@ fn tpm_seconds(value: &str) -> Option<Duration> {
     seconds(value).filter(|time| (1..=60).contains(&time.as_secs()))
 }
 
+/// In bytes.
+fn mebibytes(value: &str) -> Option<u64> {
+    let number: u64 = value.parse().ok()?;
+    (1..=1024).contains(&number).then_some(number << 20)
+}
+
+fn budget_time(value: &str) -> Option<Duration> {
+    seconds(value).filter(|time| !time.is_zero())
+}
+
 fn yes_or_no(value: &str) -> Option<bool> {
     match value {
         "yes" => Some(true),
@@ -522,7 +545,7 @@ mod tests {
                     floor 7\nrecovery-floor 4294967295\nrollback enforced\nprovision yes\n\
                     state-device PARTUUID=12345678-03\n\
                     tpm required\ntpm-platform leave\ntpm-timeout 60\nmeasure-uki yes\ncolour no\n\
-                    efi-variables no\n";
+                    efi-variables no\nunverified-time 9\nunverified-memory 128\n";
         let expected = Config {
             device: Selector::parse("LABEL=boot").unwrap(),
             scan: Some(Scan::All),
@@ -546,6 +569,7 @@ mod tests {
             measure_uki: true,
             colour: false,
             efi_variables: false,
+            unverified: Limits::new(128 << 20, Duration::from_secs(9)),
             ..Config::new(Mode::Locked)
         };
         assert_eq!(read("config", text).unwrap(), expected);

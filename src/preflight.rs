@@ -71,6 +71,14 @@ pub fn check(
 }
 
 impl Preflight {
+    /// An entry of a device that has cost what it may.
+    #[must_use]
+    pub fn left_out(why: String) -> Self {
+        let failure = Failure::broken(menu::Code::Budget.name(), why);
+        let reasons = vec![Reason::of(&failure)];
+        Self { trust: Err(failure.clone()), broken: Some(failure), reasons, notes: Vec::new() }
+    }
+
     /// Leave to boot the entry, or the first of [`Self::reasons`].
     ///
     /// # Errors

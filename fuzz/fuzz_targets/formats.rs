@@ -6,7 +6,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use turnout::base::arch::Arch;
-use turnout::menu::{self, Entry, Format, Memory, Target};
+use turnout::menu::{self, Budget, Entry, Format, Memory, Metered, Target};
 
 const PLACES: [(&str, &str); 3] = [
     ("/extlinux/extlinux.conf", "extlinux"),
@@ -28,7 +28,7 @@ fuzz_target!(|input: &[u8]| {
         let more = MORE.into_iter().zip(more.iter().copied());
         let files: Memory = more.chain([(path, text)]).collect();
         let target = Target { arch: Arch::Aarch64, boards: &boards };
-        let Ok(menu) = menu::read_config(&files, path, Format::named(format), &target) else {
+        let Ok(menu) = menu::read_config(&Metered::menus(&files, &Budget::default()), path, Format::named(format), &target) else {
             panic!("{path} is there");
         };
         menu.entries.iter().for_each(check);

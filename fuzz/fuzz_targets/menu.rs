@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use turnout::base::arch::Arch;
-use turnout::menu::{self, Format, Group, Memory, Menu, Target};
+use turnout::menu::{self, Budget, Format, Group, Memory, Menu, Metered, Target};
 
 /// loader.conf, grubenv, entries, images, and an addon.
 type Volume = (Vec<u8>, Vec<u8>, Vec<(String, Vec<u8>)>, Vec<Vec<u8>>, Vec<u8>);
@@ -43,7 +43,7 @@ fuzz_target!(|volumes: [Volume; 2]| {
         for files in volumes {
             for format in Format::all() {
                 let path = "/loader/loader.conf";
-                if let Ok(menu) = menu::read_config(&files, path, Some(format), &target) {
+                if let Ok(menu) = menu::read_config(&Metered::menus(&files, &Budget::default()), path, Some(format), &target) {
                     check(&menu);
                 }
             }

@@ -6,15 +6,18 @@
 
 use core::cmp::Ordering;
 
-/// Sorts `items`; equal ones keep their order. For lists of at most some
-/// thousands: moving takes quadratic time in the worst case.
+/// Sorts `items`; equal ones keep their order. Each is moved once.
 pub fn sort_by<T>(items: &mut [T], compare: impl Fn(&T, &T) -> Ordering) {
-    let order = places(items.len(), &|a, b| match (items.get(a), items.get(b)) {
+    let mut order = places(items.len(), &|a, b| match (items.get(a), items.get(b)) {
         (Some(a), Some(b)) => compare(a, b),
         _ => Ordering::Equal,
     });
-    for at in 0..items.len() {
-        items.swap(at, source(&order, at));
+    for start in 0..items.len() {
+        let mut at = start;
+        while let Some(from) = take(&mut order, at).filter(|from| *from != start) {
+            items.swap(at, from);
+            at = from;
+        }
     }
 }
 
@@ -35,14 +38,9 @@ fn places(count: usize, compare: &dyn Fn(usize, usize) -> Ordering) -> Vec<usize
     order
 }
 
-/// Where the item for the place `at` is by now: what lay in a place before `at`
-/// was moved to where the item of that place came from.
-fn source(order: &[usize], at: usize) -> usize {
-    let mut from = order.get(at).copied().unwrap_or(at);
-    while from < at {
-        from = order.get(from).copied().unwrap_or(at);
-    }
-    from
+/// Where the item for the place `at` comes from; from then on it is there.
+fn take(order: &mut [usize], at: usize) -> Option<usize> {
+    order.get_mut(at).map(|from| core::mem::replace(from, at))
 }
 
 #[cfg(test)]

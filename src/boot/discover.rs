@@ -10,18 +10,25 @@ use super::voice::{Voice, note_signals};
 use super::volume::{self, Volume};
 use crate::config::Config;
 use crate::failure::{Failure, Stage};
-use crate::menu::{self, Entry, Menu, Target, Timeout};
+use crate::menu::{self, Entry, Limits, Menu, Target, Timeout};
 use crate::rollback::store::Fault;
 use crate::source::report::{Outcome, Report};
 use crate::source::{self, Candidate, Passed, Selector, Tier};
 use crate::sys::block::Inventory;
-use crate::sys::clock;
 use crate::sys::patience::End;
 use crate::sys::signal::Signals;
 use crate::sys::state_area::StateArea;
 use crate::sys::uevent::Uevents;
 use crate::sys::wait::wait;
-use crate::sys::{AsFd, BorrowedFd, vigil};
+use crate::sys::{AsFd, BorrowedFd, clock, machine, vigil};
+
+/// As much as so many devices may keep, all together may at most.
+const DEVICES_KEPT: u64 = 4;
+/// Which part of the memory that is there may be kept of menus: what is kept is
+/// copied for the screen.
+const MEMORY_KEPT: u64 = 16;
+/// Lines that are printed of what was left out of menus that were read together.
+const MAX_SAID: usize = 64;
 
 /// Most devices that are mounted, those that are gone included.
 const MAX_VOLUMES: usize = 64;
@@ -41,6 +48,8 @@ pub(super) struct Devices<'s> {
     /// What is there and has not been looked at yet.
     pending: Vec<Candidate>,
     report: Report,
+    /// How many bytes may be kept yet of all devices together.
+    left: u64,
 }
 
 /// Watches the devices from now on.
@@ -59,6 +68,7 @@ pub(super) fn discover<'s>(
         inventory: Inventory::default(),
         pending: Vec::new(),
         report: Report::default(),
+        left: to_keep(config, machine::available_memory()),
     })
 }
 
@@ -146,7 +156,7 @@ impl Devices<'_> {
 
     /// Mounts a device and reads its menu; a device without one is let go again.
     fn open(
-        &self,
+        &mut self,
         candidate: &Candidate,
         tier: Tier,
         target: &Target<'_>,
@@ -157,14 +167,18 @@ impl Devices<'_> {
         let why = source::why(candidate, &self.config.device);
         let what = if tier.role.is_boot() { "boot partition" } else { "file system" };
         voice.say(&format!("{what} {} ({why}, {kind})", candidate.name));
-        let open =
-            voice.during(&candidate.name, End::Unknown, || Volume::open(candidate, tier, target));
+        let unverified = self.config.unverified;
+        let limits = Limits { kept: unverified.kept.min(self.left), ..unverified };
+        let open = voice.during(&candidate.name, End::Unknown, || {
+            Volume::open(candidate, tier, target, limits)
+        });
         match open {
             Ok((volume, menu)) => {
                 let outcome = volume::outcome(&menu);
                 if menu.entries.is_empty() {
                     say_diagnostics(&menu, voice);
                 } else {
+                    self.left = self.left.saturating_sub(volume.budget.kept());
                     fresh.push((volume, menu));
                 }
                 outcome
@@ -227,9 +241,23 @@ const fn was_read(outcome: &Outcome) -> bool {
     !matches!(outcome, Outcome::Passed(_))
 }
 
-/// What was left out of a menu, and why.
+/// How many bytes may be kept of all devices together, where so many are
+/// available.
+fn to_keep(config: &Config, available: u64) -> u64 {
+    config.unverified.kept.saturating_mul(DEVICES_KEPT).min(available / MEMORY_KEPT)
+}
+
+/// What was left out of a menu, and why; that the budget has ended comes last and
+/// is always said.
 pub(super) fn say_diagnostics(menu: &Menu, voice: &Voice<'_>) {
-    menu.diagnostics.iter().for_each(|diagnostic| voice.say(&diagnostic.to_string()));
+    let is_end = |diagnostic: &&menu::Diagnostic| diagnostic.code == menu::Code::Budget;
+    let (ends, others): (Vec<_>, Vec<_>) = menu.diagnostics.iter().partition(is_end);
+    let said = others.iter().take(MAX_SAID).chain(&ends);
+    said.for_each(|diagnostic| voice.say(&diagnostic.to_string()));
+    match others.len().saturating_sub(MAX_SAID) {
+        0 => {}
+        more => voice.say(&format!("{more} more faults of menus are not told")),
+    }
 }
 
 /// Whether nobody is asked, and an entry that is there boots: then no other

@@ -197,6 +197,7 @@ impl<'s> BootMenu<'s> {
         self.memory.wishes.keep_ids(&self.menu);
         self.settle_anchor(volumes_before);
         self.examine_from(rows_before);
+        self.say_ends(volumes_before);
     }
 
     /// Takes the updates of ring and policy of the first volume, once: what is in
@@ -213,9 +214,10 @@ impl<'s> BootMenu<'s> {
         }
         let Memory { standing, tpm, .. } = &mut *self.memory;
         let mut kept = standing.kept(tpm);
-        fresh.iter().for_each(|volume| kept.add(&volume.root));
-        let root = authority.map(|volume| &*volume.root);
-        let (anchor, said) = self.session.anchor.in_force(root, &kept);
+        fresh.iter().for_each(|volume| kept.add(&volume.judging()));
+        let files = authority.map(Volume::judging);
+        let (anchor, said) = self.session.anchor.in_force(files.as_ref(), &kept);
+        drop(files);
         self.voice.say_all(&said);
         self.anchor = anchor;
         standing.keep_anchor(&self.anchor, tpm, &self.session.voice());
@@ -236,13 +238,33 @@ impl<'s> BootMenu<'s> {
             cmdline: plan::longest_cmdline(self.session.arch),
             consoles: &consoles,
         };
-        rows.iter().map(|entry| self.verdict(entry, &context, &limits)).collect()
+        // What boots by itself is judged before others can cost anything.
+        let default = self.menu.default.and_then(|index| self.menu.entries.get(index));
+        let default = default.filter(|default| rows.contains(default));
+        let first = default.map(|entry| self.verdict(entry, &context, &limits));
+        let verdicts = rows.iter().map(|entry| match &first {
+            Some(verdict) if Some(entry) == default => verdict.clone(),
+            _ => self.verdict(entry, &context, &limits),
+        });
+        verdicts.collect()
+    }
+
+    /// Says of which devices not every entry was judged.
+    fn say_ends(&self, volumes_before: usize) {
+        let fresh = self.volumes.get(volumes_before..).unwrap_or_default();
+        for volume in fresh {
+            if let Some(exceeded) = volume.budget.judging_ended() {
+                let name = volume.name();
+                self.voice.say(&format!("{name}: {}", exceeded.diagnostic()));
+            }
+        }
     }
 
     fn verdict(&self, entry: &Entry, context: &Context<'_>, limits: &Limits<'_>) -> Verdict {
         vigil::work();
         let volume = self.volumes.get(entry.volume).ok_or_else(no_such_entry)?;
-        let found = examine(context, &volume.root, entry, limits, |attested| self.admit(attested));
+        let files = volume.judging();
+        let found = examine(context, &files, entry, limits, |attested| self.admit(attested));
         found.into_verdict().map(Arc::new).map_err(|failure| failure.of(&entry.id))
     }
 
@@ -492,8 +514,9 @@ fn idle_updates(volumes: &[Volume], authority: Option<&Volume>) -> Vec<String> {
 }
 
 fn idle_update(volume: &Volume) -> Option<String> {
+    let files = volume.judging();
     let updates = [RING_PATH, POLICY_PATH];
-    let path = updates.into_iter().find(|path| volume.root.size(path).is_ok())?;
+    let path = updates.into_iter().find(|path| files.size(path).is_ok())?;
     let name = volume.name();
     Some(format!("{name}: {path} does not count: this is not the first boot partition"))
 }

@@ -6,12 +6,12 @@
 
 use std::sync::Arc;
 
-use crate::menu::{self, Group, Menu, Target};
+use crate::menu::{self, Budget, Code, Diagnostic, Group, Limits, Menu, Metered, Sieve, Target};
 use crate::source::filesystem::{FileSystem, Kind};
 use crate::source::report::{Looked, Outcome};
 use crate::source::{self, Candidate, Tier};
-use crate::sys::mount;
 use crate::sys::read::Root;
+use crate::sys::{clock, mount};
 
 /// The top of a btrfs, whatever its default subvolume is (btrfs(5)).
 const BTRFS_TOP: &str = "subvolid=5";
@@ -23,13 +23,15 @@ pub(super) struct Volume {
     pub(super) candidate: Candidate,
     pub(super) tier: Tier,
     pub(super) root: Arc<Root>,
+    /// What the device may cost before it is verified.
+    pub(super) budget: Budget,
     /// Whether the device is still there.
     pub(super) is_here: bool,
     mounted: Option<mount::Volume>,
 }
 
 impl Volume {
-    /// Mounts a device and reads its menu.
+    /// Mounts a device and reads its menu, within `limits`.
     ///
     /// # Errors
     /// What is to be reported of it.
@@ -37,19 +39,36 @@ impl Volume {
         candidate: &Candidate,
         tier: Tier,
         target: &Target<'_>,
+        limits: Limits,
     ) -> Result<(Self, Menu), Outcome> {
         let found: Option<&FileSystem> = candidate.filesystem.as_ref();
         let found = found.filter(|found| found.kind.is_mountable());
         let kind = found.ok_or(Outcome::NoFileSystem)?.kind;
-        let volume = Self::mount(candidate, tier, kind.name(), None)?;
-        let menu = menu::read_volume(&*volume.root, target);
+        let budget = Budget::new(limits, clock::elapsed);
+        let volume = Self::mount(candidate, tier, kind.name(), None, budget)?;
+        let menu = menu::read_below(&volume.menus(), target, "");
         if kind != Kind::Btrfs || !menu.entries.is_empty() {
             return Ok((volume, menu));
         }
-        drop(volume);
-        let volume = Self::mount(candidate, tier, kind.name(), Some(BTRFS_TOP))?;
-        let menu = read_subvolumes(&volume.root, target, menu);
+        let budget = volume.into_budget();
+        let volume = Self::mount(candidate, tier, kind.name(), Some(BTRFS_TOP), budget)?;
+        let menu = read_subvolumes(&volume.menus(), target, menu);
         Ok((volume, menu))
+    }
+
+    /// The files, to look for menus.
+    fn menus(&self) -> Metered<'_> {
+        Metered::menus(&*self.root, &self.budget)
+    }
+
+    /// The files, to judge entries and updates.
+    pub(super) fn judging(&self) -> Metered<'_> {
+        Metered::judging(&*self.root, &self.budget)
+    }
+
+    /// Lets go of the device, which goes on with the same budget.
+    fn into_budget(self) -> Budget {
+        self.budget
     }
 
     fn mount(
@@ -57,6 +76,7 @@ impl Volume {
         tier: Tier,
         kind: &str,
         subvolume: Option<&str>,
+        budget: Budget,
     ) -> Result<Self, Outcome> {
         let name = &candidate.name;
         let place = format!("{}/{name}", mount::VOLUMES);
@@ -65,7 +85,7 @@ impl Volume {
         let root = Root::open(mounted.place());
         let root = Arc::new(root.map_err(|error| Outcome::Unmounted(error.to_string()))?);
         let candidate = candidate.clone();
-        Ok(Self { candidate, tier, root, is_here: true, mounted: Some(mounted) })
+        Ok(Self { candidate, tier, root, budget, is_here: true, mounted: Some(mounted) })
     }
 
     /// Kernel name of the device.
@@ -101,9 +121,17 @@ impl Volume {
 
 /// The menus of the top of a btrfs and of the subvolumes there; `menu` is the one
 /// of the default subvolume, without entries.
-fn read_subvolumes(root: &Root, target: &Target<'_>, mut menu: Menu) -> Menu {
-    let names = menu::Files::names(root, "/").unwrap_or_default();
-    let below = names.iter().take(MAX_SUBVOLUMES).map(|name| format!("/{name}"));
+fn read_subvolumes(root: &Metered<'_>, target: &Target<'_>, mut menu: Menu) -> Menu {
+    let sieve = Sieve { wanted: |_| true, most: MAX_SUBVOLUMES };
+    let found = root.names("/", sieve).unwrap_or_default();
+    if found.left_out > 0 {
+        let detail = format!(
+            "only the first {MAX_SUBVOLUMES} names are looked into for subvolumes; {} are not",
+            found.left_out
+        );
+        menu.diagnostics.push(Diagnostic::new("/", None, Code::EntryCount, detail));
+    }
+    let below = found.names.iter().map(|name| format!("/{name}"));
     for place in core::iter::once(String::new()).chain(below) {
         let found = menu::read_below(root, target, &place);
         menu.diagnostics.extend(found.diagnostics);

@@ -4,6 +4,8 @@
 //! first entry would; the selected row is told by an entry in it, so that it
 //! stays selected whatever is added.
 
+use std::collections::BTreeMap;
+
 use super::Item;
 use crate::base::sort;
 
@@ -40,24 +42,26 @@ impl Row {
 /// The rows of a level, in the order of the items.
 pub(super) fn rows(items: &[Item], level: &[String]) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
+    // Where the row of each submenu is.
+    let mut known: BTreeMap<&str, usize> = BTreeMap::new();
     for (index, item) in items.iter().enumerate() {
         let Some(below) = item.submenu.strip_prefix(level) else { continue };
         match below.first() {
             None => rows.push(Row::Entry(index)),
-            Some(title) => add(&mut rows, title, index),
+            Some(title) => {
+                let at = *known.entry(title).or_insert(rows.len());
+                add(&mut rows, at, title, index);
+            }
         }
     }
     rows
 }
 
-fn add(rows: &mut Vec<Row>, wanted: &str, index: usize) {
-    let known = rows.iter_mut().find_map(|row| match row {
-        Row::Submenu { title, items } if title == wanted => Some(items),
-        _ => None,
-    });
-    match known {
-        Some(items) => items.push(index),
-        None => rows.push(Row::Submenu { title: wanted.to_owned(), items: vec![index] }),
+/// Adds an item to the submenu whose row is, or is to be, at `at`.
+fn add(rows: &mut Vec<Row>, at: usize, title: &str, index: usize) {
+    match rows.get_mut(at) {
+        Some(Row::Submenu { items, .. }) => items.push(index),
+        _ => rows.push(Row::Submenu { title: title.to_owned(), items: vec![index] }),
     }
 }
 
@@ -87,7 +91,7 @@ pub(super) fn names(items: &[Item]) -> Vec<Name> {
     names
         .into_iter()
         .enumerate()
-        .map(|(index, text)| Name { text, is_ambiguous: ambiguous.contains(&index) })
+        .map(|(index, text)| Name { text, is_ambiguous: ambiguous.binary_search(&index).is_ok() })
         .collect()
 }
 

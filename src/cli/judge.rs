@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::arguments::Asked;
 use super::source::Location;
-use super::volumes::Menus;
+use super::volumes::{Menus, Volume};
 use crate::base::arch::Arch;
 use crate::config;
 use crate::failure::{Failure, Stage};
@@ -154,7 +154,7 @@ impl Judge {
         let machine = asked.machine();
         let menus = Menus::read(&asked.source, &machine.target())?;
         let (anchor, mode) = asked.present()?;
-        let (anchor, notes) = anchor.updated(menus.main()?);
+        let (anchor, notes) = anchor.updated(&menus.main()?.judging());
         Ok((Self { mode, anchor, machine, menus }, notes))
     }
 
@@ -171,9 +171,14 @@ impl Judge {
     }
 
     /// The volume of an entry.
+    pub(super) fn volume(&self, entry: &Entry) -> Result<&Volume, Failure> {
+        let volume = self.menus.volume(entry);
+        volume.ok_or_else(|| Failure::broken("FILE", "its volume is gone".to_owned()))
+    }
+
+    /// The files of the volume of an entry.
     pub(super) fn root(&self, entry: &Entry) -> Result<&Root, Failure> {
-        let root = self.menus.volume(entry).map(|volume| &volume.root);
-        root.ok_or_else(|| Failure::broken("FILE", "its volume is gone".to_owned()))
+        Ok(&self.volume(entry)?.root)
     }
 
     /// What is known of an entry without reading its big files.
@@ -185,7 +190,7 @@ impl Judge {
             consoles: &consoles,
         };
         let context = self.context(self.machine.arch);
-        Ok(examine(&context, self.root(entry)?, entry, &limits, Ok))
+        Ok(examine(&context, &self.volume(entry)?.judging(), entry, &limits, Ok))
     }
 
     /// The same, and whether what it starts is a kernel for the machine; with the

@@ -26,6 +26,7 @@ use std::ffi::OsString;
 
 use crate::base::switches;
 use crate::failure::Failure;
+use crate::sys::clock;
 
 use answer::{Answer, complain, print, report};
 use arguments::Command;
@@ -36,6 +37,7 @@ const USAGE_STATUS: u8 = 2;
 /// Does what the arguments, without the program's name, say; gives the exit
 /// status.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    clock::start();
     let command = match arguments::parse(arguments) {
         Ok(command) => command,
         Err(what) => {

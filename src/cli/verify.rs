@@ -48,7 +48,7 @@ pub(super) fn run(verify: &Verify) -> Result<Answer, Failure> {
         let target = Target { arch: other(machine.arch), ..machine.target() };
         menus.add_of_other_arch(Menus::read(&source, &target)?);
     }
-    let (anchor, mut notes) = verify.asked.locked()?.updated(menus.main()?);
+    let (anchor, mut notes) = verify.asked.locked()?.updated(&menus.main()?.judging());
     let judge = Judge { mode: Mode::Locked, anchor, machine, menus };
     let checked = Verifier { judge: &judge, follows_kernel }.all(&verify.what, &mut notes)?;
     let refused = checked.iter().any(|one| one.verdict.is_err());
@@ -118,7 +118,8 @@ impl Verifier<'_> {
     fn entry(&self, entry: &Entry) -> Checked {
         let verdict = self.check(|context| {
             let root = self.judge.root(entry)?;
-            let found = examine(context, root, entry, &UNLIMITED, Ok);
+            let volume = self.judge.volume(entry)?;
+            let found = examine(context, &volume.judging(), entry, &UNLIMITED, Ok);
             outcome(root, entry, found.into_verdict()?)
         });
         Checked { id: entry.id.clone(), verdict }

@@ -7,11 +7,12 @@ use super::source::{Directory, Location, Source};
 use crate::base::similar::is_close;
 use crate::failure::{Failure, Stage};
 use crate::menu::{
-    self, Code, Diagnostic, Entry, Files as _, Format, Group, Menu, Read, Target, Variables,
+    self, Budget, Code, Diagnostic, Entry, Format, Group, Limits, Menu, Metered, Read, Target,
+    Variables,
 };
 use crate::source::filesystem;
 use crate::sys::read::Root;
-use crate::sys::{file, mount};
+use crate::sys::{clock, file, mount};
 
 /// Where boot partitions are mounted on a running system.
 const PLACES: [&str; 3] = ["/boot", "/efi", "/boot/efi"];
@@ -26,6 +27,8 @@ pub(super) struct Volume {
     /// Where it is, for people.
     pub(super) place: String,
     pub(super) root: Root,
+    /// What it may cost before it is verified.
+    budget: Budget,
     group: Group,
 }
 
@@ -59,21 +62,9 @@ impl Menus {
 
 fn read_all(source: &Source, volumes: &[Volume], target: &Target<'_>) -> Vec<Menu> {
     match (&source.config, volumes.first()) {
-        (Some(path), Some(main)) => vec![configured(&main.root, path, source.format, target)],
+        (Some(path), Some(main)) => vec![main.configured(path, source.format, target)],
         _ => volumes.iter().map(|volume| volume.menu(target)).collect(),
     }
-}
-
-/// A file that is not there gives no entries and says so.
-fn configured(root: &Root, path: &str, format: Option<Format>, target: &Target<'_>) -> Menu {
-    menu::read_config(root, path, format, target).unwrap_or_else(|why| {
-        let found = menu::Found::Unreadable(why.clone());
-        Menu {
-            diagnostics: vec![Diagnostic::new(path, None, Code::Unreadable, why)],
-            read: vec![Read { path: path.to_owned(), found }],
-            ..Menu::default()
-        }
-    })
 }
 
 /// Opens the volumes, the main one first. A device is mounted read-only where only
@@ -90,17 +81,39 @@ fn open_all(location: &Location) -> Result<Vec<Volume>, Failure> {
 }
 
 fn open_directory(directory: &Directory) -> Result<Volume, Failure> {
-    Ok(Volume {
-        name: directory.name.clone(),
-        place: directory.place(),
-        root: open(&directory.path)?,
-        group: Group::default(),
-    })
+    let root = open(&directory.path)?;
+    Ok(Volume::new(directory.name.clone(), directory.place(), root, Group::default()))
 }
 
 impl Volume {
+    fn new(name: String, place: String, root: Root, group: Group) -> Self {
+        let budget = Budget::new(Limits::DEFAULT, clock::elapsed);
+        Self { name, place, root, budget, group }
+    }
+
+    fn menus(&self) -> Metered<'_> {
+        Metered::menus(&self.root, &self.budget)
+    }
+
+    /// The files, to judge entries and updates.
+    pub(super) fn judging(&self) -> Metered<'_> {
+        Metered::judging(&self.root, &self.budget)
+    }
+
     fn menu(&self, target: &Target<'_>) -> Menu {
-        menu::read_volume(&self.root, target)
+        menu::read_below(&self.menus(), target, "")
+    }
+
+    /// A file that is not there gives no entries and says so.
+    fn configured(&self, path: &str, format: Option<Format>, target: &Target<'_>) -> Menu {
+        menu::read_config(&self.menus(), path, format, target).unwrap_or_else(|why| {
+            let found = menu::Found::Unreadable(why.clone());
+            Menu {
+                diagnostics: vec![Diagnostic::new(path, None, Code::Unreadable, why)],
+                read: vec![Read { path: path.to_owned(), found }],
+                ..Menu::default()
+            }
+        })
     }
 
     fn variables(&self, menu: &Menu) -> Vec<Variables> {
@@ -109,7 +122,7 @@ impl Volume {
     }
 
     fn environment(&self, path: &str) -> Option<Variables> {
-        let bytes = self.root.read(path, menu::MAX_FILE_SIZE).ok().flatten()?;
+        let bytes = self.judging().read(path, menu::MAX_FILE_SIZE).ok().flatten()?;
         Some(Variables::parse(path, &bytes))
     }
 }
@@ -137,9 +150,10 @@ impl Menus {
     ///
     /// # Errors
     /// There is none.
-    pub(super) fn main(&self) -> Result<&Root, Failure> {
-        let main = self.volumes.first().map(|volume| &volume.root);
-        main.ok_or_else(|| Failure::new(Stage::Discover, "there is no boot partition"))
+    pub(super) fn main(&self) -> Result<&Volume, Failure> {
+        self.volumes
+            .first()
+            .ok_or_else(|| Failure::new(Stage::Discover, "there is no boot partition"))
     }
 
     /// Adds what was left out because it says it is for another architecture, as
@@ -261,7 +275,7 @@ fn open_place(place: &str) -> Result<Volume, Failure> {
     // systemd-boot reads the settings of the EFI system partition.
     let group = Group { number: 0, is_esp: place.ends_with("efi") };
     let root = open(Path::new(place))?;
-    Ok(Volume { name: place.to_owned(), place: place.to_owned(), root, group })
+    Ok(Volume::new(place.to_owned(), place.to_owned(), root, group))
 }
 
 fn open(directory: &Path) -> Result<Root, Failure> {
@@ -286,7 +300,7 @@ fn open_device(device: &Path) -> Result<Volume, Failure> {
         Failure::new(Stage::Read, why)
     })?;
     let root = open(Path::new(mounted.place()))?;
-    Ok(Volume { name: name.clone(), place: name, root, group: Group::default() })
+    Ok(Volume::new(name.clone(), name, root, Group::default()))
 }
 
 fn at_read(error: crate::sys::Error) -> Failure {

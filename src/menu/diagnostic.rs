@@ -48,6 +48,9 @@ pub enum Code {
     Variable,
     /// A setting with a value that means nothing, or nothing here.
     Setting,
+    /// The device has cost what it may before it is verified, and the rest of it
+    /// is left out ([`super::budget`]).
+    Budget,
 }
 
 impl Diagnostic {
@@ -87,6 +90,7 @@ impl Code {
             Self::UnsupportedKey => "UNSUPPORTED_KEY",
             Self::Variable => "VARIABLE",
             Self::Setting => "SETTING",
+            Self::Budget => "BUDGET",
         }
     }
 }

@@ -110,6 +110,20 @@ impl Entry {
         paths.for_each(|path| *path = place(path));
     }
 
+    /// About how many bytes of memory it takes.
+    pub(crate) fn weight(&self) -> usize {
+        let texts = [&self.title, &self.version, &self.sort_key, &self.machine_id];
+        let texts = texts.into_iter().chain([&self.architecture, &self.slot]).flatten();
+        let texts = texts.chain([&self.id, &self.file, &self.options]).map(String::len);
+        let lists = self.submenu.iter().map(String::as_str).chain(self.files());
+        let lists = lists.map(|text| text.len().saturating_add(size_of::<String>()));
+        let problems = self
+            .problems
+            .iter()
+            .map(|problem| size_of::<Diagnostic>() + problem.file.len() + problem.detail.len());
+        size_of::<Self>() + texts.chain(lists).chain(problems).sum::<usize>()
+    }
+
     /// The first slot that its command line leaves open. Only a signed one can be
     /// filled in; in any other it is a variable without a value.
     #[must_use]

@@ -9,7 +9,7 @@
 //! the machine's own tree stays.
 
 use crate::fdt::{self, Fdt};
-use crate::menu::files::Files;
+use crate::menu::metered::{Metered, Sieve};
 
 /// Most directories of makers below the one that is named.
 const MAX_DIRECTORIES: usize = 64;
@@ -22,7 +22,7 @@ const MAX_BYTES: usize = 16 << 20;
 
 /// The path of the machine's device tree in `directory` or one below it, if it
 /// is there. `boards` are the strings of the machine's root `compatible`.
-pub(super) fn find(files: &dyn Files, directory: &str, boards: &[String]) -> Option<String> {
+pub(super) fn find(files: &Metered<'_>, directory: &str, boards: &[String]) -> Option<String> {
     let board = boards.first()?;
     let candidates = candidates(files, directory);
     let ranked = (0..=3_u8)
@@ -38,19 +38,24 @@ pub(super) fn find(files: &dyn Files, directory: &str, boards: &[String]) -> Opt
 }
 
 /// All device trees there, sorted by path.
-fn candidates(files: &dyn Files, directory: &str) -> Vec<String> {
-    let (mut trees, others): (Vec<_>, Vec<_>) =
-        paths_in(files, directory).into_iter().partition(|path| path.ends_with(".dtb"));
-    for directory in others.iter().take(MAX_DIRECTORIES) {
-        let below = paths_in(files, directory).into_iter();
-        trees.extend(below.filter(|path| path.ends_with(".dtb")));
+fn candidates(files: &Metered<'_>, directory: &str) -> Vec<String> {
+    let mut trees = paths_in(files, directory, TREES);
+    for directory in paths_in(files, directory, DIRECTORIES) {
+        trees.extend(paths_in(files, &directory, TREES));
     }
     trees.truncate(MAX_NAMES);
     trees
 }
 
-fn paths_in(files: &dyn Files, directory: &str) -> Vec<String> {
-    let names = files.names(directory).unwrap_or_default();
+const TREES: Sieve = Sieve { wanted: is_tree, most: MAX_NAMES };
+const DIRECTORIES: Sieve = Sieve { wanted: |name| !is_tree(name), most: MAX_DIRECTORIES };
+
+fn is_tree(name: &str) -> bool {
+    name.ends_with(".dtb")
+}
+
+fn paths_in(files: &Metered<'_>, directory: &str, sieve: Sieve) -> Vec<String> {
+    let names = files.names(directory, sieve).unwrap_or_default().names;
     names.iter().map(|name| format!("{directory}/{name}")).collect()
 }
 
@@ -73,9 +78,9 @@ fn likelihood(path: &str, boards: &[String]) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::files::Memory;
     use super::*;
     use crate::fdt::Live;
+    use crate::menu::{Budget, Memory};
 
     fn tree(compatible: &str) -> Vec<u8> {
         let properties = vec![("compatible".to_owned(), compatible.as_bytes().to_vec())];
@@ -86,9 +91,13 @@ mod tests {
         names.iter().map(|name| (*name).to_owned()).collect()
     }
 
+    fn look(files: &Memory, directory: &str, boards: &[String]) -> Option<String> {
+        find(&Metered::menus(files, &Budget::default()), directory, boards)
+    }
+
     fn found(trees: &[(&str, &str)], machine: &[&str]) -> Option<String> {
         let files = trees.iter().map(|(path, compatible)| (*path, tree(compatible)));
-        find(&files.collect::<Memory>(), "/dtbs", &boards(machine))
+        look(&files.collect::<Memory>(), "/dtbs", &boards(machine))
     }
 
     #[test]
@@ -140,7 +149,7 @@ mod tests {
             ("/dtbs/d.dtb".to_owned(), good),
         ];
         let files: Memory = files.into_iter().collect();
-        assert_eq!(find(&files, "/dtbs", &boards(&["a,b"])).as_deref(), Some("/dtbs/d.dtb"));
-        assert_eq!(find(&files, "/none", &boards(&["a,b"])), None);
+        assert_eq!(look(&files, "/dtbs", &boards(&["a,b"])).as_deref(), Some("/dtbs/d.dtb"));
+        assert_eq!(look(&files, "/none", &boards(&["a,b"])), None);
     }
 }

@@ -4,6 +4,7 @@
 //! behind them is none of the parsers' business: a mounted partition, or a map
 //! in a test. Nothing here writes.
 
+use core::ops::ControlFlow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The files of one volume.
@@ -21,16 +22,30 @@ pub trait Files {
     /// As [`Files::read`].
     fn read_at(&self, path: &str, offset: u64, length: usize) -> Result<Option<Vec<u8>>, String>;
 
-    /// The names in a directory, sorted, without `.` and `..`; none if there is
-    /// no such directory.
+    /// A whole file of at most `limit` bytes that decides, such as a manifest: never
+    /// through a symbolic link; `None` if there is none.
+    ///
+    /// # Errors
+    /// As [`Files::read`].
+    fn small(&self, path: &str, limit: usize) -> Result<Option<Vec<u8>>, String>;
+
+    /// The length of a regular file, in bytes.
+    ///
+    /// # Errors
+    /// As [`Files::read`]; and that there is none.
+    fn size(&self, path: &str) -> Result<u64, String>;
+
+    /// Shows every name in a directory, without `.` and `..`, in any order, until
+    /// `visit` has enough; none if there is no such directory. A name that is not
+    /// UTF-8 is shown as `None`.
     ///
     /// # Errors
     /// A sentence that names the directory and says why it cannot be read.
-    fn names(&self, directory: &str) -> Result<Vec<String>, String>;
-
-    /// Whether a regular file is there.
-    fn has(&self, path: &str) -> bool;
+    fn each_name(&self, directory: &str, visit: &mut Visit<'_>) -> Result<(), String>;
 }
+
+/// Is shown a name.
+pub type Visit<'a> = dyn FnMut(Option<&str>) -> ControlFlow<()> + 'a;
 
 /// Files in memory: their absolute paths and their bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -59,15 +74,21 @@ impl Files for Memory {
         Ok(bytes.get(start..end).map(<[u8]>::to_vec))
     }
 
-    fn names(&self, directory: &str) -> Result<Vec<String>, String> {
+    fn small(&self, path: &str, limit: usize) -> Result<Option<Vec<u8>>, String> {
+        self.read(path, limit)
+    }
+
+    fn size(&self, path: &str) -> Result<u64, String> {
+        let found = self.0.get(path).map(|bytes| bytes.len() as u64);
+        found.ok_or_else(|| format!("{path}: there is no such file"))
+    }
+
+    fn each_name(&self, directory: &str, visit: &mut Visit<'_>) -> Result<(), String> {
         let start = format!("{}/", directory.trim_end_matches('/'));
         let below = self.0.keys().filter_map(|path| path.strip_prefix(&start));
         let names: BTreeSet<&str> = below.filter_map(|path| path.split('/').next()).collect();
-        Ok(names.into_iter().map(str::to_owned).collect())
-    }
-
-    fn has(&self, path: &str) -> bool {
-        self.0.contains_key(path)
+        let _ = names.into_iter().try_for_each(|name| visit(Some(name)));
+        Ok(())
     }
 }
 
@@ -83,8 +104,15 @@ mod tests {
         assert_eq!(files.read("/a", 4), Ok(None));
         assert_eq!(files.read_at("/a/b", 1, 2), Ok(Some(b"ex".to_vec())));
         assert_eq!(files.read_at("/a/b", 9, 2), Ok(Some(vec![])));
-        assert_eq!(files.names("/a").unwrap(), ["b", "c"]);
-        assert_eq!(files.names("/").unwrap(), ["a", "e"]);
-        assert_eq!((files.has("/a/b"), files.has("/a/c")), (true, false));
+        for (directory, expected) in [("/a", "b c"), ("/", "a e"), ("/none", "")] {
+            let mut names = Vec::new();
+            let all = files.each_name(directory, &mut |name| {
+                names.extend(name.map(str::to_owned));
+                ControlFlow::Continue(())
+            });
+            assert_eq!((all, names.join(" ").as_str()), (Ok(()), expected));
+        }
+        let none = Err("/a/c: there is no such file".to_owned());
+        assert_eq!((files.size("/a/b"), files.size("/a/c")), (Ok(4), none));
     }
 }

@@ -5,21 +5,38 @@ use std::collections::BTreeSet;
 
 use crate::base::switches::Switch;
 use crate::base::text::quoted;
+use crate::menu::budget::Exceeded;
 use crate::menu::grub::environment::Variables;
+use crate::menu::metered::{Listing, Metered, Sieve};
 use crate::menu::{
-    Code, Diagnostic, Files, Format, Found, MAX_ENTRIES, Menu, Read, Target, paths, uki,
+    Code, Diagnostic, Entry, Format, Found, MAX_ENTRIES, Menu, Read, Target, paths, uki,
 };
+
+/// Most entries of a volume before the first of several with one id is kept.
+const MAX_FOUND: usize = 4 * MAX_ENTRIES;
+/// Most diagnostics of a volume.
+const MAX_DIAGNOSTICS: usize = MAX_ENTRIES;
 
 /// Where menus are looked for, and for which machine.
 pub(super) struct Search<'a> {
-    pub(super) files: &'a dyn Files,
+    pub(super) files: &'a Metered<'a>,
     pub(super) target: &'a Target<'a>,
     /// What variables in entries stand for.
     pub(super) known: &'a Variables,
+    /// What was found in directories of addons.
+    pub(super) addons: uki::Addons,
+}
+
+impl<'a> Search<'a> {
+    /// What reading images takes, of a menu below `prefix`.
+    pub(super) const fn images(&'a self, prefix: &'a str) -> uki::Place<'a> {
+        let Self { files, target, addons, .. } = self;
+        uki::Place { files, addons, target, prefix }
+    }
 }
 
 /// Reads a menu that is one file, with what it includes.
-pub(super) type ParseFile = fn(&dyn Files, &str, &Target<'_>) -> Menu;
+pub(super) type ParseFile = fn(&Metered<'_>, &str, &Target<'_>) -> Menu;
 
 /// The same, or the build's switch that has left it out.
 pub(super) enum Parser {
@@ -51,7 +68,7 @@ impl Menu {
         let found = if search.files.has(path) {
             let menu = parser.menu(search, path);
             let mut faults = menu.diagnostics.iter().filter(|fault| fault.file == path);
-            let fault = faults.find(|fault| fault.code == Code::Unreadable);
+            let fault = faults.find(|fault| matches!(fault.code, Code::Unreadable | Code::Budget));
             let count = Found::Entries(menu.entries.len());
             let found = fault.map_or(count, |fault| Found::Unreadable(fault.detail.clone()));
             self.append(menu);
@@ -70,58 +87,71 @@ impl Menu {
     /// Has each file of a directory read that is meant to be an entry.
     pub(super) fn read_directory(
         &mut self,
-        files: &dyn Files,
+        files: &Metered<'_>,
         directory: &str,
         is_entry: fn(&str) -> bool,
         read: impl Fn(&mut Self, &str),
     ) {
         let before = self.entries.len();
-        let found = match files.names(directory) {
-            Ok(names) if names.is_empty() => Found::Absent,
-            Ok(names) => {
-                let names = names.iter().filter(|name| is_entry(name));
-                for name in self.limited(directory, names) {
+        let found = match files.names(directory, Sieve { wanted: is_entry, most: MAX_ENTRIES }) {
+            Ok(Listing { is_there: false, .. }) => Found::Absent,
+            Ok(Listing { names, left_out, .. }) => {
+                for name in names.iter().take_while(|_| files.ended().is_none()) {
                     read(self, &format!("{directory}/{name}"));
                 }
+                self.say_left_out(directory, left_out);
                 Found::Entries(self.entries.len().saturating_sub(before))
             }
-            Err(why) => self.unreadable(directory, why),
+            Err(why) => self.unreadable(files, directory, why),
         };
         self.note(directory, found);
     }
 
-    /// As many names as are looked at; that there are more is said.
-    fn limited<'a>(
-        &mut self,
-        directory: &str,
-        mut names: impl Iterator<Item = &'a String>,
-    ) -> Vec<&'a String> {
-        let taken = names.by_ref().take(MAX_ENTRIES).collect();
-        if let Some(name) = names.next() {
-            self.too_many(&format!("{directory}/{name}"));
+    /// Says that a directory or a file has more entries than are read.
+    fn say_left_out(&mut self, file: &str, count: u64) {
+        if count > 0 {
+            let detail = format!("only the first {MAX_ENTRIES} entries are read; {count} are not");
+            self.diagnostics.push(Diagnostic::new(file, None, Code::EntryCount, detail));
         }
-        taken
     }
 
-    fn too_many(&mut self, file: &str) {
-        let detail =
-            format!("only the first {MAX_ENTRIES} entries are read; this and later ones are not");
-        self.diagnostics.push(Diagnostic::new(file, None, Code::EntryCount, detail));
+    /// Keeps an entry as long as the budget lasts.
+    pub(super) fn keep(&mut self, files: &Metered<'_>, entry: Entry) {
+        if self.entries.len() < MAX_FOUND && files.keep(entry.weight()) {
+            self.entries.push(entry);
+        }
     }
 
-    pub(super) fn unreadable(&mut self, path: &str, why: String) -> Found {
-        self.diagnostics.push(Diagnostic::new(path, None, Code::Unreadable, why.clone()));
+    pub(super) fn unreadable(&mut self, files: &Metered<'_>, path: &str, why: String) -> Found {
+        self.diagnostics.push(files.fault(path, why.clone()));
         Found::Unreadable(why)
+    }
+
+    /// Says once that the budget has ended, in place of every file that was not
+    /// read for it.
+    pub(super) fn end(&mut self, exceeded: Option<Exceeded>) {
+        let Some(exceeded) = exceeded else { return };
+        self.diagnostics.retain(|diagnostic| diagnostic.code != Code::Budget);
+        self.diagnostics.push(exceeded.diagnostic());
+    }
+
+    fn limit_diagnostics(&mut self) {
+        let count = self.diagnostics.len();
+        if count > MAX_DIAGNOSTICS {
+            self.diagnostics.truncate(MAX_DIAGNOSTICS);
+            let detail =
+                format!("of {count} diagnostics only the first {MAX_DIAGNOSTICS} are kept");
+            self.diagnostics.push(Diagnostic::new("/", None, Code::Budget, detail));
+        }
     }
 
     /// Looks where the files are of a menu that was found below `prefix`, and
     /// which of them are unified kernel images.
     pub(super) fn place(&mut self, search: &Search<'_>, prefix: &str) {
-        let Search { files, target, .. } = search;
         for entry in &mut self.entries {
-            entry.relocate(|path| paths::locate(path, prefix, |path| files.has(path)));
+            entry.relocate(|path| paths::locate(path, prefix, |path| search.files.has(path)));
             if entry.format == Format::BLS {
-                uki::adopt(*files, entry, prefix, target.arch);
+                uki::adopt(search.images(prefix), entry);
             }
         }
     }
@@ -140,9 +170,11 @@ impl Menu {
         self.drop_duplicates();
         if let Some(entry) = self.entries.get(MAX_ENTRIES) {
             let file = entry.file.clone();
-            self.too_many(&file);
+            let more = self.entries.len().saturating_sub(MAX_ENTRIES);
+            self.say_left_out(&file, more as u64);
             self.entries.truncate(MAX_ENTRIES);
         }
+        self.limit_diagnostics();
     }
 
     /// Keeps the first of several entries with one id, so that an id, and the

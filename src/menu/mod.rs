@@ -11,6 +11,7 @@
 //! hears what firmware variables wish for.
 
 pub mod bls;
+mod budget;
 mod default;
 mod diagnostic;
 mod entry;
@@ -20,6 +21,7 @@ mod format;
 mod gather;
 mod grub;
 mod merge;
+mod metered;
 mod paths;
 mod petitboot;
 mod readers;
@@ -29,13 +31,16 @@ pub mod text;
 mod uki;
 mod volume;
 
+pub use budget::{Budget, Clock, Exceeded, Limits};
 pub use default::{From, Wish, resolve_default};
 pub use diagnostic::{Code, Diagnostic};
 pub use entry::{Entry, safe_id};
-pub use files::{Files, Memory};
+pub use files::{Files, Memory, Visit};
 pub use format::Format;
 pub use grub::environment::Variables;
 pub use merge::{Group, merge};
+pub use metered::Metered;
+pub(crate) use metered::Sieve;
 pub use settings::{Settings, Timeout, Wanted, What};
 pub use volume::{read_below, read_config, read_volume};
 
@@ -241,9 +246,7 @@ mod tests {
         assert_eq!(menu.entries.len(), MAX_ENTRIES);
         assert_eq!(
             messages(&menu),
-            [
-                "/loader/entries/e1024.conf: ENTRY_COUNT: only the first 1024 entries are read; this and later ones are not"
-            ]
+            ["/loader/entries: ENTRY_COUNT: only the first 1024 entries are read; 1 are not"]
         );
     }
 }

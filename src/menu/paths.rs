@@ -6,7 +6,7 @@
 //! out of the volume: `..` is refused.
 
 /// Longest path, in bytes (Linux's PATH_MAX).
-const MAX_PATH: usize = 4096;
+pub(super) const MAX_PATH: usize = 4096;
 
 /// The absolute form of a path: one `/` before every part. A leading `/` is
 /// optional in the file.

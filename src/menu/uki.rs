@@ -6,13 +6,17 @@
 //! what boots is decided by the whole file later. Each profile (UAPI.5) is an
 //! entry; addons come from where systemd-stub(7) looks for them.
 
+use core::cell::RefCell;
+use std::rc::Rc;
+
 use crate::base::arch::Arch;
 use crate::base::text::quoted;
 use crate::image::{SectionPlace, outline};
 use crate::menu::bls::file_name;
 use crate::menu::entry::{self, MAX_OVERLAYS};
+use crate::menu::metered::{Metered, Sieve};
 use crate::menu::text::line;
-use crate::menu::{Code, Diagnostic, Entry, Files, Format};
+use crate::menu::{Code, Diagnostic, Entry, Format, Target};
 
 /// How its entries are known: by the file, and the profile behind it.
 pub(super) const FORMAT: Format = Format::specified("uki", loader_id);
@@ -37,6 +41,10 @@ const HEAD: usize = 8 << 10;
 const MAX_TEXT: u32 = 16 << 10;
 /// Most profiles of one image that are listed.
 const MAX_PROFILES: usize = 64;
+/// Most addons of a directory that are looked into.
+const MAX_ADDONS: usize = 256;
+/// Most directories of addons that are remembered.
+const MAX_DIRECTORIES: usize = 64;
 
 /// os-release(5) of an image and of one of its profiles.
 #[derive(Clone, Default)]
@@ -46,9 +54,40 @@ struct Release {
 
 /// An image's headers.
 struct Image<'a> {
-    files: &'a dyn Files,
+    files: &'a Metered<'a>,
     path: &'a str,
+    arch: Arch,
     sections: Vec<SectionPlace>,
+}
+
+/// What was found in directories of addons: each is read once, however many images
+/// look into it.
+#[derive(Default)]
+pub(super) struct Addons(RefCell<Vec<(String, Rc<Directory>)>>);
+
+/// A directory of addons.
+#[derive(Default)]
+struct Directory {
+    /// In the order of their names.
+    addons: Vec<Addon>,
+    /// Why it may have more.
+    fault: Option<(Code, String)>,
+}
+
+struct Addon {
+    path: String,
+    /// What it is for: architecture and kernel; or why it cannot be read.
+    meant: Result<(Arch, Option<Vec<u8>>), String>,
+}
+
+/// What reading images and their addons takes of a search.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) files: &'a Metered<'a>,
+    pub(super) addons: &'a Addons,
+    pub(super) target: &'a Target<'a>,
+    /// Below which directory the menu lies.
+    pub(super) prefix: &'a str,
 }
 
 /// Whether a file in [`IMAGES`] is meant to be an entry.
@@ -56,20 +95,14 @@ pub(super) fn is_entry(file: &str) -> bool {
     !file.starts_with('.') && file_name::stem(file, SUFFIX).is_some()
 }
 
-/// The entries of the image at `path`, one a profile, for machines of `arch`;
-/// addons for all images are below `prefix`.
+/// The entries of the image at `path`, one a profile.
 ///
 /// # Errors
 /// The file is no such image, or one for another architecture.
-pub(super) fn parse(
-    files: &dyn Files,
-    path: &str,
-    prefix: &str,
-    arch: Arch,
-) -> Result<Vec<Entry>, Diagnostic> {
+pub(super) fn parse(place: Place<'_>, path: &str) -> Result<Vec<Entry>, Diagnostic> {
     let mut entry = named(path)?;
-    let image = Image::open(files, path, arch)?;
-    entry.add_addons(&image, prefix, arch);
+    let image = Image::open(place.files, path, place.target.arch)?;
+    entry.add_addons(&image, place);
     let profiles = image.profiles();
     let base = profiles.first().map_or(image.sections.len(), |(start, _)| *start);
     let base = image.sections.get(..base).unwrap_or_default();
@@ -92,18 +125,18 @@ pub(super) fn parse(
 
 /// Makes an entry whose file names an image one that boots whole, with its
 /// addons: by `efi` or `uki`, or by `linux` if the entry has nothing else.
-pub(super) fn adopt(files: &dyn Files, entry: &mut Entry, prefix: &str, arch: Arch) {
+pub(super) fn adopt(place: Place<'_>, entry: &mut Entry) {
     let alone = entry.options.is_empty() && entry.initrds.is_empty();
     let alone = alone && entry.devicetree.is_none() && entry.overlays.is_empty();
     let linux = entry.linux.as_ref().filter(|_| alone && entry.uki.is_none());
     let Some(path) = entry.uki.as_ref().or(linux).cloned() else { return };
     // What is no image is told when it has been verified.
-    let Ok(image) = Image::open(files, &path, arch) else { return };
+    let Ok(image) = Image::open(place.files, &path, place.target.arch) else { return };
     if entry.uki.is_none() {
         entry.uki = entry.linux.take();
     }
     let named = core::mem::take(&mut entry.addons);
-    entry.add_addons(&image, prefix, arch);
+    entry.add_addons(&image, place);
     entry.addons.extend(named);
     entry.limit_addons();
 }
@@ -124,17 +157,27 @@ fn named(path: &str) -> Result<Entry, Diagnostic> {
 
 impl<'a> Image<'a> {
     /// The headers of an image with a kernel in it.
-    fn open(files: &'a dyn Files, path: &'a str, arch: Arch) -> Result<Self, Diagnostic> {
-        let (found, sections) = headers(files, path)?;
-        if !sections.iter().any(|section| section.name == ".linux") {
+    fn open(files: &'a Metered<'a>, path: &'a str, arch: Arch) -> Result<Self, Diagnostic> {
+        let image = Self::headers(files, path)?;
+        if !image.sections.iter().any(|section| section.name == ".linux") {
             let detail = "the EFI program has no kernel in it (no section .linux)".to_owned();
             return Err(Diagnostic::new(path, None, Code::NoKernel, detail));
         }
-        if found != arch {
+        if image.arch != arch {
+            let found = image.arch;
             let detail = format!("the image is for {found} and this machine is {arch}");
             return Err(Diagnostic::new(path, None, Code::Architecture, detail));
         }
-        Ok(Self { files, path, sections })
+        Ok(image)
+    }
+
+    /// Those of any EFI program.
+    fn headers(files: &'a Metered<'a>, path: &'a str) -> Result<Self, Diagnostic> {
+        let head =
+            files.read_at(path, 0, HEAD).map_err(|why| files.fault(path, why))?.unwrap_or_default();
+        let (arch, sections) = outline(&head)
+            .map_err(|error| Diagnostic::new(path, None, Code::NoKernel, error.to_string()))?;
+        Ok(Self { files, path, arch, sections })
     }
 
     /// The directory of the image's own addons: by its name without boot counter.
@@ -177,9 +220,7 @@ impl<'a> Image<'a> {
         }
         let length = usize::try_from(size).unwrap_or_default();
         let bytes = self.files.read_at(self.path, section.at, length);
-        let bytes = bytes
-            .map_err(|why| Diagnostic::new(self.path, None, Code::Unreadable, why))?
-            .unwrap_or_default();
+        let bytes = bytes.map_err(|why| self.files.fault(self.path, why))?.unwrap_or_default();
         let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |at| at.saturating_add(1));
         Ok(bytes.get(..end).unwrap_or_default().to_vec())
     }
@@ -191,12 +232,64 @@ impl<'a> Image<'a> {
     }
 }
 
-fn headers(files: &dyn Files, path: &str) -> Result<(Arch, Vec<SectionPlace>), Diagnostic> {
-    let head = files
-        .read_at(path, 0, HEAD)
-        .map_err(|why| Diagnostic::new(path, None, Code::Unreadable, why))?
-        .unwrap_or_default();
-    outline(&head).map_err(|error| Diagnostic::new(path, None, Code::NoKernel, error.to_string()))
+impl Addons {
+    /// What is in a directory. Only so many are remembered.
+    fn directory(&self, files: &Metered<'_>, path: &str) -> Rc<Directory> {
+        let mut known = self.0.borrow_mut();
+        if let Some((_, directory)) = known.iter().find(|(name, _)| name == path) {
+            return Rc::clone(directory);
+        }
+        let directory = Rc::new(Directory::read(files, path));
+        if known.len() < MAX_DIRECTORIES {
+            known.push((path.to_owned(), Rc::clone(&directory)));
+        }
+        directory
+    }
+}
+
+impl Directory {
+    fn read(files: &Metered<'_>, path: &str) -> Self {
+        let sieve = Sieve { wanted: is_addon, most: MAX_ADDONS };
+        let listing = match files.names(path, sieve) {
+            Ok(listing) => listing,
+            Err(why) => {
+                let fault = files.fault(path, why);
+                return Self { fault: Some((fault.code, fault.detail)), ..Self::default() };
+            }
+        };
+        let paths = listing.names.iter().map(|name| format!("{path}/{name}"));
+        let addons = paths.map(|path| Addon::read(files, path)).collect();
+        let detail = format!(
+            "of the addons in {path} the first {MAX_ADDONS} are looked into; {} are not",
+            listing.left_out
+        );
+        let fault = (listing.left_out > 0).then_some((Code::ValueSize, detail));
+        Self { addons, fault }
+    }
+}
+
+impl Addon {
+    fn read(files: &Metered<'_>, path: String) -> Self {
+        let meant = match Image::headers(files, &path) {
+            Ok(addon) => Ok((addon.arch, addon.uname())),
+            Err(diagnostic) => Err(diagnostic.to_string()),
+        };
+        let uname = meant.as_ref().map_or(0, |(_, uname)| uname.as_ref().map_or(0, Vec::len));
+        // Whether that was too much is heard at the next file.
+        let _ = files.keep(size_of::<Self>().saturating_add(path.len()).saturating_add(uname));
+        Self { path, meant }
+    }
+
+    /// Whether it is for an image of this architecture with this kernel in it.
+    fn is_meant(&self, arch: Arch, kernel: Option<&Vec<u8>>) -> bool {
+        self.meant.as_ref().is_ok_and(|(found, uname)| {
+            *found == arch && uname.as_ref().zip(kernel).is_none_or(|(one, other)| one == other)
+        })
+    }
+}
+
+fn is_addon(name: &str) -> bool {
+    file_name::stem(name, ADDON_SUFFIX).is_some()
 }
 
 impl Entry {
@@ -234,31 +327,27 @@ impl Entry {
     /// names, as systemd-stub(7) takes them. One for another architecture or
     /// another kernel is not meant; one that cannot be read is not left out in
     /// silence.
-    fn add_addons(&mut self, image: &Image<'_>, prefix: &str, arch: Arch) {
-        for directory in [format!("{prefix}{ADDONS}"), image.own_addons()] {
-            let names = image.files.names(&directory).unwrap_or_else(|why| {
-                self.unreadable(why);
-                Vec::new()
-            });
-            for name in names.iter().filter(|name| file_name::stem(name, ADDON_SUFFIX).is_some()) {
-                self.add_addon(image, format!("{directory}/{name}"), arch);
+    fn add_addons(&mut self, image: &Image<'_>, place: Place<'_>) {
+        let kernel = image.uname();
+        for path in [format!("{}{ADDONS}", place.prefix), image.own_addons()] {
+            let directory = place.addons.directory(image.files, &path);
+            if let Some((code, detail)) = &directory.fault {
+                self.problem(None, *code, detail.clone());
+            }
+            for addon in &directory.addons {
+                self.add_addon(addon, image.arch, kernel.as_ref());
             }
         }
         self.limit_addons();
     }
 
-    fn add_addon(&mut self, image: &Image<'_>, path: String, arch: Arch) {
-        match headers(image.files, &path) {
-            Ok((found, sections)) => {
-                let addon = Image { files: image.files, path: &path, sections };
-                let kernel = addon.uname().zip(image.uname());
-                if found != arch || kernel.is_some_and(|(one, other)| one != other) {
-                    return;
-                }
-            }
-            Err(diagnostic) => return self.unreadable(diagnostic.to_string()),
+    /// One more than there may be is kept, to be named.
+    fn add_addon(&mut self, addon: &Addon, arch: Arch, kernel: Option<&Vec<u8>>) {
+        if let Err(why) = &addon.meant {
+            self.problem(None, Code::Unreadable, why.clone());
+        } else if addon.is_meant(arch, kernel) && self.addons.len() <= MAX_OVERLAYS {
+            self.addons.push(addon.path.clone());
         }
-        self.addons.push(path);
     }
 
     fn limit_addons(&mut self) {
@@ -267,10 +356,6 @@ impl Entry {
             self.problem(None, Code::ValueSize, detail);
             self.addons.truncate(MAX_OVERLAYS);
         }
-    }
-
-    fn unreadable(&mut self, why: String) {
-        self.problem(None, Code::Unreadable, why);
     }
 }
 
@@ -297,7 +382,8 @@ fn unquote(value: &str) -> String {
 mod tests {
     use super::*;
     use crate::image::testing;
-    use crate::menu::{Memory, Menu, Target, read_config, read_volume};
+    use crate::menu::{Budget, Files, Memory, Menu, Target, Visit, read_config, read_volume};
+    use std::collections::BTreeMap;
 
     const RELEASE: &[u8] = b"ID=debian\nVERSION_ID=\"13\"\nPRETTY_NAME='Debian 13'\nNAME=D\n\0\0";
     const KERNEL: (&str, &[u8]) = (".linux", b"kernel");
@@ -430,6 +516,74 @@ mod tests {
         assert_eq!(entry.problems[0].to_string(), expected);
     }
 
+    /// Counts how often something of a path is read.
+    struct Counting(Memory, RefCell<BTreeMap<String, u32>>);
+
+    impl Counting {
+        fn count(&self, path: &str) -> &Memory {
+            *self.1.borrow_mut().entry(path.to_owned()).or_default() += 1;
+            &self.0
+        }
+    }
+
+    impl Files for Counting {
+        fn read(&self, path: &str, limit: usize) -> Result<Option<Vec<u8>>, String> {
+            self.count(path).read(path, limit)
+        }
+        fn read_at(&self, path: &str, at: u64, length: usize) -> Result<Option<Vec<u8>>, String> {
+            self.count(path).read_at(path, at, length)
+        }
+        fn small(&self, path: &str, limit: usize) -> Result<Option<Vec<u8>>, String> {
+            self.count(path).small(path, limit)
+        }
+        fn size(&self, path: &str) -> Result<u64, String> {
+            self.0.size(path)
+        }
+        fn each_name(&self, directory: &str, visit: &mut Visit<'_>) -> Result<(), String> {
+            self.count(directory).each_name(directory, visit)
+        }
+    }
+
+    #[test]
+    fn addons_are_read_once_a_volume() {
+        let mut files: Memory = (0..50)
+            .map(|number| (format!("/EFI/Linux/{number}.efi"), image(&[(".uname", b"6.1")])))
+            .collect();
+        for number in 0..10 {
+            let path = format!("/loader/addons/{number}.addon.efi");
+            files.0.insert(path, for_kernel(if number == 3 { b"6.2" } else { b"6.1" }));
+        }
+        let files = Counting(files, RefCell::default());
+        let menu = read_volume(&files, &TARGET);
+        assert_eq!(menu.entries.len(), 50);
+        assert!(menu.entries.iter().all(|entry| entry.addons.len() == 9), "{menu:?}");
+        let counts = files.1.borrow();
+        assert_eq!(counts["/loader/addons"], 1);
+        // The headers, and what kernel it is for.
+        assert_eq!(counts["/loader/addons/0.addon.efi"], 2);
+        assert_eq!(counts["/EFI/Linux/7.efi"], 2);
+    }
+
+    #[test]
+    fn of_too_many_addons_so_many_are_read_and_the_image_cannot_boot() {
+        let mut files: Memory = [("/EFI/Linux/a.efi", image(&[]))].into_iter().collect();
+        for number in 0..300 {
+            files.0.insert(format!("/loader/addons/{number:03}.addon.efi"), addon());
+        }
+        let entry = &read_volume(&files, &TARGET).entries[0];
+        let problems: Vec<_> = entry.problems.iter().map(ToString::to_string).collect();
+        let expected = [
+            "/EFI/Linux/a.efi: VALUE_SIZE: of the addons in /loader/addons the first 256 are \
+             looked into; 44 are not",
+            "/EFI/Linux/a.efi: VALUE_SIZE: the addon \"/loader/addons/016.addon.efi\" is one too \
+             many",
+        ];
+        assert_eq!(
+            (problems.as_slice(), entry.addons.len()),
+            (&expected.map(str::to_owned)[..], 16)
+        );
+    }
+
     #[test]
     fn what_is_no_image_for_this_machine_is_left_out_with_its_reason() {
         let menu = read([
@@ -485,7 +639,10 @@ mod tests {
     fn one_image_is_read_alone() {
         let files: Memory =
             [("/EFI/Linux/a.efi", image(&[])), ("/b.efi", image(&[]))].into_iter().collect();
-        let menu = read_config(&files, "/b.efi", None, &TARGET).unwrap();
+        let menu = {
+            let budget = Budget::default();
+            read_config(&Metered::menus(&files, &budget), "/b.efi", None, &TARGET).unwrap()
+        };
         assert_eq!(menu.entries.iter().map(|entry| &*entry.id).collect::<Vec<_>>(), ["b"]);
     }
 

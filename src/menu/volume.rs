@@ -7,32 +7,35 @@
 
 use super::gather::Search;
 use super::grub::environment;
+use super::metered::Metered;
 use super::readers::{READERS, Reader};
-use super::{Files, Format, Found, Menu, Target, paths};
+use super::{Budget, Files, Format, Found, Menu, Target, paths, uki};
 use crate::base::text::quoted;
 
 /// Where a menu's own root may be on its volume.
 const PREFIXES: [&str; 2] = ["", "/boot"];
 
-/// Every menu of a volume. [`super::merge`] makes of one or more of these what
+/// Every menu of a volume that nothing else is read of, within the budget of a
+/// device but without a clock. [`super::merge`] makes of one or more of these what
 /// is shown, and says which entry is the default.
 #[must_use]
 pub fn read_volume(files: &dyn Files, target: &Target<'_>) -> Menu {
-    read_below(files, target, "")
+    read_below(&Metered::menus(files, &Budget::default()), target, "")
 }
 
-/// The same, of a system whose root is the directory `root` of the volume, such
-/// as a subvolume of btrfs: `/@`.
+/// Every menu of a volume, or of a system whose root is the directory `root` of
+/// the volume, such as a subvolume of btrfs: `/@`.
 #[must_use]
-pub fn read_below(files: &dyn Files, target: &Target<'_>, root: &str) -> Menu {
+pub fn read_below(files: &Metered<'_>, target: &Target<'_>, root: &str) -> Menu {
     let mut menu = Menu::default();
     let known = environment::read(files, root, &mut menu);
     menu.settings.saved = known.saved_entry();
-    let search = Search { files, target, known: &known };
-    for reader in &READERS {
+    let search = Search { files, target, known: &known, addons: uki::Addons::default() };
+    for reader in READERS.iter().take_while(|_| files.ended().is_none()) {
         menu.append_first(reader, &search, root);
     }
     menu.limit();
+    menu.end(files.ended());
     menu
 }
 
@@ -41,7 +44,7 @@ pub fn read_below(files: &dyn Files, target: &Target<'_>, root: &str) -> Menu {
 /// # Errors
 /// There is no such menu, or its format is none that is known.
 pub fn read_config(
-    files: &dyn Files,
+    files: &Metered<'_>,
     path: &str,
     format: Option<Format>,
     target: &Target<'_>,
@@ -52,11 +55,13 @@ pub fn read_config(
     let reader =
         reader.ok_or_else(|| format!("{path}: no menu file by its name; name its format"))?;
     let known = environment::read(files, "", &mut Menu::default());
-    let mut menu = reader.read(&Search { files, target, known: &known }, &path);
+    let search = Search { files, target, known: &known, addons: uki::Addons::default() };
+    let mut menu = reader.read(&search, &path);
     if menu.read.iter().all(|read| read.found == Found::Absent) {
         return Err(format!("{path}: there is no such file"));
     }
     menu.limit();
+    menu.end(files.ended());
     Ok(menu)
 }
 
@@ -80,7 +85,7 @@ impl Menu {
 mod tests {
     use super::*;
     use crate::base::arch::Arch;
-    use crate::menu::{Code, Entry, Memory, Read};
+    use crate::menu::{Code, Entry, Memory, Read, Visit};
 
     const TARGET: Target<'_> = Target { arch: Arch::X86_64, boards: &[] };
 
@@ -101,7 +106,7 @@ mod tests {
                 let path = format!("{below}/loader/entries/a.conf");
                 let kernel = format!("{below}/vmlinuz");
                 let files = files(&[(&path, entry), (&kernel, "")]);
-                let menu = read_below(&files, &TARGET, root);
+                let menu = read_below(&Metered::menus(&files, &Budget::default()), &TARGET, root);
                 assert_eq!(linux(&menu), [kernel.as_str()]);
                 assert_eq!(menu.entries[0].initrds, ["/initrd"], "what is nowhere is as it stands");
                 assert_eq!(menu.entries[0].file, path);
@@ -196,7 +201,13 @@ mod tests {
             ("/loader/loader.conf", "timeout 3"),
             ("/other/c.conf", "linux /c"),
         ]);
-        let whole = read_config(&all, "/loader/loader.conf", None, &TARGET).unwrap();
+        let whole = read_config(
+            &Metered::menus(&all, &Budget::default()),
+            "/loader/loader.conf",
+            None,
+            &TARGET,
+        )
+        .unwrap();
         assert_eq!(linux(&whole), ["/b", "/a"]);
         assert_eq!(whole.settings.timeout, Some(crate::menu::Timeout::Seconds(3)));
         for (path, format, kernels) in [
@@ -204,14 +215,24 @@ mod tests {
             ("/loader/entries", None, vec!["/b", "/a"]),
             ("/other", Some(Format::BLS), vec!["/c"]),
         ] {
-            assert_eq!(linux(&read_config(&all, path, format, &TARGET).unwrap()), kernels);
+            assert_eq!(
+                linux(
+                    &read_config(&Metered::menus(&all, &Budget::default()), path, format, &TARGET)
+                        .unwrap()
+                ),
+                kernels
+            );
         }
         for (path, format, why) in [
             ("/none.conf", None, "/none.conf: there is no such file"),
             ("/../a.conf", None, "the path \"/../a.conf\" must not contain \"..\""),
             ("/other", None, "/other: no menu file by its name; name its format"),
         ] {
-            assert_eq!(read_config(&all, path, format, &TARGET).unwrap_err(), why);
+            assert_eq!(
+                read_config(&Metered::menus(&all, &Budget::default()), path, format, &TARGET)
+                    .unwrap_err(),
+                why
+            );
         }
     }
 
@@ -240,11 +261,14 @@ mod tests {
             fn read_at(&self, path: &str, _: u64, _: usize) -> Result<Option<Vec<u8>>, String> {
                 Err(format!("{path}: I/O error"))
             }
-            fn names(&self, directory: &str) -> Result<Vec<String>, String> {
-                Err(format!("{directory}: I/O error"))
+            fn small(&self, path: &str, _: usize) -> Result<Option<Vec<u8>>, String> {
+                Err(format!("{path}: I/O error"))
             }
-            fn has(&self, _: &str) -> bool {
-                false
+            fn size(&self, path: &str) -> Result<u64, String> {
+                Err(format!("{path}: I/O error"))
+            }
+            fn each_name(&self, directory: &str, _: &mut Visit<'_>) -> Result<(), String> {
+                Err(format!("{directory}: I/O error"))
             }
         }
         let menu = read_volume(&Broken, &TARGET);

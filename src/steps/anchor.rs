@@ -8,10 +8,10 @@
 
 use crate::base::digest::Digest;
 use crate::failure::{Failure, Stage};
+use crate::menu::Metered;
 use crate::rollback::texts::{Signed, Texts};
 use crate::rollback::{Document, Record};
-use crate::sys::read::Root;
-use crate::sys::{self, clock, file};
+use crate::sys::{clock, file};
 use crate::trust::allowed_signers::KeyRing;
 use crate::trust::policy::{self, Policy};
 use crate::trust::update::{take_policy, take_ring};
@@ -73,13 +73,13 @@ impl Anchor {
 
     /// What is in force with the updates of a boot partition; and what has to
     /// be said of them.
-    pub(crate) fn updated(&self, root: &Root) -> (Self, Vec<String>) {
+    pub(crate) fn updated(&self, root: &Metered<'_>) -> (Self, Vec<String>) {
         self.in_force(Some(root), &Kept::default())
     }
 
     /// The same, and where the boot partition, if there is one, has older texts than
     /// those that were in force before, or none, with the copies of those.
-    pub(crate) fn in_force(&self, root: Option<&Root>, kept: &Kept) -> (Self, Vec<String>) {
+    pub(crate) fn in_force(&self, root: Option<&Metered<'_>>, kept: &Kept) -> (Self, Vec<String>) {
         let mut said = Vec::new();
         let ring = root.and_then(|root| read_update(root, RING_PATH, &mut said));
         let policy = root.and_then(|root| read_update(root, POLICY_PATH, &mut said));
@@ -162,7 +162,7 @@ impl Anchor {
 impl Kept {
     /// A volume that is no authority may still have what is recorded: whoever brings
     /// a recovery system can bring the policy with it.
-    pub(crate) fn add(&mut self, root: &Root) {
+    pub(crate) fn add(&mut self, root: &Metered<'_>) {
         let Some(record) = self.record else { return };
         let find = |path, document| {
             let update = read_update(root, path, &mut Vec::new());
@@ -205,16 +205,16 @@ fn report<T>(
 }
 
 /// None if there is no such file, or it cannot be read, which is said.
-fn read_update(root: &Root, path: &str, said: &mut Vec<String>) -> Option<Update> {
+fn read_update(root: &Metered<'_>, path: &str, said: &mut Vec<String>) -> Option<Update> {
     try_update(root, path).unwrap_or_else(|error| {
         said.push(format!("refused {path}: FILE: {error}"));
         None
     })
 }
 
-fn try_update(root: &Root, path: &str) -> Result<Option<Update>, sys::Error> {
-    let text = root.small(path, MAX_FILE as u64)?;
-    let signatures = root.small(&signatures_of(path), MAX_FILE as u64)?;
+fn try_update(root: &Metered<'_>, path: &str) -> Result<Option<Update>, String> {
+    let text = root.small(path, MAX_FILE)?;
+    let signatures = root.small(&signatures_of(path), MAX_FILE)?;
     Ok(text.map(|text| Update { text, signatures }))
 }
 

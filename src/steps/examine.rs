@@ -1,15 +1,14 @@
 //! What can be said of an entry before anybody chooses it: are its files there,
 //! and who signed it.
 //!
-//! Only its manifest and signature are read. Everything is resolved beneath the
-//! volume's root ([`Root`]). A file that cannot be read is a fault of the entry,
-//! never an entry with one file less.
+//! Only its manifest and signature are read, within the budget of its device
+//! ([`Metered`]); an entry for which that is not enough cannot boot. A file that
+//! cannot be read is a fault of the entry, never an entry with one file less.
 
 use crate::failure::Failure;
-use crate::menu::Entry;
+use crate::menu::{Entry, Metered};
 use crate::preflight::{self, Limits, Preflight};
-use crate::sys::read::Root;
-use crate::sys::{self, clock};
+use crate::sys::clock;
 use crate::trust::verify::{Attested, Context, Evidence, check_manifest};
 use crate::trust::{self, MAX_FILE};
 
@@ -17,28 +16,32 @@ use crate::trust::{self, MAX_FILE};
 /// the state of the machine says of an entry that trust lets boot.
 pub(crate) fn examine(
     context: &Context<'_>,
-    root: &Root,
+    files: &Metered<'_>,
     entry: &Entry,
     limits: &Limits<'_>,
     admit: impl FnOnce(Attested) -> Result<Attested, Failure>,
 ) -> Preflight {
-    let sizes: Vec<_> =
-        entry.files().map(|path| root.size(path).map_err(|error| error.to_string())).collect();
-    preflight::check(entry, &sizes, attest(context, root, entry).and_then(admit), limits)
+    let sizes: Vec<_> = entry.files().map(|path| files.size(path)).collect();
+    let found =
+        preflight::check(entry, &sizes, attest(context, files, entry).and_then(admit), limits);
+    match files.ended() {
+        Some(exceeded) => Preflight::left_out(exceeded.into()),
+        None => found,
+    }
 }
 
 /// What trust says of an entry's manifest.
-fn attest(context: &Context<'_>, root: &Root, entry: &Entry) -> Result<Attested, Failure> {
-    let manifest = signed_text(root, &trust::manifest_path(&entry.id))?;
-    let signature = signed_text(root, &trust::signature_path(&entry.id))?;
+fn attest(context: &Context<'_>, files: &Metered<'_>, entry: &Entry) -> Result<Attested, Failure> {
+    let manifest = signed_text(files, &trust::manifest_path(&entry.id))?;
+    let signature = signed_text(files, &trust::signature_path(&entry.id))?;
     let evidence = Evidence { manifest: manifest.as_deref(), signature: signature.as_deref() };
-    clock::TRUST.spend(|| check_manifest(context, &entry.id, evidence)).map_err(Failure::refused)
+    let attested = clock::TRUST.spend(|| check_manifest(context, &entry.id, evidence));
+    let attested = attested.map_err(Failure::refused)?;
+    // What it says is kept; whether that was too much, the caller asks.
+    let _ = files.keep(manifest.map_or(0, |manifest| manifest.len()));
+    Ok(attested)
 }
 
-fn signed_text(root: &Root, path: &str) -> Result<Option<Vec<u8>>, Failure> {
-    root.small(path, MAX_FILE as u64).map_err(broken)
-}
-
-fn broken(error: sys::Error) -> Failure {
-    Failure::broken("FILE", error.to_string())
+fn signed_text(files: &Metered<'_>, path: &str) -> Result<Option<Vec<u8>>, Failure> {
+    files.small(path, MAX_FILE).map_err(|why| Failure::broken("FILE", why))
 }

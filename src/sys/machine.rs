@@ -69,7 +69,13 @@ pub fn release() -> String {
 /// because the kernel makes a copy when it loads.
 #[must_use]
 pub fn memory_for_files() -> u64 {
-    meminfo("MemAvailable:").map_or(0, |bytes| bytes / 2)
+    available_memory() / 2
+}
+
+/// How much memory is there to be used, in bytes.
+#[must_use]
+pub fn available_memory() -> u64 {
+    meminfo("MemAvailable:").unwrap_or(0)
 }
 
 /// The consoles that the kernel has, such as `tty0` or `ttyS0`.

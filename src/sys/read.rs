@@ -24,17 +24,13 @@ pub use super::sealed::Sealed;
 
 use super::Error;
 use super::sealed::{Memory, digest, unreadable};
-use crate::base::sort;
 use crate::bundle::Blob;
 use crate::image::HEAD;
-use crate::menu::Files;
+use crate::menu::{Files, Visit};
 
 /// How often a path is resolved that the kernel could not be sure of, because
 /// something was mounted or renamed meanwhile (openat2(2), EAGAIN).
 const RESOLUTIONS: usize = 16;
-
-/// Most names of a directory that are looked at for menus.
-const MAX_NAMES: usize = 4096;
 
 /// The root of a mounted boot partition.
 #[derive(Debug)]
@@ -161,20 +157,17 @@ impl Root {
         read_small(path, self.regular(path, self.links), limit)
     }
 
-    /// The names in a directory, sorted; none if there is no such directory. At
-    /// most `limit` are looked at, what is not UTF-8 is left out.
+    /// Shows every name in a directory, as [`Files::each_name`].
     ///
     /// # Errors
     /// The errno, or what is wrong with the path.
-    pub fn names(&self, path: &str, limit: usize) -> Result<Vec<String>, Error> {
+    pub fn each_name(&self, path: &str, visit: &mut Visit<'_>) -> Result<(), Error> {
         let fd = match self.resolve(path, OFlag::O_RDONLY | OFlag::O_DIRECTORY, self.links) {
-            Err(error) if error.is_absence() => return Ok(Vec::new()),
+            Err(error) if error.is_absence() => return Ok(()),
             other => other?,
         };
         nix::dir::Dir::from_fd(fd)
-            .and_then(|mut directory| {
-                sorted(directory.iter().map(|entry| entry.map(|entry| name(&entry))), limit)
-            })
+            .and_then(|mut directory| show(directory.iter(), visit))
             .map_err(|errno| Error::new(path, errno))
     }
 
@@ -225,13 +218,16 @@ impl Files for Root {
         Ok(Some(bytes))
     }
 
-    fn names(&self, directory: &str) -> Result<Vec<String>, String> {
-        let names = Self::names(self, directory, MAX_NAMES).map_err(|error| error.to_string())?;
-        Ok(names.into_iter().filter(|name| name != "." && name != "..").collect())
+    fn small(&self, path: &str, limit: usize) -> Result<Option<Vec<u8>>, String> {
+        Self::small(self, path, limit as u64).map_err(|error| error.to_string())
     }
 
-    fn has(&self, path: &str) -> bool {
-        self.size(path).is_ok()
+    fn size(&self, path: &str) -> Result<u64, String> {
+        Self::size(self, path).map_err(|error| error.to_string())
+    }
+
+    fn each_name(&self, directory: &str, visit: &mut Visit<'_>) -> Result<(), String> {
+        Self::each_name(self, directory, visit).map_err(|error| error.to_string())
     }
 }
 
@@ -288,20 +284,19 @@ pub fn blob(path: &Path, limit: u64) -> Result<Blob<Sealed>, Error> {
     read(&name, if_regular(&name, file)?, limit, &AtomicBool::new(false))
 }
 
-/// What is not UTF-8 has none.
-fn name(entry: &nix::dir::Entry) -> Option<String> {
-    entry.file_name().to_str().ok().map(str::to_owned)
-}
-
 /// Up to the first error: a damaged directory may give one for ever.
-fn sorted(
-    entries: impl Iterator<Item = nix::Result<Option<String>>>,
-    limit: usize,
-) -> nix::Result<Vec<String>> {
-    let names: nix::Result<Vec<Option<String>>> = entries.take(limit).collect();
-    let mut names: Vec<String> = names?.into_iter().flatten().collect();
-    sort::sort(&mut names);
-    Ok(names)
+fn show(
+    entries: impl Iterator<Item = nix::Result<nix::dir::Entry>>,
+    visit: &mut Visit<'_>,
+) -> nix::Result<()> {
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if name != b"." && name != b".." && visit(str::from_utf8(name).ok()).is_break() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// A regular file, and its length in bytes when it was opened.
@@ -386,7 +381,10 @@ fn expect_end(path: &str, file: &mut File) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use core::ops::ControlFlow;
+    use std::ffi::OsStr;
     use std::io::Write as _;
+    use std::os::unix::ffi::OsStrExt as _;
     use std::os::unix::fs::symlink;
     use std::os::unix::net::UnixListener;
     use std::path::PathBuf;
@@ -394,6 +392,16 @@ mod tests {
     use std::time::Duration;
 
     use crate::base::digest::Digest;
+
+    fn names(root: &Root, path: &str) -> Result<Vec<String>, Error> {
+        let mut names = Vec::new();
+        root.each_name(path, &mut |name| {
+            names.extend(name.map(str::to_owned));
+            ControlFlow::Continue(())
+        })?;
+        names.sort();
+        Ok(names)
+    }
 
     static GO: AtomicBool = AtomicBool::new(false);
 
@@ -555,9 +563,9 @@ mod tests {
         tree.link("loader", "loader.1");
         assert_eq!(root.blob("/vmlinuz", 6, &GO).unwrap().bytes.as_ref(), b"kernel");
         assert_eq!(root.size("/vmlinuz").unwrap(), 6);
-        assert_eq!(root.names("/loader/entries", 9).unwrap(), [".", "..", "a.conf"]);
-        let top = [".", "..", "loader", "loader.1", "vmlinuz", "vmlinuz-6.1"];
-        assert_eq!(root.names("/", 9).unwrap(), top);
+        assert_eq!(names(&root, "/loader/entries").unwrap(), ["a.conf"]);
+        let top = ["loader", "loader.1", "vmlinuz", "vmlinuz-6.1"];
+        assert_eq!(names(&root, "/").unwrap(), top);
         assert!(root.menu_text("/loader/entries/a.conf", 9).unwrap().is_some());
     }
 
@@ -586,7 +594,7 @@ mod tests {
         let why = "there is a symbolic link on this path, and none may lead here";
         assert_eq!(message(root.blob("/link", 100, &GO)), format!("/link: {why}"));
         assert_eq!(message(root.size("/link")), format!("/link: {why}"));
-        assert_eq!(message(root.names("/menu", 100)), format!("/menu: {why}"));
+        assert_eq!(message(names(&root, "/menu")), format!("/menu: {why}"));
     }
 
     #[test]
@@ -617,13 +625,14 @@ mod tests {
         tree.file("loader/a.conf", b"title a");
         tree.link("loader/b.conf", "a.conf");
         let files: &dyn Files = &root;
-        assert_eq!(files.names("/loader").unwrap(), ["a.conf", "b.conf"]);
-        assert_eq!(files.names("/none").unwrap(), [""; 0]);
+        assert_eq!(names(&root, "/loader").unwrap(), ["a.conf", "b.conf"]);
+        assert_eq!(names(&root, "/none").unwrap(), [""; 0]);
         assert_eq!(files.read("/loader/b.conf", 7), Ok(Some(b"title a".to_vec())));
         assert_eq!(files.read_at("/loader/a.conf", 6, 9), Ok(Some(b"a".to_vec())));
         assert_eq!(files.read_at("/loader/a.conf", 99, 9), Ok(Some(vec![])));
         assert_eq!((files.read("/x", 9), files.read_at("/x", 0, 9)), (Ok(None), Ok(None)));
-        assert_eq!((files.has("/loader/b.conf"), files.has("/loader")), (true, false));
+        let folder = Err("/loader: not a regular file".to_owned());
+        assert_eq!((files.size("/loader/b.conf"), files.size("/loader")), (Ok(7), folder));
         assert_eq!(files.read_at("/loader", 0, 1), Err("/loader: not a regular file".to_owned()));
     }
 
@@ -717,12 +726,37 @@ mod tests {
 
     #[test]
     fn a_directory_that_fails_for_ever_is_read_once() {
+        let mut shown = 0_usize;
         let broken = std::iter::repeat_with(|| Err(Errno::EIO));
-        assert_eq!(sorted(broken, 100), Err(Errno::EIO));
-        let endless = std::iter::repeat_with(|| Ok(Some("a.conf".to_owned())));
-        assert_eq!(sorted(endless, 100).unwrap().len(), 100);
-        let mixed = [Ok(Some("b".to_owned())), Ok(None), Ok(Some("a".to_owned()))];
-        assert_eq!(sorted(mixed.into_iter(), 100).unwrap(), ["a", "b"]);
+        let mut count = |_: Option<&str>| {
+            shown += 1;
+            ControlFlow::Continue(())
+        };
+        assert_eq!(show(broken, &mut count), Err(Errno::EIO));
+        assert_eq!(shown, 0);
+    }
+
+    #[test]
+    fn names_are_shown_until_somebody_has_enough() {
+        let (tree, root) = Tree::new("enough");
+        for name in ["a", "b", "c"] {
+            tree.file(name, b"");
+        }
+        std::fs::write(tree.0.join(OsStr::from_bytes(b"\xff")), b"").unwrap();
+        let mut shown = Vec::new();
+        let all = root.each_name("/", &mut |name| {
+            shown.push(name.map(str::to_owned));
+            ControlFlow::Continue(())
+        });
+        assert!(all.is_ok() && shown.contains(&None), "{shown:?}");
+        assert_eq!(shown.len(), 4);
+        shown.clear();
+        let some = root.each_name("/", &mut |name| {
+            shown.push(name.map(str::to_owned));
+            if shown.len() == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        assert!(some.is_ok());
+        assert_eq!(shown.len(), 2);
     }
 
     #[test]

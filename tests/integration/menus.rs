@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use turnout::base::arch::Arch;
-use turnout::menu::{self, Format, Group, Memory, Target};
+use turnout::menu::{self, Budget, Format, Group, Memory, Metered, Target};
 
 const APPEND: &str = "syslinux.txt: a label's APPEND takes the place of the global one";
 const BEGIN: &str = "menu.txt: behind MENU BEGIN, MENU LABEL is the submenu's";
@@ -244,7 +244,12 @@ fn read(case: &Value, files: &Memory) -> Duration {
     let target = Target { arch: Arch::X86_64, boards: &["a,b".to_owned()] };
     let start = Instant::now();
     let menu = match case["config"].as_str() {
-        Some(path) => menu::read_config(files, path, Format::named(format_of(case)), &target),
+        Some(path) => menu::read_config(
+            &Metered::menus(files, &Budget::default()),
+            path,
+            Format::named(format_of(case)),
+            &target,
+        ),
         None => Ok(menu::read_volume(files, &target)),
     };
     if let Ok(menu) = menu {

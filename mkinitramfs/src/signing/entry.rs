@@ -50,6 +50,9 @@ pub fn all(root: &Path) -> Result<Vec<String>> {
 /// be read.
 pub fn read(root: &Path, id: &str, boards: &[String]) -> Result<BootEntry> {
     let menus = menus(root, boards)?;
+    if let Some(end) = diagnostics(&menus).find(|one| one.code == Code::Budget) {
+        bail!("{end}; sign on a partition that has less beside its menus");
+    }
     let Some(entry) = entries(&menus).find(|entry| entry.id == id) else {
         return Err(not_found(root, id, &menus));
     };
@@ -230,8 +233,11 @@ mod tests {
     }
 
     fn entry(conf: &str, linux: Vec<u8>) -> BootEntry {
-        let entry =
-            bls::entry::parse("x.conf", conf.as_bytes(), &menu::Variables::default()).unwrap();
+        let files = menu::Memory::default();
+        let budget = menu::Budget::default();
+        let budget = &menu::Metered::menus(&files, &budget);
+        let known = bls::entry::Known { variables: &menu::Variables::default(), budget };
+        let entry = bls::entry::parse("x.conf", conf.as_bytes(), &known).unwrap();
         let bundle = Bundle {
             entry: "x".to_owned(),
             linux: Blob::hash("/k", linux),

@@ -11,17 +11,30 @@
 //! ([`crate::menu::grub::environment`]) and an `initrd` line may have several
 //! paths, with blanks between.
 
+use std::borrow::Cow;
+
 use crate::base::arch::Arch;
 use crate::base::text::quoted;
 use crate::menu::bls::file_name;
-use crate::menu::entry::{MAX_OVERLAYS, SLOTS};
-use crate::menu::grub::environment::{Variables, variables};
+use crate::menu::budget::Exceeded;
+use crate::menu::entry::{MAX_OPTIONS, MAX_OVERLAYS, SLOTS};
+use crate::menu::grub::environment::{Unexpanded, Variables, variables};
+use crate::menu::metered::Metered;
 use crate::menu::text::line::{self, Line};
-use crate::menu::{Code, Diagnostic, Entry};
+use crate::menu::{Code, Diagnostic, Entry, MAX_FILE_SIZE, paths};
+
+/// What variables in entries stand for, and what replacing them may cost.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    /// Their values.
+    pub variables: &'a Variables,
+    /// Whose budget is drawn on.
+    pub budget: &'a Metered<'a>,
+}
 
 impl Entry {
     /// Takes one line over. An unusable value becomes a problem.
-    fn take(&mut self, line: &Line<'_>, known: &Variables) {
+    fn take(&mut self, line: &Line<'_>, known: &Known<'_>) {
         match line.key {
             "title" => self.title = self.text(line),
             "version" => self.version = self.text(line),
@@ -54,7 +67,7 @@ impl Entry {
     }
 
     /// Of all that may come with a unified kernel image, addons (UAPI.5).
-    fn take_extra(&mut self, line: &Line<'_>, known: &Variables) {
+    fn take_extra(&mut self, line: &Line<'_>, known: &Known<'_>) {
         if !line.value.ends_with(".addon.efi") {
             self.unsupported(line);
         } else if self.addons.len() >= MAX_OVERLAYS {
@@ -65,31 +78,53 @@ impl Entry {
     }
 
     /// A path with its variables replaced.
-    fn file(&mut self, line: &Line<'_>, known: &Variables) -> Option<String> {
-        let value = &known.expand(line.value);
-        let line = Line { value, ..*line };
-        self.check_variables(&line);
-        self.path(&line)
+    fn file(&mut self, line: &Line<'_>, known: &Known<'_>) -> Option<String> {
+        let value = &self.expand(line, known, paths::MAX_PATH)?;
+        self.path(&Line { value, ..*line })
     }
 
-    fn take_initrds(&mut self, line: &Line<'_>, known: &Variables) {
-        let value = &known.expand(line.value);
-        self.check_variables(&Line { value, ..*line });
+    fn take_initrds(&mut self, line: &Line<'_>, known: &Known<'_>) {
+        let value = self.expand(line, known, MAX_FILE_SIZE).unwrap_or_default();
         for value in value.split_ascii_whitespace() {
             self.add_initrd(&Line { value, ..*line });
         }
     }
 
-    fn take_overlays(&mut self, line: &Line<'_>, known: &Variables) {
-        let value = &known.expand(line.value);
-        self.check_variables(&Line { value, ..*line });
-        self.set_overlays(&Line { value, ..*line });
+    fn take_overlays(&mut self, line: &Line<'_>, known: &Known<'_>) {
+        if let Some(value) = &self.expand(line, known, MAX_FILE_SIZE) {
+            self.set_overlays(&Line { value, ..*line });
+        }
     }
 
-    fn take_options(&mut self, line: &Line<'_>, known: &Variables) {
-        let value = &known.expand(line.value);
-        self.check_variables(&Line { value, ..*line });
-        self.add_options(&Line { value, ..*line });
+    fn take_options(&mut self, line: &Line<'_>, known: &Known<'_>) {
+        if let Some(value) = &self.expand(line, known, MAX_OPTIONS) {
+            self.add_options(&Line { value, ..*line });
+        }
+    }
+
+    /// A value with its variables replaced; a variable that is left, or one that
+    /// cannot be replaced, is a problem.
+    fn expand<'a>(
+        &mut self,
+        line: &Line<'a>,
+        known: &Known<'_>,
+        limit: usize,
+    ) -> Option<Cow<'a, str>> {
+        match known.variables.expand(line.value, limit, known.budget) {
+            Ok(value) => {
+                self.check_variables(&Line { value: &value, ..*line });
+                Some(value)
+            }
+            Err(Unexpanded::TooLong(limit)) => {
+                let what = format!("is longer than {limit} bytes with its variables replaced");
+                self.complain(line, Code::ValueSize, &what);
+                None
+            }
+            Err(Unexpanded::Ended) => {
+                self.problems.extend(known.budget.ended().map(Exceeded::diagnostic));
+                None
+            }
+        }
     }
 
     fn check_variables(&mut self, line: &Line<'_>) {
@@ -125,7 +160,7 @@ impl Entry {
 /// # Errors
 /// The file is no entry at all: bad name, too long, not text, or it names no
 /// kernel. Lesser faults are in [`Entry::problems`].
-pub fn parse(path: &str, bytes: &[u8], known: &Variables) -> Result<Entry, Diagnostic> {
+pub fn parse(path: &str, bytes: &[u8], known: &Known<'_>) -> Result<Entry, Diagnostic> {
     let mut entry = named(path)?;
     for line in line::pairs(line::text(path, bytes)?, line::BLANKS) {
         entry.take(&line, known);
@@ -176,6 +211,7 @@ mod tests {
     use super::*;
     use crate::menu::bls::file_name::Counter;
     use crate::menu::entry::{MAX_INITRDS, MAX_OPTIONS, MAX_PROBLEMS};
+    use crate::menu::{Budget, Memory};
 
     const DEBIAN: &str = "\
 # written by hand
@@ -196,8 +232,16 @@ grub_users $grub_users
 future-key whatever
 ";
 
+    fn read(path: &str, text: &[u8]) -> Result<Entry, Diagnostic> {
+        let files = Memory::default();
+        let budget = Budget::default();
+        let budget = &Metered::menus(&files, &budget);
+        let known = Known { variables: &Variables::default(), budget };
+        parse(path, text, &known)
+    }
+
     fn entry(text: &str) -> Entry {
-        parse("x.conf", text.as_bytes(), &Variables::default()).unwrap()
+        read("x.conf", text.as_bytes()).unwrap()
     }
 
     fn problems(text: &str) -> Vec<String> {
@@ -224,7 +268,7 @@ future-key whatever
             ..Entry::default()
         };
         let file = "/loader/entries/debian-6.12.73+deb13-amd64+3.conf";
-        assert_eq!(parse(file, DEBIAN.as_bytes(), &Variables::default()), Ok(expected));
+        assert_eq!(read(file, DEBIAN.as_bytes()), Ok(expected));
     }
 
     #[test]
@@ -268,7 +312,7 @@ future-key whatever
 
     #[test]
     fn an_entry_without_title_is_called_by_its_id() {
-        assert_eq!(parse("x+1.conf", b"linux /a", &Variables::default()).unwrap().name(), "x");
+        assert_eq!(read("x+1.conf", b"linux /a").unwrap().name(), "x");
     }
 
     #[test]
@@ -380,10 +424,7 @@ future-key whatever
             ),
         ];
         for (file, bytes, expected) in cases {
-            assert_eq!(
-                parse(file, bytes, &Variables::default()).unwrap_err().to_string(),
-                expected
-            );
+            assert_eq!(read(file, bytes).unwrap_err().to_string(), expected);
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The entries of the Boot Loader Specification (UAPI.1): files and unified kernel
 //! images, in one order, and `loader.conf` beside them.
 
-use super::{entry, file_name, loader_conf, sort};
+use super::entry::{self, Known};
+use super::{file_name, loader_conf, sort};
 use crate::base::sort::sort_by;
 use crate::base::text::quoted;
 use crate::menu::gather::Search;
@@ -75,7 +76,7 @@ impl Menu {
                 Found::Settings
             }
             Ok(None) => Found::Absent,
-            Err(why) => self.unreadable(path, why),
+            Err(why) => self.unreadable(search.files, path, why),
         };
         self.note(path, found);
     }
@@ -104,8 +105,8 @@ impl Menu {
     }
 
     fn read_image(&mut self, search: &Search<'_>, path: &str, prefix: &str) {
-        match uki::parse(search.files, path, prefix, search.target.arch) {
-            Ok(entries) => self.entries.extend(entries),
+        match uki::parse(search.images(prefix), path) {
+            Ok(entries) => entries.into_iter().for_each(|entry| self.keep(search.files, entry)),
             Err(diagnostic) => self.diagnostics.push(diagnostic),
         }
     }
@@ -115,13 +116,14 @@ impl Menu {
             Ok(Some(bytes)) => bytes,
             Ok(None) => return,
             Err(why) => {
-                self.unreadable(path, why);
+                self.unreadable(search.files, path, why);
                 return;
             }
         };
-        let entry = entry::parse(path, &bytes, search.known);
+        let known = Known { variables: search.known, budget: search.files };
+        let entry = entry::parse(path, &bytes, &known);
         match entry.and_then(|entry| entry::check_architecture(entry, search.target.arch)) {
-            Ok(entry) => self.entries.push(entry),
+            Ok(entry) => self.keep(search.files, entry),
             Err(diagnostic) => self.diagnostics.push(diagnostic),
         }
     }

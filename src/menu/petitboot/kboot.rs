@@ -5,10 +5,11 @@
 //! entries that do not say. Follows petitboot's tests of the format. Nothing is
 //! expanded, and nothing on another device is reached for.
 
+use crate::menu::metered::Metered;
 use crate::menu::petitboot::lines::Flat;
 use crate::menu::text::line::Line;
 use crate::menu::text::lines::{self, split_word, unquote};
-use crate::menu::{Code, Entry, Files, Format, Menu, Target};
+use crate::menu::{Code, Entry, Format, Menu, Target};
 
 pub(crate) const FORMAT: Format = Format::other("kboot");
 
@@ -25,15 +26,15 @@ struct Globals<'a> {
 }
 
 /// Reads the menu at `path`.
-pub(crate) fn parse(files: &dyn Files, path: &str, _: &Target<'_>) -> Menu {
+pub(crate) fn parse(files: &Metered<'_>, path: &str, _: &Target<'_>) -> Menu {
     match lines::read(files, path) {
-        Ok(bytes) => read(path, &bytes),
+        Ok(bytes) => read(files, path, &bytes),
         Err(diagnostic) => Menu { diagnostics: vec![diagnostic], ..Menu::default() },
     }
 }
 
 /// The globals hold for the whole file, wherever they stand.
-fn read(path: &str, bytes: &[u8]) -> Menu {
+fn read(files: &Metered<'_>, path: &str, bytes: &[u8]) -> Menu {
     let mut list = Flat::new(FORMAT, path);
     let mut globals = Globals::default();
     let mut entries = Vec::new();
@@ -49,7 +50,7 @@ fn read(path: &str, bytes: &[u8]) -> Menu {
             entry.take_kboot(line, &globals);
         }
     }
-    list.finish()
+    list.finish(files)
 }
 
 impl Flat<'_> {
@@ -113,6 +114,7 @@ impl Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::menu::{Budget, Memory};
 
     fn options(menu: &Menu) -> Vec<&str> {
         menu.entries.iter().map(|entry| entry.options.as_str()).collect()
@@ -123,7 +125,11 @@ mod tests {
         let text = "timeout=10\ndefault=b\na='/vmlinux initrd=/own root=/dev/sda1 quiet'\r\n\
                     b=\"vmlinux video=ps3fb:mode:1 quiet\"\nc=/vmlinux initrd= dtb=\n\
                     initrd=/initrd\nroot=/dev/sda2\nvideo=x\ndtb=/a.dtb\n";
-        let menu = read("/etc/kboot.conf", text.as_bytes());
+        let menu = read(
+            &Metered::menus(&Memory::default(), &Budget::default()),
+            "/etc/kboot.conf",
+            text.as_bytes(),
+        );
         assert_eq!(
             options(&menu),
             [
@@ -144,7 +150,8 @@ mod tests {
     #[test]
     fn a_fault_costs_its_own_line() {
         let text: &[u8] = b"a=sda1:/vmlinux\nb\n=/x\nc='/c \xff'\nd=\ne=/e\n";
-        let menu = read("/kboot.conf", text);
+        let menu =
+            read(&Metered::menus(&Memory::default(), &Budget::default()), "/kboot.conf", text);
         let found: Vec<_> = menu.entries.iter().map(|e| (e.id.as_str(), e.is_bootable())).collect();
         assert_eq!(found, [("a", false), ("d", false), ("e", true)]);
         let messages: Vec<_> = menu.diagnostics.iter().map(ToString::to_string).collect();

@@ -2,7 +2,8 @@
 //! other.
 
 use crate::base::text::quoted;
-use crate::menu::settings::{Settings, Wanted, What};
+use crate::menu::metered::Metered;
+use crate::menu::settings::{Wanted, What};
 use crate::menu::text::line::Line;
 use crate::menu::text::lines::{ELSEWHERE, is_elsewhere, unquote};
 use crate::menu::{Code, Diagnostic, Entry, Format, MAX_ENTRIES, Menu, safe_id};
@@ -88,18 +89,19 @@ impl<'a> Flat<'a> {
     }
 
     /// The menu. An entry that names nothing to boot is left out.
-    pub(super) fn finish(mut self) -> Menu {
-        let mut entries = Vec::new();
+    pub(super) fn finish(mut self, files: &Metered<'_>) -> Menu {
+        let mut menu = Menu::default();
         for entry in core::mem::take(&mut self.entries) {
             if entry.linux.is_some() || !entry.problems.is_empty() {
-                entries.push(entry);
+                menu.keep(files, entry);
                 continue;
             }
             let detail = format!("{} names nothing to boot and is left out", quoted(&entry.id));
             self.say(entry.line, Code::NoKernel, detail);
         }
-        let settings = Settings { default: self.default, ..Settings::default() };
-        Menu { entries, settings, diagnostics: self.diagnostics, ..Menu::default() }
+        menu.settings.default = self.default;
+        menu.diagnostics = self.diagnostics;
+        menu
     }
 }
 

@@ -5,10 +5,11 @@
 //! names one. Follows petitboot's tests of the format. Must never reach for what
 //! a value names on another device or machine: such an entry cannot boot.
 
+use crate::menu::metered::Metered;
 use crate::menu::petitboot::lines::Flat;
 use crate::menu::text::line::Line;
 use crate::menu::text::lines::{self, split_word, unquote};
-use crate::menu::{Code, Entry, Files, Format, Menu, Target};
+use crate::menu::{Code, Entry, Format, Menu, Target};
 
 pub(crate) const FORMAT: Format = Format::other("native");
 
@@ -16,14 +17,14 @@ pub(crate) const FORMAT: Format = Format::other("native");
 pub(crate) const PLACES: [&str; 2] = ["/petitboot.conf", "/etc/petitboot.conf"];
 
 /// Reads the menu at `path`.
-pub(crate) fn parse(files: &dyn Files, path: &str, _: &Target<'_>) -> Menu {
+pub(crate) fn parse(files: &Metered<'_>, path: &str, _: &Target<'_>) -> Menu {
     match lines::read(files, path) {
-        Ok(bytes) => read(path, &bytes),
+        Ok(bytes) => read(files, path, &bytes),
         Err(diagnostic) => Menu { diagnostics: vec![diagnostic], ..Menu::default() },
     }
 }
 
-fn read(path: &str, bytes: &[u8]) -> Menu {
+fn read(files: &Metered<'_>, path: &str, bytes: &[u8]) -> Menu {
     let mut list = Flat::new(FORMAT, path);
     for (number, line) in lines::lines(bytes) {
         match line.map(split_word) {
@@ -31,7 +32,7 @@ fn read(path: &str, bytes: &[u8]) -> Menu {
             Err(what) => list.no_text(number, what),
         }
     }
-    list.finish()
+    list.finish(files)
 }
 
 impl Flat<'_> {
@@ -71,6 +72,7 @@ impl Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::menu::{Budget, Memory};
 
     fn messages(menu: &Menu) -> Vec<String> {
         menu.diagnostics.iter().map(ToString::to_string).collect()
@@ -81,7 +83,11 @@ mod tests {
         let text = "# by hand\n\ndefault  My System\nname \"My System\"\r\nimage /vmlinux\n\
                     initrd initrd\nargs 'root=/dev/sda2 quiet'\ndtb /a.dtb\ndescription x\n\
                     name other\nimage /other\n";
-        let menu = read("/petitboot.conf", text.as_bytes());
+        let menu = read(
+            &Metered::menus(&Memory::default(), &Budget::default()),
+            "/petitboot.conf",
+            text.as_bytes(),
+        );
         let [first, other] = &menu.entries[..] else { panic!("{menu:?}") };
         assert_eq!((first.id.as_str(), first.name()), ("My-System", "My System"));
         assert_eq!((first.linux.as_deref(), first.line), (Some("/vmlinux"), Some(4)));
@@ -101,7 +107,8 @@ mod tests {
         let text: &[u8] =
             b"image /early\nname a\nimage http://host/a\nname b\nimage /b\nargs \xff\n\
                             name c\nname d\nimage /d\nfuture x\nname\nimage /lost\n";
-        let menu = read("/petitboot.conf", text);
+        let menu =
+            read(&Metered::menus(&Memory::default(), &Budget::default()), "/petitboot.conf", text);
         let found: Vec<_> = menu.entries.iter().map(|e| (e.id.as_str(), e.is_bootable())).collect();
         assert_eq!(found, [("a", false), ("b", false), ("d", true)]);
         assert_eq!(

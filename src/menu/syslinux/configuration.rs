@@ -1,12 +1,14 @@
 //! The whole of a configuration: its files, its submenus, and what it says
 //! outside of labels.
 
+use std::rc::Rc;
+
 use super::label::{Label, Outcome};
 use super::place;
 use crate::base::text::quoted;
 use crate::menu::diagnostic::{Code, Diagnostic};
 use crate::menu::entry::Entry;
-use crate::menu::files::Files;
+use crate::menu::metered::Metered;
 use crate::menu::settings::{Settings, Timeout, Wanted, What};
 use crate::menu::text::line::Line;
 use crate::menu::text::lines::{self, split_word};
@@ -27,7 +29,7 @@ const MAX_TITLE: usize = 512;
 
 /// What is read so far.
 pub(super) struct Configuration<'a> {
-    files: &'a dyn Files,
+    files: &'a Metered<'a>,
     boards: &'a [String],
     path: &'a str,
     directory: &'a str,
@@ -61,7 +63,8 @@ struct Submenu {
     label: Option<String>,
     title: Option<String>,
     tag: String,
-    append: Option<(usize, String)>,
+    /// Shared with the submenus below.
+    append: Option<Rc<(usize, String)>>,
     password: Option<usize>,
 }
 
@@ -84,7 +87,7 @@ struct Defaults {
 type Origin = (String, usize, &'static str);
 
 impl<'a> Configuration<'a> {
-    pub(super) fn new(files: &'a dyn Files, path: &'a str, target: &Target<'a>) -> Self {
+    pub(super) fn new(files: &'a Metered<'a>, path: &'a str, target: &Target<'a>) -> Self {
         Self {
             files,
             boards: target.boards,
@@ -183,7 +186,9 @@ impl<'a> Configuration<'a> {
         let Some(submenu) = self.submenus.get_mut(self.current) else { return false };
         let is_known = self.passed_over == 0;
         match line.key {
-            "append" if is_known => submenu.append = Some((line.number, line.value.to_owned())),
+            "append" if is_known => {
+                submenu.append = Some(Rc::new((line.number, line.value.to_owned())));
+            }
             "menu label" if is_known => submenu.label = Some(title(line.value)),
             "menu passwd" if is_known => submenu.password = Some(line.number),
             "menu default" => {}
@@ -274,8 +279,10 @@ impl<'a> Configuration<'a> {
 
     /// Puts the label that was read among the entries.
     fn finish_label(&mut self) {
-        let Some(mut label) = self.label.take() else { return };
-        let append = self.submenus.get(self.current).and_then(|submenu| submenu.append.as_ref());
+        // A label costs time even if it is not kept.
+        let label = self.label.take().filter(|_| self.files.keep(0));
+        let Some(mut label) = label else { return };
+        let append = self.submenus.get(self.current).and_then(|submenu| submenu.append.as_deref());
         match label.finish(append, self.directory) {
             Outcome::Entry => self.add(label),
             Outcome::LeftOut(diagnostic) => self.say(diagnostic),
@@ -295,7 +302,9 @@ impl<'a> Configuration<'a> {
             label.refuse_without_password(password);
         }
         self.choose_devicetree(&mut label);
-        self.found.push(Found { label, submenu: self.current });
+        if self.files.keep(label.weight()) {
+            self.found.push(Found { label, submenu: self.current });
+        }
     }
 
     /// The submenu that is being read and those that it is in, the innermost
@@ -316,6 +325,10 @@ impl<'a> Configuration<'a> {
     fn choose_devicetree(&mut self, label: &mut Label) {
         let Some((line, directory)) = label.fdtdir().cloned() else { return };
         label.entry.devicetree = self.tree_in(&directory);
+        if let Some(exceeded) = self.files.ended() {
+            // The one that was meant may be among what is left out.
+            return label.entry.problem(Some(line), Code::Budget, exceeded.into());
+        }
         if label.entry.devicetree.is_none() {
             let board = self.boards.first().map_or("this machine", String::as_str);
             let detail = format!(
@@ -449,8 +462,10 @@ impl<'a> Configuration<'a> {
         if let Some(submenu) = self.submenus.first_mut()
             && !options.is_empty()
         {
-            let (_, append) = submenu.append.get_or_insert((number, String::new()));
-            *append = format!("{append} {options}").trim_start().to_owned();
+            let empty = (number, String::new());
+            let (number, append) = submenu.append.as_deref().unwrap_or(&empty);
+            let append = format!("{append} {options}").trim_start().to_owned();
+            submenu.append = Some(Rc::new((*number, append)));
         }
         self.finish_label();
     }
@@ -516,7 +531,9 @@ impl<'a> Configuration<'a> {
             }
             entry.submenu = self.chain(submenu).map(Submenu::name).collect();
             entry.submenu.reverse();
-            entries.push(entry);
+            if self.files.keep(entry.submenu.iter().map(String::len).sum()) {
+                entries.push(entry);
+            }
         }
         entries
     }

@@ -82,6 +82,11 @@ impl Label {
         })
     }
 
+    /// About how many bytes of memory it takes.
+    pub(super) fn weight(&self) -> usize {
+        size_of::<Self>().saturating_add(self.entry.weight()).saturating_add(self.name.len())
+    }
+
     /// Takes one line over; false if its keyword is none of a label's.
     pub(super) fn take(&mut self, line: &Line<'_>, directory: &str) -> bool {
         match line.key {
@@ -219,7 +224,7 @@ impl Label {
             }
             _ => {}
         }
-        let (number, options) = self.append.clone().or_else(|| append.cloned()).unwrap_or_default();
+        let (number, options) = self.append.take().or_else(|| append.cloned()).unwrap_or_default();
         let options = if options == "-" { String::new() } else { options };
         let line = Line { number, key: "append", value: &options };
         let line = self.finish_kernel(line, directory);

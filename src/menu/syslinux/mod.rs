@@ -13,7 +13,7 @@ mod configuration;
 mod label;
 mod place;
 
-use crate::menu::files::Files;
+use crate::menu::metered::Metered;
 use crate::menu::{Format, Menu, Target};
 use configuration::Configuration;
 
@@ -44,7 +44,7 @@ pub(super) fn is_path(path: &str) -> bool {
 }
 
 /// Reads the configuration at `path` and all that it includes.
-pub(super) fn parse(files: &dyn Files, path: &str, target: &Target<'_>) -> Menu {
+pub(super) fn parse(files: &Metered<'_>, path: &str, target: &Target<'_>) -> Menu {
     Configuration::new(files, path, target).parse()
 }
 

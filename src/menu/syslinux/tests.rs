@@ -3,7 +3,7 @@
 use super::*;
 use crate::base::arch::Arch;
 use crate::fdt::Live;
-use crate::menu::{Entry, Memory, Settings, Timeout, What};
+use crate::menu::{Budget, Entry, Memory, Settings, Timeout, What};
 
 const PATH: &str = "/boot/extlinux/extlinux.conf";
 
@@ -14,7 +14,7 @@ fn files(texts: &[(&str, &str)]) -> Memory {
 fn read_all(texts: &[(&str, &str)], boards: &[&str]) -> Menu {
     let boards: Vec<_> = boards.iter().map(|board| (*board).to_owned()).collect();
     let target = Target { arch: Arch::Aarch64, boards: &boards };
-    parse(&files(texts), PATH, &target)
+    parse(&Metered::menus(&files(texts), &Budget::default()), PATH, &target)
 }
 
 fn read(text: &str) -> Menu {
@@ -220,7 +220,11 @@ fn an_unknown_keyword_and_a_line_that_is_no_text_cost_nothing_else() {
     let bytes: &[u8] = b"\xef\xbb\xbfvendor x\nlabel a\nkernel /a\nfuture y\nappend quiet\n\
         label b\nkernel /b\nmenu label \xff\nlabel c\nkernel /c\nF1 help.txt\nmenu color x\nsay hello\n";
     let files: Memory = [(PATH, bytes)].into_iter().collect();
-    let menu = parse(&files, PATH, &Target { arch: Arch::X86_64, boards: &[] });
+    let menu = parse(
+        &Metered::menus(&files, &Budget::default()),
+        PATH,
+        &Target { arch: Arch::X86_64, boards: &[] },
+    );
     let found: Vec<_> = menu.entries.iter().map(|e| (e.id.as_str(), e.is_bootable())).collect();
     assert_eq!(found, [("a", true), ("b", false), ("c", true)]);
     assert_eq!(options(&menu), ["quiet", "", ""]);
@@ -432,7 +436,11 @@ fn a_directory_of_device_trees_gives_the_machines_or_none() {
     let mut files = files(&[(PATH, text), ("/boot/dtbs/a.dtb", "no tree")]);
     files.0.insert("/boot/dtbs/qemu/virt.dtb".to_owned(), tree);
     let boards = ["linux,dummy-virt".to_owned()];
-    let menu = parse(&files, PATH, &Target { arch: Arch::Aarch64, boards: &boards });
+    let menu = parse(
+        &Metered::menus(&files, &Budget::default()),
+        PATH,
+        &Target { arch: Arch::Aarch64, boards: &boards },
+    );
     let trees: Vec<_> = menu.entries.iter().map(|e| e.devicetree.as_deref()).collect();
     assert_eq!(trees, [Some("/boot/dtbs/qemu/virt.dtb"), None, Some("/own.dtb"), None]);
     assert_eq!(

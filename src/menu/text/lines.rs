@@ -1,8 +1,8 @@
 //! The lines of formats in which every line stands for itself, so that bytes
 //! which are no text cost one line and not the file.
 
-use crate::menu::files::Files;
-use crate::menu::{Code, Diagnostic, MAX_FILE_SIZE};
+use crate::menu::metered::Metered;
+use crate::menu::{Diagnostic, MAX_FILE_SIZE};
 
 /// What some editors begin a file with.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -46,13 +46,13 @@ pub(crate) fn is_elsewhere(path: &str) -> bool {
 pub(crate) const ELSEWHERE: &str = "is on another device or machine, where nothing is looked up";
 
 /// The bytes of a menu file; why there are none is a diagnostic.
-pub(crate) fn read(files: &dyn Files, path: &str) -> Result<Vec<u8>, Diagnostic> {
+pub(crate) fn read(files: &Metered<'_>, path: &str) -> Result<Vec<u8>, Diagnostic> {
     let why = match files.read(path, MAX_FILE_SIZE) {
         Ok(Some(bytes)) => return Ok(bytes),
         Ok(None) => "there is no such file".to_owned(),
         Err(why) => why,
     };
-    Err(Diagnostic::new(path, None, Code::Unreadable, why))
+    Err(files.fault(path, why))
 }
 
 #[cfg(test)]
