@@ -117,8 +117,17 @@ impl Menu {
 
     /// Keeps an entry as long as the budget lasts.
     pub(super) fn keep(&mut self, files: &Metered<'_>, entry: Entry) {
-        if self.entries.len() < MAX_FOUND && files.keep(entry.weight()) {
+        if self.entries.len() >= MAX_FOUND {
+            self.say_full(&entry.file);
+        } else if files.keep(entry.weight()) {
             self.entries.push(entry);
+        }
+    }
+
+    fn say_full(&mut self, file: &str) {
+        if self.diagnostics.last().is_none_or(|last| last.code != Code::EntryCount) {
+            let detail = format!("only the first {MAX_FOUND} entries and profiles are looked at");
+            self.diagnostics.push(Diagnostic::new(file, None, Code::EntryCount, detail));
         }
     }
 

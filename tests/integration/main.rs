@@ -2,6 +2,7 @@
 
 mod commands;
 mod corpus;
+mod hostile;
 mod kernels;
 mod layering;
 mod menus;

@@ -210,7 +210,7 @@ pub(crate) fn variables(text: &str) -> impl Iterator<Item = (usize, &str)> {
         let mut chars = rest.chars().skip(1);
         let first = chars.next().filter(|c| *c == '{' || *c == '_' || c.is_ascii_alphabetic())?;
         let end = if first == '{' {
-            rest.find('}').map_or(rest.len(), |brace| brace.saturating_add(1))
+            end_in_braces(rest)
         } else {
             rest.match_indices(|c: char| !is_name(c))
                 .map(|(at, _)| at)
@@ -219,6 +219,12 @@ pub(crate) fn variables(text: &str) -> impl Iterator<Item = (usize, &str)> {
         };
         Some((start, rest.get(..end)?))
     })
+}
+
+/// Where a `${name}` ends: behind its brace; before the next one where it has none.
+fn end_in_braces(text: &str) -> usize {
+    let mut ends = text.match_indices(['}', '$']).filter(|(at, _)| *at > 0);
+    ends.next().map_or(text.len(), |(at, end)| if end == "}" { at.saturating_add(1) } else { at })
 }
 
 const fn is_name(c: char) -> bool {
@@ -305,9 +311,11 @@ mod tests {
     #[test]
     fn a_brace_that_is_never_closed_is_looked_for_nearby_only() {
         let text = "${".repeat(30_000);
-        let longest = variables(&text).map(|(_, name)| name.len()).max();
-        assert_eq!(longest, Some(MAX_NAME + 4));
-        assert_eq!(variables("${a").next(), Some((0, "${a")));
+        assert!(variables(&text).all(|(_, name)| name == "${"));
+        let text = format!("${{{}", "a".repeat(60_000));
+        assert_eq!(variables(&text).map(|(_, name)| name.len()).max(), Some(MAX_NAME + 4));
+        let found: Vec<_> = variables("${a ${b}$c}").collect();
+        assert_eq!(found, [(0, "${a "), (4, "${b}"), (8, "$c")]);
     }
 
     #[test]

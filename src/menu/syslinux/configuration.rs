@@ -531,9 +531,11 @@ impl<'a> Configuration<'a> {
             }
             entry.submenu = self.chain(submenu).map(Submenu::name).collect();
             entry.submenu.reverse();
-            if self.files.keep(entry.submenu.iter().map(String::len).sum()) {
-                entries.push(entry);
+            // The entry itself is paid for.
+            if !self.files.keep(entry.submenu.iter().map(String::len).sum()) {
+                entry.submenu.clear();
             }
+            entries.push(entry);
         }
         entries
     }
