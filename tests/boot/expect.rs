@@ -15,10 +15,14 @@ use turnout_qemu::initrd::{REACHED, READY};
 use turnout_qemu::machine::Serial;
 use turnout_qemu::menu;
 use turnout_qemu::serial::{Console, Event};
+use turnout_qemu::tpm::SoftTpm;
 
 pub(crate) const DEADLINE: Duration = Duration::from_secs(240);
 /// For as many systems as a case may boot one after the other.
 const CHAIN_DEADLINE: Duration = Duration::from_secs(1800);
+/// How long a TPM stalls: longer than Turnout waits for it. QEMU stands still as
+/// soon as the kernel gives up waiting, so that no text can be waited for.
+const STALL: Duration = Duration::from_secs(20);
 /// Where a case says what command line the entry brings itself.
 pub(crate) const OWN_CMDLINE: &str = "/own-cmdline";
 const SHOWN_LINES: usize = 40;
@@ -67,7 +71,7 @@ fn run_start(prepared: &Prepared, start: &Start, number: u32, has_tpm: bool) -> 
     let tpm = (has_tpm && start.tpm).then(|| prepared.start_tpm()).transpose()?;
     machine.tpm = tpm.as_ref().map(|tpm| tpm.socket().to_owned());
     let mut console = Console::start(&machine, &prepared.transcript)?;
-    match check_start(&mut console, start) {
+    match check_start(&mut console, start, tpm.as_ref()) {
         Ok(()) => {
             fs::remove_file(&prepared.transcript)?;
             Ok(uptimes(console.text()))
@@ -80,9 +84,13 @@ fn run_start(prepared: &Prepared, start: &Start, number: u32, has_tpm: bool) -> 
     }
 }
 
-fn check_start(console: &mut Console, start: &Start) -> Result<()> {
+fn check_start(console: &mut Console, start: &Start, tpm: Option<&SoftTpm>) -> Result<()> {
     if let Some(id) = start.choose {
         menu::choose(console, id, DEADLINE)?;
+    }
+    if let Some(text) = start.stalls {
+        see(console, text)?;
+        tpm.context("there is no TPM to stall")?.stall(STALL)?;
     }
     start.says.iter().try_for_each(|text| see(console, text))?;
     ensure!(console.wait_for_end(DEADLINE)?, "the machine did not turn itself off");

@@ -151,6 +151,8 @@ pub(crate) struct Start {
     pub(crate) before: fn(&Path) -> Result<()>,
     /// The entry that somebody chooses; otherwise the menu's time runs out.
     pub(crate) choose: Option<&'static str>,
+    /// After which text, once that was done, the TPM stalls for a while.
+    pub(crate) stalls: Option<&'static str>,
     /// What is to be read, in this order, until the machine turns itself off.
     pub(crate) says: &'static [&'static str],
 }

@@ -1,7 +1,7 @@
 //! Floors that outlast the power: raised by what has confirmed itself, kept by a
 //! state area or a TPM, and what becomes of a machine that has lost them.
 
-use super::{Anchor, Boot, Case, Expect, PLAIN, Partitions, Start, case};
+use super::{AARCH64, Anchor, Boot, Case, Expect, PLAIN, Partitions, Start, case};
 use crate::signing::{self, BOOT, RECOVERY, Signer};
 use crate::world::World;
 use anyhow::{Context, Result};
@@ -11,13 +11,14 @@ use std::path::Path;
 use turnout::base::arch::Arch;
 use turnout::base::digest::Digest;
 use turnout::rollback::index::HANDLE;
-use turnout::tpm::command;
+use turnout::tpm::command::{self, Auth};
 use turnout::tpm::nv::{Public, attribute};
 use turnout::tpm::pcr::{Selection, policy};
 use turnout::trust::Role;
 use turnout_qemu::boot_tree::BootTree;
 use turnout_qemu::disk;
 use turnout_qemu::guest::{Flavour, Kernel};
+use turnout_qemu::tpm::{SoftTpm, pcr_allocate};
 
 /// The default is the one that is to be kept out.
 const STATE: Boot = Boot {
@@ -35,20 +36,31 @@ pub(super) const CASES: &[Case] = &[
         add_systems,
         Expect::Starts(ADVISORY),
     ),
+    case("floor_of_a_tpm", IN_A_TPM, add_systems, Expect::Starts(ENFORCED)),
     case(
-        "floor_of_a_tpm",
-        Boot {
-            config: "wait 10\nreset-delay 1\nattempts 1\nrollback enforced\n",
-            tpm: true,
-            ..STATE
-        },
+        "ways_in_which_a_tpm_fails",
+        Boot { long: true, ..IN_A_TPM },
         add_systems,
-        Expect::Starts(ENFORCED),
+        Expect::Starts(LACKING),
     ),
+    // The firmware of the other machines closes it.
+    Case {
+        archs: AARCH64,
+        ..case(
+            "platform_hierarchy_left_open",
+            Boot { long: true, ..IN_A_TPM },
+            add_systems,
+            Expect::Starts(OPEN_PLATFORM),
+        )
+    },
 ];
 
+/// Where the TPM keeps the record it is required without a word.
+const IN_A_TPM: Boot =
+    Boot { config: "wait 10\nreset-delay 1\nattempts 1\nrollback enforced\n", tpm: true, ..STATE };
+
 const START: Start =
-    Start { factory: false, tpm: true, before: |_| Ok(()), choose: None, says: &[] };
+    Start { factory: false, tpm: true, before: |_| Ok(()), stalls: None, choose: None, says: &[] };
 
 /// What a store costs that is only advice: with both generations gone it keeps
 /// nothing out.
@@ -102,26 +114,48 @@ const ADVISORY: &[Start] = &[
     },
 ];
 
-/// A machine that counts on its TPM and has lost any part of its store starts
-/// nothing but a recovery system.
+/// From a machine that was never started to one whose TPM has floor 7.
+const PROVISIONED: Start = Start {
+    factory: true,
+    choose: Some("good"),
+    says: &[
+        "turnout: jumping to good",
+        "the TPM holds the floors; good with security version 7 is not confirmed",
+        "confirmed good (role boot, security version 7): the floor rises at the next start",
+    ],
+    ..START
+};
+const RAISED: Start = Start {
+    says: &[
+        "turnout: rollback protection is enforced: floor 0, recovery floor 0",
+        "turnout: good has confirmed itself: the boot floor is 7 now",
+        "turnout: refused old: FLOOR: the entry has security version 6, and below 7 no boot",
+        "turnout: jumping to good",
+        "nothing to confirm: the system that was booted last is not above the floor",
+    ],
+    ..START
+};
+
+/// A machine that counts on its TPM and has lost any part of its store, or cannot
+/// measure, starts nothing but a recovery system; and none that it starts can
+/// write the floors.
 const ENFORCED: &[Start] = &[
+    PROVISIONED,
+    RAISED,
     Start {
-        factory: true,
-        choose: Some("good"),
+        before: |disk| allocate(disk, ALL & !(1 << 11)),
         says: &[
-            "turnout: jumping to good",
-            "the TPM holds the floors; good with security version 7 is not confirmed",
-            "confirmed good (role boot, security version 7): the floor rises at the next start",
-        ],
-        ..START
-    },
-    Start {
-        says: &[
-            "turnout: rollback protection is enforced: floor 0, recovery floor 0",
-            "turnout: good has confirmed itself: the boot floor is 7 now",
-            "turnout: refused old: FLOOR: the entry has security version 6, and below 7 no boot",
-            "turnout: jumping to good",
-            "nothing to confirm: the system that was booted last is not above the floor",
+            "turnout: nothing is measured: the TPM's bank of SHA-256 has no PCR 11; ",
+            "turnout: only recovery systems boot, from recovery floor 0 on: the TPM's bank of",
+            "turnout: refused old: FLOOR: ",
+            "refused good: TPM: the image boots nothing that is not measured: the TPM's bank of",
+            "turnout: PCR 8 is extended by itself: the TPM's floors cannot be written any more",
+            "turnout: jumping to rescue",
+            "runs rescue",
+            "the platform hierarchy is shut",
+            "tpm session: 00000000",
+            "tpm policy: 000001c4",
+            "tpm write: 0000099d",
         ],
         ..START
     },
@@ -138,7 +172,7 @@ const ENFORCED: &[Start] = &[
         ..START
     },
     Start {
-        before: |disk| flip_a_bit(disk, &[FIRST, SECOND]),
+        before: |disk| allocate(disk, ALL).and_then(|()| flip_a_bit(disk, &[FIRST, SECOND])),
         says: &[
             "turnout: only recovery systems boot: the state area is damaged: neither generation can",
             "turnout: refused old: FLOOR: ",
@@ -154,8 +188,10 @@ const ENFORCED: &[Start] = &[
         choose: Some("intruder"),
         says: &[
             "turnout: jumping to intruder",
+            "the platform hierarchy is shut",
             "tpm session: 00000000",
             "tpm policy: 000001c4",
+            "tpm write: 0000099d",
             "tpm undefine: 00000000",
             "tpm define: 00000000",
         ],
@@ -173,11 +209,85 @@ const ENFORCED: &[Start] = &[
     },
 ];
 
+/// Every other way in which a TPM can lack what it takes, or fail.
+const LACKING: &[Start] = &[
+    PROVISIONED,
+    RAISED,
+    Start {
+        before: |disk| allocate(disk, ALL & !(1 << 8)),
+        says: &[
+            "turnout: nothing is measured: the TPM's bank of SHA-256 has no PCR 8; ",
+            "turnout: only recovery systems boot, from recovery floor 0 on: the TPM's bank of",
+            "refused good: TPM: the image boots nothing that is not measured: the TPM's bank of",
+            "turnout: the recovery system can write the TPM's floors: PCR 8 cannot be read: ",
+            "runs rescue",
+            "tpm session: 00000000",
+            "tpm policy: 000001c4",
+            "tpm write: 0000099d",
+        ],
+        ..START
+    },
+    Start {
+        before: |disk| allocate(disk, 0),
+        says: &[
+            "turnout: nothing is measured: the TPM's bank of SHA-256 is not active; ",
+            "turnout: only recovery systems boot, from recovery floor 0 on: the TPM's bank of",
+            "refused good: TPM: the image boots nothing that is not measured: the TPM's bank of",
+            "turnout: the recovery system can write the TPM's floors: PCR 8 cannot be read: ",
+            "runs rescue",
+            "tpm session: 00000000",
+            "tpm policy: 000001c4",
+            "tpm write: 0000099d",
+        ],
+        ..START
+    },
+    Start {
+        before: |disk| allocate(disk, ALL),
+        choose: Some("intruder"),
+        stalls: Some("turnout: reading intruder"),
+        says: &[
+            "turnout: nothing more is measured: /dev/tpmrm0: ",
+            "refused intruder: TPM: the image boots nothing that is not measured: /dev/tpmrm0: ",
+            "turnout: the recovery system can write the TPM's floors: /dev/tpmrm0: ",
+            "turnout: jumping to rescue",
+            "runs rescue",
+        ],
+        ..START
+    },
+    Start {
+        says: &[
+            "turnout: rollback protection is enforced: floor 7, recovery floor 0",
+            "turnout: refused old: FLOOR: ",
+            "turnout: jumping to good",
+        ],
+        ..START
+    },
+];
+
+/// What nobody else closes, Turnout does.
+const OPEN_PLATFORM: &[Start] = &[
+    Start { factory: true, choose: Some("good"), says: &["turnout: jumping to good"], ..START },
+    Start {
+        says: &[
+            "turnout: the TPM's platform hierarchy was open, and is closed now",
+            "turnout: jumping to good",
+            "tpm platform      closed; it was open until Turnout closed it",
+        ],
+        ..START
+    },
+];
+
 /// What the systems do. The intruder is root, and gives the TPM commands from files.
 const SCRIPT: &str = r#"
 name="$(sed 's/.*demo.name=\([a-z]*\).*/\1/' /proc/cmdline)"
 echo "runs $name"
 turnout status | grep 'state area'
+for module in tpm_tis_core tpm_tis; do
+    [ -e "/boot/$module.ko" ] && insmod "/boot/$module.ko"
+done
+platform="$(turnout status | grep 'tpm platform')"
+echo "$platform"
+case "$platform" in *closed*|*locked*) echo "the platform hierarchy is shut" ;; esac
 tpm() {
     dd if="/boot/tpm.$1" bs=4096 >&3 2>/dev/null
     echo "tpm $1: $(dd bs=4096 count=1 <&3 2>/dev/null | hexdump -v -e '1/1 "%02x"' | cut -c13-20)"
@@ -188,12 +298,15 @@ good)
     run turnout bless
     run turnout bless --json
     ;;
+rescue)
+    if [ -e /dev/tpmrm0 ]; then
+        exec 3<>/dev/tpmrm0
+        for command in session policy write; do tpm "$command"; done
+    fi
+    ;;
 intruder)
-    for module in tpm_tis_core tpm_tis; do
-        [ -e "/boot/$module.ko" ] && insmod "/boot/$module.ko"
-    done
     exec 3<>/dev/tpmrm0
-    for command in session policy undefine define; do tpm "$command"; done
+    for command in session policy write undefine define; do tpm "$command"; done
     ;;
 esac
 "#;
@@ -247,12 +360,21 @@ fn add_tpm_commands(tree: &BootTree) -> Result<()> {
     for (name, command) in [
         ("session", command::start_policy_session(&[0; 16])),
         ("policy", command::policy_pcr(FIRST_SESSION, selection, &zero)),
+        ("write", command::nv_write(Auth::Policy(FIRST_SESSION), HANDLE, &[0; 138], 0)),
         ("undefine", command::nv_undefine_space(HANDLE)),
         ("define", command::nv_define_space(&index)),
     ] {
         fs::write(tree.host_path(&format!("tpm.{name}")), command)?;
     }
     Ok(())
+}
+
+/// Every PCR.
+const ALL: u32 = 0x00ff_ffff;
+
+/// Gives the bank of SHA-256 of the machine's TPM these PCRs.
+fn allocate(disk: &Path, pcrs: u32) -> Result<()> {
+    SoftTpm::obey(&disk.with_file_name("tpm"), &[pcr_allocate(pcrs)])
 }
 
 /// Where the two generations are in the state area.
