@@ -63,7 +63,7 @@ pub(super) fn lay_out<'a>(
 
     let bytes = Cow::Borrowed(image.file());
     let mut segments = vec![Segment { name: "kernel", bytes, range: kernel }];
-    segments.extend(initrd.map(Placed::into_segment));
+    segments.extend(initrd.into_iter().flat_map(Placed::into_segments));
     segments.push(Segment { name: "params", bytes: Cow::Owned(fdt), range: params });
     Ok(Layout {
         entry: kernel.start(),
@@ -138,7 +138,7 @@ fn place_initrd<'a>(
 ) -> Result<Placed<'a>, NoRoom> {
     let start = align_down(kernel.start(), GIB).unwrap_or(0);
     let within = span(start, start.saturating_add(INITRD_WINDOW));
-    let size = initrd.bytes.len() as u64;
+    let size = initrd.size() as u64;
     let want = Want { name: "initrd", size, align: 1, offset: 0, within };
     Ok(Placed { range: space.take_highest(&want)?, initrd })
 }

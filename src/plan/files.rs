@@ -4,9 +4,8 @@
 //! kernel came wrapped, or the initrd in parts, its bytes have to become a file
 //! first, which is for whoever loads it.
 
-use std::borrow::Cow;
-
-use super::{Error, Prepared, join};
+use super::initrd::{Source, in_one_file, sources};
+use super::{Error, Prepared};
 use crate::bundle::Bundle;
 
 /// The files that kexec_file_load takes.
@@ -23,8 +22,8 @@ pub struct Files<'a, B> {
 pub enum Content<'a, B> {
     /// A file of the entry, whole.
     File(&'a B),
-    /// A part of one, or several together.
-    Bytes(Cow<'a, [u8]>),
+    /// A part of one, or several, one after the other.
+    Parts(Vec<&'a [u8]>),
 }
 
 impl<'a, B: AsRef<[u8]>> Files<'a, B> {
@@ -38,18 +37,20 @@ impl<'a, B: AsRef<[u8]>> Files<'a, B> {
         let kernel = if prepared.is_whole() {
             Content::File(&bundle.linux.bytes)
         } else {
-            Content::Bytes(Cow::Borrowed(prepared.kernel().file()))
+            Content::Parts(vec![prepared.kernel().file()])
         };
-        let joined = join(bundle, front)?;
-        let initrd = joined.map(|initrd| content(bundle, initrd.bytes));
+        let sources = sources(bundle, front)?;
+        let initrd = (!sources.is_empty()).then(|| content(bundle, &sources));
         Ok(Self { kernel, initrd })
     }
 }
 
-/// The bytes as the entry's one initrd, if they are that.
-fn content<'a, B: AsRef<[u8]>>(bundle: &'a Bundle<B>, bytes: Cow<'a, [u8]>) -> Content<'a, B> {
-    match bundle.initrds.first() {
-        Some(one) if core::ptr::eq(one.bytes.as_ref(), &*bytes) => Content::File(&one.bytes),
-        _ => Content::Bytes(bytes),
-    }
+/// The entry's one initrd, if there is no other, as it was read.
+fn content<'a, B: AsRef<[u8]>>(bundle: &'a Bundle<B>, sources: &[Source<'a>]) -> Content<'a, B> {
+    let mut blobs = bundle.initrds.iter().map(|blob| &blob.bytes);
+    let whole = match sources {
+        [one] => blobs.find(|blob| core::ptr::eq(blob.as_ref(), one.bytes)),
+        _ => None,
+    };
+    whole.map_or_else(|| Content::Parts(in_one_file(sources)), Content::File)
 }

@@ -3,9 +3,9 @@
 //!
 //! Takes a verified bundle, an identified kernel and a description of the
 //! machine. Never reads anything itself, never copies a kernel or an initrd
-//! (except to join several initrds), and never hashes a file again: the digests
-//! that the purgatory checks are those that the signature covers, and what comes
-//! out of a file is hashed as it is loaded. The kernel checks next to nothing that
+//! (except where there are more of them than segments), and never hashes a file
+//! again: the digests that the purgatory checks are those that the signature covers,
+//! and what comes out of a file is hashed as it is loaded. The kernel checks next to nothing that
 //! kexec_load is given, so [`Plan::validate`] does.
 
 mod aarch64;
@@ -42,7 +42,6 @@ pub use engine::{
 pub use errno::{is_missing, meaning_of_load, meaning_of_reboot};
 pub use error::Error;
 pub use files::{Content, Files};
-pub use initrd::{Initrd, Part, join};
 pub use layout::{Check, Segment};
 pub use machine::{Board, Machine, Pc, Platform};
 pub use space::NoRoom;
@@ -51,12 +50,16 @@ pub use validate::Invalid;
 pub use vmlinux::{Decompress, Direct, Prepared, Unpacking};
 
 use crash::ElfHeader;
+use initrd::{Grid, Initrd, join};
 use layout::Layout;
 use space::Space;
 use system::whole;
 
 /// How many segments kexec_load takes.
 pub const MAX_SEGMENTS: usize = 16;
+
+/// The parameters and the purgatory.
+const OWN_SEGMENTS: usize = 2;
 
 /// Longest command line of an arm64 kernel, without the terminating NUL. No
 /// header says it; it is COMMAND_LINE_SIZE in the kernel's source.
@@ -343,10 +346,13 @@ impl<'a> Placement<'a> {
     ) -> Result<Self, Error> {
         let Parts { prepared, bundle, front, cmdline, header } = parts;
         let arch = prepared.kernel().arch();
+        let others =
+            prepared.segments().saturating_add(OWN_SEGMENTS).saturating_add(header.iter().count());
+        let most = MAX_SEGMENTS.saturating_sub(others);
         let handover = Handover {
             cmdline,
             linux: prepared.digest(bundle),
-            initrd: join(bundle, front)?,
+            initrd: join(bundle, front, Grid { page_size: machine.page_size, most })?,
             devicetree: devicetree(bundle, arch, machine)?,
             overlays: overlays(bundle),
             crash: machine.crash.as_ref().zip(header.as_ref().map(ElfHeader::range)),

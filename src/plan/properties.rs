@@ -136,6 +136,23 @@ fn linux(machine: &Machine, size: u64) -> Vec<u8> {
     }
 }
 
+/// The memory of all initrds, which lie side by side in their order.
+fn initrd(plan: &Plan<'_>) -> Range {
+    let segments = plan.placement().unwrap().segments.iter();
+    let ranges: Vec<_> = segments.filter(|one| one.name == "initrd").map(|one| one.range).collect();
+    assert!(ranges.array_windows().all(|[low, high]| low.end() == high.start()), "{ranges:?}");
+    Range::new(ranges[0].start(), ranges[ranges.len() - 1].end()).unwrap()
+}
+
+/// As many are copied as have to be: none, or those that share a segment.
+fn assert_few_copies(plan: &Plan<'_>, initrds: usize) {
+    let segments = &plan.placement().unwrap().segments;
+    let own = segments.iter().filter(|one| one.name == "initrd");
+    let copies = own.clone().filter(|one| matches!(one.bytes, std::borrow::Cow::Owned(_))).count();
+    assert_eq!(copies == 0, own.count() == initrds);
+    assert!(copies == 0 || segments.len() == MAX_SEGMENTS);
+}
+
 /// What each architecture's boot protocol asks for.
 fn assert_protocol(plan: &Plan<'_>, linux: &[u8]) {
     let window = plan.placement().unwrap().windows[0];
@@ -143,13 +160,13 @@ fn assert_protocol(plan: &Plan<'_>, linux: &[u8]) {
         Arch::X86_64 => {
             let kernel = segment(plan, "kernel").range.start();
             assert!(kernel.is_multiple_of(2 << 20) && kernel >= 16 << 20);
-            assert!(segment(plan, "initrd").range.start() >= 16 << 20);
+            assert!(initrd(plan).start() >= 16 << 20);
         }
         Arch::Aarch64 => {
             let offset = u64::from_le_bytes(linux[8..16].try_into().unwrap());
             assert_eq!(window.start() % (2 << 20), offset % (2 << 20));
             let gib = window.start() >> 30 << 30;
-            let initrd = segment(plan, "initrd").range;
+            let initrd = initrd(plan);
             assert!(gib <= initrd.start() && initrd.end().max(window.end()) <= gib + (32 << 30));
             let params = segment(plan, "params").range;
             assert_eq!(params.start() >> 21, (params.end() - 1) >> 21);
@@ -161,8 +178,11 @@ fn assert_protocol(plan: &Plan<'_>, linux: &[u8]) {
 fn plan_one(machine: &Machine, text: &str, random: &mut Random) -> bool {
     let size = random.size(27).max(16384);
     let linux = linux(machine, size);
-    let initrd = vec![7; usize::try_from(random.size(18)).unwrap()];
-    let bundle = verified(bundle(linux.clone(), &[&initrd, b"second"]));
+    let initrds: Vec<_> = (0..=random.below(20))
+        .map(|_| vec![7; usize::try_from(random.size(18)).unwrap()])
+        .collect();
+    let slices: Vec<_> = initrds.iter().map(Vec::as_slice).collect();
+    let bundle = verified(bundle(linux.clone(), &slices));
     let plan = match plan(&bundle, machine) {
         Ok(plan) => plan,
         Err(Error::NoRoom(NoRoom { name: "kernel", longest, .. })) => {
@@ -177,6 +197,7 @@ fn plan_one(machine: &Machine, text: &str, random: &mut Random) -> bool {
     };
     assert_sound(&plan, text, machine.page_size);
     assert_protocol(&plan, &linux);
+    assert_few_copies(&plan, initrds.len());
     true
 }
 

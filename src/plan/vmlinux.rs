@@ -201,6 +201,11 @@ impl<'a> Prepared<'a> {
         matches!(&self.form, Form::Unpacked(unpacked) if unpacked.is_whole())
     }
 
+    /// How many segments it is loaded as.
+    pub(super) fn segments(&self) -> usize {
+        self.direct().map_or(1, |direct| direct.kernel.kernel().segments().count())
+    }
+
     pub(super) const fn direct(&self) -> Option<&Direct> {
         match &self.form {
             Form::Direct(direct) => Some(direct),

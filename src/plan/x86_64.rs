@@ -179,7 +179,7 @@ pub(super) fn lay_out<'a>(
     let argument = params.range.start();
     let maps = maps(window, pc, image.header);
     let mut segments = image.into_segments(window, machine);
-    segments.extend(initrd.map(Placed::into_segment));
+    segments.extend(initrd.into_iter().flat_map(Placed::into_segments));
     segments.push(params.into_segment());
     Ok(Layout {
         entry,
@@ -221,7 +221,7 @@ fn maps(window: Range, pc: &Pc, header: SetupHeader<'_>) -> Vec<Mapping> {
 }
 
 fn place_initrd<'a>(initrd: Initrd<'a>, space: &mut Space) -> Result<Placed<'a>, NoRoom> {
-    let range = place("initrd", initrd.bytes.len() as u64, space)?;
+    let range = place("initrd", initrd.size() as u64, space)?;
     Ok(Placed { initrd, range })
 }
 

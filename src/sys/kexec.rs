@@ -74,7 +74,7 @@ impl<'a> File<'a> {
     fn of(name: &str, content: &Content<'a, Sealed>) -> Result<Self, Error> {
         Ok(match content {
             Content::File(sealed) => Self::Read(sealed),
-            Content::Bytes(bytes) => Self::Copied(Sealed::copy(name, bytes)?),
+            Content::Parts(parts) => Self::Copied(Sealed::copy_all(name, parts)?),
         })
     }
 

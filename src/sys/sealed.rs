@@ -37,9 +37,19 @@ impl Sealed {
     /// # Errors
     /// The errno of the memory file.
     pub fn copy(name: &str, bytes: &[u8]) -> Result<Self, Error> {
+        Self::copy_all(name, &[bytes])
+    }
+
+    /// The same of several, one after the other.
+    ///
+    /// # Errors
+    /// As [`Self::copy`].
+    pub fn copy_all(name: &str, parts: &[&[u8]]) -> Result<Self, Error> {
         let mut file = File::from(memfd(name)?);
-        file.write_all(bytes).map_err(|source| Error::new(format!("memory for {name}"), source))?;
-        seal(OwnedFd::from(file), name, bytes.len())
+        let written = parts.iter().try_for_each(|bytes| file.write_all(bytes));
+        written.map_err(|source| Error::new(format!("memory for {name}"), source))?;
+        let size = parts.iter().fold(0_usize, |sum, bytes| sum.saturating_add(bytes.len()));
+        seal(OwnedFd::from(file), name, size)
     }
 }
 
@@ -233,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_copy_is_sealed_too() {
-        let copy = Sealed::copy("initrd", b"initrd").unwrap();
+        let copy = Sealed::copy_all("initrd", &[b"ini", b"", b"trd"]).unwrap();
         assert_eq!(copy.as_ref(), b"initrd");
         assert_eq!(nix::unistd::write(&copy.fd, b"x"), Err(nix::errno::Errno::EPERM));
     }

@@ -17,7 +17,7 @@ fn each_part_of_a_uki_has_a_check_of_its_own() {
     {
         let bundle = packed(&linux, &SECTIONS);
         let plan = plan(&bundle, &machine).unwrap();
-        assert_eq!(*segment(&plan, "initrd").bytes, *b"ucode\0\0\0initrd!\0more");
+        assert_eq!(initrds(&plan), [b"ucode".as_slice(), b"initrd!", b"more"]);
         let names: Vec<_> =
             plan.placement().unwrap().checks.iter().map(|check| check.name.as_str()).collect();
         assert_eq!(names, ["linux", ".ucode", ".initrd", "initrd 1", "params", "tables"]);
@@ -136,12 +136,12 @@ fn a_uki_that_boots_whole_brings_the_command_line_of_its_profile_and_its_addons(
     let second = verified(second);
     let plan = plan(&second, &virt()).unwrap();
     assert_eq!(plan.cmdline, "other more");
-    assert_eq!(*segment(&plan, "initrd").bytes, *b"codeinitrd\0\0last");
+    assert_eq!(initrds(&plan), [b"code".as_slice(), b"initrd", b"last"]);
 }
 
 fn cmdline_refusal(bundle: Bundle<Vec<u8>>) -> String {
     let bundle = verified(bundle);
-    join(&bundle, None).unwrap_err();
+    assert!(initrd::sources(&bundle, None).is_err());
     cmdline(&bundle).unwrap_err().to_string()
 }
 
