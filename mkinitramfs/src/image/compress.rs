@@ -8,7 +8,9 @@ use flate2::{Compression, GzBuilder};
 use lzma_rust2::{CheckType, DICT_SIZE_MIN, FilterType, Write as _, XzOptions, XzWriter};
 use turnout::base::arch::Arch;
 
-/// zstd's level: the best one whose window (8 MiB) costs little to unpack.
+/// zstd's level: the best one whose window costs little to unpack. It is 8 MiB, or
+/// as long as the archive, where that is known when the frame begins: a kernel with
+/// little memory has none for a window that nothing needs.
 const ZSTD_LEVEL: i32 = 19;
 
 /// xz's level, with at most as large a window; and how far it may look for a better
@@ -53,7 +55,7 @@ impl Compress {
     /// What the compressor reports.
     pub fn apply(self, bytes: Vec<u8>, branches: Branches) -> Result<Vec<u8>> {
         match self {
-            Self::Zstd => Ok(zstd::encode_all(bytes.as_slice(), ZSTD_LEVEL)?),
+            Self::Zstd => Ok(zstd::bulk::compress(&bytes, ZSTD_LEVEL)?),
             Self::Xz => xz(&bytes, branches).map_err(|error| anyhow!("xz: {error:?}")),
             Self::Gzip => gzip(&bytes),
             Self::None => Ok(bytes),
@@ -133,6 +135,16 @@ mod tests {
             assert_eq!(Compressor::Xz.decode(&xz, 1 << 20).unwrap(), bytes);
         }
         assert_eq!(Compress::None.apply(bytes.clone(), None).unwrap(), bytes);
+    }
+
+    /// Then its window is no longer than what it holds (RFC 8878, 3.1.1.1.1).
+    #[test]
+    fn a_short_archive_in_zstd_is_a_single_segment() {
+        let single_segment = 1 << 5;
+        for size in [9000, 900_000] {
+            let zstd = Compress::Zstd.apply(vec![7; size], None).unwrap();
+            assert_eq!(zstd[4] & single_segment, single_segment, "{size} bytes");
+        }
     }
 
     #[test]
