@@ -60,6 +60,12 @@ impl<B> Blob<B> {
 }
 
 impl<B> Bundle<B> {
+    /// How long each file is, in bytes.
+    pub fn sizes(&self) -> impl Iterator<Item = u64> {
+        let one = [&self.linux].into_iter().chain(&self.initrds).chain(&self.devicetree);
+        one.chain(&self.overlays).chain(&self.addons).map(|blob| blob.size)
+    }
+
     /// What is known of the files, without their bytes.
     #[must_use]
     pub fn facts(&self) -> Bundle<()> {

@@ -10,15 +10,19 @@
 use crate::base::text::{printable, quoted};
 use crate::failure::{Cause, Failure};
 use crate::menu::{self, Entry};
+use crate::plan::{Need, Room};
 use crate::trust::Role;
 use crate::trust::manifest::System;
 use crate::trust::verify::Attested;
 
+/// There is not enough of it for an entry.
+pub const MEMORY: &str = "MEMORY";
+
 /// What the machine has for an entry.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits<'a> {
-    /// Most bytes that all files of an entry may take together.
-    pub memory: u64,
+    /// The memory that there is for an entry.
+    pub memory: Room,
     /// Longest command line in bytes, without the terminating NUL.
     pub cmdline: u64,
     /// Consoles that somebody may look at, such as `ttyS0` or `tty0`; empty where
@@ -149,16 +153,10 @@ fn of_files(sizes: &[Result<u64, String>]) -> impl Iterator<Item = Reason> {
     faults.map(|fault| Reason { code: "FILE", detail: fault.clone() })
 }
 
-fn memory(sizes: &[Result<u64, String>], limit: u64) -> Option<Reason> {
+fn memory(sizes: &[Result<u64, String>], room: Room) -> Option<Reason> {
     let known = sizes.iter().filter_map(|size| size.as_ref().ok());
-    let sum = known.fold(0_u64, |sum, size| sum.saturating_add(*size));
-    (sum > limit).then(|| Reason {
-        code: "MEMORY",
-        detail: format!(
-            "its files have {sum} bytes together, and there is memory for {limit}; a smaller \
-             initrd helps, or more memory"
-        ),
-    })
+    let shortage = Need::of_files(known.copied()).check(room).err()?;
+    Some(Reason { code: MEMORY, detail: shortage.to_string() })
 }
 
 /// The command line that counts, as far as it is known: the signed one, or the
@@ -236,7 +234,7 @@ mod tests {
     use crate::trust::policy::{Floors, Policy};
     use crate::trust::verify::{Context, Evidence, Identity, Mode, check_manifest};
 
-    const PLENTY: Limits<'_> = Limits { memory: u64::MAX, cmdline: 2047, consoles: &[] };
+    const PLENTY: Limits<'_> = Limits { memory: Room::UNKNOWN, cmdline: 2047, consoles: &[] };
 
     fn entry(options: &str) -> Entry {
         Entry {
@@ -297,15 +295,16 @@ mod tests {
 
     #[test]
     fn files_that_do_not_fit_into_memory_together_are_counted() {
-        let sizes = [Ok(600), Ok(500)];
-        let found = judged("", &sizes, &Limits { memory: 1099, ..PLENTY });
-        assert_eq!(codes(&found.reasons), ["MEMORY"]);
-        let said = "its files have 1100 bytes together, and there is memory for 1099; a smaller \
-                    initrd helps, or more memory";
-        assert_eq!(found.reasons[0].detail, said);
-        assert!(judged("", &sizes, &Limits { memory: 1100, ..PLENTY }).verdict().is_ok());
-        let endless = [Ok(u64::MAX), Ok(u64::MAX)];
-        let found = judged("", &endless, &Limits { memory: u64::MAX - 1, ..PLENTY });
+        let guest = Room { available: 190 << 20, for_kernel: 190 << 20, total: 220 << 20 };
+        let limits = Limits { memory: guest, ..PLENTY };
+        let large = [Ok(8 << 20), Err("/initrd: no".to_owned()), Ok(90 << 20)];
+        let found = judged("", &large, &limits);
+        assert_eq!(codes(&found.reasons), ["FILE", "MEMORY"]);
+        let said = "it needs 199 MiB: 98 MiB of files, 101 MiB in the kernel's own copy; 190 MiB \
+                    are available: a smaller initrd helps, or more memory";
+        assert_eq!(found.reasons[1].detail, said);
+        assert!(judged("", &[Ok(8 << 20), Ok(70 << 20)], &limits).verdict().is_ok());
+        let found = judged("", &[Ok(u64::MAX), Ok(u64::MAX)], &limits);
         assert_eq!(codes(&found.reasons), ["MEMORY"]);
     }
 

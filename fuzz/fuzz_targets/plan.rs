@@ -106,7 +106,7 @@ impl Input {
     }
 
     fn bundle(&self) -> Bundle<Vec<u8>> {
-        let sizes = self.initrds.iter().take(4);
+        let sizes = self.initrds.iter().take(20);
         let initrds = sizes.map(|size| Blob::hash("/initrd", vec![7; usize::from(*size)]));
         Bundle {
             entry: "fuzz".to_owned(),

@@ -161,8 +161,13 @@ pub fn second(text: &str) -> Result<Vec<u8>> {
 
 /// An initrd that holds one text.
 pub fn note(path: &str, text: &str) -> Result<Vec<u8>> {
+    file(path, text.as_bytes().to_vec())
+}
+
+/// An initrd that holds one file.
+pub fn file(path: &str, bytes: Vec<u8>) -> Result<Vec<u8>> {
     let mut archive = Archive::default();
-    archive.file(path, 0o644, text.as_bytes().to_vec());
+    archive.file(path, 0o644, bytes);
     archive.write()
 }
 

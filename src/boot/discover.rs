@@ -68,7 +68,7 @@ pub(super) fn discover<'s>(
         inventory: Inventory::default(),
         pending: Vec::new(),
         report: Report::default(),
-        left: to_keep(config, machine::available_memory()),
+        left: to_keep(config, machine::room().available),
     })
 }
 

@@ -196,6 +196,11 @@ fn earlier_events(said: &mut Vec<String>) -> Vec<Event> {
 }
 
 impl Witness {
+    /// Whether anything can be measured, as far as is known.
+    pub(super) const fn measures(&self) -> bool {
+        self.lost.is_none()
+    }
+
     /// Why nothing can be measured, where the image requires that.
     pub(super) fn bars(&self) -> Option<&str> {
         self.lost.as_deref().filter(|_| self.wanted == config::Tpm::Required)

@@ -145,6 +145,11 @@ impl<'s> BootMenu<'s> {
         self.memory.wishes.use_up();
     }
 
+    /// Whether what is loaded may have a measurement log before it.
+    pub(super) const fn measures(&self) -> bool {
+        self.memory.witness.measures()
+    }
+
     /// What the session remembers.
     pub(super) const fn memory(&mut self) -> &mut Memory {
         self.memory
@@ -234,7 +239,7 @@ impl<'s> BootMenu<'s> {
         let consoles = machine::consoles();
         let context = self.context();
         let limits = Limits {
-            memory: machine::memory_for_files(),
+            memory: machine::room_without_files(),
             cmdline: plan::longest_cmdline(self.session.arch),
             consoles: &consoles,
         };

@@ -39,9 +39,7 @@ use discover::discover;
 use figures::Moments;
 use launch::{hand_over, load, measure, plan, quiesce};
 use menu::{BootMenu, menu};
-use prepare::{
-    BundleCell, Demand, Order, Ready, carry_out, identify, read, stalled, survey, verify,
-};
+use prepare::{BundleCell, Demand, Order, Ready, carry_out, identify, read, stalled, verify};
 use recovery::Reply;
 use rehearse::{Choice, Prepared, choose};
 use session::{Memory, Session};
@@ -149,8 +147,7 @@ fn boot_prepared(
 ) -> Result<Infallible, Failure> {
     let open = prepared.chosen_at;
     prepared.then(|ready| {
-        let ready = ready.unwrap_or_else(|| Err(stalled()))?;
-        let ready = Ready { machine: survey()?, ..ready };
+        let ready = ready.unwrap_or_else(|| Err(stalled()))?.again(session, menu.measures())?;
         let begun = Begun { open, prepared: Some(ready.ticks) };
         launch(session, menu.memory(), &ready, begun)
     })

@@ -22,7 +22,7 @@ use crate::failure::{Failure, Stage};
 use crate::image::{Kernel, Limits, Unpacked};
 use crate::menu::Code;
 use crate::plan::{Decompress, Machine, Prepared, Request, Slot, Unpacking};
-use crate::steps::prepare::{self, Proven, Readying, probe};
+use crate::steps::prepare::{self, Loadable, Proven, Readying, not_identified, probe};
 use crate::sys::read::Sealed;
 use crate::sys::sources::Sources;
 use crate::sys::status::Status;
@@ -53,6 +53,27 @@ pub(super) struct Ready<'p> {
     pub(super) ticks: u64,
 }
 
+impl Ready<'_> {
+    /// The same on the machine as it is now: since then drivers may have started, and
+    /// memory may have gone.
+    ///
+    /// # Errors
+    /// The machine cannot be surveyed, or there is too little memory to load it.
+    pub(super) fn again(self, session: &Session, log: bool) -> Result<Self, Failure> {
+        let ready = Self { machine: survey()?, ..self };
+        let facts = Status::read().facts(Slot::Normal);
+        prepare::check_memory(&Loadable {
+            request: session.config.engine,
+            facts: &facts,
+            kernel: &ready.kernel,
+            proven: ready.proven,
+            machine: &ready.machine,
+            log,
+        })?;
+        Ok(ready)
+    }
+}
+
 /// What whoever waits lets an order know.
 pub(super) struct Demand {
     /// The menu has come to an end: somebody waits.
@@ -74,6 +95,8 @@ pub(super) struct Order {
     arch: Arch,
     request: Request,
     decompress: Decompress,
+    /// Whether there may be a measurement log to hand over.
+    log: bool,
 }
 
 impl Order {
@@ -89,6 +112,7 @@ impl Order {
             arch: session.arch,
             request: session.config.engine,
             decompress: session.config.vmlinux,
+            log: menu.measures(),
         })
     }
 
@@ -201,7 +225,7 @@ fn no_thread() -> Failure {
 
 /// Reads the entry's files, each once.
 pub(super) fn read(order: &Order, demand: &Demand) -> Result<Bundle<Sealed>, Failure> {
-    prepare::read(&order.taken.root, &order.taken.entry, &demand.is_dropped)
+    prepare::read_to_start(&order.taken.root, &order.taken.entry, &demand.is_dropped)
 }
 
 /// Checks that they are what was signed, and keeps them where nothing has been
@@ -229,10 +253,10 @@ pub(super) fn identify<'p>(
     demand: &Demand,
 ) -> Result<Identified<'p>, Failure> {
     let machine = survey()?;
-    let limits = Limits { output: machine::memory_for_files() };
+    let limits = prepare::limits(proven);
     let unpacked = prepare::identify(proven, &limits).map_err(|error| {
         let path = &proven.get().linux.path;
-        Failure::new(Stage::Identify, format!("{path}: {error}"))
+        not_identified(&error, format!("{path}: {error}"))
     })?;
     let facts = Status::read().facts(Slot::Normal);
     let how = Readying {
@@ -242,6 +266,8 @@ pub(super) fn identify<'p>(
         limits: &limits,
         facts: &facts,
         machine: &machine,
+        is_here: true,
+        log: order.log,
     };
     let kernel = how.apply(unpacked, proven)?;
     Ok(Identified { kernel, machine })
@@ -268,7 +294,7 @@ impl<'p> Identified<'p> {
 }
 
 /// The machine as it is now.
-pub(super) fn survey() -> Result<Machine, Failure> {
+fn survey() -> Result<Machine, Failure> {
     machine::survey(&Sources::live()).map_err(|error| Failure::new(Stage::Plan, error))
 }
 
@@ -283,7 +309,7 @@ fn against(
         Kernel::Bzimage(image) => image.memory_size(),
         Kernel::Vmlinux(_) | Kernel::Arm64Image(_) => 0,
     };
-    // The limit is half of what is available.
+    // The limit is half of what is available beside the rest.
     if limits.output / 2 < size {
         return Some(Unpacking::NO_MEMORY);
     }

@@ -19,7 +19,7 @@ use crate::bundle::{Blob, Bundle};
 use crate::efi::variables::{self as interface, VENDOR, Variable};
 use crate::failure::{Failure, Stage};
 use crate::menu::{self, Entry, Menu, Read, Timeout, Variables, What};
-use crate::plan::{self, Plan};
+use crate::plan::{self, Need, Plan};
 use crate::preflight::{mark, named_consoles};
 use crate::steps::prepare::Proven;
 use crate::sys::arch;
@@ -310,7 +310,7 @@ fn memory_in_words(judge: &Judge, proven: &Proven) -> String {
     let sizes = files(proven.get()).map(|(_, blob)| blob.size);
     let sum = sizes.fold(0_u64, u64::saturating_add);
     match judge.machine.is_here {
-        true => format!("{sum} bytes of files, of {} that may be", machine::memory_for_files()),
+        true => Need::of_files([sum].into_iter()).in_words(machine::room_without_files()),
         false => format!("{sum} bytes of files"),
     }
 }

@@ -13,7 +13,7 @@ use crate::config;
 use crate::failure::{Failure, Stage};
 use crate::image::{self, Description};
 use crate::menu::{Entry, Target};
-use crate::plan;
+use crate::plan::{self, Room};
 use crate::preflight::{Limits, Preflight};
 use crate::steps::anchor::Anchor;
 use crate::steps::examine::examine;
@@ -185,7 +185,7 @@ impl Judge {
     pub(super) fn examine(&self, entry: &Entry) -> Result<Preflight, Failure> {
         let consoles = if self.machine.is_here { machine::consoles() } else { Vec::new() };
         let limits = Limits {
-            memory: if self.machine.is_here { machine::memory_for_files() } else { u64::MAX },
+            memory: if self.machine.is_here { machine::room() } else { Room::UNKNOWN },
             cmdline: plan::longest_cmdline(self.machine.arch),
             consoles: &consoles,
         };
@@ -271,7 +271,8 @@ fn kernel_of(entry: &Entry) -> Entry {
 /// Reads the files of an entry, each once, and checks that they are those that
 /// were signed, if any were.
 pub(super) fn prove(root: &Root, entry: &Entry, attested: &Attested) -> Result<Proven, Failure> {
-    let bundle = prepare::read(root, entry, &AtomicBool::new(false))
+    let limit = machine::memory_for_files();
+    let bundle = prepare::read(root, entry, limit, &AtomicBool::new(false))
         .map_err(|failure| Failure::broken("FILE", failure.sentence()))?;
     prepare::verify(entry, attested, bundle)
 }

@@ -9,10 +9,10 @@ use crate::base::json::{self, Object};
 use crate::bundle::{Blob, Bundle};
 use crate::failure::{Failure, Stage};
 use crate::fdt::{self, Fdt};
-use crate::image::{self, Limits, Uki};
+use crate::image::{self, Uki};
 use crate::plan::{Engine, Facts, Machine, Plan, Prepared, Request, Slot, Unpacking, falls_back};
 use crate::steps::load::{self, Parts, Refused};
-use crate::steps::prepare::{self, Proven, Readying};
+use crate::steps::prepare::{self, Proven, Readying, not_identified};
 use crate::sys::arch;
 use crate::sys::read::{self, Sealed};
 use crate::sys::sources::Sources;
@@ -48,9 +48,9 @@ type Then<'a> = dyn for<'p> FnMut(&Planned<'p>, Plan<'p, Sealed>) -> Result<(), 
 /// Plans what was verified, for the machine that is described or this one.
 pub(super) fn with_plan(load: &Load, proven: &Proven, then: &mut Then<'_>) -> Result<(), Failure> {
     let sources = sources(&load.inputs);
-    let limits = Limits { output: machine::memory_for_files() };
-    let unpacked =
-        prepare::identify(proven, &limits).map_err(|error| Failure::new(Stage::Identify, error))?;
+    let limits = prepare::limits(proven);
+    let unpacked = prepare::identify(proven, &limits)
+        .map_err(|error| not_identified(&error, error.to_string()))?;
     let (machine, facts) = describe(load, &sources)?;
     let how = Readying {
         request: load.request,
@@ -60,6 +60,8 @@ pub(super) fn with_plan(load: &Load, proven: &Proven, then: &mut Then<'_>) -> Re
         limits: &limits,
         facts: &facts,
         machine: &machine,
+        is_here: sources.is_live(),
+        log: false,
     };
     let kernel = how.apply(unpacked, proven)?;
     let planned = Planned { load, proven, kernel: &kernel, machine: &machine, facts: &facts };
@@ -90,6 +92,10 @@ fn sources(inputs: &Inputs) -> Sources {
 
 /// Every file once, in the order in which they are used.
 fn read(load: &Load, name: &str, sources: &Sources) -> Result<Bundle<Sealed>, Failure> {
+    if sources.is_live() && load.slot == Slot::Normal {
+        let paths = [&load.kernel].into_iter().chain(&load.initrds);
+        prepare::check_sizes(paths.filter_map(|path| read::size(path)))?;
+    }
     let limit = machine::memory_for_files();
     let linux = read_one(&load.kernel, limit)?;
     let uki = image::find_uki(linux.bytes.as_ref());

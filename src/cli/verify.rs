@@ -17,6 +17,7 @@ use crate::base::json::{self, Object};
 use crate::base::text::printable;
 use crate::failure::{Cause, Failure, Stage};
 use crate::menu::{Entry, Target};
+use crate::plan::Room;
 use crate::preflight::Limits;
 use crate::steps::anchor::Anchor;
 use crate::steps::examine::examine;
@@ -28,7 +29,7 @@ use crate::trust::verify::{Attested, Context, Evidence, Mode, Refusal, Signed, c
 use crate::trust::{MAX_FILE, signatures_of};
 
 /// What the files of an entry may take is for the machine that boots it to say.
-const UNLIMITED: Limits<'_> = Limits { memory: u64::MAX, cmdline: u64::MAX, consoles: &[] };
+const UNLIMITED: Limits<'_> = Limits { memory: Room::UNKNOWN, cmdline: u64::MAX, consoles: &[] };
 
 /// An entry and what was found.
 struct Checked {

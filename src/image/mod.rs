@@ -95,6 +95,14 @@ pub enum Error {
     NoPayload,
 }
 
+impl Error {
+    /// Whether more memory would help.
+    #[must_use]
+    pub const fn is_of_memory(&self) -> bool {
+        matches!(self, Self::Compressed(error) if error.reason.is_of_memory())
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

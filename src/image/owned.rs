@@ -30,6 +30,12 @@ impl OwnedVmlinux {
         Vmlinux::over(&self.bytes, &self.parts)
     }
 
+    /// Bytes of memory that it takes.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
     /// Makes the kernel one that runs `distance` bytes above the virtual address
     /// that it was linked for, or was moved to before. False if it has no lists
     /// to do it by, and has not changed.

@@ -94,6 +94,15 @@ impl<'a> Unpacked<'a> {
         self.layers.is_empty()
     }
 
+    /// Bytes of memory that it takes beside the file.
+    #[must_use]
+    pub fn unpacked_size(&self) -> u64 {
+        match &self.bytes {
+            Cow::Borrowed(_) => 0,
+            Cow::Owned(bytes) => bytes.len() as u64,
+        }
+    }
+
     /// The unified kernel image that the file is.
     #[must_use]
     pub const fn uki(&self) -> Option<&Uki<'a>> {

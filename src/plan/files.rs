@@ -45,12 +45,16 @@ impl<'a, B: AsRef<[u8]>> Files<'a, B> {
     }
 }
 
-/// The entry's one initrd, if there is no other, as it was read.
 fn content<'a, B: AsRef<[u8]>>(bundle: &'a Bundle<B>, sources: &[Source<'a>]) -> Content<'a, B> {
+    one_file(bundle, sources).map_or_else(|| Content::Parts(in_one_file(sources)), Content::File)
+}
+
+/// The entry's one initrd as it was read, if there is no other.
+pub(super) fn one_file<'a, B: AsRef<[u8]>>(
+    bundle: &'a Bundle<B>,
+    sources: &[Source<'a>],
+) -> Option<&'a B> {
+    let [one] = sources else { return None };
     let mut blobs = bundle.initrds.iter().map(|blob| &blob.bytes);
-    let whole = match sources {
-        [one] => blobs.find(|blob| core::ptr::eq(blob.as_ref(), one.bytes)),
-        _ => None,
-    };
-    whole.map_or_else(|| Content::Parts(in_one_file(sources)), Content::File)
+    blobs.find(|blob| core::ptr::eq(blob.as_ref(), one.bytes))
 }

@@ -13,9 +13,9 @@ use crate::base::addr::Range;
 use crate::base::digest::Digest;
 use crate::bundle::Bundle;
 
-use super::Error;
 use super::layout::{Check, Segment, span};
 use super::system::whole;
+use super::{Error, MAX_SEGMENTS, Machine, Prepared};
 
 /// The kernel looks for the next archive at multiples of this.
 const ALIGN: usize = 4;
@@ -59,6 +59,17 @@ pub(super) struct Grid {
     pub(super) most: usize,
 }
 
+/// The parameters and the purgatory.
+const OWN_SEGMENTS: usize = 2;
+
+impl Grid {
+    pub(super) fn new(prepared: &Prepared<'_>, machine: &Machine) -> Self {
+        let others = prepared.segments().saturating_add(OWN_SEGMENTS);
+        let others = others.saturating_add(usize::from(machine.crash.is_some()));
+        Self { page_size: machine.page_size, most: MAX_SEGMENTS.saturating_sub(others) }
+    }
+}
+
 /// An initrd that is not empty.
 pub(super) struct Source<'a> {
     name: String,
@@ -98,36 +109,47 @@ pub(super) fn join<'a, B: AsRef<[u8]>>(
     front: Option<&'a [u8]>,
     grid: Grid,
 ) -> Result<Option<Initrd<'a>>, Error> {
+    let sources = sources(bundle, front)?;
     let mut initrd = Initrd::default();
-    for group in groups(sources(bundle, front)?, grid.most) {
-        initrd.add(&group, grid.page_size);
+    for group in groups(&sources, grid.most) {
+        initrd.add(group, grid.page_size);
     }
     Ok((!initrd.pieces.is_empty()).then_some(initrd))
 }
 
+/// Bytes that have to be copied where there may be so many pieces.
+pub(super) fn copied(sources: &[Source<'_>], most: usize) -> u64 {
+    let groups = groups(sources, most);
+    let several = groups.into_iter().filter(|group| group.len() > 1);
+    several.fold(0_u64, |sum, group| sum.saturating_add(length(group) as u64))
+}
+
 /// Each source for itself, or together with neighbours where there are too many:
 /// always those two that are the shortest together.
-fn groups(sources: Vec<Source<'_>>, most: usize) -> Vec<Vec<Source<'_>>> {
-    let mut groups: Vec<_> = sources.into_iter().map(|source| vec![source]).collect();
-    while groups.len() > most.max(1) {
-        let Some(at) = shortest_pair(&groups) else { break };
-        let second = groups.remove(at.saturating_add(1));
-        if let Some(first) = groups.get_mut(at) {
-            first.extend(second);
-        }
+fn groups<'s, 'a>(sources: &'s [Source<'a>], most: usize) -> Vec<&'s [Source<'a>]> {
+    let mut ends: Vec<usize> = (1..=sources.len()).collect();
+    while ends.len() > most.max(1) {
+        let Some(shortest) = shortest_pair(&slices(sources, &ends)) else { break };
+        ends.remove(shortest);
     }
-    groups
+    slices(sources, &ends)
+}
+
+/// The sources up to each end, from the end before it.
+fn slices<'s, 'a>(sources: &'s [Source<'a>], ends: &[usize]) -> Vec<&'s [Source<'a>]> {
+    let starts = [0].into_iter().chain(ends.iter().copied());
+    starts.zip(ends).filter_map(|(start, end)| sources.get(start..*end)).collect()
 }
 
 /// Where the first of the two is.
-fn shortest_pair(groups: &[Vec<Source<'_>>]) -> Option<usize> {
+fn shortest_pair(groups: &[&[Source<'_>]]) -> Option<usize> {
     let pairs = groups.array_windows().enumerate();
     let shortest =
         pairs.min_by_key(|(_, [first, second])| length(first).saturating_add(length(second)));
     shortest.map(|(at, _)| at)
 }
 
-fn length(group: &[Source<'_>]) -> usize {
+pub(super) fn length(group: &[Source<'_>]) -> usize {
     group.iter().fold(0, |sum, source| sum.saturating_add(source.bytes.len()))
 }
 

@@ -18,6 +18,7 @@ mod files;
 mod initrd;
 mod layout;
 mod machine;
+mod need;
 pub mod paging;
 mod purgatory_segment;
 mod show;
@@ -44,6 +45,7 @@ pub use error::Error;
 pub use files::{Content, Files};
 pub use layout::{Check, Segment};
 pub use machine::{Board, Machine, Pc, Platform};
+pub use need::{Need, Room, Shortage};
 pub use space::NoRoom;
 pub use system::cmdline;
 pub use validate::Invalid;
@@ -57,9 +59,6 @@ use system::whole;
 
 /// How many segments kexec_load takes.
 pub const MAX_SEGMENTS: usize = 16;
-
-/// The parameters and the purgatory.
-const OWN_SEGMENTS: usize = 2;
 
 /// Longest command line of an arm64 kernel, without the terminating NUL. No
 /// header says it; it is COMMAND_LINE_SIZE in the kernel's source.
@@ -346,13 +345,10 @@ impl<'a> Placement<'a> {
     ) -> Result<Self, Error> {
         let Parts { prepared, bundle, front, cmdline, header } = parts;
         let arch = prepared.kernel().arch();
-        let others =
-            prepared.segments().saturating_add(OWN_SEGMENTS).saturating_add(header.iter().count());
-        let most = MAX_SEGMENTS.saturating_sub(others);
         let handover = Handover {
             cmdline,
             linux: prepared.digest(bundle),
-            initrd: join(bundle, front, Grid { page_size: machine.page_size, most })?,
+            initrd: join(bundle, front, Grid::new(prepared, machine))?,
             devicetree: devicetree(bundle, arch, machine)?,
             overlays: overlays(bundle),
             crash: machine.crash.as_ref().zip(header.as_ref().map(ElfHeader::range)),

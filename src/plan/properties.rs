@@ -7,7 +7,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::machine::testing::{board, pc, q35, virt};
-use super::tests::{assert_every_check_holds, bundle, plan, segment, verified};
+use super::tests::{as_it_is, assert_every_check_holds, bundle, plan, segment, verified};
 use super::*;
 use crate::image::{arm64, bzimage};
 use crate::memmap::Iomem;
@@ -153,6 +153,23 @@ fn assert_few_copies(plan: &Plan<'_>, initrds: usize) {
     assert!(copies == 0 || segments.len() == MAX_SEGMENTS);
 }
 
+/// What was counted beforehand is what is loaded, but for the little of Turnout's
+/// own, and what is copied.
+fn assert_counted(plan: &Plan<'_>, bundle: &Verified<Bundle<Vec<u8>>>, machine: &Machine) {
+    let prepared = as_it_is(bundle, &bundle.linux.bytes).unwrap();
+    let need = Need::of(&prepared, bundle, Engine::Segments, machine, false).unwrap();
+    let segments = plan.placement().unwrap().segments.iter();
+    let (own, others): (Vec<_>, Vec<_>) =
+        segments.partition(|one| ["params", "purgatory"].contains(&one.name));
+    let size = |all: &[&Segment<'_>]| all.iter().map(|one| one.range.len()).sum::<u64>();
+    assert!(size(&others) <= need.segments && size(&own) < 1 << 20);
+    let copies = others.iter().filter(|one| matches!(one.bytes, std::borrow::Cow::Owned(_)));
+    let zeros = 3 * bundle.initrds.len() as u64;
+    let copied = copies.map(|one| one.bytes.len() as u64).sum::<u64>();
+    assert!((need.joined..=need.joined + zeros).contains(&copied));
+    assert_eq!(need.files, bundle.sizes().sum::<u64>());
+}
+
 /// What each architecture's boot protocol asks for.
 fn assert_protocol(plan: &Plan<'_>, linux: &[u8]) {
     let window = plan.placement().unwrap().windows[0];
@@ -198,6 +215,7 @@ fn plan_one(machine: &Machine, text: &str, random: &mut Random) -> bool {
     assert_sound(&plan, text, machine.page_size);
     assert_protocol(&plan, &linux);
     assert_few_copies(&plan, initrds.len());
+    assert_counted(&plan, &bundle, machine);
     true
 }
 

@@ -56,7 +56,7 @@ pub(super) fn verified(bundle: Bundle<Vec<u8>>) -> Verified<Bundle<Vec<u8>>> {
     verify(&leave, bundle, &SlotValues::default()).unwrap()
 }
 
-fn as_it_is<'a>(
+pub(super) fn as_it_is<'a>(
     bundle: &Verified<Bundle<Vec<u8>>>,
     linux: &'a [u8],
 ) -> Result<Prepared<'a>, Error> {
@@ -478,6 +478,33 @@ fn with_kexec_file_load_the_plan_has_no_segments() {
         initrd: Some(Content::File(&bundle.initrds[0].bytes)),
     };
     assert_eq!(plan.loading, Loading::Files(files), "as they were read, without a copy");
+}
+
+#[test]
+fn kexec_file_load_gets_one_file_made_of_several_and_that_is_counted() {
+    let linux = bzimage::testing::small();
+    let kernel = linux.len() as u64;
+    let window = 0x3f9_8000;
+    let counted = |initrds: &[&[u8]], log: bool| {
+        let bundle = verified(bundle(linux.clone(), initrds));
+        let prepared = as_it_is(&bundle, &bundle.linux.bytes).unwrap();
+        let front = log.then_some(b"front".as_slice());
+        let plan = make_behind(front, FILE, &FACTS, &prepared, &bundle, &q35(), &blob()).unwrap();
+        let Loading::Files(files) = plan.loading else { unreachable!() };
+        let made = match files.initrd {
+            Some(Content::Parts(parts)) => Some(parts.concat()),
+            _ => None,
+        };
+        (Need::of(&prepared, &bundle, Engine::File, &q35(), log).unwrap(), made)
+    };
+    let one =
+        Need { files: kernel + 5, read_again: kernel + 5, segments: window + 5, ..Need::default() };
+    assert_eq!(counted(&[b"first"], false), (one, None));
+    let (need, made) = counted(&[b"first"], true);
+    assert_eq!((need, made.unwrap()), (Need { joined: 5, ..one }, b"front\0\0\0first".to_vec()));
+    let (need, made) = counted(&[b"first", b"next"], false);
+    assert_eq!((need.joined, made.unwrap()), (9, b"first\0\0\0next".to_vec()));
+    assert_eq!(counted(&[], true).0.joined, 0);
 }
 
 #[test]

@@ -201,6 +201,14 @@ impl<'a> Prepared<'a> {
         matches!(&self.form, Form::Unpacked(unpacked) if unpacked.is_whole())
     }
 
+    /// Bytes of memory that it takes beside the file.
+    pub(super) fn unpacked_size(&self) -> u64 {
+        match &self.form {
+            Form::Unpacked(unpacked) => unpacked.unpacked_size(),
+            Form::Direct(direct) => direct.kernel.size(),
+        }
+    }
+
     /// How many segments it is loaded as.
     pub(super) fn segments(&self) -> usize {
         self.direct().map_or(1, |direct| direct.kernel.kernel().segments().count())

@@ -11,13 +11,13 @@ use nix::libc;
 use purgatory::{Conduit, Uart};
 
 use super::sources::Sources;
-use super::{Error, file};
+use super::{Error, file, sealed};
 use crate::base::addr::Range;
 use crate::base::arch::Arch;
 use crate::efi::runtime::{Region, Runtime, Systab};
 use crate::fdt::{Live, Seeds};
 use crate::memmap::{self, E820Entry, Iomem};
-use crate::plan::{Board, Crash, Machine, Pc, Platform, View};
+use crate::plan::{Board, Crash, Machine, Pc, Platform, Room, View};
 
 /// The blob that build.rs made for this architecture.
 pub const PURGATORY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/purgatory.bin"));
@@ -30,6 +30,7 @@ pub const FIRMWARE_MAP: &str = "/sys/firmware/memmap";
 pub const BOOT_PARAMS: &str = "/sys/kernel/boot_params/data";
 /// The device tree of the running kernel.
 pub const FDT: &str = "/sys/firmware/fdt";
+const MEMINFO: &str = "/proc/meminfo";
 const CPUINFO: &str = "/proc/cpuinfo";
 const DRM: &str = "/sys/class/drm";
 const CMDLINE: &str = "/proc/cmdline";
@@ -65,17 +66,43 @@ pub fn release() -> String {
     name.map_or_else(|_| String::new(), |name| name.release().to_string_lossy().into_owned())
 }
 
-/// How long one file of an entry may be, in bytes: half of what is available,
-/// because the kernel makes a copy when it loads.
+/// How long a file may be that is only looked at, in bytes, and how much it may
+/// unpack to: half of what is available.
 #[must_use]
 pub fn memory_for_files() -> u64 {
-    available_memory() / 2
+    room().available / 2
 }
 
-/// How much memory is there to be used, in bytes.
+/// The memory that there is now.
 #[must_use]
-pub fn available_memory() -> u64 {
-    meminfo("MemAvailable:").unwrap_or(0)
+pub fn room() -> Room {
+    room_of(&file::read_text(MEMINFO).unwrap_or_default())
+}
+
+/// What /proc/meminfo says. Of the memory that is set aside for devices the kernel
+/// has none for itself: neither what is free of it nor what it would get back of
+/// what it keeps of files, wherever that lies.
+fn room_of(text: &str) -> Room {
+    let bytes = |key| kilobytes_in(text, key).unwrap_or(0);
+    let available = bytes("MemAvailable:");
+    let free = bytes("CmaFree:");
+    let cached = bytes("Buffers:").saturating_add(bytes("Cached:")).saturating_sub(bytes("Shmem:"));
+    let cached = cached.min(bytes("CmaTotal:").saturating_sub(free));
+    let for_kernel = available.saturating_sub(free).saturating_sub(cached);
+    Room { available, for_kernel, total: bytes("MemTotal:") }
+}
+
+/// The memory that there would be if no file of an entry had been read: before
+/// another entry is, those are given up.
+#[must_use]
+pub fn room_without_files() -> Room {
+    let now = room();
+    let held = sealed::held();
+    Room {
+        available: now.available.saturating_add(held),
+        for_kernel: now.for_kernel.saturating_add(held),
+        ..now
+    }
 }
 
 /// The consoles that the kernel has, such as `tty0` or `ttyS0`.
@@ -87,7 +114,7 @@ pub fn consoles() -> Vec<String> {
 
 /// A line of /proc/meminfo, in bytes.
 fn meminfo(key: &str) -> Option<u64> {
-    kilobytes("/proc/meminfo", key)
+    kilobytes(MEMINFO, key)
 }
 
 /// Most memory that this process ever had resident, in bytes.
@@ -97,7 +124,10 @@ pub fn peak_memory() -> u64 {
 }
 
 fn kilobytes(path: &str, key: &str) -> Option<u64> {
-    let text = file::read_text(path).ok()?;
+    kilobytes_in(&file::read_text(path).ok()?, key)
+}
+
+fn kilobytes_in(text: &str, key: &str) -> Option<u64> {
     let value = text.lines().find_map(|line| line.strip_prefix(key))?;
     value.trim().trim_end_matches(" kB").parse::<u64>().ok()?.checked_mul(1024)
 }
@@ -377,9 +407,23 @@ mod tests {
 
     #[test]
     fn the_kernel_tells_how_much_memory_there_is() {
+        let Room { available, for_kernel, total } = room();
+        assert!(for_kernel > 0 && for_kernel <= available && available <= total);
         assert!(memory_for_files() > 0);
         assert!(peak_memory() > 0);
         assert_eq!(kilobytes("/proc/meminfo", "NoSuchKey:"), None);
+    }
+
+    #[test]
+    fn memory_for_devices_is_not_the_kernels() {
+        let text = "MemTotal: 220 kB\nMemAvailable: 200 kB\nBuffers: 5 kB\nCached: 100 kB\n\
+                    Shmem: 80 kB\n";
+        let all = Room { available: 200 << 10, for_kernel: 200 << 10, total: 220 << 10 };
+        assert_eq!(room_of(text), all);
+        let some = format!("{text}CmaTotal: 64 kB\nCmaFree: 50 kB\n");
+        assert_eq!(room_of(&some), Room { for_kernel: (200 - 50 - 14) << 10, ..all });
+        let more = format!("{text}CmaTotal: 64 kB\nCmaFree: 10 kB\n");
+        assert_eq!(room_of(&more), Room { for_kernel: (200 - 10 - 25) << 10, ..all });
     }
 
     #[test]

@@ -16,7 +16,7 @@ use std::sync::atomic::AtomicBool;
 
 use linux_raw_sys::general::{BTRFS_SUPER_MAGIC, EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC};
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
+use nix::fcntl::{OFlag, OpenHow, PosixFadviseAdvice, ResolveFlag, openat2, posix_fadvise};
 use nix::libc;
 use nix::sys::statfs::fstatfs;
 
@@ -31,6 +31,9 @@ use crate::menu::{Files, Visit};
 /// How often a path is resolved that the kernel could not be sure of, because
 /// something was mounted or renamed meanwhile (openat2(2), EAGAIN).
 const RESOLUTIONS: usize = 16;
+
+/// Memory is short where a file takes more than this part of what may be read.
+const LITTLE: u64 = 4;
 
 /// The root of a mounted boot partition.
 #[derive(Debug)]
@@ -268,6 +271,13 @@ impl<'a> Reading<'a> {
     }
 }
 
+/// How long a file is that an administrator named, in bytes; `None` if that cannot
+/// be told, which reading it then says.
+#[must_use]
+pub fn size(path: &Path) -> Option<u64> {
+    path.metadata().ok().map(|meta| meta.len())
+}
+
 /// Reads a file that an administrator named, wherever it is, as [`Root::blob`]
 /// does one of the boot partition. Symbolic links are followed: /boot/vmlinuz is
 /// one on many systems.
@@ -354,7 +364,18 @@ fn read(
     let digest = memory.fill(path, &mut file, stop)?;
     expect_end(path, &mut file)?;
     let bytes = memory.seal(path)?;
+    if size > limit / LITTLE {
+        forget(&file);
+    }
     Ok(Blob { path: path.to_owned(), bytes, size, digest })
+}
+
+/// Has the kernel give up what it keeps of a file, which is not read again. It would
+/// do so when memory runs short; but nobody can tell how much that gives to whom
+/// ([`super::machine::room`]).
+fn forget(file: &File) {
+    // Where it cannot, it keeps it.
+    let _ = posix_fadvise(file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
 }
 
 /// Reads a file in pieces of which only the first is kept.

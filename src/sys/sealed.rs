@@ -10,7 +10,7 @@ use std::io::{Read, Write as _};
 use std::num::NonZeroUsize;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
@@ -203,6 +203,14 @@ pub(super) fn unreadable(path: &str, at: u64, size: u64, source: &std::io::Error
     Error::refusal(path, &format!("byte {at} of {size} cannot be read: {source}"))
 }
 
+/// Bytes of all memfds that are there.
+static HELD: AtomicU64 = AtomicU64::new(0);
+
+/// How many bytes of memory files lie in.
+pub(super) fn held() -> u64 {
+    HELD.load(Ordering::Relaxed)
+}
+
 /// A shared mapping of a whole memfd.
 #[derive(Debug)]
 struct Map {
@@ -225,6 +233,7 @@ impl Map {
         // touched; the result is owned by the value returned here.
         let address = unsafe { mmap(None, len, access, flags, fd, 0) }
             .map_err(|errno| Error::new(format!("memory for {name}"), errno))?;
+        HELD.fetch_add(len.get() as u64, Ordering::Relaxed);
         Ok(Self { address: address.cast(), len })
     }
 }
@@ -234,6 +243,7 @@ impl Drop for Map {
         // SAFETY: address and length are those of the mmap call, and every
         // reference into the map borrows from its owner.
         let _ = unsafe { munmap(self.address.cast(), self.len.get()) };
+        HELD.fetch_sub(self.len.get() as u64, Ordering::Relaxed);
     }
 }
 

@@ -186,6 +186,13 @@ pub enum Reason {
     Trailing(usize),
 }
 
+impl Reason {
+    /// Whether it would have been unpacked if more had been allowed, or available.
+    pub(super) const fn is_of_memory(&self) -> bool {
+        matches!(self, Self::TooLong(_) | Self::Memory(_))
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.compressor.name();

@@ -66,7 +66,7 @@ fn xz(kernel: Vec<u8>, tree: &BootTree) -> Result<Vec<u8>> {
 }
 
 /// Runs a compressor in a directory that is not part of the boot partition.
-fn compress(kernel: Vec<u8>, tree: &BootTree, program: &[&str]) -> Result<Vec<u8>> {
+pub(super) fn compress(kernel: Vec<u8>, tree: &BootTree, program: &[&str]) -> Result<Vec<u8>> {
     let directory = tree.root().parent().context("no directory for the case")?;
     fs::write(directory.join("wrapping"), kernel)?;
     let (name, arguments) = program.split_first().context("no compressor")?;

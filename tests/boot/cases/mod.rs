@@ -13,6 +13,7 @@ mod hangs;
 mod images;
 mod machines;
 mod measure;
+mod memory;
 mod policy;
 mod prepare;
 mod purgatory;
@@ -56,6 +57,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         rollback::CASES,
         policy::CASES,
         measure::CASES,
+        memory::CASES,
         trust::CASES,
     ];
     GROUPS.iter().copied().flatten()
