@@ -5,7 +5,7 @@
 //! Partition types: the UAPI Group's discoverable partitions specification.
 
 use crate::command;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -140,6 +140,17 @@ pub fn places(disk: &Path, partition: usize, path: &str) -> Result<Vec<Range<u64
     let extents = extents(&debugfs(disk, start, &format!("dump_extents {path}"))?);
     (!extents.is_empty()).then_some(()).with_context(|| format!("{path} has no blocks"))?;
     Ok(extents.iter().map(|e| start + e.start * block..start + e.end * block).collect())
+}
+
+/// Deletes a file of a disk that [`build`] made: `partition` counts from 1 and holds
+/// ext4.
+pub fn remove(disk: &Path, partition: usize, path: &str) -> Result<()> {
+    let start = start_of(disk, partition)?;
+    let before = debugfs(disk, start, &format!("stat {path}"))?;
+    ensure!(before.contains("Type: regular"), "{path} is not there");
+    let file_system = format!("{}?offset={start}", disk.display());
+    let request = format!("rm {path}");
+    command::output(command::tool("debugfs").args(["-w", "-R", &request, &file_system])).map(drop)
 }
 
 /// What debugfs answers of the ext4 that begins at a byte of a disk.

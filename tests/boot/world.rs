@@ -13,7 +13,7 @@ use turnout::base::arch::Arch;
 use turnout_qemu::boot_tree::{BootTree, Entry, Image, Key, VIRTIO_MODULES, console, secure_esp};
 use turnout_qemu::build::{self, Tools};
 use turnout_qemu::command;
-use turnout_qemu::disk::{self, Content, Partition, Type};
+use turnout_qemu::disk::{self, Content, Partition, Table, Type};
 use turnout_qemu::guest::{self, Flavour, Kernel};
 use turnout_qemu::initrd;
 use turnout_qemu::machine::{Accelerator, Bus, Firmware, Machine};
@@ -25,7 +25,7 @@ pub(crate) const LINUX: &str = "/vmlinuz";
 pub(crate) const INITRD: &str = "/initrd.img";
 pub(crate) const SECOND: &str = "/second.img";
 /// Number of the boot partition of [`Partitions::Boot`].
-const BOOT_PARTITION: usize = 2;
+pub(crate) const BOOT_PARTITION: usize = 2;
 
 pub(crate) struct World {
     pub(crate) arch: Arch,
@@ -112,7 +112,11 @@ impl World {
         let mut machine = self.machine(case, kernel.image, initramfs, &directory);
         let disk = directory.join("disk.img");
         let partitions = partitions(case.boot.partitions, &tree, &machine, &directory)?;
-        disk::build(&partitions, &directory, &disk)?;
+        let table = match case.boot.partitions {
+            Partitions::StateOfMbr => Table::Mbr,
+            _ => Table::Gpt,
+        };
+        disk::build_with(table, &partitions, &directory, &disk)?;
         let socket = directory.join("nbd");
         let liar = liar(case, &disk, &socket)?;
         let attached = if liar.is_some() {
@@ -327,7 +331,7 @@ fn partitions(
     Ok(match which {
         Partitions::Boot => disk::boot_partitions(esp, tree.root()).into(),
         Partitions::Empty => disk::boot_partitions(esp, &empty).into(),
-        Partitions::State => disk::boot_partitions(esp, tree.root())
+        Partitions::State | Partitions::StateOfMbr => disk::boot_partitions(esp, tree.root())
             .into_iter()
             .chain([disk::state_area()])
             .collect(),

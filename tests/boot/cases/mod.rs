@@ -19,6 +19,7 @@ mod prepare;
 mod purgatory;
 mod rollback;
 mod running;
+mod state;
 mod trace;
 mod trust;
 mod uki;
@@ -55,6 +56,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         disks::CASES,
         trace::CASES,
         rollback::CASES,
+        state::CASES,
         policy::CASES,
         measure::CASES,
         memory::CASES,
@@ -141,6 +143,8 @@ pub(crate) enum Partitions {
     Xfs,
     /// An ESP, the boot partition, and a state area.
     State,
+    /// The same in an MBR, where no type says what the last one is.
+    StateOfMbr,
 }
 
 /// One time that a machine is switched on.

@@ -21,7 +21,7 @@ use turnout_qemu::guest::{Flavour, Kernel};
 use turnout_qemu::tpm::{SoftTpm, pcr_allocate};
 
 /// The default is the one that is to be kept out.
-const STATE: Boot = Boot {
+pub(super) const STATE: Boot = Boot {
     partitions: Partitions::State,
     loader_conf: "timeout 3\ndefault old\n",
     anchor: Some(anchor),
@@ -278,10 +278,11 @@ const OPEN_PLATFORM: &[Start] = &[
 ];
 
 /// What the systems do. The intruder is root, and gives the TPM commands from files.
-const SCRIPT: &str = r#"
+pub(super) const SCRIPT: &str = r#"
 name="$(sed 's/.*demo.name=\([a-z]*\).*/\1/' /proc/cmdline)"
 echo "runs $name"
-turnout status | grep 'state area'
+[ -e /turnout/state.json ] && cat /turnout/state.json && echo
+turnout status | grep -e 'state area' -e refused
 for module in tpm_tis_core tpm_tis; do
     [ -e "/boot/$module.ko" ] && insmod "/boot/$module.ko"
 done
@@ -331,7 +332,7 @@ fn add_systems(world: &World, tree: &BootTree) -> Result<()> {
     add_tpm_commands(tree)
 }
 
-fn add(
+pub(super) fn add(
     world: &World,
     tree: &BootTree,
     id: &str,
