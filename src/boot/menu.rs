@@ -359,6 +359,7 @@ impl<'s> BootMenu<'s> {
     /// Marks an entry that was taken and failed, and goes on to the next.
     pub(super) fn fail(&mut self, index: usize, failure: Failure) {
         self.status = failure.to_string();
+        self.note(index, &failure);
         self.strike(index, failure);
         self.next = self.next_after(index);
     }
@@ -371,9 +372,15 @@ impl<'s> BootMenu<'s> {
         }
     }
 
+    /// Takes note, for whoever asks after the reset, that an entry was to boot and
+    /// did not.
+    pub(super) fn note(&mut self, index: usize, failure: &Failure) {
+        let failure = self.named(index, failure.clone());
+        self.memory.note(&failure);
+    }
+
     /// Marks an entry that failed, so that it is not taken by itself again.
     fn strike(&mut self, index: usize, failure: Failure) {
-        self.memory.note(&failure);
         if let Some(verdict) = self.verdicts.get_mut(index) {
             *verdict = Err(failure);
             self.struck.push(index);

@@ -261,6 +261,7 @@ impl Rehearsal<'_, '_> {
         if default != Some(index) {
             return Some(None);
         }
+        self.menu.note(index, &failure);
         self.to_prepare = self.menu.next_after(index);
         let said = failure.to_string();
         self.failures.push(failure);

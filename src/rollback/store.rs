@@ -273,15 +273,12 @@ impl Store {
         holder.as_ref().ok()?.state().record
     }
 
-    /// The floors that the store adds to those of the image and of the policy. What
-    /// was seen in a TPM's record counts whatever became of that.
+    /// The floors that the store adds to those of the image and of the policy. What a
+    /// state area has seen is none: whoever writes to the disk could keep recovery
+    /// systems from booting by it, those on a stick too.
     #[must_use]
     pub fn floors(&self) -> Floors {
-        let recorded = self.record().map(|record| record.floors).unwrap_or_default();
-        match self.strength {
-            Strength::Enforced => recorded.max(self.seen()),
-            Strength::Off | Strength::Advisory => recorded,
-        }
+        self.record().map(|record| record.floors).unwrap_or_default()
     }
 
     /// The system that was jumped to last, if it could raise a floor.

@@ -843,7 +843,7 @@ fn an_index_below_the_highest_floor_that_was_seen_is_no_sound_store() {
     let expected = "the TPM's index has boot floor 0, and 7 was seen: it was set back";
     assert_eq!(store.admits(Role::Boot).unwrap_err().to_string(), expected);
     assert_eq!(store.admits(Role::Recovery), Ok(()));
-    assert_eq!(store.floors(), Floors { boot: 7, recovery: 3 });
+    assert_eq!(store.floors(), Floors { boot: 0, recovery: 3 });
     let written = power.written.get();
     machine.media(|media| {
         store.settle(media).unwrap();
@@ -854,16 +854,14 @@ fn an_index_below_the_highest_floor_that_was_seen_is_no_sound_store() {
 }
 
 #[test]
-fn the_highest_floors_hold_for_recovery_too_while_the_tpm_is_lost() {
+fn a_factory_image_does_not_begin_below_the_highest_floors_that_were_seen() {
     let power = Power::default();
     let mut machine = Machine::blank(&power, Strength::Enforced);
     let floors = Floors { boot: 3, recovery: 4 };
     let mut store = machine.open(Some(floors));
     machine.media(|media| store.settle(media)).unwrap();
-    machine.index.fault = Some(Fault::NoTpm);
-    assert_eq!(machine.open(None).floors(), floors);
-    // A factory image does not begin below them.
     machine.index.fault = Some(Fault::NoIndex);
+    assert_eq!(machine.open(None).floors(), ZERO, "a disk alone bars no recovery system");
     let store = machine.open(Some(ZERO));
     assert_eq!((store.fault(), store.floors()), (None, floors));
 }
