@@ -219,7 +219,8 @@ impl<'s> BootMenu<'s> {
         }
         let Memory { standing, tpm, .. } = &mut *self.memory;
         let mut kept = standing.kept(tpm);
-        fresh.iter().for_each(|volume| kept.add(&volume.judging()));
+        let others = fresh.iter().filter(|one| Some(one.name()) != authority.map(Volume::name));
+        others.for_each(|volume| kept.add(&volume.judging()));
         let files = authority.map(Volume::judging);
         let (anchor, said) = self.session.anchor.in_force(files.as_ref(), &kept);
         drop(files);
