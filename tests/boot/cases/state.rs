@@ -1,7 +1,7 @@
 //! What the state area keeps besides floors: texts of policy and key ring, what was
 //! refused; and what becomes of a machine whose disk is set back to an old copy.
 
-use super::rollback::{STATE, add};
+use super::rollback::{START, STATE, add};
 use super::{Boot, Case, Expect, Partitions, Start, case};
 use crate::signing::{self, BOOT, POLICY, RECOVERY};
 use crate::world::{BOOT_PARTITION, World};
@@ -61,9 +61,6 @@ pub(super) const CASES: &[Case] = &[
         Expect::Starts(OF_MBR),
     ),
 ];
-
-const START: Start =
-    Start { factory: false, tpm: true, before: |_| Ok(()), choose: None, says: &[] };
 
 /// The image's policy would let "rescue" boot; the one on the boot partition, which is
 /// deleted, does not.
