@@ -2,12 +2,14 @@
 //!
 //! Waits on the kernel's announcements, with a deadline, never with a sleep. A
 //! device that was named is the only one that is ever mounted; of several that
-//! say they are the same, the first that came.
+//! say they are the same, the first that came. One that does not answer holds up no
+//! other: its menu comes when it does.
 
+use core::mem;
 use core::time::Duration;
 
 use super::voice::{Voice, note_signals};
-use super::volume::{self, Volume};
+use super::volume::{self, Opened, Opening, Volume};
 use crate::config::Config;
 use crate::failure::{Failure, Stage};
 use crate::menu::{self, Entry, Limits, Menu, Target, Timeout};
@@ -18,9 +20,10 @@ use crate::sys::block::Inventory;
 use crate::sys::patience::End;
 use crate::sys::signal::Signals;
 use crate::sys::state_area::StateArea;
+use crate::sys::thread::Job;
 use crate::sys::uevent::Uevents;
 use crate::sys::wait::wait;
-use crate::sys::{AsFd, BorrowedFd, clock, machine, vigil};
+use crate::sys::{AsFd as _, BorrowedFd, clock, kernel_settings, machine, vigil};
 
 /// As much as so many devices may keep, all together may at most.
 const DEVICES_KEPT: u64 = 4;
@@ -32,6 +35,11 @@ const MAX_SAID: usize = 64;
 
 /// Most devices that are mounted, those that are gone included.
 const MAX_VOLUMES: usize = 64;
+
+/// How long the others wait for a device that does not answer.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How long it is waited for where there is no other.
+const LAST_PATIENCE: Duration = Duration::from_secs(120);
 
 /// Menus that were read together, with their volumes.
 pub(super) type Fresh = Vec<(Volume, Menu)>;
@@ -48,8 +56,24 @@ pub(super) struct Devices<'s> {
     /// What is there and has not been looked at yet.
     pending: Vec<Candidate>,
     report: Report,
+    /// Those that have not answered yet.
+    slow: Vec<Slow>,
     /// How many bytes may be kept yet of all devices together.
     left: u64,
+}
+
+/// A device that has not answered in time.
+struct Slow {
+    candidate: Candidate,
+    /// Until when it is waited for at most, after the start.
+    end: Duration,
+    job: Job<Opening>,
+}
+
+impl Slow {
+    fn answers(&self) -> bool {
+        self.job.wait(Duration::ZERO)
+    }
 }
 
 /// Watches the devices from now on.
@@ -68,6 +92,7 @@ pub(super) fn discover<'s>(
         inventory: Inventory::default(),
         pending: Vec::new(),
         report: Report::default(),
+        slow: Vec::new(),
         left: to_keep(config, machine::room().available),
     })
 }
@@ -78,6 +103,7 @@ impl Devices<'_> {
         let changes = self.inventory.refresh();
         for name in &changes.gone {
             self.pending.retain(|candidate| candidate.name != *name);
+            self.slow.retain(|slow| slow.candidate.name != *name);
             self.report.forget(name);
         }
         self.pending.extend(changes.fresh);
@@ -107,7 +133,7 @@ impl Devices<'_> {
         target: &Target<'_>,
         voice: &Voice<'_>,
     ) -> Fresh {
-        let mut fresh = Fresh::new();
+        let mut fresh = self.take_late(mounted, voice);
         let mut ranked = ranked.into_iter();
         for (tier, candidate) in ranked.by_ref() {
             let outcome = match self.against(&candidate, mounted.volumes, &fresh, voice) {
@@ -120,6 +146,23 @@ impl Devices<'_> {
             }
         }
         self.pending.extend(ranked.map(|(_, candidate)| candidate));
+        fresh
+    }
+
+    /// Those that have answered at last.
+    fn take_late(&mut self, mounted: &Mounted<'_>, voice: &Voice<'_>) -> Fresh {
+        let mut fresh = Fresh::new();
+        let (late, slow) = mem::take(&mut self.slow).into_iter().partition(Slow::answers);
+        self.slow = slow;
+        let late: Vec<Slow> = late;
+        for Slow { candidate, job, .. } in late {
+            voice.say(&format!("{} answers at last", candidate.name));
+            let outcome = match self.against(&candidate, mounted.volumes, &fresh, voice) {
+                Some(why) => Outcome::Passed(why),
+                None => self.settle(job.finish(answer), voice, &mut fresh),
+            };
+            self.report.note(volume::looked(&candidate, outcome));
+        }
         fresh
     }
 
@@ -168,11 +211,32 @@ impl Devices<'_> {
         let what = if tier.role.is_boot() { "boot partition" } else { "file system" };
         voice.say(&format!("{what} {} ({why}, {kind})", candidate.name));
         let unverified = self.config.unverified;
-        let limits = Limits { kept: unverified.kept.min(self.left), ..unverified };
-        let open = voice.during(&candidate.name, End::Unknown, || {
-            Volume::open(candidate, tier, target, limits)
-        });
-        match open {
+        let opening = Opening {
+            candidate: candidate.clone(),
+            tier,
+            arch: target.arch,
+            boards: target.boards.to_vec(),
+            limits: Limits { kept: unverified.kept.min(self.left), ..unverified },
+        };
+        let Some(job) = Job::start(opening.clone()) else {
+            return self.settle(opening.open(), voice, fresh);
+        };
+        let began = clock::elapsed();
+        let end = began.saturating_add(PATIENCE);
+        if voice.during(&candidate.name, End::At(end), || job.wait_until(end)) {
+            return self.settle(job.finish(answer), voice, fresh);
+        }
+        let why = format!("{} does not answer", candidate.name);
+        voice.say(&format!("{why}: it is not waited for any more"));
+        kernel_settings::bear_hung_tasks();
+        let end = began.saturating_add(LAST_PATIENCE);
+        self.slow.push(Slow { candidate: candidate.clone(), end, job });
+        Outcome::Unmounted(why)
+    }
+
+    /// What came of a device that was opened; its menu is put to the others.
+    fn settle(&mut self, opened: Opened, voice: &Voice<'_>, fresh: &mut Fresh) -> Outcome {
+        match opened {
             Ok((volume, menu)) => {
                 let outcome = volume::outcome(&menu);
                 if menu.entries.is_empty() {
@@ -192,16 +256,26 @@ impl Devices<'_> {
         }
     }
 
-    /// True once a device came or went, false when the time is over.
+    /// True once a device came, went or answered, false when the time is over. One
+    /// that is there and does not answer yet is given its own.
     pub(super) fn wait(&self, deadline: Duration, voice: &Voice<'_>) -> bool {
+        let deadline = self.slow.iter().map(|slow| slow.end).fold(deadline, Duration::max);
         voice.during("a device with a menu", End::At(deadline), || {
-            wait_for_block(&self.uevents, self.signals, deadline, voice)
+            let has_answered = || self.slow.iter().any(Slow::answers);
+            wait_for_block(&self.uevents, self.signals, deadline, voice, &has_answered)
         })
     }
 
-    /// Whether a device came or went since this was asked.
+    /// What can be read once [`Self::changed`] has something to tell.
+    pub(super) fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        let slow = self.slow.iter().map(|slow| slow.job.as_fd());
+        core::iter::once(self.uevents.as_fd()).chain(slow).collect()
+    }
+
+    /// Whether a device came, went or answered since this was asked.
     pub(super) fn changed(&self) -> bool {
-        self.uevents.block_changed()
+        let has_answered = self.slow.iter().any(Slow::answers);
+        self.uevents.block_changed() || has_answered
     }
 
     /// That there is no menu, and everything that was looked at. It is of
@@ -224,10 +298,9 @@ impl Devices<'_> {
     }
 }
 
-impl AsFd for Devices<'_> {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.uevents.as_fd()
-    }
+/// What came of a thread that has ended.
+fn answer(opened: Option<Opened>) -> Opened {
+    opened.unwrap_or_else(|| Err(Outcome::Unmounted("it was not read".to_owned())))
 }
 
 /// What is mounted already.
@@ -282,19 +355,21 @@ pub(super) fn find_state_area(
         loop {
             match StateArea::find(&config.state_device) {
                 Err(Fault::NoPartition | Fault::NoDevice(_))
-                    if wait_for_block(&uevents, signals, config.wait, voice) => {}
+                    if wait_for_block(&uevents, signals, config.wait, voice, &|| false) => {}
                 found => return found,
             }
         }
     })
 }
 
-/// True once a block device came or went, false when the time is over.
+/// True once a block device came or went, or something else has happened; false when
+/// the time is over.
 fn wait_for_block(
     uevents: &Uevents,
     signals: &Signals,
     deadline: Duration,
     voice: &Voice<'_>,
+    has_happened: &dyn Fn() -> bool,
 ) -> bool {
     loop {
         let left = deadline.saturating_sub(clock::elapsed());
@@ -306,7 +381,7 @@ fn wait_for_block(
         if signal && let Some(note) = note_signals(signals) {
             voice.say(&note);
         }
-        if event && uevents.block_changed() {
+        if has_happened() || (event && uevents.block_changed()) {
             return true;
         }
     }

@@ -25,7 +25,7 @@ use crate::source::{Selector, Tier};
 use crate::steps::anchor::Anchor;
 use crate::steps::examine::examine;
 use crate::sys::read::Root;
-use crate::sys::{AsFd as _, BorrowedFd, clock, machine, vigil};
+use crate::sys::{BorrowedFd, clock, machine, vigil};
 use crate::trust::verify::{Attested, Context, Mode};
 use crate::trust::{POLICY_PATH, RING_PATH, Role};
 
@@ -495,7 +495,7 @@ impl<'s> BootMenu<'s> {
 /// Devices come and go while the menu is shown.
 impl Feed for BootMenu<'_> {
     fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
-        vec![self.devices.as_fd()]
+        self.devices.descriptors()
     }
 
     fn changed(&mut self) -> Option<Update> {

@@ -27,13 +27,12 @@ use crate::sys::read::Sealed;
 use crate::sys::sources::Sources;
 use crate::sys::status::Status;
 use crate::sys::thread::{Job, Shelf, Work};
-use crate::sys::vigil::{Stall, TURN};
 use crate::sys::{clock, machine};
 use crate::trust::verify::{Attested, edited};
 
 /// How long nothing may come of what is being prepared: the drivers of disks give
 /// up before, and say so.
-const STALL: Duration = Duration::from_secs(120);
+pub(super) const STALL: Duration = Duration::from_secs(120);
 
 /// Where a bundle is while its kernel is being prepared: outside of the thread
 /// that reads it.
@@ -196,21 +195,10 @@ pub(super) fn carry_out<R>(
     let demand = Arc::new(Demand::new(true));
     let work = Preparing { order, demand: Arc::clone(&demand), prepare };
     let Some(job) = Job::start(work) else { return then(Some(Err(no_thread()))) };
-    if !await_job(&job) {
+    if !job.wait_while_it_works(STALL) {
         demand.is_dropped.store(true, Ordering::Relaxed);
     }
     job.finish(then)
-}
-
-/// Waits for the end of work as long as it goes on; false if it does not.
-pub(super) fn await_job<W: Work>(job: &Job<W>) -> bool {
-    let mut stall = Stall::watch();
-    while !job.wait(TURN) {
-        if stall.is_over(STALL) {
-            return false;
-        }
-    }
-    true
 }
 
 /// Why there is nothing that could be started.

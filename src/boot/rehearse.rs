@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::choose::{Feed, Outcome, show};
 use super::menu::BootMenu;
-use super::prepare::{BundleCell, Demand, Order, Prepare, Ready, await_job};
+use super::prepare::{BundleCell, Demand, Order, Prepare, Ready, STALL};
 use super::session::Session;
 use crate::choose::{Chosen, Update};
 use crate::failure::Failure;
@@ -339,7 +339,7 @@ fn end(
     if wanted == Wanted::Unfinished {
         let voice = session.voice();
         voice.say("the kernel is still being prepared");
-        let is_done = voice.during("the kernel", End::Read, || await_job(job));
+        let is_done = voice.during("the kernel", End::Read, || job.wait_while_it_works(STALL));
         shared.demand.is_dropped.store(!is_done, Ordering::Relaxed);
     } else if !job.wait(FAREWELL) {
         session.voice().say("what else is being read is not waited for");

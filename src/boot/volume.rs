@@ -2,21 +2,54 @@
 //! as long as this value is held.
 //!
 //! A device that does not answer keeps whoever mounts it waiting for as long as
-//! the kernel's own driver does; no other bound can be set from here.
+//! the kernel's own driver does; no other bound can be set from here. So a thread
+//! of its own mounts and reads each ([`Opening`]), for which nobody has to wait.
 
 use std::sync::Arc;
 
+use crate::base::arch::Arch;
 use crate::menu::{self, Budget, Code, Diagnostic, Group, Limits, Menu, Metered, Sieve, Target};
 use crate::source::filesystem::{FileSystem, Kind};
 use crate::source::report::{Looked, Outcome};
 use crate::source::{self, Candidate, Tier};
 use crate::sys::read::Root;
+use crate::sys::thread::{Shelf, Work};
 use crate::sys::{clock, mount};
 
 /// The top of a btrfs, whatever its default subvolume is (btrfs(5)).
 const BTRFS_TOP: &str = "subvolid=5";
 /// Most directories at the top of a btrfs that are looked into.
 const MAX_SUBVOLUMES: usize = 32;
+
+/// What it takes to mount a device and to read its menu.
+#[derive(Clone)]
+pub(super) struct Opening {
+    pub(super) candidate: Candidate,
+    pub(super) tier: Tier,
+    pub(super) arch: Arch,
+    pub(super) boards: Vec<String>,
+    pub(super) limits: Limits,
+}
+
+impl Opening {
+    /// Does it here and now.
+    pub(super) fn open(self) -> Opened {
+        let target = Target { arch: self.arch, boards: &self.boards };
+        Volume::open(&self.candidate, self.tier, &target, self.limits)
+    }
+}
+
+impl Work for Opening {
+    type Place = ();
+    type Product<'p> = Opened;
+
+    fn run(self, _: &(), shelf: &Shelf<Opened>) {
+        shelf.put(self.open());
+    }
+}
+
+/// A device with its menu, or what is to be reported of it.
+pub(super) type Opened = Result<(Volume, Menu), Outcome>;
 
 /// A mounted device.
 pub(super) struct Volume {
@@ -35,12 +68,7 @@ impl Volume {
     ///
     /// # Errors
     /// What is to be reported of it.
-    pub(super) fn open(
-        candidate: &Candidate,
-        tier: Tier,
-        target: &Target<'_>,
-        limits: Limits,
-    ) -> Result<(Self, Menu), Outcome> {
+    fn open(candidate: &Candidate, tier: Tier, target: &Target<'_>, limits: Limits) -> Opened {
         let found: Option<&FileSystem> = candidate.filesystem.as_ref();
         let found = found.filter(|found| found.kind.is_mountable());
         let kind = found.ok_or(Outcome::NoFileSystem)?.kind;

@@ -12,10 +12,13 @@ use core::fmt;
 use core::mem::MaybeUninit;
 use core::ptr;
 use core::time::Duration;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nix::libc::{self, c_void, pthread_attr_t, pthread_t};
 
+use super::clock;
+use super::vigil::{self, Stall, TURN};
 use super::wait::wait;
 use super::wake::Wake;
 
@@ -91,6 +94,13 @@ impl<W: Work> Task<W> {
 /// when it ends, if it ever does.
 pub struct Job<W: Work>(Arc<Task<W>>);
 
+/// Can be read once the work has ended.
+impl<W: Work> AsFd for Job<W> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.end.as_fd()
+    }
+}
+
 impl<W: Work> fmt::Debug for Job<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Job")
@@ -121,6 +131,32 @@ impl<W: Work> Job<W> {
     #[must_use]
     pub fn wait(&self, time: Duration) -> bool {
         wait([&self.0.end], Some(time)) == [true]
+    }
+
+    /// Waits for the end of the work as long as anything is got done; false once
+    /// nothing was for so long.
+    #[must_use]
+    pub fn wait_while_it_works(&self, patience: Duration) -> bool {
+        let mut stall = Stall::watch();
+        while !self.wait(TURN) {
+            if stall.is_over(patience) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Waits for the end of the work, for so long and no longer; whether it has
+    /// ended.
+    #[must_use]
+    pub fn wait_until(&self, end: Duration) -> bool {
+        loop {
+            vigil::wait(end);
+            let left = end.saturating_sub(clock::elapsed());
+            if self.wait(left.min(TURN)) || left.is_zero() {
+                return self.wait(Duration::ZERO);
+            }
+        }
     }
 
     /// Does something with the product, if there is one; whatever of it is left is

@@ -68,11 +68,23 @@ pub(super) const CASES: &[Case] = &[
         Boot {
             loader_conf: "timeout 12\ndefault good\n",
             modules: &["virtio_pci", "virtio_blk"],
-            more_disks: add_a_disk_that_hangs,
+            more_disks: |disk, machine| add_a_disk_that_hangs(disk, machine, 4 << 20),
             ..PLAIN
         },
         put_an_entry_on_the_second_disk,
         Expect::Boots { after: &["what else is being read is not waited for"] },
+    ),
+    case(
+        "a_second_disk_that_hangs_while_its_menu_is_read_holds_up_no_other",
+        Boot {
+            loader_conf: "timeout 1\ndefault good\n",
+            modules: &["virtio_pci", "virtio_blk"],
+            more_disks: |disk, machine| add_a_disk_that_hangs(disk, machine, 2 << 20),
+            long: true,
+            ..PLAIN
+        },
+        put_a_long_menu_on_the_second_disk,
+        Expect::Boots { after: &["turnout: vda1 does not answer: it is not waited for any more"] },
     ),
 ];
 
@@ -88,8 +100,28 @@ fn put_an_entry_on_the_second_disk(world: &World, tree: &BootTree) -> Result<()>
     world.key.sign(&world.tools, &second, "slow", &[])
 }
 
-/// It gives as much as a menu takes, and from then on a byte a second.
-fn add_a_disk_that_hangs(disk: &Path, machine: &mut Machine) -> Result<()> {
+/// Files that are twice as long together as what the disk gives at once.
+fn put_a_long_menu_on_the_second_disk(_: &World, tree: &BootTree) -> Result<()> {
+    let second = BootTree::new(beside(tree.root(), "hanging")?)?;
+    let text = "# nothing\n".repeat(6000);
+    for number in 0..70 {
+        let id = format!("long-{number}");
+        second.add_entry(&Entry {
+            id: &id,
+            title: &id,
+            linux: LINUX,
+            initrds: &[],
+            options: "",
+        })?;
+        let path = second.host_path(&format!("/loader/entries/{id}.conf"));
+        let entry = fs::read_to_string(&path)?;
+        fs::write(&path, format!("{text}{entry}"))?;
+    }
+    Ok(())
+}
+
+/// It gives so many bytes, and from then on one a second.
+fn add_a_disk_that_hangs(disk: &Path, machine: &mut Machine, bytes: u64) -> Result<()> {
     let image = beside(disk, "hanging.img")?;
     let content = Content::Ext4(beside(disk, "hanging")?);
     let partition = Partition { kind: Type::Xbootldr, label: "hanging", content };
@@ -102,7 +134,7 @@ fn add_a_disk_that_hangs(disk: &Path, machine: &mut Machine) -> Result<()> {
     let image = image.display().to_string().replace(',', ",,");
     let drive = format!(
         "file={image},format=raw,if=none,id=hanging,snapshot=on,\
-         throttling.bps-read=1,throttling.bps-read-max=4194304"
+         throttling.bps-read=1,throttling.bps-read-max={bytes}"
     );
     machine
         .extra
