@@ -165,10 +165,11 @@ fn leave(
         }
         (Watchdog::Seconds(seconds), Some(mut own)) => {
             own.set(Timeout::Exactly(seconds));
-            Ok(own.left(""))
+            Ok(own.armed(seconds))
         }
         (Watchdog::Seconds(seconds), None) => {
-            Running::open(device, false, Timeout::Exactly(seconds)).map(|running| running.left(""))
+            Running::open(device, false, Timeout::Exactly(seconds))
+                .map(|running| running.armed(seconds))
         }
     };
     match result {
@@ -251,6 +252,13 @@ impl Running {
         self.timeout.map_or_else(|| "for too long".to_owned(), |seconds| format!("for {seconds} s"))
     }
 
+    /// It was to have this timeout.
+    fn armed(self, seconds: u32) -> (Option<Self>, String) {
+        let is_set = self.timeout.is_some_and(|has| u32::try_from(has) == Ok(seconds));
+        let note = format!(": its driver makes that of {seconds} s");
+        self.left(if is_set { "" } else { &note })
+    }
+
     /// It counts on, through the jump. `note` ends the sentence.
     fn left(self, note: &str) -> (Option<Self>, String) {
         self.feed();
@@ -275,6 +283,7 @@ impl Running {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     #[test]
     fn only_what_was_asked_for_or_runs_already_is_served_from_the_start() {
@@ -304,10 +313,23 @@ mod tests {
     }
 
     fn running(was_found: bool) -> (Running, std::path::PathBuf) {
-        let name = format!("turnout-watchdog-{was_found}-{}", std::process::id());
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("turnout-watchdog-{number}-{}", std::process::id());
         let path = std::env::temp_dir().join(name);
         let file = File::create(&path).unwrap();
         (Running { device: "/dev/w".to_owned(), file, timeout: Some(30), was_found }, path)
+    }
+
+    #[test]
+    fn a_driver_that_takes_another_timeout_is_told_of_and_held_open() {
+        let (own, path) = running(false);
+        let (kept, said) = own.armed(180);
+        assert!(kept.is_some());
+        let expected = "/dev/w resets the machine in 30 s unless the next system serves it: \
+                        its driver makes that of 180 s";
+        assert_eq!(said, expected);
+        std::fs::remove_file(path).unwrap();
     }
 
     #[test]
