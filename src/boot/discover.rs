@@ -152,10 +152,12 @@ impl Devices<'_> {
     /// Those that have answered at last.
     fn take_late(&mut self, mounted: &Mounted<'_>, voice: &Voice<'_>) -> Fresh {
         let mut fresh = Fresh::new();
-        let (late, slow) = mem::take(&mut self.slow).into_iter().partition(Slow::answers);
-        self.slow = slow;
-        let late: Vec<Slow> = late;
-        for Slow { candidate, job, .. } in late {
+        for slow in mem::take(&mut self.slow) {
+            if !slow.answers() {
+                self.slow.push(slow);
+                continue;
+            }
+            let Slow { candidate, job, .. } = slow;
             voice.say(&format!("{} answers at last", candidate.name));
             let outcome = match self.against(&candidate, mounted.volumes, &fresh, voice) {
                 Some(why) => Outcome::Passed(why),
