@@ -8,7 +8,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::sleep;
 
 use super::signal::Signals;
@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// How often the thread looks.
 const LOOK: Duration = Duration::from_millis(500);
 
-static CURRENT: Mutex<Option<Wait>> = Mutex::new(None);
+static CURRENT: Board = Board(Mutex::new(None));
 static READ: AtomicU64 = AtomicU64::new(0);
 static SIZE: AtomicU64 = AtomicU64::new(0);
 /// When the file was opened, in milliseconds since the start.
@@ -49,9 +49,14 @@ struct Wait {
     speak: Duration,
 }
 
+/// Where it stands what is being waited for.
+#[derive(Debug)]
+struct Board(Mutex<Option<Wait>>);
+
 /// That something is being waited for, as long as this is held.
 #[derive(Debug)]
 pub struct Waiting {
+    board: &'static Board,
     /// What was waited for before, and will be again.
     outer: Option<Wait>,
 }
@@ -103,16 +108,38 @@ pub fn during<T>(what: &str, end: End, work: impl FnOnce() -> T) -> T {
 #[must_use]
 pub fn wait_for(what: &str, end: End) -> Waiting {
     vigil::work();
-    let began = clock::elapsed();
-    let speak = began.saturating_add(SILENCE);
-    let what = printable(what).into_owned();
-    Waiting { outer: exchange(Some(Wait { what, end, began, speak })) }
+    CURRENT.wait_for(what, end)
+}
+
+impl Board {
+    fn wait_for(&'static self, what: &str, end: End) -> Waiting {
+        let began = clock::elapsed();
+        let speak = began.saturating_add(SILENCE);
+        let what = printable(what).into_owned();
+        Waiting { board: self, outer: self.exchange(Some(Wait { what, end, began, speak })) }
+    }
+
+    fn exchange(&self, wait: Option<Wait>) -> Option<Wait> {
+        core::mem::replace(&mut *self.lock(), wait)
+    }
+
+    /// What is to be said now, if anything is.
+    fn due(&self, now: Duration) -> Option<String> {
+        let mut current = self.lock();
+        let wait = current.as_mut().filter(|wait| wait.speak <= now)?;
+        wait.speak = now.saturating_add(PAUSE);
+        Some(sentence(wait, now, Progress::now(now)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Wait>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
         vigil::work();
-        exchange(self.outer.take());
+        self.board.exchange(self.outer.take());
     }
 }
 
@@ -131,29 +158,16 @@ pub fn read(bytes: u64) {
 
 /// What is waited for now, if anything is.
 pub(super) fn current() -> Option<String> {
-    let current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
-    current.as_ref().map(|wait| wait.what.clone())
-}
-
-fn exchange(wait: Option<Wait>) -> Option<Wait> {
-    core::mem::replace(&mut *CURRENT.lock().unwrap_or_else(PoisonError::into_inner), wait)
+    CURRENT.lock().as_ref().map(|wait| wait.what.clone())
 }
 
 fn watch() {
     loop {
         sleep(LOOK);
-        if let Some(line) = due(clock::elapsed()) {
+        if let Some(line) = CURRENT.due(clock::elapsed()) {
             console::everywhere(&line);
         }
     }
-}
-
-/// What is to be said now, if anything is.
-fn due(now: Duration) -> Option<String> {
-    let mut current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
-    let wait = current.as_mut().filter(|wait| wait.speak <= now)?;
-    wait.speak = now.saturating_add(PAUSE);
-    Some(sentence(wait, now, Progress::now(now)))
 }
 
 fn sentence(wait: &Wait, now: Duration, progress: Progress) -> String {
@@ -220,22 +234,27 @@ mod tests {
         );
     }
 
+    /// Other tests wait for something too.
+    static OWN: Board = Board(Mutex::new(None));
+
     /// Whether nothing is to be said so many milliseconds from now.
     fn is_silent(after: u64) -> bool {
-        due(clock::elapsed() + Duration::from_millis(after)).is_none()
+        OWN.due(clock::elapsed() + Duration::from_millis(after)).is_none()
     }
 
     #[test]
     fn a_short_wait_is_silent_and_a_long_one_speaks_again_and_again() {
         clock::start();
-        during("a disk", End::Unknown, || {
-            assert!(is_silent(1_900));
-            assert!(!is_silent(2_100));
-            assert!(is_silent(7_000));
-            assert!(!is_silent(7_200));
-            during("the TPM", End::Unknown, || assert!(is_silent(1_900)));
-            assert!(is_silent(8_000), "the outer wait goes on where it was");
-        });
+        let outer = OWN.wait_for("a disk", End::Unknown);
+        assert!(is_silent(1_000));
+        assert!(!is_silent(2_100));
+        assert!(is_silent(6_000));
+        assert!(!is_silent(7_200));
+        let inner = OWN.wait_for("the TPM", End::Unknown);
+        assert!(is_silent(1_000));
+        drop(inner);
+        assert!(is_silent(8_000), "the outer wait goes on where it was");
+        drop(outer);
         assert!(is_silent(60_000), "nothing is waited for any more");
     }
 }
