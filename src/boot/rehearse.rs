@@ -164,7 +164,7 @@ impl Work for Rehearsing {
 
     fn run<'p>(self, cell: &'p BundleCell, shelf: &Shelf<Self::Product<'p>>) {
         let Self { shared, prepare } = self;
-        let limit = machine::room().for_files();
+        let limit = machine::memory_for_files();
         while let Some(Task { index, order, is_prepared }) = shared.next() {
             // What was prepared and failed may still lie there.
             let outcome = if is_prepared && cell.get().is_none() {

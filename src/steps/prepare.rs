@@ -33,21 +33,24 @@ pub(crate) fn read(
     bundle(entry, |path| reading.blob(path))
 }
 
-/// The same of one that is to be started, if there is memory for that now.
+/// The same of one that is to be started, if there is memory for that now: no more
+/// bytes than were counted.
 pub(crate) fn read_to_start(
     root: &Root,
     entry: &Entry,
     stop: &AtomicBool,
 ) -> Result<Bundle<Sealed>, Failure> {
     // What is wrong with a file is said when it is read.
-    check_sizes(entry.files().filter_map(|path| root.size(path).ok()))?;
-    read(root, entry, machine::room().for_files(), stop)
+    let counted = check_sizes(entry.files().filter_map(|path| root.size(path).ok()))?;
+    read(root, entry, counted, stop)
 }
 
-/// Checks that files of these sizes can be read and loaded.
-pub(crate) fn check_sizes(sizes: impl Iterator<Item = u64>) -> Result<(), Failure> {
-    let enough = Need::of_files(sizes).check(machine::room());
-    enough.map_err(|shortage| too_little(Stage::Read, &shortage))
+/// Checks that files of these sizes can be read and loaded; the sum of them.
+pub(crate) fn check_sizes(sizes: impl Iterator<Item = u64>) -> Result<u64, Failure> {
+    let need = Need::of_files(sizes);
+    let enough = need.check(machine::room());
+    enough.map_err(|shortage| too_little(Stage::Read, &shortage))?;
+    Ok(need.files)
 }
 
 /// Reads the same files, which may have `limit` bytes together, and keeps of each
@@ -247,6 +250,6 @@ mod tests {
         let failure = check_sizes([8 << 20, u64::MAX / 4].into_iter()).unwrap_err();
         assert_eq!((failure.stage, failure.code()), (Stage::Read, "MEMORY"));
         assert!(failure.sentence().contains(" MiB of files, "), "{failure}");
-        assert!(check_sizes([1].into_iter()).is_ok());
+        assert_eq!(check_sizes([1, 2].into_iter()).unwrap(), 3);
     }
 }

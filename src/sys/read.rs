@@ -22,8 +22,8 @@ use nix::sys::statfs::fstatfs;
 
 pub use super::sealed::Sealed;
 
-use super::Error;
 use super::sealed::{Memory, digest, unreadable};
+use super::{Error, machine};
 use crate::bundle::Blob;
 use crate::image::HEAD;
 use crate::menu::{Files, Visit};
@@ -32,8 +32,11 @@ use crate::menu::{Files, Visit};
 /// something was mounted or renamed meanwhile (openat2(2), EAGAIN).
 const RESOLUTIONS: usize = 16;
 
-/// Memory is short where a file takes more than this part of what may be read.
-const LITTLE: u64 = 4;
+/// Files of fewer bytes never make memory short.
+const LARGE: u64 = 16 << 20;
+
+/// Memory is short where a file is larger than this part of what is left.
+const LITTLE: u64 = 8;
 
 /// The root of a mounted boot partition.
 #[derive(Debug)]
@@ -364,7 +367,7 @@ fn read(
     let digest = memory.fill(path, &mut file, stop)?;
     expect_end(path, &mut file)?;
     let bytes = memory.seal(path)?;
-    if size > limit / LITTLE {
+    if size > LARGE && size > machine::room().available / LITTLE {
         forget(&file);
     }
     Ok(Blob { path: path.to_owned(), bytes, size, digest })
@@ -372,7 +375,7 @@ fn read(
 
 /// Has the kernel give up what it keeps of a file, which is not read again. It would
 /// do so when memory runs short; but nobody can tell how much that gives to whom
-/// ([`super::machine::room`]).
+/// ([`machine::room`]).
 fn forget(file: &File) {
     // Where it cannot, it keeps it.
     let _ = posix_fadvise(file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
