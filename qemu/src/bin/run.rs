@@ -25,7 +25,9 @@ Boots a kernel and an initramfs in a virtual machine on the terminal.
   --keep           what the guest writes stays in the disk images; otherwise it is
                    thrown away
   --cmdline S      more words for the first kernel's command line
-  --memory SIZE    such as 512M or 2G; 1G if not given
+  --memory SIZE    such as 512M or 2G; 1G if not given. Debian's kernels for x86_64
+                   print nothing in 64M, as they cannot unpack themselves there:
+                   72M is the least in which Turnout starts (docs/boot.md, Memory)
   --net            a network card (virtio), behind QEMU's own router
   --help           this
 
