@@ -12,7 +12,7 @@ use super::voice::{Voice, note_signals};
 use super::volume::{self, Opened, Opening, Volume};
 use crate::config::Config;
 use crate::failure::{Failure, Stage};
-use crate::menu::{self, Entry, Limits, Menu, Target, Timeout};
+use crate::menu::{self, Allowance, Entry, Menu, Target, Timeout};
 use crate::rollback::store::Fault;
 use crate::source::report::{Outcome, Report};
 use crate::source::{self, Candidate, Passed, Selector, Tier};
@@ -25,11 +25,6 @@ use crate::sys::uevent::Uevents;
 use crate::sys::wait::wait;
 use crate::sys::{AsFd as _, BorrowedFd, clock, kernel_settings, machine, vigil};
 
-/// As much as so many devices may keep, all together may at most.
-const DEVICES_KEPT: u64 = 4;
-/// Which part of the memory that is there may be kept of menus: what is kept is
-/// copied for the screen.
-const MEMORY_KEPT: u64 = 16;
 /// Lines that are printed of what was left out of menus that were read together.
 const MAX_SAID: usize = 64;
 
@@ -58,8 +53,8 @@ pub(super) struct Devices<'s> {
     report: Report,
     /// Those that have not answered yet.
     slow: Vec<Slow>,
-    /// How many bytes may be kept yet of all devices together.
-    left: u64,
+    /// What may be kept yet of all devices together.
+    allowance: Allowance,
 }
 
 /// A device that has not answered in time.
@@ -93,7 +88,7 @@ pub(super) fn discover<'s>(
         pending: Vec::new(),
         report: Report::default(),
         slow: Vec::new(),
-        left: to_keep(config, machine::room().available),
+        allowance: Allowance::new(config.unverified, machine::room().available),
     })
 }
 
@@ -218,7 +213,7 @@ impl Devices<'_> {
             tier,
             arch: target.arch,
             boards: target.boards.to_vec(),
-            limits: Limits { kept: unverified.kept.min(self.left), ..unverified },
+            limits: self.allowance.limits(unverified),
         };
         let Some(job) = Job::start(opening.clone()) else {
             return self.settle(opening.open(), voice, fresh);
@@ -244,7 +239,7 @@ impl Devices<'_> {
                 if menu.entries.is_empty() {
                     say_diagnostics(&menu, voice);
                 } else {
-                    self.left = self.left.saturating_sub(volume.budget.kept());
+                    self.allowance.take(&volume.budget);
                     fresh.push((volume, menu));
                 }
                 outcome
@@ -314,12 +309,6 @@ pub(super) struct Mounted<'a> {
 
 const fn was_read(outcome: &Outcome) -> bool {
     !matches!(outcome, Outcome::Passed(_))
-}
-
-/// How many bytes may be kept of all devices together, where so many are
-/// available.
-fn to_keep(config: &Config, available: u64) -> u64 {
-    config.unverified.kept.saturating_mul(DEVICES_KEPT).min(available / MEMORY_KEPT)
 }
 
 /// What was left out of a menu, and why; that the budget has ended comes last and

@@ -161,6 +161,9 @@ fn read_subvolumes(root: &Metered<'_>, target: &Target<'_>, mut menu: Menu) -> M
     }
     let below = found.names.iter().map(|name| format!("/{name}"));
     for place in core::iter::once(String::new()).chain(below) {
+        if root.ended().is_some() {
+            break;
+        }
         let found = menu::read_below(root, target, &place);
         menu.diagnostics.extend(found.diagnostics);
         menu.read.extend(found.read);

@@ -219,7 +219,80 @@ impl Budget {
     }
 }
 
+/// What may be kept in memory of all devices together. Each has a budget of its own;
+/// only what is kept for as long as a menu is shown adds up.
+#[derive(Debug)]
+pub struct Allowance {
+    left: u64,
+}
+
+impl Allowance {
+    /// As much as so many devices may keep, all together may at most.
+    const DEVICES: u64 = 4;
+    /// Which part of the memory that is there they may: what is kept is copied for
+    /// the screen.
+    const OF_MEMORY: u64 = 16;
+
+    /// For devices with these limits, where so many bytes are available.
+    #[must_use]
+    pub fn new(limits: Limits, available: u64) -> Self {
+        Self { left: limits.kept.saturating_mul(Self::DEVICES).min(available / Self::OF_MEMORY) }
+    }
+
+    /// The limits of the next device: it may take half of what is left, so that
+    /// none leaves the next one nothing.
+    #[must_use]
+    pub fn limits(&self, limits: Limits) -> Limits {
+        Limits { kept: limits.kept.min(self.left / 2), ..limits }
+    }
+
+    /// A device has kept something.
+    pub fn take(&mut self, budget: &Budget) {
+        self.left = self.left.saturating_sub(budget.kept());
+    }
+}
+
 /// Time in microseconds.
 pub(super) fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::menu::{Memory, Metered};
+
+    const MIB: u64 = 1 << 20;
+
+    /// What 64 devices keep, each as much as it may.
+    fn kept_by_all(available: u64) -> Vec<u64> {
+        let files = Memory::default();
+        let mut allowance = Allowance::new(Limits::DEFAULT, available);
+        let kept = (0..64).map(|_| {
+            let budget = Budget::new(allowance.limits(Limits::DEFAULT), || Duration::ZERO);
+            let files = Metered::judging(&files, &budget);
+            while budget.kept() < budget.limits.kept {
+                assert!(files.keep(1));
+                let rest = budget.limits.kept - budget.kept();
+                assert!(files.keep(usize::try_from(rest).unwrap()));
+            }
+            allowance.take(&budget);
+            budget.kept()
+        });
+        kept.collect()
+    }
+
+    #[test]
+    fn sixty_four_devices_keep_no_more_than_a_share_of_memory() {
+        for (available, first, all) in [
+            (64 << 30, 16 * MIB, 64 * MIB),
+            (400 * MIB, 25 * MIB / 2, 25 * MIB),
+            (32 * MIB, MIB, 2 * MIB),
+        ] {
+            let kept = kept_by_all(available);
+            let sum: u64 = kept.iter().sum();
+            assert_eq!((kept[0], sum <= all), (first, true), "{available}: {sum}");
+            assert!(kept[9] >= 2048, "the tenth device still has a menu: {kept:?}");
+        }
+    }
 }

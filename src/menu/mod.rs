@@ -31,7 +31,7 @@ pub mod text;
 mod uki;
 mod volume;
 
-pub use budget::{Budget, Clock, Exceeded, Limits};
+pub use budget::{Allowance, Budget, Clock, Exceeded, Limits};
 pub use default::{From, Wish, resolve_default};
 pub use diagnostic::{Code, Diagnostic};
 pub use entry::{Entry, safe_id};

@@ -13,6 +13,7 @@ use crate::base::arch::Arch;
 use crate::base::text::quoted;
 use crate::image::{SectionPlace, outline};
 use crate::menu::bls::file_name;
+use crate::menu::budget::Exceeded;
 use crate::menu::entry::{self, MAX_OVERLAYS};
 use crate::menu::metered::{Metered, Sieve};
 use crate::menu::text::line;
@@ -130,8 +131,12 @@ pub(super) fn adopt(place: Place<'_>, entry: &mut Entry) {
     let alone = alone && entry.devicetree.is_none() && entry.overlays.is_empty();
     let linux = entry.linux.as_ref().filter(|_| alone && entry.uki.is_none());
     let Some(path) = entry.uki.as_ref().or(linux).cloned() else { return };
-    // What is no image is told when it has been verified.
-    let Ok(image) = Image::open(place.files, &path, place.target.arch) else { return };
+    let Ok(image) = Image::open(place.files, &path, place.target.arch) else {
+        // What is no image is told when it has been verified; what was not looked at
+        // may be one.
+        entry.problems.extend(place.files.ended().map(Exceeded::diagnostic));
+        return;
+    };
     if entry.uki.is_none() {
         entry.uki = entry.linux.take();
     }
