@@ -8,6 +8,10 @@ use std::process::ExitCode;
 use turnout::base::switches;
 use turnout::{boot, sys};
 
+/// Remembers what was not to be had, for the sentence that PID 1 ends with.
+#[global_allocator]
+static MEMORY: sys::memory::Allocator = sys::memory::Allocator;
+
 /// Nothing was booted, as nothing could be.
 const REFUSED: u8 = 2;
 

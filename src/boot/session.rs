@@ -21,8 +21,8 @@ use crate::sys::signal::Signals;
 use crate::sys::sources::Sources;
 use crate::sys::tpm::Tpm;
 use crate::sys::{
-    arch, file, identity, kernel_settings, machine, module, mount, panic, patience, start_limit,
-    sysrq, watchdog,
+    arch, file, identity, kernel_settings, machine, memory, module, mount, panic, patience,
+    start_limit, sysrq, watchdog,
 };
 use crate::trust::verify::{Identity, Mode};
 
@@ -63,6 +63,7 @@ impl Session {
         let console = Console::open().map_err(at_start)?;
         let signals = Signals::block().map_err(at_start)?;
         patience::begin(&signals);
+        said.extend(memory::limit().err().map(|error| error.to_string()));
         let config = read_config()?;
         panic::set_reset_delay(config.reset_delay);
         said.extend(kernel_settings::keep_panic_for(config.reset_delay));

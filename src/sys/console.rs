@@ -18,7 +18,7 @@ use nix::poll::{PollFlags, poll};
 
 use super::terminal::{STALL, Terminal, open};
 use super::wait::{pollin, timeout};
-use super::{Error, clock, file, vigil};
+use super::{Error, clock, file, shout, vigil};
 
 /// The terminal that the kernel prefers: standard input, output and error.
 const DEVICE: &str = "/dev/console";
@@ -65,7 +65,7 @@ impl Console {
         let console = Self::on(Vec::new());
         console.find_more();
         if console.terminals().is_empty() {
-            console.terminals.borrow_mut().push(Rc::new(Terminal::raw(DEVICE, device)));
+            console.add(Terminal::raw(DEVICE, device));
         }
         Ok(console)
     }
@@ -86,9 +86,14 @@ impl Console {
         for name in active() {
             let is_known = self.terminals().iter().any(|terminal| terminal.name() == name);
             if !is_known && let Ok(device) = open(&format!("/dev/{name}")) {
-                self.terminals.borrow_mut().push(Rc::new(Terminal::raw(&name, device)));
+                self.add(Terminal::raw(&name, device));
             }
         }
+    }
+
+    fn add(&self, terminal: Terminal) {
+        shout::tell(terminal.as_fd());
+        self.terminals.borrow_mut().push(Rc::new(terminal));
     }
 
     /// Each of them, as long as it is needed.

@@ -27,6 +27,7 @@ pub fn at_start(console: &super::console::Console) {
     match requested().as_deref() {
         Some("panic") => panic!("asked for by turnout.test=panic"),
         Some("signals") => send_signals(),
+        Some("memory") => take_all_memory(),
         Some("fault") => fault(),
         Some("crash") => crash(),
         _ => {}
@@ -65,6 +66,12 @@ pub fn at_loading() {
 fn hang() {
     loop {
         std::thread::park();
+    }
+}
+
+fn take_all_memory() {
+    loop {
+        core::mem::forget(vec![1_u8; 1 << 20]);
     }
 }
 

@@ -28,12 +28,14 @@ struct Setting {
 
 /// A hung task has been in a call that nothing interrupts for all this time; the
 /// drivers of disks give up after a minute or three.
-const AT_START: [Setting; 5] = [
+const AT_START: [Setting; 6] = [
     Setting { path: "kernel/panic_on_oops", value: "1" },
     Setting { path: "kernel/softlockup_panic", value: "1" },
     Setting { path: "kernel/hardlockup_panic", value: "1" },
     Setting { path: "kernel/hung_task_timeout_secs", value: "300" },
     Setting { path: HUNG_TASK, value: "1" },
+    // There is nothing to kill but PID 1, and to look for it can take for ever.
+    Setting { path: "vm/panic_on_oom", value: "1" },
 ];
 
 /// Has every failure of the kernel end in a reset; gives a sentence for each

@@ -6,7 +6,7 @@
 use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::sys::reboot::set_cad_enabled;
-use nix::sys::signal::SigSet;
+use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 
@@ -17,12 +17,14 @@ use super::Error;
 pub struct Signals(SignalFd);
 
 impl Signals {
-    /// Blocks every signal and makes Ctrl-Alt-Del a signal instead of a reset.
+    /// Blocks every signal but the one by which this program ends itself
+    /// ([`super::memory`]), and makes Ctrl-Alt-Del a signal instead of a reset.
     ///
     /// # Errors
     /// The errno of the call that failed.
     pub fn block() -> Result<Self, Error> {
-        let all = SigSet::all();
+        let mut all = SigSet::all();
+        all.remove(Signal::SIGABRT);
         all.thread_block().map_err(|errno| Error::new("blocking signals", errno))?;
         set_cad_enabled(false).map_err(|errno| Error::new("disabling Ctrl-Alt-Del", errno))?;
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;

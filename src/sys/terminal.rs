@@ -4,7 +4,7 @@
 use core::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fs::File;
-use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::time::{Duration, Instant};
 
@@ -65,6 +65,10 @@ impl Terminal {
         let terminal = Self::new(name, device);
         terminal.set_raw();
         terminal
+    }
+
+    pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
+        self.device.as_fd()
     }
 
     #[cfg(test)]

@@ -30,6 +30,12 @@ pub(super) const CASES: &[Case] = &[
         Expect::Ends(&["Kernel panic - not syncing: sysrq triggered crash"]),
     ),
     case(
+        "memory_that_comes_to_its_end",
+        Boot { first_options: "turnout.test=memory", ..HOOKED },
+        nothing,
+        Expect::Ends(&["turnout: reset in 1 s: out of memory: 1048576 bytes are not there"]),
+    ),
+    case(
         "kernel_corrupted_after_load",
         Boot { first_options: "turnout.test=corrupt=kernel", ..HOOKED_SEGMENTS },
         nothing,

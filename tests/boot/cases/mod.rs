@@ -10,6 +10,7 @@ mod disks;
 mod faults;
 mod formats;
 mod hangs;
+mod hostile;
 mod images;
 mod machines;
 mod measure;
@@ -52,6 +53,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         crash::CASES,
         faults::CASES,
         hangs::CASES,
+        hostile::CASES,
         formats::CASES,
         disks::CASES,
         trace::CASES,
