@@ -7,7 +7,7 @@
 //! allocation would ever fail: the kernel promises more than there is, and panics
 //! ([`super::kernel_settings`]); [`limit`] sets one, for the memory of this
 //! process's own. Files that are read are in memory files, which have limits
-//! of their own ([`super::machine::memory_for_files`]). Must never allocate once
+//! of their own ([`super::machine::room`]). Must never allocate once
 //! an allocation has failed.
 
 use core::alloc::{GlobalAlloc, Layout};
@@ -68,7 +68,7 @@ unsafe impl GlobalAlloc for Allocator {
 /// The errno of the call that failed.
 pub fn limit() -> Result<(), Error> {
     catch()?;
-    limit_data(most(machine::available_memory()))
+    limit_data(most(machine::room().available))
 }
 
 /// How much this process may have, of so much that is available. A kernel that is
