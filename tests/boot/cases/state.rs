@@ -148,7 +148,6 @@ const COPY_ADVISORY: &[Start] = &[
 const LOST: &[Start] = &[
     Start {
         factory: true,
-        choose: Some("good"),
         says: &["turnout: /turnout/policy: version 2 is in force", "turnout: jumping to good"],
         ..START
     },
