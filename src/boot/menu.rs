@@ -13,6 +13,7 @@ use std::sync::Arc;
 use super::choose::Feed;
 use super::discover::{Devices, Fresh, Mounted, say_diagnostics};
 use super::item::item;
+use super::launch;
 use super::session::{Memory, Session};
 use super::voice::{Voice, heading};
 use super::volume::Volume;
@@ -145,9 +146,9 @@ impl<'s> BootMenu<'s> {
         self.memory.wishes.use_up();
     }
 
-    /// Whether what is loaded may have a measurement log before it.
-    pub(super) const fn measures(&self) -> bool {
-        self.memory.witness.measures()
+    /// Whether what is loaded may have an archive of Turnout's own before it.
+    pub(super) const fn may_have_front(&self) -> bool {
+        launch::may_have_front(&self.memory.witness, &self.memory.standing)
     }
 
     /// What the session remembers.

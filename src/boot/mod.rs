@@ -147,7 +147,8 @@ fn boot_prepared(
 ) -> Result<Infallible, Failure> {
     let open = prepared.chosen_at;
     prepared.then(|ready| {
-        let ready = ready.unwrap_or_else(|| Err(stalled()))?.again(session, menu.measures())?;
+        let ready = ready.unwrap_or_else(|| Err(stalled()))?;
+        let ready = ready.again(session, menu.may_have_front())?;
         let begun = Begun { open, prepared: Some(ready.ticks) };
         launch(session, menu.memory(), &ready, begun)
     })

@@ -58,7 +58,7 @@ impl Ready<'_> {
     ///
     /// # Errors
     /// The machine cannot be surveyed, or there is too little memory to load it.
-    pub(super) fn again(self, session: &Session, log: bool) -> Result<Self, Failure> {
+    pub(super) fn again(self, session: &Session, may_have_front: bool) -> Result<Self, Failure> {
         let ready = Self { machine: survey()?, ..self };
         let facts = Status::read().facts(Slot::Normal);
         prepare::check_memory(&Loadable {
@@ -67,7 +67,7 @@ impl Ready<'_> {
             kernel: &ready.kernel,
             proven: ready.proven,
             machine: &ready.machine,
-            log,
+            may_have_front,
         })?;
         Ok(ready)
     }
@@ -94,8 +94,8 @@ pub(super) struct Order {
     arch: Arch,
     request: Request,
     decompress: Decompress,
-    /// Whether there may be a measurement log to hand over.
-    log: bool,
+    /// Whether there may be anything to hand over to the next system.
+    may_have_front: bool,
 }
 
 impl Order {
@@ -111,7 +111,7 @@ impl Order {
             arch: session.arch,
             request: session.config.engine,
             decompress: session.config.vmlinux,
-            log: menu.measures(),
+            may_have_front: menu.may_have_front(),
         })
     }
 
@@ -255,7 +255,7 @@ pub(super) fn identify<'p>(
         facts: &facts,
         machine: &machine,
         is_here: true,
-        log: order.log,
+        may_have_front: order.may_have_front,
     };
     let kernel = how.apply(unpacked, proven)?;
     Ok(Identified { kernel, machine })

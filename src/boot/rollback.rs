@@ -233,9 +233,14 @@ impl Standing {
         }
     }
 
+    /// Whether the next system is told anything.
+    pub(super) const fn tells(&self) -> bool {
+        !matches!(self.store.strength(), Strength::Off)
+    }
+
     /// What the next system is told, as JSON; nothing where nothing is kept.
     pub(super) fn told(&self, noted: &Noted) -> Option<String> {
-        let strength = Some(self.store.strength()).filter(|it| *it != Strength::Off)?;
+        let strength = Some(self.store.strength()).filter(|_| self.tells())?;
         let Floors { boot, recovery } = self.floors();
         let fault = self.store.fault().or(self.set_back.as_ref()).map(Fault::to_string);
         Some(json::object(|out| {

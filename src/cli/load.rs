@@ -61,7 +61,7 @@ pub(super) fn with_plan(load: &Load, proven: &Proven, then: &mut Then<'_>) -> Re
         facts: &facts,
         machine: &machine,
         is_here: sources.is_live(),
-        log: false,
+        may_have_front: false,
     };
     let kernel = how.apply(unpacked, proven)?;
     let planned = Planned { load, proven, kernel: &kernel, machine: &machine, facts: &facts };

@@ -18,7 +18,7 @@ use crate::bundle::Bundle;
 use crate::image::Kernel;
 
 const MIB: u64 = 1 << 20;
-/// The log, the parameters, the purgatory with its tables, and what PID 1 takes for
+/// The archives before the initrds, the parameters, the purgatory with its tables, and what PID 1 takes for
 /// itself while it loads.
 const OWN: u64 = 2 * MIB;
 /// One byte of lists and page tables for so many bytes: an entry of 8 bytes for
@@ -78,8 +78,8 @@ impl Need {
         Self { files, segments: files, ..Self::default() }
     }
 
-    /// All of it, for a kernel that is ready to be placed. `log` is whether the
-    /// measurement log may come before the initrds.
+    /// All of it, for a kernel that is ready to be placed. `may_have_front` is
+    /// whether an archive of Turnout's own may come before the initrds.
     ///
     /// # Errors
     /// A unified kernel image or an addon that cannot be read.
@@ -88,7 +88,7 @@ impl Need {
         bundle: &Bundle<B>,
         engine: Engine,
         machine: &Machine,
-        log: bool,
+        may_have_front: bool,
     ) -> Result<Self, Error> {
         let initrds = initrd::sources(bundle, None)?;
         let read = Self {
@@ -97,9 +97,9 @@ impl Need {
             ..Self::default()
         };
         let need = match engine {
-            Engine::Segments => read.by_segments(prepared, &initrds, machine, log),
+            Engine::Segments => read.by_segments(prepared, &initrds, machine, may_have_front),
             Engine::File => {
-                let is_read = !log && files::one_file(bundle, &initrds).is_some();
+                let is_read = !may_have_front && files::one_file(bundle, &initrds).is_some();
                 read.by_files(prepared, &initrds, is_read)
             }
         };
@@ -113,10 +113,11 @@ impl Need {
         prepared: &Prepared<'_>,
         initrds: &[Source<'_>],
         machine: &Machine,
-        log: bool,
+        may_have_front: bool,
     ) -> Self {
         let page_size = machine.page_size;
-        let most = Grid::new(prepared, machine).most.saturating_sub(usize::from(log));
+        let fronts = usize::from(may_have_front);
+        let most = Grid::new(prepared, machine).most.saturating_sub(fronts);
         let in_pages = initrds.iter().map(|one| in_pages(one.bytes.len() as u64, page_size));
         let segments = in_pages.fold(loaded(prepared, machine), u64::saturating_add);
         Self { joined: initrd::copied(initrds, most), segments, ..self }

@@ -485,17 +485,17 @@ fn kexec_file_load_gets_one_file_made_of_several_and_that_is_counted() {
     let linux = bzimage::testing::small();
     let kernel = linux.len() as u64;
     let window = 0x3f9_8000;
-    let counted = |initrds: &[&[u8]], log: bool| {
+    let counted = |initrds: &[&[u8]], has_front: bool| {
         let bundle = verified(bundle(linux.clone(), initrds));
         let prepared = as_it_is(&bundle, &bundle.linux.bytes).unwrap();
-        let front = log.then_some(b"front".as_slice());
+        let front = has_front.then_some(b"front".as_slice());
         let plan = make_behind(front, FILE, &FACTS, &prepared, &bundle, &q35(), &blob()).unwrap();
         let Loading::Files(files) = plan.loading else { unreachable!() };
         let made = match files.initrd {
             Some(Content::Parts(parts)) => Some(parts.concat()),
             _ => None,
         };
-        (Need::of(&prepared, &bundle, Engine::File, &q35(), log).unwrap(), made)
+        (Need::of(&prepared, &bundle, Engine::File, &q35(), has_front).unwrap(), made)
     };
     let one =
         Need { files: kernel + 5, read_again: kernel + 5, segments: window + 5, ..Need::default() };

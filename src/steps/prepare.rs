@@ -158,8 +158,8 @@ pub(crate) struct Readying<'a> {
     pub(crate) machine: &'a Machine,
     /// Whether it is this machine, whose memory has to do.
     pub(crate) is_here: bool,
-    /// Whether the measurement log may come before the initrds.
-    pub(crate) log: bool,
+    /// Whether an archive of Turnout's own may come before the initrds.
+    pub(crate) may_have_front: bool,
 }
 
 impl Readying<'_> {
@@ -178,8 +178,9 @@ impl Readying<'_> {
         let seeds = machine.seeds.as_ref();
         let kernel = Prepared::new(unpacked, proven, &how, seeds).map_err(not_prepared)?;
         if self.is_here {
-            let Self { request, facts, log, .. } = *self;
-            check_memory(&Loadable { request, facts, kernel: &kernel, proven, machine, log })?;
+            let Self { request, facts, may_have_front, .. } = *self;
+            let kernel = &kernel;
+            check_memory(&Loadable { request, facts, kernel, proven, machine, may_have_front })?;
         }
         Ok(kernel)
     }
@@ -203,15 +204,15 @@ pub(crate) struct Loadable<'a> {
     pub(crate) proven: &'a Proven,
     pub(crate) machine: &'a Machine,
     /// As in [`Readying`].
-    pub(crate) log: bool,
+    pub(crate) may_have_front: bool,
 }
 
 /// Checks that there is memory for what loading takes, now that the files have been
 /// read and the kernel is unpacked.
 pub(crate) fn check_memory(loadable: &Loadable<'_>) -> Result<(), Failure> {
-    let Loadable { request, facts, kernel, proven, machine, log } = *loadable;
+    let Loadable { request, facts, kernel, proven, machine, may_have_front } = *loadable;
     let (engine, _) = plan::choose_engine(request, facts).map_err(|error| at_plan(error.into()))?;
-    let need = Need::of(kernel, proven.get(), engine, machine, log).map_err(at_plan)?;
+    let need = Need::of(kernel, proven.get(), engine, machine, may_have_front).map_err(at_plan)?;
     need.check_rest(machine::room()).map_err(|shortage| too_little(Stage::Plan, &shortage))
 }
 

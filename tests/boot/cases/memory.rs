@@ -3,7 +3,7 @@
 
 use super::images::compress;
 use super::trust::remove_both;
-use super::{AARCH64, BOTH, Boot, Case, Expect, PLAIN, World, X86_64, nothing};
+use super::{AARCH64, BOTH, Boot, Case, Expect, PLAIN, Partitions, World, X86_64, nothing};
 use crate::world::{INITRD, LINUX, SECOND};
 use anyhow::{Result, ensure};
 use std::fs;
@@ -60,13 +60,25 @@ pub(super) const CASES: &[Case] = &[
             ..IN_256_MIB
         },
         change: |world, tree| add_ballast(world, tree, 30 << 20),
-        expect: Expect::Ends(&[
-            "failed good: plan: MEMORY: it needs ",
-            " MiB put together, ",
-            "turnout: reset in 1 s",
-        ]),
+        expect: Expect::Ends(PUT_TOGETHER),
+    },
+    // One initrd would be loaded as it was read, were it not for the state before it.
+    Case {
+        name: "initrd_and_state_as_one_file_in_256_mib",
+        archs: X86_64,
+        boot: Boot {
+            partitions: Partitions::State,
+            config: "wait 10\nreset-delay 1\nattempts 1\nengine file\nrollback advisory\n",
+            long: true,
+            ..IN_256_MIB
+        },
+        change: |world, tree| leave_one_initrd(world, tree, 40 << 20),
+        expect: Expect::Ends(PUT_TOGETHER),
     },
 ];
+
+const PUT_TOGETHER: &[&str] =
+    &["failed good: plan: MEMORY: it needs ", " MiB put together, ", "turnout: reset in 1 s"];
 
 const REQUIRED: &str = "wait 10\nreset-delay 1\nattempts 1\ntpm required\n";
 
@@ -98,6 +110,16 @@ fn add_table_and_ballast(world: &World, tree: &BootTree) -> Result<()> {
 /// Lengthens the second initrd, and signs the entry again.
 fn add_ballast(world: &World, tree: &BootTree, size: u64) -> Result<()> {
     lengthen(tree, SECOND, size)?;
+    remove_both(world, tree)?;
+    world.key.sign(&world.tools, tree, "good", &[])
+}
+
+/// An entry with one initrd, lengthened, and signed again.
+fn leave_one_initrd(world: &World, tree: &BootTree, size: u64) -> Result<()> {
+    let options = format!("{} quiet", console(world.arch));
+    let initrds: &[&str] = &[INITRD];
+    tree.add_entry(&Entry { id: "good", title: "good", linux: LINUX, initrds, options: &options })?;
+    lengthen(tree, INITRD, size)?;
     remove_both(world, tree)?;
     world.key.sign(&world.tools, tree, "good", &[])
 }
