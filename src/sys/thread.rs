@@ -66,17 +66,15 @@ struct Task<W: Work> {
     shelf: Shelf<W::Product<'static>>,
     place: W::Place,
     work: Mutex<Option<W>>,
-    /// Awake from the end of the work on.
-    end: Wake,
 }
 
 impl<W: Work> Task<W> {
-    fn of(work: W, end: Wake) -> Arc<Self> {
+    fn of(work: W) -> Arc<Self> {
         let work = Mutex::new(Some(work));
-        Arc::new(Self { shelf: Shelf::new(), place: W::Place::default(), work, end })
+        Arc::new(Self { shelf: Shelf::new(), place: W::Place::default(), work })
     }
 
-    fn run(self: &Arc<Self>) {
+    fn run(&self) {
         let work = self.work.lock().unwrap_or_else(PoisonError::into_inner).take();
         // SAFETY: the place lies in this task, and does not move. Whatever borrows
         // from it is on the stack of the work, which ends before `self` is given up;
@@ -86,13 +84,34 @@ impl<W: Work> Task<W> {
         if let Some(work) = work {
             work.run(place, &self.shelf);
         }
-        self.end.up();
+    }
+}
+
+/// One thread's part in what both have.
+struct Part<W: Work> {
+    task: Arc<Task<W>>,
+    /// Awake as soon as only the main thread has a part.
+    end: Arc<Wake>,
+}
+
+impl<W: Work> Part<W> {
+    fn other(&self) -> Self {
+        Self { task: Arc::clone(&self.task), end: Arc::clone(&self.end) }
+    }
+
+    /// Does the work. Once its end is told the task is the main thread's alone: who
+    /// drops it there has its memory back, and not some time later.
+    fn run(self) {
+        let Self { task, end } = self;
+        task.run();
+        drop(task);
+        end.up();
     }
 }
 
 /// Work that was begun. Who drops it leaves it alone: what it has is given back
 /// when it ends, if it ever does.
-pub struct Job<W: Work>(Arc<Task<W>>);
+pub struct Job<W: Work>(Part<W>);
 
 /// Can be read once the work has ended.
 impl<W: Work> AsFd for Job<W> {
@@ -112,16 +131,16 @@ impl<W: Work> Job<W> {
     /// had.
     #[must_use]
     pub fn start(work: W) -> Option<Self> {
-        let task = Task::of(work, Wake::new().ok()?);
-        let argument = Arc::into_raw(Arc::clone(&task)).cast_mut().cast();
-        match create(run::<W>, argument) {
+        let part = Part { end: Arc::new(Wake::new().ok()?), task: Task::of(work) };
+        let argument = Box::into_raw(Box::new(part.other()));
+        match create(run::<W>, argument.cast()) {
             Some(thread) => {
                 detach(thread);
-                Some(Self(task))
+                Some(Self(part))
             }
             None => {
                 // SAFETY: made above, and no thread has it.
-                drop(unsafe { Arc::from_raw(argument.cast_const().cast::<Task<W>>()) });
+                drop(unsafe { Box::from_raw(argument) });
                 None
             }
         }
@@ -162,14 +181,14 @@ impl<W: Work> Job<W> {
     /// Does something with the product, if there is one; whatever of it is left is
     /// given back after that.
     pub fn finish<R>(self, then: impl for<'p> FnOnce(Option<W::Product<'p>>) -> R) -> R {
-        then(self.0.shelf.take())
+        then(self.0.task.shelf.take())
     }
 }
 
-extern "C" fn run<W: Work>(task: *mut c_void) -> *mut c_void {
-    // SAFETY: `Job::start` passes an Arc of this type, and gives it up.
-    let task = unsafe { Arc::from_raw(task.cast_const().cast::<Task<W>>()) };
-    task.run();
+extern "C" fn run<W: Work>(part: *mut c_void) -> *mut c_void {
+    // SAFETY: `Job::start` passes a box of this type, and gives it up.
+    let part = unsafe { Box::from_raw(part.cast::<Part<W>>()) };
+    part.run();
     ptr::null_mut()
 }
 
@@ -266,7 +285,7 @@ mod tests {
     fn what_is_ready_is_had_though_the_work_never_ends() {
         let (main, job) = start();
         main.send(9).unwrap();
-        while job.0.place.get().is_none() || job.0.shelf.lock().is_none() {
+        while job.0.task.place.get().is_none() || job.0.task.shelf.lock().is_none() {
             std::thread::yield_now();
         }
         assert!(!job.wait(Duration::from_millis(10)));
@@ -278,7 +297,7 @@ mod tests {
     #[test]
     fn what_is_given_up_is_given_back_when_it_ends() {
         let (main, job) = start();
-        let task = Arc::downgrade(&job.0);
+        let task = Arc::downgrade(&job.0.task);
         main.send(9).unwrap();
         drop(job);
         assert!(task.upgrade().is_some(), "the thread works on it");
@@ -287,6 +306,19 @@ mod tests {
         while task.upgrade().is_some() {
             assert!(start.elapsed() < SOON);
             std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn memory_is_back_as_soon_as_work_that_has_ended_is_given_up() {
+        for _ in 0..200 {
+            let (main, job) = start();
+            let task = Arc::downgrade(&job.0.task);
+            main.send(9).unwrap();
+            drop(main);
+            assert!(job.wait(SOON));
+            drop(job);
+            assert!(task.upgrade().is_none(), "its thread still has it");
         }
     }
 
