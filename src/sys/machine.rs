@@ -81,12 +81,13 @@ pub fn room() -> Room {
 
 /// What /proc/meminfo says. Of the memory that is set aside for devices the kernel
 /// has none for itself: neither what is free of it nor what it would get back of
-/// what it keeps of files, wherever that lies.
+/// what it keeps of files on disks, wherever that lies. Files of a file system in
+/// memory (an initramfs, and `Cached`) are not among what is available at all.
 fn room_of(text: &str) -> Room {
     let bytes = |key| kilobytes_in(text, key).unwrap_or(0);
     let available = bytes("MemAvailable:");
     let free = bytes("CmaFree:");
-    let cached = bytes("Buffers:").saturating_add(bytes("Cached:")).saturating_sub(bytes("Shmem:"));
+    let cached = bytes("Active(file):").saturating_add(bytes("Inactive(file):"));
     let cached = cached.min(bytes("CmaTotal:").saturating_sub(free));
     let for_kernel = available.saturating_sub(free).saturating_sub(cached);
     Room { available, for_kernel, total: bytes("MemTotal:") }
@@ -416,14 +417,43 @@ mod tests {
 
     #[test]
     fn memory_for_devices_is_not_the_kernels() {
-        let text = "MemTotal: 220 kB\nMemAvailable: 200 kB\nBuffers: 5 kB\nCached: 100 kB\n\
-                    Shmem: 80 kB\n";
+        let text = "MemTotal: 220 kB\nMemAvailable: 200 kB\nActive(file): 5 kB\n\
+                    Inactive(file): 20 kB\n";
         let all = Room { available: 200 << 10, for_kernel: 200 << 10, total: 220 << 10 };
         assert_eq!(room_of(text), all);
         let some = format!("{text}CmaTotal: 64 kB\nCmaFree: 50 kB\n");
         assert_eq!(room_of(&some), Room { for_kernel: (200 - 50 - 14) << 10, ..all });
         let more = format!("{text}CmaTotal: 64 kB\nCmaFree: 10 kB\n");
         assert_eq!(room_of(&more), Room { for_kernel: (200 - 10 - 25) << 10, ..all });
+    }
+
+    /// The lines that count and those beside them, of a board with 256 MiB whose
+    /// initramfs of 24 MiB lies in ramfs.
+    const BOARD: &str = "\
+MemTotal:         218736 kB
+MemFree:          171880 kB
+MemAvailable:     160928 kB
+Buffers:             312 kB
+Cached:            27640 kB
+SwapCached:            0 kB
+Active:              148 kB
+Inactive:           2788 kB
+Active(anon):          4 kB
+Inactive(anon):      632 kB
+Active(file):        144 kB
+Inactive(file):     2156 kB
+Unevictable:       25024 kB
+Mlocked:               0 kB
+Shmem:               628 kB
+CmaTotal:          65536 kB
+CmaFree:           40960 kB
+";
+
+    #[test]
+    fn an_initramfs_takes_nothing_of_what_is_available() {
+        let available = 160_928 << 10;
+        let for_kernel = available - ((40_960 + 144 + 2156) << 10);
+        assert_eq!(room_of(BOARD), Room { available, for_kernel, total: 218_736 << 10 });
     }
 
     #[test]
