@@ -5,6 +5,7 @@
 //! decided in [`crate::memmap`], [`crate::fdt`] and [`crate::plan`].
 
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use linux_raw_sys::general::__NR_getrandom;
 use nix::libc;
@@ -93,17 +94,33 @@ fn room_of(text: &str) -> Room {
     Room { available, for_kernel, total: bytes("MemTotal:") }
 }
 
-/// The memory that there would be if no file of an entry had been read: before
-/// another entry is, those are given up.
+/// The memory that there would be if nothing of an entry had been read or unpacked:
+/// before another entry is read, that is given up. To be asked for before the first
+/// one is read too.
 #[must_use]
 pub fn room_without_files() -> Room {
-    let now = room();
-    let held = sealed::held();
+    static LEAST: AtomicU64 = AtomicU64::new(u64::MAX);
+    let unpacked = beyond_least(&LEAST, own_memory());
+    without(room(), sealed::held().saturating_add(unpacked))
+}
+
+/// By how much this is more than the least that ever was.
+fn beyond_least(least: &AtomicU64, now: u64) -> u64 {
+    now.saturating_sub(least.fetch_min(now, Ordering::Relaxed))
+}
+
+/// Once so many bytes are given up.
+const fn without(room: Room, bytes: u64) -> Room {
     Room {
-        available: now.available.saturating_add(held),
-        for_kernel: now.for_kernel.saturating_add(held),
-        ..now
+        available: room.available.saturating_add(bytes),
+        for_kernel: room.for_kernel.saturating_add(bytes),
+        ..room
     }
+}
+
+/// What this process has for itself, beside memory files, in bytes.
+fn own_memory() -> u64 {
+    kilobytes("/proc/self/status", "RssAnon:").unwrap_or(0)
 }
 
 /// The consoles that the kernel has, such as `tty0` or `ttyS0`.
@@ -425,6 +442,17 @@ mod tests {
         assert_eq!(room_of(&some), Room { for_kernel: (200 - 50 - 14) << 10, ..all });
         let more = format!("{text}CmaTotal: 64 kB\nCmaFree: 10 kB\n");
         assert_eq!(room_of(&more), Room { for_kernel: (200 - 10 - 25) << 10, ..all });
+    }
+
+    #[test]
+    fn what_is_prepared_beside_a_menu_is_given_up_before_another_entry_is_read() {
+        let least = AtomicU64::new(u64::MAX);
+        assert_eq!([6, 90, 5, 70].map(|now| beyond_least(&least, now)), [0, 84, 0, 65]);
+        let room = Room { available: 10, for_kernel: 4, total: 220 };
+        let all = Room { available: 75, for_kernel: 69, total: 220 };
+        assert_eq!(without(room, 65), all);
+        let kernel = vec![1_u8; 48 << 20];
+        assert!(own_memory() >= kernel.len() as u64);
     }
 
     /// The lines that count and those beside them, of a board with 256 MiB whose
