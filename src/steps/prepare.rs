@@ -14,7 +14,7 @@ use crate::menu::Entry;
 use crate::plan::{self, Decompress, Facts, Machine, Need, Prepared, Request, Shortage, Unpacking};
 use crate::preflight::MEMORY;
 use crate::sys::read::{Head, Reading, Root, Sealed};
-use crate::sys::{self, machine};
+use crate::sys::{self, machine, memory};
 use crate::trust::slots::SlotValues;
 use crate::trust::verify::{self, Attested, Verified};
 
@@ -129,6 +129,7 @@ pub(crate) fn probe(bundle: &Verified<Bundle<Head>>, machine: Arch) -> Result<()
 
 /// Where it was for lack of memory, the failure has the code of that.
 pub(crate) fn not_identified(error: &image::Error, said: String) -> Failure {
+    memory::dealt_with();
     if error.is_of_memory() {
         return Failure { stage: Stage::Identify, ..Failure::broken(MEMORY, said) };
     }
@@ -218,6 +219,7 @@ pub(crate) fn check_memory(loadable: &Loadable<'_>) -> Result<(), Failure> {
 
 /// As [`not_identified`], of what a bzImage unpacks to.
 fn not_prepared(error: plan::Error) -> Failure {
+    memory::dealt_with();
     match &error {
         plan::Error::Payload(cause) if cause.is_of_memory() => {
             Failure { stage: Stage::Plan, ..Failure::broken(MEMORY, error.to_string()) }

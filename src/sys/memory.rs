@@ -6,8 +6,8 @@
 //! [`Allocator`] only remembers how much was asked for. Without a limit no
 //! allocation would ever fail: the kernel promises more than there is, and panics
 //! ([`super::kernel_settings`]); [`limit`] sets one, for the memory of this
-//! process's own. Files that are read are in memory files, which have limits
-//! of their own ([`super::machine::room`]). Must never allocate once
+//! process's own, the whole stacks of its threads among it. Files that are read are
+//! in memory files, which have limits of their own ([`super::machine::room`]). Must never allocate once
 //! an allocation has failed.
 
 use core::alloc::{GlobalAlloc, Layout};
@@ -21,7 +21,8 @@ use nix::libc::{self, c_int};
 use super::shout::shout;
 use super::{Error, machine, panic, reset};
 
-/// How many bytes the last allocation that failed was to have.
+/// How many bytes the last allocation that failed was to have; 0 once that was dealt
+/// with.
 static FAILED: AtomicUsize = AtomicUsize::new(0);
 
 /// The system's allocator, which remembers what it could not give.
@@ -61,6 +62,12 @@ unsafe impl GlobalAlloc for Allocator {
     }
 }
 
+/// An allocation that failed was allowed to: an end that comes later has another
+/// reason.
+pub fn dealt_with() {
+    FAILED.store(0, Ordering::Relaxed);
+}
+
 /// From now on the end of memory is an end with a sentence. For PID 1, once /proc
 /// is mounted.
 ///
@@ -77,7 +84,8 @@ const fn most(available: u64) -> u64 {
     available / 8 * 7
 }
 
-/// Memory of the process's own (RLIMIT_DATA): neither memory files nor stack.
+/// Memory of the process's own (RLIMIT_DATA): neither memory files nor the main
+/// thread's stack. The other threads' are counted, as far as they may grow.
 fn limit_data(bytes: u64) -> Result<(), Error> {
     if bytes == 0 {
         return Ok(());
@@ -148,11 +156,17 @@ mod tests {
     }
 
     #[test]
-    fn an_allocation_that_fails_is_remembered_and_may_fail() {
+    fn an_allocation_that_fails_is_remembered_until_it_was_dealt_with() {
         let layout = Layout::from_size_align(1 << 62, 8).unwrap();
-        // SAFETY: the layout is not empty.
-        let memory = unsafe { Allocator.alloc(layout) };
-        assert!(memory.is_null());
-        assert_eq!(FAILED.swap(0, Ordering::Relaxed), 1 << 62);
+        // Other tests deal with what failed there, at any time.
+        let is_remembered = (0..100).any(|_| {
+            // SAFETY: the layout is not empty.
+            let memory = unsafe { Allocator.alloc(layout) };
+            assert!(memory.is_null());
+            FAILED.load(Ordering::Relaxed) == 1 << 62
+        });
+        assert!(is_remembered);
+        dealt_with();
+        assert_eq!(FAILED.load(Ordering::Relaxed), 0);
     }
 }
