@@ -307,20 +307,20 @@ impl<'s> BootMenu<'s> {
         if !standing.raise_floor(&self.anchor, attested, tpm, &self.session.voice()) {
             return;
         }
-        let again = self.examine(&self.menu.entries);
-        let is_final: Vec<bool> = (0..again.len()).map(|index| self.is_final(index)).collect();
-        for ((old, new), is_final) in self.verdicts.iter_mut().zip(again).zip(is_final) {
-            if !is_final {
-                *old = new;
+        let both = self.menu.entries.iter().zip(&self.verdicts);
+        let fallen: Vec<_> = both.map(|(entry, verdict)| self.fallen(entry, verdict)).collect();
+        for (verdict, failure) in self.verdicts.iter_mut().zip(fallen) {
+            if let Some(failure) = failure {
+                *verdict = Err(failure);
             }
         }
     }
 
-    /// Whether nothing that is read again changes what is known of an entry.
-    fn is_final(&self, index: usize) -> bool {
-        let entry = self.menu.entries.get(index);
-        let volume = entry.and_then(|entry| self.volumes.get(entry.volume));
-        self.struck.contains(&index) || volume.is_none_or(|volume| !volume.is_here)
+    /// Why an entry that could boot is below a floor now. Nothing is read for it: the
+    /// budget of its device may be used up.
+    fn fallen(&self, entry: &Entry, verdict: &Verdict) -> Option<Failure> {
+        let refusal = self.context().check_floor(verdict.as_ref().ok()?).err()?;
+        Some(Failure::refused(refusal).of(&entry.id))
     }
 
     /// A device is gone, and what was on it cannot boot.

@@ -338,6 +338,18 @@ impl Context<'_> {
     fn is_blind(&self) -> bool {
         self.mode == Mode::Open && self.ring.is_none()
     }
+
+    /// Whether what was let boot still may, if since then nothing but a floor has
+    /// risen. What nobody signed has no version.
+    ///
+    /// # Errors
+    /// It is below a floor.
+    pub fn check_floor(&self, attested: &Attested) -> Result<(), Refusal> {
+        match attested {
+            Attested::Signed(signed) => check_version(self, &signed.manifest),
+            Attested::Unsigned(_) => Ok(()),
+        }
+    }
 }
 
 impl Attested {

@@ -527,6 +527,18 @@ fn nothing_below_the_floor_of_its_role_boots() {
     assert_eq!(refusal.code(), "FLOOR");
 }
 
+#[test]
+fn a_floor_that_rises_refuses_what_is_below_it_without_another_look() {
+    let attested = judged("", &boot_of_version(4), by(&[RELEASE])).unwrap();
+    let ring = ring();
+    let risen = |boot| Context { floors: Floors { boot, recovery: 9 }, ..context(&ring) };
+    assert_eq!(risen(4).check_floor(&attested), Ok(()));
+    let refusal = risen(5).check_floor(&attested).unwrap_err();
+    assert_eq!(code(refusal, &["security version 4", "below 5 no boot"]), "FLOOR");
+    let unsigned = edited(Mode::Open, "good").unwrap();
+    assert_eq!(risen(5).check_floor(&unsigned), Ok(()));
+}
+
 fn owned(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
