@@ -132,6 +132,7 @@ impl Standing {
                 WITH_TEXTS >> 10
             ));
         }
+        store.hearsay().into_iter().for_each(|told| voice.say(told));
         for damage in store.damages() {
             voice.say(&damage);
         }

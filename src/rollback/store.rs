@@ -175,13 +175,16 @@ pub struct Store {
     index: Result<Generations, Fault>,
     /// The index holds less than the state area has seen in it.
     below: Option<Fault>,
+    /// What a factory image was told by the state area, which anybody can have forged.
+    hearsay: Option<String>,
 }
 
 impl Store {
     /// Before anything was read: as good as lost.
     #[must_use]
     pub const fn unread(strength: Strength) -> Self {
-        Self { strength, area: Err(Fault::Unread), index: Err(Fault::Unread), below: None }
+        let area = Err(Fault::Unread);
+        Self { strength, area, index: Err(Fault::Unread), below: None, hearsay: None }
     }
 
     /// Reads what there is. A factory image gives the floors with which it makes
@@ -202,26 +205,41 @@ impl Store {
         store
     }
 
-    /// What is whole stays as it is. A record that a state area kept so far
-    /// moves to the TPM, and the floors that one has seen are not gone below.
+    /// What is whole stays as it is. A record that a state area kept so far moves to
+    /// the TPM. What one has seen does not: whoever writes to the disk could shut out
+    /// everything by it, and for ever.
     fn provision(&mut self, floors: Floors, media: &mut Media<'_>) {
         let old = self.area.as_ref().map(Generations::state).unwrap_or_default();
-        let record = Some(old.record.unwrap_or_else(|| Record::new(floors.max(old.seen))));
-        let in_area = record.filter(|_| self.strength == Strength::Advisory);
-        if self.index.as_ref().is_err_and(Fault::is_for_the_factory)
-            && self.strength == Strength::Enforced
+        let record = old.record.unwrap_or_else(|| Record::new(floors));
+        if self.strength == Strength::Enforced
+            && self.index.as_ref().is_err_and(Fault::is_for_the_factory)
         {
-            let state = State { record, ..State::default() };
-            self.index = make(Which::Index, &state, media.index);
+            self.hearsay = hearsay(&old, record.floors);
+            self.index = self.make_index(record, media);
         }
-        let needed = match &self.area {
-            Ok(area) => in_area.is_some() && area.state().record.is_none(),
-            Err(fault) => fault.is_for_the_factory(),
+        let in_area = Some(record).filter(|_| self.strength == Strength::Advisory);
+        let made = match &self.area {
+            Err(fault) if fault.is_for_the_factory() => {
+                let state = State { record: in_area, ..State::default() };
+                make(Which::Area, &state, media.area).map(|held| self.area = Ok(held))
+            }
+            Ok(_) if in_area.is_some() && old.record.is_none() => {
+                self.put_area(media, |state| state.record = in_area)
+            }
+            _ => return,
         };
-        if needed {
-            let state = State { record: in_area, ..State::default() };
-            self.area = make(Which::Area, &state, media.area);
+        self.area = made.and_then(|()| self.area.clone());
+    }
+
+    /// What was seen falls to the new floors before those are written: wherever this
+    /// is cut off, no start finds an index below it.
+    fn make_index(&mut self, record: Record, media: &mut Media<'_>) -> Result<Generations, Fault> {
+        media.index.create()?;
+        if below(record.floors, self.seen()).is_some() {
+            self.put_area(media, |state| state.seen = record.floors)?;
         }
+        let state = State { record: Some(record), ..State::default() };
+        write_all(Which::Index, &state, media.index)
     }
 
     /// The one that is to hold the record must hold one, and no less than it had
@@ -285,6 +303,12 @@ impl Store {
     #[must_use]
     pub fn trial(&self) -> Option<Trial> {
         self.area.as_ref().ok()?.state().trial
+    }
+
+    /// What a factory image has to say of the floors that it began the index with.
+    #[must_use]
+    pub fn hearsay(&self) -> Option<&str> {
+        self.hearsay.as_deref()
     }
 
     /// What earlier starts refused, the newest first.
@@ -576,9 +600,31 @@ pub fn put(
 
 fn make(which: Which, state: &State, medium: &mut dyn Medium) -> Result<Generations, Fault> {
     medium.create()?;
+    write_all(which, state, medium)
+}
+
+fn write_all(which: Which, state: &State, medium: &mut dyn Medium) -> Result<Generations, Fault> {
     let mut held = Generations::fresh();
     put(which, &mut held, state, medium)?;
     Ok(held)
+}
+
+/// What a state area says of the floors that a new index begins with.
+fn hearsay(area: &State, floors: Floors) -> Option<String> {
+    let Floors { boot, recovery } = floors;
+    if area.record.is_some() {
+        return Some(format!(
+            "floor {boot} and recovery floor {recovery} are taken over from the state area, \
+             which whoever writes to the disk can forge"
+        ));
+    }
+    below(floors, area.seen)?;
+    let seen = area.seen;
+    Some(format!(
+        "floor {} and recovery floor {} were seen in the TPM before, and it begins with {boot} and \
+         {recovery}: if such versions were released, give the image these floors",
+        seen.boot, seen.recovery
+    ))
 }
 
 const fn with(floors: Floors, role: Role, floor: u32) -> Floors {

@@ -853,17 +853,90 @@ fn an_index_below_the_highest_floor_that_was_seen_is_no_sound_store() {
     assert_eq!(power.written.get(), written, "nothing is built on it");
 }
 
+/// Writes what a machine has seen into its state area, as anybody can who has the
+/// disk.
+fn forge_seen(machine: &mut Machine<'_>, seen: Floors) {
+    let mut held = read(Which::Area, &mut machine.area).unwrap();
+    let state = State { seen, ..held.state() };
+    put(Which::Area, &mut held, &state, &mut machine.area).unwrap();
+}
+
 #[test]
-fn a_factory_image_does_not_begin_below_the_highest_floors_that_were_seen() {
+fn what_the_disk_says_was_seen_shuts_nothing_out_of_a_new_index() {
+    let floors = Floors { boot: 3, recovery: 2 };
+    let forged = Floors { boot: 5, recovery: u32::MAX };
+    for after in 0..100 {
+        let power = Power::default();
+        let mut machine = Machine::new(&power, Strength::Enforced);
+        forge_seen(&mut machine, forged);
+        machine.index = Machine::blank(&power, Strength::Enforced).index;
+        power.written.set(0);
+        power.cut.set(Some(Cut { after, torn: 5, backwards: false }));
+        let store = machine.open(Some(floors));
+        let said = store.hearsay().unwrap();
+        assert_eq!(
+            said,
+            "floor 5 and recovery floor 4294967295 were seen in the TPM before, and it begins \
+             with 3 and 2: if such versions were released, give the image these floors"
+        );
+        power.cut.set(None);
+        let is_done = power.written.get() <= after;
+        for factory in [Some(floors), None] {
+            let store = machine.open(factory);
+            assert_eq!((store.fault(), store.floors()), (None, floors), "cut after {after}");
+        }
+        if is_done {
+            return;
+        }
+    }
+    panic!("it never ends");
+}
+
+#[test]
+fn what_was_seen_is_kept_while_no_index_can_be_made() {
     let power = Power::default();
-    let mut machine = Machine::blank(&power, Strength::Enforced);
-    let floors = Floors { boot: 3, recovery: 4 };
-    let mut store = machine.open(Some(floors));
-    machine.media(|media| store.settle(media)).unwrap();
-    machine.index.fault = Some(Fault::NoIndex);
-    assert_eq!(machine.open(None).floors(), ZERO, "a disk alone bars no recovery system");
+    let mut machine = Machine::new(&power, Strength::Enforced);
+    forge_seen(&mut machine, Floors { boot: 7, recovery: 0 });
+    let mut none = Missing(Fault::NoIndex);
+    let mut media = Media { area: &mut machine.area, index: &mut none };
+    let store = Store::open(Strength::Enforced, Some(ZERO), &mut media);
+    assert_eq!(store.fault(), Some(&Fault::NoIndex));
+    assert_eq!(read(Which::Area, &mut machine.area).unwrap().state().seen.boot, 7);
+}
+
+#[test]
+fn floors_that_move_to_the_tpm_are_told_because_they_can_be_forged() {
+    let power = Power::default();
+    let mut machine = Machine::blank(&power, Strength::Advisory);
+    machine.open(Some(Floors { boot: 3, recovery: 2 }));
+    machine.strength = Strength::Enforced;
     let store = machine.open(Some(ZERO));
-    assert_eq!((store.fault(), store.floors()), (None, floors));
+    let expected = "floor 3 and recovery floor 2 are taken over from the state area, which whoever \
+                    writes to the disk can forge";
+    assert_eq!(store.hearsay(), Some(expected));
+    assert_eq!(machine.open(Some(ZERO)).hearsay(), None, "the index is there");
+}
+
+#[test]
+fn a_sound_area_without_a_record_gets_one_wherever_the_power_fails() {
+    for after in 0..100 {
+        let power = Power::default();
+        let mut machine = Machine::new(&power, Strength::Enforced);
+        machine.boot(7, 0).unwrap();
+        machine.strength = Strength::Advisory;
+        power.written.set(0);
+        power.cut.set(Some(Cut { after, torn: 5, backwards: false }));
+        machine.open(Some(ZERO));
+        let is_done = power.written.get() <= after;
+        power.cut.set(None);
+        let store = machine.open(Some(ZERO));
+        assert_eq!(store.fault(), None, "cut after {after}");
+        assert_eq!(said(&store), ["0: FLOOR"], "the rest is kept");
+        if is_done {
+            return;
+        }
+    }
+    panic!("it never ends");
 }
 
 #[test]
