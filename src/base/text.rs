@@ -35,7 +35,16 @@ pub fn printable_bytes(bytes: &[u8]) -> String {
 /// bounded length.
 #[must_use]
 pub fn quoted(text: &str) -> String {
-    format!("\"{}\"", cut(&printable(text), QUOTE_COLUMNS))
+    format!("\"{}\"", shown(text, QUOTE_COLUMNS))
+}
+
+/// Any text made printable and cut to at most `limit` columns. However long the
+/// text is, no more of it than that is looked at.
+#[must_use]
+pub fn shown(text: &str, limit: usize) -> String {
+    // Two columns more, so that what is left out is seen to be: no character has more.
+    let (start, _) = split_at_column(text, limit.saturating_add(2));
+    cut(&printable(start), limit).into_owned()
 }
 
 /// An upper bound of the columns that printable `text` takes on a console.

@@ -2,7 +2,10 @@
 
 use core::fmt;
 
-use crate::base::text::printable;
+use crate::base::text::{printable, shown};
+
+/// Longest detail, in columns: whatever a reader quotes, it cannot go beyond.
+const DETAIL_COLUMNS: usize = 512;
 
 /// Something wrong with a menu file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,8 +59,13 @@ pub enum Code {
 impl Diagnostic {
     pub(crate) fn new(file: &str, line: Option<usize>, code: Code, detail: String) -> Self {
         // Keys and reasons that a parser quotes come from outside too.
-        let detail = printable(&detail).into_owned();
+        let detail = shown(&detail, DETAIL_COLUMNS);
         Self { file: file.to_owned(), line, code, detail }
+    }
+
+    /// About how many bytes of memory it takes.
+    pub(super) const fn weight(&self) -> usize {
+        size_of::<Self>().saturating_add(self.file.len()).saturating_add(self.detail.len())
     }
 }
 
@@ -104,6 +112,14 @@ impl fmt::Display for Code {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_detail_is_cut_however_long_what_it_quotes_is() {
+        for long in ["\u{1}", "x", "\u{4e00}"] {
+            let shown = Diagnostic::new("/a", None, Code::Setting, long.repeat(64 << 10));
+            assert!(shown.detail.len() <= 768 && shown.detail.ends_with("..."), "{shown}");
+        }
+    }
 
     #[test]
     fn a_diagnostic_never_shows_a_control_character_of_its_file() {

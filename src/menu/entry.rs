@@ -5,7 +5,6 @@
 //! run. A value that cannot be used becomes a problem of the entry, which then
 //! stays visible and cannot boot.
 
-use crate::base::text::quoted;
 use crate::menu::bls::file_name::Counter;
 use crate::menu::text::glob;
 use crate::menu::text::line::Line;
@@ -117,10 +116,7 @@ impl Entry {
         let texts = texts.chain([&self.id, &self.file, &self.options]).map(String::len);
         let lists = self.submenu.iter().map(String::as_str).chain(self.files());
         let lists = lists.map(|text| text.len().saturating_add(size_of::<String>()));
-        let problems = self
-            .problems
-            .iter()
-            .map(|problem| size_of::<Diagnostic>() + problem.file.len() + problem.detail.len());
+        let problems = self.problems.iter().map(Diagnostic::weight);
         size_of::<Self>() + texts.chain(lists).chain(problems).sum::<usize>()
     }
 
@@ -211,8 +207,7 @@ impl Entry {
 
     /// Has a problem with the value of a line.
     pub(super) fn complain(&mut self, line: &Line<'_>, code: Code, what: &str) {
-        let detail = format!("{} {} {what}", line.key, quoted(line.value));
-        self.problem(Some(line.number), code, detail);
+        self.problem(Some(line.number), code, line.quote(what));
     }
 
     pub(super) fn problem(&mut self, line: Option<usize>, code: Code, detail: String) {

@@ -16,6 +16,8 @@ use crate::menu::{
 const MAX_FOUND: usize = 4 * MAX_ENTRIES;
 /// Most diagnostics of a volume.
 const MAX_DIAGNOSTICS: usize = MAX_ENTRIES;
+/// The same where the budget has ended, and nothing can be paid for any more.
+const MAX_UNPAID_DIAGNOSTICS: usize = 64;
 
 /// Where menus are looked for, and for which machine.
 pub(super) struct Search<'a> {
@@ -144,14 +146,17 @@ impl Menu {
         self.diagnostics.push(exceeded.diagnostic());
     }
 
-    fn limit_diagnostics(&mut self) {
+    /// Keeps no more diagnostics than there may be and the budget pays for.
+    fn limit_diagnostics(&mut self, files: &Metered<'_>) {
+        let has_ended = files.ended().is_some();
+        let most = if has_ended { MAX_UNPAID_DIAGNOSTICS } else { MAX_DIAGNOSTICS };
         let count = self.diagnostics.len();
-        if count > MAX_DIAGNOSTICS {
-            self.diagnostics.truncate(MAX_DIAGNOSTICS);
-            let detail =
-                format!("of {count} diagnostics only the first {MAX_DIAGNOSTICS} are kept");
+        if count > most {
+            self.diagnostics.truncate(most);
+            let detail = format!("of {count} diagnostics only the first {most} are kept");
             self.diagnostics.push(Diagnostic::new("/", None, Code::Budget, detail));
         }
+        self.diagnostics.retain(|diagnostic| has_ended || files.keep(diagnostic.weight()));
     }
 
     /// Looks where the files are of a menu that was found below `prefix`, and
@@ -175,7 +180,7 @@ impl Menu {
     }
 
     /// Keeps each id once and no more entries than there may be.
-    pub(super) fn limit(&mut self) {
+    pub(super) fn limit(&mut self, files: &Metered<'_>) {
         self.drop_duplicates();
         if let Some(entry) = self.entries.get(MAX_ENTRIES) {
             let file = entry.file.clone();
@@ -183,7 +188,7 @@ impl Menu {
             self.say_left_out(&file, more as u64);
             self.entries.truncate(MAX_ENTRIES);
         }
-        self.limit_diagnostics();
+        self.limit_diagnostics(files);
     }
 
     /// Keeps the first of several entries with one id, so that an id, and the

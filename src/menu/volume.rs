@@ -34,7 +34,7 @@ pub fn read_below(files: &Metered<'_>, target: &Target<'_>, root: &str) -> Menu 
     for reader in READERS.iter().take_while(|_| files.ended().is_none()) {
         menu.append_first(reader, &search, root);
     }
-    menu.limit();
+    menu.limit(files);
     menu.end(files.ended());
     menu
 }
@@ -60,7 +60,7 @@ pub fn read_config(
     if menu.read.iter().all(|read| read.found == Found::Absent) {
         return Err(format!("{path}: there is no such file"));
     }
-    menu.limit();
+    menu.limit(files);
     menu.end(files.ended());
     Ok(menu)
 }
@@ -234,6 +234,15 @@ mod tests {
                 why
             );
         }
+    }
+
+    #[test]
+    fn what_is_said_of_a_menu_is_paid_for() {
+        let all = files(&[("/extlinux/extlinux.conf", &"x\n".repeat(64))]);
+        let budget = Budget::default();
+        let menu = read_below(&Metered::menus(&all, &budget), &TARGET, "");
+        let weight: usize = menu.diagnostics.iter().map(crate::menu::Diagnostic::weight).sum();
+        assert_eq!((menu.diagnostics.len(), budget.kept()), (64, weight as u64));
     }
 
     #[test]

@@ -87,6 +87,12 @@ fn other_hostile_trees_cost_what_a_device_may() {
         Tree { name: "manifests of 64 KiB", make: manifests, said: "BUDGET", entry: Some("e0000") },
         Tree { name: "texts of 4 GiB", make: long_texts, said: "VALUE_SIZE", entry: None },
         Tree { name: "files of 10 GiB", make: sparse, said: "UNREADABLE", entry: None },
+        Tree {
+            name: "keywords of 64 KiB",
+            make: long_keywords,
+            said: "UNSUPPORTED_KEY",
+            entry: Some("good"),
+        },
         Tree { name: "links in a circle", make: circle, said: "UNREADABLE", entry: Some("good") },
     ]);
 }
@@ -327,6 +333,11 @@ fn submenus(folder: &Folder) {
         let one = format!("menu begin {name}\nlabel {name}\nkernel /k\nmenu end\n");
         folder.file(format!("extlinux/{name}"), one.repeat(1200));
     }
+}
+
+fn long_keywords(folder: &Folder) {
+    folder.file("extlinux/long", "\u{1}".repeat(ALMOST));
+    folder.file("extlinux/extlinux.conf", "include long\n".repeat(64) + "label good\nkernel /k\n");
 }
 
 fn stars(folder: &Folder) {

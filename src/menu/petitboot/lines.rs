@@ -79,7 +79,7 @@ impl<'a> Flat<'a> {
     }
 
     pub(super) fn complain(&mut self, line: &Line<'_>, code: Code, what: &str) {
-        self.say(Some(line.number), code, format!("{} {} {what}", line.key, quoted(line.value)));
+        self.say(Some(line.number), code, line.quote(what));
     }
 
     pub(super) fn say(&mut self, line: Option<usize>, code: Code, detail: String) {

@@ -6,11 +6,14 @@
 //! `#` starts a comment only at the start of a line, and one pair of double
 //! quotes around a value is taken off.
 
-use crate::base::text::quoted;
+use crate::base::text::{quoted, shown};
 use crate::menu::{Code, Diagnostic, MAX_FILE_SIZE};
 
 /// Most lines that a file may have.
 const MAX_LINES: usize = 1024;
+
+/// How much of a key a message shows, in columns.
+const KEY_COLUMNS: usize = 64;
 
 /// What some editors put before the first line.
 const BYTE_ORDER_MARK: char = '\u{feff}';
@@ -77,8 +80,12 @@ fn unquote(value: &str) -> &str {
 impl Line<'_> {
     /// A diagnostic about this line's value.
     pub(crate) fn complain(&self, file: &str, code: Code, what: &str) -> Diagnostic {
-        let detail = format!("{} {} {what}", self.key, quoted(self.value));
-        Diagnostic::new(file, Some(self.number), code, detail)
+        Diagnostic::new(file, Some(self.number), code, self.quote(what))
+    }
+
+    /// The key and the value, each cut, and what is wrong with them.
+    pub(crate) fn quote(&self, what: &str) -> String {
+        format!("{} {} {what}", shown(self.key, KEY_COLUMNS), quoted(self.value))
     }
 }
 
