@@ -130,15 +130,19 @@ impl Devices<'_> {
     ) -> Fresh {
         let mut fresh = self.take_late(mounted, voice);
         let mut ranked = ranked.into_iter();
+        // Each menu is asked once.
+        let mut asked = 0;
         for (tier, candidate) in ranked.by_ref() {
             let outcome = match self.against(&candidate, mounted.volumes, &fresh, voice) {
                 Some(why) => Outcome::Passed(why),
                 None => self.open(&candidate, tier, target, voice, &mut fresh),
             };
             self.report.note(volume::looked(&candidate, outcome));
-            if !mounted.has_entries && fresh.iter().any(|(_, menu)| settles_all(menu)) {
+            let mut new = fresh.iter().skip(asked);
+            if !mounted.has_entries && new.any(|(_, menu)| settles_all(menu)) {
                 break;
             }
+            asked = fresh.len();
         }
         self.pending.extend(ranked.map(|(_, candidate)| candidate));
         fresh
@@ -330,7 +334,7 @@ fn settles_all(menu: &Menu) -> bool {
     let is_hidden = matches!(menu.settings.timeout, Some(Timeout::Hidden | Timeout::Disabled));
     let wanted = menu.settings.default.as_ref().map(|wanted| &wanted.what);
     let Some(menu::What::Pattern(pattern)) = wanted.filter(|_| is_hidden) else { return false };
-    let found = menu.entries.iter().find(|entry| entry.is_named_by(pattern));
+    let found = menu.named_by(pattern).and_then(|index| menu.entries.get(index));
     found.is_some_and(Entry::is_bootable)
 }
 

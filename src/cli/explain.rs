@@ -227,7 +227,7 @@ impl<'a> DefaultEntry<'a> {
 
     fn of(menu: &'a Menu, variables: Vec<(&'static str, String)>) -> Self {
         let named = variables.iter().find_map(|(name, pattern)| {
-            let entry = menu.entries.iter().find(|entry| entry.is_named_by(pattern))?;
+            let entry = menu.entries.get(menu.named_by(pattern)?)?;
             Some((entry, format!("the firmware's variable {name} says so")))
         });
         if let Some((entry, why)) = named {

@@ -6,7 +6,7 @@
 //! stays visible and cannot boot.
 
 use crate::menu::bls::file_name::Counter;
-use crate::menu::text::glob;
+use crate::menu::text::glob::Pattern;
 use crate::menu::text::line::Line;
 use crate::menu::{Code, Diagnostic, Format, paths};
 
@@ -155,9 +155,12 @@ impl Entry {
     /// does not count; the pattern may have the file's suffix or not.
     #[must_use]
     pub fn is_named_by(&self, pattern: &str) -> bool {
-        let pattern = pattern.to_ascii_lowercase();
-        let ids = [self.id.clone(), self.loader_id()];
-        ids.iter().any(|id| glob::matches(&pattern, &id.to_ascii_lowercase()))
+        self.is_matched(&mut Pattern::new(pattern))
+    }
+
+    /// The same with a pattern that is tried on several entries.
+    pub(super) fn is_matched(&self, pattern: &mut Pattern) -> bool {
+        pattern.matches(&self.id) || pattern.matches(&self.loader_id())
     }
 
     pub(super) fn text(&mut self, line: &Line<'_>) -> Option<String> {

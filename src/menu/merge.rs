@@ -4,7 +4,11 @@ use crate::base::sort::sort_by;
 use crate::base::text::quoted;
 use crate::menu::bls::sort;
 use crate::menu::settings::{Settings, Wanted, What};
+use crate::menu::text::glob::Pattern;
 use crate::menu::{Code, Diagnostic, Entry, Menu};
+
+/// Most settings of a default that are tried, of all volumes.
+const MAX_DEFAULTS: usize = 16;
 
 /// Which volumes belong together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -79,7 +83,7 @@ impl Menu {
         });
         let mut default = None;
         let mut stale = Vec::new();
-        for (volume, wanted) in wishes.chain(saved) {
+        for (volume, wanted) in wishes.take(MAX_DEFAULTS).chain(saved) {
             default = self.find_wanted(volume, wanted);
             if default.is_some() {
                 break;
@@ -109,9 +113,12 @@ impl Menu {
             .map(|(index, _)| index)
     }
 
-    /// Index of the first entry that a pattern means.
-    pub(super) fn named_by(&self, pattern: &str) -> Option<usize> {
-        self.entries.iter().position(|entry| entry.is_named_by(pattern))
+    /// Index of the first entry that a pattern means. However many entries there are,
+    /// a pattern that takes too long for all of them means none.
+    #[must_use]
+    pub fn named_by(&self, pattern: &str) -> Option<usize> {
+        let mut pattern = Pattern::new(pattern);
+        self.entries.iter().position(|entry| entry.is_matched(&mut pattern))
     }
 }
 
