@@ -7,6 +7,7 @@
 
 use core::mem;
 use core::time::Duration;
+use std::sync::Arc;
 
 use super::voice::{Voice, note_signals};
 use super::volume::{self, Opened, Opening, Volume};
@@ -53,8 +54,8 @@ pub(super) struct Devices<'s> {
     report: Report,
     /// Those that have not answered yet.
     slow: Vec<Slow>,
-    /// What may be kept yet of all devices together.
-    allowance: Allowance,
+    /// What all devices together may cost yet.
+    allowance: Arc<Allowance>,
 }
 
 /// A device that has not answered in time.
@@ -88,7 +89,7 @@ pub(super) fn discover<'s>(
         pending: Vec::new(),
         report: Report::default(),
         slow: Vec::new(),
-        allowance: Allowance::new(config.unverified, machine::room().available),
+        allowance: Arc::new(Allowance::new(config.unverified, machine::room().available)),
     })
 }
 
@@ -211,13 +212,13 @@ impl Devices<'_> {
         let why = source::why(candidate, &self.config.device);
         let what = if tier.role.is_boot() { "boot partition" } else { "file system" };
         voice.say(&format!("{what} {} ({why}, {kind})", candidate.name));
-        let unverified = self.config.unverified;
         let opening = Opening {
             candidate: candidate.clone(),
             tier,
             arch: target.arch,
             boards: target.boards.to_vec(),
-            limits: self.allowance.limits(unverified),
+            limits: self.config.unverified,
+            allowance: Arc::clone(&self.allowance),
         };
         let Some(job) = Job::start(opening.clone()) else {
             return self.settle(opening.open(), voice, fresh);
@@ -243,7 +244,7 @@ impl Devices<'_> {
                 if menu.entries.is_empty() {
                     say_diagnostics(&menu, voice);
                 } else {
-                    self.allowance.take(&volume.budget);
+                    volume.budget.settle();
                     fresh.push((volume, menu));
                 }
                 outcome

@@ -8,7 +8,9 @@
 use std::sync::Arc;
 
 use crate::base::arch::Arch;
-use crate::menu::{self, Budget, Code, Diagnostic, Group, Limits, Menu, Metered, Sieve, Target};
+use crate::menu::{
+    self, Allowance, Budget, Code, Diagnostic, Group, Limits, Menu, Metered, Sieve, Target,
+};
 use crate::source::filesystem::{FileSystem, Kind};
 use crate::source::report::{Looked, Outcome};
 use crate::source::{self, Candidate, Tier};
@@ -29,13 +31,15 @@ pub(super) struct Opening {
     pub(super) arch: Arch,
     pub(super) boards: Vec<String>,
     pub(super) limits: Limits,
+    pub(super) allowance: Arc<Allowance>,
 }
 
 impl Opening {
     /// Does it here and now.
     pub(super) fn open(self) -> Opened {
         let target = Target { arch: self.arch, boards: &self.boards };
-        Volume::open(&self.candidate, self.tier, &target, self.limits)
+        let budget = Budget::of_several(self.limits, clock::elapsed, self.allowance);
+        Volume::open(&self.candidate, self.tier, &target, budget)
     }
 }
 
@@ -64,15 +68,14 @@ pub(super) struct Volume {
 }
 
 impl Volume {
-    /// Mounts a device and reads its menu, within `limits`.
+    /// Mounts a device and reads its menu, within its budget.
     ///
     /// # Errors
     /// What is to be reported of it.
-    fn open(candidate: &Candidate, tier: Tier, target: &Target<'_>, limits: Limits) -> Opened {
+    fn open(candidate: &Candidate, tier: Tier, target: &Target<'_>, budget: Budget) -> Opened {
         let found: Option<&FileSystem> = candidate.filesystem.as_ref();
         let found = found.filter(|found| found.kind.is_mountable());
         let kind = found.ok_or(Outcome::NoFileSystem)?.kind;
-        let budget = Budget::new(limits, clock::elapsed);
         let volume = Self::mount(candidate, tier, kind.name(), None, budget)?;
         let menu = menu::read_below(&volume.menus(), target, "");
         if kind != Kind::Btrfs || !menu.entries.is_empty() {
