@@ -168,10 +168,10 @@ fn read_subvolumes(root: &Metered<'_>, target: &Target<'_>, mut menu: Menu) -> M
             break;
         }
         let found = menu::read_below(root, target, &place);
-        menu.diagnostics.extend(found.diagnostics);
-        menu.read.extend(found.read);
-        if !found.entries.is_empty() {
-            return Menu { diagnostics: menu.diagnostics, read: menu.read, ..found };
+        let is_last = !found.entries.is_empty();
+        menu = found.behind(menu);
+        if is_last {
+            break;
         }
     }
     menu

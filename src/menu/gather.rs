@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use crate::base::switches::Switch;
 use crate::base::text::quoted;
 use crate::menu::budget::Exceeded;
+use crate::menu::entry::MAX_PROBLEMS;
 use crate::menu::grub::environment::Variables;
 use crate::menu::metered::{Listing, Metered, Sieve};
 use crate::menu::{
@@ -65,6 +66,19 @@ impl Parser {
     }
 }
 
+impl Entry {
+    /// Leaves out the files that the budget does not pay for; an entry without them
+    /// must not boot.
+    fn give_up(&mut self, exceeded: Option<Exceeded>) {
+        for files in [&mut self.initrds, &mut self.overlays, &mut self.addons] {
+            files.clear();
+        }
+        self.problems.retain(|problem| problem.code != Code::Budget);
+        self.problems.truncate(MAX_PROBLEMS.saturating_sub(1));
+        self.problems.extend(exceeded.map(Exceeded::diagnostic));
+    }
+}
+
 impl Menu {
     pub(super) fn read_file(&mut self, search: &Search<'_>, path: &str, parser: &Parser) {
         let found = if search.files.has(path) {
@@ -110,7 +124,7 @@ impl Menu {
     }
 
     /// Says that a directory or a file has more entries than are read.
-    fn say_left_out(&mut self, file: &str, count: u64) {
+    pub(super) fn say_left_out(&mut self, file: &str, count: u64) {
         if count > 0 {
             let detail = format!("only the first {MAX_ENTRIES} entries are read; {count} are not");
             self.diagnostics.push(Diagnostic::new(file, None, Code::EntryCount, detail));
@@ -149,23 +163,45 @@ impl Menu {
     /// Keeps no more diagnostics than there may be and the budget pays for.
     fn limit_diagnostics(&mut self, files: &Metered<'_>) {
         let has_ended = files.ended().is_some();
-        let most = if has_ended { MAX_UNPAID_DIAGNOSTICS } else { MAX_DIAGNOSTICS };
-        let count = self.diagnostics.len();
-        if count > most {
-            self.diagnostics.truncate(most);
-            let detail = format!("of {count} diagnostics only the first {most} are kept");
-            self.diagnostics.push(Diagnostic::new("/", None, Code::Budget, detail));
-        }
+        self.cut_diagnostics(if has_ended { MAX_UNPAID_DIAGNOSTICS } else { MAX_DIAGNOSTICS });
         self.diagnostics.retain(|diagnostic| has_ended || files.keep(diagnostic.weight()));
     }
 
+    /// Puts what was looked at in vain before this menu, whose diagnostics count with
+    /// it: no more are kept than of one menu.
+    pub(crate) fn behind(self, vain: Self) -> Self {
+        let mut menu = Self { diagnostics: vain.diagnostics, read: vain.read, ..self };
+        menu.diagnostics.extend(self.diagnostics);
+        menu.read.extend(self.read);
+        menu.cut_diagnostics(MAX_DIAGNOSTICS);
+        menu
+    }
+
+    /// Keeps the first diagnostics; that the budget has ended stays.
+    fn cut_diagnostics(&mut self, most: usize) {
+        let count = self.diagnostics.len();
+        if count <= most {
+            return;
+        }
+        let end = self.diagnostics.pop().filter(|last| last.code == Code::Budget);
+        self.diagnostics.truncate(most);
+        let detail = format!("of {count} diagnostics only the first {most} are kept");
+        self.diagnostics.push(Diagnostic::new("/", None, Code::Budget, detail));
+        self.diagnostics.extend(end);
+    }
+
     /// Looks where the files are of a menu that was found below `prefix`, and
-    /// which of them are unified kernel images.
+    /// which of them are unified kernel images. What that adds is paid for too.
     pub(super) fn place(&mut self, search: &Search<'_>, prefix: &str) {
         for entry in &mut self.entries {
+            let paid = entry.weight();
             entry.relocate(|path| paths::locate(path, prefix, |path| search.files.has(path)));
             if entry.format == Format::BLS {
                 uki::adopt(search.images(prefix), entry);
+            }
+            let more = entry.weight().saturating_sub(paid);
+            if more > 0 && !search.files.keep(more) {
+                entry.give_up(search.files.ended());
             }
         }
     }

@@ -387,7 +387,10 @@ fn unquote(value: &str) -> String {
 mod tests {
     use super::*;
     use crate::image::testing;
-    use crate::menu::{Budget, Files, Memory, Menu, Target, Visit, read_config, read_volume};
+    use crate::menu::{
+        Budget, Files, Limits, Memory, Menu, Target, Visit, read_below, read_config, read_volume,
+    };
+    use core::time::Duration;
     use std::collections::BTreeMap;
 
     const RELEASE: &[u8] = b"ID=debian\nVERSION_ID=\"13\"\nPRETTY_NAME='Debian 13'\nNAME=D\n\0\0";
@@ -567,6 +570,29 @@ mod tests {
         // The headers, and what kernel it is for.
         assert_eq!(counts["/loader/addons/0.addon.efi"], 2);
         assert_eq!(counts["/EFI/Linux/7.efi"], 2);
+    }
+
+    #[test]
+    fn an_entry_whose_addons_the_budget_does_not_pay_for_cannot_boot() {
+        let files: Memory = [
+            ("/loader/entries/e.conf", b"linux /a.efi".to_vec()),
+            ("/a.efi", image(&[])),
+            ("/a.efi.extra.d/b.addon.efi", testing::uki(&[(".cmdline", b"quiet")])),
+        ]
+        .into_iter()
+        .collect();
+        let mut given_up = 0;
+        for kept in 0..2048 {
+            let budget = Budget::new(Limits { kept, ..Limits::DEFAULT }, || Duration::ZERO);
+            let menu = read_below(&Metered::menus(&files, &budget), &TARGET, "");
+            let Some(entry) = menu.entries.first() else { continue };
+            assert_eq!(entry.addons.len(), usize::from(entry.is_bootable()), "{kept}");
+            if let [problem] = &entry.problems[..] {
+                assert_eq!(problem.code, Code::Budget);
+                given_up += 1;
+            }
+        }
+        assert!((1..2048).contains(&given_up), "{given_up}");
     }
 
     #[test]

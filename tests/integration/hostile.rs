@@ -67,6 +67,7 @@ fn names_beyond_the_limit_do_not_hide_an_entry() {
 fn a_thousand_entries_with_long_paths_cost_what_a_device_may() {
     check(&[
         Tree { name: "15 long paths each", make: long_paths, said: "BUDGET", entry: Some("e0000") },
+        Tree { name: "16 far addons each", make: far_addons, said: "BUDGET", entry: Some("e0000") },
         Tree { name: "labels that inherit", make: inheriting, said: "BUDGET", entry: None },
         Tree { name: "submenus that inherit", make: submenus, said: "VALUE_SIZE", entry: None },
     ]);
@@ -313,6 +314,16 @@ fn many_names(folder: &Folder) {
 fn long_paths(folder: &Folder) {
     let path = format!("/{}", "d/".repeat(2000));
     folder.entries(format!("linux /k\n{}", format!("initrd {path}i\n").repeat(15)));
+}
+
+/// Addons with paths of almost 4096 bytes, of an image that every entry names.
+fn far_addons(folder: &Folder) {
+    let image = format!("{}a.efi", format!("{}/", "d".repeat(250)).repeat(15));
+    folder.file(&image, program(&[(".linux", b"kernel")]));
+    for n in 10..26 {
+        folder.file(format!("{image}.extra.d/{}{n}.addon.efi", "a".repeat(180)), addon());
+    }
+    folder.entries(format!("linux /{image}\n"));
 }
 
 fn inheriting(folder: &Folder) {
