@@ -28,7 +28,12 @@ fuzz_target!(|input: &[u8]| {
         let more = MORE.into_iter().zip(more.iter().copied());
         let files: Memory = more.chain([(path, text)]).collect();
         let target = Target { arch: Arch::Aarch64, boards: &boards };
-        let Ok(menu) = menu::read_config(&Metered::menus(&files, &Budget::default()), path, Format::named(format), &target) else {
+        let Ok(menu) = menu::read_config(
+            &Metered::menus(&files, &Budget::default()),
+            path,
+            Format::named(format),
+            &target,
+        ) else {
             panic!("{path} is there");
         };
         menu.entries.iter().for_each(check);

@@ -43,7 +43,12 @@ fuzz_target!(|volumes: [Volume; 2]| {
         for files in volumes {
             for format in Format::all() {
                 let path = "/loader/loader.conf";
-                if let Ok(menu) = menu::read_config(&Metered::menus(&files, &Budget::default()), path, Some(format), &target) {
+                if let Ok(menu) = menu::read_config(
+                    &Metered::menus(&files, &Budget::default()),
+                    path,
+                    Some(format),
+                    &target,
+                ) {
                     check(&menu);
                 }
             }

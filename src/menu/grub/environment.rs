@@ -162,7 +162,9 @@ impl Variables {
 /// what came of looking for it.
 pub(crate) fn read(files: &Metered<'_>, root: &str, menu: &mut Menu) -> Variables {
     let sieve = Sieve { wanted: |_| true, most: MAX_ENTRIES };
-    let in_efi = files.names(&format!("{root}{EFI}"), sieve).unwrap_or_default();
+    let directory = format!("{root}{EFI}");
+    let in_efi = files.names(&directory, sieve).unwrap_or_default();
+    menu.say_left_out(&directory, in_efi.left_out);
     let in_efi = in_efi.names.into_iter().map(|name| format!("{EFI}/{name}/grubenv"));
     let places = PLACES.into_iter().map(str::to_owned).chain(in_efi);
     for path in places.map(|place| format!("{root}{place}")) {
