@@ -25,7 +25,7 @@ impl Pattern {
     pub(crate) fn matches(&mut self, text: &str) -> bool {
         let most = self.left.min(MAX_STEPS);
         let mut steps = Steps { left: most };
-        let found = matches(&self.lower_case, &text.to_ascii_lowercase(), &mut steps);
+        let found = compare(&self.lower_case, &text.to_ascii_lowercase(), &mut steps);
         self.left = self.left.saturating_sub(most.saturating_sub(steps.left));
         found.unwrap_or(false)
     }
@@ -44,10 +44,16 @@ impl Steps {
     }
 }
 
-/// Whether `pattern` matches the whole of `text`; `None` if that takes too long.
-///
-/// Works on bytes, and only the last `*` is ever tried again.
-fn matches(pattern: &str, text: &str, steps: &mut Steps) -> Option<bool> {
+/// Whether `pattern` matches the whole of `text`; case counts. A pattern that takes too
+/// long matches nothing.
+#[must_use]
+pub fn matches(pattern: &str, text: &str) -> bool {
+    compare(pattern, text, &mut Steps { left: MAX_STEPS }).unwrap_or(false)
+}
+
+/// The same; `None` if it takes too long. Works on bytes, and only the last `*` is ever
+/// tried again.
+fn compare(pattern: &str, text: &str, steps: &mut Steps) -> Option<bool> {
     let mut pattern = pattern.as_bytes();
     let mut text = text.as_bytes();
     let mut last_star = None;
@@ -121,10 +127,6 @@ fn literal(pattern: &[u8]) -> Option<(u8, &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn matches(pattern: &str, text: &str) -> bool {
-        Pattern::new(pattern).matches(text)
-    }
 
     #[test]
     fn stars_question_marks_and_sets_match() {
