@@ -2,9 +2,7 @@
 //! said on the way is said here.
 
 use super::figures::{self, Moments};
-use super::measure::Witness;
 use super::prepare::Ready;
-use super::rollback::Standing;
 use super::session::{Memory, Session};
 use crate::base::text::printable;
 use crate::failure::{Failure, Stage};
@@ -16,11 +14,6 @@ use crate::sys::kexec::Staged;
 use crate::sys::quiesce::{self, Leave, Quiet};
 use crate::sys::read::Sealed;
 use crate::sys::status::Status;
-
-/// Whether [`measure`] may give an archive, as far as is known before.
-pub(super) const fn may_have_front(witness: &Witness, standing: &Standing) -> bool {
-    witness.measures() || standing.tells()
-}
 
 /// Has the TPM measure what is about to be loaded; the archives for the next system,
 /// if there are any: with the log, and with what outlasts the power.
@@ -134,27 +127,4 @@ fn last_words(plan: &Plan<'_, Sealed>, ready: &Ready<'_>) -> String {
         time.as_secs(),
         time.subsec_micros(),
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::Config;
-    use crate::rollback::Strength;
-    use crate::rollback::refused::Noted;
-    use crate::trust::verify::{Identity, Mode};
-
-    #[test]
-    fn an_archive_of_the_state_alone_is_counted_as_one_before_the_initrds() {
-        for rollback in [Strength::Off, Strength::Advisory, Strength::Enforced] {
-            let config = Config { rollback, ..Config::new(Mode::Locked) };
-            let identity = Identity { boards: Vec::new(), devices: Vec::new() };
-            let (witness, _) = Witness::find(&config, &identity, &mut Ok(None));
-            let standing = Standing::unread(&config);
-            let front = standing.told(&Noted::default());
-            assert!(!witness.measures(), "there is no TPM");
-            assert_eq!(front.is_some(), rollback != Strength::Off);
-            assert_eq!(may_have_front(&witness, &standing), front.is_some());
-        }
-    }
 }

@@ -13,7 +13,6 @@ use std::sync::Arc;
 use super::choose::Feed;
 use super::discover::{Devices, Fresh, Mounted, say_diagnostics};
 use super::item::item;
-use super::launch;
 use super::session::{Memory, Session};
 use super::voice::{Voice, heading};
 use super::volume::Volume;
@@ -148,7 +147,7 @@ impl<'s> BootMenu<'s> {
 
     /// Whether what is loaded may have an archive of Turnout's own before it.
     pub(super) const fn may_have_front(&self) -> bool {
-        launch::may_have_front(&self.memory.witness, &self.memory.standing)
+        self.memory.may_have_front()
     }
 
     /// What the session remembers.

@@ -124,6 +124,11 @@ impl Memory {
         standing.open(config, area, witness, tpm, &voice);
     }
 
+    /// Whether there may be an archive for the next system.
+    pub(super) const fn may_have_front(&self) -> bool {
+        may_have_front(&self.witness, &self.standing)
+    }
+
     /// Takes note of what was not booted.
     pub(super) fn note(&mut self, failure: &Failure) {
         match &failure.entry {
@@ -147,6 +152,10 @@ impl Memory {
     pub(super) fn begin_recovery(&mut self, session: &Session) {
         self.witness.begin_recovery(&mut self.tpm, &session.voice());
     }
+}
+
+const fn may_have_front(witness: &Witness, standing: &Standing) -> bool {
+    witness.measures() || standing.tells()
 }
 
 fn at_start(error: crate::sys::Error) -> Failure {
@@ -183,4 +192,23 @@ fn open_tpm(config: &Config) -> Result<Option<Tpm>, String> {
 fn read_config() -> Result<Config, Failure> {
     let text = file::read_text(config::PATH).map_err(at_start)?;
     config::read(config::PATH, &text).map_err(|error| Failure::new(Stage::Start, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_archive_of_the_state_alone_is_counted_as_one_before_the_initrds() {
+        for rollback in [Strength::Off, Strength::Advisory, Strength::Enforced] {
+            let config = Config { rollback, ..Config::new(Mode::Locked) };
+            let identity = Identity { boards: Vec::new(), devices: Vec::new() };
+            let (witness, _) = Witness::find(&config, &identity, &mut Ok(None));
+            let standing = Standing::unread(&config);
+            let front = standing.told(&Noted::default());
+            assert!(!witness.measures(), "there is no TPM");
+            assert_eq!(front.is_some(), rollback != Strength::Off);
+            assert_eq!(may_have_front(&witness, &standing), front.is_some());
+        }
+    }
 }
