@@ -277,7 +277,11 @@ impl Standing {
         let role = signed.map_or(Role::Boot, Signed::role);
         let next = signed.map(|signed| Next { entry, system: system(signed) });
         match self.with_media(tpm, |store, media| store.before_jump(next, noted, media)) {
-            Ok(()) => Ok(()),
+            Ok(None) => Ok(()),
+            Ok(Some(fault)) => {
+                say_unwritten(&fault, voice);
+                Ok(())
+            }
             Err(fault) if self.store.binds(role) => Err(barred(&fault)),
             Err(fault) => {
                 voice.say(&format!("the next system cannot confirm itself: {fault}"));

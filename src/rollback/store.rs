@@ -56,7 +56,7 @@ pub trait Medium {
     /// # Errors
     /// There is none, or the medium does not take it.
     fn write_texts(&mut self, _: Place, bytes: &[u8]) -> Result<(), Fault> {
-        Err(Fault::NoRoom(bytes.len()))
+        Err(Fault::Medium(format!("there is no place for {} bytes of text", bytes.len())))
     }
 }
 
@@ -396,7 +396,8 @@ impl Store {
         if held.contains(texts) {
             return Ok(());
         }
-        let bytes = texts::write(texts).ok_or(Fault::NoRoom(texts::MAX))?;
+        let bytes =
+            texts::write(texts).ok_or_else(|| Fault::Medium("they are too long".to_owned()))?;
         let [first, second] = held.map(|texts| texts.matches(record));
         let place = if second < first { Place::Second } else { Place::First };
         media.area.write_texts(place, &bytes)
@@ -444,34 +445,50 @@ impl Store {
     /// Remembers which system is jumped to, right before it is: as a trial if
     /// its version is above the recorded floor, and otherwise, or if it is not
     /// signed, as none. A confirmation of the same system stays. What was refused is
-    /// written with it, if that is news.
+    /// written with it, if that is news: where that cannot be, the trial is written
+    /// alone, if it is another one, and why is given back.
     ///
     /// # Errors
-    /// The medium's. Where [`Self::binds`], there must be no jump then: the next
-    /// system could confirm another one.
+    /// The medium does not take the trial. Where [`Self::binds`], there must be no jump
+    /// then: the next system could confirm another one.
     pub fn before_jump(
         &mut self,
         next: Option<Next<'_>>,
         noted: &mut Noted,
         media: &mut Media<'_>,
-    ) -> Result<(), Fault> {
+    ) -> Result<Option<Fault>, Fault> {
         if self.area.is_err() {
-            return Ok(());
+            return Ok(None);
         }
         let record = self.record().filter(|_| self.fault().is_none());
         let above = record.map(|record| next.filter(|next| next.system.is_above(record.floors)));
         let trial = above.map(|above| above.map(|next| self.trial_of(next)));
+        let trial = trial.unwrap_or_else(|| self.trial());
         let is_news = noted.is_news_to(&self.refused());
-        self.put_area(media, |state| {
-            state.trial = trial.unwrap_or(state.trial.take());
+        let written = self.put_area(media, |state| {
+            state.trial.clone_from(&trial);
             if is_news {
                 state.refused = noted.merged(&state.refused);
             }
-        })?;
+        });
+        if let Err(fault) = written {
+            return self.put_trial(trial, media).map(|()| Some(fault));
+        }
         if is_news {
             noted.keep();
         }
-        Ok(())
+        Ok(None)
+    }
+
+    /// Changes the trial alone. One place that has it is enough.
+    fn put_trial(&mut self, trial: Option<Trial>, media: &mut Media<'_>) -> Result<(), Fault> {
+        let Ok(area) = &self.area else { return Ok(()) };
+        let state = State { trial, ..area.state() };
+        if self.trial() == state.trial {
+            return Ok(());
+        }
+        let written = self.put(Which::Area, &state, media);
+        if self.trial() == state.trial { Ok(()) } else { written }
     }
 
     /// Remembers what was refused, how often too, before the machine is reset.
@@ -712,7 +729,11 @@ impl fmt::Display for Fault {
             Self::Measured => f.write_str(
                 "the TPM's index can only be read: something has measured into PCR 8 since the reset",
             ),
-            Self::NoRoom(size) => write!(f, "{size} bytes have no room for what is to be kept"),
+            Self::NoRoom(size) => write!(
+                f,
+                "{size} bytes have no room for what is to be kept: zero the state area's two \
+                 generations, and start a factory image once"
+            ),
             Self::Below(role, floor, seen) => write!(
                 f,
                 "the TPM's index has {} floor {floor}, and {seen} was seen: it was set back",

@@ -174,7 +174,9 @@ impl<'a> Machine<'a> {
             store.take(&in_force(document(policy), document(policy)), media)?;
             let raised = store.raise([system(version)], LIMITS, media)?;
             if store.floors().boot <= version {
-                store.before_jump(next("system", system(version)), &mut noted, media)?;
+                let next = next("system", system(version));
+                let unwritten = store.before_jump(next, &mut noted, media)?;
+                unwritten.map_or(Ok(()), Err)?;
             }
             Ok(raised)
         })
@@ -601,7 +603,7 @@ fn without_a_sound_store_an_advisory_image_says_so_and_goes_on() {
             assert_eq!(store.raise([system(7)], LIMITS, media), Ok(None));
             assert_eq!(
                 store.before_jump(next("system", system(7)), &mut Noted::default(), media),
-                Ok(())
+                Ok(None)
             );
         });
         assert_eq!(power.written.get(), written, "{sentence}: it was written to");
@@ -677,7 +679,7 @@ fn a_store_that_is_off_keeps_and_refuses_nothing() {
         assert_eq!(store.take(&in_force(document(3), document(3)), media), Ok(()));
         assert_eq!(
             store.before_jump(next("system", system(7)), &mut Noted::default(), media),
-            Ok(())
+            Ok(None)
         );
     });
     assert_eq!(power.written.get(), 0);
@@ -693,6 +695,41 @@ fn a_jump_whose_trial_cannot_be_written_is_told() {
         .media(|media| store.before_jump(next("system", system(7)), &mut Noted::default(), media));
     assert_eq!(told, Err(Fault::Medium("the power is off".into())));
     assert!(store.binds(Role::Boot) && !store.binds(Role::Recovery));
+}
+
+#[test]
+fn a_refusal_that_cannot_be_written_keeps_no_known_system_from_booting() {
+    let power = Power::default();
+    let mut machine = Machine::new(&power, Strength::Enforced);
+    machine.boot(7, 0).unwrap();
+    let mut store = machine.open(None);
+    let mut noted = noted("new");
+    power.cut.set(Some(Cut { after: 0, torn: 0, backwards: false }));
+    let told =
+        machine.media(|media| store.before_jump(next("system", system(7)), &mut noted, media));
+    assert_eq!(told, Ok(Some(Fault::Medium("the power is off".into()))));
+    assert!(noted.is_news_to(&store.refused()), "it is not called kept");
+}
+
+#[test]
+fn a_full_area_takes_the_trial_without_what_was_refused() {
+    let power = Power::default();
+    let mut machine = Machine::new(&power, Strength::Enforced);
+    let mut held = read(Which::Area, &mut machine.area).unwrap();
+    // The trial has 48 bytes, and a refusal 15 more.
+    let unknown = vec![Unknown { tag: 77, bytes: vec![7; AREA_FRAME - 24 - 32 - 4 - 50] }];
+    let full = State { unknown, ..State::default() };
+    put(Which::Area, &mut held, &full, &mut machine.area).unwrap();
+    for _ in 0..2 {
+        let mut store = machine.open(None);
+        let told = machine
+            .media(|media| store.before_jump(next("system", system(7)), &mut noted("old"), media));
+        let said = told.unwrap().unwrap().to_string();
+        assert!(said.ends_with("two generations, and start a factory image once"), "{said}");
+        let store = machine.open(None);
+        assert_eq!(store.trial().map(|trial| trial.system), Some(system(7)));
+        assert_eq!(store.refused(), []);
+    }
 }
 
 /// Any order of boots, confirmations, cuts and damage.
@@ -798,7 +835,7 @@ fn a_refusal_that_is_known_costs_no_write_before_a_jump_and_at_most_255_before_r
         let mut store = machine.open(None);
         let mut noted = noted("old");
         machine.media(|media| match jumps {
-            true => store.before_jump(None, &mut noted, media).unwrap(),
+            true => assert_eq!(store.before_jump(None, &mut noted, media), Ok(None)),
             false => store.before_reset(&mut noted, media).unwrap(),
         });
         power.written.get() - before
