@@ -375,10 +375,13 @@ impl Store {
         kept
     }
 
-    /// The texts that the state area keeps.
+    /// The texts that the state area keeps, even if its generations are damaged: a
+    /// digest and signatures say what they are worth.
     pub fn texts(&self, media: &mut Media<'_>) -> Vec<Texts> {
-        let places = Place::BOTH.into_iter().filter(|_| self.area.is_ok());
-        places.filter_map(|place| read_texts(media.area, place)).collect()
+        if self.strength == Strength::Off {
+            return Vec::new();
+        }
+        Place::BOTH.into_iter().filter_map(|place| read_texts(media.area, place)).collect()
     }
 
     /// Puts texts into the place that the recorded ones are not in.

@@ -1132,6 +1132,16 @@ fn texts_that_are_kept_are_not_written_again_and_older_ones_replace_none() {
 }
 
 #[test]
+fn texts_count_though_the_generations_beside_them_are_damaged() {
+    let power = Power::default();
+    let mut machine = with_texts(&power, Strength::Enforced);
+    take(&mut machine, 3, 2).unwrap();
+    flip(&mut machine.area.places);
+    assert!(machine.open(None).fault().is_some());
+    assert!(has_recorded(&mut machine));
+}
+
+#[test]
 fn an_area_without_room_for_texts_remembers_their_versions_all_the_same() {
     let power = Power::default();
     let mut machine = Machine::new(&power, Strength::Advisory);
