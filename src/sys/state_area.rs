@@ -49,17 +49,34 @@ impl StateArea {
         match (names.next(), names.next()) {
             (None, _) if *wanted == StateDevice::ByType => Err(Fault::NoPartition),
             (None, _) => Err(Fault::NoDevice(wanted.to_string())),
-            (Some(name), None) => match block::content(&name) {
-                Some(content) if *wanted != StateDevice::ByType => {
-                    Err(Fault::Occupied(name, content))
-                }
-                _ => Ok(Self {
-                    path: format!("/dev/{name}"),
-                    is_typed: *wanted == StateDevice::ByType,
-                }),
-            },
+            (Some(name), None) => Self::at(name, *wanted == StateDevice::ByType),
             (Some(one), Some(other)) => Err(Fault::Partitions(one, other)),
         }
+    }
+
+    fn at(name: String, is_typed: bool) -> Result<Self, Fault> {
+        let area = Self { path: format!("/dev/{name}"), is_typed };
+        if is_typed || area.is_ours() {
+            return Ok(area);
+        }
+        match block::content(&name) {
+            Some(content) => Err(Fault::Occupied(name, content)),
+            None => Ok(area),
+        }
+    }
+
+    /// What begins like a generation is no file system, whatever the id of an entry
+    /// inside looks like. A second one behind something else is none of ours: it may
+    /// be left from before somebody put that there.
+    fn is_ours(&self) -> bool {
+        let Ok([Ok(first), second]) = self.places() else { return false };
+        let is_blank = first.iter().all(|byte| *byte == 0);
+        first.starts_with(&MAGIC) || (is_blank && second.is_ok_and(|it| it.starts_with(&MAGIC)))
+    }
+
+    fn places(&self) -> Result<[Result<Vec<u8>, String>; 2], Fault> {
+        let device = File::open(&self.path).map_err(|source| self.fault("", source))?;
+        Ok(Place::BOTH.map(|place| self.read_place(&device, place)))
     }
 
     /// The device's path.
@@ -102,8 +119,7 @@ impl StateArea {
 
 impl Medium for StateArea {
     fn read(&mut self) -> Result<[Result<Vec<u8>, String>; 2], Fault> {
-        let device = File::open(&self.path).map_err(|source| self.fault("", source))?;
-        Ok(Place::BOTH.map(|place| self.read_place(&device, place)))
+        self.places()
     }
 
     fn write(&mut self, write: &Write) -> Result<(), Fault> {
@@ -234,6 +250,24 @@ mod tests {
         std::fs::write(&short.0.path, &bytes[..bytes.len() - 1]).unwrap();
         assert!(!short.0.has_room_for_texts());
         assert_eq!(short.0.read_texts(Place::First), None);
+    }
+
+    fn is_ours(image: &Image, first: &[u8], second: &[u8]) -> bool {
+        let device = File::options().write(true).open(&image.0.path).unwrap();
+        device.write_all_at(first, 0).unwrap();
+        device.write_all_at(second, SECOND).unwrap();
+        image.0.is_ours()
+    }
+
+    #[test]
+    fn what_begins_like_a_generation_is_ours_whatever_is_inside() {
+        let image = Image::new("ours", SECOND + 4096);
+        // The second place with btrfs's magic, where the id of an entry can have it.
+        let forged = [&MAGIC[..], &[0; 56], b"_BHRfS_M"].concat();
+        assert!(is_ours(&image, &MAGIC, &forged));
+        assert!(is_ours(&image, &[0; 8], &forged));
+        assert!(!is_ours(&image, b"settings", &forged), "left under something newer");
+        assert!(!is_ours(&image, &[0; 8], &[0; 8]));
     }
 
     #[test]
