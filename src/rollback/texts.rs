@@ -20,7 +20,8 @@ use super::{Document, Record};
 use crate::base::digest::Digest;
 use crate::trust::MAX_FILE;
 
-const MAGIC: [u8; 8] = *b"TURNTXTS";
+/// What a place for texts begins with.
+pub const MAGIC: [u8; 8] = *b"TURNTXTS";
 const VERSION: [u8; 4] = 1_u32.to_le_bytes();
 /// Bytes that tell how many follow.
 pub const HEADER: usize = 28;

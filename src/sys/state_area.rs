@@ -8,7 +8,7 @@
 //! ([`crate::rollback`]).
 
 use std::fs::File;
-use std::io::{Seek as _, SeekFrom};
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 
 use nix::libc;
@@ -129,8 +129,7 @@ impl Medium for StateArea {
     /// A partition is made by whoever partitions the disk. What no table calls a state
     /// area is taken for one only if it is blank.
     fn create(&mut self) -> Result<(), Fault> {
-        let is_ours = self.is_typed || self.read()?.iter().flatten().all(|place| is_free(place));
-        match is_ours {
+        match self.is_typed || self.is_free()? {
             true => Ok(()),
             false => {
                 Err(Fault::Occupied(self.path.clone(), "something that Turnout did not write"))
@@ -164,6 +163,32 @@ impl StateArea {
         File::open(&self.path)?.seek(SeekFrom::End(0))
     }
 
+    /// Whether every place that may be written is blank or Turnout's.
+    fn is_free(&self) -> Result<bool, Fault> {
+        for place in self.places()? {
+            if !is_free(&place.map_err(Fault::Medium)?, &MAGIC) {
+                return Ok(false);
+            }
+        }
+        let has_texts = self.length().is_ok_and(|length| length >= WITH_TEXTS);
+        for start in TEXTS.into_iter().filter(|_| has_texts) {
+            let place = self.texts_place(start).map_err(|source| self.fault("", source))?;
+            if !is_free(&place, &texts::MAGIC) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// All bytes of a place for texts.
+    fn texts_place(&self, start: u64) -> Result<Vec<u8>, std::io::Error> {
+        let mut bytes = Vec::new();
+        let mut device = File::open(&self.path)?;
+        device.seek(SeekFrom::Start(start))?;
+        device.take(TEXTS_LENGTH).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
     fn fault(&self, what: &str, source: std::io::Error) -> Fault {
         Fault::Medium(Error::new(format!("{what}{}", self.path), source).to_string())
     }
@@ -176,9 +201,9 @@ const fn offset(place: Place) -> u64 {
     }
 }
 
-/// Whether nothing was ever written there but, perhaps, the first bytes of a frame.
-fn is_free(place: &[u8]) -> bool {
-    place.iter().zip(&MAGIC).all(|(byte, ours)| *byte == 0 || byte == ours)
+/// Whether nothing was ever written there, or by Turnout.
+fn is_free(place: &[u8], magic: &[u8]) -> bool {
+    place.starts_with(magic) || place.iter().all(|byte| *byte == 0)
 }
 
 const fn texts_offset(place: Place) -> u64 {
@@ -274,8 +299,23 @@ mod tests {
     fn what_no_table_calls_a_state_area_is_made_one_only_if_it_is_blank() {
         let mut image = Image::new("create", SECOND + 4096);
         assert_eq!(image.0.create(), Ok(()));
-        std::fs::write(&image.0.path, [b"TURNO".as_slice(), &vec![0; 0x11000]].concat()).unwrap();
+        let cut_off = [MAGIC.as_slice(), &vec![0xa5; 504], &vec![0; 0x11000]].concat();
+        std::fs::write(&image.0.path, cut_off).unwrap();
         assert_eq!(image.0.create(), Ok(()), "a factory image that was cut off");
+        // The end of a page behind zeros; each place for texts.
+        for at in [8, 4095, 0x10008, 0x20000, 0x7ffff, 0x80008, 0xdffff] {
+            let image = &mut Image::new("foreign", WITH_TEXTS);
+            assert_eq!(image.0.create(), Ok(()));
+            let device = File::options().write(true).open(&image.0.path).unwrap();
+            device.write_all_at(&[1], at).unwrap();
+            let said = image.0.create().unwrap_err().to_string();
+            assert!(
+                said.ends_with("it holds something that Turnout did not write"),
+                "{at}: {said}"
+            );
+        }
+        let said = Image::new("half", SECOND).0.create().unwrap_err().to_string();
+        assert!(said.ends_with("failed to fill whole buffer"), "{said}");
         std::fs::write(&image.0.path, [b"settings".as_slice(), &vec![0; 0x11000]].concat())
             .unwrap();
         let said = image.0.create().unwrap_err().to_string();
