@@ -90,11 +90,20 @@ pub fn state_devices(wanted: &StateDevice) -> Vec<String> {
 }
 
 /// Names of the partitions whose entry in a table is wanted.
+///
+/// What can be taken away counts only where nothing else is found: whoever plugs in
+/// a stick does not keep a machine from its own state.
 fn partitions(is_wanted: impl Fn(&Slot) -> bool) -> Vec<String> {
     let devices = devices();
     let tables = tables(&devices, &devices.iter().collect::<Vec<_>>());
     let found = devices.iter().filter(|device| slot(device, &tables).is_some_and(&is_wanted));
-    found.map(|device| device.name.clone()).collect()
+    fixed_first(&found.collect::<Vec<_>>())
+}
+
+fn fixed_first(found: &[&Device]) -> Vec<String> {
+    let has_fixed = found.iter().any(|device| !device.removable);
+    let counting = found.iter().filter(|device| !(has_fixed && device.removable));
+    counting.map(|device| device.name.clone()).collect()
 }
 
 /// What a device holds that nobody should write over, if that is known.
@@ -253,4 +262,31 @@ fn file_system(name: &str) -> Option<FileSystem> {
         found.label = directory.and_then(|it| filesystem::fat_label(&it)).or(found.label);
     }
     Some(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn partition(name: &str, removable: bool) -> Device {
+        let disk = name.trim_end_matches('1').to_owned();
+        Device {
+            name: name.to_owned(),
+            disk,
+            partition: Some(1),
+            size: 1 << 20,
+            removable,
+            sequence: None,
+        }
+    }
+
+    #[test]
+    fn a_state_area_on_a_stick_counts_only_where_no_other_disk_has_one() {
+        let disk = partition("sda1", false);
+        let other = partition("vda1", false);
+        let stick = partition("sdb1", true);
+        assert_eq!(fixed_first(&[&disk, &stick]), ["sda1"]);
+        assert_eq!(fixed_first(&[&stick]), ["sdb1"]);
+        assert_eq!(fixed_first(&[&disk, &stick, &other]), ["sda1", "vda1"]);
+    }
 }
