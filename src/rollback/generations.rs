@@ -1,9 +1,9 @@
 //! Two generations of a state in two places: the older one is overwritten, so
 //! that a write that is cut short destroys nothing that counts.
 //!
-//! A record that has changed goes to both places, one after the other: damage to
-//! either place alone then never sets a floor back. A trial goes to one. What is
-//! there already is not written again.
+//! A record that has changed goes to both places, one after the other, and so do
+//! floors that were seen: damage to either place alone then never sets a floor back.
+//! A trial goes to one. What is there already is not written again.
 
 use core::fmt;
 
@@ -154,8 +154,9 @@ impl Generations {
 
     fn is_settled(&self, state: &State) -> bool {
         let newest = self.newest.as_ref().map(|newest| &newest.frame.state);
-        let older = self.older.as_ref().map(|older| &older.state.record);
-        newest == Some(state) && older == Some(&state.record)
+        let older = self.older.as_ref().map(|older| &older.state);
+        newest == Some(state)
+            && older.is_some_and(|older| older.record == state.record && older.seen == state.seen)
     }
 }
 
@@ -234,6 +235,13 @@ mod tests {
         assert_eq!(writes(&held, &floor(1)), []);
         let cut_in_between = Generations::read(Ok(frame(7, 2)), Ok(frame(6, 1))).unwrap();
         assert_eq!(writes(&cut_in_between, &floor(2)), [(Place::Second, 8)]);
+    }
+
+    #[test]
+    fn floors_that_were_seen_go_to_both_places() {
+        let held = Generations::read(Ok(frame(5, 1)), Ok(frame(6, 1))).unwrap();
+        let seen = State { seen: Floors { boot: 7, recovery: 0 }, ..floor(1) };
+        assert_eq!(writes(&held, &seen), [(Place::First, 7), (Place::Second, 8)]);
     }
 
     #[test]
