@@ -29,8 +29,8 @@ use crate::base::digest::Digest;
 pub const MAGIC: [u8; 8] = *b"TURNOUT\0";
 const HEADER: usize = 24;
 const CHECKSUM: usize = 32;
-/// Leaves room to count on from any frame that is taken.
-const MAX_GENERATION: u64 = 1 << 62;
+/// The last generation that is taken, and so the last that may be written.
+pub(super) const MAX_GENERATION: u64 = 1 << 62;
 /// Length of a frame of format 1 that holds a record and no trial, in bytes.
 const RECORD_ONLY: usize = HEADER + 82 + CHECKSUM;
 /// Length of a frame of format 2, in bytes: a page, so that the kernel never has

@@ -65,9 +65,14 @@ pub enum Lost {
     Apart(u64, u64),
 }
 
-/// A place of so many bytes is too short.
+/// Why a state cannot be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NoRoom(pub usize);
+pub enum NoStep {
+    /// A place of so many bytes is too short.
+    NoRoom(usize),
+    /// No start would take the next generation: somebody has forged the last one.
+    CountedOut,
+}
 
 /// Bytes for one of the places.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,15 +143,18 @@ impl Generations {
     /// has reached the disk; `None` where there is nothing left to write.
     ///
     /// # Errors
-    /// A place of this form has no room for the state.
-    pub fn step(&self, state: &State, form: Form) -> Result<Option<(Write, Self)>, NoRoom> {
+    /// A place of this form has no room for the state, or the numbers have ended.
+    pub fn step(&self, state: &State, form: Form) -> Result<Option<(Write, Self)>, NoStep> {
         if self.is_settled(state) {
             return Ok(None);
         }
         let place = self.newest.as_ref().map_or(Place::First, |newest| newest.place.other());
         let generation = self.number().saturating_add(1);
+        if generation > frame::MAX_GENERATION {
+            return Err(NoStep::CountedOut);
+        }
         let frame = Frame { form, generation, state: state.clone() };
-        let bytes = frame::write(&frame, form.size()).ok_or(NoRoom(form.size()))?;
+        let bytes = frame::write(&frame, form.size()).ok_or(NoStep::NoRoom(form.size()))?;
         let older = self.newest.as_ref().map(|newest| newest.frame.clone());
         let after = Self { newest: Some(Whole { place, frame }), older, damage: None };
         Ok(Some((Write { place, bytes }, after)))
@@ -251,6 +259,15 @@ mod tests {
     }
 
     #[test]
+    fn no_generation_is_written_that_no_start_takes() {
+        const LAST: u64 = frame::MAX_GENERATION;
+        let held = Generations::read(Ok(frame(LAST - 1, 1)), Ok(frame(LAST - 2, 1))).unwrap();
+        let (write, held) = held.step(&floor(2), Form::Two).unwrap().unwrap();
+        assert_eq!(frame::read(&write.bytes).unwrap().generation, LAST);
+        assert_eq!(held.step(&floor(2), Form::Two), Err(NoStep::CountedOut));
+    }
+
+    #[test]
     fn what_a_place_has_no_room_for_is_not_cut_short() {
         let unknown = vec![Unknown { tag: 9, bytes: vec![0; 3952] }];
         let full = State { unknown, ..floor(0) };
@@ -258,8 +275,8 @@ mod tests {
         let unknown = vec![Unknown { tag: 9, bytes: vec![0; 3953] }];
         let too_full = State { unknown, ..floor(0) };
         let room = Generations::fresh().step(&too_full, Form::Two).unwrap_err();
-        assert_eq!(room, NoRoom(4096));
-        assert_eq!(Generations::fresh().step(&full, Form::One).unwrap_err(), NoRoom(138));
+        assert_eq!(room, NoStep::NoRoom(4096));
+        assert_eq!(Generations::fresh().step(&full, Form::One).unwrap_err(), NoStep::NoRoom(138));
     }
 
     #[test]

@@ -9,7 +9,7 @@
 use core::fmt;
 
 use super::frame::{self, Damage, Form, Frame};
-use super::generations::{Generations, Lost, NoRoom, Place, Write};
+use super::generations::{Generations, Lost, NoStep, Place, Write};
 use super::refused::{Noted, Refused};
 use super::texts::{self, Texts};
 use super::{Document, Floors, Record, Role, State, Strength, System, Trial};
@@ -115,6 +115,8 @@ pub enum Fault {
     Measured,
     /// A place has too few bytes.
     NoRoom(usize),
+    /// A store has the last generation that is taken.
+    CountedOut(Which),
     /// The TPM's floor of a role is below one that it had before: role, floor, and
     /// what was seen.
     Below(Role, u32, u32),
@@ -610,7 +612,7 @@ pub fn put(
     medium: &mut dyn Medium,
 ) -> Result<(), Fault> {
     while let Some((write, after)) =
-        held.step(state, which.form()).map_err(|NoRoom(size)| Fault::NoRoom(size))?
+        held.step(state, which.form()).map_err(|why| Fault::of(which, why))?
     {
         medium.write(&write)?;
         *held = after;
@@ -682,6 +684,13 @@ impl Which {
 }
 
 impl Fault {
+    const fn of(which: Which, why: NoStep) -> Self {
+        match why {
+            NoStep::NoRoom(size) => Self::NoRoom(size),
+            NoStep::CountedOut => Self::CountedOut(which),
+        }
+    }
+
     /// Whether a factory image makes the store anew. Two generations that do
     /// not belong together, and an index that somebody else made, were not left
     /// by a factory.
@@ -736,6 +745,10 @@ impl fmt::Display for Fault {
                 f,
                 "{size} bytes have no room for what is to be kept: zero the state area's two \
                  generations, and start a factory image once"
+            ),
+            Self::CountedOut(which) => write!(
+                f,
+                "{which} has counted its generations to the end: have a factory image make it anew"
             ),
             Self::Below(role, floor, seen) => write!(
                 f,
