@@ -190,6 +190,10 @@ impl Standing {
         let taken = self.with_media(tpm, |store, media| store.take(&in_force, media));
         self.set_back = taken.err().filter(|fault| match fault {
             Fault::Older(..) | Fault::Changed(..) => true,
+            Fault::NoCopy(_) => {
+                voice.say(&fault.to_string());
+                false
+            }
             unwritten => {
                 say_unwritten(unwritten, voice);
                 false

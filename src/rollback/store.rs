@@ -115,6 +115,8 @@ pub enum Fault {
     Measured,
     /// A place has too few bytes.
     NoRoom(usize),
+    /// Policy and key ring are in force, and no copy of them could be written; why.
+    NoCopy(String),
     /// A store has the last generation that is taken.
     CountedOut(Which),
     /// The TPM's floor of a role is below one that it had before: role, floor, and
@@ -373,6 +375,7 @@ impl Store {
         let policy = newer("policy", anchor.policy, record.policy)?;
         let ring = newer("key ring", anchor.ring, record.ring)?;
         let kept = self.keep_texts(anchor.texts, &record, media);
+        let kept = kept.map_err(|fault| Fault::NoCopy(fault.to_string()));
         self.put_record(Record { policy, ring, ..record }, media)?;
         kept
     }
@@ -746,6 +749,7 @@ impl fmt::Display for Fault {
                 "{size} bytes have no room for what is to be kept: zero the state area's two \
                  generations, and start a factory image once"
             ),
+            Self::NoCopy(why) => write!(f, "no copy of policy and key ring is kept: {why}"),
             Self::CountedOut(which) => write!(
                 f,
                 "{which} has counted its generations to the end: have a factory image make it anew"

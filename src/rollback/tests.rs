@@ -1159,7 +1159,8 @@ fn texts_that_the_medium_does_not_take_are_told_and_the_versions_are_kept() {
     let mut store = machine.open(None);
     let mut full = Full(&mut machine.area);
     let media = &mut Media { area: &mut full, index: &mut machine.index };
-    assert_eq!(store.take(&in_force, media), Err(Fault::Medium("no".into())));
+    let told = store.take(&in_force, media).unwrap_err().to_string();
+    assert_eq!(told, "no copy of policy and key ring is kept: no");
     assert_eq!(machine.open(None).record().unwrap().policy, document(2));
 }
 
