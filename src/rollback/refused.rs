@@ -67,12 +67,19 @@ impl Refused {
 }
 
 impl Noted {
-    /// Takes note of an entry that was not booted, unless it was noted before.
+    /// Takes note of an entry that was not booted, unless it was noted before. Of too
+    /// many, the first stays, which was to boot by itself, and the last ones: however
+    /// many a menu puts in between hide neither.
     pub fn note(&mut self, code: &str, entry: &str) {
         let new = Refused { code: cut(code, MAX_CODE), entry: cut(entry, MAX_ENTRY), count: 1 };
-        if self.list.len() < MAX && !self.list.iter().any(|one| one.is_of(&new)) {
-            self.list.push(new);
+        if self.list.iter().any(|one| one.is_of(&new)) {
+            return;
         }
+        if self.list.len() == MAX {
+            self.list.remove(1);
+            self.kept = self.kept.saturating_sub(usize::from(self.kept > 1));
+        }
+        self.list.push(new);
     }
 
     /// Whether nothing was noted.
@@ -202,7 +209,11 @@ mod tests {
         let mut many = Noted::default();
         (0..20).for_each(|number| many.note("FLOOR", &number.to_string()));
         let list = many.merged(&[refused("FLOOR", "before", 9)]);
-        assert_eq!((list.len(), list[0].entry.as_str()), (MAX, "7"));
+        let ids: Vec<_> = list.iter().map(|one| one.entry.as_str()).collect();
+        assert_eq!(ids, ["19", "18", "17", "16", "15", "14", "13", "0"]);
+        many.keep();
+        many.note("FLOOR", "20");
+        assert_eq!(many.fresh(), [refused("FLOOR", "20", 1)], "the others were kept before");
         let longest: Vec<_> = (0..MAX)
             .map(|number| refused(&"c".repeat(24), &format!("{number:096}"), 255))
             .collect();
