@@ -26,20 +26,21 @@ pub struct Leave<'a> {
 }
 
 /// For PID 1: forbids further loads, takes swap, mounts, arrays and the drivers
-/// that are named down, writes back what is left, sets the watchdogs, says the
-/// last words and drains the console. What does not work is said, and goes on
-/// all the same: the kernel still shuts every device down that can be.
+/// that are named down, sets the watchdogs, says the last words and drains the
+/// console. What does not work is said, and goes on all the same: the kernel still
+/// shuts every device down that can be.
+///
+/// Nothing is written back: every file system was mounted read-only and the state
+/// is written through. sync(2) would wait for a disk that was left alone while it
+/// was mounted, and with it the jump.
 ///
 /// # Errors
 /// Further loads cannot be forbidden. After that no other kernel can be loaded
 /// before a reset, whatever fails.
 pub fn quiesce(_staged: Staged, console: &Console, leave: &Leave<'_>) -> Result<Quiet, Error> {
     kexec::disable_loading()?;
-    let faults = patience::during("disks and devices to come to rest", End::Unknown, || {
-        let faults = teardown::all(leave.unbind);
-        nix::unistd::sync();
-        faults
-    });
+    let rest = "disks and devices to come to rest";
+    let faults = patience::during(rest, End::Unknown, || teardown::all(leave.unbind));
     for fault in faults {
         console.line(&format!("turnout: {fault}"));
     }
