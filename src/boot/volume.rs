@@ -23,6 +23,10 @@ const BTRFS_TOP: &str = "subvolid=5";
 /// Most directories at the top of a btrfs that are looked into.
 const MAX_SUBVOLUMES: usize = 32;
 
+/// How long a device is waited for has a limit of its own, and a good disk that stalls
+/// once is not to be left out: it is the processor's time that it may cost.
+const CLOCK: menu::Clock = clock::busy;
+
 /// What it takes to mount a device and to read its menu.
 #[derive(Clone)]
 pub(super) struct Opening {
@@ -38,7 +42,7 @@ impl Opening {
     /// Does it here and now.
     pub(super) fn open(self) -> Opened {
         let target = Target { arch: self.arch, boards: &self.boards };
-        let budget = Budget::of_several(self.limits, clock::elapsed, self.allowance);
+        let budget = Budget::of_several(self.limits, CLOCK, self.allowance);
         Volume::open(&self.candidate, self.tier, &target, budget)
     }
 }
@@ -185,4 +189,21 @@ pub(super) fn looked(candidate: &Candidate, outcome: Outcome) -> Looked {
 /// What came of reading a menu.
 pub(super) fn outcome(menu: &Menu) -> Outcome {
     Outcome::Read { files: menu.read.clone(), entries: menu.entries.len() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::time::Duration;
+
+    #[test]
+    fn a_disk_that_stalls_once_costs_no_budget() {
+        let files: menu::Memory = [("/a", b"text".to_vec())].into_iter().collect();
+        let budget = Budget::new(Limits::new(1 << 20, Duration::from_millis(400)), CLOCK);
+        let metered = Metered::menus(&files, &budget);
+        std::thread::sleep(Duration::from_millis(500));
+        assert_eq!(metered.read("/a", 9), Ok(Some(b"text".to_vec())));
+        drop(metered);
+        assert_eq!(Metered::judging(&files, &budget).size("/a"), Ok(4));
+    }
 }

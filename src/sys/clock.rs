@@ -5,6 +5,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use nix::time::{ClockId, clock_gettime};
+
 static START: OnceLock<(Instant, u64)> = OnceLock::new();
 
 /// Marks the start. Later calls change nothing.
@@ -16,6 +18,14 @@ pub fn start() {
 #[must_use]
 pub fn elapsed() -> Duration {
     START.get().map_or(Duration::ZERO, |(instant, _)| instant.elapsed())
+}
+
+/// How long a processor has worked for this thread. Of use for differences within
+/// one thread only.
+#[must_use]
+pub fn busy() -> Duration {
+    // It fails only for a clock that the kernel does not know.
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
 }
 
 /// The counter at [`start`].
@@ -90,6 +100,17 @@ pub fn counter() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_thread_that_waits_is_not_busy() {
+        let before = busy();
+        std::thread::sleep(Duration::from_millis(300));
+        assert!(busy().saturating_sub(before) < Duration::from_millis(200));
+        let start = Instant::now();
+        while busy().saturating_sub(before) < Duration::from_millis(300) {
+            assert!(start.elapsed() < Duration::from_secs(60), "it works, and that counts");
+        }
+    }
 
     #[test]
     fn a_meter_counts_what_was_spent_and_gives_the_result() {
