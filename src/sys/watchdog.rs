@@ -55,7 +55,7 @@ struct Running {
     file: File,
     /// Seconds, as the driver has them; none if it does not tell.
     timeout: Option<c_int>,
-    /// Whether it ran before it was opened.
+    /// Whether it is certain that it ran before it was opened.
     was_found: bool,
 }
 
@@ -82,9 +82,9 @@ pub fn start(setting: WatchdogStart) -> Vec<String> {
         if served.iter().any(|running| running.device == device) {
             continue;
         }
-        let was_found = runs_already(&name);
-        let Some(seconds) = seconds_at_start(setting, was_found) else { continue };
-        match Running::open(device, was_found, seconds) {
+        let found = find(&name);
+        let Some(seconds) = seconds_at_start(setting, found != Found::Idle) else { continue };
+        match Running::open(device, found == Found::Active, seconds) {
             Ok(running) => {
                 let timeout = running.timeout_in_words();
                 said.push(format!("{} resets the machine if it hangs {timeout}", running.device));
@@ -96,25 +96,42 @@ pub fn start(setting: WatchdogStart) -> Vec<String> {
     said
 }
 
-/// The timeout that one is to be given; none where it is left alone.
-fn seconds_at_start(setting: WatchdogStart, was_found: bool) -> Option<Timeout> {
+/// The timeout that one is to be given; none where it is left alone. `may_run`:
+/// whether it may reset the machine unless somebody serves it.
+fn seconds_at_start(setting: WatchdogStart, may_run: bool) -> Option<Timeout> {
     match setting {
         WatchdogStart::Off => None,
         WatchdogStart::Seconds(seconds) => Some(Timeout::Exactly(seconds)),
-        WatchdogStart::Auto => was_found.then_some(Timeout::AtLeast(LEAST_SECONDS)),
+        WatchdogStart::Auto => may_run.then_some(Timeout::AtLeast(LEAST_SECONDS)),
     }
 }
 
-/// Whether it resets the machine unless somebody serves it: it is active, or the
-/// kernel was told to leave those to user space that the firmware has started
-/// (watchdog-parameters.rst). Otherwise it serves those itself.
-fn runs_already(name: &str) -> bool {
-    let is_active = file::read_line(format!("{CLASS}/{name}/state"));
+/// What the kernel tells of one that was not opened here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    /// It does not run, or the kernel serves it.
+    Idle,
+    /// The firmware may have started it, and the kernel was told to leave it to user
+    /// space then (watchdog-parameters.rst): no file tells whether it runs.
+    LeftToPrograms,
+    Active,
+}
+
+fn find(name: &str) -> Found {
+    let state = file::read_line(format!("{CLASS}/{name}/state"));
     let handled = file::read_line(format!("{PARAMETERS}/handle_boot_enabled"));
     let open_timeout = file::read_number(format!("{PARAMETERS}/open_timeout"));
-    is_active.is_ok_and(|state| state == "active")
-        || handled.is_ok_and(|handled| handled == "N")
-        || open_timeout.is_some_and(|seconds| seconds > 0)
+    let is_left = handled.is_ok_and(|handled| handled == "N")
+        || open_timeout.is_some_and(|seconds| seconds > 0);
+    judge(state.is_ok_and(|state| state == "active"), is_left)
+}
+
+const fn judge(is_active: bool, is_left_to_programs: bool) -> Found {
+    match (is_active, is_left_to_programs) {
+        (true, _) => Found::Active,
+        (false, true) => Found::LeftToPrograms,
+        (false, false) => Found::Idle,
+    }
 }
 
 /// Gives each that is served its whole time again.
@@ -310,6 +327,23 @@ mod tests {
         ] {
             assert_eq!(timeout.wanted(has), wanted, "{timeout:?} {has:?}");
         }
+    }
+
+    #[test]
+    fn what_only_may_run_is_served_and_not_kept_over_the_jump() {
+        for (is_active, is_left, expected) in [
+            (false, false, Found::Idle),
+            (false, true, Found::LeftToPrograms),
+            (true, false, Found::Active),
+            (true, true, Found::Active),
+        ] {
+            assert_eq!(judge(is_active, is_left), expected);
+        }
+        let (own, path) = running(judge(false, true) == Found::Active);
+        let (kept, said) = leave(Watchdog::Off, "none", "/dev/w".to_owned(), Some(own));
+        assert!(kept.is_none());
+        assert_eq!(said.as_deref(), Some("/dev/w stopped"));
+        std::fs::remove_file(path).unwrap();
     }
 
     fn running(was_found: bool) -> (Running, std::path::PathBuf) {
