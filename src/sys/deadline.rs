@@ -45,6 +45,14 @@ impl Deadline {
         self.end.store(later, Ordering::Relaxed);
     }
 
+    /// So much of what was allowed is not needed.
+    pub(super) fn take_back(&self, time: Duration) {
+        if self.limit.load(Ordering::Relaxed) > 0 {
+            let sooner = self.end.load(Ordering::Relaxed).saturating_sub(milliseconds(time));
+            self.end.store(sooner, Ordering::Relaxed);
+        }
+    }
+
     /// From now on there is none.
     pub(super) fn lift(&self) {
         self.limit.store(0, Ordering::Relaxed);
@@ -76,12 +84,14 @@ mod tests {
         let now = clock::elapsed();
         let after = |seconds| deadline.is_over(now.saturating_add(Duration::from_secs(seconds)));
         assert!(!after(19) && after(21));
-        deadline.allow(Duration::from_secs(60));
+        deadline.allow(Duration::from_secs(62));
+        deadline.take_back(Duration::from_secs(2));
         assert!(!after(79) && after(82), "somebody was asked for a minute");
         deadline.begin_anew();
         assert!(!after(19) && after(30), "somebody was there");
         deadline.lift();
         deadline.allow(Duration::from_secs(60));
+        deadline.take_back(Duration::from_secs(60));
         deadline.begin_anew();
         assert!(!after(1 << 40), "it ends by itself");
     }

@@ -122,10 +122,14 @@ pub fn attend<T>(wait: impl FnOnce() -> T) -> T {
     OF_START.allow(clock::elapsed().saturating_sub(start));
     result
 }
+    /// Given beforehand, so that no start ends in the middle of it.
+    const CREDIT: Duration = TURN.saturating_mul(2);
 
 /// Somebody has pressed a key.
+    OF_START.allow(CREDIT);
 pub fn somebody_is_there() {
     OF_START.begin_anew();
+    OF_START.take_back(CREDIT);
 }
 
 fn tell(sign: Sign) {
@@ -195,4 +199,39 @@ mod tests {
         sleep(Duration::from_millis(1_100));
         assert!(start.elapsed() >= Duration::from_millis(1_100));
     }
+    #[test]
+    fn no_start_ends_while_a_menu_waits() {
+        clock::start();
+        let soon = clock::elapsed().saturating_add(Duration::from_secs(3));
+        OF_START.begin(Duration::from_millis(1_500));
+        assert!(OF_START.is_over(soon));
+        assert!(!attend(|| OF_START.is_over(soon)));
+        assert!(OF_START.is_over(soon), "what was given beforehand is taken back");
+        OF_START.lift();
+    }
+
+    #[test]
+    fn a_sleep_takes_its_time() {
+        let start = std::time::Instant::now();
+        sleep(Duration::from_millis(1_100));
+        assert!(start.elapsed() >= Duration::from_millis(1_100));
+    }
+    #[test]
+    fn no_start_ends_while_a_menu_waits() {
+        clock::start();
+        let soon = clock::elapsed().saturating_add(Duration::from_secs(3));
+        OF_START.begin(Duration::from_millis(1_500));
+        assert!(OF_START.is_over(soon));
+        assert!(!attend(|| OF_START.is_over(soon)));
+        assert!(OF_START.is_over(soon), "what was given beforehand is taken back");
+        OF_START.lift();
+    }
+
+    #[test]
+    fn what_is_unpacked_in_another_thread_is_work() {
+        let before = done();
+        progress::step();
+        assert!(done() > before);
+    }
+
 }
