@@ -25,7 +25,8 @@ use crate::sys::wait::wait;
 use crate::sys::wake::Wake;
 use crate::sys::{self, AsFd as _, BorrowedFd, clock, kernel_settings, machine};
 
-/// How long a thread that is not needed any more is waited for: it gives memory
+/// How long a thread that is not needed any more may do nothing: while it still
+/// unpacks something it has the memory that the chosen one needs. It gives that
 /// back, and its disk comes to rest.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -341,7 +342,7 @@ fn end(
         voice.say("the kernel is still being prepared");
         let is_done = voice.during("the kernel", End::Read, || job.wait_while_it_works(STALL));
         shared.demand.is_dropped.store(!is_done, Ordering::Relaxed);
-    } else if !job.wait(FAREWELL) {
+    } else if !job.wait_while_it_works(FAREWELL) {
         session.voice().say("what else is being read is not waited for");
     }
     let is_wanted = wanted != Wanted::Nothing;

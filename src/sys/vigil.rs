@@ -13,6 +13,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::deadline::OF_START;
 use super::{clock, watchdog};
+use crate::base::progress;
 
 /// How often the watchdogs are fed at most, and how long a turn of a loop that
 /// waits may take.
@@ -62,8 +63,13 @@ impl Feeder {
 
 /// A step was begun, or a piece of work done.
 pub fn work() {
-    let before = WORK.fetch_add(1, Ordering::Relaxed);
-    tell(Sign::Work(before.wrapping_add(1)));
+    WORK.fetch_add(1, Ordering::Relaxed);
+    tell(Sign::Work(done()));
+}
+
+/// All that was done until now, of what is unpacked too.
+fn done() -> u64 {
+    WORK.load(Ordering::Relaxed).wrapping_add(progress::steps())
 }
 
 /// Whether others still get anything done. Times are since the start.
@@ -77,13 +83,13 @@ impl Stall {
     /// From now on.
     #[must_use]
     pub fn watch() -> Self {
-        Self { seen: WORK.load(Ordering::Relaxed), since: clock::elapsed() }
+        Self { seen: done(), since: clock::elapsed() }
     }
 
     /// A turn of a wait for another thread's work: whether nothing was done for
     /// `patience`.
     pub fn is_over(&mut self, patience: Duration) -> bool {
-        let done = WORK.load(Ordering::Relaxed);
+        let done = done();
         tell(Sign::Work(done));
         self.lasts(done, clock::elapsed()) >= patience
     }
@@ -116,20 +122,20 @@ pub fn sleep(time: Duration) {
 /// A menu or a prompt waits for somebody, not much longer than [`TURN`]. No start
 /// is late for that.
 pub fn attend<T>(wait: impl FnOnce() -> T) -> T {
-    tell(Sign::Answer);
-    let start = clock::elapsed();
-    let result = wait();
-    OF_START.allow(clock::elapsed().saturating_sub(start));
-    result
-}
     /// Given beforehand, so that no start ends in the middle of it.
     const CREDIT: Duration = TURN.saturating_mul(2);
+    tell(Sign::Answer);
+    let start = clock::elapsed();
+    OF_START.allow(CREDIT);
+    let result = wait();
+    OF_START.allow(clock::elapsed().saturating_sub(start));
+    OF_START.take_back(CREDIT);
+    result
+}
 
 /// Somebody has pressed a key.
-    OF_START.allow(CREDIT);
 pub fn somebody_is_there() {
     OF_START.begin_anew();
-    OF_START.take_back(CREDIT);
 }
 
 fn tell(sign: Sign) {
@@ -194,29 +200,6 @@ mod tests {
     }
 
     #[test]
-    fn a_sleep_takes_its_time() {
-        let start = std::time::Instant::now();
-        sleep(Duration::from_millis(1_100));
-        assert!(start.elapsed() >= Duration::from_millis(1_100));
-    }
-    #[test]
-    fn no_start_ends_while_a_menu_waits() {
-        clock::start();
-        let soon = clock::elapsed().saturating_add(Duration::from_secs(3));
-        OF_START.begin(Duration::from_millis(1_500));
-        assert!(OF_START.is_over(soon));
-        assert!(!attend(|| OF_START.is_over(soon)));
-        assert!(OF_START.is_over(soon), "what was given beforehand is taken back");
-        OF_START.lift();
-    }
-
-    #[test]
-    fn a_sleep_takes_its_time() {
-        let start = std::time::Instant::now();
-        sleep(Duration::from_millis(1_100));
-        assert!(start.elapsed() >= Duration::from_millis(1_100));
-    }
-    #[test]
     fn no_start_ends_while_a_menu_waits() {
         clock::start();
         let soon = clock::elapsed().saturating_add(Duration::from_secs(3));
@@ -234,4 +217,10 @@ mod tests {
         assert!(done() > before);
     }
 
+    #[test]
+    fn a_sleep_takes_its_time() {
+        let start = std::time::Instant::now();
+        sleep(Duration::from_millis(1_100));
+        assert!(start.elapsed() >= Duration::from_millis(1_100));
+    }
 }

@@ -6,6 +6,7 @@ use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};
 use super::crc32::crc32;
 use super::{Output, Reason};
 use crate::base::bytes::field;
+use crate::base::progress;
 
 const DEFLATE: u8 = 8;
 const HEADER_CRC: u8 = 1 << 1;
@@ -54,6 +55,7 @@ fn inflate<'a>(mut input: &'a [u8], output: &mut Output) -> Result<&'a [u8], Rea
     let mut written: usize = 0;
     loop {
         let room = output.grow(step)?;
+        progress::step();
         let (status, read, wrote) = decompress(&mut decoder, input, room, written, flags);
         input = input.get(read..).unwrap_or_default();
         written = written.saturating_add(wrote);

@@ -3,6 +3,7 @@
 use lzma_rust2::{Error, LzmaReader, Read, XzReader};
 
 use super::{Output, Reason};
+use crate::base::progress;
 
 const CHUNK: usize = 64 << 10;
 /// On the dictionary, in KiB. It grows with what is decoded, whatever size the
@@ -28,6 +29,7 @@ pub(super) fn decode_alone<'a>(bytes: &'a [u8], output: &mut Output) -> Result<&
 fn drain<R: Read>(reader: &mut R, output: &mut Output) -> Result<(), Reason> {
     let mut chunk = vec![0; CHUNK];
     loop {
+        progress::step();
         match reader.read(&mut chunk).map_err(reason)? {
             0 => return Ok(()),
             count => output.extend(chunk.get(..count).unwrap_or_default())?,

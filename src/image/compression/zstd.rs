@@ -4,6 +4,7 @@ use ruzstd::decoding::errors::FrameDecoderError;
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
 use super::{Output, Reason};
+use crate::base::progress;
 
 /// How much is decoded before it is collected.
 const CHUNK: usize = 1 << 20;
@@ -14,6 +15,7 @@ pub(super) fn decode<'a>(bytes: &'a [u8], output: &mut Output) -> Result<&'a [u8
     let mut decoder = FrameDecoder::new();
     decoder.init(&mut rest).map_err(reason)?;
     while !decoder.is_finished() {
+        progress::step();
         let some = BlockDecodingStrategy::UptoBytes(CHUNK);
         decoder.decode_blocks(&mut rest, some).map_err(reason)?;
         if let Some(bytes) = decoder.collect() {
