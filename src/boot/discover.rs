@@ -163,6 +163,7 @@ impl Devices<'_> {
                 Some(why) => Outcome::Passed(why),
                 None => self.settle(job.finish(answer), voice, &mut fresh),
             };
+            kernel_settings::mind_hung_tasks();
             self.report.note(volume::looked(&candidate, outcome));
         }
         fresh

@@ -323,9 +323,9 @@ pub(super) fn choose(session: &Session, menu: &mut BootMenu<'_>, prepare: Prepar
 /// None if there is no thread to be had.
 fn start(prepare: Prepare) -> Option<(Arc<Shared>, Job<Rehearsing>)> {
     let shared = Arc::new(Shared::new().ok()?);
-    kernel_settings::bear_hung_tasks();
     let job = Job::start(Rehearsing { shared: Arc::clone(&shared), prepare })?;
     Some((shared, job))
+    kernel_settings::bear_hung_tasks();
 }
 
 /// The menu is over: lets the thread finish what was chosen, and nothing else.
@@ -346,6 +346,9 @@ fn end(
         session.voice().say("what else is being read is not waited for");
     }
     let is_wanted = wanted != Wanted::Nothing;
+    if job.wait(Duration::ZERO) {
+        kernel_settings::mind_hung_tasks();
+    }
     chosen.filter(|_| is_wanted).map(|chosen| chosen.index)
 }
 
