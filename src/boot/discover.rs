@@ -34,6 +34,8 @@ const MAX_VOLUMES: usize = 64;
 
 /// How long the others wait for a device that does not answer.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a menu that is shown stands still for one.
+const PATIENCE_AT_MENU: Duration = Duration::from_secs(1);
 /// How long it is waited for where there is no other.
 const LAST_PATIENCE: Duration = Duration::from_secs(120);
 
@@ -136,7 +138,10 @@ impl Devices<'_> {
         for (tier, candidate) in ranked.by_ref() {
             let outcome = match self.against(&candidate, mounted.volumes, &fresh, voice) {
                 Some(why) => Outcome::Passed(why),
-                None => self.open(&candidate, tier, target, voice, &mut fresh),
+                None => {
+                    let patience = self.patience(&candidate, mounted);
+                    self.open(&candidate, tier, patience, target, voice, &mut fresh)
+                }
             };
             self.report.note(volume::looked(&candidate, outcome));
             let mut new = fresh.iter().skip(asked);
@@ -158,12 +163,12 @@ impl Devices<'_> {
                 continue;
             }
             let Slow { candidate, job, .. } = slow;
+            kernel_settings::mind_hung_tasks();
             voice.say(&format!("{} answers at last", candidate.name));
             let outcome = match self.against(&candidate, mounted.volumes, &fresh, voice) {
                 Some(why) => Outcome::Passed(why),
                 None => self.settle(job.finish(answer), voice, &mut fresh),
             };
-            kernel_settings::mind_hung_tasks();
             self.report.note(volume::looked(&candidate, outcome));
         }
         fresh
@@ -200,11 +205,18 @@ impl Devices<'_> {
         (mounted.count() >= MAX_VOLUMES).then_some(Passed::Count)
     }
 
+    /// How long the others wait for a device.
+    fn patience(&self, candidate: &Candidate, mounted: &Mounted<'_>) -> Duration {
+        let hangs = self.slow.iter().any(|slow| slow.candidate.disk == candidate.disk);
+        patience(hangs, mounted.has_entries)
+    }
+
     /// Mounts a device and reads its menu; a device without one is let go again.
     fn open(
         &mut self,
         candidate: &Candidate,
         tier: Tier,
+        patience: Duration,
         target: &Target<'_>,
         voice: &Voice<'_>,
         fresh: &mut Fresh,
@@ -225,7 +237,7 @@ impl Devices<'_> {
             return self.settle(opening.open(), voice, fresh);
         };
         let began = clock::elapsed();
-        let end = began.saturating_add(PATIENCE);
+        let end = began.saturating_add(patience);
         if voice.during(&candidate.name, End::At(end), || job.wait_until(end)) {
             return self.settle(job.finish(answer), voice, fresh);
         }
@@ -234,7 +246,7 @@ impl Devices<'_> {
         kernel_settings::bear_hung_tasks();
         let end = began.saturating_add(LAST_PATIENCE);
         self.slow.push(Slow { candidate: candidate.clone(), end, job });
-        Outcome::Unmounted(why)
+        Outcome::Unmounted(format!("{why}: check the disk and its cable"))
     }
 
     /// What came of a device that was opened; its menu is put to the others.
@@ -298,6 +310,16 @@ impl Devices<'_> {
         let report = &self.report;
         let text = format!("{what} ({device}) after {wait} s; block devices seen:{none}{report}");
         Failure::new(stage, text)
+    }
+}
+
+/// How long the others wait for a device, of a disk that did not answer before or
+/// while there are entries.
+const fn patience(disk_hangs: bool, has_entries: bool) -> Duration {
+    match (disk_hangs, has_entries) {
+        (true, _) => Duration::ZERO,
+        (false, true) => PATIENCE_AT_MENU,
+        (false, false) => PATIENCE,
     }
 }
 
@@ -380,6 +402,21 @@ fn wait_for_block(
         }
         if has_happened() || (event && uevents.block_changed()) {
             return true;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_menu_that_is_shown_and_a_disk_that_hangs_already_are_not_held_up() {
+        for (disk_hangs, has_entries, seconds) in
+            [(false, false, 20), (false, true, 1), (true, false, 0), (true, true, 0)]
+        {
+            let patience = patience(disk_hangs, has_entries).as_secs();
+            assert_eq!(patience, seconds, "{disk_hangs} {has_entries}");
         }
     }
 }
