@@ -8,6 +8,7 @@
 //! belongs to a device that is gone stays, and cannot boot.
 
 use core::mem;
+use core::time::Duration;
 use std::sync::Arc;
 
 use super::choose::Feed;
@@ -337,11 +338,16 @@ impl<'s> BootMenu<'s> {
     }
 
     /// Looks at the devices that were passed over because another one's menu is
-    /// hidden. False if there are none with an entry.
+    /// hidden, and waits for those that have not answered yet. False if there are
+    /// none with an entry.
     pub(super) fn widen(&mut self) -> bool {
         let before = self.menu.entries.len();
         self.look();
         self.raise_floor();
+        // Only until the end of those that are slow.
+        while self.menu.entries.len() == before && self.devices.wait(Duration::ZERO, &self.voice) {
+            self.look();
+        }
         self.next = self.default();
         self.menu.entries.len() > before
     }
