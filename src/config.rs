@@ -194,6 +194,9 @@ impl core::error::Error for Error {}
 const MAX_SECONDS: u64 = 3600;
 /// What a start may take beside the waits that are set.
 const START_TIME: Duration = Duration::from_secs(900);
+/// How long a disk may give nothing of what is read to be started: the drivers of
+/// disks give up before, and say so.
+pub const STALL: Duration = Duration::from_secs(120);
 const MAX_ATTEMPTS: u32 = 100;
 const MAX_DRIVERS: usize = 32;
 
@@ -285,13 +288,17 @@ impl Config {
     }
 
     /// How long a start may take that nobody attends: by itself, what its waits
-    /// take, and a quarter of an hour for slow disks.
+    /// take, a disk of each attempt that stops to answer among them, and a quarter
+    /// of an hour for slow disks.
     #[must_use]
     pub fn start_limit(&self) -> Option<Duration> {
         match self.start_limit {
             Some(StartLimit::Off) => None,
             Some(StartLimit::After(limit)) => Some(limit),
-            None => Some(START_TIME.saturating_add(self.wait.saturating_mul(self.attempts))),
+            None => {
+                let attempt = self.wait.saturating_add(STALL);
+                Some(START_TIME.saturating_add(attempt.saturating_mul(self.attempts)))
+            }
         }
     }
 
@@ -590,8 +597,8 @@ mod tests {
     #[test]
     fn a_start_without_a_person_has_a_limit_that_covers_the_waits_unless_it_is_off() {
         for (text, limit) in [
-            ("mode locked\n", Some(990)),
-            ("mode locked\nwait 3600\nattempts 100\n", Some(360_900)),
+            ("mode locked\n", Some(1350)),
+            ("mode locked\nwait 3600\nattempts 100\n", Some(372_900)),
             ("mode locked\nstart-limit 60\n", Some(60)),
             ("mode locked\nstart-limit off\n", None),
         ] {

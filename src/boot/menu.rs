@@ -14,6 +14,7 @@ use std::sync::Arc;
 use super::choose::Feed;
 use super::discover::{Devices, Fresh, Mounted, say_diagnostics};
 use super::item::item;
+use super::prepare::{is_stall, stalled};
 use super::session::{Memory, Session};
 use super::voice::{Voice, heading};
 use super::volume::Volume;
@@ -269,8 +270,8 @@ impl<'s> BootMenu<'s> {
 
     fn verdict(&self, entry: &Entry, context: &Context<'_>, limits: &Limits<'_>) -> Verdict {
         vigil::work();
-        let volume = self.volumes.get(entry.volume).ok_or_else(no_such_entry)?;
-        let files = volume.judging();
+        let volume = self.volumes.get(entry.volume).filter(|volume| volume.is_here);
+        let files = volume.ok_or_else(no_such_entry)?.judging();
         let found = examine(context, &files, entry, limits, |attested| self.admit(attested));
         found.into_verdict().map(Arc::new).map_err(|failure| failure.of(&entry.id))
     }
@@ -343,11 +344,11 @@ impl<'s> BootMenu<'s> {
     pub(super) fn widen(&mut self) -> bool {
         let before = self.menu.entries.len();
         self.look();
-        self.raise_floor();
         // Only until the end of those that are slow.
         while self.menu.entries.len() == before && self.devices.wait(Duration::ZERO, &self.voice) {
             self.look();
         }
+        self.raise_floor();
         self.next = self.default();
         self.menu.entries.len() > before
     }
@@ -367,8 +368,28 @@ impl<'s> BootMenu<'s> {
     pub(super) fn fail(&mut self, index: usize, failure: Failure) {
         self.status = failure.to_string();
         self.note(index, &failure);
+        let is_stall = is_stall(&failure);
         self.strike(index, failure);
+        if is_stall {
+            self.give_up_disk_of(index);
+        }
         self.next = self.next_after(index);
+    }
+
+    /// What is on the disk of an entry is waited for no more: every other entry
+    /// there would take as long to fail.
+    fn give_up_disk_of(&mut self, index: usize) {
+        let Some(number) = self.menu.entries.get(index).map(|entry| entry.volume) else { return };
+        if let Some(volume) = self.volumes.get_mut(number) {
+            volume.is_here = false;
+        }
+        let both = self.menu.entries.iter().zip(&mut self.verdicts).enumerate();
+        for (other, (entry, verdict)) in both.filter(|(_, (entry, _))| entry.volume == number) {
+            if verdict.is_ok() {
+                *verdict = Err(stalled().of(&entry.id));
+                self.struck.push(other);
+            }
+        }
     }
 
     /// The failure with the name of the entry that it is of.

@@ -15,9 +15,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::choose::{Feed, Outcome, show};
 use super::menu::BootMenu;
-use super::prepare::{BundleCell, Demand, Order, Prepare, Ready, STALL};
+use super::prepare::{BundleCell, Demand, Order, Prepare, Ready};
 use super::session::Session;
 use crate::choose::{Chosen, Update};
+use crate::config::STALL;
 use crate::failure::Failure;
 use crate::sys::patience::End;
 use crate::sys::thread::{Job, Shelf, Work};
@@ -324,8 +325,8 @@ pub(super) fn choose(session: &Session, menu: &mut BootMenu<'_>, prepare: Prepar
 fn start(prepare: Prepare) -> Option<(Arc<Shared>, Job<Rehearsing>)> {
     let shared = Arc::new(Shared::new().ok()?);
     let job = Job::start(Rehearsing { shared: Arc::clone(&shared), prepare })?;
-    Some((shared, job))
     kernel_settings::bear_hung_tasks();
+    Some((shared, job))
 }
 
 /// The menu is over: lets the thread finish what was chosen, and nothing else.
@@ -345,10 +346,10 @@ fn end(
     } else if !job.wait_while_it_works(FAREWELL) {
         session.voice().say("what else is being read is not waited for");
     }
-    let is_wanted = wanted != Wanted::Nothing;
     if job.wait(Duration::ZERO) {
         kernel_settings::mind_hung_tasks();
     }
+    let is_wanted = wanted != Wanted::Nothing;
     chosen.filter(|_| is_wanted).map(|chosen| chosen.index)
 }
 

@@ -66,7 +66,7 @@ pub(super) struct Volume {
     pub(super) root: Arc<Root>,
     /// What the device may cost before it is verified.
     pub(super) budget: Budget,
-    /// Whether the device is still there.
+    /// Whether the device is still there, and answers.
     pub(super) is_here: bool,
     mounted: Option<mount::Volume>,
 }
