@@ -23,9 +23,9 @@ const BTRFS_TOP: &str = "subvolid=5";
 /// Most directories at the top of a btrfs that are looked into.
 const MAX_SUBVOLUMES: usize = 32;
 
-/// How long a device is waited for has a limit of its own, and a good disk that stalls
-/// once is not to be left out: it is the processor's time that it may cost.
-const CLOCK: menu::Clock = clock::busy;
+/// A good disk that stalls once is not to be left out: what it may cost is the
+/// processor's time, and a small part of that in which it is waited for.
+const CLOCK: menu::Clock = clock::spent;
 
 /// What it takes to mount a device and to read its menu.
 #[derive(Clone)]

@@ -87,7 +87,7 @@ fn open_directory(directory: &Directory) -> Result<Volume, Failure> {
 
 impl Volume {
     fn new(name: String, place: String, root: Root, group: Group) -> Self {
-        let budget = Budget::new(Limits::DEFAULT, clock::busy);
+        let budget = Budget::new(Limits::DEFAULT, clock::spent);
         Self { name, place, root, budget, group }
     }
 
