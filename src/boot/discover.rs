@@ -24,7 +24,7 @@ use crate::sys::state_area::StateArea;
 use crate::sys::thread::Job;
 use crate::sys::uevent::Uevents;
 use crate::sys::wait::wait;
-use crate::sys::{AsFd as _, BorrowedFd, clock, kernel_settings, machine, vigil};
+use crate::sys::{AsFd as _, BorrowedFd, clock, hung_tasks, machine, vigil};
 
 /// Lines that are printed of what was left out of menus that were read together.
 const MAX_SAID: usize = 64;
@@ -163,7 +163,7 @@ impl Devices<'_> {
                 continue;
             }
             let Slow { candidate, job, .. } = slow;
-            kernel_settings::mind_hung_tasks();
+            hung_tasks::mind();
             voice.say(&format!("{} answers at last", candidate.name));
             let outcome = match self.against(&candidate, mounted.volumes, &fresh, voice) {
                 Some(why) => Outcome::Passed(why),
@@ -243,7 +243,7 @@ impl Devices<'_> {
         }
         let why = format!("{} does not answer", candidate.name);
         voice.say(&format!("{why}: it is not waited for any more"));
-        kernel_settings::bear_hung_tasks();
+        hung_tasks::bear();
         let end = began.saturating_add(LAST_PATIENCE);
         self.slow.push(Slow { candidate: candidate.clone(), end, job });
         Outcome::Unmounted(format!("{why}: check the disk and its cable"))

@@ -21,6 +21,7 @@ mod recovery;
 mod rehearse;
 mod rollback;
 mod session;
+mod stall;
 mod voice;
 mod volume;
 
@@ -39,10 +40,11 @@ use discover::discover;
 use figures::Moments;
 use launch::{hand_over, load, measure, plan, quiesce};
 use menu::{BootMenu, menu};
-use prepare::{BundleCell, Demand, Order, Ready, carry_out, identify, read, stalled, verify};
+use prepare::{BundleCell, Demand, Order, Ready, carry_out, identify, read, verify};
 use recovery::Reply;
 use rehearse::{Choice, Prepared, choose};
 use session::{Memory, Session};
+use stall::stalled;
 
 /// What `turnout-init` says where it is not PID 1. No other program holds this
 /// sentence: by it mkinitramfs knows what it packs.

@@ -8,7 +8,6 @@
 //! rehearsed is not kept: it is read and verified again when it is
 //! chosen.
 
-use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -19,7 +18,7 @@ use crate::base::text::printable;
 use crate::bundle::Bundle;
 use crate::choose::Chosen;
 use crate::config::STALL;
-use crate::failure::{Cause, Failure, Stage};
+use crate::failure::{Failure, Stage};
 use crate::image::{Kernel, Limits, Unpacked};
 use crate::menu::Code;
 use crate::plan::{Decompress, Machine, Prepared, Request, Slot, Unpacking};
@@ -28,7 +27,7 @@ use crate::sys::read::Sealed;
 use crate::sys::sources::Sources;
 use crate::sys::status::Status;
 use crate::sys::thread::{Job, Shelf, Work};
-use crate::sys::{clock, kernel_settings, machine};
+use crate::sys::{clock, hung_tasks, machine};
 use crate::trust::verify::{Attested, edited};
 
 /// Where a bundle is while its kernel is being prepared: outside of the thread
@@ -194,36 +193,9 @@ pub(super) fn carry_out<R>(
     let Some(job) = Job::start(work) else { return then(Some(Err(no_thread()))) };
     if !job.wait_while_it_works(STALL) {
         demand.is_dropped.store(true, Ordering::Relaxed);
-        kernel_settings::bear_hung_tasks();
+        hung_tasks::bear();
     }
     job.finish(then)
-}
-
-/// That the disk of an entry has given nothing for so long.
-#[derive(Debug)]
-struct Stalled;
-
-impl fmt::Display for Stalled {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = STALL.as_secs();
-        write!(
-            f,
-            "its disk has not answered for {seconds} s, and is left alone: check the disk and its \
-             cable"
-        )
-    }
-}
-
-impl core::error::Error for Stalled {}
-
-/// Why there is nothing that could be started.
-pub(super) fn stalled() -> Failure {
-    Failure::new(Stage::Read, Stalled)
-}
-
-/// Whether a failure is that of all entries of the same disk.
-pub(super) fn is_stall(failure: &Failure) -> bool {
-    matches!(&failure.cause, Cause::Other(error) if error.is::<Stalled>())
 }
 
 fn no_thread() -> Failure {
@@ -324,21 +296,4 @@ fn against(
         return Some(Unpacking::ENCRYPTED);
     }
     demand.is_urgent.load(Ordering::Relaxed).then_some(Unpacking::NO_TIME)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_disk_that_stalls_is_told_from_a_file_that_cannot_be_read() {
-        let stalled = stalled().of("a");
-        assert!(is_stall(&stalled));
-        assert_eq!(
-            stalled.to_string(),
-            "failed a: read: its disk has not answered for 120 s, and is left alone: check the \
-             disk and its cable"
-        );
-        assert!(!is_stall(&Failure::new(Stage::Read, "/linux: Input/output error")));
-    }
 }

@@ -24,7 +24,7 @@ use crate::sys::patience::End;
 use crate::sys::thread::{Job, Shelf, Work};
 use crate::sys::wait::wait;
 use crate::sys::wake::Wake;
-use crate::sys::{self, AsFd as _, BorrowedFd, clock, kernel_settings, machine};
+use crate::sys::{self, AsFd as _, BorrowedFd, clock, hung_tasks, machine};
 
 /// How long a thread that is not needed any more may do nothing: while it still
 /// unpacks something it has the memory that the chosen one needs. It gives that
@@ -325,7 +325,7 @@ pub(super) fn choose(session: &Session, menu: &mut BootMenu<'_>, prepare: Prepar
 fn start(prepare: Prepare) -> Option<(Arc<Shared>, Job<Rehearsing>)> {
     let shared = Arc::new(Shared::new().ok()?);
     let job = Job::start(Rehearsing { shared: Arc::clone(&shared), prepare })?;
-    kernel_settings::bear_hung_tasks();
+    hung_tasks::bear();
     Some((shared, job))
 }
 
@@ -347,7 +347,7 @@ fn end(
         session.voice().say("what else is being read is not waited for");
     }
     if job.wait(Duration::ZERO) {
-        kernel_settings::mind_hung_tasks();
+        hung_tasks::mind();
     }
     let is_wanted = wanted != Wanted::Nothing;
     chosen.filter(|_| is_wanted).map(|chosen| chosen.index)

@@ -7,7 +7,6 @@
 //! left out. A warning is no failure, and a stall of RCU may end by itself: a
 //! slow console causes one.
 
-use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;
 use std::path::Path;
 
@@ -17,26 +16,6 @@ use super::{Error, file, guard};
 const PLACE: &str = "/proc/sys";
 /// How long a panic stays on the console, in seconds; 0 is for ever.
 const PANIC: &str = "kernel/panic";
-
-/// Whether a task that hangs is a panic.
-const HUNG_TASK: &str = "kernel/hung_task_panic";
-
-static BORNE: Borne = Borne(AtomicUsize::new(0));
-
-/// How many tasks may hang.
-#[derive(Debug)]
-struct Borne(AtomicUsize);
-
-impl Borne {
-    fn one_more(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Whether that was the last.
-    fn one_less(&self) -> bool {
-        self.0.fetch_sub(1, Ordering::Relaxed) == 1
-    }
-}
 
 /// A file of [`PLACE`], and what is written to it.
 struct Setting {
@@ -51,7 +30,7 @@ const AT_START: [Setting; 6] = [
     Setting { path: "kernel/softlockup_panic", value: "1" },
     Setting { path: "kernel/hardlockup_panic", value: "1" },
     Setting { path: "kernel/hung_task_timeout_secs", value: "300" },
-    Setting { path: HUNG_TASK, value: "1" },
+    Setting { path: "kernel/hung_task_panic", value: "1" },
     // There is nothing to kill but PID 1, and to look for it can take for ever.
     Setting { path: "vm/panic_on_oom", value: "1" },
 ];
@@ -73,35 +52,6 @@ pub fn keep_panic_for(delay: Duration) -> Option<String> {
     let result =
         guard::may(PLACE).and_then(|()| write(Path::new(PLACE), PANIC, &panic_timeout(delay)));
     result.err().map(|error| error.to_string())
-}
-
-/// Has no task that hangs end the machine: somebody else waits for this one or
-/// nobody does, and its disk may not be the one that boots. As often as this is
-/// called, [`mind_hung_tasks`] has to be; for what is left alone for good, never.
-pub fn bear_hung_tasks() {
-    BORNE.one_more();
-    set_hung_task_panic(false);
-}
-
-/// One that was borne has ended: if it was the last, any that hangs ends the machine
-/// again.
-pub fn mind_hung_tasks() {
-    if BORNE.one_less() {
-        set_hung_task_panic(true);
-    }
-}
-
-/// Any task that hangs ends the machine: it is being reset anyway, and a device
-/// that does not come to rest is not to hold that up.
-pub(super) fn mind_all_hung_tasks() {
-    set_hung_task_panic(true);
-}
-
-/// There is nothing to say if that fails.
-fn set_hung_task_panic(on: bool) {
-    if guard::may(PLACE).is_ok() {
-        let _ = write(Path::new(PLACE), HUNG_TASK, if on { "1" } else { "0" });
-    }
 }
 
 fn make_in(place: &Path) -> Vec<String> {
@@ -152,16 +102,6 @@ mod tests {
         assert_eq!(panic_timeout(Duration::ZERO), "-1");
         assert_eq!(panic_timeout(Duration::from_millis(900)), "-1");
         assert_eq!(panic_timeout(Duration::from_secs(3600)), "3600");
-    }
-
-    #[test]
-    fn a_device_that_is_left_alone_is_borne_after_the_menu_too() {
-        let borne = Borne(AtomicUsize::new(0));
-        borne.one_more();
-        assert!(borne.one_less(), "what was read beside a menu has ended");
-        borne.one_more();
-        borne.one_more();
-        assert!(!borne.one_less(), "the other one still hangs");
     }
 
     #[test]

@@ -24,6 +24,7 @@ pub mod file;
 pub mod guard;
 #[cfg(feature = "test-hooks")]
 pub mod hooks;
+pub mod hung_tasks;
 pub mod identity;
 pub mod jump;
 pub mod kernel_settings;

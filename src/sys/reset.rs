@@ -9,7 +9,7 @@ use std::time::Duration;
 use nix::sys::reboot::{RebootMode, reboot};
 
 use super::deadline::OF_START;
-use super::{kernel_settings, vigil};
+use super::{hung_tasks, vigil};
 
 /// Tells why, waits, and resets the machine. Never returns; outside PID 1 it
 /// ends the process with exit status 4 instead.
@@ -22,7 +22,7 @@ pub fn after(delay: Duration, reason: &str) -> ! {
 
 /// Resets the machine at once.
 pub fn now() -> ! {
-    kernel_settings::mind_all_hung_tasks();
+    hung_tasks::mind_all();
     end(RebootMode::RB_AUTOBOOT)
 }
 
