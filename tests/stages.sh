@@ -84,10 +84,12 @@ run_stages() { # STAGE...
     done
 }
 
-# "ok     ARCH/name (guest 1.234 s, host 12.3 s) ..." of the boots.
+# "ok     ARCH/name (guest 1.234 s, host 12.3 s) ..." of the boots. The last command
+# reads to the end: one that stopped early could end the one before it by SIGPIPE,
+# and with it, now and then, the whole run before its last line.
 slowest() { # COUNT
     cat "$scratch"/*.log | sed -nE 's/^(ok    |FAILED) ([^ ]+) \(.*host ([0-9.]+) s\).*/\3 \2/p' \
-        | sort -rn | head -n "$1"
+        | sort -rn | awk -v most="$1" 'NR <= most'
 }
 
 summary() {
