@@ -37,13 +37,16 @@ struct Swtpm {
 }
 
 impl Swtpm {
-    /// `None`, and a word about it, where there is no swtpm.
+    /// `None`, and a word about it, where there is no swtpm; a failure where
+    /// tests/run has set all tools up.
     fn start(name: &str) -> Option<Self> {
         let state = std::env::temp_dir().join(format!("turnout-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&state).unwrap();
         match spawn(&state) {
             Ok(child) => Some(Self { stream: connect(&state.join("socket")), child, state }),
             Err(error) => {
+                let is_set_up = std::env::var_os("TURNOUT_TOOLS").is_some();
+                assert!(!is_set_up, "qemu/setup ran, and swtpm does not start: {error}");
                 println!("skipped: swtpm: {error} (qemu/setup brings it)");
                 None
             }
