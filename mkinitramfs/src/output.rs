@@ -79,8 +79,8 @@ fn check_writable(path: &Path, there: &Metadata) -> Result<()> {
 /// A link to nothing: whether the file that it names was meant, nobody can tell.
 fn refuse_dangling(path: &Path) -> Result<()> {
     let Ok(to) = fs::read_link(path) else { return Ok(()) };
-    let (name, to) = (path.display(), to.display());
-    bail!("{name} is a link to {to}, which is not there: make that, or remove the link")
+    let name = path.display();
+    bail!("{name} is a link to {}, which is not there: make that, or remove the link", to.display())
 }
 
 /// Into a device or a FIFO.

@@ -7,8 +7,8 @@
 //! allocation would ever fail: the kernel promises more than there is, and panics
 //! ([`super::kernel_settings`]); [`limit`] sets one, for the memory of this
 //! process's own, the whole stacks of its threads among it. Files that are read are
-//! in memory files, which have limits of their own ([`super::machine::room`]). Must never allocate once
-//! an allocation has failed.
+//! in memory files, which have limits of their own ([`super::machine::room`]). Must
+//! never allocate once an allocation has failed.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::fmt::Write as _;

@@ -74,12 +74,13 @@ fn has_member(mut bytes: &[u8], name: &[u8]) -> bool {
 /// A key wherever a run of base64 begins, or a line inside it: what stands on the
 /// lines before may be text in the same letters.
 fn in_base64(bytes: &[u8]) -> Option<&'static str> {
-    let is_start = |at: &usize| {
-        let before = at.checked_sub(1).and_then(|before| bytes.get(before));
-        before.is_none_or(|before| !is_base64(*before))
-    };
-    let starts = (0..bytes.len()).filter(is_start);
-    starts.into_iter().find_map(|at| beginning(&decoded(bytes.get(at..)?)?))
+    let mut starts = (0..bytes.len()).filter(|at| begins_run(bytes, *at));
+    starts.find_map(|at| beginning(&decoded(bytes.get(at..)?)?))
+}
+
+fn begins_run(bytes: &[u8], at: usize) -> bool {
+    let before = at.checked_sub(1).and_then(|before| bytes.get(before));
+    before.is_none_or(|before| !is_base64(*before))
 }
 
 /// What the base64 in front says, over line ends; none if there is not enough of
