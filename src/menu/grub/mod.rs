@@ -1,4 +1,9 @@
-//! What GRUB leaves beside entries: its environment block. Its scripts are not
-//! read.
+//! GRUB's menus: its scripts (`grub.cfg`), evaluated as GRUB evaluates them, and its
+//! environment block.
 
+mod commands;
 pub(crate) mod environment;
+mod evaluator;
+mod scope;
+mod script;
+mod world;
