@@ -9,6 +9,7 @@ plans="$cache/plan"
 unused='python|libpython|perl|libperl|debconf|dpkg|tar|udev|passwd|login|adduser|openssl|openssl-provider'
 unused+='|media-types|netbase|tzdata|readline-common|init-system-helpers|mount|base-passwd|libpam-modules|libpam-runtime|gettext'
 unused+='|libicu|libsemanage|systemd-boot-efi|ucf|sensible-utils|libjson-glib|dmsetup|cdebconf|initramfs|kmod'
+unused+='|libllvm|libz3-|mesa-libgallium|x11-common|xkb-data|libx11-data|lsb-base|libasound2-data|libsensors'
 unused+='|linux-base|ipxe-qemu-256k|libfreetype6-dev|bzip2|e2fsprogs-l10n|libatopology|alsa|libcups|gcc-14-base'
 
 real_kernel() { # RELEASE PACKAGE:ARCH; the package itself is empty

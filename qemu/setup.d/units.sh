@@ -27,6 +27,8 @@ wanted_units() { # ARCH...
     echo tools/disks
     [ "$demo" = 0 ] || return 0
     printf "%s\n" tools/tests bootstrap fuzz
+    # Debian builds GRUB's emulator for x86 only.
+    [ "$host_debian" != amd64 ] || echo tools/grub
     for arch in "$@"; do
         printf "$arch/%s\n" generic cloud-13 generic-13 firmware
         [ "$arch" != x86_64 ] || echo x86_64/shim
@@ -67,6 +69,13 @@ describe() { # UNIT
             ssh ssh-keygen ssh-agent ssh-add bootctl systemd-analyze
             grub-syslinux2cfg grub-editenv grub-script-check qemu-img)
         loads=(libtss2-tcti-device.so.0 libtss2-tcti-swtpm.so.0)
+        ;;
+    # GRUB itself, which scripts and menus are compared with, and what makes its
+    # menus: grub-mkconfig as it was packaged, with absolute paths in it.
+    tools/grub)
+        closure=1 packages=(grub-emu grub2-common)
+        programs=(grub-emu grub-file)
+        data=(sbin/grub-mkconfig share/grub/grub-mkconfig_lib share/grub/default /etc/grub.d)
         ;;
     */cloud) release=bookworm packages=("linux-image-cloud-$debian:$debian") ;;
     */generic) release=bookworm packages=("linux-image-$debian:$debian") ;;
