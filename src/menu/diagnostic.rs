@@ -51,6 +51,14 @@ pub enum Code {
     Variable,
     /// A setting with a value that means nothing, or nothing here.
     Setting,
+    /// A construct of a script that cannot be read and is left out.
+    Syntax,
+    /// A script has a command that is not known where the answer decides something.
+    UnknownCommand,
+    /// A device that a script names is none that is seen.
+    Device,
+    /// A script takes more steps, memory or files than it may.
+    ScriptLimit,
     /// The device has cost what it may before it is verified, and the rest of it
     /// is left out ([`super::budget`]).
     Budget,
@@ -98,6 +106,10 @@ impl Code {
             Self::UnsupportedKey => "UNSUPPORTED_KEY",
             Self::Variable => "VARIABLE",
             Self::Setting => "SETTING",
+            Self::Syntax => "SYNTAX",
+            Self::UnknownCommand => "UNKNOWN_COMMAND",
+            Self::Device => "DEVICE",
+            Self::ScriptLimit => "SCRIPT_LIMIT",
             Self::Budget => "BUDGET",
         }
     }

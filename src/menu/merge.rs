@@ -92,10 +92,20 @@ impl Menu {
         }
         stale.dedup();
         self.diagnostics.extend(stale);
+        let fallback = settings.iter().find(|(_, settings)| !settings.fallback.is_empty());
+        self.fallback = fallback.map_or_else(Vec::new, |(volume, settings)| {
+            settings.fallback.iter().filter_map(|id| self.find_on(*volume, id)).collect()
+        });
+        let chosen = default.and_then(|index| self.entries.get(index)).map(|entry| entry.volume);
         self.default = default.or_else(|| self.entries.iter().position(Entry::is_bootable));
-        let all = settings.into_iter().map(|(_, settings)| settings);
+        let all = settings.into_iter().map(|(volume, settings)| settings.of(volume, chosen));
         self.settings = all.fold(Settings::default(), Settings::or);
         self.timeout = self.settings.timeout.unwrap_or_default();
+    }
+
+    /// Index of the entry with this id on a volume.
+    fn find_on(&self, volume: usize, id: &str) -> Option<usize> {
+        self.entries.iter().position(|entry| entry.volume == volume && entry.id == id)
     }
 
     fn find_wanted(&self, volume: usize, wanted: &Wanted) -> Option<usize> {
@@ -122,6 +132,18 @@ impl Menu {
     }
 }
 
+impl Settings {
+    /// Those of a volume, of which a choice for one boot counts only if the default is
+    /// of that volume.
+    fn of(mut self, volume: usize, chosen: Option<usize>) -> Self {
+        self.next_entry = self.next_entry.filter(|_| chosen == Some(volume));
+        if let Some(next) = &mut self.next_entry {
+            next.volume = volume;
+        }
+        self
+    }
+}
+
 fn stale_default(wanted: &Wanted) -> Diagnostic {
     let detail = match &wanted.what {
         What::Pattern(name) => format!("default {} matches no entry", quoted(name)),
@@ -135,7 +157,9 @@ fn stale_default(wanted: &Wanted) -> Diagnostic {
 mod tests {
     use super::*;
     use crate::base::arch::Arch;
-    use crate::menu::{From, Memory, Target, Timeout, Wish, read_volume, resolve_default};
+    use crate::menu::{
+        From, Memory, NextEntry, Target, Timeout, Wish, read_volume, resolve_default,
+    };
 
     const ESP: Group = Group { number: 0, is_esp: true };
     const XBOOTLDR: Group = Group { number: 0, is_esp: false };
@@ -237,6 +261,25 @@ mod tests {
         }
         let found = volume(&["a", "b"], &[("/loader/loader.conf", "default @saved")]);
         assert_eq!(default(&merge(vec![(ESP, found)])), Some("b"), "nothing was saved");
+    }
+
+    #[test]
+    fn what_follows_the_default_and_what_is_for_one_boot_are_of_the_defaults_volume() {
+        let menu = |default: &str, fallback: &str| {
+            let mut menu = volume(&["a", "b"], &[]);
+            let file = "/grub/grub.cfg".to_owned();
+            menu.settings.default =
+                Some(Wanted { what: What::Named(default.to_owned()), file, line: None });
+            menu.settings.fallback = vec!["gone".to_owned(), fallback.to_owned()];
+            menu.settings.next_entry =
+                Some(NextEntry { volume: 0, device: None, value: default.to_owned() });
+            menu
+        };
+        let merged = merge(vec![(OTHER, menu("gone", "b")), (ESP, menu("b", "a"))]);
+        let next = merged.settings.next_entry.as_ref();
+        assert_eq!(next.map(|next| (next.volume, next.value.as_str())), Some((1, "b")));
+        let ids: Vec<_> = merged.fallback.iter().map(|index| &merged.entries[*index]).collect();
+        assert_eq!(ids.iter().map(|e| (e.volume, e.id.as_str())).collect::<Vec<_>>(), [(0, "b")]);
     }
 
     fn wish(from: From, pattern: &str) -> Wish {

@@ -41,7 +41,7 @@ pub use grub::environment::Variables;
 pub use merge::{Group, merge};
 pub use metered::Metered;
 pub(crate) use metered::Sieve;
-pub use settings::{Settings, Timeout, Wanted, What};
+pub use settings::{NextEntry, Settings, Timeout, Wanted, What};
 pub use volume::{read_below, read_config, read_volume};
 
 use crate::base::arch::Arch;
@@ -76,6 +76,8 @@ pub struct Menu {
     /// even if it cannot boot; else the first that can. `None` if there is
     /// neither, and before [`merge`].
     pub default: Option<usize>,
+    /// Indices of the entries that are tried after the default, as its menu says.
+    pub fallback: Vec<usize>,
     /// What was left out or ignored, and why.
     pub diagnostics: Vec<Diagnostic>,
     /// What was looked at, in that order.

@@ -46,6 +46,19 @@ pub enum What {
     Saved,
 }
 
+/// What a menu chose for one boot only, and cannot be told apart from a choice that was
+/// used before but by who remembers it (GRUB's `next_entry`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NextEntry {
+    /// The volume of the menu.
+    pub volume: usize,
+    /// What the device is called whose environment block says so, where that is not the
+    /// menu's own.
+    pub device: Option<String>,
+    /// As it stands in the block.
+    pub value: String,
+}
+
 /// The settings of one menu, or of several that were put together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -57,11 +70,22 @@ pub struct Settings {
     pub saved: Option<Wanted>,
     /// Whether command lines may be edited, where the image allows that.
     pub editor: bool,
+    /// Ids of the entries that are tried after the default, in this order.
+    pub fallback: Vec<String>,
+    /// What `default` came from, if it is for one boot only.
+    pub next_entry: Option<NextEntry>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { timeout: None, default: None, saved: None, editor: true }
+        Self {
+            timeout: None,
+            default: None,
+            saved: None,
+            editor: true,
+            fallback: Vec::new(),
+            next_entry: None,
+        }
     }
 }
 
@@ -74,6 +98,8 @@ impl Settings {
             default: self.default.or(later.default),
             saved: self.saved.or(later.saved),
             editor: self.editor && later.editor,
+            fallback: if self.fallback.is_empty() { later.fallback } else { self.fallback },
+            next_entry: self.next_entry.or(later.next_entry),
         }
     }
 }
