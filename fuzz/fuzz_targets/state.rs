@@ -5,6 +5,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use turnout::base::digest::Digest;
+use turnout::base::used;
 use turnout::rollback::State;
 use turnout::rollback::frame::{self, Form, Frame};
 use turnout::rollback::refused::{self, Noted};
@@ -28,6 +29,7 @@ fn generation(bytes: &[u8]) {
     if let Ok(read) = frame::read(bytes) {
         assert_eq!(frame::write(&read, bytes.len()).as_deref(), Some(bytes));
         let list = &read.state.refused;
+        assert!(read.state.used.len() <= used::MAX);
         assert!(list.len() <= refused::MAX);
         let mut noted = Noted::default();
         noted.note("FLOOR", "entry");

@@ -13,3 +13,4 @@ pub mod similar;
 pub mod sort;
 pub mod switches;
 pub mod text;
+pub mod used;

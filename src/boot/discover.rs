@@ -230,6 +230,7 @@ impl Devices<'_> {
             tier,
             arch: target.arch,
             boards: target.boards.to_vec(),
+            used: target.used.to_vec(),
             limits: self.config.unverified,
             allowance: Arc::clone(&self.allowance),
         };

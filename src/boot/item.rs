@@ -97,7 +97,7 @@ mod tests {
     fn a_row_tells_its_place_and_every_file_in_order() {
         let text = "title A\nversion 1\nlinux /k\ninitrd /i\ninitrd /j\noptions quiet\n";
         let files: Memory = [("/loader/entries/a.conf", text)].into_iter().collect();
-        let menu = read_volume(&files, &Target { arch: Arch::X86_64, boards: &[] });
+        let menu = read_volume(&files, &Target::new(Arch::X86_64, &[]));
         let failure = Failure::broken("GONE", "vdb1 was taken out".to_owned());
         let notes = [Reason { code: "CONSOLE", detail: "nobody will see it".to_owned() }];
         let row = item("vdb1", &menu.entries[0], Err(&failure), Role::Boot, &notes);

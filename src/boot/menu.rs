@@ -170,7 +170,7 @@ impl<'s> BootMenu<'s> {
         }
         let has_entries = !self.menu.entries.is_empty();
         let mounted = Mounted { volumes: &self.volumes, has_entries };
-        let target = self.session.target();
+        let target = self.session.target(&self.memory.used);
         let fresh = self.devices.read(ranked, &mounted, &target, &self.voice);
         self.append(fresh);
     }

@@ -10,6 +10,7 @@ use super::measure::Witness;
 use super::voice::Voice;
 use crate::base::json;
 use crate::base::text::printable;
+use crate::base::used::Used;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::rollback::index::Index;
@@ -238,6 +239,26 @@ impl Standing {
         }
     }
 
+    /// Choices for one boot that were used up in earlier starts.
+    pub(super) fn used(&self) -> Vec<Used> {
+        self.store.used()
+    }
+
+    /// Remembers what was used up.
+    ///
+    /// # Errors
+    /// There is no state area, or it does not take it.
+    pub(super) fn keep_used(
+        &mut self,
+        used: Vec<Used>,
+        tpm: &mut Result<Option<Tpm>, String>,
+    ) -> Result<(), Fault> {
+        if let Err(fault) = &self.area {
+            return Err(fault.clone());
+        }
+        self.with_media(tpm, |store, media| store.keep_used(used, media))
+    }
+
     /// Whether the next system is told anything.
     pub(super) const fn tells(&self) -> bool {
         !matches!(self.store.strength(), Strength::Off)
@@ -260,9 +281,9 @@ impl Standing {
         }))
     }
 
-    /// Whether nobody has looked for the store yet.
+    /// Whether nobody has looked for a store yet that keeps what was refused.
     pub(super) const fn is_unread(&self) -> bool {
-        matches!(self.area, Err(Fault::Unread))
+        self.tells() && matches!(self.area, Err(Fault::Unread))
     }
 
     /// Writes down what is jumped to.

@@ -9,16 +9,17 @@ use super::measure::Witness;
 use super::rollback::Standing;
 use super::voice::{Voice, heading};
 use crate::base::arch::Arch;
+use crate::base::used::Used;
 use crate::config::{self, Config};
 use crate::failure::{Failure, Stage};
 use crate::menu::Target;
 use crate::rollback::Strength;
 use crate::rollback::refused::Noted;
-use crate::rollback::store::Fault;
 use crate::steps::anchor::Anchor;
 use crate::sys::console::Console;
 use crate::sys::signal::Signals;
 use crate::sys::sources::Sources;
+use crate::sys::state_area::StateArea;
 use crate::sys::tpm::Tpm;
 use crate::sys::{
     arch, file, identity, kernel_settings, machine, memory, module, mount, panic, patience,
@@ -50,6 +51,8 @@ pub(super) struct Memory {
     pub(super) wishes: Wishes,
     /// Command lines as somebody edited them, for the next menu.
     pub(super) edits: Vec<String>,
+    /// Choices for one boot that were used up, in this start or before.
+    pub(super) used: Vec<Used>,
 }
 
 impl Session {
@@ -88,9 +91,9 @@ impl Session {
         figures::print_elapsed(&voice);
     }
 
-    /// The machine that menus are for.
-    pub(super) fn target(&self) -> Target<'_> {
-        Target { arch: self.arch, boards: &self.identity.boards }
+    /// The machine that menus are for, and what it remembers.
+    pub(super) fn target<'a>(&'a self, used: &'a [Used]) -> Target<'a> {
+        Target { used, ..Target::new(self.arch, &self.identity.boards) }
     }
 }
 
@@ -109,6 +112,7 @@ impl Memory {
             witness,
             wishes: Wishes::find(config, &voice),
             edits: Vec::new(),
+            used: Vec::new(),
         }
     }
 
@@ -117,11 +121,17 @@ impl Memory {
         let Session { config, signals, .. } = session;
         let voice = session.voice();
         let area = match config.rollback {
-            Strength::Off => Err(Fault::Unread),
+            // Only for what was used up: not worth a wait.
+            Strength::Off => StateArea::find(&config.state_device),
             _ => find_state_area(config, signals, &voice),
         };
         let Self { standing, tpm, witness, .. } = self;
         standing.open(config, area, witness, tpm, &voice);
+        for used in standing.used() {
+            if !self.used.contains(&used) {
+                self.used.push(used);
+            }
+        }
     }
 
     /// Whether there may be an archive for the next system.

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use crate::base::arch::Arch;
+use crate::base::used::Used;
 use crate::menu::{
     self, Allowance, Budget, Code, Diagnostic, Group, Limits, Menu, Metered, Sieve, Target,
 };
@@ -34,6 +35,7 @@ pub(super) struct Opening {
     pub(super) tier: Tier,
     pub(super) arch: Arch,
     pub(super) boards: Vec<String>,
+    pub(super) used: Vec<Used>,
     pub(super) limits: Limits,
     pub(super) allowance: Arc<Allowance>,
 }
@@ -41,7 +43,7 @@ pub(super) struct Opening {
 impl Opening {
     /// Does it here and now.
     pub(super) fn open(self) -> Opened {
-        let target = Target { arch: self.arch, boards: &self.boards };
+        let target = Target { used: &self.used, ..Target::new(self.arch, &self.boards) };
         let budget = Budget::of_several(self.limits, CLOCK, self.allowance);
         Volume::open(&self.candidate, self.tier, &target, budget)
     }

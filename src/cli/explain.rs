@@ -468,7 +468,7 @@ mod tests {
 
     fn menu(more: Pairs<'_>) -> Menu {
         let files: Memory = ENTRIES.iter().chain(more).copied().collect();
-        let target = Target { arch: Arch::X86_64, boards: &[] };
+        let target = Target::new(Arch::X86_64, &[]);
         merge(vec![(Group::default(), read_volume(&files, &target))])
     }
 

@@ -126,7 +126,7 @@ pub(super) struct Machine {
 
 impl Machine {
     pub(super) fn target(&self) -> Target<'_> {
-        Target { arch: self.arch, boards: &self.identity.boards }
+        Target::new(self.arch, &self.identity.boards)
     }
 }
 

@@ -6,6 +6,7 @@ use core::fmt::Write as _;
 
 use crate::base::json::{self, Object};
 use crate::base::text::printable;
+use crate::base::used::Used;
 use crate::config;
 use crate::plan::{Engine, EngineError, Request, Slot, choose_engine};
 use crate::rollback::store::{self, Fault, Which};
@@ -131,6 +132,17 @@ impl Area {
         out.array("refused", |list| {
             state.refused.iter().for_each(|one| list.object(|out| one.write_json(out)));
         });
+        out.array("used", |list| {
+            state.used.iter().for_each(|one| list.object(|out| write_used(one, out)));
+        });
+    }
+
+    /// What was to boot once, and has.
+    fn used(&self) -> &[Used] {
+        match self {
+            Self::Holds(_, state) => &state.used,
+            _ => &[],
+        }
     }
 
     /// One line for each that an earlier start has refused.
@@ -140,6 +152,12 @@ impl Area {
             _ => Vec::new(),
         }
     }
+}
+
+/// A `next_entry` that was used up.
+fn write_used(used: &Used, out: &mut Object<'_>) {
+    out.text("device", &used.device);
+    out.text("sha256", &used.value.to_string());
 }
 
 fn describe(state: &State) -> String {
@@ -194,6 +212,9 @@ fn text(status: &Status, area: &Area) -> String {
     line("state area", &area.text());
     for refused in area.refused() {
         line("refused", &refused);
+    }
+    for used in area.used() {
+        line("used once", &format!("next_entry of {}", printable(&used.device)));
     }
     out
 }
@@ -331,7 +352,9 @@ mod tests {
         let floors = Floors { boot: 7, recovery: 2 };
         let system = System { role: Role::Boot, security_version: 9, manifest: Digest([0; 32]) };
         let trial = Some(Trial { entry: "debian".to_owned(), system, confirmed: false });
-        let state = State { record: Some(Record::new(floors)), trial, ..State::default() };
+        let used = Used::new(Some("12AB-01"), "2").into_iter().collect();
+        let record = Some(Record::new(floors));
+        let state = State { record, trial, used, ..State::default() };
         let area = Area::Holds("/dev/sda3".to_owned(), state);
         assert_eq!(
             area.text(),
@@ -343,6 +366,7 @@ mod tests {
             "standing": "sound", "fault": null, "device": "/dev/sda3", "floor": 7,
             "recovery_floor": 2, "trial": "debian", "confirmed": false,
             "seen_floor": 0, "seen_recovery_floor": 0, "refused": [],
+            "used": [{ "device": "12ab-01", "sha256": Digest::of(b"2").to_string() }],
         });
         assert_eq!(read, expected);
         let of_a_tpm = Area::Holds("/dev/sda3".to_owned(), State::default());

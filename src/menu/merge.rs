@@ -167,7 +167,7 @@ mod tests {
 
     fn menu(files: &[(&str, &str)]) -> Menu {
         let files: Memory = files.iter().copied().collect();
-        read_volume(&files, &Target { arch: Arch::X86_64, boards: &[] })
+        read_volume(&files, &Target::new(Arch::X86_64, &[]))
     }
 
     fn entry(name: &str) -> (String, &'static str) {

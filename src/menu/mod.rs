@@ -45,6 +45,7 @@ pub use settings::{NextEntry, Settings, Timeout, Wanted, What};
 pub use volume::{read_below, read_config, read_volume};
 
 use crate::base::arch::Arch;
+use crate::base::used::Used;
 
 /// Largest menu file, in bytes. A caller reads one byte more than this at
 /// most; longer files are refused by their length.
@@ -61,6 +62,16 @@ pub struct Target<'a> {
     pub arch: Arch,
     /// What its device tree is compatible with, the most specific name first.
     pub boards: &'a [String],
+    /// Choices for one boot that were used up and could not be deleted.
+    pub used: &'a [Used],
+}
+
+impl<'a> Target<'a> {
+    /// A machine that remembers nothing.
+    #[must_use]
+    pub const fn new(arch: Arch, boards: &'a [String]) -> Self {
+        Self { arch, boards, used: &[] }
+    }
 }
 
 /// Everything that one or more volumes offer.
@@ -122,7 +133,7 @@ mod tests {
         let entries = texts.iter().map(|(name, text)| (format!("/loader/entries/{name}"), *text));
         let settings = ("/loader/loader.conf".to_owned(), loader_conf);
         let files: Memory = entries.chain([settings]).collect();
-        let menu = read_volume(&files, &Target { arch, boards: &[] });
+        let menu = read_volume(&files, &Target::new(arch, &[]));
         merge(vec![(Group::default(), menu)])
     }
 
@@ -234,7 +245,7 @@ mod tests {
 
     #[test]
     fn without_any_file_there_is_an_empty_menu() {
-        let target = Target { arch: Arch::X86_64, boards: &[] };
+        let target = Target::new(Arch::X86_64, &[]);
         let menu = merge(vec![(Group::default(), read_volume(&Memory::default(), &target))]);
         assert_eq!((ids(&menu), menu.default, menu.timeout), (vec![], None, Timeout::Seconds(5)));
         assert_eq!(messages(&menu), [""; 0]);

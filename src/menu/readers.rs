@@ -150,7 +150,7 @@ mod tests {
     /// tests/features runs it where they are left out.
     #[test]
     fn a_format_is_read_or_the_switch_that_left_it_out_is_named() {
-        let target = Target { arch: Arch::X86_64, boards: &[] };
+        let target = Target::new(Arch::X86_64, &[]);
         for (switch, path, text) in [
             (switches::SYSLINUX, "/extlinux/extlinux.conf", "label a\nkernel /a\n"),
             (switches::PETITBOOT, "/etc/petitboot.conf", "name a\nimage /a\n"),

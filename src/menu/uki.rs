@@ -395,7 +395,7 @@ mod tests {
 
     const RELEASE: &[u8] = b"ID=debian\nVERSION_ID=\"13\"\nPRETTY_NAME='Debian 13'\nNAME=D\n\0\0";
     const KERNEL: (&str, &[u8]) = (".linux", b"kernel");
-    const TARGET: Target<'_> = Target { arch: Arch::Aarch64, boards: &[] };
+    const TARGET: Target<'_> = Target::new(Arch::Aarch64, &[]);
 
     fn image(sections: &[(&str, &[u8])]) -> Vec<u8> {
         testing::uki(&[&[KERNEL], sections].concat())
@@ -639,7 +639,7 @@ mod tests {
         assert_eq!((messages(&menu), menu.entries.len()), (expected.to_vec(), 0));
 
         let files: Memory = [("/EFI/Linux/a.efi", image(&[]))].into_iter().collect();
-        let menu = read_volume(&files, &Target { arch: Arch::X86_64, boards: &[] });
+        let menu = read_volume(&files, &Target::new(Arch::X86_64, &[]));
         let expected = "/EFI/Linux/a.efi: ARCHITECTURE: the image is for aarch64 and this machine \
                         is x86_64";
         assert_eq!(messages(&menu), [expected]);

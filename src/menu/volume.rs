@@ -87,7 +87,7 @@ mod tests {
     use crate::base::arch::Arch;
     use crate::menu::{Code, Entry, Memory, Read, Visit};
 
-    const TARGET: Target<'_> = Target { arch: Arch::X86_64, boards: &[] };
+    const TARGET: Target<'_> = Target::new(Arch::X86_64, &[]);
 
     fn files(files: &[(&str, &str)]) -> Memory {
         files.iter().copied().collect()

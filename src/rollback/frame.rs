@@ -24,6 +24,7 @@ use core::fmt;
 use super::refused;
 use super::{Document, Floors, Record, Role, State, System, Trial, Unknown};
 use crate::base::digest::Digest;
+use crate::base::used::{self, Used};
 
 /// What a frame begins with.
 pub const MAGIC: [u8; 8] = *b"TURNOUT\0";
@@ -45,6 +46,7 @@ mod tag {
     pub(super) const TRIAL: u16 = 2;
     pub(super) const REFUSED: u16 = 3;
     pub(super) const SEEN: u16 = 4;
+    pub(super) const USED: u16 = 5;
 }
 
 /// A version of the format.
@@ -193,6 +195,9 @@ fn write_two(state: &State) -> Option<Vec<u8>> {
     if state.seen != Floors::default() {
         records.push((tag::SEEN, floors_bytes(state.seen)));
     }
+    if !state.used.is_empty() {
+        records.push((tag::USED, used_bytes(&state.used)?));
+    }
     // What nobody here knows has higher tags than all of these.
     let known = records.iter().map(|(tag, bytes)| (*tag, bytes.as_slice()));
     let unknown = state.unknown.iter().map(|record| (record.tag, record.bytes.as_slice()));
@@ -216,6 +221,18 @@ fn record_bytes(record: &Record) -> Vec<u8> {
 
 fn floors_bytes(floors: Floors) -> Vec<u8> {
     [floors.boot.to_le_bytes(), floors.recovery.to_le_bytes()].concat()
+}
+
+/// Length of the device's identifier (one byte), the identifier, digest; `None` where the
+/// list is not one that is read back.
+fn used_bytes(list: &[Used]) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    for one in list {
+        out.push(u8::try_from(one.device.len()).ok()?);
+        out.extend_from_slice(one.device.as_bytes());
+        out.extend_from_slice(&one.value.0);
+    }
+    Reader(&out).used().is_some().then_some(out)
 }
 
 /// A trial up to its id.
@@ -320,6 +337,7 @@ impl<'a> Reader<'a> {
             tag::SEEN => {
                 state.seen = self.floors().filter(|floors| *floors != Floors::default())?;
             }
+            tag::USED => state.used = self.used()?,
             tag => {
                 let bytes = self.bytes(self.0.len())?.to_vec();
                 state.unknown.push(Unknown { tag, bytes });
@@ -335,6 +353,24 @@ impl<'a> Reader<'a> {
     fn record(&mut self) -> Option<Record> {
         let floors = self.floors()?;
         Some(Record { floors, policy: self.document()?, ring: self.document()? })
+    }
+
+    /// At least one, and of each device one.
+    fn used(&mut self) -> Option<Vec<Used>> {
+        let mut list: Vec<Used> = Vec::new();
+        loop {
+            let length = usize::from(self.byte()?);
+            let device = text(self.bytes(length)?)?;
+            let is_one = (1..=used::MAX_DEVICE).contains(&length)
+                && !device.bytes().any(|byte| byte.is_ascii_uppercase());
+            if !is_one || list.len() == used::MAX || list.iter().any(|old| old.device == device) {
+                return None;
+            }
+            list.push(Used { device, value: self.digest()? });
+            if self.0.is_empty() {
+                return Some(list);
+            }
+        }
     }
 
     fn document(&mut self) -> Option<Document> {
@@ -413,17 +449,21 @@ mod tests {
             Refused { code: "discover".into(), entry: String::new(), count: 255 },
         ];
         let unknown = vec![
-            Unknown { tag: 5, bytes: b"of a later version".to_vec() },
+            Unknown { tag: 6, bytes: b"of a later version".to_vec() },
             Unknown { tag: u16::MAX, bytes: Vec::new() },
         ];
+        let used = ["12ab-01", "0fc63daf-8483-4772-8e79-3d69d8477de4"];
+        let used = used.map(|device| Used { device: device.into(), value: Digest::of(b"2") });
         let full = State {
             refused,
+            used: used.to_vec(),
             unknown,
             seen: Floors { boot: 0, recovery: 4 },
             ..old_states().remove(2)
         };
         let mut all = old_states();
         all.push(State { seen: Floors { boot: 7, recovery: 0 }, ..State::default() });
+        all.push(State { used: full.used.clone(), ..State::default() });
         all.push(State { trial: None, ..full.clone() });
         all.push(full);
         all
@@ -557,18 +597,23 @@ mod tests {
     #[test]
     fn records_stand_in_the_order_of_their_tags_and_each_once() {
         let unknown = |tag| Unknown { tag, bytes: vec![1] };
-        let state = two(&[5, 0, 1, 0, 1, 6, 0, 1, 0, 1]).unwrap();
-        assert_eq!(state.unknown, [unknown(5), unknown(6)]);
+        let state = two(&[6, 0, 1, 0, 1, 7, 0, 1, 0, 1]).unwrap();
+        assert_eq!(state.unknown, [unknown(6), unknown(7)]);
         for payload in [
-            &[6, 0, 1, 0, 1, 5, 0, 1, 0, 1][..],
-            &[5, 0, 1, 0, 1, 5, 0, 1, 0, 1],
+            &[7, 0, 1, 0, 1, 6, 0, 1, 0, 1][..],
+            &[6, 0, 1, 0, 1, 6, 0, 1, 0, 1],
             &[0, 0, 0, 0],
-            &[5, 0, 2, 0, 1],
-            &[5, 0, 1],
+            &[6, 0, 2, 0, 1],
+            &[6, 0, 1],
             // No floor was seen, nothing was refused: then there is no record of it.
             &[4, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0],
             &[4, 0, 9, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0],
             &[3, 0, 0, 0],
+            &[5, 0, 0, 0],
+            // No device, and a digest that is cut short.
+            &[[5, 0, 33, 0, 0].as_slice(), &[0; 32]].concat(),
+            &[5, 0, 2, 0, 1, b'a'],
+            &[[5, 0, 34, 0, 1, b'A'].as_slice(), &[0; 32]].concat(),
         ] {
             assert_eq!(two(payload), Err(Damage::Payload), "{payload:?}");
         }

@@ -30,6 +30,7 @@ pub mod texts;
 use core::fmt;
 
 use crate::base::digest::Digest;
+use crate::base::used::Used;
 use refused::Refused;
 
 pub use crate::trust::Role;
@@ -111,6 +112,8 @@ pub struct State {
     /// The highest floors that the TPM's record ever had; 0 where that was never
     /// seen.
     pub seen: Floors,
+    /// Choices for one boot that were used up and could not be deleted, the newest first.
+    pub used: Vec<Used>,
     /// What later versions keep, in the order of the tags.
     pub unknown: Vec<Unknown>,
 }

@@ -14,6 +14,7 @@ use super::refused::{Noted, Refused};
 use super::texts::{self, Texts};
 use super::{Document, Floors, Record, Role, State, Strength, System, Trial};
 use crate::base::text::printable;
+use crate::base::used::Used;
 
 /// Length of one place of the state area, in bytes.
 pub const AREA_FRAME: usize = Which::Area.form().size();
@@ -191,18 +192,16 @@ impl Store {
         Self { strength, area, index: Err(Fault::Unread), below: None, hearsay: None }
     }
 
-    /// Reads what there is. A factory image gives the floors with which it makes
+    /// Reads what there is. Where nothing protects from rollback, the state area only
+    /// says what was used up. A factory image gives the floors with which it makes
     /// what is not there, or is lost.
     pub fn open(strength: Strength, factory: Option<Floors>, media: &mut Media<'_>) -> Self {
         let mut store = Self::unread(strength);
-        if strength == Strength::Off {
-            return store;
-        }
         store.area = read(Which::Area, media.area);
         if strength == Strength::Enforced {
             store.index = read(Which::Index, media.index);
         }
-        if let Some(floors) = factory {
+        if let Some(floors) = factory.filter(|_| strength != Strength::Off) {
             store.provision(floors, media);
         }
         store.check();
@@ -319,6 +318,23 @@ impl Store {
     #[must_use]
     pub fn refused(&self) -> Vec<Refused> {
         self.area.as_ref().map(|area| area.state().refused).unwrap_or_default()
+    }
+
+    /// Choices for one boot that were used up and could not be deleted.
+    #[must_use]
+    pub fn used(&self) -> Vec<Used> {
+        self.area.as_ref().map(|area| area.state().used).unwrap_or_default()
+    }
+
+    /// Remembers what was used up.
+    ///
+    /// # Errors
+    /// There is no state area, or it does not take it.
+    pub fn keep_used(&mut self, used: Vec<Used>, media: &mut Media<'_>) -> Result<(), Fault> {
+        if let Err(fault) = &self.area {
+            return Err(fault.clone());
+        }
+        self.put_area(media, |state| state.used = used)
     }
 
     /// Whether a system of this role may boot with the store as it is.
@@ -465,7 +481,7 @@ impl Store {
         noted: &mut Noted,
         media: &mut Media<'_>,
     ) -> Result<Option<Fault>, Fault> {
-        if self.area.is_err() {
+        if self.strength == Strength::Off || self.area.is_err() {
             return Ok(None);
         }
         let record = self.record().filter(|_| self.fault().is_none());
@@ -504,7 +520,7 @@ impl Store {
     /// # Errors
     /// The medium's.
     pub fn before_reset(&mut self, noted: &mut Noted, media: &mut Media<'_>) -> Result<(), Fault> {
-        if self.area.is_ok() {
+        if self.strength != Strength::Off && self.area.is_ok() {
             self.put_area(media, |state| state.refused = noted.merged(&state.refused))?;
             noted.keep();
         }

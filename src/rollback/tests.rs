@@ -10,6 +10,7 @@ use super::store::{Fault, Media, Medium, Missing, Which, confirm, put, read};
 use super::texts::{self, Signed, Texts};
 use super::{Document, Floors, Record, Role, State, Strength, System, Trial, Unknown};
 use crate::base::digest::Digest;
+use crate::base::used::Used;
 
 const STEP: u32 = 16;
 const ZERO: Floors = Floors { boot: 0, recovery: 0 };
@@ -683,6 +684,53 @@ fn a_store_that_is_off_keeps_and_refuses_nothing() {
         );
     });
     assert_eq!(power.written.get(), 0);
+}
+
+fn used(device: &str) -> Vec<Used> {
+    Used::new(Some(device), "2").into_iter().collect()
+}
+
+#[test]
+fn what_was_used_up_is_remembered_whatever_the_store_protects_from() {
+    for strength in [Strength::Off, Strength::Advisory, Strength::Enforced] {
+        let power = Power::default();
+        let mut machine = Machine::new(&power, Strength::Advisory);
+        machine.strength = strength;
+        let mut store = machine.open(None);
+        assert_eq!(store.used(), []);
+        let kept = machine.media(|media| store.keep_used(used("12ab-01"), media));
+        assert_eq!((kept, store.used()), (Ok(()), used("12ab-01")), "{strength}");
+        let before = power.written.get();
+        let again = machine.media(|media| store.keep_used(used("12ab-01"), media));
+        assert_eq!((again, power.written.get()), (Ok(()), before), "it is no news");
+        let mut store = machine.open(None);
+        assert_eq!(store.used(), used("12ab-01"), "{strength}");
+        // Nothing else loses it.
+        let jumped = machine.media(|media| {
+            store.before_jump(next("system", system(7)), &mut Noted::default(), media)
+        });
+        assert_eq!((jumped, machine.open(None).used()), (Ok(None), used("12ab-01")));
+    }
+}
+
+#[test]
+fn without_a_state_area_nothing_is_remembered_and_why_is_told() {
+    let power = Power::default();
+    let mut machine = Machine::blank(&power, Strength::Off);
+    let mut store = machine.open(None);
+    let told = machine.media(|media| store.keep_used(used("12ab-01"), media));
+    let why = told.unwrap_err().to_string();
+    assert_eq!(
+        why,
+        "the state area is damaged: neither generation can be used: of both, it is blank"
+    );
+    assert_eq!(power.written.get(), 0);
+    machine.strength = Strength::Advisory;
+    let mut store = machine.open(Some(ZERO));
+    power.cut.set(Some(Cut { after: 0, torn: 0, backwards: false }));
+    power.written.set(0);
+    let told = machine.media(|media| store.keep_used(used("12ab-01"), media));
+    assert_eq!(told, Err(Fault::Medium("the power is off".into())));
 }
 
 #[test]

@@ -103,7 +103,7 @@ pub(crate) fn sign(
 pub(crate) fn manifest(tree: &BootTree, entry: &str, architecture: Arch) -> Result<Manifest> {
     let root =
         Root::open(&tree.root().display().to_string()).map_err(|error| anyhow!("{error}"))?;
-    let target = Target { arch: architecture, boards: &[] };
+    let target = Target::new(architecture, &[]);
     let mut menu = menu::read_volume(&root, &target);
     let index = menu.find(entry).with_context(|| format!("no {entry}: {:?}", menu.diagnostics))?;
     let menu = menu.entries.swap_remove(index);

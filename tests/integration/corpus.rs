@@ -43,7 +43,7 @@ fn menu_of(case: &Value) -> Menu {
 }
 
 fn read(files: &Memory) -> Menu {
-    let target = Target { arch: Arch::X86_64, boards: &[] };
+    let target = Target::new(Arch::X86_64, &[]);
     menu::merge(vec![(Group::default(), menu::read_volume(files, &target))])
 }
 

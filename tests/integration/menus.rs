@@ -241,7 +241,8 @@ fn time(case: &Value, files: &Memory) -> Duration {
 
 /// The configuration and everything beside it, read from memory.
 fn read(case: &Value, files: &Memory) -> Duration {
-    let target = Target { arch: Arch::X86_64, boards: &["a,b".to_owned()] };
+    let boards = ["a,b".to_owned()];
+    let target = Target::new(Arch::X86_64, &boards);
     let start = Instant::now();
     let menu = match case["config"].as_str() {
         Some(path) => menu::read_config(
@@ -359,7 +360,7 @@ fn grubs_converter_reads_the_same() {
     let tree = Tree::new("flat", &[(path.to_owned(), FLAT.into())]);
     let Some(script) = converted(&tree, path) else { return };
     let files: Memory = [(path, FLAT)].into_iter().collect();
-    let target = Target { arch: Arch::X86_64, boards: &[] };
+    let target = Target::new(Arch::X86_64, &[]);
     let menu = menu::merge(vec![(Group::default(), menu::read_volume(&files, &target))]);
     let mut lines = Vec::new();
     for entry in &menu.entries {

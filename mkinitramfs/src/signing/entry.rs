@@ -73,7 +73,7 @@ fn menus(root: &Path, boards: &[String]) -> Result<[Menu; 2]> {
         anyhow!("cannot read {error}; --root takes the root of the boot partition")
     })?;
     Ok([Arch::X86_64, Arch::Aarch64]
-        .map(|arch| menu::read_volume(&files, &Target { arch, boards })))
+        .map(|arch| menu::read_volume(&files, &Target::new(arch, boards))))
 }
 
 fn entries(menus: &[Menu]) -> impl Iterator<Item = &Entry> {

@@ -58,7 +58,7 @@ mod tests {
                 (format!("/loader/entries/{name}.conf"), format!("linux /a\n{text}"))
             })
             .collect();
-        let menu = read_volume(&files, &Target { arch: Arch::X86_64, boards: &[] });
+        let menu = read_volume(&files, &Target::new(Arch::X86_64, &[]));
         menu.entries.into_iter().map(|entry| entry.id).collect()
     }
 

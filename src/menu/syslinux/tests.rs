@@ -13,7 +13,7 @@ fn files(texts: &[(&str, &str)]) -> Memory {
 
 fn read_all(texts: &[(&str, &str)], boards: &[&str]) -> Menu {
     let boards: Vec<_> = boards.iter().map(|board| (*board).to_owned()).collect();
-    let target = Target { arch: Arch::Aarch64, boards: &boards };
+    let target = Target::new(Arch::Aarch64, &boards);
     parse(&Metered::menus(&files(texts), &Budget::default()), PATH, &target)
 }
 
@@ -220,11 +220,8 @@ fn an_unknown_keyword_and_a_line_that_is_no_text_cost_nothing_else() {
     let bytes: &[u8] = b"\xef\xbb\xbfvendor x\nlabel a\nkernel /a\nfuture y\nappend quiet\n\
         label b\nkernel /b\nmenu label \xff\nlabel c\nkernel /c\nF1 help.txt\nmenu color x\nsay hello\n";
     let files: Memory = [(PATH, bytes)].into_iter().collect();
-    let menu = parse(
-        &Metered::menus(&files, &Budget::default()),
-        PATH,
-        &Target { arch: Arch::X86_64, boards: &[] },
-    );
+    let menu =
+        parse(&Metered::menus(&files, &Budget::default()), PATH, &Target::new(Arch::X86_64, &[]));
     let found: Vec<_> = menu.entries.iter().map(|e| (e.id.as_str(), e.is_bootable())).collect();
     assert_eq!(found, [("a", true), ("b", false), ("c", true)]);
     assert_eq!(options(&menu), ["quiet", "", ""]);
@@ -439,7 +436,7 @@ fn a_directory_of_device_trees_gives_the_machines_or_none() {
     let menu = parse(
         &Metered::menus(&files, &Budget::default()),
         PATH,
-        &Target { arch: Arch::Aarch64, boards: &boards },
+        &Target::new(Arch::Aarch64, &boards),
     );
     let trees: Vec<_> = menu.entries.iter().map(|e| e.devicetree.as_deref()).collect();
     assert_eq!(trees, [Some("/boot/dtbs/qemu/virt.dtb"), None, Some("/own.dtb"), None]);
