@@ -35,6 +35,9 @@ pub trait Files {
     /// As [`Files::read`]; and that there is none.
     fn size(&self, path: &str) -> Result<u64, String>;
 
+    /// Whether there is such a directory.
+    fn is_directory(&self, path: &str) -> bool;
+
     /// Shows every name in a directory, without `.` and `..`, in any order, until
     /// `visit` has enough; none if there is no such directory. A name that is not
     /// UTF-8 is shown as `None`.
@@ -83,6 +86,13 @@ impl Files for Memory {
         found.ok_or_else(|| format!("{path}: there is no such file"))
     }
 
+    /// One that has a file.
+    fn is_directory(&self, path: &str) -> bool {
+        let start = format!("{}/", path.trim_end_matches('/'));
+        let next = self.0.range(start.clone()..).next();
+        next.is_some_and(|(path, _)| path.starts_with(&start))
+    }
+
     fn each_name(&self, directory: &str, visit: &mut Visit<'_>) -> Result<(), String> {
         let start = format!("{}/", directory.trim_end_matches('/'));
         let below = self.0.keys().filter_map(|path| path.strip_prefix(&start));
@@ -114,5 +124,10 @@ mod tests {
         }
         let none = Err("/a/c: there is no such file".to_owned());
         assert_eq!((files.size("/a/b"), files.size("/a/c")), (Ok(4), none));
+        for (path, expected) in
+            [("/a", true), ("/", true), ("/a/c/", true), ("/a/b", false), ("/b", false)]
+        {
+            assert_eq!(files.is_directory(path), expected, "{path}");
+        }
     }
 }

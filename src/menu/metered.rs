@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use super::budget::{Budget, Exceeded, Purpose, Resource, micros};
 use super::diagnostic::{Code, Diagnostic};
 use super::files::Files;
+use super::sight::{self, Sight};
 
 /// The files of a device within its budget. Time counts while this is held.
 pub struct Metered<'a> {
@@ -19,6 +20,8 @@ pub struct Metered<'a> {
     budget: &'a Budget,
     purpose: Purpose,
     since: Duration,
+    /// Other devices, on which files are that are named by `(name)/path`.
+    sight: Sight<'a>,
 }
 
 /// Which names of a directory a reader wants.
@@ -45,13 +48,44 @@ impl<'a> Metered<'a> {
     /// To look for menus.
     #[must_use]
     pub fn menus(files: &'a dyn Files, budget: &'a Budget) -> Self {
-        Self { files, budget, purpose: Purpose::Menus, since: budget.now() }
+        let sight = Sight::default();
+        Self { files, budget, purpose: Purpose::Menus, since: budget.now(), sight }
     }
 
     /// To judge what menus have, and to read what ring and policy are to become.
     #[must_use]
     pub fn judging(files: &'a dyn Files, budget: &'a Budget) -> Self {
         Self { purpose: Purpose::Judging, ..Self::menus(files, budget) }
+    }
+
+    /// The same with other devices in sight.
+    #[must_use]
+    pub fn seeing(mut self, sight: Sight<'a>) -> Self {
+        self.sight = sight;
+        self
+    }
+
+    /// What is seen beside the files.
+    pub(crate) const fn sight(&self) -> &Sight<'a> {
+        &self.sight
+    }
+}
+
+/// A path, and the files of the device that it is on.
+struct At<'a, 'p> {
+    files: &'a dyn Files,
+    path: &'p str,
+    /// The device, where it is another one.
+    name: Option<&'p str>,
+}
+
+impl At<'_, '_> {
+    /// What is said of a file names its device.
+    fn told(&self, why: String) -> String {
+        match self.name {
+            Some(name) => sight::join(name, &why),
+            None => why,
+        }
     }
 }
 
@@ -73,6 +107,20 @@ impl Metered<'_> {
         self.budget.draw(self.purpose, self.since, resource, amount)
     }
 
+    /// Where a path leads.
+    fn at<'p>(&self, path: &'p str) -> Result<At<'_, 'p>, String> {
+        let Some((name, on_device)) = sight::split(path) else {
+            return Ok(At { files: self.files, path, name: None });
+        };
+        if self.sight.home.is_some_and(|home| home.name() == name) {
+            return Ok(At { files: self.files, path: on_device, name: None });
+        }
+        match self.sight.other(name) {
+            Some(device) => Ok(At { files: device.files, path: on_device, name: Some(name) }),
+            None => Err(format!("{path}: the device {name} is not here")),
+        }
+    }
+
     /// How the budget came to its end, if it did.
     #[must_use]
     pub fn ended(&self) -> Option<Exceeded> {
@@ -85,7 +133,8 @@ impl Metered<'_> {
     /// As [`Files::read`], and the end of the budget.
     pub fn read(&self, path: &str, limit: usize) -> Result<Option<Vec<u8>>, String> {
         self.draw(Resource::Names, 1)?;
-        self.count(self.files.read(path, limit)?)
+        let at = self.at(path)?;
+        self.count(at.files.read(at.path, limit).map_err(|why| at.told(why))?)
     }
 
     /// As [`Files::read_at`].
@@ -99,7 +148,8 @@ impl Metered<'_> {
         length: usize,
     ) -> Result<Option<Vec<u8>>, String> {
         self.draw(Resource::Names, 1)?;
-        self.count(self.files.read_at(path, offset, length)?)
+        let at = self.at(path)?;
+        self.count(at.files.read_at(at.path, offset, length).map_err(|why| at.told(why))?)
     }
 
     /// As [`Files::small`].
@@ -123,7 +173,7 @@ impl Metered<'_> {
     /// As [`Files::size`], and the end of the budget.
     pub fn size(&self, path: &str) -> Result<u64, String> {
         self.draw(Resource::Names, 1)?;
-        let size = self.files.size(path);
+        let size = self.at(path).and_then(|at| at.files.size(at.path).map_err(|why| at.told(why)));
         if let Err(why) = &size {
             self.draw(Resource::Kept, why.len() as u64)?;
         }
@@ -132,7 +182,20 @@ impl Metered<'_> {
 
     /// Whether a regular file is there; none is, once the budget has ended.
     pub(crate) fn has(&self, path: &str) -> bool {
-        self.draw(Resource::Names, 1).is_ok() && self.files.size(path).is_ok()
+        self.look(path).is_some()
+    }
+
+    /// The length of a regular file that is there, in bytes; what is not is not told.
+    pub(crate) fn look(&self, path: &str) -> Option<u64> {
+        self.draw(Resource::Names, 1).ok()?;
+        let at = self.at(path).ok()?;
+        at.files.size(at.path).ok()
+    }
+
+    /// Whether a directory is there; none is, once the budget has ended.
+    pub(crate) fn has_directory(&self, path: &str) -> bool {
+        self.draw(Resource::Names, 1).is_ok()
+            && self.at(path).is_ok_and(|at| at.files.is_directory(at.path))
     }
 
     /// The names in a directory that a reader wants.
@@ -143,7 +206,8 @@ impl Metered<'_> {
         self.draw(Resource::Names, 1)?;
         let mut kept = BTreeSet::new();
         let mut listing = Listing::default();
-        self.files.each_name(directory, &mut |name| {
+        let at = self.at(directory)?;
+        let all = at.files.each_name(at.path, &mut |name| {
             listing.is_there = true;
             if self.draw(Resource::Names, 1).is_err() {
                 return ControlFlow::Break(());
@@ -157,7 +221,8 @@ impl Metered<'_> {
                 listing.left_out = listing.left_out.saturating_add(1);
             }
             ControlFlow::Continue(())
-        })?;
+        });
+        all.map_err(|why| at.told(why))?;
         match self.ended() {
             Some(exceeded) => Err(exceeded.into()),
             None => Ok(Listing { names: kept.into_iter().collect(), ..listing }),

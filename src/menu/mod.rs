@@ -26,6 +26,7 @@ mod paths;
 mod petitboot;
 mod readers;
 mod settings;
+mod sight;
 mod syslinux;
 pub mod text;
 mod uki;
@@ -42,6 +43,7 @@ pub use merge::{Group, merge};
 pub use metered::Metered;
 pub(crate) use metered::Sieve;
 pub use settings::{NextEntry, Settings, Timeout, Wanted, What};
+pub use sight::{By, Device, Identity, MAIN, Missed, Sight, join, on_device, split};
 pub use volume::{read_below, read_config, read_volume};
 
 use crate::base::arch::Arch;
@@ -93,6 +95,9 @@ pub struct Menu {
     pub diagnostics: Vec<Diagnostic>,
     /// What was looked at, in that order.
     pub read: Vec<Read>,
+    /// Devices that were looked for and were not there, each once: where one comes, the
+    /// menu is to be read again.
+    pub missed: Vec<Missed>,
 }
 
 /// A file or directory that may hold a menu or settings, and what came of it.

@@ -547,6 +547,9 @@ mod tests {
         fn size(&self, path: &str) -> Result<u64, String> {
             self.0.size(path)
         }
+        fn is_directory(&self, path: &str) -> bool {
+            self.0.is_directory(path)
+        }
         fn each_name(&self, directory: &str, visit: &mut Visit<'_>) -> Result<(), String> {
             self.count(directory).each_name(directory, visit)
         }

@@ -276,6 +276,9 @@ mod tests {
             fn size(&self, path: &str) -> Result<u64, String> {
                 Err(format!("{path}: I/O error"))
             }
+            fn is_directory(&self, _: &str) -> bool {
+                false
+            }
             fn each_name(&self, directory: &str, _: &mut Visit<'_>) -> Result<(), String> {
                 Err(format!("{directory}: I/O error"))
             }

@@ -232,6 +232,10 @@ impl Files for Root {
         Self::size(self, path).map_err(|error| error.to_string())
     }
 
+    fn is_directory(&self, path: &str) -> bool {
+        self.resolve(path, OFlag::O_PATH | OFlag::O_DIRECTORY, self.links).is_ok()
+    }
+
     fn each_name(&self, directory: &str, visit: &mut Visit<'_>) -> Result<(), String> {
         Self::each_name(self, directory, visit).map_err(|error| error.to_string())
     }

@@ -2,6 +2,7 @@
 //! environment block.
 
 mod commands;
+mod devices;
 pub(crate) mod environment;
 mod evaluator;
 mod scope;

@@ -5,6 +5,10 @@
 //! as the command line named it. GRUB's own names (`hd0,gpt2`) depend on an order of
 //! disks that only the firmware knows: nothing here ever guesses what they mean.
 
+pub(super) use crate::menu::sight::{By, Missed};
+
+use crate::menu::sight;
+
 /// Number of a device among those that are seen; 0 is the one that the first script
 /// lies on.
 pub(super) type Device = usize;
@@ -15,21 +19,6 @@ pub(super) struct Place {
     pub(super) device: Device,
     /// Absolute and normalised ([`crate::menu::paths::normalise`]); `/` is the root.
     pub(super) path: String,
-}
-
-/// By what a device is looked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum By {
-    /// A file or directory that it has.
-    File,
-    /// The UUID of its file system.
-    Uuid,
-    /// The label of its file system.
-    Label,
-    /// The UUID of the partition (`search.part_uuid` of some builds, `--part-uuid`).
-    PartUuid,
-    /// The name of the partition (`--part-label`).
-    PartLabel,
 }
 
 /// What there is at a place.
@@ -43,7 +32,8 @@ pub(super) enum Found {
 
 /// The machine as a script sees it.
 pub(super) trait World {
-    /// GRUB's name of the processor: `x86_64` or `arm64` (`grub_cpu`).
+    /// GRUB's name of the processor that it was built for: `x86_64`, `i386` (with a
+    /// BIOS) or `arm64` (`grub_cpu`).
     fn cpu(&self) -> &str;
 
     /// GRUB's name of the platform: `efi` or `pc` (`grub_platform`).
@@ -51,6 +41,15 @@ pub(super) trait World {
 
     /// What a device is called.
     fn name(&self, device: Device) -> &str;
+
+    /// A place as an entry has it ([`crate::menu::Entry::files`]): `/path` on the device
+    /// of its menu, `(name)/path` on any other.
+    fn path(&self, place: &Place) -> String {
+        match place.device {
+            0 => place.path.clone(),
+            device => sight::join(self.name(device), &place.path),
+        }
+    }
 
     /// How many devices are seen.
     fn count(&self) -> usize;
@@ -62,8 +61,8 @@ pub(super) trait World {
     /// what was looked for.
     fn device(&self, name: &str) -> Result<Device, String>;
 
-    /// The first device that answers, the hinted ones first; a hint that names none
-    /// that is seen means nothing.
+    /// The first device that answers, the hinted ones first, then the one that the
+    /// first script lies on; a hint that names none that is seen means nothing.
     fn search(&self, by: By, value: &str, hints: &[&str]) -> Option<Device>;
 
     /// What one property of a device is (`probe`): `None` if it has none.
@@ -90,4 +89,7 @@ pub(super) trait World {
 
     /// Whether this value of `next_entry` on this device was used before.
     fn is_used(&self, device: Device, next_entry: &str) -> bool;
+
+    /// What was looked for until now and was not there, each once.
+    fn missed(&self) -> Vec<Missed>;
 }
