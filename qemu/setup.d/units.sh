@@ -74,7 +74,7 @@ describe() { # UNIT
     # menus: grub-mkconfig as it was packaged, with absolute paths in it.
     tools/grub)
         closure=1 packages=(grub-emu grub2-common)
-        programs=(grub-emu grub-file)
+        programs=(grub-emu grub-file grub-mkrelpath)
         data=(sbin/grub-mkconfig share/grub/grub-mkconfig_lib share/grub/default /etc/grub.d)
         ;;
     */cloud) release=bookworm packages=("linux-image-cloud-$debian:$debian") ;;
