@@ -15,6 +15,7 @@ pub mod debian;
 pub mod demo;
 pub mod disk;
 pub mod facts;
+pub mod grub;
 pub mod guest;
 pub mod initrd;
 pub mod line;
