@@ -11,9 +11,10 @@ use std::sync::Arc;
 
 use super::voice::{Voice, note_signals};
 use super::volume::{self, Opened, Opening, Volume};
+use crate::base::text::printable;
 use crate::config::Config;
 use crate::failure::{Failure, Stage};
-use crate::menu::{self, Allowance, Entry, Menu, Target, Timeout};
+use crate::menu::{self, Allowance, By, Entry, Menu, Missed, Target, Timeout};
 use crate::rollback::store::Fault;
 use crate::source::report::{Outcome, Report};
 use crate::source::{self, Candidate, Passed, Selector, Tier};
@@ -56,6 +57,15 @@ pub(super) struct Devices<'s> {
     report: Report,
     /// Those that have not answered yet.
     slow: Vec<Slow>,
+    /// Those that are passed over though they can be mounted.
+    passed: Vec<Candidate>,
+    /// Mounted ones without an entry, until it is known whether the menu of another one
+    /// looks for them.
+    empty: Vec<Volume>,
+    /// Those that were let go again, having none.
+    idle: Vec<Ranked>,
+    /// What is to be known of devices that menus look for and that are passed over.
+    hints: Vec<String>,
     /// What all devices together may cost yet.
     allowance: Arc<Allowance>,
 }
@@ -91,6 +101,10 @@ pub(super) fn discover<'s>(
         pending: Vec::new(),
         report: Report::default(),
         slow: Vec::new(),
+        passed: Vec::new(),
+        empty: Vec::new(),
+        idle: Vec::new(),
+        hints: Vec::new(),
         allowance: Arc::new(Allowance::new(config.unverified, machine::room().available)),
     })
 }
@@ -102,6 +116,8 @@ impl Devices<'_> {
         for name in &changes.gone {
             self.pending.retain(|candidate| candidate.name != *name);
             self.slow.retain(|slow| slow.candidate.name != *name);
+            self.passed.retain(|candidate| candidate.name != *name);
+            self.idle.retain(|(_, candidate)| candidate.name != *name);
             self.report.forget(name);
         }
         self.pending.extend(changes.fresh);
@@ -116,6 +132,7 @@ impl Devices<'_> {
         for candidate in &pending {
             if let Err(why) = source::tier(candidate, &config.device, config.scan()) {
                 self.report.note(volume::looked(candidate, Outcome::Passed(why)));
+                self.passed.push(candidate.clone());
             }
         }
         let ranked = source::rank(&pending, &config.device, config.scan());
@@ -151,7 +168,70 @@ impl Devices<'_> {
             asked = fresh.len();
         }
         self.pending.extend(ranked.map(|(_, candidate)| candidate));
+        self.recall(mounted, target, voice, &mut fresh);
+        self.keep_wanted(mounted, &mut fresh);
         fresh
+    }
+
+    /// Looks again at devices without a menu of their own that the menu of another one
+    /// may mean; each once.
+    fn recall(
+        &mut self,
+        mounted: &Mounted<'_>,
+        target: &Target<'_>,
+        voice: &Voice<'_>,
+        fresh: &mut Fresh,
+    ) {
+        let missed = self.missed(mounted, fresh);
+        let (wanted, idle) =
+            mem::take(&mut self.idle).into_iter().partition(|(_, one)| may_be(one, &missed));
+        self.idle = idle;
+        let wanted: Vec<Ranked> = wanted;
+        for (tier, candidate) in wanted {
+            if self.against(&candidate, mounted.volumes, fresh, voice).is_none() {
+                let patience = self.patience(&candidate, mounted);
+                let outcome = self.open(&candidate, tier, patience, target, voice, fresh);
+                self.report.note(volume::looked(&candidate, outcome));
+            }
+        }
+    }
+
+    /// Keeps those without an entry that the menu of another one looks for, or whose
+    /// own looks for others; the rest is let go again.
+    fn keep_wanted(&mut self, mounted: &Mounted<'_>, fresh: &mut Fresh) {
+        let missed = self.missed(mounted, fresh);
+        for volume in mem::take(&mut self.empty) {
+            let device = volume.device();
+            let is_wanted = missed.iter().any(|missed| missed.is_met_by(&device));
+            if is_wanted || !volume.missed.is_empty() {
+                fresh.push((volume, Menu::default()));
+            } else {
+                self.idle.push((volume.tier, volume.candidate.clone()));
+            }
+        }
+    }
+
+    /// What menus have looked for and has not been there.
+    fn missed(&self, mounted: &Mounted<'_>, fresh: &Fresh) -> Vec<Missed> {
+        let here = mounted.volumes.iter().filter(|volume| volume.is_here);
+        let all = here.chain(fresh.iter().map(|(volume, _)| volume)).chain(&self.empty);
+        all.flat_map(|volume| volume.missed.iter().cloned()).collect()
+    }
+
+    /// What is to be said of devices that are passed over and that the menu of a volume
+    /// looks for: each once.
+    pub(super) fn hint(&mut self, volume: &Volume) -> Vec<String> {
+        let mut said = Vec::new();
+        for missed in &volume.missed {
+            let meant = self.passed.iter().find(|one| missed.is_meant(&one.identity()));
+            let Some(meant) = meant else { continue };
+            let line = hint(volume.name(), meant, &self.config.device);
+            if !self.hints.contains(&line) {
+                self.hints.push(line.clone());
+                said.push(line);
+            }
+        }
+        said
     }
 
     /// Those that have answered at last.
@@ -221,6 +301,8 @@ impl Devices<'_> {
         voice: &Voice<'_>,
         fresh: &mut Fresh,
     ) -> Outcome {
+        // Two of one UUID cannot be mounted at once, not of every file system.
+        self.empty.retain(|other| source::twin([&other.candidate], candidate).is_none());
         let kind = candidate.filesystem.as_ref().map_or("", |found| found.kind.name());
         let why = source::why(candidate, &self.config.device);
         let what = if tier.role.is_boot() { "boot partition" } else { "file system" };
@@ -253,12 +335,14 @@ impl Devices<'_> {
     /// What came of a device that was opened; its menu is put to the others.
     fn settle(&mut self, opened: Opened, voice: &Voice<'_>, fresh: &mut Fresh) -> Outcome {
         match opened {
-            Ok((volume, menu)) => {
+            Ok((mut volume, mut menu)) => {
                 let outcome = volume::outcome(&menu);
+                volume.budget.settle();
+                volume.missed = mem::take(&mut menu.missed);
                 if menu.entries.is_empty() {
                     say_diagnostics(&menu, voice);
+                    self.empty.push(volume);
                 } else {
-                    volume.budget.settle();
                     fresh.push((volume, menu));
                 }
                 outcome
@@ -309,9 +393,38 @@ impl Devices<'_> {
             false => "",
         };
         let report = &self.report;
-        let text = format!("{what} ({device}) after {wait} s; block devices seen:{none}{report}");
+        let mut text =
+            format!("{what} ({device}) after {wait} s; block devices seen:{none}{report}");
+        for hint in &self.hints {
+            text.push_str("\r\n");
+            text.push_str(hint);
+        }
         Failure::new(stage, text)
     }
+}
+
+/// Whether a device that is not mounted may be one that was looked for.
+fn may_be(candidate: &Candidate, missed: &[Missed]) -> bool {
+    let identity = candidate.identity();
+    missed.iter().any(|missed| missed.by == By::File || missed.is_meant(&identity))
+}
+
+/// That the menu of a volume looks for a device that is passed over, and what has it
+/// looked at.
+fn hint(volume: &str, meant: &Candidate, device: &Selector) -> String {
+    let what = source::describe(meant);
+    let mut line = [volume, ": its menu looks for ", &what, ", which is passed over; "].concat();
+    line.push_str(match device {
+        Selector::Auto => "\"scan all\"",
+        _ => "\"device auto\" with \"scan all\"",
+    });
+    if let Some(selector) = source::selector(meant).filter(|_| *device == Selector::Auto) {
+        line.push_str(" or \"device ");
+        line.push_str(&printable(&selector.to_string()));
+        line.push('"');
+    }
+    line.push_str(" in the image's configuration has it looked at");
+    line
 }
 
 /// How long the others wait for a device, of a disk that did not answer before or

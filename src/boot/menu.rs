@@ -20,13 +20,13 @@ use super::voice::{Voice, heading};
 use super::volume::Volume;
 use crate::choose::{Chooser, Editing, Item, Update};
 use crate::failure::{Failure, Stage};
-use crate::menu::{self, Entry, Group, Menu};
+use crate::menu::{self, By, Entry, Group, Menu};
 use crate::plan;
 use crate::preflight::{self, Limits};
 use crate::source::{Selector, Tier};
 use crate::steps::anchor::Anchor;
 use crate::steps::examine::examine;
-use crate::sys::read::Root;
+use crate::sys::read::Roots;
 use crate::sys::{BorrowedFd, clock, machine, vigil};
 use crate::trust::verify::{Attested, Context, Mode};
 use crate::trust::{POLICY_PATH, RING_PATH, Role};
@@ -70,7 +70,7 @@ type Verdict = Result<Arc<Attested>, Failure>;
 
 /// An entry, with all that booting it takes: nothing of it is the menu's.
 pub(super) struct Taken {
-    pub(super) root: Arc<Root>,
+    pub(super) roots: Roots,
     pub(super) entry: Entry,
     pub(super) attested: Arc<Attested>,
 }
@@ -188,6 +188,13 @@ impl<'s> BootMenu<'s> {
             self.volumes.push(volume);
             menus.push((group, menu));
         }
+        for (number, (_, menu)) in (volumes_before..).zip(&mut menus) {
+            if let Some(found) = self.read_again(number, 0) {
+                *menu = found;
+            }
+            let hints = self.volumes.get(number).map(|volume| self.devices.hint(volume));
+            self.voice.say_all(&hints.unwrap_or_default());
+        }
         let mut merged = menu::merge(menus);
         for entry in &mut merged.entries {
             entry.volume = entry.volume.saturating_add(volumes_before);
@@ -202,9 +209,69 @@ impl<'s> BootMenu<'s> {
             self.menu.entries.extend(merged.entries);
         }
         self.memory.wishes.keep_ids(&self.menu);
-        self.settle_anchor(volumes_before);
+        if !self.menu.entries.is_empty() {
+            self.settle_anchor(volumes_before);
+        }
         self.examine_from(rows_before);
         self.say_ends(volumes_before);
+        (0..volumes_before).for_each(|number| self.update(number, volumes_before));
+    }
+
+    /// The menu of a volume with all others in sight, where one from `first` on is what
+    /// it has looked for in vain. What its budget does not pay for a second time is not
+    /// read.
+    fn read_again(&mut self, number: usize, first: usize) -> Option<Menu> {
+        let volume = self.volumes.get(number).filter(|volume| volume.is_here)?;
+        let others: Vec<_> = self.others(volume).collect();
+        let fresh = self.volumes.iter().skip(first).filter(|one| one.is_here);
+        let fresh: Vec<_> = fresh.map(Volume::device).collect();
+        let mut missed = volume.missed.iter();
+        if !missed.any(|missed| fresh.iter().any(|device| missed.is_met_by(device))) {
+            return None;
+        }
+        let mut menu = volume.read(&self.session.target(&self.memory.used), &others);
+        let missed = mem::take(&mut menu.missed);
+        let is_cut = menu.diagnostics.iter().any(|one| one.code == menu::Code::Budget);
+        self.volumes.get_mut(number)?.missed = missed;
+        (!is_cut).then_some(menu)
+    }
+
+    /// All other volumes that are here, as the menus of one see them.
+    fn others<'a>(&'a self, volume: &'a Volume) -> impl Iterator<Item = menu::Device<'a>> {
+        let others = self.volumes.iter().filter(|other| other.is_here);
+        others.filter(|other| !core::ptr::eq(*other, volume)).map(Volume::device)
+    }
+
+    /// Reads the menu of a volume again if it has looked for one that is new: what could
+    /// not boot for that is replaced in its row, and what was not there is put behind the
+    /// others. What can boot stays as it was shown and judged.
+    fn update(&mut self, number: usize, first: usize) {
+        let Some(menu) = self.read_again(number, first) else { return };
+        let merged = menu::merge(vec![(Group::default(), menu)]);
+        let rows_before = self.menu.entries.len();
+        for entry in merged.entries {
+            let entry = Entry { volume: number, ..entry };
+            match self.menu.entries.iter().position(|row| is_one(row, &entry)) {
+                Some(row) => self.replace(row, entry),
+                None => self.menu.entries.push(entry),
+            }
+        }
+        self.memory.wishes.keep_ids(&self.menu);
+        self.examine_from(rows_before);
+        let name = self.volumes.get(number).map_or("", Volume::name);
+        self.voice.say(&format!("{name}: its menu was read again with the devices that came"));
+    }
+
+    /// Puts an entry in the place of one that cannot boot.
+    fn replace(&mut self, row: usize, entry: Entry) {
+        let is_broken = self.verdicts.get(row).is_some_and(Result::is_err);
+        let is_open = is_broken && !self.struck.contains(&row);
+        let Some(there) = self.menu.entries.get_mut(row).filter(|_| is_open) else { return };
+        *there = entry;
+        let verdict = self.examine(self.menu.entries.get(row..=row).unwrap_or_default()).pop();
+        if let (Some(place), Some(verdict)) = (self.verdicts.get_mut(row), verdict) {
+            *place = verdict;
+        }
     }
 
     /// Takes the updates of ring and policy of the first volume, once: what is in
@@ -271,7 +338,9 @@ impl<'s> BootMenu<'s> {
     fn verdict(&self, entry: &Entry, context: &Context<'_>, limits: &Limits<'_>) -> Verdict {
         vigil::work();
         let volume = self.volumes.get(entry.volume).filter(|volume| volume.is_here);
-        let files = volume.ok_or_else(no_such_entry)?.judging();
+        let volume = volume.ok_or_else(no_such_entry)?;
+        let others: Vec<_> = self.others(volume).collect();
+        let files = volume.judging().seeing(volume.sight(&others));
         let found = examine(context, &files, entry, limits, |attested| self.admit(attested));
         found.into_verdict().map(Arc::new).map_err(|failure| failure.of(&entry.id))
     }
@@ -330,10 +399,19 @@ impl<'s> BootMenu<'s> {
         let lost = found.into_iter().find(|(_, volume)| volume.is_here && volume.name() == name);
         let Some((lost, volume)) = lost else { return };
         volume.leave();
+        let called = volume.identity.name().to_owned();
         let gone = format!("{name} was taken out");
         let both = self.menu.entries.iter().zip(&mut self.verdicts);
-        for (entry, verdict) in both.filter(|(entry, _)| entry.volume == lost) {
+        for (entry, verdict) in both {
+            let is_needed = needs(entry, &called);
+            if entry.volume != lost && !is_needed {
+                continue;
+            }
             *verdict = Err(Failure::broken("GONE", gone.clone()).of(&entry.id));
+            // Where it comes back, the menu is read again.
+            if let Some(volume) = self.volumes.get_mut(entry.volume).filter(|_| is_needed) {
+                volume.misses(By::Name, &called);
+            }
         }
         self.voice.say(&gone);
     }
@@ -361,7 +439,20 @@ impl<'s> BootMenu<'s> {
         let entry = self.menu.entries.get(index).ok_or_else(no_such_entry)?.clone();
         let volume = self.volumes.get(entry.volume).ok_or_else(no_such_entry)?;
         let attested = self.verdicts.get(index).ok_or_else(no_such_entry)?.clone()?;
-        Ok(Taken { root: Arc::clone(&volume.root), entry, attested })
+        Ok(Taken { roots: self.roots(volume, &entry), entry, attested })
+    }
+
+    /// The devices that the files of an entry of a volume are on.
+    fn roots(&self, volume: &Volume, entry: &Entry) -> Roots {
+        let named = entry.files().filter_map(menu::split);
+        let others = named.filter_map(|(name, _)| Some((name, self.called(name)?)));
+        let home = Roots::from(Arc::clone(&volume.root));
+        others.fold(home, |roots, (name, other)| roots.with(name, Arc::clone(&other.root)))
+    }
+
+    /// The volume that menus call so.
+    fn called(&self, name: &str) -> Option<&Volume> {
+        self.volumes.iter().find(|volume| volume.is_here && volume.identity.name() == name)
     }
 
     /// Marks an entry that was taken and failed, and goes on to the next.
@@ -544,6 +635,16 @@ impl Feed for BootMenu<'_> {
 
 fn no_such_entry() -> Failure {
     Failure::new(Stage::Menu, "there is no such entry")
+}
+
+/// Whether two entries are the same row.
+fn is_one(row: &Entry, other: &Entry) -> bool {
+    row.volume == other.volume && row.id == other.id
+}
+
+/// Whether a file of an entry is on the other device that is called so.
+fn needs(entry: &Entry, name: &str) -> bool {
+    entry.files().filter_map(menu::split).any(|(other, _)| other == name)
 }
 
 /// Which volumes bring updates of ring and policy for nothing.

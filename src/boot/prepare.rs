@@ -156,8 +156,8 @@ impl Order {
     /// Whether it could be prepared: reads, verifies, looks at the kernel's first
     /// bytes, and keeps nothing. Its files may have `limit` bytes together.
     pub(super) fn rehearse(&self, limit: u64, stop: &AtomicBool) -> Result<(), Failure> {
-        let Taken { root, entry, attested } = &self.taken;
-        let heads = prepare::read_heads(root, entry, limit, stop)?;
+        let Taken { roots, entry, attested } = &self.taken;
+        let heads = prepare::read_heads(roots, entry, limit, stop)?;
         let verified = prepare::verify(entry, attested, heads)?;
         probe(&verified, self.arch)
     }
@@ -204,7 +204,7 @@ fn no_thread() -> Failure {
 
 /// Reads the entry's files, each once.
 pub(super) fn read(order: &Order, demand: &Demand) -> Result<Bundle<Sealed>, Failure> {
-    prepare::read_to_start(&order.taken.root, &order.taken.entry, &demand.is_dropped)
+    prepare::read_to_start(&order.taken.roots, &order.taken.entry, &demand.is_dropped)
 }
 
 /// Checks that they are what was signed, and keeps them where nothing has been

@@ -10,19 +10,24 @@ use std::sync::Arc;
 use crate::base::arch::Arch;
 use crate::base::used::Used;
 use crate::menu::{
-    self, Allowance, Budget, Code, Diagnostic, Group, Limits, Menu, Metered, Sieve, Target,
+    self, Allowance, Budget, By, Code, Device, Diagnostic, Entry, Group, Identity, Limits, Menu,
+    Metered, Missed, Sieve, Sight, Target,
 };
 use crate::source::filesystem::{FileSystem, Kind};
 use crate::source::report::{Looked, Outcome};
 use crate::source::{self, Candidate, Tier};
 use crate::sys::read::Root;
 use crate::sys::thread::{Shelf, Work};
-use crate::sys::{clock, mount};
+use crate::sys::{clock, efivars, mount};
 
 /// The top of a btrfs, whatever its default subvolume is (btrfs(5)).
 const BTRFS_TOP: &str = "subvolid=5";
 /// Most directories at the top of a btrfs that are looked into.
 const MAX_SUBVOLUMES: usize = 32;
+
+/// Most kernels of a menu that are looked for, to tell whether it is read where it was
+/// written for.
+const MAX_LOOKED_FOR: usize = 16;
 
 /// A good disk that stalls once is not to be left out: what it may cost is the
 /// processor's time, and a small part of that in which it is waited for.
@@ -70,6 +75,12 @@ pub(super) struct Volume {
     pub(super) budget: Budget,
     /// Whether the device is still there, and answers.
     pub(super) is_here: bool,
+    /// What menus may call it and know it by.
+    pub(super) identity: Identity,
+    /// What its menus have looked for, and no device was it.
+    pub(super) missed: Vec<Missed>,
+    /// Whether the top of a btrfs is mounted, and not what its owner chose.
+    is_top: bool,
     mounted: Option<mount::Volume>,
 }
 
@@ -83,24 +94,54 @@ impl Volume {
         let found = found.filter(|found| found.kind.is_mountable());
         let kind = found.ok_or(Outcome::NoFileSystem)?.kind;
         let volume = Self::mount(candidate, tier, kind.name(), None, budget)?;
-        let menu = menu::read_below(&volume.menus(), target, "");
-        if kind != Kind::Btrfs || !menu.entries.is_empty() {
+        let menu = volume.read(target, &[]);
+        if kind != Kind::Btrfs || volume.has_kernel(&menu) {
             return Ok((volume, menu));
         }
+        // The paths of GRUB's scripts begin at the top.
         let budget = volume.into_budget();
         let volume = Self::mount(candidate, tier, kind.name(), Some(BTRFS_TOP), budget)?;
-        let menu = read_subvolumes(&volume.menus(), target, menu);
+        let found = volume.read(target, &[]);
+        let menu = if found.entries.is_empty() { menu } else { found.behind(menu) };
         Ok((volume, menu))
     }
 
-    /// The files, to look for menus.
-    fn menus(&self) -> Metered<'_> {
-        Metered::menus(&*self.root, &self.budget)
+    /// Reads the menus with other devices in sight.
+    pub(super) fn read(&self, target: &Target<'_>, others: &[Device<'_>]) -> Menu {
+        let files = Metered::menus(&*self.root, &self.budget).seeing(self.sight(others));
+        match self.is_top {
+            false => menu::read_below(&files, target, ""),
+            true => read_subvolumes(&files, target, Menu::default()),
+        }
+    }
+
+    /// Whether a menu has an entry whose kernel is there.
+    fn has_kernel(&self, menu: &Menu) -> bool {
+        let kernels = menu.entries.iter().filter_map(Entry::kernel);
+        kernels.take(MAX_LOOKED_FOR).any(|kernel| self.root.size(kernel).is_ok())
     }
 
     /// The files, to judge entries and updates.
     pub(super) fn judging(&self) -> Metered<'_> {
         Metered::judging(&*self.root, &self.budget)
+    }
+
+    /// What its menus see beside it.
+    pub(super) fn sight<'a>(&'a self, others: &'a [Device<'a>]) -> Sight<'a> {
+        Sight { others, is_bios: !efivars::has_efi(), ..Sight::alone(&self.identity) }
+    }
+
+    /// Has its menu read again when a device is there that it needs.
+    pub(super) fn misses(&mut self, by: By, value: &str) {
+        let missed = Missed { by, value: value.to_owned() };
+        if !self.missed.contains(&missed) {
+            self.missed.push(missed);
+        }
+    }
+
+    /// It as the menus of others see it.
+    pub(super) fn device(&self) -> Device<'_> {
+        Device { identity: &self.identity, files: &*self.root }
     }
 
     /// Lets go of the device, which goes on with the same budget.
@@ -121,8 +162,17 @@ impl Volume {
             .map_err(|error| Outcome::Unmounted(error.to_string()))?;
         let root = Root::open(mounted.place());
         let root = Arc::new(root.map_err(|error| Outcome::Unmounted(error.to_string()))?);
-        let candidate = candidate.clone();
-        Ok(Self { candidate, tier, root, budget, is_here: true, mounted: Some(mounted) })
+        Ok(Self {
+            identity: candidate.identity(),
+            candidate: candidate.clone(),
+            tier,
+            root,
+            budget,
+            is_here: true,
+            missed: Vec::new(),
+            is_top: subvolume.is_some(),
+            mounted: Some(mounted),
+        })
     }
 
     /// Kernel name of the device.
@@ -185,7 +235,12 @@ fn read_subvolumes(root: &Metered<'_>, target: &Target<'_>, mut menu: Menu) -> M
 
 /// What is to be reported of a device and its menu.
 pub(super) fn looked(candidate: &Candidate, outcome: Outcome) -> Looked {
-    Looked { name: candidate.name.clone(), description: source::describe(candidate), outcome }
+    Looked {
+        name: candidate.name.clone(),
+        description: source::describe(candidate),
+        selector: source::selector(candidate).map(|selector| selector.to_string()),
+        outcome,
+    }
 }
 
 /// What came of reading a menu.

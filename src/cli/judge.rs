@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::arguments::Asked;
 use super::source::Location;
-use super::volumes::{Menus, Volume};
+use super::volumes::Menus;
 use crate::base::arch::Arch;
 use crate::config;
 use crate::failure::{Failure, Stage};
@@ -19,7 +19,7 @@ use crate::steps::anchor::Anchor;
 use crate::steps::examine::examine;
 use crate::steps::prepare::{self, Proven};
 use crate::sys::arch;
-use crate::sys::read::Root;
+use crate::sys::read::Roots;
 use crate::sys::sources::Sources;
 use crate::sys::{file, identity, machine};
 use crate::trust::MAX_FILE;
@@ -170,17 +170,6 @@ impl Judge {
         }
     }
 
-    /// The volume of an entry.
-    pub(super) fn volume(&self, entry: &Entry) -> Result<&Volume, Failure> {
-        let volume = self.menus.volume(entry);
-        volume.ok_or_else(|| Failure::broken("FILE", "its volume is gone".to_owned()))
-    }
-
-    /// The files of the volume of an entry.
-    pub(super) fn root(&self, entry: &Entry) -> Result<&Root, Failure> {
-        Ok(&self.volume(entry)?.root)
-    }
-
     /// What is known of an entry without reading its big files.
     pub(super) fn examine(&self, entry: &Entry) -> Result<Preflight, Failure> {
         let consoles = if self.machine.is_here { machine::consoles() } else { Vec::new() };
@@ -190,7 +179,7 @@ impl Judge {
             consoles: &consoles,
         };
         let context = self.context(self.machine.arch);
-        Ok(examine(&context, &self.volume(entry)?.judging(), entry, &limits, Ok))
+        self.menus.judging(entry, |files| examine(&context, files, entry, &limits, Ok))
     }
 
     /// The same, and whether what it starts is a kernel for the machine; with the
@@ -234,7 +223,7 @@ impl Judge {
     /// # Errors
     /// Why not.
     pub(super) fn prove(&self, entry: &Entry, attested: &Attested) -> Result<Proven, Failure> {
-        let verified = prove(self.root(entry)?, entry, attested)?;
+        let verified = prove(&self.menus.roots(entry)?, entry, attested)?;
         let arch = describe(&verified)?.arch;
         if arch == self.machine.arch {
             return Ok(verified);
@@ -270,9 +259,9 @@ fn kernel_of(entry: &Entry) -> Entry {
 
 /// Reads the files of an entry, each once, and checks that they are those that
 /// were signed, if any were.
-pub(super) fn prove(root: &Root, entry: &Entry, attested: &Attested) -> Result<Proven, Failure> {
+pub(super) fn prove(roots: &Roots, entry: &Entry, attested: &Attested) -> Result<Proven, Failure> {
     let limit = machine::memory_for_files();
-    let bundle = prepare::read(root, entry, limit, &AtomicBool::new(false))
+    let bundle = prepare::read(roots, entry, limit, &AtomicBool::new(false))
         .map_err(|failure| Failure::broken("FILE", failure.sentence()))?;
     prepare::verify(entry, attested, bundle)
 }

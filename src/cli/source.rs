@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use crate::base::text::quoted;
-use crate::menu::Format;
+use crate::menu::{Format, Identity};
 
 /// What is read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -70,7 +70,7 @@ impl Source {
                         "a second root needs a name: --root NAME=DIR, not {value}"
                     ));
                 }
-                if all.iter().any(|other| other.name == directory.name) {
+                if all.iter().any(|other| other.identity().name() == directory.name) {
                     return Err(format!("two roots are called {}", quoted(&directory.name)));
                 }
                 all.push(directory);
@@ -125,6 +125,17 @@ impl Directory {
         };
         *place = Some(value.to_owned());
         Ok(())
+    }
+
+    /// What menus may call its partition and know it by.
+    pub(super) fn identity(&self) -> Identity {
+        Identity {
+            name: self.name.clone(),
+            uuid: self.uuid.clone(),
+            label: self.label.clone(),
+            partlabel: self.partlabel.clone(),
+            ..Identity::default()
+        }
     }
 
     /// The directory and how its partition is called.

@@ -22,7 +22,7 @@ use crate::preflight::Limits;
 use crate::steps::anchor::Anchor;
 use crate::steps::examine::examine;
 use crate::sys::file;
-use crate::sys::read::Root;
+use crate::sys::read::Roots;
 use crate::trust::allowed_signers::KeyRing;
 use crate::trust::manifest::{self, File, Manifest, System};
 use crate::trust::verify::{Attested, Context, Evidence, Mode, Refusal, Signed, check_manifest};
@@ -118,10 +118,10 @@ impl Verifier<'_> {
 
     fn entry(&self, entry: &Entry) -> Checked {
         let verdict = self.check(|context| {
-            let root = self.judge.root(entry)?;
-            let volume = self.judge.volume(entry)?;
-            let found = examine(context, &volume.judging(), entry, &UNLIMITED, Ok);
-            outcome(root, entry, found.into_verdict()?)
+            let menus = &self.judge.menus;
+            let found =
+                menus.judging(entry, |files| examine(context, files, entry, &UNLIMITED, Ok))?;
+            outcome(&menus.roots(entry)?, entry, found.into_verdict()?)
         });
         Checked { id: entry.id.clone(), verdict }
     }
@@ -140,7 +140,7 @@ impl Verifier<'_> {
         let verdict = self.check(|context| {
             let attested = check_manifest(context, &id, evidence).map_err(Failure::refused)?;
             let entry = entry_of(&id, &attested);
-            outcome(self.judge.root(&entry)?, &entry, attested)
+            outcome(&self.judge.menus.roots(&entry)?, &entry, attested)
         });
         Ok(Checked { id, verdict })
     }
@@ -177,8 +177,8 @@ fn is_of_other_arch(failure: &Failure) -> bool {
 }
 
 /// Whether the files are the signed ones.
-fn outcome(root: &Root, entry: &Entry, attested: Attested) -> Result<Outcome, Failure> {
-    let verified = prove(root, entry, &attested)?;
+fn outcome(roots: &Roots, entry: &Entry, attested: Attested) -> Result<Outcome, Failure> {
+    let verified = prove(roots, entry, &attested)?;
     match attested {
         Attested::Signed(signed) => Ok((signed, describe(&verified).ok().map(|found| found.arch))),
         // A locked machine lets nothing pass unsigned.

@@ -2,17 +2,18 @@
 //! stand for boot partitions, a block device, or this machine's own.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::source::{Directory, Location, Source};
 use crate::base::similar::is_close;
 use crate::failure::{Failure, Stage};
 use crate::menu::{
-    self, Budget, Code, Diagnostic, Entry, Format, Group, Limits, Menu, Metered, Read, Target,
-    Variables,
+    self, Budget, Code, Device, Diagnostic, Entry, Format, Group, Identity, Limits, Menu, Metered,
+    Read, Sight, Target, Variables,
 };
 use crate::source::filesystem;
-use crate::sys::read::Root;
-use crate::sys::{clock, file, mount};
+use crate::sys::read::{Root, Roots};
+use crate::sys::{block, clock, efivars, file, mount};
 
 /// Where boot partitions are mounted on a running system.
 const PLACES: [&str; 3] = ["/boot", "/efi", "/boot/efi"];
@@ -26,7 +27,9 @@ pub(super) struct Volume {
     name: String,
     /// Where it is, for people.
     pub(super) place: String,
-    pub(super) root: Root,
+    root: Arc<Root>,
+    /// What menus may call it and know it by.
+    identity: Identity,
     /// What it may cost before it is verified.
     budget: Budget,
     group: Group,
@@ -49,7 +52,8 @@ impl Menus {
     /// A volume that cannot be opened.
     pub(super) fn read(source: &Source, target: &Target<'_>) -> Result<Self, Failure> {
         let volumes = open_all(&source.location)?;
-        let mut menus = read_all(source, &volumes, target);
+        let is_bios = source.location == Location::Here && !efivars::has_efi();
+        let mut menus = read_all(source, &volumes, target, is_bios);
         let both = volumes.iter().zip(&menus);
         let variables = both.map(|(volume, menu)| volume.variables(menu)).collect();
         let others = volumes.iter().zip(&mut menus).skip(1);
@@ -60,11 +64,35 @@ impl Menus {
     }
 }
 
-fn read_all(source: &Source, volumes: &[Volume], target: &Target<'_>) -> Vec<Menu> {
-    match (&source.config, volumes.first()) {
-        (Some(path), Some(main)) => vec![main.configured(path, source.format, target)],
-        _ => volumes.iter().map(|volume| volume.menu(target)).collect(),
-    }
+/// The menus, each volume seeing all others.
+fn read_all(source: &Source, volumes: &[Volume], target: &Target<'_>, is_bios: bool) -> Vec<Menu> {
+    let wanted = if source.config.is_some() { 1 } else { volumes.len() };
+    let menus = volumes.iter().take(wanted).map(|volume| {
+        let others = volume.others(volumes);
+        let files = volume.menus().seeing(Sight { is_bios, ..volume.sight(&others) });
+        match &source.config {
+            Some(path) => configured(&files, path, source.format, target),
+            None => menu::read_below(&files, target, ""),
+        }
+    });
+    menus.collect()
+}
+
+/// A file that is not there gives no entries and says so.
+fn configured(
+    files: &Metered<'_>,
+    path: &str,
+    format: Option<Format>,
+    target: &Target<'_>,
+) -> Menu {
+    menu::read_config(files, path, format, target).unwrap_or_else(|why| {
+        let found = menu::Found::Unreadable(why.clone());
+        Menu {
+            diagnostics: vec![Diagnostic::new(path, None, Code::Unreadable, why)],
+            read: vec![Read { path: path.to_owned(), found }],
+            ..Menu::default()
+        }
+    })
 }
 
 /// Opens the volumes, the main one first. A device is mounted read-only where only
@@ -82,38 +110,41 @@ fn open_all(location: &Location) -> Result<Vec<Volume>, Failure> {
 
 fn open_directory(directory: &Directory) -> Result<Volume, Failure> {
     let root = open(&directory.path)?;
-    Ok(Volume::new(directory.name.clone(), directory.place(), root, Group::default()))
+    let identity = directory.identity();
+    Ok(Volume { identity, ..Volume::new(directory.name.clone(), directory.place(), root) })
 }
 
 impl Volume {
-    fn new(name: String, place: String, root: Root, group: Group) -> Self {
+    fn new(name: String, place: String, root: Root) -> Self {
         let budget = Budget::new(Limits::DEFAULT, clock::spent);
-        Self { name, place, root, budget, group }
+        let identity = Identity { name: name.clone(), ..Identity::default() };
+        let root = Arc::new(root);
+        Self { name, place, root, identity, budget, group: Group::default() }
+    }
+
+    /// The same, once it is known which device it is.
+    fn of_device(self, name: &str) -> Self {
+        let found = block::named(name);
+        Self { identity: found.map_or(self.identity, |found| found.identity()), ..self }
     }
 
     fn menus(&self) -> Metered<'_> {
-        Metered::menus(&self.root, &self.budget)
+        Metered::menus(&*self.root, &self.budget)
+    }
+
+    /// What its menus may look for beside it.
+    fn others<'a>(&self, all: &'a [Self]) -> Vec<Device<'a>> {
+        let others = all.iter().filter(|other| !core::ptr::eq(*other, self));
+        others.map(|other| Device { identity: &other.identity, files: &*other.root }).collect()
+    }
+
+    const fn sight<'a>(&'a self, others: &'a [Device<'a>]) -> Sight<'a> {
+        Sight { others, ..Sight::alone(&self.identity) }
     }
 
     /// The files, to judge entries and updates.
     pub(super) fn judging(&self) -> Metered<'_> {
-        Metered::judging(&self.root, &self.budget)
-    }
-
-    fn menu(&self, target: &Target<'_>) -> Menu {
-        menu::read_below(&self.menus(), target, "")
-    }
-
-    /// A file that is not there gives no entries and says so.
-    fn configured(&self, path: &str, format: Option<Format>, target: &Target<'_>) -> Menu {
-        menu::read_config(&self.menus(), path, format, target).unwrap_or_else(|why| {
-            let found = menu::Found::Unreadable(why.clone());
-            Menu {
-                diagnostics: vec![Diagnostic::new(path, None, Code::Unreadable, why)],
-                read: vec![Read { path: path.to_owned(), found }],
-                ..Menu::default()
-            }
-        })
+        Metered::judging(&*self.root, &self.budget)
     }
 
     fn variables(&self, menu: &Menu) -> Vec<Variables> {
@@ -127,6 +158,10 @@ impl Volume {
     }
 }
 
+fn is_gone() -> Failure {
+    Failure::broken("FILE", "its volume is gone".to_owned())
+}
+
 fn is_environment(read: &Read) -> bool {
     read.found == menu::Found::Settings && read.path.ends_with(ENVIRONMENT)
 }
@@ -137,13 +172,48 @@ impl Menus {
         self.volumes.get(entry.volume)
     }
 
+    /// Does something with the files of an entry's volume, and with those of others
+    /// that are the entry's.
+    ///
+    /// # Errors
+    /// The volume is gone.
+    pub(super) fn judging<T>(
+        &self,
+        entry: &Entry,
+        judge: impl FnOnce(&Metered<'_>) -> T,
+    ) -> Result<T, Failure> {
+        let volume = self.volume(entry).ok_or_else(is_gone)?;
+        let others = volume.others(&self.volumes);
+        Ok(judge(&volume.judging().seeing(volume.sight(&others))))
+    }
+
+    /// The devices that the files of an entry are on.
+    ///
+    /// # Errors
+    /// The volume is gone.
+    pub(super) fn roots(&self, entry: &Entry) -> Result<Roots, Failure> {
+        let home = self.volume(entry).ok_or_else(is_gone)?;
+        let named = entry.files().filter_map(menu::split).map(|(name, _)| name);
+        let others = named.filter_map(|name| Some((name, self.named(name)?)));
+        let home = Roots::from(Arc::clone(&home.root));
+        Ok(others.fold(home, |roots, (name, other)| roots.with(name, Arc::clone(&other.root))))
+    }
+
+    fn named(&self, name: &str) -> Option<&Volume> {
+        self.volumes.iter().find(|volume| volume.identity.name() == name)
+    }
+
     /// A path of a volume as people are told it: `(name)/path`, but `/path` on
-    /// the main one.
+    /// the main one. One on another volume says so itself.
     pub(super) fn told(&self, volume: usize, path: &str) -> String {
-        match self.volumes.get(volume).filter(|_| volume > 0) {
-            Some(volume) => volume.told(path),
-            None => path.to_owned(),
-        }
+        let named = menu::split(path).and_then(|(name, path)| Some((self.named(name)?, path)));
+        let (volume, path) = match (named, self.volumes.get(volume)) {
+            (Some(named), _) => named,
+            (None, Some(volume)) => (volume, path),
+            (None, None) => return path.to_owned(),
+        };
+        let is_main = self.volumes.first().is_some_and(|main| core::ptr::eq(main, volume));
+        if is_main { path.to_owned() } else { volume.told(path) }
     }
 
     /// The main volume.
@@ -243,7 +313,9 @@ fn here() -> Result<Vec<Volume>, Failure> {
     for place in PLACES {
         let place = match device_at(&mounted, place) {
             Some(device) => (place, device),
-            None if place == "/boot" && has_files(place) => ("/", "/"),
+            None if place == "/boot" && has_files(place) => {
+                ("/", device_at(&mounted, "/").unwrap_or("/"))
+            }
             None => continue,
         };
         if found.iter().all(|(_, device)| *device != place.1) {
@@ -253,7 +325,7 @@ fn here() -> Result<Vec<Volume>, Failure> {
     if found.is_empty() {
         return Err(Failure::new(Stage::Discover, nowhere()));
     }
-    found.into_iter().map(|(place, _)| open_place(place)).collect()
+    found.into_iter().map(|(place, device)| open_place(place, device)).collect()
 }
 
 /// The device that is mounted on a place: the last that was.
@@ -271,11 +343,16 @@ fn nowhere() -> String {
     format!("there is none of {places}; name the boot partition with --root DIR or --device DEV")
 }
 
-fn open_place(place: &str) -> Result<Volume, Failure> {
+/// `device` is its numbers.
+fn open_place(place: &str, device: &str) -> Result<Volume, Failure> {
     // systemd-boot reads the settings of the EFI system partition.
     let group = Group { number: 0, is_esp: place.ends_with("efi") };
     let root = open(Path::new(place))?;
-    Ok(Volume::new(place.to_owned(), place.to_owned(), root, group))
+    let volume = Volume { group, ..Volume::new(place.to_owned(), place.to_owned(), root) };
+    Ok(match block::name_of(device) {
+        Some(name) => volume.of_device(&name),
+        None => volume,
+    })
 }
 
 fn open(directory: &Path) -> Result<Root, Failure> {
@@ -300,7 +377,14 @@ fn open_device(device: &Path) -> Result<Volume, Failure> {
         Failure::new(Stage::Read, why)
     })?;
     let root = open(Path::new(mounted.place()))?;
-    Ok(Volume::new(name.clone(), name, root, Group::default()))
+    let identity = Identity {
+        uuid: found.uuid,
+        label: found.label,
+        file_system: Some(found.kind.name()),
+        ..Identity::default()
+    };
+    let volume = Volume { identity, ..Volume::new(name.clone(), name.clone(), root) };
+    Ok(volume.of_device(name.strip_prefix("/dev/").unwrap_or_default()))
 }
 
 fn at_read(error: crate::sys::Error) -> Failure {

@@ -158,7 +158,8 @@ impl Metered<'_> {
     /// As [`Files::small`], and the end of the budget.
     pub fn small(&self, path: &str, limit: usize) -> Result<Option<Vec<u8>>, String> {
         self.draw(Resource::Names, 1)?;
-        self.count(self.files.small(path, limit)?)
+        let at = self.at(path)?;
+        self.count(at.files.small(at.path, limit).map_err(|why| at.told(why))?)
     }
 
     fn count(&self, found: Option<Vec<u8>>) -> Result<Option<Vec<u8>>, String> {
@@ -250,7 +251,7 @@ impl Metered<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::menu::{Limits, Memory};
+    use crate::menu::{Device, Identity, Limits, Memory};
     use std::cell::Cell;
 
     const FAR: Duration = Duration::from_secs(3600);
@@ -349,6 +350,36 @@ mod tests {
         pass(1000);
         let ended = sentence("4000 ms are spent on it (unverified-time)");
         assert_eq!(judging.size("/a"), Err(ended));
+    }
+
+    #[test]
+    fn files_of_another_device_are_read_there_and_paid_for_here() {
+        let home = files(&[("/a", 1)]);
+        let other = files(&[("/d/b", 256 << 10)]);
+        let names = ["vda,gpt1", "vda,gpt2"];
+        let names = names.map(|name| Identity { name: name.to_owned(), ..Identity::default() });
+        let others = [Device { identity: &names[1], files: &other }];
+        let sight = Sight { others: &others, ..Sight::alone(&names[0]) };
+        let budget = Budget::new(LITTLE, still);
+        let files = Metered::menus(&home, &budget).seeing(sight);
+        assert_eq!((files.size("/a"), files.size("(vda,gpt1)/a")), (Ok(1), Ok(1)));
+        assert_eq!(files.size("(vda,gpt2)/d/b"), Ok(256 << 10));
+        assert_eq!(files.small("(vda,gpt2)/a", 9), Ok(None));
+        let none = "(vda,gpt2)/a: there is no such file".to_owned();
+        assert_eq!(files.size("(vda,gpt2)/a"), Err(none));
+        let gone = "(vdb)/a: the device vdb is not here".to_owned();
+        assert_eq!(files.read("(vdb)/a", 9), Err(gone));
+        assert_eq!(
+            files.names("(vda,gpt2)/d", ALL).map(|found| found.names),
+            Ok(vec!["b".to_owned()])
+        );
+        assert!(files.has_directory("(vda,gpt2)/d") && !files.has_directory("(vda,gpt1)/d"));
+        for _ in 0..3 {
+            assert!(files.read("(vda,gpt2)/d/b", 1 << 20).is_ok());
+        }
+        let ended = sentence("786432 bytes of it are read (unverified-memory)");
+        assert_eq!(files.read("(vda,gpt2)/d/b", 1 << 20), Err(ended));
+        assert!(!files.has("/a"), "it was the budget of this device");
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub use merge::{Group, merge};
 pub use metered::Metered;
 pub(crate) use metered::Sieve;
 pub use settings::{NextEntry, Settings, Timeout, Wanted, What};
-pub use sight::{By, Device, Identity, MAIN, Missed, Sight, join, on_device, split};
+pub use sight::{By, Device, Identity, MAIN, Missed, Sight, beside, join, on_device, split};
 pub use volume::{read_below, read_config, read_volume};
 
 use crate::base::arch::Arch;

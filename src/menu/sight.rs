@@ -55,7 +55,8 @@ impl Identity {
         let own = self.property(by);
         match by {
             By::Uuid | By::PartUuid => own.is_some_and(|own| own.eq_ignore_ascii_case(value)),
-            By::Name | By::Label | By::PartLabel | By::File => own == Some(value),
+            By::Name | By::Label | By::PartLabel => own == Some(value),
+            By::File => false,
         }
     }
 
@@ -101,10 +102,16 @@ impl Missed {
     /// Whether this device is the one.
     #[must_use]
     pub fn is_met_by(&self, device: &Device<'_>) -> bool {
+        let is_there = || device.files.size(&self.value).is_ok();
+        self.is_meant(device.identity) || (self.by == By::File && is_there())
+    }
+
+    /// Whether the device of this identity is the one, whatever files it has.
+    #[must_use]
+    pub fn is_meant(&self, identity: &Identity) -> bool {
         match self.by {
-            By::File => device.files.size(&self.value).is_ok(),
-            By::Name => device.identity.is_called(&self.value),
-            by => device.identity.is(by, &self.value),
+            By::Name => identity.is_called(&self.value),
+            by => identity.is(by, &self.value),
         }
     }
 }
@@ -156,6 +163,12 @@ pub fn split(path: &str) -> Option<(&str, &str)> {
 #[must_use]
 pub fn on_device(path: &str) -> &str {
     split(path).map_or(path, |(_, path)| path)
+}
+
+/// A path beside a file: on the device that the file is on.
+#[must_use]
+pub fn beside(file: &str, path: &str) -> String {
+    split(file).map_or_else(|| path.to_owned(), |(name, _)| join(name, path))
 }
 
 /// `(name)/path`.
@@ -220,6 +233,7 @@ mod tests {
             assert_eq!((split(path), on_device(path)), (None, path));
         }
         assert_eq!(on_device("(a)/b"), "/b");
+        assert_eq!((beside("/x", "/b"), beside("(a)/x", "/b")), ("/b".into(), "(a)/b".into()));
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub use guid::Guid;
 pub use tier::{Passed, Role, Tier, rank, tier, twin};
 
 use crate::base::text::{printable, quoted};
+use crate::menu::Identity;
 
 /// Longest UUID, PARTUUID or label, in bytes.
 const MAX_VALUE: usize = 256;
@@ -225,6 +226,46 @@ fn is_uuid(found: Option<&str>, wanted: &str) -> bool {
     found.is_some_and(|found| found.eq_ignore_ascii_case(wanted))
 }
 
+impl Candidate {
+    /// What menus may call it and know it by.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        let file_system = self.filesystem.as_ref();
+        Identity {
+            name: self.grub_name(),
+            uuid: file_system.and_then(|found| found.uuid.clone()),
+            label: file_system.and_then(|found| found.label.clone()),
+            partuuid: self.partuuid.clone(),
+            partlabel: self.partlabel.clone(),
+            file_system: file_system.map(|found| found.kind.name()),
+        }
+    }
+
+    /// As scripts of GRUB call a partition: the disk, the kind of its table and its
+    /// number (`vda,gpt2`). What is none, or of no table, has its own name.
+    #[must_use]
+    pub fn grub_name(&self) -> String {
+        let table = match self.kind {
+            Some(PartitionType::Gpt(_)) => ",gpt",
+            Some(PartitionType::Mbr(_)) => ",msdos",
+            None => return self.name.clone(),
+        };
+        match self.name.strip_prefix(&self.disk) {
+            // Behind a disk whose name ends in a number comes a `p`.
+            Some(number) => [&self.disk, table, number.trim_start_matches('p')].concat(),
+            None => self.name.clone(),
+        }
+    }
+}
+
+/// What names a device in an image's configuration; none for one that has nothing that
+/// is its own.
+#[must_use]
+pub fn selector(candidate: &Candidate) -> Option<Selector> {
+    let uuid = candidate.filesystem.as_ref().and_then(|found| found.uuid.clone());
+    uuid.map(Selector::Uuid).or_else(|| candidate.partuuid.clone().map(Selector::PartUuid))
+}
+
 /// Why `selector` allows this candidate: its partition type, or the selector
 /// itself.
 #[must_use]
@@ -351,6 +392,26 @@ mod tests {
         let filesystem =
             Some(FileSystem { kind, uuid: Some(uuid.to_owned()), label: Some(label.to_owned()) });
         Candidate { filesystem, ..candidate(name, None) }
+    }
+
+    #[test]
+    fn a_partition_is_called_by_disk_table_and_number() {
+        let mbr = PartitionType::Mbr(mbr::Kind { code: mbr::Kind::LINUX, active: false });
+        for (name, disk, kind, expected) in [
+            ("vda2", "vda", Some(PartitionType::Gpt(Guid::ESP)), "vda,gpt2"),
+            ("nvme0n1p12", "nvme0n1", Some(PartitionType::Gpt(Guid::ESP)), "nvme0n1,gpt12"),
+            ("mmcblk0p1", "mmcblk0", Some(mbr), "mmcblk0,msdos1"),
+            ("sda5", "sda", Some(mbr), "sda,msdos5"),
+            ("sda5", "sda", None, "sda5"),
+            ("vda", "vda", None, "vda"),
+        ] {
+            let one = candidate(name, None);
+            let one = Candidate { disk: disk.to_owned(), kind, ..one };
+            assert_eq!(one.grub_name(), expected);
+        }
+        let identity = holding("vda", Kind::Btrfs, "12-ab", "root").identity();
+        assert_eq!((identity.name(), identity.file_system), ("vda", Some("btrfs")));
+        assert!(identity.is_called("UUID=12-AB") && identity.is_called("LABEL=root"));
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub struct Looked {
     pub name: String,
     /// What it is, as [`super::describe`] says it.
     pub description: String,
+    /// What names it in an image's configuration, as that is written there.
+    pub selector: Option<String>,
     /// What came of it.
     pub outcome: Outcome,
 }
@@ -70,7 +72,19 @@ impl fmt::Display for Looked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.description)?;
         match &self.outcome {
-            Outcome::Passed(why) => write!(f, ": {why}"),
+            Outcome::Passed(why) => {
+                write!(f, ": {why}")?;
+                match &self.selector {
+                    Some(selector) if *why == Passed::Scan => {
+                        let selector = printable(selector);
+                        write!(
+                            f,
+                            "; \"scan all\" or \"device {selector}\" in the image looks at it"
+                        )
+                    }
+                    _ => Ok(()),
+                }
+            }
             Outcome::NoFileSystem => f.write_str(": nothing to mount"),
             Outcome::Unmounted(why) => write!(f, ": {}", printable(why)),
             Outcome::Read { entries: 0, files } => {
@@ -98,7 +112,8 @@ mod tests {
     use super::*;
 
     fn looked(name: &str, outcome: Outcome) -> Looked {
-        Looked { name: name.to_owned(), description: format!("{name}: 1 GiB"), outcome }
+        let selector = Some("UUID=12-ab".to_owned());
+        Looked { name: name.to_owned(), description: format!("{name}: 1 GiB"), selector, outcome }
     }
 
     fn read(path: &str, found: Found) -> Read {
@@ -120,6 +135,8 @@ mod tests {
             looked("vda3", Outcome::Read { files, entries: 2 }),
             looked("vdb", Outcome::NoFileSystem),
             looked("vdc", Outcome::Unmounted("mounting it: \u{1b}".to_owned())),
+            looked("vdd1", Outcome::Passed(Passed::Scan)),
+            Looked { selector: None, ..looked("vdd2", Outcome::Passed(Passed::Scan)) },
         ];
         let expected = "\r\n  vda: 1 GiB: not of a type that holds menus\
                         \r\n  vda1: 1 GiB: no menu entry\
@@ -130,7 +147,10 @@ mod tests {
                         \r\n  vda2: 1 GiB: 1 menu entry\
                         \r\n  vda3: 1 GiB: 2 menu entries\
                         \r\n  vdb: 1 GiB: nothing to mount\
-                        \r\n  vdc: 1 GiB: mounting it: \\u{1b}";
+                        \r\n  vdc: 1 GiB: mounting it: \\u{1b}\
+                        \r\n  vdd1: 1 GiB: no boot partition, and no others are looked at (scan boot); \
+                        \"scan all\" or \"device UUID=12-ab\" in the image looks at it\
+                        \r\n  vdd2: 1 GiB: no boot partition, and no others are looked at (scan boot)";
         assert_eq!(Report { devices }.to_string(), expected);
     }
 

@@ -188,6 +188,34 @@ mod tests {
         Candidate { removable: true, ..of }
     }
 
+    /// As Debian's installer leaves a disk: the root has /boot inside.
+    #[test]
+    fn the_root_of_a_default_debian_disk_is_found_or_is_what_was_named() {
+        let esp = Candidate {
+            partuuid: Some("aa-01".to_owned()),
+            ..holding("vda1", Kind::Vfat, "4F2A-11CC", "")
+        };
+        let root = Candidate {
+            partuuid: Some("aa-02".to_owned()),
+            ..holding("vda2", Kind::Ext4, "5d2f-9c", "root")
+        };
+        for of_root in [Guid::LINUX_FILE_SYSTEM, Guid::ROOTS[0]] {
+            let kinds = [Guid::ESP, of_root].map(|guid| Some(PartitionType::Gpt(guid)));
+            let disk = [
+                Candidate { kind: kinds[0], ..esp.clone() },
+                Candidate { kind: kinds[1], ..root.clone() },
+            ];
+            assert_eq!(names(&disk, "auto", Scan::All), ["vda1", "vda2"], "open");
+            assert_eq!(names(&disk, "auto", Scan::Boot), ["vda1"], "locked");
+            assert_eq!(tier(&disk[1], &Selector::Auto, Scan::Boot), Err(Passed::Scan));
+            for named in ["UUID=5D2F-9C", "PARTUUID=aa-02", "LABEL=root"] {
+                assert_eq!(names(&disk, named, Scan::Boot), ["vda2"], "locked, {named}");
+            }
+        }
+        let root = Candidate { kind: mbr("vda1", Mbr::LINUX, true).kind, ..root };
+        assert_eq!(names(&[root], "auto", Scan::All), ["vda2"], "with an MBR");
+    }
+
     fn a_machine() -> [Candidate; 13] {
         let hybrid = Candidate { is_partitioned: true, ..whole("sdb", Kind::Iso9660) };
         let remains = Candidate { is_partitioned: true, ..whole("vdd", Kind::Btrfs) };

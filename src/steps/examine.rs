@@ -6,7 +6,7 @@
 //! cannot be read is a fault of the entry, never an entry with one file less.
 
 use crate::failure::Failure;
-use crate::menu::{Entry, Metered};
+use crate::menu::{self, Entry, Metered};
 use crate::preflight::{self, Limits, Preflight};
 use crate::sys::clock;
 use crate::trust::verify::{Attested, Context, Evidence, check_manifest};
@@ -32,8 +32,11 @@ pub(crate) fn examine(
 
 /// What trust says of an entry's manifest.
 fn attest(context: &Context<'_>, files: &Metered<'_>, entry: &Entry) -> Result<Attested, Failure> {
-    let manifest = signed_text(files, &trust::manifest_path(&entry.id))?;
-    let signature = signed_text(files, &trust::signature_path(&entry.id))?;
+    // They lie on the device of the file that gives the entry.
+    let manifest = menu::beside(&entry.file, &trust::manifest_path(&entry.id));
+    let signature = menu::beside(&entry.file, &trust::signature_path(&entry.id));
+    let manifest = signed_text(files, &manifest)?;
+    let signature = signed_text(files, &signature)?;
     let evidence = Evidence { manifest: manifest.as_deref(), signature: signature.as_deref() };
     let attested = clock::TRUST.spend(|| check_manifest(context, &entry.id, evidence));
     let attested = attested.map_err(Failure::refused)?;

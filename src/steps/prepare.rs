@@ -13,7 +13,7 @@ use crate::image::{self, Kernel, Limits, Unpacked};
 use crate::menu::Entry;
 use crate::plan::{self, Decompress, Facts, Machine, Need, Prepared, Request, Shortage, Unpacking};
 use crate::preflight::MEMORY;
-use crate::sys::read::{Head, Reading, Root, Sealed};
+use crate::sys::read::{Head, Reading, Roots, Sealed};
 use crate::sys::{self, machine, memory};
 use crate::trust::slots::SlotValues;
 use crate::trust::verify::{self, Attested, Verified};
@@ -24,25 +24,25 @@ pub(crate) type Proven = Verified<Bundle<Sealed>>;
 /// Reads the files of an entry, which may have `limit` bytes together, each once,
 /// in the order in which they are used, until somebody sets `stop`.
 pub(crate) fn read(
-    root: &Root,
+    roots: &Roots,
     entry: &Entry,
     limit: u64,
     stop: &AtomicBool,
 ) -> Result<Bundle<Sealed>, Failure> {
-    let mut reading = Reading::new(root, limit, stop);
+    let mut reading = Reading::new(roots, limit, stop);
     bundle(entry, |path| reading.blob(path))
 }
 
 /// The same of one that is to be started, if there is memory for that now: no more
 /// bytes than were counted.
 pub(crate) fn read_to_start(
-    root: &Root,
+    roots: &Roots,
     entry: &Entry,
     stop: &AtomicBool,
 ) -> Result<Bundle<Sealed>, Failure> {
     // What is wrong with a file is said when it is read.
-    let counted = check_sizes(entry.files().filter_map(|path| root.size(path).ok()))?;
-    read(root, entry, counted, stop)
+    let counted = check_sizes(entry.files().filter_map(|path| roots.size(path).ok()))?;
+    read(roots, entry, counted, stop)
 }
 
 /// Checks that files of these sizes can be read and loaded; the sum of them.
@@ -56,12 +56,12 @@ pub(crate) fn check_sizes(sizes: impl Iterator<Item = u64>) -> Result<u64, Failu
 /// Reads the same files, which may have `limit` bytes together, and keeps of each
 /// the digest and the start.
 pub(crate) fn read_heads(
-    root: &Root,
+    roots: &Roots,
     entry: &Entry,
     limit: u64,
     stop: &AtomicBool,
 ) -> Result<Bundle<Head>, Failure> {
-    let mut reading = Reading::new(root, limit, stop);
+    let mut reading = Reading::new(roots, limit, stop);
     bundle(entry, |path| reading.head(path))
 }
 

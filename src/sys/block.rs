@@ -74,6 +74,23 @@ impl Inventory {
     }
 }
 
+/// One device, by its name; none where there is none.
+#[must_use]
+pub fn named(name: &str) -> Option<Candidate> {
+    let all = devices();
+    let one = all.iter().find(|device| device.name == name)?;
+    Some(candidate(one, &tables(&all, &[one]), &all))
+}
+
+/// The kernel's name of the device with these numbers (`8:1`), which a file system is
+/// mounted from; none for one of several devices, or of none.
+#[must_use]
+pub fn name_of(numbers: &str) -> Option<String> {
+    let event = file::read_text(Path::new("/sys/dev/block").join(numbers).join("uevent")).ok()?;
+    let name = event.lines().find_map(|line| line.strip_prefix("DEVNAME="))?;
+    Some(name.replace('/', "!"))
+}
+
 /// Names of the devices that may hold the state, as long as nobody looks at what they
 /// hold.
 #[must_use]

@@ -12,6 +12,7 @@ use std::io::Read as _;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use linux_raw_sys::general::{BTRFS_SUPER_MAGIC, EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC};
@@ -26,7 +27,7 @@ use super::sealed::{Memory, digest, unreadable};
 use super::{Error, machine};
 use crate::bundle::Blob;
 use crate::image::HEAD;
-use crate::menu::{Files, Visit};
+use crate::menu::{self, Files, Visit};
 
 /// How often a path is resolved that the kernel could not be sure of, because
 /// something was mounted or renamed meanwhile (openat2(2), EAGAIN).
@@ -241,10 +242,60 @@ impl Files for Root {
     }
 }
 
+/// The devices that the files of an entry are on.
+#[derive(Debug, Clone)]
+pub struct Roots {
+    /// The one of its menu.
+    home: Arc<Root>,
+    /// Others, by what an entry calls them.
+    others: Vec<(String, Arc<Root>)>,
+}
+
+impl From<Arc<Root>> for Roots {
+    fn from(home: Arc<Root>) -> Self {
+        Self { home, others: Vec::new() }
+    }
+}
+
+impl Roots {
+    /// Another device, of which files are called `(name)/path`.
+    #[must_use]
+    pub fn with(mut self, name: &str, root: Arc<Root>) -> Self {
+        self.others.push((name.to_owned(), root));
+        self
+    }
+
+    /// The root of the device of a file, and the path on it.
+    fn at<'p>(&self, path: &'p str) -> Result<(&Root, &'p str), Error> {
+        let Some((name, on_device)) = menu::split(path) else { return Ok((&self.home, path)) };
+        match self.others.iter().find(|(other, _)| other == name) {
+            Some((_, root)) => Ok((root, on_device)),
+            None => Err(Error::refusal(path, "its device is not here")),
+        }
+    }
+
+    /// As [`Root::size`].
+    ///
+    /// # Errors
+    /// As [`Root::size`]; and that the device is not here.
+    pub fn size(&self, path: &str) -> Result<u64, Error> {
+        let (root, on_device) = self.at(path)?;
+        root.size(on_device).map_err(|error| on_its_device(path, error))
+    }
+}
+
+/// What is wrong with a file, with the name of its device where it has one.
+fn on_its_device(path: &str, error: Error) -> Error {
+    match menu::split(path) {
+        Some((name, _)) => Error { what: menu::join(name, &error.what), ..error },
+        None => error,
+    }
+}
+
 /// The files of one entry, which may not take more than so much memory together.
 #[derive(Debug)]
 pub struct Reading<'a> {
-    root: &'a Root,
+    roots: &'a Roots,
     stop: &'a AtomicBool,
     left: u64,
 }
@@ -253,16 +304,19 @@ impl<'a> Reading<'a> {
     /// Nothing read yet, and at most `limit` bytes to come, until somebody sets
     /// `stop`.
     #[must_use]
-    pub const fn new(root: &'a Root, limit: u64, stop: &'a AtomicBool) -> Self {
-        Self { root, stop, left: limit }
+    pub const fn new(roots: &'a Roots, limit: u64, stop: &'a AtomicBool) -> Self {
+        Self { roots, stop, left: limit }
     }
 
-    /// Reads one more file, as [`Root::blob`].
+    /// Reads one more file, as [`Root::blob`]; its path is then that on its device, which
+    /// is what a manifest names.
     ///
     /// # Errors
-    /// As [`Root::blob`].
+    /// As [`Root::blob`], with the device.
     pub fn blob(&mut self, path: &str) -> Result<Blob<Sealed>, Error> {
-        let blob = self.root.blob(path, self.left, self.stop)?;
+        let (root, on_device) = self.roots.at(path)?;
+        let blob = root.blob(on_device, self.left, self.stop);
+        let blob = blob.map_err(|error| on_its_device(path, error))?;
         self.left = self.left.saturating_sub(blob.size);
         Ok(blob)
     }
@@ -270,9 +324,11 @@ impl<'a> Reading<'a> {
     /// Reads one more file, as [`Root::head`].
     ///
     /// # Errors
-    /// As [`Root::head`].
+    /// As [`Root::head`], with the device.
     pub fn head(&mut self, path: &str) -> Result<Blob<Head>, Error> {
-        let blob = self.root.head(path, self.left, self.stop)?;
+        let (root, on_device) = self.roots.at(path)?;
+        let blob = root.head(on_device, self.left, self.stop);
+        let blob = blob.map_err(|error| on_its_device(path, error))?;
         self.left = self.left.saturating_sub(blob.size);
         Ok(blob)
     }
@@ -549,10 +605,36 @@ mod tests {
         for name in ["kernel", "first", "second"] {
             tree.file(name, b"kernel");
         }
-        let mut reading = Reading::new(&root, 13, &GO);
+        let roots = Roots::from(Arc::new(root));
+        let mut reading = Reading::new(&roots, 13, &GO);
         assert!(reading.blob("/kernel").is_ok() && reading.blob("/first").is_ok());
         let second = message(reading.blob("/second"));
         assert_eq!(second, "/second: 6 bytes long, at most 1 are read");
+    }
+
+    #[test]
+    fn files_of_other_devices_are_read_there_and_called_as_they_are_signed() {
+        let (tree, root) = Tree::new("home");
+        let (other_tree, other) = Tree::new("other");
+        tree.file("kernel", b"kernel");
+        other_tree.file("initrd", b"other");
+        let roots = Roots::from(Arc::new(root)).with("vdb,gpt1", Arc::new(other));
+        let mut reading = Reading::new(&roots, 13, &GO);
+        let initrd = reading.blob("(vdb,gpt1)/initrd").unwrap();
+        assert_eq!((initrd.path.as_str(), initrd.bytes.as_ref()), ("/initrd", &b"other"[..]));
+        assert_eq!(reading.head("/kernel").unwrap().size, 6);
+        assert_eq!(roots.size("(vdb,gpt1)/initrd").unwrap(), 5);
+        let long = "(vdb,gpt1)/initrd: 5 bytes long, at most 2 are read";
+        assert_eq!(message(reading.blob("(vdb,gpt1)/initrd")), long, "together");
+        for path in ["(vdb,gpt1)/kernel", "/initrd"] {
+            let none = format!("{path}: No such file or directory (os error 2)");
+            assert_eq!(message(roots.size(path)), none);
+        }
+        let gone = "(vdc)/kernel: its device is not here";
+        assert_eq!(message(roots.size("(vdc)/kernel")), gone);
+        assert_eq!(message(reading.blob("(vdc)/kernel")), gone);
+        let outside = "(vdb,gpt1)/../x: this path leads out of the boot partition";
+        assert_eq!(message(reading.blob("(vdb,gpt1)/../x")), outside);
     }
 
     #[test]
