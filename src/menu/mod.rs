@@ -39,6 +39,7 @@ pub use entry::{Entry, safe_id};
 pub use files::{Files, Memory, Visit};
 pub use format::Format;
 pub use grub::environment::Variables;
+pub use grub::{Printed, script_output};
 pub use merge::{Group, merge};
 pub use metered::Metered;
 pub(crate) use metered::Sieve;

@@ -5,6 +5,13 @@ mod commands;
 mod devices;
 pub(crate) mod environment;
 mod evaluator;
+mod expand;
+mod lexer;
+mod parser;
+mod printed;
+mod rules;
 mod scope;
 mod script;
 mod world;
+
+pub use printed::{Printed, script_output};

@@ -58,9 +58,29 @@ pub(super) struct Arm {
 /// `{ ... }` as the last argument of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Block {
-    /// What is between the braces, as it stands: a command that has it as an argument.
-    pub(super) text: String,
+    /// All of the file; every block of it has the same.
+    source: Rc<str>,
+    start: usize,
+    end: usize,
     pub(super) script: Script,
+}
+
+impl Block {
+    /// One whose braces, with what is between them, are `start..end` of `source`.
+    pub(super) const fn new(source: Rc<str>, start: usize, end: usize, script: Script) -> Self {
+        Self { source, start, end, script }
+    }
+
+    /// One without a place of its own: what a command has put into the menu by itself.
+    pub(super) fn of(script: Script) -> Self {
+        Self::new(Rc::from(""), 0, 0, script)
+    }
+
+    /// Braces and what is between them, as it stands: what a command or a function
+    /// that takes no block has as its last argument.
+    pub(super) fn text(&self) -> &str {
+        self.source.get(self.start..self.end).unwrap_or_default()
+    }
 }
 
 /// One word before its variables are replaced.
@@ -74,4 +94,28 @@ pub(super) enum Part {
     Text { text: String, is_quoted: bool },
     /// `$name`, `${name}`, `$1`, `$?`, `$#`, `$*`, `$@`: the name without `$` and braces.
     Variable { name: String, is_quoted: bool },
+}
+
+impl Word {
+    /// One that stands for itself, with no variable and no wildcard.
+    pub(super) fn plain(text: &str) -> Self {
+        Self(vec![Part::Text { text: text.to_owned(), is_quoted: true }])
+    }
+
+    /// Its text, if nothing of it is quoted or a variable: what may be a reserved word
+    /// or a name.
+    pub(super) fn bare(&self) -> Option<&str> {
+        match self.0.as_slice() {
+            [Part::Text { text, is_quoted: false }] => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Adds characters.
+    pub(super) fn push(&mut self, more: &str, quoted: bool) {
+        match self.0.last_mut() {
+            Some(Part::Text { text, is_quoted }) if *is_quoted == quoted => text.push_str(more),
+            _ => self.0.push(Part::Text { text: more.to_owned(), is_quoted: quoted }),
+        }
+    }
 }
