@@ -25,6 +25,8 @@ const MAX_STRING: u8 = 255;
 
 const ESCAPE: u8 = 0x1b;
 const BELL: u8 = 0x07;
+/// Ctrl-C.
+const INTERRUPT: u8 = 0x03;
 
 /// A key that was pressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +55,8 @@ pub enum Key {
     Escape,
     /// Backspace, whichever of its two codes the terminal sends.
     Backspace,
+    /// Tab, at the prompt.
+    Tab,
     /// F1.
     Help,
     /// A printable ASCII character.
@@ -71,19 +75,31 @@ pub struct Input {
     silent_until: Duration,
     /// Bytes of noise since the last key.
     noise: u32,
+    /// Whether Tab and Ctrl-C are keys.
+    is_prompt: bool,
 }
 
 impl Input {
+    /// What a console sends to the prompt, where Tab and Ctrl-C are keys too.
+    #[must_use]
+    pub fn of_prompt() -> Self {
+        Self { is_prompt: true, ..Self::default() }
+    }
+
     /// The keys of one read at the time `now`.
     pub fn keys(&mut self, bytes: &[u8], now: Duration) -> Vec<Key> {
-        let is_noise = bytes.iter().any(|byte| is_sent_by_no_key(*byte));
+        let mut unknown = bytes.iter().filter(|byte| is_sent_by_no_key(**byte));
+        let is_noise = unknown.any(|byte| !(self.is_prompt && *byte == INTERRUPT));
         if is_noise || now < self.silent_until {
             self.noise = self.noise.saturating_add(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
             self.silent_until = now.saturating_add(SILENCE);
             self.decoder = Decoder::default();
             return Vec::new();
         }
-        let keys: Vec<_> = bytes.iter().filter_map(|byte| self.decoder.push(*byte)).collect();
+        let mut keys: Vec<_> = bytes.iter().filter_map(|byte| self.decoder.push(*byte)).collect();
+        if !self.is_prompt {
+            keys.iter_mut().filter(|key| **key == Key::Tab).for_each(|key| *key = Key::Other);
+        }
         if keys.iter().any(|key| *key != Key::Other) {
             self.noise = 0;
         }
@@ -190,6 +206,8 @@ impl Decoder {
             }
             b'\n' => Key::Enter,
             0x08 | 0x7f => Key::Backspace,
+            b'\t' => Key::Tab,
+            INTERRUPT => Key::Control('C'),
             b' '..=b'~' => Key::Char(char::from(byte)),
             _ => control(byte).unwrap_or(Key::Other),
         };
@@ -355,6 +373,14 @@ mod tests {
             assert_eq!(input.keys(b"\r", at(1199)), [], "too soon to be believed");
             assert_eq!(input.keys(b"\r", at(1400)), [Key::Enter], "the line was silent");
         }
+    }
+
+    #[test]
+    fn tab_and_ctrl_c_are_keys_of_the_prompt_only() {
+        let keys = Input::of_prompt().keys(b"\t\x03\r", Duration::ZERO);
+        assert_eq!(keys, [Key::Tab, Key::Control('C'), Key::Enter]);
+        assert_eq!(Input::of_prompt().keys(b"\x02", Duration::ZERO), [], "this is noise there too");
+        assert_eq!(decode(b"\t"), [Key::Other]);
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod edit;
 pub mod frame;
 pub mod keys;
 mod pane;
+pub mod prompt;
 mod rows;
 pub mod screen;
 #[cfg(test)]

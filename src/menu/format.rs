@@ -17,6 +17,9 @@ impl Format {
     /// The Boot Loader Specification's type 1.
     pub const BLS: Self = Self::specified("bls", |id| format!("{id}.conf"));
 
+    /// What somebody put together at the prompt.
+    pub const BY_HAND: Self = Self::other("by-hand");
+
     /// One of the specification.
     pub(super) const fn specified(name: &'static str, loader_id: fn(&str) -> String) -> Self {
         Self { name, loader_id, is_specified: true }
