@@ -8,6 +8,7 @@
 
 use super::voice::Voice;
 use crate::base::text::{printable, quoted};
+use crate::choose::prompt::draft;
 use crate::config::Config;
 use crate::efi::variables::{self as interface, Variable};
 use crate::menu::bls::loader_conf;
@@ -183,7 +184,8 @@ impl Wishes {
         variables.write(Variable::Features, &interface::FEATURES.to_le_bytes())?;
         variables.write(Variable::Entries, &self.ids)?;
         variables.write(Variable::EntrySelected, &id)?;
-        if self.keeps_last && self.once.as_deref() != Some(loader_id) {
+        let can_again = loader_id != draft::ID && self.once.as_deref() != Some(loader_id);
+        if self.keeps_last && can_again {
             variables.write(Variable::EntryLastBooted, &id)?;
         }
         Ok(())

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use super::choose::Feed;
 use super::discover::{Devices, Fresh, Mounted, say_diagnostics};
 use super::item::item;
+use super::once;
 use super::session::{Memory, Session};
 use super::stall::{is_stall, stalled};
 use super::voice::{Voice, heading};
@@ -107,7 +108,8 @@ pub(super) fn menu<'s>(
 }
 
 impl<'s> BootMenu<'s> {
-    fn empty(
+    /// Before anything was looked at.
+    pub(super) fn empty(
         session: &'s Session,
         memory: &'s mut Memory,
         devices: Devices<'s>,
@@ -145,6 +147,7 @@ impl<'s> BootMenu<'s> {
         };
         self.next = self.default();
         self.memory.wishes.use_up();
+        once::use_up(self.session, self.memory, &self.volumes, &self.menu);
     }
 
     /// Whether what is loaded may have an archive of Turnout's own before it.
@@ -184,6 +187,7 @@ impl<'s> BootMenu<'s> {
         let rows_before = self.menu.entries.len();
         let mut menus: Vec<(Group, Menu)> = Vec::new();
         for (volume, menu) in fresh {
+            once::forget_cleared(self.session, self.memory, &volume, &menu);
             let group = volume.group(self.volumes.get(volumes_before..).unwrap_or_default());
             self.volumes.push(volume);
             menus.push((group, menu));
@@ -198,6 +202,9 @@ impl<'s> BootMenu<'s> {
         let mut merged = menu::merge(menus);
         for entry in &mut merged.entries {
             entry.volume = entry.volume.saturating_add(volumes_before);
+        }
+        if let Some(next) = &mut merged.settings.next_entry {
+            next.volume = next.volume.saturating_add(volumes_before);
         }
         say_diagnostics(&merged, &self.voice);
         if rows_before == 0 {
@@ -431,6 +438,17 @@ impl<'s> BootMenu<'s> {
         self.menu.entries.len() > before
     }
 
+    /// Looks at every device that there is, whatever the menus of others say.
+    pub(super) fn look_at_all(&mut self) {
+        while self.widen() {}
+    }
+
+    /// Index of the entry with this id, as systemd's tools call it too.
+    pub(super) fn find(&self, name: &str) -> Option<usize> {
+        let mut entries = self.menu.entries.iter();
+        self.menu.find(name).or_else(|| entries.position(|entry| entry.loader_id() == name))
+    }
+
     /// The entry at `index` and what its manifest says.
     ///
     /// # Errors
@@ -527,10 +545,11 @@ impl<'s> BootMenu<'s> {
         Some(index)
     }
 
-    /// The next entry that boots by itself, going round.
+    /// The next entry that boots by itself: the menu's own fallbacks first, then going
+    /// round.
     pub(super) fn next_after(&self, index: usize) -> Option<usize> {
-        let all = (index..self.verdicts.len()).chain(0..index);
-        all.into_iter().find(|index| self.role_of(*index) == Some(self.role))
+        let mut all = order_after(index, &self.menu.fallback, self.verdicts.len());
+        all.find(|index| self.role_of(*index) == Some(self.role))
     }
 
     /// The configured default, unless it is one that boots only if somebody
@@ -647,6 +666,11 @@ fn needs(entry: &Entry, name: &str) -> bool {
     entry.files().filter_map(menu::split).any(|(other, _)| other == name)
 }
 
+/// In which order entries are tried after one of `count` has failed.
+fn order_after(index: usize, fallback: &[usize], count: usize) -> impl Iterator<Item = usize> {
+    fallback.iter().copied().chain(index..count).chain(0..index)
+}
+
 /// Which volumes bring updates of ring and policy for nothing.
 fn idle_updates(volumes: &[Volume], authority: Option<&Volume>) -> Vec<String> {
     let authority = authority.map(Volume::name);
@@ -665,4 +689,16 @@ fn idle_update(volume: &Volume) -> Option<String> {
 /// Whether updates of ring and policy count that lie there.
 const fn is_authority(tier: Tier) -> bool {
     !tier.removable && tier.role.is_boot()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fallbacks_come_before_the_others_in_their_own_order() {
+        let order = |index, fallback: &[usize]| order_after(index, fallback, 4).collect::<Vec<_>>();
+        assert_eq!(order(1, &[]), [1, 2, 3, 0]);
+        assert_eq!(order(1, &[3, 0]), [3, 0, 1, 2, 3, 0]);
+    }
 }

@@ -8,14 +8,17 @@
 //! boots what [`crate::trust::verify`] did not admit, and never reads a
 //! verified file twice.
 
+mod by_hand;
 mod choose;
 mod discover;
 mod efi;
+mod errand;
 mod figures;
 mod item;
 mod launch;
 mod measure;
 mod menu;
+mod once;
 mod prepare;
 mod recovery;
 mod rehearse;
@@ -36,12 +39,12 @@ use crate::sys::{clock, panic, reset};
 use crate::trust::Role;
 use crate::trust::verify::Mode;
 
+use by_hand::Reply;
 use discover::discover;
 use figures::Moments;
 use launch::{hand_over, load, measure, plan, quiesce};
 use menu::{BootMenu, menu};
 use prepare::{BundleCell, Demand, Order, Ready, carry_out, identify, read, verify};
-use recovery::Reply;
 use rehearse::{Choice, Prepared, choose};
 use session::{Memory, Session};
 use stall::stalled;
@@ -135,6 +138,11 @@ struct Begun {
 }
 
 impl Begun {
+    /// Somebody waits from now on.
+    fn now() -> Self {
+        Self { open: clock::counter(), prepared: None }
+    }
+
     fn loaded(self) -> Moments {
         Moments { prepared: self.prepared, open: self.open, after_load: clock::counter() }
     }
@@ -162,8 +170,18 @@ fn boot_unprepared(
     menu: &mut BootMenu<'_>,
     chosen: Chosen,
 ) -> Result<Infallible, Failure> {
-    let begun = Begun { open: clock::counter(), prepared: None };
+    let begun = Begun::now();
     let order = Order::of(session, menu, chosen)?;
+    boot_order(session, menu, order, begun)
+}
+
+/// Has it prepared, and boots it.
+fn boot_order(
+    session: &Session,
+    menu: &mut BootMenu<'_>,
+    order: Order,
+    begun: Begun,
+) -> Result<Infallible, Failure> {
     let voice = session.voice();
     voice.say(&format!("reading {}", printable(order.id())));
     let waiting = patience::wait_for(order.id(), End::Read);
@@ -178,11 +196,16 @@ fn boot_unprepared(
 /// loading another kernel.
 fn give_up(session: &Session, menu: &mut BootMenu<'_>, index: usize, failure: Failure) {
     let failure = menu.named(index, failure);
-    session.report(&failure);
+    say_failed(session, &failure);
+    menu.fail(index, failure);
+}
+
+/// Says why something has not booted. It comes back if something else can.
+fn say_failed(session: &Session, failure: &Failure) {
+    session.report(failure);
     if !failure.stage.leaves_a_choice() {
         reset::after(session.config.reset_delay, &failure.to_string());
     }
-    menu.fail(index, failure);
 }
 
 /// Asks after every attempt that has booted nothing.
@@ -226,7 +249,7 @@ fn recover(session: &Session, memory: &mut Memory, reason: &str) {
 /// What somebody wants another try of.
 fn ask(session: &Session, memory: &mut Memory) -> Role {
     memory.begin_recovery(session);
-    match recovery::ask(&session.console, &session.signals) {
+    match recovery::ask(session, memory) {
         Reply::Retry => Role::Boot,
         Reply::Recover => Role::Recovery,
         Reply::Reset => {

@@ -20,10 +20,10 @@ use crate::choose::Chosen;
 use crate::config::STALL;
 use crate::failure::{Failure, Stage};
 use crate::image::{Kernel, Limits, Unpacked};
-use crate::menu::Code;
+use crate::menu::{Code, Entry};
 use crate::plan::{Decompress, Machine, Prepared, Request, Slot, Unpacking};
 use crate::steps::prepare::{self, Loadable, Proven, Readying, not_identified, probe};
-use crate::sys::read::Sealed;
+use crate::sys::read::{Roots, Sealed};
 use crate::sys::sources::Sources;
 use crate::sys::status::Status;
 use crate::sys::thread::{Job, Shelf, Work};
@@ -111,6 +111,27 @@ impl Order {
         })
     }
 
+    /// What somebody has put together at the prompt: nobody can have signed it.
+    ///
+    /// # Errors
+    /// The image is locked, or its store or TPM keeps operating systems from booting.
+    pub(super) fn by_hand(
+        session: &Session,
+        menu: &BootMenu<'_>,
+        roots: Roots,
+        entry: Entry,
+    ) -> Result<Self, Failure> {
+        let attested = leave_unsigned(session, menu, &entry)?;
+        session.voice().say(&format!("{} boots unsigned: it was put together here", entry.id));
+        Ok(Self {
+            taken: Taken { roots, entry, attested },
+            arch: session.arch,
+            request: session.config.engine,
+            decompress: session.config.vmlinux,
+            may_have_front: menu.may_have_front(),
+        })
+    }
+
     /// What somebody has chosen, with the command line that they gave it.
     ///
     /// # Errors
@@ -134,18 +155,11 @@ impl Order {
         menu: &BootMenu<'_>,
         options: String,
     ) -> Result<Self, Failure> {
-        let attested = edited(session.config.mode, self.id()).map_err(Failure::refused)?;
+        self.taken.entry.options = options;
+        self.taken.attested = leave_unsigned(session, menu, &self.taken.entry)?;
         let id = printable(self.id());
         session.voice().say(&format!("{id} boots unsigned: its command line was edited"));
-        self.taken.attested = Arc::new(menu.admit(attested)?);
-        self.taken.entry.options = options;
-        match self.taken.entry.open_slot() {
-            None => Ok(self),
-            Some(slot) => {
-                let detail = format!("{slot} in options has a value in a signed entry only");
-                Err(Failure::broken(Code::Variable.name(), detail))
-            }
-        }
+        Ok(self)
     }
 
     /// The entry's id.
@@ -160,6 +174,23 @@ impl Order {
         let heads = prepare::read_heads(roots, entry, limit, stop)?;
         let verified = prepare::verify(entry, attested, heads)?;
         probe(&verified, self.arch)
+    }
+}
+
+/// Leave to boot what somebody at the console has made of an entry.
+fn leave_unsigned(
+    session: &Session,
+    menu: &BootMenu<'_>,
+    entry: &Entry,
+) -> Result<Arc<Attested>, Failure> {
+    let attested = edited(session.config.mode, &entry.id).map_err(Failure::refused)?;
+    let attested = menu.admit(attested)?;
+    match entry.open_slot() {
+        None => Ok(Arc::new(attested)),
+        Some(slot) => {
+            let detail = format!("{slot} in options has a value in a signed entry only");
+            Err(Failure::broken(Code::Variable.name(), detail))
+        }
     }
 }
 

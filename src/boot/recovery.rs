@@ -1,92 +1,145 @@
-//! The plain prompt of an open image that has booted nothing. It offers no
-//! shell and runs nothing: there is nothing else in the image.
+//! The prompt of an open image that has booted nothing. It offers no shell and runs
+//! nothing: there is nothing else in the image. Its words are those of
+//! [`crate::choose::prompt`]; what they do is done by [`super::by_hand`].
 
+use core::time::Duration;
+use std::rc::Rc;
+
+use super::by_hand::{Hand, Reply};
+use super::session::{Memory, Session};
 use crate::base::text::printable;
-use crate::sys::console::Console;
-use crate::sys::signal::Signals;
-use crate::sys::{AsFd as _, vigil};
+use crate::choose::keys::{Input, Key, SEQUENCE_TIMEOUT};
+use crate::choose::prompt::complete::{Completed, complete, in_lines, stem};
+use crate::choose::prompt::line::{Line, Typed, keep};
+use crate::choose::prompt::parse;
+use crate::sys::terminal::Terminal;
+use crate::sys::{AsFd as _, clock, vigil};
 
-/// What somebody wants after reading why nothing booted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reply {
-    Retry,
-    Recover,
-    Reset,
-    PowerOff,
-}
-
-const HELP: &str =
-    "retry (look for the boot partition again), recover (boot a recovery entry), reset, poweroff";
-/// Longest line that is kept, in bytes; the rest of it is dropped.
-const MAX_LINE: usize = 128;
-
-/// Asks until one of the words comes. Where nobody can type, the machine is to
-/// be reset.
-pub(super) fn ask(console: &Console, signals: &Signals) -> Reply {
-    loop {
-        if console.is_deaf() {
+/// Asks until somebody wants what is not done here. Where nobody can type, the
+/// machine is to be reset.
+pub(super) fn ask(session: &Session, memory: &mut Memory) -> Reply {
+    let hand = match Hand::new(session, memory) {
+        Ok(hand) => hand,
+        Err(failure) => {
+            session.report(&failure);
             return Reply::Reset;
         }
-        console.write(b"recovery> ");
-        let line = read_line(console, signals);
-        match parse(&line) {
-            Some(reply) => return reply,
-            None if line.trim().is_empty() => {}
-            None => console.line(&format!("\"{}\" is not one of: {HELP}", printable(line.trim()))),
+    };
+    Prompt::new(session, hand).run()
+}
+
+/// The prompt on all consoles.
+struct Prompt<'s> {
+    session: &'s Session,
+    hand: Hand<'s>,
+    inputs: Vec<(Rc<Terminal>, Input)>,
+    history: Vec<String>,
+}
+
+impl<'s> Prompt<'s> {
+    fn new(session: &'s Session, hand: Hand<'s>) -> Self {
+        let terminals = session.console.each().into_iter();
+        let inputs = terminals.map(|terminal| (terminal, Input::of_prompt())).collect();
+        Self { session, hand, inputs, history: Vec::new() }
+    }
+
+    fn run(mut self) -> Reply {
+        while let Some(line) = self.read_line() {
+            keep(&mut self.history, &line);
+            match parse(&line) {
+                Ok(None) => {}
+                Ok(Some(command)) => {
+                    if let Some(reply) = self.hand.act(command) {
+                        return reply;
+                    }
+                }
+                Err(why) => self.session.console.line(&why),
+            }
         }
+        Reply::Reset
     }
-}
 
-fn parse(line: &str) -> Option<Reply> {
-    match line.trim() {
-        "retry" => Some(Reply::Retry),
-        "recover" => Some(Reply::Recover),
-        "reset" | "reboot" => Some(Reply::Reset),
-        "poweroff" => Some(Reply::PowerOff),
-        _ => None,
+    /// A line that somebody has entered; none once nobody can.
+    fn read_line(&mut self) -> Option<String> {
+        let console = &self.session.console;
+        let (mut line, begin) = Line::new(self.size().0);
+        console.write(begin.as_bytes());
+        while !console.is_deaf() {
+            for key in self.keys() {
+                vigil::somebody_is_there();
+                match line.key(key, &self.history) {
+                    Typed::Open => {}
+                    Typed::Line(text) => {
+                        console.line("");
+                        return Some(text);
+                    }
+                    Typed::Complete { is_again } => self.complete(&mut line, is_again),
+                }
+                console.write(line.repaint().as_bytes());
+            }
+        }
+        None
     }
-}
 
-/// A line of printable ASCII, echoed, with backspace.
-fn read_line(console: &Console, signals: &Signals) -> String {
-    let mut line = String::new();
-    loop {
-        let (typed, others) = vigil::attend(|| console.wait(&[signals.as_fd()], Some(vigil::TURN)));
+    /// Columns and rows that every console has.
+    fn size(&self) -> (usize, usize) {
+        let sizes = self.inputs.iter().map(|(terminal, _)| terminal.size());
+        let least = sizes.reduce(|one, other| (one.0.min(other.0), one.1.min(other.1)));
+        least.map_or((80, 24), |(columns, rows)| (columns.into(), rows.into()))
+    }
+
+    /// Waits for keys on any console.
+    fn keys(&mut self) -> Vec<Key> {
+        let Session { console, signals, .. } = self.session;
+        let is_pending = self.inputs.iter().any(|(_, input)| input.is_pending());
+        let time = if is_pending { SEQUENCE_TIMEOUT } else { vigil::TURN };
+        let (typed, others) = vigil::attend(|| console.wait(&[signals.as_fd()], Some(time)));
         if others.contains(&true) {
             let _ = signals.take();
         }
-        let keys = if typed { console.read() } else { Vec::new() };
-        if console.is_deaf() {
-            return line;
+        let now = clock::elapsed();
+        self.inputs
+            .iter_mut()
+            .flat_map(|(terminal, input)| take(terminal, input, typed, now))
+            .collect()
+    }
+
+    /// Completes what is typed, or says what could stand there.
+    fn complete(&mut self, line: &mut Line, is_again: bool) {
+        let console = &self.session.console;
+        let text = line.text();
+        let Some(stem) = stem(&text) else { return };
+        let speaks = self.hand.speaks_before(stem.kind);
+        if speaks {
+            console.line("");
         }
-        for byte in keys {
-            match byte {
-                b'\r' | b'\n' => {
-                    console.line("");
-                    vigil::somebody_is_there();
-                    return line;
+        let names = self.hand.names(stem);
+        if speaks {
+            console.write(line.again().as_bytes());
+        }
+        line.key(Key::End, &[]);
+        match complete(stem.text, names) {
+            Completed::More(more) => line.insert(&more),
+            Completed::Several(names) if is_again => {
+                console.line("");
+                let (columns, rows) = self.size();
+                for told in in_lines(&names, columns, rows.saturating_sub(4)) {
+                    console.line(&printable(&told));
                 }
-                0x08 | 0x7f if line.pop().is_some() => console.write(b"\x08 \x08"),
-                b' '..=b'~' if line.len() < MAX_LINE => {
-                    line.push(char::from(byte));
-                    console.write(&[byte]);
-                }
-                _ => {}
+                console.write(line.again().as_bytes());
             }
+            Completed::Several(_) | Completed::Nothing => console.write(b"\x07"),
         }
+        // It counts as the key before the next one.
+        line.key(Key::Tab, &[]);
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_offered_words_are_replies() {
-        assert_eq!(parse(" retry "), Some(Reply::Retry));
-        assert_eq!(parse("recover"), Some(Reply::Recover));
-        assert_eq!(parse("reset"), Some(Reply::Reset));
-        assert_eq!(parse("poweroff"), Some(Reply::PowerOff));
-        assert_eq!(parse("sh"), None);
+/// What one console has sent; an Escape alone once nothing follows.
+fn take(terminal: &Terminal, input: &mut Input, typed: bool, now: Duration) -> Vec<Key> {
+    let bytes = if typed { terminal.read() } else { Vec::new() };
+    if bytes.is_empty() && input.is_pending() {
+        return input.give_up().into_iter().collect();
     }
+    input.keys(&bytes, now)
 }

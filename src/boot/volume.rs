@@ -21,7 +21,7 @@ use crate::sys::thread::{Shelf, Work};
 use crate::sys::{clock, efivars, mount};
 
 /// The top of a btrfs, whatever its default subvolume is (btrfs(5)).
-const BTRFS_TOP: &str = "subvolid=5";
+pub(super) const BTRFS_TOP: &str = "subvolid=5";
 /// Most directories at the top of a btrfs that are looked into.
 const MAX_SUBVOLUMES: usize = 32;
 

@@ -80,7 +80,7 @@ enum Area {
     /// It is there and cannot be used.
     Fault(Fault),
     /// The device, and what it holds.
-    Holds(String, State),
+    Holds(String, Box<State>),
 }
 
 impl Area {
@@ -90,7 +90,7 @@ impl Area {
         }
         let read = StateArea::find(device).and_then(|mut area| {
             let held = store::read(Which::Area, &mut area)?;
-            Ok(Self::Holds(area.path().to_owned(), held.state()))
+            Ok(Self::Holds(area.path().to_owned(), Box::new(held.state())))
         });
         match read {
             Ok(area) => area,
@@ -279,6 +279,10 @@ mod tests {
         efi: false,
     };
 
+    fn holds(state: State) -> Area {
+        Area::Holds("/dev/sda3".to_owned(), Box::new(state))
+    }
+
     #[test]
     fn text_and_json_say_the_same() {
         let text = text(&LOCKED, &Area::None);
@@ -333,7 +337,7 @@ mod tests {
             Refused { code: "FLOOR".to_owned(), entry: "o\u{202e}ld".to_owned(), count: 3 },
             Refused { code: "discover".to_owned(), entry: String::new(), count: 1 },
         ];
-        let area = Area::Holds("/dev/sda3".to_owned(), State { refused, ..State::default() });
+        let area = holds(State { refused, ..State::default() });
         let text = text(&LOCKED, &area);
         let lines = "refused           o\\u{202e}ld: FLOOR (3 times)\n\
                      refused           boot: discover\n";
@@ -355,7 +359,7 @@ mod tests {
         let used = Used::new(Some("12AB-01"), "2").into_iter().collect();
         let record = Some(Record::new(floors));
         let state = State { record, trial, used, ..State::default() };
-        let area = Area::Holds("/dev/sda3".to_owned(), state);
+        let area = holds(state);
         assert_eq!(
             area.text(),
             "/dev/sda3: floor 7, recovery floor 2; debian with security version 9 is not confirmed"
@@ -369,11 +373,11 @@ mod tests {
             "used": [{ "device": "12ab-01", "sha256": Digest::of(b"2").to_string() }],
         });
         assert_eq!(read, expected);
-        let of_a_tpm = Area::Holds("/dev/sda3".to_owned(), State::default());
+        let of_a_tpm = holds(State::default());
         assert_eq!(of_a_tpm.text(), "/dev/sda3: the TPM holds the floors");
         let seen = State { seen: floors, ..State::default() };
         assert_eq!(
-            Area::Holds("/dev/sda3".to_owned(), seen).text(),
+            holds(seen).text(),
             "/dev/sda3: the TPM holds the floors: at least 7, recovery at least 2"
         );
         assert_eq!(Area::Unknown.text(), "unknown: only root can read it");

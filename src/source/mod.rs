@@ -266,6 +266,47 @@ pub fn selector(candidate: &Candidate) -> Option<Selector> {
     uuid.map(Selector::Uuid).or_else(|| candidate.partuuid.clone().map(Selector::PartUuid))
 }
 
+/// What somebody can call a device: the kernel's name, GRUB's form of it, and what
+/// identifies it and its file system.
+#[must_use]
+pub fn names(candidate: &Candidate) -> Vec<String> {
+    let found = candidate.filesystem.as_ref();
+    let selectors = [
+        ("UUID=", found.and_then(|found| found.uuid.as_ref())),
+        ("LABEL=", found.and_then(|found| found.label.as_ref())),
+        ("PARTUUID=", candidate.partuuid.as_ref()),
+        ("PARTLABEL=", candidate.partlabel.as_ref()),
+    ];
+    let mut names = vec![candidate.name.clone()];
+    names.extend(Some(candidate.grub_name()).filter(|name| *name != candidate.name));
+    let selectors = selectors.into_iter();
+    names.extend(selectors.filter_map(|(key, value)| Some([key, value?].concat())));
+    names
+}
+
+/// The device that somebody calls so: by one of its [`names`], with `/dev/` before the
+/// kernel's or parentheses around GRUB's form; UUIDs in any case.
+///
+/// # Errors
+/// It is none, or not the only one.
+pub fn named<'a>(candidates: &'a [Candidate], name: &str) -> Result<&'a Candidate, String> {
+    let plain = name.strip_prefix("/dev/").unwrap_or(name);
+    let plain = plain.strip_prefix('(').and_then(|name| name.strip_suffix(')')).unwrap_or(plain);
+    let selector = Selector::parse(plain).unwrap_or_default();
+    let is_meant =
+        |one: &&Candidate| one.name == plain || one.grub_name() == plain || selector.selects(one);
+    let mut found = candidates.iter().filter(is_meant);
+    let Some(first) = found.next() else {
+        return Err(format!("there is no device {name}: \"from\" alone names what there is"));
+    };
+    match found.next() {
+        None => Ok(first),
+        Some(other) => {
+            Err(format!("{name} is {} and {}: take one of these names", first.name, other.name))
+        }
+    }
+}
+
 /// Why `selector` allows this candidate: its partition type, or the selector
 /// itself.
 #[must_use]
@@ -452,6 +493,46 @@ mod tests {
         let by_name = Selector::parse("PARTLABEL=state").unwrap();
         assert!(by_name.selects_partition("1", Some("state")));
         assert!(!by_name.selects_partition("state", Some("State")));
+    }
+
+    #[test]
+    fn a_device_is_called_by_any_of_its_names() {
+        let boot = Candidate {
+            kind: Some(PartitionType::Gpt(Guid::XBOOTLDR)),
+            partuuid: Some("12ab-02".to_owned()),
+            partlabel: Some("boot part".to_owned()),
+            ..holding("vda2", Kind::Ext4, "1a-2b", "boot")
+        };
+        let mbr = Some(PartitionType::Mbr(mbr::Kind { code: 0x83, active: false }));
+        let nvme =
+            Candidate { disk: "nvme0n1".to_owned(), kind: mbr, ..candidate("nvme0n1p5", None) };
+        let disk = Candidate { disk: "vdb".to_owned(), ..holding("vdb", Kind::Ext4, "3c", "boot") };
+        let all = [boot, nvme, disk];
+        for (name, expected) in [
+            ("vda2", "vda2"),
+            ("/dev/vda2", "vda2"),
+            ("vda,gpt2", "vda2"),
+            ("(vda,gpt2)", "vda2"),
+            ("UUID=1A-2b", "vda2"),
+            ("PARTUUID=12AB-02", "vda2"),
+            ("PARTLABEL=boot part", "vda2"),
+            ("nvme0n1,msdos5", "nvme0n1p5"),
+            ("vdb", "vdb"),
+        ] {
+            assert_eq!(named(&all, name).unwrap().name, expected, "{name}");
+        }
+        for one in &all {
+            let named = names(one).into_iter().filter(|name| name != "LABEL=boot");
+            named.for_each(|name| assert_eq!(super::named(&all, &name).unwrap().name, one.name));
+        }
+        for (name, expected) in [
+            ("vda", "there is no device vda: \"from\" alone names what there is"),
+            ("auto", "there is no device auto: \"from\" alone names what there is"),
+            ("hd0,gpt2", "there is no device hd0,gpt2: \"from\" alone names what there is"),
+            ("LABEL=boot", "LABEL=boot is vda2 and vdb: take one of these names"),
+        ] {
+            assert_eq!(named(&all, name).unwrap_err(), expected);
+        }
     }
 
     #[test]
