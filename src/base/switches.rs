@@ -18,6 +18,8 @@ pub const LZMA: Switch = Switch { name: "decoder-lzma", on: cfg!(feature = "deco
 
 /// Menus of syslinux, extlinux, isolinux and pxelinux.
 pub const SYSLINUX: Switch = Switch { name: "menu-syslinux", on: cfg!(feature = "menu-syslinux") };
+/// Menus of GRUB: its scripts.
+pub const GRUB: Switch = Switch { name: "menu-grub", on: cfg!(feature = "menu-grub") };
 /// Petitboot's own menus.
 pub const PETITBOOT: Switch =
     Switch { name: "menu-petitboot", on: cfg!(feature = "menu-petitboot") };
@@ -25,7 +27,7 @@ pub const PETITBOOT: Switch =
 pub const KBOOT: Switch = Switch { name: "menu-kboot", on: cfg!(feature = "menu-kboot") };
 
 /// All of them.
-pub const ALL: [Switch; 5] = [LZ4, LZMA, SYSLINUX, PETITBOOT, KBOOT];
+pub const ALL: [Switch; 6] = [LZ4, LZMA, SYSLINUX, GRUB, PETITBOOT, KBOOT];
 
 /// What `--version` prints: name and version, and what was built in or left out.
 #[must_use]

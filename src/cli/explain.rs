@@ -182,6 +182,7 @@ fn looked_at(read: &Read) -> String {
         menu::Found::Settings => "read".to_owned(),
         menu::Found::Entries(1) => "1 entry".to_owned(),
         menu::Found::Entries(count) => format!("{count} entries"),
+        menu::Found::Elsewhere(menu) => format!("leads to {menu}, which is read there"),
         menu::Found::Unreadable(why) => format!("cannot be read: {why}"),
     };
     format!("{}: {found}", read.path)
@@ -195,6 +196,7 @@ fn write_read(read: &Read, out: &mut Object<'_>) {
             menu::Found::Absent => "absent",
             menu::Found::Settings => "settings",
             menu::Found::Entries(_) => "entries",
+            menu::Found::Elsewhere(_) => "elsewhere",
             menu::Found::Unreadable(_) => "unreadable",
         },
     );
@@ -205,6 +207,7 @@ fn write_read(read: &Read, out: &mut Object<'_>) {
     out.maybe_number("entries", count);
     let why = match &read.found {
         menu::Found::Unreadable(why) => Some(why.as_str()),
+        menu::Found::Elsewhere(menu) => Some(menu.as_str()),
         _ => None,
     };
     out.maybe_text("detail", why);

@@ -168,12 +168,9 @@ fn text(value: &OsStr) -> Result<&str, String> {
 }
 
 fn format(name: &str) -> Result<Format, String> {
-    Format::named(name).ok_or_else(|| match name {
-        "grub" | "grub2" => "scripts of GRUB (grub.cfg) are not supported yet".to_owned(),
-        _ => {
-            let all: Vec<_> = Format::all().map(Format::name).collect();
-            format!("there is no format {}; there is {}", quoted(name), all.join(", "))
-        }
+    Format::named(name).ok_or_else(|| {
+        let all: Vec<_> = Format::all().map(Format::name).collect();
+        format!("there is no format {}; there is {}", quoted(name), all.join(", "))
     })
 }
 
@@ -231,7 +228,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_meant_is_refused_with_the_value() {
-        let cases: [(&[(&str, &str)], &str); 9] = [
+        let cases: [(&[(&str, &str)], &str); 8] = [
             (
                 &[("root", "a"), ("root", "b")],
                 "a second root needs a name: --root NAME=DIR, not \"b\"",
@@ -250,11 +247,7 @@ mod tests {
             (&[("format", "bls")], "--format bls says how to read a file, and --config names none"),
             (
                 &[("config", "/a"), ("format", "lilo")],
-                "there is no format \"lilo\"; there is bls, uki, extlinux, native, kboot",
-            ),
-            (
-                &[("config", "/a"), ("format", "grub")],
-                "scripts of GRUB (grub.cfg) are not supported yet",
+                "there is no format \"lilo\"; there is bls, uki, extlinux, grub, native, kboot",
             ),
         ];
         for (options, expected) in cases {

@@ -82,13 +82,14 @@ impl Entry {
 impl Menu {
     pub(super) fn read_file(&mut self, search: &Search<'_>, path: &str, parser: &Parser) {
         let found = if search.files.has(path) {
-            let menu = parser.menu(search, path);
+            let mut menu = parser.menu(search, path);
+            let own = menu.read.pop_if(|read| read.path == path);
             let mut faults = menu.diagnostics.iter().filter(|fault| fault.file == path);
             let fault = faults.find(|fault| matches!(fault.code, Code::Unreadable | Code::Budget));
             let count = Found::Entries(menu.entries.len());
             let found = fault.map_or(count, |fault| Found::Unreadable(fault.detail.clone()));
             self.append(menu);
-            found
+            own.map_or(found, |own| own.found)
         } else {
             Found::Absent
         };
@@ -211,12 +212,14 @@ impl Menu {
         self.entries.extend(other.entries);
         self.diagnostics.extend(other.diagnostics);
         self.read.extend(other.read);
+        self.missed.extend(other.missed);
         let settings = core::mem::take(&mut self.settings);
         self.settings = settings.or(other.settings);
     }
 
     /// Keeps each id once and no more entries than there may be.
     pub(super) fn limit(&mut self, files: &Metered<'_>) {
+        self.unite();
         self.drop_duplicates();
         if let Some(entry) = self.entries.get(MAX_ENTRIES) {
             let file = entry.file.clone();

@@ -119,6 +119,8 @@ pub enum Found {
     Settings,
     /// It gave so many entries.
     Entries(usize),
+    /// It leads to this menu of another device, which is read there.
+    Elsewhere(String),
     /// It cannot be read, for this reason.
     Unreadable(String),
 }

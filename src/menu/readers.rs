@@ -5,6 +5,7 @@ use crate::base::switches;
 
 use super::bls::reader;
 use super::gather::{Parser, Search};
+use super::grub;
 use super::petitboot::{kboot, native};
 use super::{Format, Menu, syslinux, uki};
 
@@ -22,6 +23,9 @@ pub(super) struct Reader {
 enum Source {
     /// One file, the first of these below a prefix that has an entry.
     File { places: &'static [&'static str], parser: Parser },
+    /// One file of many places, or that leads to others. `find` has all of a prefix and
+    /// `read` that of one path.
+    Script { find: Find, read: Find },
     /// Many files. `find` has all of a prefix; none where another format's has
     /// them, too. `read` has those of one path.
     Files { find: Option<Find>, read: Find },
@@ -30,7 +34,7 @@ enum Source {
 type Find = fn(&Search<'_>, &str) -> Menu;
 
 /// In the order in which they are read and shown.
-pub(super) const READERS: [Reader; 5] = [
+pub(super) const READERS: [Reader; 6] = [
     Reader {
         format: Format::BLS,
         aliases: &[],
@@ -51,6 +55,12 @@ pub(super) const READERS: [Reader; 5] = [
             places: &syslinux::PLACES,
             parser: Parser::switched(&switches::SYSLINUX, syslinux::parse),
         },
+    },
+    Reader {
+        format: grub::FORMAT,
+        aliases: &["grub2"],
+        is_path: grub::is_path,
+        source: Source::Script { find: grub::find, read: grub::read },
     },
     Reader {
         format: native::FORMAT,
@@ -76,7 +86,7 @@ impl Reader {
     /// The format of a file with such a name. Names that one format has for itself
     /// count before those that the specification leaves open.
     pub(super) fn by_path(path: &str) -> Option<&'static Self> {
-        let named = READERS.iter().rev().filter(|row| matches!(row.source, Source::File { .. }));
+        let named = READERS.iter().rev().filter(|row| !matches!(row.source, Source::Files { .. }));
         named.chain(&READERS).find(|row| (row.is_path)(path))
     }
 
@@ -90,6 +100,7 @@ impl Reader {
             Source::Files { find, .. } => {
                 find.map_or_else(Menu::default, |find| find(search, prefix))
             }
+            Source::Script { find, .. } => find(search, prefix),
             Source::File { places, parser } => {
                 let mut menu = Menu::default();
                 for place in *places {
@@ -106,7 +117,7 @@ impl Reader {
     /// Only what is at `path`.
     pub(super) fn read(&self, search: &Search<'_>, path: &str) -> Menu {
         match &self.source {
-            Source::Files { read, .. } => read(search, path),
+            Source::Files { read, .. } | Source::Script { read, .. } => read(search, path),
             Source::File { parser, .. } => {
                 let mut menu = Menu::default();
                 menu.read_file(search, path, parser);
@@ -144,7 +155,8 @@ mod tests {
             assert_eq!(Format::named(format.name()), Some(format));
         }
         assert_eq!(Format::named("pxelinux"), Format::named("extlinux"));
-        assert_eq!(Format::named("grub"), None);
+        assert_eq!(Format::named("grub2"), Format::named("grub"));
+        assert_eq!(Format::named("lilo"), None);
     }
 
     /// tests/features runs it where they are left out.
@@ -153,6 +165,7 @@ mod tests {
         let target = Target::new(Arch::X86_64, &[]);
         for (switch, path, text) in [
             (switches::SYSLINUX, "/extlinux/extlinux.conf", "label a\nkernel /a\n"),
+            (switches::GRUB, "/grub/grub.cfg", "menuentry a {\nlinux /a\n}\n"),
             (switches::PETITBOOT, "/etc/petitboot.conf", "name a\nimage /a\n"),
             (switches::KBOOT, "/kboot.conf", "a=/a\n"),
         ] {
@@ -173,6 +186,8 @@ mod tests {
     fn the_name_of_a_file_tells_its_format() {
         let cases = [
             ("/boot/extlinux/extlinux.conf", Some("extlinux")),
+            ("/boot/grub/grub.cfg", Some("grub")),
+            ("/boot/grub/loopback.cfg", Some("grub")),
             ("/x/any.cfg", Some("extlinux")),
             ("/pxelinux.cfg/01-02-03", Some("extlinux")),
             ("/pxelinux.cfg/kboot.conf", Some("kboot")),

@@ -135,7 +135,7 @@ mod tests {
         ];
         let (specified, others) = told.split_at(expected.len());
         assert_eq!(specified, expected);
-        assert_eq!(others.len(), 2 * (10 + 2 + 2), "every place of the other formats");
+        assert_eq!(others.len(), 2 * (10 + 4 + 2 + 2), "every place of the other formats");
         assert!(others.iter().all(|(_, found)| **found == Found::Absent));
         assert_eq!(menu.settings.timeout, Some(crate::menu::Timeout::Seconds(3)));
         let twice = files(&[

@@ -103,6 +103,7 @@ fn write_read(read: &Read, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Found::Absent => f.write_str("not there"),
         Found::Settings => f.write_str("settings"),
         Found::Entries(count) => write!(f, "{count} entries"),
+        Found::Elsewhere(menu) => write!(f, "leads to {}", printable(menu)),
         Found::Unreadable(why) => f.write_str(&printable(why)),
     }
 }

@@ -281,7 +281,7 @@ fn what_is_not_there_is_said_with_its_name() {
             2,
             "there is no format \"lilo\"; there is bls,",
         ),
-        ("list --root . --config /x --format grub", 2, "GRUB (grub.cfg) are not supported yet"),
+        ("list --root . --config /x --format grub", 3, "there is no menu entry in ."),
         ("list --config /a --config /b", 2, "--config is there twice"),
         ("list --root . --policy p", 3, "a policy needs a key ring, and there is none"),
         ("list --root . --root .", 2, "a second root needs a name: --root NAME=DIR, not \".\""),

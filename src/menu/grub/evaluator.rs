@@ -45,11 +45,14 @@ impl Status {
     pub(super) const FALSE: Self = Self(1);
     pub(super) const OUT_OF_MEMORY: Self = Self(3);
     pub(super) const FILE_NOT_FOUND: Self = Self(5);
+    pub(super) const BAD_FILE_TYPE: Self = Self(4);
     pub(super) const BAD_NAME: Self = Self(7);
     pub(super) const BAD_NUMBER: Self = Self(10);
     pub(super) const UNKNOWN_DEVICE: Self = Self(12);
+    pub(super) const READ_ERROR: Self = Self(14);
     pub(super) const INVALID_COMMAND: Self = Self(17);
     pub(super) const BAD_ARGUMENT: Self = Self(18);
+    pub(super) const NO_KERNEL: Self = Self(22);
     pub(super) const TOO_DEEP: Self = Self(48);
 
     /// That of a test.
@@ -112,19 +115,50 @@ pub(super) struct Item {
     pub(super) doubts: Vec<Diagnostic>,
 }
 
+/// A file that is to be loaded.
+#[derive(Debug, Clone)]
+pub(super) struct Load {
+    /// As an entry has it ([`World::path`]), or, if that cannot be known, as it stands in
+    /// the script.
+    pub(super) path: String,
+    /// What loading it gives back.
+    pub(super) status: Status,
+    /// Why it cannot be known where it is.
+    pub(super) problem: Option<Diagnostic>,
+}
+
 /// What the body of an entry has loaded until now.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Loaded {
-    pub(super) linux: Option<Place>,
+    pub(super) linux: Option<Load>,
     pub(super) options: String,
-    pub(super) initrds: Vec<Place>,
-    pub(super) devicetree: Option<Place>,
+    pub(super) initrds: Vec<Load>,
+    pub(super) devicetree: Option<Load>,
+    /// Whether `boot` has started that.
+    pub(super) has_booted: bool,
+    /// The configuration that it leads to, if that is another device's own.
+    pub(super) leads_to: Option<String>,
     /// Why it cannot boot.
     pub(super) problems: Vec<Diagnostic>,
     /// Conditions of the body that GRUB may have decided otherwise.
     pub(super) doubts: Vec<Diagnostic>,
     /// How it leaves GRUB without a kernel, if it does.
     pub(super) effect: Option<Effect>,
+}
+
+impl Loaded {
+    /// Whether there is a kernel that would start.
+    pub(super) fn is_ready(&self) -> bool {
+        self.linux.as_ref().is_some_and(|linux| linux.status == Status::SUCCESS)
+    }
+}
+
+/// A choice for one boot only (`next_entry`), as an environment block has it.
+#[derive(Debug, Clone)]
+pub(super) struct Once {
+    /// The device that the block lies on.
+    pub(super) device: Device,
+    pub(super) value: String,
 }
 
 /// What a script does to the machine instead of booting a kernel.
@@ -144,6 +178,8 @@ pub(super) struct Evaluator<'w> {
     /// The menu of the context.
     pub(super) items: Vec<Item>,
     pub(super) loaded: Loaded,
+    /// What was chosen for this boot only, once a block with it has been loaded.
+    pub(super) once: Option<Once>,
     /// What `echo` has printed, cut at a limit.
     pub(super) output: String,
     pub(super) diagnostics: Vec<Diagnostic>,
@@ -187,6 +223,7 @@ impl<'w> Evaluator<'w> {
             functions: BTreeMap::new(),
             items: Vec::new(),
             loaded: Loaded::default(),
+            once: None,
             output: String::new(),
             diagnostics: Vec::new(),
             file: file.path.clone(),
@@ -658,7 +695,7 @@ impl Evaluator<'_> {
     }
 
     /// The tree of a text; what it has that GRUB does not understand is said.
-    fn parse(&mut self, text: &str, first: usize) -> Option<Script> {
+    pub(super) fn parse(&mut self, text: &str, first: usize) -> Option<Script> {
         let source = Rc::from(text);
         let lexer = Lexer::new(&source, first, self.holds(Trap::BackslashStaysInQuotes));
         let parsed = parser::parse(&source, lexer);

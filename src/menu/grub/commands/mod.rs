@@ -4,12 +4,17 @@
 //! A command that is in no table does what GRUB does with one: it says so and
 //! succeeds.
 
+mod block;
 mod control;
+mod load;
+mod menu;
 mod print;
 mod quiet;
 mod regexp;
 mod test;
 mod variables;
+
+pub(super) use menu::MAX_ROWS;
 
 use super::evaluator::{Call, Command, Evaluator, Flow, Status};
 
@@ -27,12 +32,22 @@ impl Row {
 }
 
 /// All that are known.
-const TABLES: [&[Row]; 5] = [variables::ROWS, test::ROWS, control::ROWS, print::ROWS, regexp::ROWS];
+const TABLES: [&[Row]; 8] = [
+    variables::ROWS,
+    test::ROWS,
+    control::ROWS,
+    print::ROWS,
+    regexp::ROWS,
+    menu::ROWS,
+    load::ROWS,
+    block::ROWS,
+];
 
 /// The command of this name.
 pub(super) fn find(name: &str) -> Option<&'static Row> {
-    let rows = TABLES.iter().copied().flatten();
-    rows.chain(quiet::row(name)).find(|row| row.name == name)
+    let mut rows = TABLES.iter().copied().flatten();
+    let row = rows.find(|row| row.name == name);
+    row.or_else(|| load::foreign_row(name)).or_else(|| quiet::row(name))
 }
 
 /// What a command does that does nothing here.

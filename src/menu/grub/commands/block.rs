@@ -1,0 +1,117 @@
+//! Commands that read GRUB's environment block. It is never written: what a script
+//! saves is forgotten.
+
+use super::{Row, nothing};
+use crate::base::text::quoted;
+use crate::menu::grub::environment::Variables;
+use crate::menu::grub::evaluator::{Call, Evaluator, Flow, Once, Status};
+use crate::menu::{Code, MAX_FILE_SIZE};
+
+pub(super) const ROWS: &[Row] = &[
+    Row { name: "load_env", run: load_env },
+    Row { name: "save_env", run: nothing },
+    Row { name: "list_env", run: nothing },
+    Row { name: "file_env", run: file_env },
+    Row { name: "password", run: nothing },
+    Row { name: "password_pbkdf2", run: nothing },
+];
+
+/// How a block begins.
+const HEADER: &[u8] = b"# GRUB Environment Block\n";
+
+/// `load_env [-f FILE] [-s] [NAMES...]`.
+fn load_env(evaluator: &mut Evaluator<'_>, call: &Call<'_>) -> Flow {
+    let (file, names) = options(call.words);
+    let prefix = evaluator.scope.get("prefix").unwrap_or_default();
+    let path = file.map_or_else(|| [prefix, "/grubenv"].concat(), str::to_owned);
+    if is_block_list(&path) {
+        let what = "is no file but a place on the device, which is not read";
+        evaluator.complain(call.line, Code::Unreadable, [&quoted(&path), " ", what].concat());
+        return Flow::Next(Status::READ_ERROR);
+    }
+    let place = match evaluator.place(&path) {
+        Ok(place) => place,
+        Err(_) => return Flow::Next(Status::UNKNOWN_DEVICE),
+    };
+    let bytes = match evaluator.world.read(&place, MAX_FILE_SIZE) {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => return Flow::Next(Status::FILE_NOT_FOUND),
+        Err(why) => {
+            evaluator.complain(call.line, Code::Unreadable, why);
+            return Flow::Next(Status::READ_ERROR);
+        }
+    };
+    if !bytes.starts_with(HEADER) {
+        let what = [&quoted(&path), " is no environment block"].concat();
+        evaluator.complain(call.line, Code::Setting, what);
+        return Flow::Next(Status::BAD_FILE_TYPE);
+    }
+    let variables = Variables::parse(&path, &bytes);
+    for (name, value) in variables.all() {
+        if names.is_empty() || names.contains(&name.as_str()) {
+            evaluator.take(call, place.device, name, value);
+        }
+    }
+    Flow::SUCCESS
+}
+
+impl Evaluator<'_> {
+    /// Takes over a variable of a block. A choice for one boot that was used is empty,
+    /// as GRUB would have left it.
+    fn take(&mut self, call: &Call<'_>, device: usize, name: &str, value: &str) {
+        let mut value = value;
+        if name == "next_entry" && !value.is_empty() {
+            if self.world.is_used(device, value) {
+                let what = "next_entry was used by an earlier start, and is passed over: ";
+                self.complain(call.line, Code::Setting, [what, &quoted(value)].concat());
+                value = "";
+            } else {
+                self.once = Some(Once { device, value: value.to_owned() });
+            }
+        }
+        self.scope.set(name, value);
+    }
+}
+
+/// `file_env -f FILE NAME` of Home Assistant OS: the first line of a file.
+fn file_env(evaluator: &mut Evaluator<'_>, call: &Call<'_>) -> Flow {
+    let (Some(path), names) = options(call.words) else { return Flow::Next(Status::BAD_ARGUMENT) };
+    let Some(name) = names.first() else { return Flow::Next(Status::BAD_ARGUMENT) };
+    let Ok(place) = evaluator.place(path) else { return Flow::Next(Status::UNKNOWN_DEVICE) };
+    match evaluator.world.read(&place, MAX_FILE_SIZE) {
+        Ok(Some(bytes)) => {
+            let text = String::from_utf8_lossy(&bytes);
+            evaluator.scope.set(name, text.lines().next().unwrap_or_default());
+            Flow::SUCCESS
+        }
+        Ok(None) => Flow::Next(Status::FILE_NOT_FOUND),
+        Err(why) => {
+            evaluator.complain(call.line, Code::Unreadable, why);
+            Flow::Next(Status::READ_ERROR)
+        }
+    }
+}
+
+/// The file behind `-f`, and the words that are no options.
+fn options(words: &[String]) -> (Option<&str>, Vec<&str>) {
+    let mut file = None;
+    let mut names = Vec::new();
+    let mut rest = words.iter().map(String::as_str);
+    while let Some(word) = rest.next() {
+        match word {
+            "-f" | "--file" => file = rest.next(),
+            "-s" | "--skip-sig" => {}
+            _ => match word.strip_prefix("--file=").or_else(|| word.strip_prefix("-f")) {
+                Some(path) => file = Some(path),
+                None => names.push(word),
+            },
+        }
+    }
+    (file, names)
+}
+
+/// Whether a path is a list of sectors, such as `(hd0)512+1`.
+fn is_block_list(path: &str) -> bool {
+    let list = path.rsplit_once(')').map_or(path, |(_, list)| list);
+    list.contains('+') && list.bytes().all(|byte| byte.is_ascii_digit() || b"+,".contains(&byte))
+}

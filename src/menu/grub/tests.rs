@@ -1,0 +1,405 @@
+//! Menus of GRUB as a whole: from files to entries.
+
+use crate::base::arch::Arch;
+use crate::menu::{Budget, Format, Metered};
+use crate::menu::{
+    Entry, Found, Group, Memory, Menu, Target, Timeout, merge, read_config, read_volume,
+};
+
+const CFG: &str = "/boot/grub/grub.cfg";
+const TARGET: Target<'_> = Target::new(Arch::X86_64, &[]);
+
+fn volume(files: &[(&str, &str)]) -> Menu {
+    let files: Memory = files.iter().copied().collect();
+    merge(vec![(Group::default(), read_volume(&files, &TARGET))])
+}
+
+fn script(text: &str) -> Menu {
+    volume(&[(CFG, text), ("/vmlinuz", ""), ("/initrd", "")])
+}
+
+fn ids(menu: &Menu) -> Vec<&str> {
+    menu.entries.iter().map(|entry| entry.id.as_str()).collect()
+}
+
+fn default(menu: &Menu) -> Option<&str> {
+    menu.default.map(|index| menu.entries[index].id.as_str())
+}
+
+fn messages(menu: &Menu) -> Vec<String> {
+    menu.diagnostics.iter().map(ToString::to_string).collect()
+}
+
+fn problems(entry: &Entry) -> Vec<String> {
+    entry.problems.iter().map(ToString::to_string).collect()
+}
+
+const DEBIAN: &str = "\
+if [ -s $prefix/grubenv ]; then
+  set have_grubenv=true
+  load_env
+fi
+if [ \"${next_entry}\" ] ; then
+   set default=\"${next_entry}\"
+   set next_entry=
+   save_env next_entry
+   set boot_once=true
+else
+   set default=\"${saved_entry}\"
+fi
+if [ x\"${feature_menuentry_id}\" = xy ]; then
+  menuentry_id_option=\"--id\"
+else
+  menuentry_id_option=\"\"
+fi
+export menuentry_id_option
+function savedefault {
+  if [ -z \"${boot_once}\" ]; then
+    saved_entry=\"${chosen}\"
+    save_env saved_entry
+  fi
+}
+if [ x$feature_timeout_style = xy ] ; then
+  set timeout_style=menu
+  set timeout=7
+fi
+menuentry 'Debian GNU/Linux' --class debian $menuentry_id_option 'gnulinux-simple-U' {
+\tsavedefault
+\tset root='hd0,gpt2'
+\tset root=$prefix
+\tset root=main
+\techo\t'Loading Linux ...'
+\tlinux\t/boot/vmlinuz-6.12 root=UUID=U ro quiet dyndbg=\"file drivers/usb/* +p\"
+\tinitrd\t/boot/initrd.img-6.12 /boot/more.img
+}
+submenu 'Advanced options for Debian GNU/Linux' $menuentry_id_option 'gnulinux-advanced-U' {
+\tmenuentry 'with 6.12' --class debian $menuentry_id_option 'gnulinux-6.12-advanced-U' {
+\t\tlinux\t/boot/vmlinuz-6.12 root=UUID=U ro
+\t\tinitrd\t/boot/initrd.img-6.12
+\t}
+\tmenuentry 'with 6.1' --class debian $menuentry_id_option 'gnulinux-6.1-advanced-U' {
+\t\tlinux\t/boot/vmlinuz-6.1 root=UUID=U ro chosen=$chosen
+\t}
+}
+if [ \"$grub_platform\" = \"efi\" ]; then
+\tfwsetup --is-supported
+\tif [ \"$?\" = 0 ]; then
+\t\tmenuentry 'UEFI Firmware Settings' $menuentry_id_option 'uefi-firmware' {
+\t\t\tfwsetup
+\t\t}
+\tfi
+fi
+";
+
+fn debian(block: &str) -> Menu {
+    let block = format!("# GRUB Environment Block\n{block}####");
+    volume(&[
+        (CFG, DEBIAN),
+        ("/boot/grub/grubenv", &block),
+        ("/boot/vmlinuz-6.12", ""),
+        ("/boot/vmlinuz-6.1", ""),
+        ("/boot/initrd.img-6.12", ""),
+        ("/boot/more.img", ""),
+    ])
+}
+
+#[test]
+fn a_menu_of_debian_becomes_its_entries() {
+    let menu = debian("");
+    let expected = [
+        "gnulinux-simple-U",
+        "gnulinux-6.12-advanced-U",
+        "gnulinux-6.1-advanced-U",
+        "uefi-firmware",
+    ];
+    assert_eq!(ids(&menu), expected);
+    let first = &menu.entries[0];
+    assert_eq!(first.title.as_deref(), Some("Debian GNU/Linux"));
+    assert_eq!(first.linux.as_deref(), Some("/boot/vmlinuz-6.12"));
+    assert_eq!(first.initrds, ["/boot/initrd.img-6.12", "/boot/more.img"]);
+    assert_eq!(first.options, "root=UUID=U ro quiet \"dyndbg=file drivers/usb/* +p\"");
+    assert_eq!((first.file.as_str(), first.line, first.problems.len()), (CFG, Some(29), 0));
+    let old = &menu.entries[2];
+    assert_eq!(old.submenu, ["Advanced options for Debian GNU/Linux"]);
+    let chosen = "root=UUID=U ro chosen=gnulinux-advanced-U>gnulinux-6.1-advanced-U";
+    assert_eq!((old.options.as_str(), old.initrds.len()), (chosen, 0));
+    assert_eq!(menu.timeout, Timeout::Seconds(7));
+    assert_eq!(default(&menu), Some("gnulinux-simple-U"));
+    assert_eq!(messages(&menu), [""; 0]);
+    let said = "UNSUPPORTED_KEY: fwsetup leads to the firmware's own settings, which Turnout \
+                cannot do";
+    assert!(problems(&menu.entries[3])[0].ends_with(said), "{:?}", menu.entries[3].problems);
+}
+
+#[test]
+fn what_the_environment_block_says_decides_the_default() {
+    for (block, expected) in [
+        ("saved_entry=gnulinux-advanced-U>gnulinux-6.1-advanced-U\n", "gnulinux-6.1-advanced-U"),
+        ("saved_entry=1>1\n", "gnulinux-6.1-advanced-U"),
+        ("saved_entry=Advanced options for Debian GNU/Linux>with 6.1\n", "gnulinux-6.1-advanced-U"),
+        ("saved_entry=1\n", "gnulinux-6.12-advanced-U"),
+        ("saved_entry=2\n", "uefi-firmware"),
+        ("saved_entry=0\nnext_entry=1>1\n", "gnulinux-6.1-advanced-U"),
+        ("next_entry=\nsaved_entry=0\n", "gnulinux-simple-U"),
+    ] {
+        let menu = debian(block);
+        assert_eq!((default(&menu), messages(&menu)), (Some(expected), vec![]), "{block}");
+    }
+    let menu = debian("saved_entry=gone\n");
+    let said = "/boot/grub/grub.cfg: SETTING: default \"gone\" names no entry; the first stands \
+                for it";
+    assert_eq!((default(&menu), messages(&menu)), (Some("gnulinux-simple-U"), vec![said.into()]));
+    let next = debian("next_entry=1>1\n").settings.next_entry.unwrap();
+    assert_eq!((next.volume, next.device, next.value.as_str()), (0, None, "1>1"));
+    assert_eq!(debian("next_entry=\n").settings.next_entry, None);
+}
+
+#[test]
+fn equal_names_are_told_apart_and_none_changes_for_another_kernel() {
+    let menu = script(
+        "menuentry A/1 {\nlinux /vmlinuz\n}\nmenuentry A-1 {\nlinux /vmlinuz\n}\n\
+         submenu S --id s {\nmenuentry A-1 {\nlinux /vmlinuz\n}\n}\n\
+         menuentry '' {\nlinux /vmlinuz\n}\nmenuentry x --id ../../a {\nlinux /vmlinuz\n}\n",
+    );
+    assert_eq!(ids(&menu), ["A-1", "A-1-2", "A-1-3", "untitled", "..-..-a"]);
+    assert!(menu.entries.iter().all(Entry::is_bootable));
+    let long = format!("menuentry {} {{\nlinux /vmlinuz\n}}\n", "é".repeat(900));
+    let menu = script(&long);
+    assert_eq!((menu.entries[0].id.len(), menu.entries[0].name().len()), (200, 512));
+}
+
+#[test]
+fn what_boots_no_linux_is_shown_with_the_reason() {
+    let cases = [
+        ("chainloader /a.efi", "UNSUPPORTED_KEY: chainloader starts another boot loader"),
+        (
+            "multiboot2 /xen\nmodule2 /vmlinuz",
+            "UNSUPPORTED_KEY: multiboot2 starts a multiboot kernel",
+        ),
+        ("xen_hypervisor /xen", "UNSUPPORTED_KEY: xen_hypervisor starts Xen"),
+        ("ntldr /bootmgr", "UNSUPPORTED_KEY: ntldr starts another system than Linux"),
+        ("echo nothing", "NO_KERNEL: the entry loads no kernel"),
+        ("reboot", "NO_KERNEL: the entry restarts the machine, and loads no kernel"),
+        ("halt", "NO_KERNEL: the entry switches the machine off, and loads no kernel"),
+        ("linux ../vmlinuz", "PATH: linux: \"../vmlinuz\" must not contain \"..\""),
+        (
+            "set root=hd0,gpt2\nlinux /vmlinuz",
+            "DEVICE: root unresolved: \"hd0,gpt2\" is GRUB's name",
+        ),
+        ("linux (hd1)/vmlinuz", "DEVICE: root unresolved: \"hd1\" is GRUB's name"),
+        (
+            "linux /vmlinuz\ninitrd newc:a:/initrd",
+            "UNSUPPORTED_KEY: initrd: \"newc:a:/initrd\" is put",
+        ),
+    ];
+    for (body, expected) in cases {
+        let menu =
+            script(&format!("menuentry A {{\n{body}\n}}\nmenuentry B {{\nlinux /vmlinuz\n}}"));
+        assert_eq!(ids(&menu), ["A", "B"], "{body}");
+        let found = problems(&menu.entries[0]).remove(0);
+        assert!(found.contains(expected), "{body}: {found}");
+        assert!(menu.entries[1].is_bootable());
+    }
+}
+
+#[test]
+fn a_password_keeps_an_entry_from_booting_and_all_from_being_edited() {
+    let body = "{\nlinux /vmlinuz\n}\n";
+    let menu = script(&format!(
+        "set superusers=root\nexport superusers\npassword_pbkdf2 root grub.pbkdf2.sha512.1\n\
+         menuentry A {body}menuentry B --unrestricted {body}\
+         submenu C {{\nmenuentry D --unrestricted {body}}}\n\
+         submenu E --unrestricted {{\nmenuentry F --users me {body}menuentry G --unrestricted {body}}}\n"
+    ));
+    let bootable: Vec<_> =
+        menu.entries.iter().filter(|e| e.is_bootable()).map(Entry::name).collect();
+    assert_eq!((ids(&menu).join(""), bootable), ("ABDFG".to_owned(), vec!["B", "G"]));
+    let said = "/boot/grub/grub.cfg:4: UNSUPPORTED_KEY: the entry asks for a password, which \
+                Turnout cannot check";
+    assert_eq!(problems(&menu.entries[0]), [said]);
+    assert!(!menu.settings.editor);
+    assert!(script(&format!("menuentry A {body}")).settings.editor);
+}
+
+#[test]
+fn a_script_that_boots_without_a_menu_is_an_entry() {
+    let mender = "for slot in b a; do\nif linux /$slot/vmlinuz slot=$slot; then\n\
+                  initrd /$slot/initrd\nboot\nfi\ndone\nmenuentry later {\nlinux /vmlinuz\n}\n";
+    let menu = volume(&[(CFG, mender), ("/a/vmlinuz", ""), ("/a/initrd", "")]);
+    assert_eq!(ids(&menu), ["grub.cfg"]);
+    let entry = &menu.entries[0];
+    assert_eq!((entry.linux.as_deref(), entry.options.as_str()), (Some("/a/vmlinuz"), "slot=a"));
+    assert_eq!((entry.initrds.join(" "), entry.problems.len()), ("/a/initrd".to_owned(), 0));
+    assert_eq!((default(&menu), menu.timeout), (Some("grub.cfg"), Timeout::Hidden));
+    // As with GRUB: a body is left by `boot`, and goes on where there is nothing to boot.
+    let menu = script(
+        "menuentry A {\nboot\nlinux /none a\nboot\nlinux /vmlinuz b\nboot\nlinux /vmlinuz c\n}\n",
+    );
+    assert_eq!(menu.entries[0].options, "b");
+}
+
+#[test]
+fn a_configuration_leads_to_another_one() {
+    let stub = "set prefix=($root)/boot/grub\nset lost=1\nset kept=1\nexport kept\n\
+                menuentry vain {\nlinux /vmlinuz\n}\nconfigfile $prefix/real.cfg\n\
+                menuentry never {\nlinux /vmlinuz\n}\n";
+    let real = "menuentry \"real [$lost][$kept] $config_directory\" {\nlinux /vmlinuz\n}\n";
+    let files = [("/EFI/debian/grub.cfg", stub), ("/boot/grub/real.cfg", real), ("/vmlinuz", "")];
+    let menu = volume(&files);
+    let names: Vec<_> = menu.entries.iter().map(Entry::name).collect();
+    assert_eq!(names, ["real [][1] (main)/boot/grub"]);
+    assert_eq!(menu.entries[0].file, "/boot/grub/real.cfg");
+    // One without a menu of its own is come back from.
+    let menu = volume(&[files[0], ("/boot/grub/real.cfg", "set prefix=x\n"), files[2]]);
+    let names: Vec<_> = menu.entries.iter().map(Entry::name).collect();
+    assert_eq!(names, ["vain", "never"]);
+    // In an entry it is a submenu.
+    let multi = "menuentry Other --id o {\nconfigfile /other.cfg\n}\nset default='o>x'\n";
+    let other = "menuentry a {\nlinux /vmlinuz\n}\nmenuentry b --id x {\nlinux /vmlinuz\n}\n";
+    let menu = volume(&[(CFG, multi), ("/other.cfg", other), files[2]]);
+    assert_eq!((ids(&menu), default(&menu)), (vec!["a", "x"], Some("x")));
+    assert_eq!(menu.entries[1].submenu, ["Other"]);
+}
+
+#[test]
+fn it_is_looked_for_where_installers_put_it() {
+    let places = [
+        "/grub/grub.cfg",
+        "/grub2/grub.cfg",
+        "/EFI/BOOT/grub.cfg",
+        "/EFI/debian/grub.cfg",
+        "/boot/grub/grub.cfg",
+        "/boot/grub2/grub.cfg",
+        "/boot/EFI/fedora/grub.cfg",
+        "/boot/grub/loopback.cfg",
+        "/boot/grub2/loopback.cfg",
+    ];
+    for place in places {
+        let menu = volume(&[(place, "menuentry $prefix {\nlinux /vmlinuz\n}\n")]);
+        let directory = place.rsplit_once('/').unwrap().0;
+        assert_eq!(menu.entries[0].name(), format!("(main){directory}"));
+        assert_eq!(menu.entries[0].format.name(), "grub");
+        let read = menu.read.iter().find(|read| read.path == place).unwrap();
+        assert_eq!(read.found, Found::Entries(1));
+    }
+}
+
+const FEDORA: &str = "load_env\nset default=\"${saved_entry}\"\ninsmod blscfg\n\
+                      if [ -z \"${kernelopts}\" ]; then\n  set kernelopts=\"root=/none\"\nfi\n\
+                      set default_kernelopts=\"x=$kernelopts\"\nblscfg\n\
+                      menuentry 'Firmware' {\nfwsetup\n}\n";
+
+#[test]
+fn blscfg_and_the_reader_of_the_specification_give_an_entry_once() {
+    let new = "title New\nversion 6.2\nlinux /vmlinuz-6.2\ninitrd /i-6.2 $tuned_initrd\n\
+               options $kernelopts quiet $unset\ngrub_users $grub_users\ngrub_arg --unrestricted\n";
+    let old = "title Old\nversion 6.1\nlinux /vmlinuz-6.1\noptions root=/own\n";
+    let none = "title None\nversion 5\nlinux /vmlinuz-5\n";
+    let files = [
+        ("/loader/entries/m-6.1.conf", old),
+        ("/loader/entries/m-6.2.conf", new),
+        ("/loader/entries/m-5.conf", none),
+        ("/vmlinuz-6.1", ""),
+        ("/vmlinuz-6.2", ""),
+        ("/vmlinuz-5", ""),
+        ("/i-6.2", ""),
+    ];
+    let block = "# GRUB Environment Block\nsaved_entry=m-6.1\nkernelopts=root=/a ro\n";
+    let menu =
+        volume(&[&files[..], &[("/grub2/grub.cfg", FEDORA), ("/grub2/grubenv", block)]].concat());
+    assert_eq!(ids(&menu), ["m-6.2", "m-6.1", "m-5", "Firmware"]);
+    assert_eq!(default(&menu), Some("m-6.1"));
+    assert_eq!(messages(&menu), [""; 0]);
+    let formats: Vec<_> = menu.entries.iter().map(|entry| entry.format.name()).collect();
+    assert_eq!(formats, ["bls", "bls", "bls", "grub"]);
+    // What only the script knows comes from it.
+    let first = &menu.entries[0];
+    assert_eq!(
+        (first.options.as_str(), first.initrds.join(" ")),
+        ("root=/a ro quiet", "/i-6.2".into())
+    );
+    assert!(menu.entries.iter().take(3).all(Entry::is_bootable));
+    // Without the block the script's own default stands for it.
+    let menu = volume(&[&files[..], &[("/grub2/grub.cfg", FEDORA)]].concat());
+    assert_eq!(menu.entries[0].options, "root=/none quiet");
+    assert_eq!(menu.entries[1].options, "root=/own");
+    // Alone, the rows are the script's.
+    let all: Memory = files.iter().chain(&[("/grub2/grub.cfg", FEDORA)]).copied().collect();
+    let budget = Budget::default();
+    let files = Metered::menus(&all, &budget);
+    let menu = read_config(&files, "/grub2/grub.cfg", Format::named("grub"), &TARGET).unwrap();
+    assert_eq!(ids(&menu), ["m-6.2", "m-6.1", "m-5", "Firmware"]);
+    assert_eq!(menu.entries[2].options, "x=root=/none", "default_kernelopts");
+    assert_eq!(menu.entries[0].file, "/loader/entries/m-6.2.conf");
+}
+
+#[test]
+fn blocks_are_read_and_never_written() {
+    let menu = volume(&[
+        (
+            CFG,
+            "load_env -f /other --skip-sig b c\nfile_env -f /line D\nload_env -f /none\n\
+             load_env -f \"(main)512+1\"\nload_env -f /line\nsave_env b\n\
+             menuentry \"[$a][$b][$D]\" {\nlinux /vmlinuz\n}\n",
+        ),
+        ("/other", "# GRUB Environment Block\na=1\nb=2 3\n"),
+        ("/line", "first line\nsecond\n"),
+    ]);
+    assert_eq!(menu.entries[0].name(), "[][2 3][first line]");
+    assert_eq!(
+        messages(&menu),
+        [
+            "/boot/grub/grub.cfg:4: UNREADABLE: \"(main)512+1\" is no file but a place on the \
+             device, which is not read",
+            "/boot/grub/grub.cfg:5: SETTING: \"/line\" is no environment block",
+        ]
+    );
+}
+
+#[test]
+fn timeouts_are_grubs() {
+    for (text, expected) in [
+        ("set timeout=3", Some(Timeout::Seconds(3))),
+        ("set timeout=0", Some(Timeout::Hidden)),
+        ("set timeout=-1", Some(Timeout::Forever)),
+        ("set timeout=5\nset timeout_style=hidden", Some(Timeout::Seconds(5))),
+        ("if sleep --interruptible 5; then\nset timeout=0\nfi", Some(Timeout::Hidden)),
+        ("set timeout=soon", None),
+        ("", None),
+    ] {
+        let menu = script(&format!("{text}\nmenuentry A {{\nlinux /vmlinuz\n}}\n"));
+        assert_eq!(menu.settings.timeout, expected, "{text}");
+    }
+    let menu = script(
+        "set fallback='2 0'\nset default=1\nmenuentry A { linux /a; }\n\
+                       menuentry B { linux /b; }\nmenuentry C { linux /c; }\n",
+    );
+    assert_eq!((default(&menu), &menu.fallback[..]), (Some("B"), &[2, 0][..]));
+}
+
+#[test]
+fn no_more_rows_are_kept_than_there_may_be() {
+    let menu = script(
+        "for a in 1 2 3 4 5 6 7 8 9; do for b in 1 2 3 4 5 6 7 8 9; do \
+                       for c in 1 2 3 4 5 6 7 8 9; do\nmenuentry $a$b$c { linux /vmlinuz; }\n\
+                       done; done; done\n",
+    );
+    assert_eq!(menu.entries.len(), 512);
+    let said = "SCRIPT_LIMIT: only the first 512 entries of a menu are kept";
+    assert!(messages(&menu)[0].ends_with(said), "{:?}", messages(&menu));
+    let deep = format!(
+        "{}menuentry z {{ linux /vmlinuz; }}\n{}",
+        "submenu s {\n".repeat(20),
+        "}\n".repeat(20)
+    );
+    let menu = script(&deep);
+    assert_eq!(menu.entries.len(), 0);
+    assert!(messages(&menu)[0].contains("submenus are nested deeper than 8 times"));
+    // One that leads to itself.
+    let menu = script(
+        "submenu s { configfile /boot/grub/grub.cfg; }\n\
+                       menuentry a { linux /vmlinuz; }\n",
+    );
+    assert!(menu.entries.len() > 1);
+    assert!(messages(&menu).iter().any(|said| said.contains("SCRIPT_LIMIT")));
+}
