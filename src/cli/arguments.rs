@@ -581,10 +581,12 @@ fn page_size(word: &str) -> Result<u64, &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::source::{Directory, Location, Source};
+    use super::super::source::{Location, Source};
     use super::*;
     use crate::menu::Format;
+    use crate::menu::Identity;
     use crate::plan::Engine;
+    use crate::source::directory::Directory;
 
     fn read(line: &str) -> Result<Command, String> {
         parse(line.split_whitespace().map(OsString::from)).map_err(|misuse| misuse.to_string())
@@ -671,13 +673,10 @@ mod tests {
     fn every_option_of_verify_arrives() {
         let line = "verify good --root main=/mnt,uuid=1 --root other=/x --keys k --policy p \
                     --arch aarch64 --board a,b --board c --device-id 7 --json";
-        let main = Directory {
-            name: "main".into(),
-            path: "/mnt".into(),
-            uuid: Some("1".into()),
-            ..Directory::default()
-        };
-        let other = Directory { name: "other".into(), path: "/x".into(), ..Directory::default() };
+        let named = |name: &str| Identity { name: name.into(), ..Identity::default() };
+        let main = Identity { uuid: Some("1".into()), ..named("main") };
+        let main = Directory { identity: main, path: "/mnt".into() };
+        let other = Directory { identity: named("other"), path: "/x".into() };
         let location = Location::Directories(vec![main, other]);
         let asked = Asked {
             source: Source { location, ..Source::default() },

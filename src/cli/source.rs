@@ -5,7 +5,8 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use crate::base::text::quoted;
-use crate::menu::{Format, Identity};
+use crate::menu::Format;
+use crate::source::directory::{self, Directory};
 
 /// What is read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,17 +30,6 @@ pub(super) enum Location {
     Device(PathBuf),
 }
 
-/// A directory that stands for a volume.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Directory {
-    /// What paths on it are told by; empty for one that was given no name.
-    pub(super) name: String,
-    pub(super) path: PathBuf,
-    pub(super) uuid: Option<String>,
-    pub(super) label: Option<String>,
-    pub(super) partlabel: Option<String>,
-}
-
 impl Source {
     /// Takes one option over: `root`, `device`, `config` or `format`.
     ///
@@ -59,24 +49,16 @@ impl Source {
     }
 
     fn add_root(&mut self, value: &OsStr) -> Result<(), String> {
-        let directory = Directory::parse(value)?;
         match &mut self.location {
-            Location::Here => self.location = Location::Directories(vec![directory]),
-            Location::Device(_) => return Err("only one of --root and --device".to_owned()),
-            Location::Directories(all) => {
-                if directory.name.is_empty() {
-                    let value = quoted(&value.to_string_lossy());
-                    return Err(format!(
-                        "a second root needs a name: --root NAME=DIR, not {value}"
-                    ));
-                }
-                if all.iter().any(|other| other.identity().name() == directory.name) {
-                    return Err(format!("two roots are called {}", quoted(&directory.name)));
-                }
-                all.push(directory);
+            Location::Device(_) => Err("only one of --root and --device".to_owned()),
+            Location::Directories(all) => directory::add(all, value),
+            Location::Here => {
+                let mut all = Vec::new();
+                directory::add(&mut all, value)?;
+                self.location = Location::Directories(all);
+                Ok(())
             }
         }
-        Ok(())
     }
 
     /// What only the whole command line tells.
@@ -92,68 +74,6 @@ impl Source {
             _ => Ok(()),
         }
     }
-}
-
-impl Directory {
-    /// `DIR`, or `NAME=DIR[,uuid=U][,label=L][,partlabel=P]`. A path with a slash
-    /// before the first equals sign is no name.
-    fn parse(value: &OsStr) -> Result<Self, String> {
-        let named = value.to_str().and_then(|value| value.split_once('='));
-        let Some((name, rest)) = named.filter(|(name, _)| is_name(name)) else {
-            return Ok(Self { path: value.into(), ..Self::default() });
-        };
-        let mut parts = rest.split(',');
-        let path = PathBuf::from(parts.next().unwrap_or_default());
-        let mut directory = Self { name: name.to_owned(), path, ..Self::default() };
-        parts.try_for_each(|part| directory.identify(part))?;
-        Ok(directory)
-    }
-
-    fn identify(&mut self, part: &str) -> Result<(), String> {
-        let (key, value) = part.split_once('=').unwrap_or_default();
-        let place = match key {
-            "uuid" => &mut self.uuid,
-            "label" => &mut self.label,
-            "partlabel" => &mut self.partlabel,
-            _ => {
-                let name = &self.name;
-                let part = quoted(part);
-                return Err(format!(
-                    "--root {name}=DIR takes uuid=U, label=L and partlabel=P, not {part}"
-                ));
-            }
-        };
-        *place = Some(value.to_owned());
-        Ok(())
-    }
-
-    /// What menus may call its partition and know it by.
-    pub(super) fn identity(&self) -> Identity {
-        Identity {
-            name: self.name.clone(),
-            uuid: self.uuid.clone(),
-            label: self.label.clone(),
-            partlabel: self.partlabel.clone(),
-            ..Identity::default()
-        }
-    }
-
-    /// The directory and how its partition is called.
-    pub(super) fn place(&self) -> String {
-        let known = [
-            Some(self.name.clone()).filter(|name| !name.is_empty()),
-            self.uuid.as_ref().map(|uuid| format!("UUID={uuid}")),
-            self.label.as_ref().map(|label| format!("LABEL={label}")),
-            self.partlabel.as_ref().map(|label| format!("PARTLABEL={label}")),
-        ];
-        let known: Vec<_> = known.into_iter().flatten().collect();
-        let path = self.path.display();
-        if known.is_empty() { path.to_string() } else { format!("{path} ({})", known.join(", ")) }
-    }
-}
-
-fn is_name(name: &str) -> bool {
-    !name.is_empty() && !name.contains('/')
 }
 
 fn set<T>(place: &mut Option<T>, name: &str, value: T) -> Result<(), String> {
@@ -183,31 +103,6 @@ mod tests {
         let mut take = |(name, value): &(&str, &str)| source.take(name, OsStr::new(value));
         options.iter().try_for_each(&mut take)?;
         source.check().map(|()| source)
-    }
-
-    fn roots(values: &[&str]) -> Vec<Directory> {
-        let options: Vec<_> = values.iter().map(|value| ("root", *value)).collect();
-        match source(&options).unwrap().location {
-            Location::Directories(all) => all,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn a_root_is_a_directory_with_or_without_a_name() {
-        let plain = |path: &str| Directory { path: path.into(), ..Directory::default() };
-        assert_eq!(roots(&["/mnt"]), [plain("/mnt")]);
-        assert_eq!(roots(&["./a=b"]), [plain("./a=b")]);
-        assert_eq!(roots(&["=x"]), [plain("=x")]);
-        let main = Directory {
-            name: "main".to_owned(),
-            uuid: Some("1-2".to_owned()),
-            label: Some("L".to_owned()),
-            ..plain("/mnt")
-        };
-        let other =
-            Directory { name: "sdb1".to_owned(), partlabel: Some("P".to_owned()), ..plain("/x") };
-        assert_eq!(roots(&["main=/mnt,uuid=1-2,label=L", "sdb1=/x,partlabel=P"]), [main, other]);
     }
 
     #[test]

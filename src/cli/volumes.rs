@@ -4,13 +4,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::source::{Directory, Location, Source};
+use super::source::{Location, Source};
 use crate::base::similar::is_close;
 use crate::failure::{Failure, Stage};
 use crate::menu::{
     self, Budget, Code, Device, Diagnostic, Entry, Format, Group, Identity, Limits, Menu, Metered,
     Read, Sight, Target, Variables,
 };
+use crate::source::directory::Directory;
 use crate::source::filesystem;
 use crate::sys::read::{Root, Roots};
 use crate::sys::{block, clock, efivars, file, mount};
@@ -110,8 +111,8 @@ fn open_all(location: &Location) -> Result<Vec<Volume>, Failure> {
 
 fn open_directory(directory: &Directory) -> Result<Volume, Failure> {
     let root = open(&directory.path)?;
-    let identity = directory.identity();
-    Ok(Volume { identity, ..Volume::new(directory.name.clone(), directory.place(), root) })
+    let identity = directory.identity.clone();
+    Ok(Volume { identity: identity.clone(), ..Volume::new(identity.name, directory.place(), root) })
 }
 
 impl Volume {

@@ -4,6 +4,7 @@
 //! A device that was named explicitly is the only one that is ever used; nothing
 //! that is found by probing replaces it.
 
+pub mod directory;
 pub mod filesystem;
 pub mod gpt;
 mod guid;

@@ -1,16 +1,18 @@
 //! Reads one entry of a boot partition that is mounted, or being built, at a
 //! directory: what its menu says, as the device reads it, and every file that it
-//! names.
+//! names. Other directories stand for devices that the menu may name.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use turnout::base::arch::Arch;
 use turnout::bundle::{Blob, Bundle};
 use turnout::menu::bls;
-use turnout::menu::{self, Code, Diagnostic, Entry, Menu, Target};
+use turnout::menu::{self, Budget, Code, Device, Diagnostic, Entry, Menu, Metered, Sight, Target};
+use turnout::source::directory::{self, Directory};
 use turnout::sys::read::Root;
 use turnout::trust::slots::SlotValues;
 
@@ -20,41 +22,91 @@ use turnout::base::similar::similar;
 /// How much is read between two looks at the progress, in bytes.
 const CHUNK: usize = 1 << 20;
 
+/// The boot partition, and other devices that its menus may name.
+#[derive(Debug, Clone)]
+pub struct Roots(Vec<Directory>);
+
+impl Roots {
+    /// Each as `--root` takes it; the boot partition first.
+    ///
+    /// # Errors
+    /// A value that is none, or there is none at all.
+    pub fn parse(values: &[String]) -> Result<Self> {
+        let mut all = Vec::new();
+        for value in values {
+            directory::add(&mut all, OsStr::new(value)).map_err(|why| anyhow!(why))?;
+        }
+        ensure!(!all.is_empty(), "--root names no boot partition");
+        Ok(Self(all))
+    }
+
+    /// The boot partition's directory.
+    fn home(&self) -> &Path {
+        self.0.first().map_or(Path::new("."), |first| &first.path)
+    }
+
+    /// The directory that a path of an entry is below.
+    fn of(&self, path: &str) -> &Path {
+        let named = menu::split(path);
+        let named =
+            named.and_then(|(name, _)| self.0.iter().find(|one| one.identity.name() == name));
+        named.map_or(self.home(), |one| &one.path)
+    }
+
+    /// The menus of the boot partition, for machines of each architecture.
+    fn menus(&self, boards: &[String]) -> Result<[Menu; 2]> {
+        let files = self.0.iter().map(|one| open(&one.path)).collect::<Result<Vec<_>>>()?;
+        let all = self.0.iter().zip(&files);
+        let others = all.map(|(one, files)| Device { identity: &one.identity, files });
+        let others: Vec<_> = others.skip(1).collect();
+        let (home, first) = self.0.first().zip(files.first()).context("there is no root")?;
+        let sight = Sight { others: &others, ..Sight::alone(&home.identity) };
+        Ok([Arch::X86_64, Arch::Aarch64].map(|arch| {
+            let budget = Budget::default();
+            let files = Metered::menus(first, &budget).seeing(sight);
+            menu::read_below(&files, &Target::new(arch, boards), "")
+        }))
+    }
+}
+
 /// An entry and its files.
 #[derive(Debug)]
 pub struct BootEntry {
+    /// The directory that its manifest is below: that of the file which gives it.
+    pub root: PathBuf,
     /// The menu entry.
     pub entry: Entry,
     /// Its files, each read once.
     pub bundle: Bundle<Vec<u8>>,
 }
 
-/// The ids of all entries below `root`, sorted.
+/// The ids of all entries of the boot partition, sorted.
 ///
 /// # Errors
 /// There is no menu, or nothing in it.
-pub fn all(root: &Path) -> Result<Vec<String>> {
-    let menus = menus(root, &[])?;
+pub fn all(roots: &Roots) -> Result<Vec<String>> {
+    let menus = roots.menus(&[])?;
     let mut ids: Vec<_> = entries(&menus).map(|entry| entry.id.clone()).collect();
     ids.sort_unstable();
     ids.dedup();
-    ensure!(!ids.is_empty(), "there is no entry in {}{}", root.display(), why(&menus));
+    let home = roots.home().display();
+    ensure!(!ids.is_empty(), "there is no entry in {home}{}", why(&menus));
     Ok(ids)
 }
 
-/// Reads the entry `id` below `root`. `boards` are what the machine is
+/// Reads the entry `id` of the boot partition. `boards` are what the machine is
 /// compatible with, for a menu that names a directory of device trees.
 ///
 /// # Errors
 /// No such entry, more than one, one that cannot boot, or a file that cannot
 /// be read.
-pub fn read(root: &Path, id: &str, boards: &[String]) -> Result<BootEntry> {
-    let menus = menus(root, boards)?;
+pub fn read(roots: &Roots, id: &str, boards: &[String]) -> Result<BootEntry> {
+    let menus = roots.menus(boards)?;
     if let Some(end) = diagnostics(&menus).find(|one| one.code == Code::Budget) {
         bail!("{end}; sign on a partition that has less beside its menus");
     }
     let Some(entry) = entries(&menus).find(|entry| entry.id == id) else {
-        return Err(not_found(root, id, &menus));
+        return Err(not_found(roots.home(), id, &menus));
     };
     if let Some(twice) = diagnostics(&menus).find(|one| is_another(one, id)) {
         bail!("two files give the entry {id}: {} and {}; remove one", entry.file, twice.file);
@@ -62,18 +114,16 @@ pub fn read(root: &Path, id: &str, boards: &[String]) -> Result<BootEntry> {
     if let Some(problem) = entry.problems.first() {
         bail!("the entry cannot boot: {problem}");
     }
-    let bundle = bundle(root, entry).with_context(|| entry.file.clone())?;
-    Ok(BootEntry { entry: entry.clone(), bundle })
+    let bundle = bundle(roots, entry).with_context(|| entry.file.clone())?;
+    Ok(BootEntry { root: roots.of(&entry.file).to_owned(), entry: entry.clone(), bundle })
 }
 
-/// The menu for machines of each architecture.
-fn menus(root: &Path, boards: &[String]) -> Result<[Menu; 2]> {
-    let path = root.to_str().with_context(|| format!("{}: not UTF-8", root.display()))?;
-    let files = Root::open(path).map_err(|error| {
+fn open(directory: &Path) -> Result<Root> {
+    let path = directory.to_str();
+    let path = path.with_context(|| format!("{}: not UTF-8", directory.display()))?;
+    Root::open(path).map_err(|error| {
         anyhow!("cannot read {error}; --root takes the root of the boot partition")
-    })?;
-    Ok([Arch::X86_64, Arch::Aarch64]
-        .map(|arch| menu::read_volume(&files, &Target::new(arch, boards))))
+    })
 }
 
 fn entries(menus: &[Menu]) -> impl Iterator<Item = &Entry> {
@@ -107,25 +157,28 @@ fn why(menus: &[Menu]) -> String {
     diagnostics(menus.get(..1).unwrap_or_default()).map(|one| format!("; {one}")).collect()
 }
 
-fn bundle(root: &Path, entry: &Entry) -> Result<Bundle<Vec<u8>>> {
+fn bundle(roots: &Roots, entry: &Entry) -> Result<Bundle<Vec<u8>>> {
     Ok(Bundle {
         entry: entry.id.clone(),
-        linux: blob(root, entry.kernel().context("the entry names no kernel")?)?,
+        linux: blob(roots, entry.kernel().context("the entry names no kernel")?)?,
         profile: entry.uki.as_ref().map(|_| entry.profile.unwrap_or_default()),
-        addons: blobs(root, &entry.addons)?,
-        initrds: blobs(root, &entry.initrds)?,
-        devicetree: entry.devicetree.as_ref().map(|path| blob(root, path)).transpose()?,
-        overlays: blobs(root, &entry.overlays)?,
+        addons: blobs(roots, &entry.addons)?,
+        initrds: blobs(roots, &entry.initrds)?,
+        devicetree: entry.devicetree.as_ref().map(|path| blob(roots, path)).transpose()?,
+        overlays: blobs(roots, &entry.overlays)?,
         options: entry.options.clone(),
     })
 }
 
-fn blobs(root: &Path, paths: &[String]) -> Result<Vec<Blob<Vec<u8>>>> {
-    paths.iter().map(|path| blob(root, path)).collect()
+fn blobs(roots: &Roots, paths: &[String]) -> Result<Vec<Blob<Vec<u8>>>> {
+    paths.iter().map(|path| blob(roots, path)).collect()
 }
 
-/// Reads a file once; the digest is of the bytes that were read.
-fn blob(root: &Path, path: &str) -> Result<Blob<Vec<u8>>> {
+/// Reads a file once; the digest is of the bytes that were read. It is called as on
+/// its own device: a manifest is the same on every machine.
+fn blob(roots: &Roots, path: &str) -> Result<Blob<Vec<u8>>> {
+    let root = roots.of(path);
+    let path = menu::on_device(path);
     let from = root.join(path.trim_start_matches('/'));
     let bytes = read_large(&from, path);
     let bytes = bytes.with_context(|| format!("cannot read {}", from.display()))?;
@@ -248,7 +301,7 @@ mod tests {
             overlays: Vec::new(),
             options: String::new(),
         };
-        BootEntry { entry, bundle }
+        BootEntry { root: PathBuf::from("."), entry, bundle }
     }
 
     #[test]

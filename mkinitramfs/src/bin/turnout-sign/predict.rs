@@ -62,8 +62,8 @@ impl Predict {
         ring: &KeyRing,
         policy: &Policy,
     ) -> Result<Result<Vec<Event>, String>> {
-        let root = &self.entries.root;
-        let boot = entry::read(root, id, self.board.as_slice())?;
+        let boot = entry::read(&self.entries.roots()?, id, self.board.as_slice())?;
+        let root = &boot.root.clone();
         let arch = boot.architecture(self.entries.architecture)?;
         let target = Target { arch, boards: Vec::new(), devices: Vec::new() };
         let (attested, bundle) = match sign::admit(root, boot, &target, ring, policy)? {

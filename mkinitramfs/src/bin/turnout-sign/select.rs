@@ -1,18 +1,18 @@
 //! Which entries a command is about, and for which machine.
 
-use std::path::PathBuf;
-
 use anyhow::{Context as _, Result};
 use clap::Args;
-use mkinitramfs::signing::entry;
+use mkinitramfs::signing::entry::{self, Roots};
 use turnout::base::arch::Arch;
 use turnout::trust::{Namespace, Role};
 
 #[derive(Args)]
 pub(crate) struct Entries {
-    /// Root of the boot partition, as a directory
-    #[arg(long, value_name = "DIR")]
-    pub(crate) root: PathBuf,
+    /// Root of the boot partition, as a directory. Again with NAME=DIR, and
+    /// ,uuid=U, ,label=L or ,partlabel=P behind it, for each other device that
+    /// its menu names
+    #[arg(long, value_name = "DIR", required = true)]
+    root: Vec<String>,
     /// x86_64 or aarch64, where the kernel image does not tell
     #[arg(long, value_name = "ARCH", value_parser = architecture)]
     pub(crate) architecture: Option<Arch>,
@@ -26,8 +26,12 @@ pub(crate) struct Entries {
 }
 
 impl Entries {
+    pub(crate) fn roots(&self) -> Result<Roots> {
+        Roots::parse(&self.root)
+    }
+
     pub(crate) fn ids(&self) -> Result<Vec<String>> {
-        if self.all { entry::all(&self.root) } else { Ok(self.entry.clone()) }
+        if self.all { entry::all(&self.roots()?) } else { Ok(self.entry.clone()) }
     }
 }
 

@@ -71,8 +71,8 @@ impl Sign {
     }
 
     fn sign(&self, id: &str, signer: &mut Signer) -> Result<()> {
-        let root = &self.entries.root;
-        let boot = entry::read(root, id, &self.board)?;
+        let boot = entry::read(&self.entries.roots()?, id, &self.board)?;
+        let root = &boot.root.clone();
         if self.add {
             sign::add(root, boot, signer)?;
             println!("added a signature to {id}: key {}", signer.fingerprint());

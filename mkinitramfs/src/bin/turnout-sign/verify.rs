@@ -53,8 +53,8 @@ impl Verify {
     }
 
     fn check(&self, id: &str, ring: &KeyRing, policy: &Policy) -> Result<Result<Signed, Refusal>> {
-        let root = &self.entries.root;
-        let boot = entry::read(root, id, &self.board)?;
+        let boot = entry::read(&self.entries.roots()?, id, &self.board)?;
+        let root = &boot.root.clone();
         let target = Target {
             arch: boot.architecture(self.entries.architecture)?,
             boards: self.board.clone(),
