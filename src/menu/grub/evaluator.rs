@@ -53,6 +53,7 @@ impl Status {
     pub(super) const INVALID_COMMAND: Self = Self(17);
     pub(super) const BAD_ARGUMENT: Self = Self(18);
     pub(super) const NO_KERNEL: Self = Self(22);
+    pub(super) const NOT_IMPLEMENTED: Self = Self(24);
     pub(super) const TOO_DEEP: Self = Self(48);
 
     /// That of a test.

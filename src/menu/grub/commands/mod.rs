@@ -11,6 +11,7 @@ mod menu;
 mod print;
 mod quiet;
 mod regexp;
+mod search;
 mod test;
 mod variables;
 
@@ -32,7 +33,7 @@ impl Row {
 }
 
 /// All that are known.
-const TABLES: [&[Row]; 8] = [
+const TABLES: [&[Row]; 9] = [
     variables::ROWS,
     test::ROWS,
     control::ROWS,
@@ -41,6 +42,7 @@ const TABLES: [&[Row]; 8] = [
     menu::ROWS,
     load::ROWS,
     block::ROWS,
+    search::ROWS,
 ];
 
 /// The command of this name.
