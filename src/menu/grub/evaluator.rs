@@ -467,7 +467,7 @@ impl Evaluator<'_> {
             if self.step(line, 0).and_then(|()| self.set(line, name, value)).is_none() {
                 return Flow::Stop;
             }
-            match self.turn(body) {
+            match self.turn(body, false) {
                 Ok(flow) => last = flow,
                 Err(flow) => return flow,
             }
@@ -481,12 +481,14 @@ impl Evaluator<'_> {
             if self.step(line, 0).is_none() {
                 break Flow::Stop;
             }
-            match self.condition(condition) {
-                Ok(holds) if holds == until => break Flow::Next(self.status),
+            match self.turn(condition, true) {
+                Ok(Flow::Next(status)) if (status == Status::SUCCESS) == until => {
+                    break Flow::Next(status);
+                }
                 Ok(_) => {}
                 Err(flow) => break flow,
             }
-            if let Err(flow) = self.turn(body) {
+            if let Err(flow) = self.turn(body, false) {
                 break flow;
             }
         };
@@ -494,13 +496,15 @@ impl Evaluator<'_> {
         flow
     }
 
-    /// One turn of a loop.
+    /// One turn of a loop, or its condition.
     ///
     /// # Errors
     /// How it goes on after the loop, if this was the last turn.
-    fn turn(&mut self, body: &Script) -> Result<Flow, Flow> {
+    fn turn(&mut self, body: &Script, is_condition: bool) -> Result<Flow, Flow> {
         self.loops = self.loops.saturating_add(1);
+        self.conditions = self.conditions.saturating_add(is_condition.into());
         let flow = self.run(body);
+        self.conditions = self.conditions.saturating_sub(is_condition.into());
         self.loops = self.loops.saturating_sub(1);
         match flow {
             Flow::Next(_) => Ok(flow),

@@ -41,12 +41,14 @@ pub(super) struct Lexer<'s> {
     /// Whether `\` stays in quotes where it escapes nothing: always, but in tests of
     /// the tests.
     is_backslash_kept: bool,
+    /// What is wrong with the word that is being read.
+    error: Option<&'static str>,
 }
 
 impl<'s> Lexer<'s> {
     /// Of a text whose first line is called by this number.
     pub(super) const fn new(text: &'s str, line: usize, is_backslash_kept: bool) -> Self {
-        Self { text, at: 0, line, is_backslash_kept }
+        Self { text, at: 0, line, is_backslash_kept, error: None }
     }
 
     /// Goes on at the beginning of the line after this place.
@@ -71,17 +73,9 @@ impl<'s> Lexer<'s> {
             Some(b'|' | b'&' | b'<' | b'>') => {
                 self.sign(Token::Bad("there are no pipes, jobs or redirections"))
             }
-            Some(_) => self.word().map_or_else(|why| self.bad(start, why), Token::Word),
+            Some(_) => self.word(),
         };
         Placed { token, line, start, end: self.at }
-    }
-
-    /// What is wrong is not read a second time.
-    fn bad(&mut self, start: usize, why: &'static str) -> Token {
-        if self.at == start {
-            self.step();
-        }
-        Token::Bad(why)
     }
 
     fn sign(&mut self, token: Token) -> Token {
@@ -147,23 +141,24 @@ impl<'s> Lexer<'s> {
         self.text.get(start..self.at).unwrap_or_default()
     }
 
-    fn word(&mut self) -> Result<Word, &'static str> {
+    /// A word, to its end even where something is wrong with it.
+    fn word(&mut self) -> Token {
         let mut word = Word::default();
         while let Some(byte) = self.peek() {
             match byte {
                 b'\\' => self.escaped(&mut word),
-                b'\'' => self.single_quoted(&mut word)?,
-                b'"' => self.double_quoted(&mut word)?,
+                b'\'' => self.single_quoted(&mut word),
+                b'"' => self.double_quoted(&mut word),
                 b'$' if self.is_followed_by(b'"') => {
                     self.step();
-                    self.double_quoted(&mut word)?;
+                    self.double_quoted(&mut word);
                 }
-                b'$' => self.variable(&mut word, false)?,
+                b'$' => self.variable(&mut word, false),
                 byte if ends_word(byte) => break,
                 _ => word.push(self.run(is_special), false),
             }
         }
-        Ok(word)
+        self.error.take().map_or(Token::Word(word), Token::Bad)
     }
 
     /// `\x` outside quotes: x itself; nothing at all before a line's end.
@@ -176,28 +171,28 @@ impl<'s> Lexer<'s> {
         }
     }
 
-    fn single_quoted(&mut self, word: &mut Word) -> Result<(), &'static str> {
+    fn single_quoted(&mut self, word: &mut Word) {
         self.step();
         word.push(self.run(|byte| byte == b'\''), true);
-        self.close_quotes()
+        self.close_quotes();
     }
 
-    fn close_quotes(&mut self) -> Result<(), &'static str> {
+    fn close_quotes(&mut self) {
         if self.peek().is_none() {
-            return Err("the quotes are never closed");
+            self.error = Some("the quotes are never closed");
+            return;
         }
         self.step();
-        Ok(())
     }
 
-    fn double_quoted(&mut self, word: &mut Word) -> Result<(), &'static str> {
+    fn double_quoted(&mut self, word: &mut Word) {
         self.step();
         let before = word.0.len();
         loop {
             match self.peek() {
                 None | Some(b'"') => break,
                 Some(b'\\') => self.escaped_in_quotes(word),
-                Some(b'$') => self.variable(word, true)?,
+                Some(b'$') => self.variable(word, true),
                 Some(_) => {
                     word.push(self.run(|byte| matches!(byte, b'"' | b'\\' | b'$')), true);
                 }
@@ -206,7 +201,7 @@ impl<'s> Lexer<'s> {
         if word.0.len() == before {
             word.push("", true);
         }
-        self.close_quotes()
+        self.close_quotes();
     }
 
     /// In quotes only a few characters can be escaped; before others `\` stays.
@@ -220,7 +215,7 @@ impl<'s> Lexer<'s> {
         }
     }
 
-    fn variable(&mut self, word: &mut Word, is_quoted: bool) -> Result<(), &'static str> {
+    fn variable(&mut self, word: &mut Word, is_quoted: bool) {
         let rest = self.text.get(self.at.saturating_add(1)..).unwrap_or_default();
         let in_braces = rest.strip_prefix('{');
         let name = name_at(in_braces.unwrap_or(rest));
@@ -228,11 +223,12 @@ impl<'s> Lexer<'s> {
         let is_closed = in_braces
             .is_none_or(|rest| rest.get(name.len()..).is_some_and(|rest| rest.starts_with('}')));
         if name.is_empty() || !is_closed {
-            return Err("no name of a variable follows \"$\"");
+            self.error = Some("no name of a variable follows \"$\"");
+            self.step();
+            return;
         }
         self.at = self.at.saturating_add(1).saturating_add(name.len()).saturating_add(braces);
         word.0.push(Part::Variable { name: name.to_owned(), is_quoted });
-        Ok(())
     }
 }
 

@@ -86,7 +86,7 @@ impl Parser<'_> {
     fn file(mut self) -> Parsed {
         let mut parsed = Parsed::default();
         loop {
-            self.skip_separators();
+            self.skip_newlines();
             if self.next.token == Token::End || self.weight > MAX_WEIGHT {
                 break;
             }
@@ -135,6 +135,7 @@ impl Parser<'_> {
         while self.next.token == Token::Newline {
             self.advance();
         }
+        self.is_command = true;
     }
 
     /// The reserved word that is next, if it is one where it stands.
@@ -194,8 +195,8 @@ impl Parser<'_> {
     /// Statements up to one of these reserved words, or a `}`: at least one.
     fn statements(&mut self, ends: &[&str]) -> Result<Script> {
         let mut script = Script::default();
+        self.skip_newlines();
         loop {
-            self.skip_separators();
             let is_end = match self.keyword() {
                 Some(word) => ends.contains(&word),
                 None => self.next.token == Token::Close && ends.is_empty(),
@@ -208,7 +209,7 @@ impl Parser<'_> {
             }
             script.0.push(self.statement()?);
             match self.next.token {
-                Token::Newline | Token::Semicolon => {}
+                Token::Newline | Token::Semicolon => self.skip_separators(),
                 Token::Close if ends.is_empty() => return Ok(script),
                 _ => return Err(self.unexpected()),
             }

@@ -1,6 +1,6 @@
 //! What decides which statement is next.
 
-use super::{Call, Evaluator, Flow, Row, Status, nothing, number, wants};
+use super::{Call, Evaluator, Flow, Row, Status, count, nothing, wants};
 use crate::menu::grub::evaluator::Effect;
 use crate::menu::grub::rules::Trap;
 
@@ -58,36 +58,31 @@ fn return_from(evaluator: &mut Evaluator<'_>, call: &Call<'_>) -> Flow {
     if evaluator.scope.arguments.is_none() {
         return evaluator.fail(call, Status::BAD_ARGUMENT, "it is in no function");
     }
-    match call.words.first() {
-        None => Flow::Return(evaluator.status),
-        Some(word) => match count(word) {
-            Some(number) if evaluator.holds(Trap::ReturnHasANumber) => {
-                Flow::Return(Status(i32::try_from(number).unwrap_or(i32::MAX)))
-            }
-            Some(_) => Flow::Return(Status::SUCCESS),
-            None => no_number(evaluator, call, word),
+    match call.words {
+        [] => Flow::Return(evaluator.status),
+        [_, _, ..] => wants(evaluator, call, "one number"),
+        [word] => match count(word) {
+            Ok(number) if evaluator.holds(Trap::ReturnHasANumber) => Flow::Return(Status(number)),
+            Ok(_) => Flow::Return(Status::SUCCESS),
+            Err(status) => no_number(evaluator, call, word, status),
         },
     }
 }
 
-fn count(word: &str) -> Option<u32> {
-    let number = number(word).filter(|_| !word.starts_with('-'))?;
-    u32::try_from(number).ok()
-}
-
-fn no_number(evaluator: &mut Evaluator<'_>, call: &Call<'_>, word: &str) -> Flow {
+fn no_number(evaluator: &mut Evaluator<'_>, call: &Call<'_>, word: &str, status: Status) -> Flow {
     let why = ["\"", word, "\" is no number"].concat();
-    evaluator.fail(call, Status::BAD_NUMBER, &why)
+    evaluator.fail(call, status, &why)
 }
 
 /// `break [LOOPS]` and `continue [LOOPS]`: of the loops of the function, at most all.
 fn leave(evaluator: &mut Evaluator<'_>, call: &Call<'_>, flow: fn(u32) -> Flow) -> Flow {
-    let loops = match call.words.first() {
-        None => 1,
-        Some(word) => match count(word) {
-            None => return no_number(evaluator, call, word),
-            Some(0) => return wants(evaluator, call, "a number of loops"),
-            Some(loops) => loops,
+    let loops = match call.words {
+        [] => 1,
+        [_, _, ..] => return wants(evaluator, call, "one number"),
+        [word] => match count(word) {
+            Err(status) => return no_number(evaluator, call, word, status),
+            Ok(0) => return wants(evaluator, call, "a number of loops"),
+            Ok(loops) => u32::try_from(loops).unwrap_or(u32::MAX),
         },
     };
     if evaluator.loops == 0 { Flow::SUCCESS } else { flow(loops.min(evaluator.loops)) }
@@ -96,11 +91,12 @@ fn leave(evaluator: &mut Evaluator<'_>, call: &Call<'_>, flow: fn(u32) -> Flow) 
 /// `shift [NUMBER]`: nothing happens if there are fewer arguments.
 fn shift(evaluator: &mut Evaluator<'_>, call: &Call<'_>) -> Flow {
     let Some(arguments) = &mut evaluator.scope.arguments else { return Flow::SUCCESS };
-    let number = match call.words.first() {
-        None => 1,
-        Some(word) => match count(word) {
-            Some(number) => usize::try_from(number).unwrap_or(usize::MAX),
-            None => return no_number(evaluator, call, word),
+    let number = match call.words {
+        [] => 1,
+        [_, _, ..] => return Flow::Next(Status::BAD_ARGUMENT),
+        [word] => match count(word) {
+            Ok(number) => usize::try_from(number).unwrap_or(usize::MAX),
+            Err(_) => return no_number(evaluator, call, word, Status::BAD_ARGUMENT),
         },
     };
     if number > arguments.len() {

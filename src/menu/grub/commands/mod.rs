@@ -57,23 +57,51 @@ fn nothing(_: &mut Evaluator<'_>, _: &Call<'_>) -> Flow {
     Flow::SUCCESS
 }
 
-/// The number that a word is, as GRUB reads one: decimal, `0x` hexadecimal, or octal
-/// after a `0`, with what follows it; too large a one counts as the largest.
-fn number(word: &str) -> Option<i64> {
-    let (is_negative, digits) = match word.strip_prefix('-') {
-        Some(digits) => (true, digits),
-        None => (false, word),
-    };
-    let (base, digits) = match digits.strip_prefix("0x").or(digits.strip_prefix("0X")) {
-        Some(digits) => (16, digits),
-        None if digits.starts_with('0') => (8, digits),
-        None => (10, digits),
-    };
+/// The number that a word begins with, as GRUB reads one: decimal, hexadecimal after
+/// `0x`, or octal after `0`; it has 32 bits, whatever it is written as.
+fn number(word: &str) -> Option<i32> {
+    let digits = word.strip_prefix('-');
+    let is_negative = digits.is_some();
+    let (base, digits) = base(digits.unwrap_or(word).trim_start_matches(BLANKS));
     let values = digits.chars().map_while(|digit| digit.to_digit(base));
-    let add = |sum: i64, value| sum.saturating_mul(base.into()).saturating_add(i64::from(value));
-    let value = values.clone().fold(0, add);
-    values.clone().next()?;
-    Some(if is_negative { value.saturating_neg() } else { value })
+    let add =
+        |sum: Option<u64>, value| sum?.checked_mul(base.into())?.checked_add(u64::from(value));
+    if base != 16 {
+        values.clone().next()?;
+    }
+    let value = values.fold(Some(0), add).unwrap_or(u64::MAX);
+    let value = if is_negative { value.wrapping_neg() } else { value };
+    let [.., a, b, c, d] = value.to_be_bytes();
+    Some(i32::from_be_bytes([a, b, c, d]))
+}
+
+/// What may stand before a number.
+const BLANKS: [char; 4] = [' ', '\t', '\n', '\r'];
+
+/// By what a number counts, and its digits.
+fn base(digits: &str) -> (u32, &str) {
+    if let Some(digits) = digits.strip_prefix("0x") {
+        return (16, digits);
+    }
+    let is_octal = digits
+        .strip_prefix('0')
+        .is_some_and(|rest| rest.starts_with(|next: char| next.is_digit(8)));
+    (if is_octal { 8 } else { 10 }, digits)
+}
+
+/// The number that a whole word is, in decimals.
+///
+/// # Errors
+/// With which status GRUB refuses it.
+fn count(word: &str) -> Result<i32, Status> {
+    let digits = word.trim_start_matches(BLANKS).trim_start_matches('0');
+    if !word.contains(|digit: char| digit.is_ascii_digit()) || word.starts_with('-') {
+        return Err(Status::BAD_NUMBER);
+    }
+    if !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        return Err(Status::BAD_ARGUMENT);
+    }
+    Ok(number(digits).unwrap_or_default())
 }
 
 /// An option that can stand before the words of a command, and what it is given.
@@ -135,11 +163,21 @@ mod tests {
             ("10", Some(10)),
             ("010", Some(8)),
             ("0x1F", Some(31)),
+            ("- 5", Some(-5)),
+            (" -5", None),
+            ("0X1", Some(0)),
             ("-3", Some(-3)),
             ("12abc", Some(12)),
             ("0", Some(0)),
-            ("08", Some(0)),
-            ("99999999999999999999", Some(i64::MAX)),
+            ("08", Some(8)),
+            ("018", Some(1)),
+            (" 5 ", Some(5)),
+            ("0xg", Some(0)),
+            ("4294967297", Some(1)),
+            ("9223372036854775808", Some(0)),
+            ("99999999999999999999", Some(-1)),
+            ("-99999999999999999999", Some(1)),
+            ("+5", None),
             ("", None),
             ("-", None),
             ("abc", None),

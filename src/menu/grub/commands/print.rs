@@ -22,7 +22,9 @@ fn echo(evaluator: &mut Evaluator<'_>, call: &Call<'_>) -> Flow {
     }
     let mut text = words.join(" ");
     if has_escapes {
-        text = unescaped(&text);
+        has_line_end &= !text.contains("\\c");
+        let plain: Vec<_> = words.iter().map(|word| unescaped(word)).collect();
+        text = plain.join(" ");
     }
     if has_line_end {
         text.push('\n');
@@ -48,7 +50,6 @@ fn unescaped(text: &str) -> String {
         match characters.next() {
             Some('\\') => plain.push('\\'),
             Some('a') => plain.push('\u{7}'),
-            Some('c') => break,
             Some('f') => plain.push('\u{c}'),
             Some('n') => plain.push('\n'),
             Some('r') => plain.push('\r'),

@@ -5,7 +5,7 @@
 //! Like GRUB it works on bytes. Of several matches the first counts, and of those the
 //! longest; what a group has is what greedy repetitions leave it.
 
-use super::{Call, Evaluator, Flow, Options, Row, Status, number, wants};
+use super::{Call, Evaluator, Flow, Given, Options, Row, Status, count, wants};
 use crate::menu::Code;
 
 /// Longest program.
@@ -20,14 +20,19 @@ pub(super) const ROWS: &[Row] = &[Row { name: "regexp", run: regexp }];
 /// `regexp [--set [GROUP:]NAME]... PATTERN TEXT`
 fn regexp(evaluator: &mut Evaluator<'_>, call: &Call<'_>) -> Flow {
     let mut options = Options::new(call.words);
+    let mut words = Vec::new();
     let mut wanted = Vec::new();
-    while let Some(option) = options.next(&["--set", "-s"]) {
-        match option.value.filter(|_| ["--set", "-s"].contains(&option.name)) {
-            Some(value) => wanted.push(value),
-            None => return wants(evaluator, call, "no option but --set"),
+    loop {
+        match options.next(&["--set", "-s"]) {
+            Some(Given { name: "--set" | "-s", value: Some(value) }) => wanted.push(value),
+            Some(_) => return wants(evaluator, call, "no option but --set"),
+            None => match options.word() {
+                Some(word) => words.push(word),
+                None => break,
+            },
         }
     }
-    let [pattern, text] = options.words else { return wants(evaluator, call, "two words") };
+    let [pattern, text] = *words.as_slice() else { return wants(evaluator, call, "two words") };
     let Some(program) = Compiler::compile(pattern) else {
         let why = ["nothing can be made of the pattern \"", pattern, "\""].concat();
         return evaluator.fail(call, Status::FALSE, &why);
@@ -57,7 +62,8 @@ fn give(
 ) -> Flow {
     for wanted in wanted {
         let (group, name) = match wanted.split_once(':') {
-            Some((group, name)) => (number(group), name),
+            Some(("", name)) => (Some(0), name),
+            Some((group, name)) => (count(group).ok(), name),
             None => (Some(1), *wanted),
         };
         let Some(group) = group.and_then(|group| usize::try_from(group).ok()) else {
@@ -147,7 +153,10 @@ impl<'p> Compiler<'p> {
 
     fn sequence(&mut self) -> Option<Vec<Step>> {
         let mut program = Vec::new();
-        while !matches!(self.rest.first(), None | Some(b'|' | b')')) {
+        while let Some(byte) = self.rest.first()
+            && *byte != b'|'
+            && (*byte != b')' || self.nesting == 0)
+        {
             let piece = self.piece()?;
             program.extend(self.repeated(piece)?);
             if program.len() > MAX_PROGRAM {
@@ -166,7 +175,9 @@ impl<'p> Compiler<'p> {
             b'[' => vec![Step::One(self.set()?)],
             b'(' => self.group()?,
             b'*' | b'+' | b'?' => return None,
-            b'\\' => vec![Step::One(only(self.take()?))],
+            b'\\' => {
+                vec![Step::One(only(self.take().filter(|byte| !byte.is_ascii_alphanumeric())?))]
+            }
             byte => vec![Step::One(only(byte))],
         })
     }
@@ -417,6 +428,9 @@ mod tests {
             ("(a*)+", "b", Some("")),
             ("", "abc", Some("")),
             ("a?b+", "bb", Some("bb")),
+            ("a)", "(a)", Some("a)")),
+            ("a||b", "b", Some("b")),
+            ("(a*)*", "aab", Some("aa|aa")),
         ];
         for (pattern, text, expected) in cases {
             assert_eq!(matched(pattern, text).as_deref(), expected, "{pattern} {text}");
@@ -425,7 +439,7 @@ mod tests {
 
     #[test]
     fn what_is_no_pattern_is_refused() {
-        for pattern in ["(a", "a)", "[a", "*a", "a{2", "a{3,2}", "a{300}", "\\", "[[:no:]]"] {
+        for pattern in ["(a", "[a", "(a)\\1", "*a", "a{2", "a{3,2}", "a{300}", "\\", "[[:no:]]"] {
             assert!(Compiler::compile(pattern).is_none(), "{pattern}");
         }
         for long in ["(".repeat(100), "a{255}{255}".to_owned(), "x".repeat(2000)] {

@@ -133,7 +133,7 @@ impl<'a> Condition<'a, '_, '_> {
     }
 
     /// The number that a word is; what is none counts as 0, and is said.
-    fn number(&mut self, word: &str) -> i64 {
+    fn number(&mut self, word: &str) -> i32 {
         let found = if self.evaluator.holds(Trap::NumbersHaveBases) {
             number(word)
         } else {
@@ -142,7 +142,7 @@ impl<'a> Condition<'a, '_, '_> {
         found.unwrap_or_else(|| {
             let why = ["\"", word, "\" is no number, and counts as 0"].concat();
             self.evaluator.complain(self.line, crate::menu::Code::Setting, why);
-            if self.evaluator.holds(Trap::NoNumberIsZero) { 0 } else { i64::MIN }
+            if self.evaluator.holds(Trap::NoNumberIsZero) { 0 } else { i32::MIN }
         })
     }
 

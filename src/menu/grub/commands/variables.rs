@@ -50,7 +50,7 @@ fn export(evaluator: &mut Evaluator<'_>, call: &Call<'_>) -> Flow {
 
 /// `increment NAME`, as Fedora has it: what is no number counts as 0, and none becomes
 /// less than 0.
-fn change(evaluator: &mut Evaluator<'_>, call: &Call<'_>, by: i64) -> Flow {
+fn change(evaluator: &mut Evaluator<'_>, call: &Call<'_>, by: i32) -> Flow {
     let [name] = call.words else { return wants(evaluator, call, "one name") };
     let Some(value) = evaluator.scope.get(name) else {
         return evaluator.fail(call, Status::BAD_ARGUMENT, "the variable has no value");
