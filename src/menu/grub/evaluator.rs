@@ -43,10 +43,8 @@ impl Status {
     pub(super) const SUCCESS: Self = Self(0);
     /// A test that is not true, and `false`.
     pub(super) const FALSE: Self = Self(1);
-    pub(super) const OUT_OF_MEMORY: Self = Self(3);
     pub(super) const FILE_NOT_FOUND: Self = Self(5);
     pub(super) const BAD_FILE_TYPE: Self = Self(4);
-    pub(super) const BAD_NAME: Self = Self(7);
     pub(super) const BAD_NUMBER: Self = Self(10);
     pub(super) const UNKNOWN_DEVICE: Self = Self(12);
     pub(super) const READ_ERROR: Self = Self(14);
@@ -756,7 +754,7 @@ impl Evaluator<'_> {
         result
     }
 
-    /// Where a path of a script leads: `(device)/path`, or a path on `$root`.
+    /// Where a path of a script leads: `(device)/path`, or `/path` on `$root`.
     ///
     /// # Errors
     /// Why it leads nowhere: a sentence without a full stop.
@@ -764,7 +762,8 @@ impl Evaluator<'_> {
         let (device, path) = match path.strip_prefix('(').and_then(|path| path.split_once(')')) {
             Some((device, path)) if !device.is_empty() => (device, path),
             Some((_, path)) => (self.root(), path),
-            None => (self.root(), path),
+            None if path.starts_with('/') => (self.root(), path),
+            None => return Err([path, " begins with neither \"/\" nor \"(\""].concat()),
         };
         let device = self.world.device(device)?;
         Ok(Place { device, path: absolute(path)? })

@@ -23,6 +23,8 @@ mod world;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod traps;
 
 pub use printed::{Printed, script_output};
 pub(super) use reader::{find, is_path, read};

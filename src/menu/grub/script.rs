@@ -97,11 +97,6 @@ pub(super) enum Part {
 }
 
 impl Word {
-    /// One that stands for itself, with no variable and no wildcard.
-    pub(super) fn plain(text: &str) -> Self {
-        Self(vec![Part::Text { text: text.to_owned(), is_quoted: true }])
-    }
-
     /// Its text, if nothing of it is quoted or a variable: what may be a reserved word
     /// or a name.
     pub(super) fn bare(&self) -> Option<&str> {
