@@ -18,10 +18,9 @@ use crate::menu::{Code, Diagnostic};
 
 /// Most steps of all scripts of one menu together.
 pub(super) const MAX_STEPS: u32 = 100_000;
-/// Deepest nesting of functions, files and menus (GRUB's own limit).
-pub(super) const MAX_DEPTH: u32 = 64;
-/// Deepest nesting of statements within all of these: what the stack has room for.
-const MAX_NESTING: u32 = 256;
+/// A statement nested so deep fails, be it by functions, files or other statements; the
+/// lists that statements are in count too (GRUB's own limit).
+const MAX_DEPTH: u32 = 64;
 /// Longest value of a variable, in bytes.
 const MAX_VALUE: usize = 64 << 10;
 /// Most bytes of all files of one menu, and most files.
@@ -185,7 +184,7 @@ pub(super) struct Evaluator<'w> {
     /// The file that is being evaluated, as people are told it.
     pub(super) file: String,
     pub(super) steps: u32,
-    pub(super) depth: u32,
+    depth: u32,
     /// `$?`
     pub(super) status: Status,
     /// How many loops of the function are around the statement.
@@ -198,7 +197,6 @@ pub(super) struct Evaluator<'w> {
     unknown: Option<Diagnostic>,
     /// How many conditions are being evaluated, one within another.
     conditions: u32,
-    nesting: u32,
     /// Whether a limit has been reached; then nothing is evaluated any more.
     is_over: bool,
     /// Whose budget is drawn on.
@@ -233,7 +231,6 @@ impl<'w> Evaluator<'w> {
             doubts: Vec::new(),
             unknown: None,
             conditions: 0,
-            nesting: 0,
             is_over: false,
             home: file.device,
             files: 0,
@@ -380,26 +377,48 @@ impl Evaluator<'_> {
     /// Evaluates statements one after another.
     pub(super) fn run(&mut self, script: &Script) -> Flow {
         let mut flow = Flow::SUCCESS;
-        self.nesting = self.nesting.saturating_add(1);
+        self.depth = self.depth.saturating_add(1);
         for statement in &script.0 {
             flow = self.statement(statement);
             if !matches!(flow, Flow::Next(_)) {
                 break;
             }
         }
-        self.nesting = self.nesting.saturating_sub(1);
+        self.depth = self.depth.saturating_sub(1);
         flow
     }
 
     fn statement(&mut self, statement: &Statement) -> Flow {
         let line = statement.line;
-        if self.nesting > MAX_NESTING {
-            self.stop(line, "it is nested deeper than 256 times");
-        }
         if self.step(line, 0).is_none() {
             return Flow::Stop;
         }
-        let flow = match &statement.kind {
+        self.depth = self.depth.saturating_add(1);
+        let flow = if self.is_too_deep(line) {
+            Flow::Next(Status::TOO_DEEP)
+        } else {
+            self.evaluate_statement(statement)
+        };
+        self.depth = self.depth.saturating_sub(1);
+        if let Flow::Next(status) = flow {
+            self.status = status;
+        }
+        flow
+    }
+
+    fn is_too_deep(&mut self, line: usize) -> bool {
+        let most = if self.holds(Trap::DepthIsLimited) { MAX_DEPTH } else { 2 * MAX_DEPTH };
+        let is_too_deep = self.depth >= most;
+        if is_too_deep {
+            let detail = "functions, files and statements are nested too deep";
+            self.complain(line, Code::ScriptLimit, detail.to_owned());
+        }
+        is_too_deep
+    }
+
+    fn evaluate_statement(&mut self, statement: &Statement) -> Flow {
+        let line = statement.line;
+        match &statement.kind {
             Kind::Command { words, block } => self.command(line, words, block.as_ref()),
             Kind::If { arms, otherwise } => self.conditional(arms, otherwise),
             Kind::For { name, words, body } => self.for_loop(line, name, words, body),
@@ -407,11 +426,7 @@ impl Evaluator<'_> {
                 self.while_loop(line, *is_until, condition, body)
             }
             Kind::Function { name, body } => self.define(name, body),
-        };
-        if let Flow::Next(status) = flow {
-            self.status = status;
         }
-        flow
     }
 
     fn define(&mut self, name: &str, body: &Rc<Script>) -> Flow {
@@ -593,28 +608,12 @@ impl Evaluator<'_> {
     }
 
     fn function(&mut self, body: &Rc<Script>, call: &Call<'_>) -> Flow {
-        if !self.can_go_deeper(call.line) {
-            return Flow::Next(Status::TOO_DEEP);
-        }
         self.unknown = None;
         let flow = self.with_arguments(call.words.to_vec(), |evaluator| evaluator.run(body));
-        self.depth = self.depth.saturating_sub(1);
         match flow {
             Flow::Return(status) => Flow::Next(status),
             flow => flow,
         }
-    }
-
-    /// Goes one deeper, if there is a level left; the caller comes back.
-    fn can_go_deeper(&mut self, line: usize) -> bool {
-        let is_possible = self.depth < MAX_DEPTH || !self.holds(Trap::DepthIsLimited);
-        if is_possible {
-            self.depth = self.depth.saturating_add(1);
-        } else {
-            let detail = "functions and files are nested deeper than 64 times";
-            self.complain(line, Code::ScriptLimit, detail.to_owned());
-        }
-        is_possible
     }
 
     fn with_arguments(
@@ -644,7 +643,7 @@ impl Evaluator<'_> {
         match self.read_source(place, line) {
             Ok(Some(text)) => {
                 let before = core::mem::replace(&mut self.file, self.world.path(place));
-                let flow = self.evaluate(&text, 1, line);
+                let flow = self.evaluate(&text, 1);
                 self.file = before;
                 flow
             }
@@ -654,17 +653,13 @@ impl Evaluator<'_> {
     }
 
     /// Evaluates a text whose first line is called by this number.
-    fn evaluate(&mut self, text: &str, first: usize, line: usize) -> Flow {
-        if !self.can_go_deeper(line) {
-            return Flow::Next(Status::TOO_DEEP);
-        }
+    fn evaluate(&mut self, text: &str, first: usize) -> Flow {
         let held = self.held;
         let flow = match self.parse(text, first) {
             Some(script) => self.run(&script),
             None => Flow::Stop,
         };
         self.held = held;
-        self.depth = self.depth.saturating_sub(1);
         flow
     }
 
@@ -674,7 +669,7 @@ impl Evaluator<'_> {
         if self.step(line, text.len() >> 6).is_none() {
             return Flow::Stop;
         }
-        self.evaluate(&text, line, line)
+        self.evaluate(&text, line)
     }
 
     fn read_source(&mut self, place: &Place, line: usize) -> Result<Option<String>, Flow> {

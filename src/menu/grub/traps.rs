@@ -136,14 +136,23 @@ fn traps_17_and_18_what_is_missing_is_no_error() {
 }
 
 #[test]
-fn trap_19_functions_nest_no_deeper_than_64() {
-    let script = "n=\nfunction f { n=x$n; f; echo $?; }\nf\necho $n\n";
-    let files: Memory = [("/s", script)].into_iter().collect();
+fn trap_19_statements_nest_no_deeper_than_64_lists_counted() {
+    let recursive = "function f { n=x$n; f; echo $?; }\nf\necho $n\n";
+    let deepest = "x".repeat(30);
+    let files: Memory = [("/s", recursive)].into_iter().collect();
     let printed = script_output(&files, "/s");
-    let deepest = "x".repeat(63);
-    assert!(printed.output.starts_with("48\n") && printed.output.contains(&deepest), "{printed:?}");
-    let said = "/s:2: SCRIPT_LIMIT: functions and files are nested deeper than 64 times";
+    assert_eq!(printed.output, format!("48\n{}{deepest}\n", "0\n".repeat(29)));
+    let said = "/s:1: SCRIPT_LIMIT: functions, files and statements are nested too deep";
     assert_eq!(printed.diagnostics[0].to_string(), said);
+    let within = |times: usize| {
+        let begins = "for i in a; do ".repeat(times);
+        format!("{begins}echo deep; {}\necho $?", "done; ".repeat(times))
+    };
+    let cases = [(within(30), "deep\n0\n"), (within(31), "48\n")];
+    for (script, expected) in cases {
+        let files: Memory = [("/s", script)].into_iter().collect();
+        assert_eq!(script_output(&files, "/s").output, expected);
+    }
     let without = printed_without(&files, "/s", Trap::DepthIsLimited).output;
     assert_ne!(without, printed.output);
 }
@@ -260,8 +269,8 @@ fn nothing_takes_for_ever() {
         (format!("x={}\necho {}", "a".repeat(60_000), "$x".repeat(9)), "longer than 262144"),
         (deep, "it is nested deeper than 64 times"),
         ("source /s".to_owned(), "it has more than 16 files"),
-        ("eval \"$x\"\nx='eval \"$x\"'\neval \"$x\"".to_owned(), "nested deeper than 64 times"),
-        ("function f { if f; then f; fi; }\nf".to_owned(), "it takes more than 100000 steps"),
+        ("eval \"$x\"\nx='eval \"$x\"'\neval \"$x\"".to_owned(), "nested too deep"),
+        ("function f { f; f; }\nf".to_owned(), "it takes more than 100000 steps"),
     ];
     for (script, expected) in cases {
         let files: Memory = [("/s", script.as_str())].into_iter().collect();
