@@ -187,7 +187,6 @@ impl<'s> BootMenu<'s> {
         let rows_before = self.menu.entries.len();
         let mut menus: Vec<(Group, Menu)> = Vec::new();
         for (volume, menu) in fresh {
-            once::forget_cleared(self.session, self.memory, &volume, &menu);
             let group = volume.group(self.volumes.get(volumes_before..).unwrap_or_default());
             self.volumes.push(volume);
             menus.push((group, menu));
@@ -196,8 +195,9 @@ impl<'s> BootMenu<'s> {
             if let Some(found) = self.read_again(number, 0) {
                 *menu = found;
             }
-            let hints = self.volumes.get(number).map(|volume| self.devices.hint(volume));
-            self.voice.say_all(&hints.unwrap_or_default());
+            let Some(volume) = self.volumes.get(number) else { continue };
+            once::forget_cleared(self.session, self.memory, volume, menu);
+            self.voice.say_all(&self.devices.hint(volume));
         }
         let mut merged = menu::merge(menus);
         for entry in &mut merged.entries {
@@ -256,6 +256,11 @@ impl<'s> BootMenu<'s> {
         let Some(menu) = self.read_again(number, first) else { return };
         let merged = menu::merge(vec![(Group::default(), menu)]);
         let rows_before = self.menu.entries.len();
+        if rows_before == 0 {
+            self.menu.settings = merged.settings;
+            self.menu.timeout = merged.timeout;
+            self.menu.default = merged.default;
+        }
         for entry in merged.entries {
             let entry = Entry { volume: number, ..entry };
             match self.menu.entries.iter().position(|row| is_one(row, &entry)) {

@@ -2,6 +2,7 @@
 
 mod commands;
 mod corpus;
+mod grub_devices;
 mod grub_script;
 mod hostile;
 mod kernels;
