@@ -15,6 +15,10 @@ use crate::choose::prompt::parse;
 use crate::sys::terminal::Terminal;
 use crate::sys::{AsFd as _, clock, vigil};
 
+/// What is said before the first question.
+const NEXT: &str = "\"retry\" looks again, \"list\" and \"boot\" take an entry, \"from\", \"linux\" and \"go\" boot without \
+     one; \"help\" tells all words";
+
 /// Asks until somebody wants what is not done here. Where nobody can type, the
 /// machine is to be reset.
 pub(super) fn ask(session: &Session, memory: &mut Memory) -> Reply {
@@ -25,6 +29,7 @@ pub(super) fn ask(session: &Session, memory: &mut Memory) -> Reply {
             return Reply::Reset;
         }
     };
+    session.console.line(NEXT);
     Prompt::new(session, hand).run()
 }
 

@@ -239,13 +239,18 @@ pub(super) fn looked(candidate: &Candidate, outcome: Outcome) -> Looked {
         name: candidate.name.clone(),
         description: source::describe(candidate),
         selector: source::selector(candidate).map(|selector| selector.to_string()),
+        shut: candidate.filesystem.as_ref().and_then(|found| found.kind.shut()),
         outcome,
     }
 }
 
 /// What came of reading a menu.
 pub(super) fn outcome(menu: &Menu) -> Outcome {
-    Outcome::Read { files: menu.read.clone(), entries: menu.entries.len() }
+    let faults = match menu.entries.is_empty() {
+        true => menu.diagnostics.iter().map(ToString::to_string).collect(),
+        false => Vec::new(),
+    };
+    Outcome::Read { files: menu.read.clone(), faults, entries: menu.entries.len() }
 }
 
 #[cfg(test)]

@@ -34,8 +34,10 @@ pub(super) fn run(asked: &Asked) -> Result<Answer, Failure> {
     let (judge, notes) = Judge::new(asked)?;
     let rows = rows(&judge)?;
     if rows.is_empty() {
-        let nothing = judge.menus.nothing();
-        complain(&printable(&format!("{nothing}; \"turnout explain\" shows what was looked at")));
+        let mut nothing = vec![judge.menus.nothing()];
+        nothing.extend(judge.menus.fruitless());
+        nothing.push("\"turnout explain\" shows what was looked at".to_owned());
+        complain(&printable(&nothing.join("; ")));
     }
     let text = match asked.json {
         true => json::object(|out| write_json(&judge, &rows, &notes, out)),

@@ -264,6 +264,17 @@ impl Menus {
         let places: Vec<_> = self.volumes.iter().map(|volume| volume.place.as_str()).collect();
         format!("there is no menu entry in {}", places.join(", "))
     }
+
+    /// Files that were there and gave no entry, each with the reason, where it has one.
+    pub(super) fn fruitless(&self) -> Vec<String> {
+        let there = self.read.iter().flatten();
+        let told = there.filter_map(|read| match &read.found {
+            menu::Found::Entries(0) => Some(format!("{} has none", read.path)),
+            menu::Found::Unreadable(why) => Some(why.clone()),
+            _ => None,
+        });
+        told.take(LISTED).collect()
+    }
 }
 
 impl Volume {

@@ -82,6 +82,11 @@ pub(super) const READERS: [Reader; 6] = [
     },
 ];
 
+/// The names of all formats.
+pub fn formats() -> impl Iterator<Item = &'static str> {
+    READERS.iter().map(|reader| reader.format.name())
+}
+
 impl Reader {
     /// The format of a file with such a name. Names that one format has for itself
     /// count before those that the specification leaves open.

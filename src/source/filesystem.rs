@@ -37,6 +37,8 @@ pub enum Kind {
     Luks,
     /// A physical volume of LVM: no file system to mount.
     Lvm,
+    /// A member of a RAID of Linux: no file system to mount.
+    Raid,
     /// Swap: no file system to mount.
     Swap,
 }
@@ -99,7 +101,17 @@ pub fn identify(bytes: &[u8]) -> Option<FileSystem> {
         uuid: magic.uuid.and_then(|at| uuid(bytes, at)),
         label: magic.label.and_then(|(at, length)| label(bytes, at, length)),
     });
-    known.or_else(|| iso9660(bytes)).or_else(|| ext4(bytes)).or_else(|| vfat(bytes))
+    let known = known.or_else(|| iso9660(bytes)).or_else(|| ext4(bytes));
+    known.or_else(|| vfat(bytes)).or_else(|| raid(bytes))
+}
+
+/// A member of a RAID whose superblock is at its start (versions 1.1 and 1.2 of md(4)).
+/// Last of all: where something else was made of the partition since, it may be left
+/// over.
+fn raid(bytes: &[u8]) -> Option<FileSystem> {
+    const MAGIC: [u8; 4] = [0xfc, 0x4e, 0x2b, 0xa9];
+    let is_one = [0, 4096].into_iter().any(|at| bytes_at(bytes, at, 4) == Some(&MAGIC));
+    is_one.then_some(FileSystem { kind: Kind::Raid, uuid: None, label: None })
 }
 
 /// A CD, known by its primary volume descriptor (ECMA-119, 8.4). What others call
@@ -259,6 +271,7 @@ impl Kind {
             Self::Exfat => "exfat",
             Self::Luks => "crypto_LUKS",
             Self::Lvm => "LVM2_member",
+            Self::Raid => "linux_raid_member",
             Self::Swap => "swap",
         }
     }
@@ -266,7 +279,18 @@ impl Kind {
     /// Whether there is a file system that could be mounted.
     #[must_use]
     pub const fn is_mountable(self) -> bool {
-        !matches!(self, Self::Luks | Self::Lvm | Self::Swap)
+        !matches!(self, Self::Luks | Self::Lvm | Self::Raid | Self::Swap)
+    }
+
+    /// Why what lies in a container is not found, where this is one.
+    #[must_use]
+    pub const fn shut(self) -> Option<&'static str> {
+        match self {
+            Self::Luks => Some("it is encrypted, and nothing here opens it"),
+            Self::Lvm => Some("it is a part of LVM, which nothing here puts together"),
+            Self::Raid => Some("it is a part of a RAID, which nothing here puts together"),
+            _ => None,
+        }
     }
 }
 
@@ -391,6 +415,20 @@ mod tests {
         let xfs = image(&[(0, b"XFSB"), (32, &[1; 16]), (108, b"boot")]);
         let expected = ("xfs", text("01010101-0101-0101-0101-010101010101"), text("boot"));
         assert_eq!(identity(&xfs), Some(expected));
+    }
+
+    #[test]
+    fn a_member_of_a_raid_is_one_unless_something_else_is_there() {
+        for at in [0, 4096] {
+            let member = image(&[(at, &[0xfc, 0x4e, 0x2b, 0xa9])]);
+            assert_eq!(identity(&member), Some(("linux_raid_member", None, None)), "{at}");
+        }
+        let reused = image(
+            &[&BOOT_SECTOR[..], &[(22, &[32, 0]), (4096, &[0xfc, 0x4e, 0x2b, 0xa9])]].concat(),
+        );
+        assert_eq!(identity(&reused).map(|found| found.0), Some("vfat"));
+        assert!(!Kind::Raid.is_mountable() && Kind::Raid.shut().is_some());
+        assert_eq!(Kind::Swap.shut(), None);
     }
 
     #[test]

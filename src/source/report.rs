@@ -5,7 +5,7 @@ use core::fmt;
 
 use super::Passed;
 use crate::base::text::printable;
-use crate::menu::{Found, Read};
+use crate::menu::{self, Found, Read};
 
 /// Everything that was looked at, in the order in which it was.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub struct Looked {
     pub description: String,
     /// What names it in an image's configuration, as that is written there.
     pub selector: Option<String>,
+    /// Why what lies in it is not found, where it is a container.
+    pub shut: Option<&'static str>,
     /// What came of it.
     pub outcome: Outcome,
 }
@@ -40,6 +42,8 @@ pub enum Outcome {
     Read {
         /// Menu files and directories, with what came of each.
         files: Vec<Read>,
+        /// What is wrong with them, each in a line.
+        faults: Vec<String>,
         /// How many entries that gave.
         entries: usize,
     },
@@ -60,8 +64,8 @@ impl Report {
     }
 }
 
-/// One line a device, and where it was read without an entry, one more a file;
-/// each begins with `\r\n`.
+/// One line a device, and where it was read without an entry, one more for each file that
+/// was there, and for what is wrong with them; each begins with `\r\n`.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.devices.iter().try_for_each(|looked| write!(f, "\r\n  {looked}"))
@@ -72,6 +76,9 @@ impl fmt::Display for Looked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.description)?;
         match &self.outcome {
+            Outcome::Passed(_) | Outcome::NoFileSystem if let Some(shut) = self.shut => {
+                write!(f, ": {shut}")
+            }
             Outcome::Passed(why) => {
                 write!(f, ": {why}")?;
                 match &self.selector {
@@ -87,13 +94,33 @@ impl fmt::Display for Looked {
             }
             Outcome::NoFileSystem => f.write_str(": nothing to mount"),
             Outcome::Unmounted(why) => write!(f, ": {}", printable(why)),
-            Outcome::Read { entries: 0, files } => {
-                f.write_str(": no menu entry")?;
-                files.iter().try_for_each(|read| write_read(read, f))
-            }
+            Outcome::Read { entries: 0, files, faults } => write_without(files, faults, f),
             Outcome::Read { entries: 1, .. } => f.write_str(": 1 menu entry"),
             Outcome::Read { entries, .. } => write!(f, ": {entries} menu entries"),
         }
+    }
+}
+
+/// Most faults that are told of a device.
+const MAX_FAULTS: usize = 4;
+
+/// What a device without an entry has: the places where nothing was are all told by the
+/// names of the formats.
+fn write_without(files: &[Read], faults: &[String], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str(": no menu entry")?;
+    let mut there = files.iter().filter(|read| read.found != Found::Absent).peekable();
+    if there.peek().is_none() {
+        f.write_str("; looked for menus of ")?;
+        for (at, name) in menu::formats().enumerate() {
+            write!(f, "{}{name}", if at == 0 { "" } else { ", " })?;
+        }
+    }
+    there.try_for_each(|read| write_read(read, f))?;
+    let told = faults.iter().take(MAX_FAULTS);
+    told.into_iter().try_for_each(|fault| write!(f, "\r\n    {}", printable(fault)))?;
+    match faults.len().saturating_sub(MAX_FAULTS) {
+        0 => Ok(()),
+        more => write!(f, "\r\n    and {more} more faults"),
     }
 }
 
@@ -102,6 +129,7 @@ fn write_read(read: &Read, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match &read.found {
         Found::Absent => f.write_str("not there"),
         Found::Settings => f.write_str("settings"),
+        Found::Entries(0) => f.write_str("there, and without an entry"),
         Found::Entries(count) => write!(f, "{count} entries"),
         Found::Elsewhere(menu) => write!(f, "leads to {}", printable(menu)),
         Found::Unreadable(why) => f.write_str(&printable(why)),
@@ -114,7 +142,17 @@ mod tests {
 
     fn looked(name: &str, outcome: Outcome) -> Looked {
         let selector = Some("UUID=12-ab".to_owned());
-        Looked { name: name.to_owned(), description: format!("{name}: 1 GiB"), selector, outcome }
+        let description = format!("{name}: 1 GiB");
+        Looked { name: name.to_owned(), description, selector, shut: None, outcome }
+    }
+
+    fn without(files: &[Read], faults: usize) -> Outcome {
+        let faults = (0..faults).map(|line| format!("/a:{line}: SYNTAX: no")).collect();
+        Outcome::Read { files: files.to_vec(), faults, entries: 0 }
+    }
+
+    fn shut(name: &str, outcome: Outcome) -> Looked {
+        Looked { shut: super::super::filesystem::Kind::Luks.shut(), ..looked(name, outcome) }
     }
 
     fn read(path: &str, found: Found) -> Read {
@@ -131,9 +169,14 @@ mod tests {
         ];
         let devices = vec![
             looked("vda", Outcome::Passed(Passed::Type)),
-            looked("vda1", Outcome::Read { files: files.clone(), entries: 0 }),
-            looked("vda2", Outcome::Read { files: files.clone(), entries: 1 }),
-            looked("vda3", Outcome::Read { files, entries: 2 }),
+            looked("vda1", without(&files, 0)),
+            looked("vda2", Outcome::Read { files: files.clone(), faults: vec![], entries: 1 }),
+            looked("vda3", Outcome::Read { files, faults: vec![], entries: 2 }),
+            looked("vda4", without(&[read("/loader/entries", Found::Absent)], 0)),
+            looked("vda5", without(&[read("/a", Found::Entries(0))], 6)),
+            shut("vda6", Outcome::NoFileSystem),
+            shut("vda7", Outcome::Passed(Passed::Type)),
+            shut("vda8", Outcome::Unmounted("no".to_owned())),
             looked("vdb", Outcome::NoFileSystem),
             looked("vdc", Outcome::Unmounted("mounting it: \u{1b}".to_owned())),
             looked("vdd1", Outcome::Passed(Passed::Scan)),
@@ -141,17 +184,30 @@ mod tests {
         ];
         let expected = "\r\n  vda: 1 GiB: not of a type that holds menus\
                         \r\n  vda1: 1 GiB: no menu entry\
-                        \r\n    /loader/entries: not there\
                         \r\n    /loader/loader.conf: settings\
-                        \r\n    /a: 0 entries\
+                        \r\n    /a: there, and without an entry\
                         \r\n    /b: /b: \\u{1b}\
                         \r\n  vda2: 1 GiB: 1 menu entry\
                         \r\n  vda3: 1 GiB: 2 menu entries\
+                        \r\n  vda4: 1 GiB: no menu entry; looked for menus of FORMATS\
+                        \r\n  vda5: 1 GiB: no menu entry\
+                        \r\n    /a: there, and without an entry\
+                        \r\n    /a:0: SYNTAX: no\
+                        \r\n    /a:1: SYNTAX: no\
+                        \r\n    /a:2: SYNTAX: no\
+                        \r\n    /a:3: SYNTAX: no\
+                        \r\n    and 2 more faults\
+                        \r\n  vda6: 1 GiB: it is encrypted, and nothing here opens it\
+                        \r\n  vda7: 1 GiB: it is encrypted, and nothing here opens it\
+                        \r\n  vda8: 1 GiB: no\
                         \r\n  vdb: 1 GiB: nothing to mount\
                         \r\n  vdc: 1 GiB: mounting it: \\u{1b}\
                         \r\n  vdd1: 1 GiB: no boot partition, and no others are looked at (scan boot); \
                         \"scan all\" or \"device UUID=12-ab\" in the image looks at it\
                         \r\n  vdd2: 1 GiB: no boot partition, and no others are looked at (scan boot)";
+        let formats: Vec<_> = menu::formats().collect();
+        assert!(formats.contains(&"bls"));
+        let expected = expected.replace("FORMATS", &formats.join(", "));
         assert_eq!(Report { devices }.to_string(), expected);
     }
 

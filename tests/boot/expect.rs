@@ -126,7 +126,10 @@ fn check(world: &World, console: &mut Console, prepared: &Prepared, case: &Case)
         Expect::Starts(_) => bail!("it takes more than one start"),
         Expect::Ends(texts) => {
             texts.iter().try_for_each(|text| see(console, text))?;
-            never_boots(console)
+            never_boots(console)?;
+            let asks = console.text().contains("recovery> ");
+            ensure!(!asks || case.boot.open, "a locked image has asked");
+            Ok(())
         }
         Expect::Asks(texts) => {
             texts.iter().try_for_each(|text| see(console, text))?;

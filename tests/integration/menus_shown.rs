@@ -268,7 +268,7 @@ fn what_is_not_there_is_said_with_its_name() {
         ("list --root empty", 3, "there is no menu entry in empty; \"turnout explain\" shows what"),
         ("list --root gone", 4, "gone: No such file or directory"),
         ("list --root notes.txt", 4, "notes.txt: Not a directory"),
-        ("list --root . --config /no.conf", 3, "there is no menu entry in ."),
+        ("list --root . --config /no.conf", 3, "in .; /no.conf: there is no such file; \"turnout"),
         ("explain debian-61 --root .", 3, ": did you mean debian-6.1 or debian-5.10?"),
         (
             "explain windows --root .",

@@ -99,8 +99,7 @@ pub(super) const CASES: &[Case] = &[
         nothing,
         Expect::Ends(&[
             "no menu entry (auto) after 1 s; block devices seen:",
-            "XBOOTLDR, ext4 label XBOOTLDR: no menu entry",
-            "/loader/entries: not there",
+            "XBOOTLDR, ext4 label XBOOTLDR: no menu entry; looked for menus of bls, uki, ",
             "turnout: reset in ",
         ]),
     ),

@@ -9,7 +9,8 @@ use std::fs;
 use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
-use turnout_qemu::boot_tree::BootTree;
+use turnout::base::arch::Arch;
+use turnout_qemu::boot_tree::{BootTree, console};
 use turnout_qemu::line::SlowLine;
 use turnout_qemu::machine::Machine;
 use turnout_qemu::menu;
@@ -51,6 +52,19 @@ pub(super) const CASES: &[Case] = &[
             Boot { first_options: "console=tty0", keyboard: true, ..WAITING_MENU },
             add_others,
             Expect::Acts(use_screen_and_keyboard),
+        )
+    },
+    Case {
+        archs: X86_64,
+        ..case("open_image_boots_by_hand", BY_HAND, leave_no_entry, Expect::Acts(boot_by_hand))
+    },
+    Case {
+        archs: AARCH64,
+        ..case(
+            "open_image_boots_by_hand_on_aarch64",
+            Boot { long: true, ..BY_HAND },
+            leave_no_entry,
+            Expect::Acts(boot_by_hand),
         )
     },
     Case {
@@ -231,6 +245,46 @@ fn expect_an_edited_line(world: &World, tree: &BootTree) -> Result<()> {
     let options = entry.lines().find_map(|line| line.strip_prefix("options "));
     let options = options.context("the entry has no options")?;
     Ok(fs::write(tree.host_path(OWN_CMDLINE), format!("{options} edited=1"))?)
+}
+
+/// Nothing boots, and everything that could is there.
+const BY_HAND: Boot = Boot { open: true, config: "wait 1\nreset-delay 1\n", ..PLAIN };
+
+fn options_by_hand(arch: Arch) -> String {
+    format!("{} quiet demo.name=hand spaced=\"a  b\" and=so-on-and-so-forth", console(arch))
+}
+
+/// Kernel and initrds stay.
+fn leave_no_entry(world: &World, tree: &BootTree) -> Result<()> {
+    fs::write(tree.host_path(OWN_CMDLINE), options_by_hand(world.arch))?;
+    Ok(fs::remove_file(tree.host_path("loader/entries/good.conf"))?)
+}
+
+/// Puts the entry together at the prompt, with what is missing said on the way.
+fn boot_by_hand(console: &mut Console, machine: &Machine) -> Result<()> {
+    let options = format!("options {}\rshow\r", options_by_hand(machine.arch));
+    for (keys, text) in [
+        ("", "recovery> "),
+        ("sh\r", "\"sh\" is not one of: boot list from"),
+        ("go\r", "there is no device (\"from DEVICE\") and no kernel (\"linux FILE\")"),
+        ("linux /vmlinuz\r", "there is no device yet: \"from\" alone names what there is"),
+        ("from vdz1\r", "there is no device vdz1: \"from\" alone names what there is"),
+        ("from\r", "XBOOTLDR, ext4 label XBOOTLDR"),
+        ("fr\tPARTL\x03from LABEL=XBOOT\t\r", "files are taken from nvme0n1p2: "),
+        ("ls\r", " KiB  vmlinuz"),
+        ("linux /no\r", "/no: No such file or directory"),
+        ("lin\t/vml\t", "linux /vmlinuz"),
+        ("\rinitrd /in\t", "initrd /initrd.img"),
+        ("\rinitrd /\t\t", "second.img"),
+        ("se\t", "initrd /second.img"),
+        ("\r", "recovery> "),
+        (options.as_str(), "initrd  /second.img"),
+        ("go\r", "by-hand boots unsigned: it was put together here"),
+    ] {
+        console.send(keys.as_bytes())?;
+        see(console, text)?;
+    }
+    Ok(())
 }
 
 fn edit_and_boot(console: &mut Console, _: &Machine) -> Result<()> {
