@@ -2,6 +2,7 @@
 
 mod commands;
 mod corpus;
+mod corpus_grub;
 mod grub_devices;
 mod grub_script;
 mod hostile;

@@ -105,10 +105,14 @@ impl Evaluator<'_> {
         file.entry.id = name.id.to_owned();
         file.entry.counter = name.counter;
         for line in line::pairs(line::text(&path, &bytes).ok()?, line::BLANKS) {
-            file.take(self, &line);
+            let value = self.bls_expand(line.value);
+            if !self.world.keep(place.device, value.len()) {
+                return None;
+            }
+            file.take(&line, value);
         }
         file.entry.file = path;
-        (!file.linux.is_empty() && self.world.keep(place.device, bytes.len())).then_some(file)
+        (!file.linux.is_empty()).then_some(file)
     }
 
     /// A value with the script's variables in their places.
@@ -130,8 +134,7 @@ impl Evaluator<'_> {
 }
 
 impl File {
-    fn take(&mut self, evaluator: &Evaluator<'_>, line: &Line<'_>) {
-        let value = evaluator.bls_expand(line.value);
+    fn take(&mut self, line: &Line<'_>, value: String) {
         match line.key {
             "title" => self.entry.title = Some(value),
             "version" => self.entry.version = Some(value),

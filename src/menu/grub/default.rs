@@ -4,6 +4,9 @@
 
 use std::borrow::Cow;
 
+/// Most entries that are tried after the default.
+const MAX_FALLBACK: usize = 64;
+
 /// A row of a menu as GRUB counts them: what is shown, bootable or not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Row {
@@ -47,7 +50,7 @@ pub(super) fn chosen<'a>(rows: &'a [Row], default: &str) -> Chosen<'a> {
 pub(super) fn fallback<'a>(rows: &'a [Row], fallback: &str) -> Vec<&'a str> {
     let mut found = Vec::new();
     let mut rest = fallback.trim();
-    while !rest.is_empty() {
+    while !rest.is_empty() && found.len() < MAX_FALLBACK {
         let (word, behind) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
         let is_list = word.starts_with(|c: char| c.is_ascii_digit());
         let one = chosen(rows, if is_list { word } else { rest });

@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::commands;
 use super::lexer::Lexer;
 use super::parser;
 use super::rules::Trap;
@@ -21,6 +20,8 @@ pub(super) const MAX_STEPS: u32 = 100_000;
 /// A statement nested so deep fails, be it by functions, files or other statements; the
 /// lists that statements are in count too (GRUB's own limit).
 const MAX_DEPTH: u32 = 64;
+/// Most rows of a menu and all its submenus.
+pub(super) const MAX_ROWS: usize = 512;
 /// Longest value of a variable, in bytes.
 const MAX_VALUE: usize = 64 << 10;
 /// Most bytes of all files of one menu, and most files.
@@ -92,6 +93,22 @@ pub(super) struct Call<'a> {
 
 /// A command of the table ([`super::commands`]).
 pub(super) type Command = fn(&mut Evaluator<'_>, &Call<'_>) -> Flow;
+
+/// A command and its name.
+pub(super) struct Row {
+    pub(super) name: &'static str,
+    pub(super) run: Command,
+}
+
+impl Row {
+    /// Whether it wants `{ ... }` as it is, and not as a word.
+    pub(super) fn takes_block(&self) -> bool {
+        ["menuentry", "submenu", "hiddenentry"].contains(&self.name)
+    }
+}
+
+/// What finds the command of a name.
+pub(super) type Find = fn(&str) -> Option<&'static Row>;
 
 /// A row that a script has put into its menu (`menuentry`, `submenu`, `blscfg`).
 #[derive(Debug, Clone)]
@@ -171,6 +188,7 @@ pub(super) enum Effect {
 /// A script that is being evaluated.
 pub(super) struct Evaluator<'w> {
     pub(super) world: &'w dyn World,
+    find: Find,
     pub(super) scope: Scope,
     pub(super) functions: BTreeMap<String, Rc<Script>>,
     /// The menu of the context.
@@ -213,9 +231,10 @@ pub(super) struct Evaluator<'w> {
 
 impl<'w> Evaluator<'w> {
     /// One that is about to evaluate a file, with the variables that GRUB begins with.
-    pub(super) fn new(world: &'w dyn World, file: &Place) -> Self {
+    pub(super) fn new(world: &'w dyn World, file: &Place, find: Find) -> Self {
         let mut evaluator = Self {
             world,
+            find,
             scope: Scope::default(),
             functions: BTreeMap::new(),
             items: Vec::new(),
@@ -277,6 +296,21 @@ const FEATURES: [&str; 10] = [
     "feature_platform_search_hint",
     "feature_timeout_style",
 ];
+
+impl Evaluator<'_> {
+    /// Whether a rule holds: always, but in tests of the tests.
+    #[cfg(not(any(test, feature = "test-hooks")))]
+    #[expect(clippy::unused_self, reason = "tests look at it")]
+    pub(super) const fn holds(&self, _rule: Trap) -> bool {
+        true
+    }
+
+    /// Whether a rule holds.
+    #[cfg(any(test, feature = "test-hooks"))]
+    pub(super) fn holds(&self, rule: Trap) -> bool {
+        self.without != Some(rule)
+    }
+}
 
 /// What is said, and what is counted.
 impl Evaluator<'_> {
@@ -537,7 +571,7 @@ impl Evaluator<'_> {
         if words.is_empty() {
             return Flow::SUCCESS;
         }
-        let row = words.first().and_then(|name| commands::find(name));
+        let row = words.first().and_then(|name| (self.find)(name));
         let block = block.filter(|block| {
             let is_taken = row.is_some_and(|row| row.takes_block());
             if !is_taken {
@@ -554,7 +588,7 @@ impl Evaluator<'_> {
     pub(super) fn call(&mut self, words: &[String], line: usize) -> Flow {
         let Some((name, words)) = words.split_first() else { return Flow::SUCCESS };
         let call = Call { name, words, block: None, line };
-        self.dispatch(commands::find(name).map(|row| row.run), &call)
+        self.dispatch((self.find)(name).map(|row| row.run), &call)
     }
 
     /// Commands come before functions, and these before assignments.
@@ -675,8 +709,9 @@ impl Evaluator<'_> {
     fn read_source(&mut self, place: &Place, line: usize) -> Result<Option<String>, Flow> {
         let left = MAX_SOURCES.saturating_sub(self.sources);
         if self.files >= MAX_FILES {
-            self.stop(line, "it has more than 16 files");
-            return Err(Flow::Stop);
+            let detail = "more than 16 files are not read; this one is left out".to_owned();
+            self.complain(line, Code::ScriptLimit, detail);
+            return Err(Flow::Next(Status::FILE_NOT_FOUND));
         }
         match self.world.read(place, left) {
             Ok(None) => Ok(None),

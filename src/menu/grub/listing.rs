@@ -8,9 +8,8 @@
 use std::collections::BTreeSet;
 
 use super::FORMAT;
-use super::commands::MAX_ROWS;
 use super::default::{self, Row};
-use super::evaluator::{Effect, Evaluator, Flow, Item};
+use super::evaluator::{Effect, Evaluator, Flow, Item, MAX_ROWS};
 use crate::base::text::quoted;
 use crate::menu::entry::{MAX_PROBLEMS, MAX_TEXT};
 use crate::menu::{Code, Diagnostic, Entry, safe_id};
@@ -19,6 +18,9 @@ use crate::menu::{Code, Diagnostic, Entry, safe_id};
 const MAX_DEPTH: usize = 8;
 /// Longest id: it names the manifest's file too.
 const MAX_ID: usize = 200;
+
+/// Most that is said of entries.
+const MAX_NOTES: usize = 512;
 
 /// What has been made.
 #[derive(Default)]
@@ -50,6 +52,10 @@ impl Listing {
                 evaluator.file.clone_from(&item.file);
                 let detail = format!("only the first {MAX_ROWS} entries of all menus are kept");
                 evaluator.complain(item.line, Code::ScriptLimit, detail);
+                break;
+            }
+            // However little is evaluated: copying the environment takes time.
+            if !evaluator.world.keep(0, 0) {
                 break;
             }
             self.count = self.count.saturating_add(1);
@@ -133,7 +139,8 @@ impl Listing {
     /// An unknown command decides nothing in GRUB, and nobody knows what it would have
     /// said: each entry that hangs on it is named.
     fn note_doubts(&mut self, body: &Evaluator<'_>, item: &Item) {
-        for doubt in item.doubts.iter().chain(&body.loaded.doubts) {
+        let left = MAX_NOTES.saturating_sub(self.notes.len());
+        for doubt in item.doubts.iter().chain(&body.loaded.doubts).take(left) {
             let what = ["the entry ", &quoted(&item.title), " hangs on it: ", &doubt.detail];
             let what = what.concat();
             self.notes.push(Diagnostic::new(&doubt.file, doubt.line, doubt.code, what));

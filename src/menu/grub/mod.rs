@@ -14,6 +14,7 @@ mod expand;
 mod lexer;
 mod listing;
 mod parser;
+mod places;
 mod printed;
 mod reader;
 mod rules;

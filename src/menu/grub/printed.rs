@@ -3,6 +3,7 @@
 //! Not for any program: a script is evaluated over files in memory, on one device that
 //! is called `host` as GRUB's emulator calls it.
 
+use super::commands;
 use super::evaluator::{Evaluator, Flow};
 use super::world::{By, Device, Found, Missed, Place, World};
 use crate::menu::{Diagnostic, Files, Memory};
@@ -27,7 +28,7 @@ pub fn script_output(files: &Memory, path: &str) -> Printed {
 fn printed(files: &Memory, path: &str, prepare: impl FnOnce(&mut Evaluator<'_>)) -> Printed {
     let host = Host { files };
     let place = Place { device: 0, path: path.to_owned() };
-    let mut evaluator = Evaluator::new(&host, &place);
+    let mut evaluator = Evaluator::new(&host, &place, commands::find);
     prepare(&mut evaluator);
     let flow = evaluator.source(&place, 1);
     let status = match flow {

@@ -1,10 +1,12 @@
 //! Reads a menu of GRUB: evaluates its script, and tells what it says of itself in
 //! Turnout's words.
 
+use super::commands;
 use super::default::{self, Row};
 use super::devices::Devices;
 use super::evaluator::{Evaluator, Item};
 use super::listing::{Above, Listing};
+use super::places::PLACES;
 use super::script::{Block, Script};
 use super::world::{Place, World};
 use crate::base::switches;
@@ -15,8 +17,6 @@ use crate::menu::settings::NextEntry;
 use crate::menu::{Code, Diagnostic, Found, Menu, Read, Target, Timeout, Wanted, What};
 use std::rc::Rc;
 
-/// Where configurations are, below the root of a volume and below its `/boot`.
-const PLACES: [&str; 2] = ["/grub/grub.cfg", "/grub2/grub.cfg"];
 /// What each directory in here may hold too.
 const EFI: &str = "/EFI";
 /// Where live systems have what others are to evaluate.
@@ -61,17 +61,11 @@ fn places(files: &Metered<'_>, prefix: &str, menu: &mut Menu) -> Vec<String> {
     places.map(|place| [prefix, &place].concat()).collect()
 }
 
-/// Whether the configuration of a device at this path is read without being led to.
-pub(super) fn is_found(path: &str) -> bool {
-    let path = path.strip_prefix("/boot").unwrap_or(path);
-    PLACES.contains(&path)
-}
-
 /// Evaluates the configuration at `path`, with all that it leads to.
 fn parse(files: &Metered<'_>, path: &str, target: &Target<'_>) -> Menu {
     let world = Devices::new(files, target);
     let place = Place { device: 0, path: path.to_owned() };
-    let mut evaluator = Evaluator::new(&world, &place);
+    let mut evaluator = Evaluator::new(&world, &place, commands::find);
     let mut listing = Listing::default();
     evaluator.configure(&place, 1);
     let direct = direct(&evaluator, path);
@@ -136,11 +130,12 @@ impl Menu {
         });
         let fallback = default::fallback(rows, value("fallback"));
         self.settings.fallback = fallback.into_iter().map(str::to_owned).collect();
-        self.settings.next_entry = evaluator.once.as_ref().map(|once| NextEntry {
-            volume: 0,
-            device: (once.device != 0).then(|| evaluator.world.name(once.device).to_owned()),
-            value: once.value.clone(),
-        });
+        self.settings.next_entry =
+            evaluator.once.as_ref().filter(|once| once.value == wanted).map(|once| NextEntry {
+                volume: 0,
+                device: (once.device != 0).then(|| evaluator.world.name(once.device).to_owned()),
+                value: once.value.clone(),
+            });
     }
 }
 

@@ -5,8 +5,6 @@
 //! this crate says `evaluator.without = Some(Trap::...)`; see
 //! [`super::printed::printed_without`].
 
-use super::evaluator::Evaluator;
-
 /// A rule, numbered as in the list of traps that GRUB was measured for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Trap {
@@ -54,19 +52,4 @@ pub(super) enum Trap {
     CommandsComeFirst,
     /// 24: only exported variables are seen by a context within another.
     OnlyExportedAreSeen,
-}
-
-impl Evaluator<'_> {
-    /// Whether a rule holds: always, but in tests of the tests.
-    #[cfg(not(any(test, feature = "test-hooks")))]
-    #[expect(clippy::unused_self, reason = "tests look at it")]
-    pub(super) const fn holds(&self, _rule: Trap) -> bool {
-        true
-    }
-
-    /// Whether a rule holds.
-    #[cfg(any(test, feature = "test-hooks"))]
-    pub(super) fn holds(&self, rule: Trap) -> bool {
-        self.without != Some(rule)
-    }
 }

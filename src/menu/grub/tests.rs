@@ -1,7 +1,7 @@
 //! Menus of GRUB as a whole: from files to entries.
 
 use crate::base::arch::Arch;
-use crate::menu::{Budget, Format, Metered};
+use crate::menu::{Budget, Device, Format, Identity, Metered, Sight, read_below};
 use crate::menu::{
     Entry, Found, Group, Memory, Menu, Target, Timeout, merge, read_config, read_volume,
 };
@@ -281,6 +281,56 @@ fn it_is_looked_for_where_installers_put_it() {
         assert_eq!(menu.entries[0].format.name(), "grub");
         let read = menu.read.iter().find(|read| read.path == place).unwrap();
         assert_eq!(read.found, Found::Entries(1));
+    }
+}
+
+/// The menu of an ESP beside a root, as the first of both sees it.
+fn beside(stub: &str, root: &[(&str, &str)]) -> Menu {
+    let esp: Memory = [("/EFI/debian/grub.cfg", stub)].into_iter().collect();
+    let root: Memory = root.iter().copied().collect();
+    let names = [("vda,gpt1", "AA-1"), ("vda,gpt2", "bb-2")].map(|(name, uuid)| Identity {
+        name: name.to_owned(),
+        uuid: Some(uuid.to_owned()),
+        ..Identity::default()
+    });
+    let others = [Device { identity: &names[1], files: &root }];
+    let sight = Sight { home: Some(&names[0]), others: &others, is_bios: false };
+    let budget = Budget::default();
+    let files = Metered::menus(&esp, &budget).seeing(sight);
+    merge(vec![(Group::default(), read_below(&files, &TARGET, ""))])
+}
+
+#[test]
+fn a_stub_leads_to_another_device_whose_own_menu_is_not_listed_twice() {
+    let stub = "search.fs_uuid bb-2 root hd0,gpt2\nset prefix=($root)'/boot/grub'\n\
+                configfile $prefix/grub.cfg\n";
+    let entry = "menuentry \"$prefix\" {\nlinux /vmlinuz a\ninitrd ($root)/initrd\n}\n";
+    let root = [("/boot/grub/grub.cfg", entry), ("/vmlinuz", ""), ("/initrd", "")];
+    let menu = beside(stub, &root);
+    assert_eq!(menu.entries, []);
+    let read = menu.read.iter().find(|read| read.path == "/EFI/debian/grub.cfg").unwrap();
+    assert_eq!(read.found, Found::Elsewhere("(vda,gpt2)/boot/grub/grub.cfg".to_owned()));
+    // What the other device's own scan does not find is listed here.
+    let stub = stub.replace("/grub.cfg", "/own.cfg");
+    let root = [("/boot/grub/own.cfg", entry), root[1], root[2]];
+    let menu = beside(&stub, &root);
+    let entry = &menu.entries[0];
+    assert_eq!(
+        (entry.name(), entry.file.as_str()),
+        ("(vda,gpt2)/boot/grub", "(vda,gpt2)/boot/grub/own.cfg")
+    );
+    assert_eq!(entry.linux.as_deref(), Some("(vda,gpt2)/vmlinuz"));
+    assert_eq!((entry.initrds.join(" "), entry.problems.len()), ("(vda,gpt2)/initrd".into(), 0));
+    for (path, expected) in [
+        ("/grub/grub.cfg", true),
+        ("/boot/grub2/grub.cfg", true),
+        ("/@/boot/grub/grub.cfg", true),
+        ("/@/grub/grub.cfg", true),
+        ("/EFI/debian/grub.cfg", false),
+        ("/a/b/boot/grub/grub.cfg", false),
+        ("/grub.cfg", false),
+    ] {
+        assert_eq!(super::places::is_found(path), expected, "{path}");
     }
 }
 

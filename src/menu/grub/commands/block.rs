@@ -69,7 +69,7 @@ impl Evaluator<'_> {
                 self.once = Some(Once { device, value: value.to_owned() });
             }
         }
-        self.scope.set(name, value);
+        let _ = self.set(call.line, name, value);
     }
 }
 
@@ -81,7 +81,7 @@ fn file_env(evaluator: &mut Evaluator<'_>, call: &Call<'_>) -> Flow {
     match evaluator.world.read(&place, MAX_FILE_SIZE) {
         Ok(Some(bytes)) => {
             let text = String::from_utf8_lossy(&bytes);
-            evaluator.scope.set(name, text.lines().next().unwrap_or_default());
+            let _ = evaluator.set(call.line, name, text.lines().next().unwrap_or_default());
             Flow::SUCCESS
         }
         Ok(None) => Flow::Next(Status::FILE_NOT_FOUND),

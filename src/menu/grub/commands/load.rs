@@ -163,7 +163,8 @@ impl Evaluator<'_> {
             let what = [call.name, ": ", &quoted(path), " is put into an archive by GRUB"].concat();
             return self.no_load(call, path, Code::UnsupportedKey, what);
         }
-        match self.place(path) {
+        let is_relative = !path.starts_with(['(', '/']);
+        match self.place(&[if is_relative { "/" } else { "" }, path].concat()) {
             Ok(place) => {
                 let is_there = matches!(self.world.look(&place), Found::File(_));
                 let status = if is_there { Status::SUCCESS } else { Status::FILE_NOT_FOUND };

@@ -3,15 +3,12 @@
 use std::rc::Rc;
 
 use super::{Row, nothing};
-use crate::menu::Code;
 use crate::menu::grub::blscfg;
-use crate::menu::grub::evaluator::{Call, Evaluator, Flow, Item, Status};
-use crate::menu::grub::reader;
+use crate::menu::grub::evaluator::{Call, Evaluator, Flow, Item, MAX_ROWS, Status};
+use crate::menu::grub::places;
 use crate::menu::grub::script::Block;
-use crate::menu::grub::world::Place;
-
-/// Most rows of a menu and all its submenus.
-pub(in crate::menu::grub) const MAX_ROWS: usize = 512;
+use crate::menu::grub::world::{Found, Place};
+use crate::menu::{Code, Diagnostic};
 
 pub(super) const ROWS: &[Row] = &[
     Row { name: "menuentry", run: menuentry },
@@ -128,6 +125,16 @@ impl<'a> Words<'a> {
     }
 }
 
+impl Item {
+    /// About how many bytes it and the row that it becomes take.
+    fn weight(&self) -> usize {
+        let texts = self.arguments.iter().chain([&self.title, &self.file]).chain(&self.id);
+        let doubts = self.doubts.iter().map(Diagnostic::weight);
+        let sum: usize = texts.map(String::len).chain(doubts).sum();
+        size_of::<Self>().saturating_add(sum.saturating_mul(2))
+    }
+}
+
 impl Evaluator<'_> {
     /// Puts a row into the menu, as long as there may be more.
     pub(in crate::menu::grub) fn add_item(&mut self, item: Item, line: usize) -> Flow {
@@ -138,8 +145,7 @@ impl Evaluator<'_> {
             }
             return Flow::Stop;
         }
-        let words: usize = item.arguments.iter().map(String::len).sum();
-        if !self.world.keep(0, size_of::<Item>().saturating_add(words.saturating_mul(2))) {
+        if !self.world.keep(0, item.weight()) {
             return Flow::Stop;
         }
         self.items.push(item);
@@ -156,7 +162,8 @@ impl Evaluator<'_> {
                 return Flow::SUCCESS;
             }
         };
-        if place.device != 0 && reader::is_found(&place.path) {
+        let is_there = matches!(self.world.look(&place), Found::File(_));
+        if place.device != 0 && is_there && places::is_found(&place.path) {
             self.loaded.leads_to = Some(self.world.path(&place));
             return Flow::Stop;
         }

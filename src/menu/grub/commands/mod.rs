@@ -15,22 +15,7 @@ mod search;
 mod test;
 mod variables;
 
-pub(super) use menu::MAX_ROWS;
-
-use super::evaluator::{Call, Command, Evaluator, Flow, Status};
-
-/// A command and its name.
-pub(super) struct Row {
-    pub(super) name: &'static str,
-    pub(super) run: Command,
-}
-
-impl Row {
-    /// Whether it wants `{ ... }` as it is, and not as a word.
-    pub(super) fn takes_block(&self) -> bool {
-        ["menuentry", "submenu", "hiddenentry"].contains(&self.name)
-    }
-}
+use super::evaluator::{Call, Evaluator, Flow, Row, Status};
 
 /// All that are known.
 const TABLES: [&[Row]; 9] = [

@@ -289,7 +289,7 @@ mod tests {
         let target = Target::new(Arch::X86_64, &[]);
         let world = Devices::new(&files, &target);
         let file = Place { device: 0, path: "/grub.cfg".to_owned() };
-        let mut evaluator = Evaluator::new(&world, &file);
+        let mut evaluator = Evaluator::new(&world, &file, super::super::find);
         evaluator.source(&file, 0);
         let said = evaluator.diagnostics.iter().map(ToString::to_string).collect();
         (evaluator.output, said)
