@@ -3,12 +3,13 @@
 # shellcheck shell=bash
 
 results="docs/long-run.md"
-readonly long_stages=(kernels fuzzing benchmark guests bare)
+readonly long_stages=(kernels cuts fuzzing benchmark guests bare)
 passed_before="${cache:?}/long-run" # "TREE STAGE" a line
 
 long_usual_times() {
     cat <<'TABLE'
 900 kernels
+600 cuts
 3700 fuzzing
 500 benchmark
 2000 guests
@@ -19,6 +20,7 @@ TABLE
 # shellcheck disable=SC2317 # run_stage calls them all
 {
     stage_kernels() { cargo run --quiet -p turnout-boot-tests -- --long; }
+    stage_cuts() { cargo test --quiet --release -p turnout --test integration -- --ignored cut_off_at_any_byte; }
     stage_fuzzing() { tests/fuzz 600; }
     stage_benchmark() { qemu/bench --budgets; }
     stage_guests() { cargo test --quiet -p turnout-qemu --test debian -- --ignored; }

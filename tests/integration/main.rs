@@ -4,6 +4,7 @@ mod commands;
 mod corpus;
 mod corpus_grub;
 mod grub_devices;
+mod grub_menus;
 mod grub_script;
 mod hostile;
 mod kernels;

@@ -204,10 +204,21 @@ fn is_row(entry: &Entry) -> bool {
     entry.format == super::FORMAT && file_name::is_entry(&entry.file)
 }
 
+/// Whether a row that can boot was given words or initrds that the entry of its file has
+/// not. How words are quoted differs in any case.
+fn has_other_words(entry: &Entry, row: &Entry) -> bool {
+    let has_other = !letters(&entry.options).eq(letters(&row.options));
+    row.problems.is_empty() && (has_other || entry.initrds.len() != row.initrds.len())
+}
+
+fn letters(options: &str) -> impl Iterator<Item = char> {
+    options.chars().filter(|it| !it.is_whitespace() && !['"', '\'', '\\'].contains(it))
+}
+
 impl Menu {
     /// Of a file that two have read, the reader of the specification and a script, one
     /// entry stays: the former's, as the script has it where it has values for variables
-    /// that the former lacks.
+    /// that the former lacks, or has taken for nothing (`tuned_params` of RHEL).
     pub(in crate::menu) fn unite(&mut self) {
         let mut kept: Vec<Entry> = Vec::with_capacity(self.entries.len());
         for row in core::mem::take(&mut self.entries) {
@@ -216,7 +227,8 @@ impl Menu {
                 kept.push(row);
                 continue;
             };
-            if entry.problems.iter().any(|problem| problem.code == Code::Variable) {
+            let has_none = entry.problems.iter().any(|problem| problem.code == Code::Variable);
+            if has_none || has_other_words(entry, &row) {
                 entry.linux = row.linux;
                 entry.initrds = row.initrds;
                 entry.devicetree = row.devicetree;
