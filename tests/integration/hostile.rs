@@ -98,6 +98,49 @@ fn other_hostile_trees_cost_what_a_device_may() {
     ]);
 }
 
+#[test]
+fn scripts_of_grub_without_an_end_are_ended() {
+    check(&[
+        script("a loop without an end", endless_loop, "SCRIPT_LIMIT"),
+        script("loops within loops", nested_loops, "SCRIPT_LIMIT"),
+        script("functions that call themselves", recursion, "SCRIPT_LIMIT"),
+        script("a file that reads itself", own_source, "SCRIPT_LIMIT"),
+        script("100 files in a row", many_sources, "SCRIPT_LIMIT"),
+        script("menus that lead to one another", configfiles, "SCRIPT_LIMIT"),
+        script("an eval of an eval", evals, "SCRIPT_LIMIT"),
+    ]);
+}
+
+#[test]
+fn scripts_of_grub_that_grow_cost_what_a_device_may() {
+    check(&[
+        script("a variable that doubles", doubling, "SCRIPT_LIMIT"),
+        script("2,000 variables of 60 KiB", large_variables, "BUDGET"),
+        script("arguments of arguments", arguments, "SCRIPT_LIMIT"),
+        script("2,000 entries", many_items, "SCRIPT_LIMIT"),
+        script("submenus in submenus", submenu_bomb, "SCRIPT_LIMIT"),
+        script("600 entries of 60 KiB a word", long_words, "BUDGET"),
+        script("5,000 functions", many_functions, "UNSIGNED"),
+    ]);
+}
+
+#[test]
+fn scripts_of_grub_that_are_hard_to_read_cost_little() {
+    check(&[
+        script("100,000 braces", deep_braces, "SYNTAX"),
+        script("10,000 ifs within ifs", deep_ifs, "SYNTAX"),
+        script("quotes left open", open_quotes, "SYNTAX"),
+        script("an expression that backtracks", backtracking, "UNSIGNED"),
+        script("stars over 20,000 names", stars_of_names, "UNSIGNED"),
+        script("a test of 20,000 words", long_test, "UNSIGNED"),
+        script("a grub.cfg of 10 GiB", sparse_script, "UNREADABLE"),
+    ]);
+}
+
+const fn script(name: &'static str, make: fn(&Folder), said: &'static str) -> Tree {
+    Tree { name, make, said, entry: Some("good") }
+}
+
 /// Measures each, and prints what it came to.
 fn check(trees: &[Tree]) {
     println!("{:24} {:>7} {:>6} {:>9} {:>8}", "tree", "entries", "said", "KiB", "seconds");
@@ -401,6 +444,135 @@ fn circle(folder: &Folder) {
 fn braces(folder: &Folder) {
     folder.file("grub2/grubenv", "a=1\n");
     folder.entries(format!("linux /k\noptions {}", "${".repeat(ALMOST / 2)));
+}
+
+/// A script, and after it an entry that is to be there all the same; beside them one that
+/// no script can take away.
+fn grub(folder: &Folder, text: impl AsRef<str>) {
+    folder.good();
+    let last = "menuentry Last --id last {\n linux /vmlinuz\n}\n";
+    folder.file("boot/grub/grub.cfg", format!("{}\n{last}", text.as_ref()));
+}
+
+fn endless_loop(folder: &Folder) {
+    grub(folder, "while true; do set a=b; done");
+}
+
+fn nested_loops(folder: &Folder) {
+    let words = "1 2 3 4 5 6 7 8 9 10 ".repeat(10);
+    let open: String = (0..8).map(|n| format!("for v{n} in {words}; do\n")).collect();
+    grub(folder, format!("{open} set a=$v0\n{}", "done\n".repeat(8)));
+}
+
+fn recursion(folder: &Folder) {
+    grub(
+        folder,
+        "function f {\n f\n f\n f\n}\nf\nfunction g {\n h; h\n}\nfunction h {\n g; g\n}\ng",
+    );
+}
+
+fn own_source(folder: &Folder) {
+    grub(folder, "source $prefix/grub.cfg\nsource $prefix/grub.cfg");
+}
+
+fn many_sources(folder: &Folder) {
+    let all: String = (0..100).map(|n| format!("source $prefix/{n}.cfg\n")).collect();
+    grub(folder, all);
+    (0..100).for_each(|n| folder.file(format!("boot/grub/{n}.cfg"), "set a=b\n".repeat(8000)));
+}
+
+fn configfiles(folder: &Folder) {
+    grub(
+        folder,
+        "submenu A {\n configfile $prefix/b.cfg\n}\nmenuentry B {\n configfile $prefix/b.cfg\n}",
+    );
+    folder.file("boot/grub/b.cfg", "submenu C {\n configfile $prefix/grub.cfg\n}\n".repeat(20));
+}
+
+fn evals(folder: &Folder) {
+    grub(folder, "set a='eval \"$a\"; eval \"$a\"'\neval \"$a\"");
+}
+
+fn doubling(folder: &Folder) {
+    grub(folder, "set a=aaaaaaaaaaaaaaaa\nwhile true; do set a=$a$a; done");
+}
+
+/// Each within what a variable may have.
+fn large_variables(folder: &Folder) {
+    let names: String = (0..2000).map(|n| format!("set {}=$a\n", letters(n))).collect();
+    grub(folder, format!("set a={}\n{names}", "x".repeat(60_000)));
+}
+
+/// Words that are copied at each of many calls.
+fn arguments(folder: &Folder) {
+    let words = "x ".repeat(30_000);
+    grub(folder, format!("set a='{words}'\nfunction f {{\n f $@ $a\n}}\nf $a"));
+}
+
+fn many_items(folder: &Folder) {
+    let entries: String =
+        (0..2000).map(|n| format!("menuentry {n} {{\n linux /vmlinuz\n}}\n")).collect();
+    grub(folder, entries);
+}
+
+/// Every menu has its own two, until something ends it.
+fn submenu_bomb(folder: &Folder) {
+    grub(
+        folder,
+        "set a='submenu X { eval \"$a\" }; submenu Y { eval \"$a\" }'\nexport a\neval \"$a\"",
+    );
+}
+
+fn long_words(folder: &Folder) {
+    let one = "menuentry $a --id $b {\n linux /vmlinuz $a $a $a $a\n initrd $a\n}\n";
+    let entries: String = (0..600).map(|n| one.replace("$b", &letters(n))).collect();
+    grub(folder, format!("set a={}\n{entries}", "x".repeat(60_000)));
+}
+
+fn many_functions(folder: &Folder) {
+    grub(folder, (0..5000).map(|n| format!("function f{n} {{\n true\n}}\n")).collect::<String>());
+}
+
+fn deep_braces(folder: &Folder) {
+    grub(folder, format!("menuentry A {}", "{ a ".repeat(100_000)));
+}
+
+fn deep_ifs(folder: &Folder) {
+    grub(folder, "if true; then\n".repeat(10_000));
+}
+
+fn open_quotes(folder: &Folder) {
+    grub(folder, format!("set a=\"{}", "$(\\\"${ '".repeat(50_000)));
+}
+
+fn backtracking(folder: &Folder) {
+    let text = "a".repeat(30_000);
+    let patterns = ["(a*)*b", "(a|a)*b", "(a?){200}a{200}b", "((a+)+)+b", ".*.*.*.*.*.*b"];
+    let all: String = patterns.map(|it| format!("regexp \"{it}\" \"$a\"\n")).concat();
+    grub(folder, format!("set a={text}\n{}", all.repeat(20)));
+}
+
+fn stars_of_names(folder: &Folder) {
+    (0..20_000).for_each(|n| folder.file(format!("many/a{n:05}"), ""));
+    grub(folder, "for f in /many/*a*a*a*a*a*a*b /many/*; do set a=$f; done\n".repeat(50));
+}
+
+fn long_test(folder: &Folder) {
+    let words = "( ! ".repeat(10_000);
+    grub(
+        folder,
+        format!(
+            "if [ {words} a ]; then true; fi\nif [ {} ]; then true; fi",
+            "a -a ".repeat(10_000)
+        ),
+    );
+}
+
+fn sparse_script(folder: &Folder) {
+    folder.good();
+    folder.file("boot/grub/grub.cfg", "set a=b\n");
+    let path = folder.0.join("boot/grub/grub.cfg");
+    File::options().write(true).open(path).unwrap().set_len(10 << 30).unwrap();
 }
 
 /// An EFI program for aarch64 with these sections.
