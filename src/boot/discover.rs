@@ -17,7 +17,7 @@ use crate::failure::{Failure, Stage};
 use crate::menu::{self, Allowance, By, Entry, Menu, Missed, Target, Timeout};
 use crate::rollback::store::Fault;
 use crate::source::report::{Outcome, Report};
-use crate::source::{self, Candidate, Passed, Selector, Tier};
+use crate::source::{self, Candidate, Passed, Role, Scan, Selector, Tier};
 use crate::sys::block::Inventory;
 use crate::sys::patience::End;
 use crate::sys::signal::Signals;
@@ -57,8 +57,8 @@ pub(super) struct Devices<'s> {
     report: Report,
     /// Those that have not answered yet.
     slow: Vec<Slow>,
-    /// Those that are passed over though they can be mounted.
-    passed: Vec<Candidate>,
+    /// Those that are passed over, and why.
+    passed: Vec<(Passed, Candidate)>,
     /// Mounted ones without an entry, until it is known whether the menu of another one
     /// looks for them.
     empty: Vec<Volume>,
@@ -116,7 +116,7 @@ impl Devices<'_> {
         for name in &changes.gone {
             self.pending.retain(|candidate| candidate.name != *name);
             self.slow.retain(|slow| slow.candidate.name != *name);
-            self.passed.retain(|candidate| candidate.name != *name);
+            self.passed.retain(|(_, candidate)| candidate.name != *name);
             self.idle.retain(|(_, candidate)| candidate.name != *name);
             self.report.forget(name);
         }
@@ -132,7 +132,7 @@ impl Devices<'_> {
         for candidate in &pending {
             if let Err(why) = source::tier(candidate, &config.device, config.scan()) {
                 self.report.note(volume::looked(candidate, Outcome::Passed(why)));
-                self.passed.push(candidate.clone());
+                self.passed.push((why, candidate.clone()));
             }
         }
         let ranked = source::rank(&pending, &config.device, config.scan());
@@ -174,7 +174,7 @@ impl Devices<'_> {
     }
 
     /// Looks again at devices without a menu of their own that the menu of another one
-    /// may mean; each once.
+    /// may mean, and at those of a type that holds no menus that it names; each once.
     fn recall(
         &mut self,
         mounted: &Mounted<'_>,
@@ -187,13 +187,30 @@ impl Devices<'_> {
             mem::take(&mut self.idle).into_iter().partition(|(_, one)| may_be(one, &missed));
         self.idle = idle;
         let wanted: Vec<Ranked> = wanted;
-        for (tier, candidate) in wanted {
+        let named = self.take_named(&missed);
+        for (tier, candidate) in wanted.into_iter().chain(named) {
             if self.against(&candidate, mounted.volumes, fresh, voice).is_none() {
                 let patience = self.patience(&candidate, mounted);
                 let outcome = self.open(&candidate, tier, patience, target, voice, fresh);
                 self.report.note(volume::looked(&candidate, outcome));
             }
         }
+    }
+
+    /// Those that are passed over only for their type, where all file systems of Linux
+    /// are looked at anyway.
+    fn take_named(&mut self, missed: &[Missed]) -> Vec<Ranked> {
+        if self.config.device != Selector::Auto || self.config.scan() != Scan::All {
+            return Vec::new();
+        }
+        let (named, passed) = mem::take(&mut self.passed).into_iter().partition(|(why, one)| {
+            let identity = one.identity();
+            *why == Passed::Type && missed.iter().any(|missed| missed.is_meant(&identity))
+        });
+        self.passed = passed;
+        let named: Vec<(Passed, Candidate)> = named;
+        let tier = |removable| Tier { removable, role: Role::Linux };
+        named.into_iter().map(|(_, candidate)| (tier(candidate.removable), candidate)).collect()
     }
 
     /// Keeps those without an entry that the menu of another one looks for, or whose
@@ -203,7 +220,8 @@ impl Devices<'_> {
         for volume in mem::take(&mut self.empty) {
             let device = volume.device();
             let is_wanted = missed.iter().any(|missed| missed.is_met_by(&device));
-            if is_wanted || !volume.missed.is_empty() {
+            let is_room = mounted.volumes.len().saturating_add(fresh.len()) < MAX_VOLUMES;
+            if is_room && (is_wanted || !volume.missed.is_empty()) {
                 fresh.push((volume, Menu::default()));
             } else {
                 self.idle.push((volume.tier, volume.candidate.clone()));
@@ -223,7 +241,8 @@ impl Devices<'_> {
     pub(super) fn hint(&mut self, volume: &Volume) -> Vec<String> {
         let mut said = Vec::new();
         for missed in &volume.missed {
-            let meant = self.passed.iter().find(|one| missed.is_meant(&one.identity()));
+            let mut passed = self.passed.iter().map(|(_, one)| one);
+            let meant = passed.find(|one| missed.is_meant(&one.identity()));
             let Some(meant) = meant else { continue };
             let line = hint(volume.name(), meant, &self.config.device);
             if !self.hints.contains(&line) {
@@ -341,7 +360,9 @@ impl Devices<'_> {
                 volume.missed = mem::take(&mut menu.missed);
                 if menu.entries.is_empty() {
                     say_diagnostics(&menu, voice);
-                    self.empty.push(volume);
+                    if self.empty.len() < MAX_VOLUMES {
+                        self.empty.push(volume);
+                    }
                 } else {
                     fresh.push((volume, menu));
                 }

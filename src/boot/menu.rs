@@ -236,6 +236,7 @@ impl<'s> BootMenu<'s> {
         if !missed.any(|missed| fresh.iter().any(|device| missed.is_met_by(device))) {
             return None;
         }
+        vigil::work();
         let mut menu = volume.read(&self.session.target(&self.memory.used), &others);
         let missed = mem::take(&mut menu.missed);
         let is_cut = menu.diagnostics.iter().any(|one| one.code == menu::Code::Budget);
@@ -292,7 +293,11 @@ impl<'s> BootMenu<'s> {
     fn settle_anchor(&mut self, volumes_before: usize) {
         let was_named = self.session.config.device != Selector::Auto;
         let fresh = self.volumes.get(volumes_before..).unwrap_or_default();
-        let authority = fresh.iter().find(|volume| was_named || is_authority(volume.tier));
+        let mut with_menu = (volumes_before..)
+            .zip(fresh)
+            .filter(|(number, _)| self.menu.entries.iter().any(|entry| entry.volume == *number));
+        let authority = with_menu.find(|(_, one)| was_named || is_authority(one.tier));
+        let authority = authority.map(|(_, volume)| volume);
         let authority = authority.filter(|_| !self.is_settled);
         self.voice.say_all(&idle_updates(fresh, authority));
         if self.is_settled {
