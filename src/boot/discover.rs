@@ -544,6 +544,57 @@ fn wait_for_block(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::filesystem::{FileSystem, Kind};
+    use crate::source::{Guid, PartitionType};
+
+    fn debian_root() -> Candidate {
+        Candidate {
+            name: "vda2".to_owned(),
+            disk: "vda".to_owned(),
+            kind: Some(PartitionType::Gpt(Guid::LINUX_FILE_SYSTEM)),
+            is_partitioned: false,
+            no_auto: false,
+            partuuid: Some("aa-02".to_owned()),
+            partlabel: None,
+            filesystem: Some(FileSystem {
+                kind: Kind::Ext4,
+                uuid: Some("5d2f-9c".to_owned()),
+                label: Some("root".to_owned()),
+            }),
+            removable: false,
+            size: 20 << 30,
+            fault: None,
+        }
+    }
+
+    #[test]
+    fn a_device_that_a_menu_looks_for_and_an_image_passes_over_is_said_with_the_next_step() {
+        let root = debian_root();
+        let what = "vda1: its menu looks for vda2: 20 GiB, Linux file system, ext4 label root, \
+                    which is passed over; ";
+        let end = " in the image's configuration has it looked at";
+        let by_default = "\"scan all\" or \"device UUID=5d2f-9c\"";
+        assert_eq!(hint("vda1", &root, &Selector::Auto), [what, by_default, end].concat());
+        let named = Selector::Label("ESP".to_owned());
+        let expected = [what, "\"device auto\" with \"scan all\"", end].concat();
+        assert_eq!(hint("vda1", &root, &named), expected);
+    }
+
+    #[test]
+    fn a_device_is_looked_at_again_for_what_it_is_or_may_hold() {
+        for (by, value, expected) in [
+            (By::Uuid, "5D2F-9C", true),
+            (By::Name, "vda,gpt2", true),
+            (By::Label, "root", true),
+            (By::Label, "data", false),
+            // Which files it has is known only once it is mounted.
+            (By::File, "/boot/flag", true),
+        ] {
+            let missed = [Missed { by, value: value.to_owned() }];
+            assert_eq!(may_be(&debian_root(), &missed), expected, "{by:?} {value}");
+        }
+        assert!(!may_be(&debian_root(), &[]));
+    }
 
     #[test]
     fn a_menu_that_is_shown_and_a_disk_that_hangs_already_are_not_held_up() {
