@@ -3,6 +3,7 @@
 mod commands;
 mod corpus;
 mod corpus_grub;
+mod grub;
 mod grub_devices;
 mod grub_menus;
 mod grub_script;

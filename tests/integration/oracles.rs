@@ -16,24 +16,10 @@ use std::process::Command;
 use serde_json::Value;
 use turnout::menu::text::version;
 
+use crate::grub::made_up::dice::Dice;
+
 /// A kernel for aarch64, packed.
 const IMAGE: &[u8] = include_bytes!("../data/image/Image.gz");
-
-/// Numbers that are the same at every run (xorshift, Marsaglia 2003).
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % limit as u64).unwrap()
-    }
-
-    fn one_of<'a>(&mut self, list: &[&'a str]) -> &'a str {
-        list.get(self.below(list.len())).unwrap()
-    }
-}
 
 /// The program that runs; said once if there is none.
 fn tool(name: &str) -> Option<PathBuf> {

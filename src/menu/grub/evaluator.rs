@@ -465,7 +465,7 @@ impl Evaluator<'_> {
 
     fn define(&mut self, name: &str, body: &Rc<Script>) -> Flow {
         self.functions.insert(name.to_owned(), Rc::clone(body));
-        Flow::SUCCESS
+        Flow::Next(self.status)
     }
 
     /// A condition, and whether it holds. What is in doubt of it is in `doubts` then.
@@ -610,7 +610,7 @@ impl Evaluator<'_> {
 
     fn assign(&mut self, call: &Call<'_>, name: &str, value: &str) -> Flow {
         self.unknown = None;
-        if name.starts_with(|first: char| first.is_ascii_digit()) {
+        if name.starts_with(|first: char| first.is_ascii_digit() || "#?*@".contains(first)) {
             return self.fail(call, Status::SUCCESS, "a number is no name of a variable");
         }
         if self.set(call.line, name, value).is_none() {
@@ -625,7 +625,7 @@ impl Evaluator<'_> {
     }
 
     /// As in GRUB, one that nobody knows succeeds, and what that decides is in doubt.
-    fn unknown(&mut self, call: &Call<'_>) -> Flow {
+    pub(super) fn unknown(&mut self, call: &Call<'_>) -> Flow {
         let detail = ["there is no command \"", call.name, "\""].concat();
         self.complain(call.line, Code::UnknownCommand, detail.clone());
         let doubt = Diagnostic::new(&self.file, Some(call.line), Code::UnknownCommand, detail);
@@ -634,11 +634,6 @@ impl Evaluator<'_> {
         }
         self.unknown = Some(doubt);
         Flow::Next(Status::of(self.holds(Trap::UnknownSucceeds)))
-    }
-
-    /// Whether the last command was one that nobody knows.
-    pub(super) const fn was_unknown(&self) -> bool {
-        self.unknown.is_some()
     }
 
     fn function(&mut self, body: &Rc<Script>, call: &Call<'_>) -> Flow {
@@ -671,15 +666,15 @@ impl Evaluator<'_> {
 
 /// Files, contexts and places.
 impl Evaluator<'_> {
-    /// Evaluates a file where it is named, in the scope that is there. A file that is
-    /// not there is none.
+    /// Evaluates a file where it is named, in the scope that is there, and succeeds. A
+    /// file that is not there is none.
     pub(super) fn source(&mut self, place: &Place, line: usize) -> Flow {
         match self.read_source(place, line) {
             Ok(Some(text)) => {
                 let before = core::mem::replace(&mut self.file, self.world.path(place));
                 let flow = self.evaluate(&text, 1);
                 self.file = before;
-                flow
+                if let Flow::Next(_) = flow { Flow::SUCCESS } else { flow }
             }
             Ok(None) => Flow::Next(Status::of(self.holds(Trap::MissingSourceSucceeds))),
             Err(flow) => flow,
@@ -744,14 +739,16 @@ impl Evaluator<'_> {
     /// Evaluates in a context of its own: it sees the variables that were exported, has
     /// a menu of its own, and nothing of it comes back but that menu.
     pub(super) fn within<T>(&mut self, run: impl FnOnce(&mut Self) -> T) -> (T, Vec<Item>) {
-        let scope = if self.holds(Trap::OnlyExportedAreSeen) {
-            self.scope.within()
-        } else {
-            self.scope.clone()
-        };
+        let scope = self.scope_within();
         let items = core::mem::take(&mut self.items);
         let result = self.in_scope(scope, run);
         (result, core::mem::replace(&mut self.items, items))
+    }
+
+    /// What a context within this one begins with.
+    pub(super) fn scope_within(&self) -> Scope {
+        let is_cut = self.holds(Trap::OnlyExportedAreSeen);
+        if is_cut { self.scope.within() } else { self.scope.clone() }
     }
 
     /// Evaluates in a copy of the environment: nothing comes back, neither variables

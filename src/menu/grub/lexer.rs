@@ -166,7 +166,7 @@ impl<'s> Lexer<'s> {
         self.step();
         match self.character() {
             "\n" => {}
-            "" => word.push("\\", true),
+            "" => self.error = Some("the file ends with \"\\\""),
             character => word.push(character, true),
         }
     }
@@ -311,7 +311,6 @@ mod tests {
             (r#"$"text""#, "'text'"),
             (r#""""#, "''"),
             ("a\\é", "a'é'"),
-            ("\\", "'\\'"),
         ];
         for (text, expected) in cases {
             assert_eq!(tokens(text), [expected], "{text}");
@@ -319,6 +318,7 @@ mod tests {
         for open in ["'a", "\"a", "\"a\\"] {
             assert_eq!(tokens(open), ["bad: the quotes are never closed"], "{open}");
         }
+        assert_eq!(tokens("\\"), ["bad: the file ends with \"\\\""]);
     }
 
     #[test]

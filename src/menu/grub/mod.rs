@@ -23,6 +23,11 @@ mod script;
 mod world;
 
 #[cfg(test)]
+mod agreement;
+#[cfg(test)]
+#[path = "../../../tests/integration/grub/made_up/mod.rs"]
+mod made_up;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod traps;

@@ -53,3 +53,31 @@ pub(super) enum Trap {
     /// 24: only exported variables are seen by a context within another.
     OnlyExportedAreSeen,
 }
+
+#[cfg(test)]
+impl Trap {
+    pub(super) const ALL: [Self; 22] = [
+        Self::UnknownSucceeds,
+        Self::EmptyTestIsTrue,
+        Self::OneWordIsItsLength,
+        Self::OperatorAloneIsAWord,
+        Self::NoNumberIsZero,
+        Self::NumbersHaveBases,
+        Self::WordsAreAnded,
+        Self::ThreeWordsFirst,
+        Self::BracketMayBeMissing,
+        Self::UnquotedValueIsSplit,
+        Self::QuotedNoneIsOneWord,
+        Self::BackslashStaysInQuotes,
+        Self::OneAssignmentIsDone,
+        Self::SetNeedsAnAssignment,
+        Self::MissingSourceSucceeds,
+        Self::InsmodSucceeds,
+        Self::DepthIsLimited,
+        Self::NotIsACommand,
+        Self::ReturnHasANumber,
+        Self::WildcardsFromVariables,
+        Self::CommandsComeFirst,
+        Self::OnlyExportedAreSeen,
+    ];
+}

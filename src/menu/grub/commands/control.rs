@@ -1,6 +1,6 @@
 //! What decides which statement is next.
 
-use super::{Call, Evaluator, Flow, Row, Status, count, nothing, wants};
+use super::{Call, Evaluator, Flow, Row, Status, count, find, nothing, wants};
 use crate::menu::grub::evaluator::Effect;
 use crate::menu::grub::rules::Trap;
 
@@ -25,14 +25,20 @@ pub(super) const ROWS: &[Row] = &[
     Row { name: "keystatus", run: keystatus },
 ];
 
-/// `! COMMAND`: an ordinary command, not syntax. Only what succeeds becomes false.
+/// `! COMMAND`: an ordinary command, not syntax. Only what succeeds becomes false; what is
+/// neither a command nor a function, as an assignment or a second `!`, always succeeds.
 fn not(evaluator: &mut Evaluator<'_>, call: &Call<'_>) -> Flow {
-    if call.words.is_empty() {
+    let Some((name, words)) = call.words.split_first() else {
         return wants(evaluator, call, "a command");
-    }
-    match evaluator.call(call.words, call.line) {
-        // An error of GRUB's too, though it succeeds by itself.
-        Flow::Next(_) if evaluator.was_unknown() => Flow::SUCCESS,
+    };
+    let is_known = find(name).is_some() || evaluator.functions.contains_key(name);
+    let flow = if name == "!" {
+        evaluator.unknown(&Call { name, words, block: None, line: call.line })
+    } else {
+        evaluator.call(call.words, call.line)
+    };
+    match flow {
+        Flow::Next(_) if name == "!" || !is_known => Flow::SUCCESS,
         Flow::Next(status) if evaluator.holds(Trap::NotIsACommand) => {
             Flow::Next(Status::of(status != Status::SUCCESS))
         }

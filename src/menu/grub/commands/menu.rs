@@ -167,7 +167,7 @@ impl Evaluator<'_> {
             self.loaded.leads_to = Some(self.world.path(&place));
             return Flow::Stop;
         }
-        let within = self.scope.within();
+        let within = self.scope_within();
         let scope = core::mem::replace(&mut self.scope, within);
         let items = core::mem::take(&mut self.items);
         let flow = self.configure(&place, call.line);

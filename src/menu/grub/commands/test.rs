@@ -15,18 +15,19 @@ pub(super) const ROWS: &[Row] = &[Row { name: "[", run: bracket }, Row { name: "
 
 /// `[ ... ]`; the last bracket may be missing.
 fn bracket(evaluator: &mut Evaluator<'_>, call: &Call<'_>) -> Flow {
-    match call.words.split_last() {
-        Some((last, words)) if last == "]" => judge(evaluator, call, words),
-        _ if evaluator.holds(Trap::BracketMayBeMissing) => judge(evaluator, call, call.words),
+    match call.words.last() {
+        Some(last) if last == "]" => test(evaluator, call),
+        _ if evaluator.holds(Trap::BracketMayBeMissing) => test(evaluator, call),
         _ => evaluator.fail(call, Status::BAD_ARGUMENT, "\"]\" is missing"),
     }
 }
 
+/// `test ...`, with a bracket at its end or without one.
 fn test(evaluator: &mut Evaluator<'_>, call: &Call<'_>) -> Flow {
-    judge(evaluator, call, call.words)
-}
-
-fn judge(evaluator: &mut Evaluator<'_>, call: &Call<'_>, words: &[String]) -> Flow {
+    let words = match call.words.split_last() {
+        Some((last, words)) if last == "]" => words,
+        _ => call.words,
+    };
     let mut condition = Condition { evaluator, line: call.line, words, nesting: 0 };
     let is_true = condition.group();
     Flow::Next(Status::of(is_true))
@@ -58,13 +59,13 @@ impl Group {
 }
 
 impl<'a> Condition<'a, '_, '_> {
-    /// All up to the parenthesis or bracket that ends it.
+    /// All up to the parenthesis that ends it.
     fn group(&mut self) -> bool {
         let mut group = Group { or: false, and: true, is_inverted: false };
         if self.words.is_empty() && !self.evaluator.holds(Trap::EmptyTestIsTrue) {
             return false;
         }
-        while let Some(word) = self.words.first().filter(|word| *word != ")" && *word != "]") {
+        while let Some(word) = self.words.first() {
             let decided = if self.evaluator.holds(Trap::ThreeWordsFirst) || word != "!" {
                 self.comparison().or_else(|| self.property())
             } else {
@@ -72,6 +73,7 @@ impl<'a> Condition<'a, '_, '_> {
             };
             match decided {
                 Some(is_true) => group.take(is_true),
+                None if word == ")" => break,
                 None => self.word(word, &mut group),
             }
         }
@@ -109,14 +111,14 @@ impl<'a> Condition<'a, '_, '_> {
         })
     }
 
-    /// Numbers behind the beginning that both have.
+    /// Numbers behind the beginning that both have; they have no signs.
     fn compare_rest(&mut self, left: &str, operator: &str, right: &str) -> bool {
         let pairs = left.char_indices().zip(right.chars());
         let differs = |((_, left), right): &((usize, char), char)| left != right;
         let common =
             pairs.clone().find(differs).map_or(left.len().min(right.len()), |((at, _), _)| at);
-        let left = self.number(left.get(common..).unwrap_or_default());
-        let right = self.number(right.get(common..).unwrap_or_default());
+        let left = self.number_without_sign(left.get(common..).unwrap_or_default());
+        let right = self.number_without_sign(right.get(common..).unwrap_or_default());
         if operator == "-pgt" { left > right } else { left < right }
     }
 
@@ -144,6 +146,10 @@ impl<'a> Condition<'a, '_, '_> {
             self.evaluator.complain(self.line, crate::menu::Code::Setting, why);
             if self.evaluator.holds(Trap::NoNumberIsZero) { 0 } else { i32::MIN }
         })
+    }
+
+    fn number_without_sign(&mut self, word: &str) -> i32 {
+        self.number(if word.starts_with('-') { "" } else { word })
     }
 
     /// Two words: what is asked for, and of what.
