@@ -108,12 +108,10 @@ impl<'s> Hand<'s> {
         }
     }
 
-    /// Reads the menus of all devices, once.
+    /// Reads the menus of all devices, each once: of those too that came since.
     fn look(&mut self) {
-        if !self.has_looked {
-            self.has_looked = true;
-            self.menu.look_at_all();
-        }
+        self.has_looked = true;
+        self.menu.look_at_all();
     }
 
     /// Whether asking for the entries says anything.

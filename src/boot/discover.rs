@@ -17,7 +17,9 @@ use crate::failure::{Failure, Stage};
 use crate::menu::{self, Allowance, By, Entry, Menu, Missed, Target, Timeout};
 use crate::rollback::store::Fault;
 use crate::source::report::{Outcome, Report};
-use crate::source::{self, Candidate, Passed, Role, Scan, Selector, Tier};
+use crate::source::{
+    self, Candidate, Guid, PartitionType, Passed, Role, Scan, Selector, StateDevice, Tier,
+};
 use crate::sys::block::Inventory;
 use crate::sys::patience::End;
 use crate::sys::signal::Signals;
@@ -171,6 +173,13 @@ impl Devices<'_> {
         self.recall(mounted, target, voice, &mut fresh);
         self.keep_wanted(mounted, &mut fresh);
         fresh
+    }
+
+    /// Whether one that was passed over may be the state area.
+    pub(super) fn have_state_area(&self) -> bool {
+        let kind = Some(PartitionType::Gpt(Guid::STATE_AREA));
+        let is_typed = self.passed.iter().any(|(_, one)| one.kind == kind);
+        is_typed || self.config.state_device != StateDevice::ByType
     }
 
     /// Looks again at devices without a menu of their own that the menu of another one

@@ -168,7 +168,8 @@ impl<'s> BootMenu<'s> {
         }
         let ranked = self.devices.rank();
         if !ranked.is_empty() && !self.is_store_open {
-            self.memory.open_store(self.session);
+            let is_seen = self.devices.have_state_area();
+            self.memory.open_store(self.session, is_seen);
             self.is_store_open = true;
         }
         let has_entries = !self.menu.entries.is_empty();

@@ -3,6 +3,7 @@
 //! [`crate::choose::prompt`]; what they do is done by [`super::by_hand`].
 
 use core::time::Duration;
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::by_hand::{Hand, Reply};
@@ -38,6 +39,8 @@ struct Prompt<'s> {
     session: &'s Session,
     hand: Hand<'s>,
     inputs: Vec<(Rc<Terminal>, Input)>,
+    /// What was pressed and has had no effect yet: several lines may come at once.
+    waiting: VecDeque<Key>,
     history: Vec<String>,
 }
 
@@ -45,7 +48,7 @@ impl<'s> Prompt<'s> {
     fn new(session: &'s Session, hand: Hand<'s>) -> Self {
         let terminals = session.console.each().into_iter();
         let inputs = terminals.map(|terminal| (terminal, Input::of_prompt())).collect();
-        Self { session, hand, inputs, history: Vec::new() }
+        Self { session, hand, inputs, waiting: VecDeque::new(), history: Vec::new() }
     }
 
     fn run(mut self) -> Reply {
@@ -70,7 +73,7 @@ impl<'s> Prompt<'s> {
         let (mut line, begin) = Line::new(self.size().0);
         console.write(begin.as_bytes());
         while !console.is_deaf() {
-            for key in self.keys() {
+            while let Some(key) = self.waiting.pop_front() {
                 vigil::somebody_is_there();
                 match line.key(key, &self.history) {
                     Typed::Open => {}
@@ -82,6 +85,8 @@ impl<'s> Prompt<'s> {
                 }
                 console.write(line.repaint().as_bytes());
             }
+            let keys = self.keys();
+            self.waiting.extend(keys);
         }
         None
     }

@@ -15,6 +15,7 @@ use crate::failure::{Failure, Stage};
 use crate::menu::Target;
 use crate::rollback::Strength;
 use crate::rollback::refused::Noted;
+use crate::rollback::store::Fault;
 use crate::steps::anchor::Anchor;
 use crate::sys::console::Console;
 use crate::sys::signal::Signals;
@@ -116,13 +117,15 @@ impl Memory {
         }
     }
 
-    /// Reads what outlasts the power.
-    pub(super) fn open_store(&mut self, session: &Session) {
+    /// Reads what outlasts the power; `is_seen`: whether a state area is among the devices
+    /// that were seen.
+    pub(super) fn open_store(&mut self, session: &Session, is_seen: bool) {
         let Session { config, signals, .. } = session;
         let voice = session.voice();
         let area = match config.rollback {
-            // Only for what was used up: not worth a wait.
-            Strength::Off => StateArea::find(&config.state_device),
+            // Only for what was used up: worth neither a wait nor a second look at disks.
+            Strength::Off if is_seen => StateArea::find(&config.state_device),
+            Strength::Off => Err(Fault::NoPartition),
             _ => find_state_area(config, signals, &voice),
         };
         let Self { standing, tpm, witness, .. } = self;
@@ -152,7 +155,7 @@ impl Memory {
     /// Writes down what was not booted, before the machine is reset.
     pub(super) fn keep_refused(&mut self, session: &Session) {
         if self.standing.is_unread() {
-            self.open_store(session);
+            self.open_store(session, true);
         }
         let Self { standing, noted, tpm, .. } = self;
         standing.keep_refused(noted, tpm, &session.voice());
