@@ -40,7 +40,7 @@ boots machines is turnout-init, PID 1 of an initramfs made by mkinitramfs.)
 
 SOURCE is a boot partition or several; without it those of this machine:
   --root DIR | --root NAME=DIR[,uuid=U][,label=L][,partlabel=P]... | --device DEV
-  --config PATH [--format bls|uki|extlinux|native|kboot]    this menu file only
+  --config PATH [--format bls|uki|extlinux|grub|native|kboot]  this menu file only
 TRUST says whose signatures count, and for which machine:
   --keys FILE  --policy FILE  --arch A  --board NAME...  --device-id ID...
 

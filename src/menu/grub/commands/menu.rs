@@ -163,7 +163,9 @@ impl Evaluator<'_> {
             }
         };
         let is_there = matches!(self.world.look(&place), Found::File(_));
-        if place.device != 0 && is_there && places::is_found(&place.path) {
+        let has_subvolumes = self.world.file_system(place.device) == Some("btrfs");
+        let is_found = places::is_found(&place.path, has_subvolumes);
+        if place.device != 0 && is_there && is_found {
             self.loaded.leads_to = Some(self.world.path(&place));
             return Flow::Stop;
         }
