@@ -27,7 +27,7 @@ fuzz_target!(|input: &[u8]| {
     for (path, format) in PLACES {
         let more = MORE.into_iter().zip(more.iter().copied());
         let files: Memory = more.chain([(path, text)]).collect();
-        let target = Target { arch: Arch::Aarch64, boards: &boards };
+        let target = Target::new(Arch::Aarch64, &boards);
         let Ok(menu) = menu::read_config(
             &Metered::menus(&files, &Budget::default()),
             path,

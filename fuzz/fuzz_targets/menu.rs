@@ -36,7 +36,7 @@ fn check(menu: &Menu) {
 
 fuzz_target!(|volumes: [Volume; 2]| {
     for arch in [Arch::X86_64, Arch::Aarch64] {
-        let target = Target { arch, boards: &[] };
+        let target = Target::new(arch, &[]);
         let volumes = volumes.iter().map(files);
         let read = |files: Memory| (Group::default(), menu::read_volume(&files, &target));
         check(&menu::merge(volumes.clone().map(read).collect()));

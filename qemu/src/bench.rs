@@ -198,6 +198,7 @@ impl Bench {
         let [rss, payload] = ["rss", "payload"].map(|name| {
             labelled(&text, "turnout: peak ", name).map(|kib| kib.saturating_mul(1024))
         });
+        let menus = numbers_after(&text, "next menu: ");
         let mut row = Row {
             load_ns: load,
             loaded_bytes: loaded,
@@ -205,7 +206,8 @@ impl Bench {
             hash_ns: hash,
             crate_hash_ns: hashed.and_then(|bytes| crate_hash_ns(&text, bytes)),
             trust_ns: trust,
-            menu_ns: numbers_after(&text, "next menu: ").first().copied(),
+            menu_ns: menus.first().copied(),
+            script_ns: menus.get(1).copied(),
             initramfs_bytes: Some(size(&image)?),
             peak_rss_bytes: rss,
             payload_rss_bytes: payload,

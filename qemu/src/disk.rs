@@ -28,6 +28,8 @@ pub enum Content {
     Xfs(PathBuf),
     /// A btrfs with the files of this directory.
     Btrfs(PathBuf),
+    /// What this file holds, as it stands.
+    Image(PathBuf),
     /// Zeros, 1 MiB of them.
     Blank,
 }
@@ -153,6 +155,32 @@ pub fn remove(disk: &Path, partition: usize, path: &str) -> Result<()> {
     command::output(command::tool("debugfs").args(["-w", "-R", &request, &file_system])).map(drop)
 }
 
+/// Puts a file into the ext4 that an image holds, in the place of what was there; its
+/// directory is made if there is none.
+pub fn put(image: &Path, file: &Path, path: &str) -> Result<()> {
+    let (directory, _) = path.rsplit_once('/').context("no path of a file")?;
+    let write = format!("write {} {path}", file.display());
+    for request in [&format!("mkdir {directory}"), &format!("rm {path}"), &write] {
+        command::output(command::tool("debugfs").args(["-w", "-R", request]).arg(image))?;
+    }
+    let there = debugfs(image, 0, &format!("stat {path}"))?;
+    ensure!(there.contains("Type: regular"), "{path} was not written");
+    Ok(())
+}
+
+/// The names in a directory of the ext4 that an image holds.
+pub fn names(image: &Path, directory: &str) -> Result<Vec<String>> {
+    let lines = debugfs(image, 0, &format!("ls -p {directory}"))?;
+    Ok(lines.lines().filter_map(|line| line.split('/').nth(5)).map(str::to_owned).collect())
+}
+
+/// The UUID of the ext4 that an image holds.
+pub fn uuid_of(image: &Path) -> Result<String> {
+    let stats = debugfs(image, 0, "stats -h")?;
+    let line = stats.lines().find_map(|line| line.strip_prefix("Filesystem UUID:"));
+    Ok(line.context("debugfs names no UUID")?.trim().to_owned())
+}
+
 /// What debugfs answers of the ext4 that begins at a byte of a disk.
 fn debugfs(disk: &Path, start: u64, request: &str) -> Result<String> {
     let file_system = format!("{}?offset={start}", disk.display());
@@ -203,8 +231,16 @@ fn make_file_system(partition: &Partition, number: u32, image: &Path) -> Result<
         Content::Ext4(tree) => make_ext4(tree, partition.label, number, image),
         Content::Xfs(tree) => make_xfs(tree, partition.label, number, image),
         Content::Btrfs(tree) => make_btrfs(tree, partition.label, number, image),
+        Content::Image(made) => clone_of(made, image),
         Content::Blank => sized_file(image, MIB).map(|()| MIB),
     }
+}
+
+/// A copy with the same holes.
+fn clone_of(made: &Path, image: &Path) -> Result<u64> {
+    let mut copy = std::process::Command::new("cp");
+    command::output(copy.args(["--sparse=always", "--reflink=auto"]).arg(made).arg(image))?;
+    Ok(fs::metadata(image)?.len())
 }
 
 fn make_fat(tree: &Path, label: &str, image: &Path) -> Result<u64> {

@@ -60,6 +60,8 @@ pub struct Row {
     pub trust_ns: Option<u64>,
     /// How long it takes to read and to sort a menu of 1000 entries in memory.
     pub menu_ns: Option<u64>,
+    /// How long it takes to read one of GRUB with 20 kernels in memory.
+    pub script_ns: Option<u64>,
     /// The compressed initramfs.
     pub initramfs_bytes: Option<u64>,
     /// PID 1's peak resident set.
@@ -185,7 +187,7 @@ impl Row {
         format!("{}{}", self.name, self.processor.suffix())
     }
 
-    fn figures(&self) -> [(&'static str, Option<u64>); 13] {
+    fn figures(&self) -> [(&'static str, Option<u64>); 14] {
         [
             ("load_ns", self.load_ns),
             ("open_to_jump_ns", self.open_to_jump_ns),
@@ -198,6 +200,7 @@ impl Row {
             ("crate_hash_ns", self.crate_hash_ns),
             ("trust_ns", self.trust_ns),
             ("menu_ns", self.menu_ns),
+            ("script_ns", self.script_ns),
             ("initramfs_bytes", self.initramfs_bytes),
             ("peak_rss_bytes", self.peak_rss_bytes),
         ]

@@ -80,18 +80,25 @@ pub struct BootEntry {
     pub bundle: Bundle<Vec<u8>>,
 }
 
-/// The ids of all entries of the boot partition, sorted.
+/// The ids of all entries of the boot partition, sorted; without rows that load nothing
+/// (`fwsetup` in a menu of GRUB): there is nothing to sign.
 ///
 /// # Errors
 /// There is no menu, or nothing in it.
 pub fn all(roots: &Roots) -> Result<Vec<String>> {
     let menus = roots.menus(&[])?;
-    let mut ids: Vec<_> = entries(&menus).map(|entry| entry.id.clone()).collect();
+    let loading = entries(&menus).filter(|entry| !loads_nothing(entry));
+    let mut ids: Vec<_> = loading.map(|entry| entry.id.clone()).collect();
     ids.sort_unstable();
     ids.dedup();
     let home = roots.home().display();
     ensure!(!ids.is_empty(), "there is no entry in {home}{}", why(&menus));
     Ok(ids)
+}
+
+fn loads_nothing(entry: &Entry) -> bool {
+    let is_unsupported = |problem: &Diagnostic| problem.code == Code::UnsupportedKey;
+    entry.files().next().is_none() && entry.problems.iter().any(is_unsupported)
 }
 
 /// Reads the entry `id` of the boot partition. `boards` are what the machine is

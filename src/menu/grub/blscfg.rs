@@ -223,7 +223,8 @@ impl Menu {
         let mut kept: Vec<Entry> = Vec::with_capacity(self.entries.len());
         for row in core::mem::take(&mut self.entries) {
             let is_same = |entry: &&mut Entry| entry.format.is_specified() && entry.id == row.id;
-            let Some(entry) = kept.iter_mut().find(is_same).filter(|_| is_row(&row)) else {
+            let same = is_row(&row).then(|| kept.iter_mut().find(is_same)).flatten();
+            let Some(entry) = same else {
                 kept.push(row);
                 continue;
             };
