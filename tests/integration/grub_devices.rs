@@ -35,7 +35,9 @@ impl Devices {
     fn list(&self, roots: &[&str]) -> Value {
         let mut list = Command::new(env!("CARGO_BIN_EXE_turnout"));
         list.current_dir(&self.0).args(["list", "--json", "--arch", "aarch64"]);
-        roots.iter().for_each(|root| drop(list.args(["--root", root])));
+        for root in roots {
+            list.args(["--root", root]);
+        }
         serde_json::from_slice(&list.output().unwrap().stdout).unwrap()
     }
 }

@@ -96,6 +96,8 @@ enum Step {
 
 /// Bytes, a bit for each.
 type Set = [u64; 4];
+/// What stands for a class behind `[`, and which bytes it has.
+type Class = (&'static [u8], fn(&u8) -> bool);
 
 /// Where groups are in the text.
 type Groups = [(usize, usize); GROUPS];
@@ -256,7 +258,7 @@ impl<'p> Compiler<'p> {
 
     /// `:alpha:]` and its like.
     fn class(&mut self, set: &mut Set) -> Option<()> {
-        let names: [(&[u8], fn(&u8) -> bool); 9] = [
+        let names: [Class; 9] = [
             (b":alpha:]", u8::is_ascii_alphabetic),
             (b":digit:]", u8::is_ascii_digit),
             (b":alnum:]", u8::is_ascii_alphanumeric),
@@ -408,7 +410,8 @@ mod tests {
     fn matched(pattern: &str, text: &str) -> Option<String> {
         let program = Compiler::compile(pattern)?;
         let groups = Search::new(&program, text.as_bytes()).first()?;
-        let shown: Vec<_> = groups.iter().map(|(start, end)| &text[*start..*end]).collect();
+        let shown: Vec<_> =
+            groups.iter().filter_map(|(start, end)| text.get(*start..*end)).collect();
         Some(shown.join("|").trim_end_matches('|').to_owned())
     }
 
