@@ -4,7 +4,7 @@
 //! The menus are not part of this project: they are read from the directory that the
 //! environment variable TURNOUT_CORPUS names, and without it these tests say so and pass.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -4,7 +4,7 @@
 //! them, and of those of a corpus that others have written (TURNOUT_CORPUS), when they
 //! are cut off: it is read without a panic, and soon.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
