@@ -219,6 +219,8 @@ pub(super) struct Evaluator<'w> {
     is_over: bool,
     /// Whose budget is drawn on.
     home: Device,
+    /// How many functions have been defined until now.
+    defined: u32,
     files: u32,
     sources: usize,
     /// Most bytes that were held at once, and drawn for.
@@ -252,6 +254,7 @@ impl<'w> Evaluator<'w> {
             conditions: 0,
             is_over: false,
             home: file.device,
+            defined: 0,
             files: 0,
             sources: 0,
             drawn: 0,
@@ -382,6 +385,12 @@ impl Evaluator<'_> {
         self.draw(line)
     }
 
+    /// Has the contexts within this one see a variable; whether there is room for it.
+    pub(super) fn export(&mut self, line: usize, name: &str) -> Option<()> {
+        self.scope.export(name);
+        self.draw(line)
+    }
+
     /// Prints, as far as there is room.
     pub(super) fn print(&mut self, text: &str) {
         if self.output.len().saturating_add(text.len()) <= MAX_OUTPUT {
@@ -464,6 +473,7 @@ impl Evaluator<'_> {
     }
 
     fn define(&mut self, name: &str, body: &Rc<Script>) -> Flow {
+        self.defined = self.defined.saturating_add(1);
         self.functions.insert(name.to_owned(), Rc::clone(body));
         Flow::Next(self.status)
     }
@@ -684,12 +694,21 @@ impl Evaluator<'_> {
     /// Evaluates a text whose first line is called by this number.
     fn evaluate(&mut self, text: &str, first: usize) -> Flow {
         let held = self.held;
+        let kept = self.kept_trees();
         let flow = match self.parse(text, first) {
             Some(script) => self.run(&script),
             None => Flow::Stop,
         };
-        self.held = held;
+        // What is in a function or a menu goes on being held.
+        if self.kept_trees() == kept {
+            self.held = held;
+        }
         flow
+    }
+
+    /// What trees are held by until now: it changes with each more.
+    fn kept_trees(&self) -> (u32, usize) {
+        (self.defined, self.items.len())
     }
 
     /// Evaluates words as a line of the file (`eval`).
@@ -771,7 +790,7 @@ impl Evaluator<'_> {
         let status = self.status;
         let loops = core::mem::take(&mut self.loops);
         let conditions = core::mem::take(&mut self.conditions);
-        let _ = self.draw(1);
+        let _ = self.draw(1).and_then(|()| self.step(1, self.scope.size() >> 10));
         let result = run(self);
         self.conditions = conditions;
         self.loops = loops;

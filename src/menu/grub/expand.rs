@@ -9,6 +9,7 @@ use super::evaluator::Evaluator;
 use super::rules::Trap;
 use super::script::{Part, Word};
 use super::world::{Found, Place};
+use crate::menu::paths::MAX_PATH;
 use crate::menu::text::glob;
 
 /// Most bytes of a command with its variables replaced.
@@ -41,7 +42,8 @@ impl Fields {
         }
         let field = self.current.get_or_insert_default();
         if has_wildcards {
-            let wild = text.match_indices(['*', '?']).map(|(at, _)| field.text.len() + at);
+            let wild =
+                text.match_indices(['*', '?']).map(|(at, _)| field.text.len().saturating_add(at));
             field.wild.extend(wild);
         }
         field.text.push_str(text);
@@ -147,7 +149,10 @@ impl Evaluator<'_> {
     }
 
     fn expand_wildcards(&mut self, field: Field, expanded: &mut Vec<String>) {
-        if !field.wild.is_empty() && self.holds(Trap::WildcardsFromVariables) {
+        if !field.wild.is_empty()
+            && field.text.len() <= MAX_PATH
+            && self.holds(Trap::WildcardsFromVariables)
+        {
             let matches = self.matches(&field);
             if !matches.is_empty() {
                 expanded.extend(matches);
@@ -217,8 +222,10 @@ fn pieces(field: &Field) -> Vec<Field> {
     let mut start = 0_usize;
     let piece = |text: &str| {
         let end = start.saturating_add(text.len());
-        let wild = field.wild.iter().filter(|at| (start..end).contains(*at));
-        let wild = wild.filter_map(|at| at.checked_sub(start)).collect();
+        let before = field.wild.partition_point(|at| *at < start);
+        let until = field.wild.partition_point(|at| *at < end);
+        let wild = field.wild.get(before..until).unwrap_or_default().iter();
+        let wild = wild.map(|at| at.saturating_sub(start)).collect();
         start = end.saturating_add(1);
         Field { text: text.to_owned(), wild }
     };
@@ -229,7 +236,7 @@ fn pieces(field: &Field) -> Vec<Field> {
 fn pattern(piece: &Field) -> String {
     let mut pattern = String::with_capacity(piece.text.len());
     for (at, character) in piece.text.char_indices() {
-        if matches!(character, '*' | '?' | '[' | '\\') && !piece.wild.contains(&at) {
+        if matches!(character, '*' | '?' | '[' | '\\') && piece.wild.binary_search(&at).is_err() {
             pattern.push('\\');
         }
         pattern.push(character);

@@ -33,6 +33,9 @@ fn regexp(evaluator: &mut Evaluator<'_>, call: &Call<'_>) -> Flow {
         }
     }
     let [pattern, text] = *words.as_slice() else { return wants(evaluator, call, "two words") };
+    if evaluator.step(call.line, pattern.len() >> 2).is_none() {
+        return Flow::Stop;
+    }
     let Some(program) = Compiler::compile(pattern) else {
         let why = ["nothing can be made of the pattern \"", pattern, "\""].concat();
         return evaluator.fail(call, Status::FALSE, &why);
@@ -149,6 +152,9 @@ impl<'p> Compiler<'p> {
             program.insert(0, Step::Split(1, first.checked_add(2)?));
             program.push(Step::Jump(length(&other)?.checked_add(1)?));
             program.extend(other);
+            if program.len() > MAX_PROGRAM {
+                return None;
+            }
         }
         Some(program)
     }

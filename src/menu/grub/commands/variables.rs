@@ -15,7 +15,7 @@ pub(super) const ROWS: &[Row] = &[
 
 /// `set NAME=VALUE`; what follows is passed over. Alone it prints all variables.
 fn set(evaluator: &mut Evaluator<'_>, call: &Call<'_>) -> Flow {
-    let Some(word) = call.words.first() else { return list(evaluator) };
+    let Some(word) = call.words.first() else { return list(evaluator, call.line) };
     match word.split_once('=') {
         Some((name, value)) => match evaluator.set(call.line, name, value) {
             Some(()) => Flow::SUCCESS,
@@ -26,7 +26,10 @@ fn set(evaluator: &mut Evaluator<'_>, call: &Call<'_>) -> Flow {
     }
 }
 
-fn list(evaluator: &mut Evaluator<'_>) -> Flow {
+fn list(evaluator: &mut Evaluator<'_>, line: usize) -> Flow {
+    if evaluator.step(line, evaluator.scope.size() >> 10).is_none() {
+        return Flow::Stop;
+    }
     let all = evaluator.scope.all();
     let text: String = all.flat_map(|(name, value)| [name, "='", value, "'\n"]).collect();
     evaluator.print(&text);
@@ -44,7 +47,11 @@ fn export(evaluator: &mut Evaluator<'_>, call: &Call<'_>) -> Flow {
     if call.words.is_empty() {
         return wants(evaluator, call, "a name");
     }
-    call.words.iter().for_each(|name| evaluator.scope.export(name));
+    for name in call.words {
+        if evaluator.export(call.line, name).is_none() {
+            return Flow::Stop;
+        }
+    }
     Flow::SUCCESS
 }
 
