@@ -574,6 +574,14 @@ impl Evaluator<'_> {
     }
 }
 
+/// The text without carriage returns and byte order marks. Almost none has any, and to
+/// look for them character by character takes a sixth of the time of a menu.
+fn without_returns(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let has_any = text.bytes().any(|byte| matches!(byte, b'\r' | 0xef));
+    if has_any { text.replace(['\r', '\u{feff}'], "") } else { text.into_owned() }
+}
+
 /// Commands and functions.
 impl Evaluator<'_> {
     fn command(&mut self, line: usize, words: &[Word], block: Option<&Rc<Block>>) -> Flow {
@@ -732,7 +740,7 @@ impl Evaluator<'_> {
             Ok(Some(bytes)) => {
                 self.files = self.files.saturating_add(1);
                 self.sources = self.sources.saturating_add(bytes.len());
-                Ok(Some(String::from_utf8_lossy(&bytes).replace(['\r', '\u{feff}'], "")))
+                Ok(Some(without_returns(&bytes)))
             }
             Err(why) => {
                 self.complain(line, Code::Unreadable, why);
