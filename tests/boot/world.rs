@@ -339,9 +339,29 @@ fn partitions(
             let [esp, boot] = disk::boot_partitions(esp, tree.root());
             vec![esp, Partition { content: Content::Xfs(tree.root().to_owned()), ..boot }]
         }
+        Partitions::Root => vec![esp_of(esp), linux("debian", tree.root())],
+        Partitions::WholeDebian => {
+            let content = Content::Image(directory.join("debian.img"));
+            let root = Partition { kind: Type::Linux, label: "debian", content };
+            vec![esp_of(esp), root]
+        }
+        Partitions::RootAndState => {
+            vec![esp_of(esp), linux("debian", tree.root()), disk::state_area()]
+        }
+        Partitions::BootApart => {
+            vec![esp_of(esp), linux("boot", tree.root()), linux("root", &empty)]
+        }
         Partitions::Other => {
-            let content = Content::Ext4(tree.root().to_owned());
-            vec![Partition { kind: Type::Linux, label: "data", content }]
+            vec![linux("data", tree.root())]
         }
     })
+}
+
+const fn esp_of(files: PathBuf) -> Partition {
+    Partition { kind: Type::Esp, label: "ESP", content: Content::Fat(files) }
+}
+
+/// A partition of no boot loader.
+fn linux(label: &'static str, files: &Path) -> Partition {
+    Partition { kind: Type::Linux, label, content: Content::Ext4(files.to_owned()) }
 }

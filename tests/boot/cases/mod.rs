@@ -9,6 +9,7 @@ mod defaults;
 mod disks;
 mod faults;
 mod formats;
+mod grub;
 mod hangs;
 mod hostile;
 mod images;
@@ -55,6 +56,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         hangs::CASES,
         hostile::CASES,
         formats::CASES,
+        grub::CASES,
         disks::CASES,
         trace::CASES,
         rollback::CASES,
@@ -141,6 +143,14 @@ pub(crate) enum Partitions {
     Empty,
     /// The same files on a partition of another type.
     Other,
+    /// An ESP, and a root file system with `/boot` on it.
+    Root,
+    /// The same, and a state area.
+    RootAndState,
+    /// An ESP, and the file system in "debian.img" beside the boot partition's files.
+    WholeDebian,
+    /// An ESP, a Linux file system for `/boot`, and one for what is else.
+    BootApart,
     /// An ESP, and a boot partition with XFS.
     Xfs,
     /// An ESP, the boot partition, and a state area.
