@@ -97,9 +97,9 @@ fn without_the_other_device_the_entry_says_so_and_the_others_are_signed() {
 #[test]
 fn an_entry_that_a_stub_leads_to_is_signed_beside_its_own_menu() {
     let tree = tree("menuentry unused { true; }\n");
-    let stub = "search --set=root --fs-uuid 77-aa\nconfigfile ($root)/@/boot/grub/grub.cfg\n";
+    let stub = "search --set=root --fs-uuid 77-aa\nconfigfile ($root)/custom/menu/grub.cfg\n";
     tree.write("esp/EFI/debian/grub.cfg", stub);
-    tree.write("btrfs/@/boot/grub/grub.cfg", "menuentry A --id a { linux /@/vmlinuz; }\n");
+    tree.write("btrfs/custom/menu/grub.cfg", "menuentry A --id a { linux /@/vmlinuz; }\n");
     tree.write("btrfs/@/vmlinuz", tree.read("root/vmlinuz"));
     let key = text(&tree.path("key"));
     let esp = text(&tree.path("esp"));

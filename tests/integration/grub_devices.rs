@@ -121,17 +121,17 @@ fn a_stub_that_leads_to_a_menu_that_is_read_anyway_adds_nothing() {
 
 #[test]
 fn a_stub_that_leads_where_nobody_looks_has_the_entries_of_that_place() {
-    let stub = STUB.replace("/boot/grub'", "/@/boot/grub'");
+    let stub = STUB.replace("/boot/grub'", "/custom/menu'");
     let menu = MENU.replace("/boot/vmlinuz", "/@/boot/vmlinuz");
     let devices = Devices::new(
         "subvolume",
-        &[("esp/EFI/debian/grub.cfg", &stub), ("root/@/boot/grub/grub.cfg", &menu)],
+        &[("esp/EFI/debian/grub.cfg", &stub), ("root/custom/menu/grub.cfg", &menu)],
     );
     devices.kernel("root/@/boot/vmlinuz");
     let listed = devices.list(&["esp=esp", "vda,gpt2=root,uuid=5D2F-9C"]);
     let entries = listed["entries"].as_array().unwrap();
     assert_eq!(entries.len(), 1, "{listed}");
-    assert_eq!(entries[0]["source"], json!("(vda,gpt2)/@/boot/grub/grub.cfg"));
+    assert_eq!(entries[0]["source"], json!("(vda,gpt2)/custom/menu/grub.cfg"));
     assert_eq!(entries[0]["linux"], json!("(vda,gpt2)/@/boot/vmlinuz"));
     assert_eq!(entries[0]["bootable"], json!(true));
 }
