@@ -268,14 +268,6 @@ fn nothing_takes_for_ever() {
         ("x=aaaaaaaa\nwhile true; do x=$x$x; done".to_owned(), "a variable is longer than 65536"),
         (format!("x={}\necho {}", "a".repeat(60_000), "$x".repeat(9)), "longer than 262144"),
         (deep, "it is nested deeper than 64 times"),
-        (
-            format!(
-                "x={}\nwhile true; do set $x=1; export $x$x; set; x=a$x; done",
-                "b".repeat(9_000)
-            ),
-            "it takes more than 100000 steps",
-        ),
-        (format!("x='{}'\nwhile true; do echo $x; done", "/*".repeat(30_000)), "100000 steps"),
         (format!("x='{}'\nwhile true; do regexp $x a; done", "a|".repeat(30_000)), "100000 steps"),
         ("source /s".to_owned(), "more than 16 files are not read"),
         ("eval \"$x\"\nx='eval \"$x\"'\neval \"$x\"".to_owned(), "nested too deep"),
