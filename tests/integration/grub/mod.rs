@@ -2,7 +2,7 @@
 //! printed is frozen in `tests/data/grub`, and the evaluator is compared with that
 //! (`src/menu/grub`); here GRUB, where `qemu/setup` has brought it, is asked again.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 mod emulator;
 mod machine;
