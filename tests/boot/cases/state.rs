@@ -2,15 +2,15 @@
 //! refused; and what becomes of a machine whose disk is set back to an old copy.
 
 use super::rollback::{START, STATE, add};
-use super::{Boot, Case, Expect, Partitions, Start, case};
+use super::{Boot, Case, Expect, Partitions, Start, X86_64, case};
 use crate::signing::{self, BOOT, POLICY, RECOVERY};
-use crate::world::{BOOT_PARTITION, World};
+use crate::world::{BOOT_PARTITION, INITRD, LINUX, SECOND, World};
 use anyhow::Result;
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use turnout::trust::{POLICY_PATH, signatures_of};
-use turnout_qemu::boot_tree::BootTree;
+use turnout_qemu::boot_tree::{BootTree, console};
 use turnout_qemu::disk;
 
 const ADVISORY: &str = "wait 10\nreset-delay 1\nattempts 1\nrollback advisory\n";
@@ -47,6 +47,21 @@ pub(super) const CASES: &[Case] = &[
         revoke,
         Expect::Starts(LOST),
     ),
+    Case {
+        archs: X86_64,
+        ..case(
+            "next_entry_is_used_once",
+            Boot {
+                config: ADVISORY,
+                open: true,
+                anchor: None,
+                next_script: Some("turnout status | grep 'used once'\n"),
+                ..STATE
+            },
+            choose_for_one_boot,
+            Expect::Starts(ONCE),
+        )
+    },
     case(
         "state_area_of_an_mbr",
         Boot {
@@ -61,6 +76,46 @@ pub(super) const CASES: &[Case] = &[
         Expect::Starts(OF_MBR),
     ),
 ];
+
+/// What `grub-reboot second` leaves, for two starts: nobody deletes it.
+const ONCE: &[Start] = &[
+    Start {
+        factory: true,
+        says: &[
+            "turnout: next_entry \"second\" of nvme0n1p2 is for this boot, and is used up now",
+            "turnout: jumping to second: ",
+            "used once         next_entry of ",
+        ],
+        ..START
+    },
+    Start {
+        says: &[
+            "next_entry was used by an earlier start, and is passed over",
+            "turnout: jumping to first: ",
+            "used once         next_entry of ",
+        ],
+        ..START
+    },
+];
+
+/// In place of the usual menu one of GRUB, with a choice for one boot.
+fn choose_for_one_boot(world: &World, tree: &BootTree) -> Result<()> {
+    let mut script = "load_env\nset timeout=0\nset default=first\n\
+                      if [ \"${next_entry}\" ]; then set default=\"${next_entry}\"; fi\n"
+        .to_owned();
+    for id in ["first", "second"] {
+        script += &format!(
+            "menuentry 'The {id} one' --id {id} {{\n linux {LINUX} {} quiet demo.name={id}\n \
+             initrd {INITRD} {SECOND}\n}}\n",
+            console(world.arch)
+        );
+    }
+    let block = "# GRUB Environment Block\nnext_entry=second\n";
+    fs::remove_dir_all(tree.host_path("loader"))?;
+    fs::create_dir_all(tree.host_path("grub"))?;
+    fs::write(tree.host_path("grub/grub.cfg"), script)?;
+    Ok(fs::write(tree.host_path("grub/grubenv"), format!("{block:#<1024}"))?)
+}
 
 /// The image's policy would let "rescue" boot; the one on the boot partition, which is
 /// deleted, does not.
