@@ -92,7 +92,7 @@ fn turnout_lists_what_grub_mkconfig_wrote() {
         (String::new(), 0),
         (format!("saved_entry={path}\n"), 2),
         (format!("saved_entry={by_title}\n"), 3),
-        (format!("saved_entry=0\nnext_entry=1>3\n"), 4),
+        ("saved_entry=0\nnext_entry=1>3\n".to_owned(), 4),
         ("saved_entry=nonsense\n".to_owned(), 0),
     ] {
         let found = listed(&menu, &block);
