@@ -10,7 +10,7 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::thread::{self, sleep};
+use std::thread::{self, JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
 use nix::pty::openpty;
@@ -22,8 +22,9 @@ pub(super) const UUID: &str = "11112222-3333-4444-5555-666677778888";
 /// Where it begins on the disk: behind a partition of 1 MiB.
 const START: u64 = 2 << 20;
 const SIZE: u64 = 12 << 20;
-/// How long GRUB may take; it waits for ever where it shows a menu without a timeout.
-const PATIENCE: Duration = Duration::from_secs(6);
+/// How long GRUB may take; it waits for ever where it shows a menu without a timeout, and
+/// 10 s for a key after an error.
+const PATIENCE: Duration = Duration::from_secs(15);
 /// The size of an environment block.
 const BLOCK: usize = 1024;
 
@@ -178,7 +179,7 @@ impl Machine {
         let child = command.stdin(side()).stdout(side()).stderr(side()).spawn().unwrap();
         drop((terminal.slave, command));
         let keys = thread::spawn(move || press_keys(terminal.master.into()));
-        let booted = self.wait_until_booted(child);
+        let booted = self.wait_until_booted(child, &keys);
         keys.join().unwrap();
         (booted, self.environment())
     }
@@ -221,10 +222,10 @@ impl Machine {
     }
 
     /// GRUB never ends by itself: it has asked for another kernel, and waits for it.
-    fn wait_until_booted(&self, mut child: Child) -> Option<Booted> {
+    fn wait_until_booted(&self, mut child: Child, keys: &JoinHandle<()>) -> Option<Booted> {
         let end = Instant::now() + PATIENCE;
         let mut started = String::new();
-        while Instant::now() < end && !started.contains("systemctl\n") {
+        while Instant::now() < end && !keys.is_finished() && !started.contains("systemctl\n") {
             sleep(Duration::from_millis(10));
             started = fs::read_to_string(self.path("/started")).unwrap_or_default();
         }
@@ -251,11 +252,18 @@ impl Drop for Machine {
     }
 }
 
-/// Reads a terminal to its end, and presses a key where GRUB waits for one.
+/// Reads a terminal to its end, or until GRUB gives up, and presses a key where GRUB waits
+/// for one.
 fn press_keys(mut terminal: fs::File) {
     let mut piece = [0; 4096];
+    let mut text = String::new();
     while let Ok(count @ 1..) = terminal.read(&mut piece) {
-        if String::from_utf8_lossy(&piece[..count]).contains("Press any key") {
+        text.push_str(&String::from_utf8_lossy(&piece[..count]));
+        if text.contains("Failed to boot both default and fallback entries") {
+            return;
+        }
+        if let Some((_, after)) = text.rsplit_once("Press any key") {
+            text = after.to_owned();
             let _ = terminal.write_all(b"\n");
         }
     }
