@@ -70,7 +70,11 @@ fn read_all(source: &Source, volumes: &[Volume], target: &Target<'_>, is_bios: b
     let wanted = if source.config.is_some() { 1 } else { volumes.len() };
     let menus = volumes.iter().take(wanted).map(|volume| {
         let others = volume.others(volumes);
-        let files = volume.menus().seeing(Sight { is_bios, ..volume.sight(&others) });
+        let files = volume.menus().seeing(Sight {
+            is_bios,
+            is_one_file: source.config.is_some(),
+            ..volume.sight(&others)
+        });
         match &source.config {
             Some(path) => configured(&files, path, source.format, target),
             None => menu::read_below(&files, target, ""),

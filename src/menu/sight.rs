@@ -136,13 +136,15 @@ pub struct Sight<'a> {
     pub others: &'a [Device<'a>],
     /// Whether the firmware is a PC's BIOS and not EFI.
     pub is_bios: bool,
+    /// Whether one file alone counts, and no menu of another device is read by itself.
+    pub is_one_file: bool,
 }
 
 impl<'a> Sight<'a> {
     /// Only the device itself.
     #[must_use]
     pub const fn alone(home: &'a Identity) -> Self {
-        Self { home: Some(home), others: &[], is_bios: false }
+        Self { home: Some(home), others: &[], is_bios: false, is_one_file: false }
     }
 
     /// The other device that is called so.

@@ -86,7 +86,7 @@ fn menu_of(case: &Value, is_bios: bool, plugged_in: bool) -> Menu {
         .collect();
     let others: Vec<_> =
         others.iter().map(|(identity, files)| Device { identity, files }).collect();
-    let sight = Sight { home: Some(&home), others: &others, is_bios };
+    let sight = Sight { others: &others, is_bios, ..Sight::alone(&home) };
     let budget = Budget::default();
     let files = Metered::menus(&main, &budget).seeing(sight);
     let target = Target::new(Arch::X86_64, &[]);

@@ -33,8 +33,12 @@ impl Devices {
 
     /// What `turnout list` says with these roots.
     fn list(&self, roots: &[&str]) -> Value {
+        self.list_with(roots, &[])
+    }
+
+    fn list_with(&self, roots: &[&str], more: &[&str]) -> Value {
         let mut list = Command::new(env!("CARGO_BIN_EXE_turnout"));
-        list.current_dir(&self.0).args(["list", "--json", "--arch", "aarch64"]);
+        list.current_dir(&self.0).args(["list", "--json", "--arch", "aarch64"]).args(more);
         for root in roots {
             list.args(["--root", root]);
         }
@@ -117,6 +121,20 @@ fn a_stub_that_leads_to_a_menu_that_is_read_anyway_adds_nothing() {
     assert_eq!(entries.len(), 1, "{listed}");
     assert_eq!(entries[0]["source"], json!("(vda,gpt2)/boot/grub/grub.cfg"));
     assert_eq!((&entries[0]["id"], &entries[0]["bootable"]), (&json!("debian"), &json!(true)));
+}
+
+#[test]
+fn a_stub_that_is_the_only_file_to_be_read_is_followed() {
+    let devices = Devices::new(
+        "only-stub",
+        &[("esp/EFI/debian/grub.cfg", STUB), ("root/boot/grub/grub.cfg", MENU)],
+    );
+    devices.kernel("root/boot/vmlinuz");
+    let roots = ["esp=esp", "vda,gpt2=root,uuid=5D2F-9C"];
+    let listed = devices.list_with(&roots, &["--config", "/EFI/debian/grub.cfg"]);
+    let entry = &listed["entries"][0];
+    assert_eq!(entry["linux"], json!("(vda,gpt2)/boot/vmlinuz"), "{listed}");
+    assert_eq!((&entry["id"], &entry["bootable"]), (&json!("debian"), &json!(true)));
 }
 
 #[test]

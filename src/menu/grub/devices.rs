@@ -99,6 +99,10 @@ impl World for Devices<'_> {
         if self.files.sight().is_bios { "pc" } else { "efi" }
     }
 
+    fn has_menus_of_others(&self) -> bool {
+        !self.files.sight().is_one_file
+    }
+
     fn name(&self, device: Device) -> &str {
         self.identity(device).map_or(MAIN, Identity::name)
     }
@@ -233,7 +237,7 @@ mod tests {
             Other { identity: &names[2], files: &iso },
         ];
         let budget = Budget::new(limits, || Duration::ZERO);
-        let sight = Sight { home: Some(&names[1]), others: &others, is_bios: false };
+        let sight = Sight { others: &others, ..Sight::alone(&names[1]) };
         let files = Metered::menus(&root, &budget).seeing(sight);
         sees(&Devices::new(&files, &Target { used: &used, ..Target::new(Arch::X86_64, &[]) }))
     }

@@ -294,7 +294,7 @@ fn beside(stub: &str, root: &[(&str, &str)]) -> Menu {
         ..Identity::default()
     });
     let others = [Device { identity: &names[1], files: &root }];
-    let sight = Sight { home: Some(&names[0]), others: &others, is_bios: false };
+    let sight = Sight { others: &others, ..Sight::alone(&names[0]) };
     let budget = Budget::default();
     let files = Metered::menus(&esp, &budget).seeing(sight);
     merge(vec![(Group::default(), read_below(&files, &TARGET, ""))])

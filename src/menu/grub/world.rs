@@ -39,6 +39,11 @@ pub(super) trait World {
     /// GRUB's name of the platform: `efi` or `pc` (`grub_platform`).
     fn platform(&self) -> &str;
 
+    /// Whether the menus of the other devices are read by themselves, too.
+    fn has_menus_of_others(&self) -> bool {
+        true
+    }
+
     /// What a device is called.
     fn name(&self, device: Device) -> &str;
 

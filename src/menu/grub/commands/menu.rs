@@ -164,7 +164,8 @@ impl Evaluator<'_> {
         };
         let is_there = matches!(self.world.look(&place), Found::File(_));
         let has_subvolumes = self.world.file_system(place.device) == Some("btrfs");
-        let is_found = places::is_found(&place.path, has_subvolumes);
+        let is_found =
+            self.world.has_menus_of_others() && places::is_found(&place.path, has_subvolumes);
         if place.device != 0 && is_there && is_found {
             self.loaded.leads_to = Some(self.world.path(&place));
             return Flow::Stop;
