@@ -63,7 +63,7 @@ impl fmt::Display for Stage {
 #[derive(Debug, Clone)]
 pub enum Cause {
     /// Trust said no; the code is stable.
-    Refused(Box<Refusal>),
+    Refused(Arc<Refusal>),
     /// The state of the machine said no: a stable code and the sentence.
     Barred(&'static str, String),
     /// The entry itself cannot boot: a stable code and the sentence.
@@ -98,7 +98,7 @@ impl Failure {
     /// A refusal by trust.
     #[must_use]
     pub fn refused(refusal: Refusal) -> Self {
-        Self { stage: Stage::Verify, entry: None, cause: Cause::Refused(Box::new(refusal)) }
+        Self { stage: Stage::Verify, entry: None, cause: Cause::Refused(Arc::new(refusal)) }
     }
 
     /// Something about the machine that keeps operating systems from booting.
