@@ -31,6 +31,17 @@ pub fn sort_by_key<T, K: Ord>(items: &mut [T], key: impl Fn(&T) -> K) {
     sort_by(items, |a, b| key(a).cmp(&key(b)));
 }
 
+/// Puts a name among sorted ones; whether it was not there.
+pub fn insert(names: &mut Vec<String>, name: &str) -> bool {
+    match names.binary_search_by(|known| known.as_str().cmp(name)) {
+        Ok(_) => false,
+        Err(at) => {
+            names.insert(at, name.to_owned());
+            true
+        }
+    }
+}
+
 /// For each place, where its item comes from.
 fn places(count: usize, compare: &dyn Fn(usize, usize) -> Ordering) -> Vec<usize> {
     let mut order: Vec<usize> = (0..count).collect();
@@ -62,6 +73,14 @@ mod tests {
             sort_by_key(&mut items, |item| item.0);
             assert_eq!(items, expected, "equal keys keep their order");
         }
+    }
+
+    #[test]
+    fn a_name_is_put_in_once_and_in_its_place() {
+        let mut names = Vec::new();
+        let added = ["b", "a", "c", "b", ""].map(|name| insert(&mut names, name));
+        assert_eq!(added, [true, true, true, false, true]);
+        assert_eq!(names, ["", "a", "b", "c"]);
     }
 
     #[test]

@@ -1,8 +1,7 @@
 //! Puts a menu together from files and directories: what each gave, what was left
 //! out, each id once and never more than there may be.
 
-use std::collections::BTreeSet;
-
+use crate::base::sort::insert;
 use crate::base::switches::Switch;
 use crate::base::text::quoted;
 use crate::menu::budget::Exceeded;
@@ -233,10 +232,10 @@ impl Menu {
     /// Keeps the first of several entries with one id, so that an id, and the
     /// manifest that is named after it, always means one entry.
     fn drop_duplicates(&mut self) {
-        let mut seen = BTreeSet::new();
+        let mut seen = Vec::new();
         let diagnostics = &mut self.diagnostics;
         self.entries.retain(|entry| {
-            let first = seen.insert(entry.id.clone());
+            let first = insert(&mut seen, &entry.id);
             if !first {
                 let detail = format!("another file already gives the entry {}", quoted(&entry.id));
                 let file = Diagnostic::new(&entry.file, entry.line, Code::DuplicateId, detail);

@@ -5,11 +5,10 @@
 //! menu becomes an entry, for its numbers count all of them; one that loads no kernel
 //! says why it cannot boot.
 
-use std::collections::BTreeSet;
-
 use super::FORMAT;
 use super::default::{self, Row};
 use super::evaluator::{Effect, Evaluator, Flow, Item, MAX_ROWS};
+use crate::base::sort::insert;
 use crate::base::text::quoted;
 use crate::menu::entry::{MAX_PROBLEMS, MAX_TEXT};
 use crate::menu::{Code, Diagnostic, Entry, safe_id};
@@ -28,7 +27,8 @@ pub(super) struct Listing {
     pub(super) entries: Vec<Entry>,
     /// What is said of entries that boot all the same.
     pub(super) notes: Vec<Diagnostic>,
-    ids: BTreeSet<String>,
+    /// Sorted.
+    ids: Vec<String>,
     /// How many rows there are, submenus with them.
     count: usize,
 }
@@ -50,7 +50,7 @@ impl Listing {
         for item in core::mem::take(&mut evaluator.items) {
             if self.count >= MAX_ROWS {
                 evaluator.file.clone_from(&item.file);
-                let detail = format!("only the first {MAX_ROWS} entries of all menus are kept");
+                let detail = "only the first 512 entries of all menus are kept".to_owned();
                 evaluator.complain(item.line, Code::ScriptLimit, detail);
                 break;
             }
@@ -96,7 +96,7 @@ impl Listing {
 
     fn submenu(&mut self, body: &mut Evaluator<'_>, item: &Item, above: &Above) -> Vec<Row> {
         if above.titles.len() > MAX_DEPTH {
-            let detail = format!("submenus are nested deeper than {MAX_DEPTH} times");
+            let detail = "submenus are nested deeper than 8 times".to_owned();
             body.complain(item.line, Code::ScriptLimit, detail);
             return Vec::new();
         }
@@ -155,11 +155,10 @@ impl Listing {
         let id = cut(&safe_id(name), MAX_ID);
         let mut unique = id.clone();
         let mut number = 2_u32;
-        while self.ids.contains(&unique) {
-            unique = format!("{id}-{number}");
+        while !insert(&mut self.ids, &unique) {
+            unique = [&id, "-", &number.to_string()].concat();
             number = number.saturating_add(1);
         }
-        self.ids.insert(unique.clone());
         unique
     }
 }

@@ -139,7 +139,7 @@ impl Evaluator<'_> {
     /// Puts a row into the menu, as long as there may be more.
     pub(in crate::menu::grub) fn add_item(&mut self, item: Item, line: usize) -> Flow {
         if self.items.len() >= MAX_ROWS {
-            let detail = format!("only the first {MAX_ROWS} entries of a menu are kept");
+            let detail = "only the first 512 entries of a menu are kept".to_owned();
             if self.diagnostics.last().is_none_or(|last| last.code != Code::ScriptLimit) {
                 self.complain(line, Code::ScriptLimit, detail);
             }
