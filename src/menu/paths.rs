@@ -17,15 +17,29 @@ pub(super) fn normalise(path: &str) -> Result<String, &'static str> {
     if path.len() > MAX_PATH {
         return Err("is too long for a path");
     }
-    if path.chars().any(char::is_control) {
+    if has_control(path) {
         return Err("contains a control character");
     }
-    let parts = path.split('/').filter(|part| !part.is_empty() && *part != ".");
-    if parts.clone().any(|part| part == "..") {
-        return Err("must not contain \"..\"");
+    let mut absolute = String::with_capacity(path.len().saturating_add(1));
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => return Err("must not contain \"..\""),
+            part => {
+                absolute.push('/');
+                absolute.push_str(part);
+            }
+        }
     }
-    let absolute: String = parts.flat_map(|part| ["/", part]).collect();
     if absolute.is_empty() { Err("is no path of a file") } else { Ok(absolute) }
+}
+
+/// Almost every path is ASCII, whose characters need no decoding.
+fn has_control(path: &str) -> bool {
+    if path.is_ascii() {
+        return path.bytes().any(|byte| byte.is_ascii_control());
+    }
+    path.chars().any(char::is_control)
 }
 
 /// The place of a file that a menu found below `prefix` names by the normalised

@@ -190,7 +190,7 @@ pub(super) struct Evaluator<'w> {
     pub(super) world: &'w dyn World,
     find: Find,
     pub(super) scope: Scope,
-    pub(super) functions: BTreeMap<String, Rc<Script>>,
+    pub(super) functions: BTreeMap<Rc<str>, Rc<Script>>,
     /// The menu of the context.
     pub(super) items: Vec<Item>,
     pub(super) loaded: Loaded,
@@ -474,7 +474,7 @@ impl Evaluator<'_> {
 
     fn define(&mut self, name: &str, body: &Rc<Script>) -> Flow {
         self.defined = self.defined.saturating_add(1);
-        self.functions.insert(name.to_owned(), Rc::clone(body));
+        self.functions.insert(Rc::from(name), Rc::clone(body));
         Flow::Next(self.status)
     }
 
@@ -576,10 +576,13 @@ impl Evaluator<'_> {
 
 /// The text without carriage returns and byte order marks. Almost none has any, and to
 /// look for them character by character takes a sixth of the time of a menu.
-fn without_returns(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    let has_any = text.bytes().any(|byte| matches!(byte, b'\r' | 0xef));
-    if has_any { text.replace(['\r', '\u{feff}'], "") } else { text.into_owned() }
+fn without_returns(bytes: Vec<u8>) -> String {
+    let has_any = bytes.contains(&b'\r') || bytes.contains(&0xef);
+    match String::from_utf8(bytes) {
+        Ok(text) if !has_any => text,
+        Ok(text) => text.replace(['\r', '\u{feff}'], ""),
+        Err(error) => String::from_utf8_lossy(error.as_bytes()).replace(['\r', '\u{feff}'], ""),
+    }
 }
 
 /// Commands and functions.
@@ -611,13 +614,13 @@ impl Evaluator<'_> {
 
     /// Commands come before functions, and these before assignments.
     fn dispatch(&mut self, command: Option<Command>, call: &Call<'_>) -> Flow {
-        let function = self.functions.get(call.name).map(Rc::clone);
-        let is_function_first = function.is_some() && !self.holds(Trap::CommandsComeFirst);
-        if let Some(run) = command.filter(|_| !is_function_first) {
+        let is_first =
+            self.holds(Trap::CommandsComeFirst) || !self.functions.contains_key(call.name);
+        if let Some(run) = command.filter(|_| is_first) {
             self.unknown = None;
             return run(self, call);
         }
-        if let Some(body) = function {
+        if let Some(body) = self.functions.get(call.name).map(Rc::clone) {
             return self.function(&body, call);
         }
         match call.name.split_once('=') {
@@ -740,7 +743,7 @@ impl Evaluator<'_> {
             Ok(Some(bytes)) => {
                 self.files = self.files.saturating_add(1);
                 self.sources = self.sources.saturating_add(bytes.len());
-                Ok(Some(without_returns(&bytes)))
+                Ok(Some(without_returns(bytes)))
             }
             Err(why) => {
                 self.complain(line, Code::Unreadable, why);

@@ -17,8 +17,8 @@ const MAX_WORDS: usize = 256 << 10;
 /// Most names of a directory that a wildcard is compared with, and most that match.
 const MAX_NAMES: usize = 512;
 
-/// A word that is being made.
-#[derive(Debug, Clone, Default)]
+/// A word, or a piece of one, with its wildcards.
+#[derive(Default)]
 struct Field {
     text: String,
     /// Where wildcards are in it.
@@ -28,9 +28,11 @@ struct Field {
 /// The words of a command, as far as they are made.
 #[derive(Default)]
 struct Fields {
-    done: Vec<Field>,
+    done: Vec<String>,
+    /// Where words have wildcards: the number of the word, and the place in it.
+    wild: Vec<(usize, usize)>,
     /// `None` until there is anything of the word, be it a pair of quotes.
-    current: Option<Field>,
+    current: Option<String>,
     size: usize,
 }
 
@@ -40,17 +42,21 @@ impl Fields {
         if self.size > MAX_WORDS {
             return;
         }
-        let field = self.current.get_or_insert_default();
+        let word = self.current.get_or_insert_default();
         if has_wildcards {
-            let wild =
-                text.match_indices(['*', '?']).map(|(at, _)| field.text.len().saturating_add(at));
-            field.wild.extend(wild);
+            for (at, byte) in text.bytes().enumerate() {
+                if matches!(byte, b'*' | b'?') {
+                    self.wild.push((self.done.len(), word.len().saturating_add(at)));
+                }
+            }
         }
-        field.text.push_str(text);
+        word.push_str(text);
     }
 
     fn end_word(&mut self) {
-        self.done.extend(self.current.take());
+        if let Some(word) = self.current.take() {
+            self.done.push(word);
+        }
     }
 
     /// A value that is not quoted: each run of what is no blank is a word, the first
@@ -71,8 +77,11 @@ impl Evaluator<'_> {
     /// The words of a command; `None` if the limits do not allow it, which is said.
     pub(super) fn expand(&mut self, words: &[Word], line: usize) -> Option<Vec<String>> {
         let mut fields = Fields::default();
+        fields.done.reserve(words.len());
         for word in words {
-            word.0.iter().for_each(|part| self.expand_part(part, &mut fields));
+            for part in &word.0 {
+                self.expand_part(part, &mut fields);
+            }
             fields.end_word();
         }
         if fields.size > MAX_WORDS {
@@ -80,8 +89,16 @@ impl Evaluator<'_> {
             return None;
         }
         self.step(line, fields.size >> 10)?;
-        let mut expanded = Vec::with_capacity(fields.done.len());
-        for field in fields.done {
+        if fields.wild.is_empty() || !self.holds(Trap::WildcardsFromVariables) {
+            return Some(fields.done);
+        }
+        let mut expanded = Vec::new();
+        let mut wild = fields.wild.iter().peekable();
+        for (number, text) in fields.done.into_iter().enumerate() {
+            let mut field = Field { text, wild: Vec::new() };
+            while let Some((_, at)) = wild.next_if(|(word, _)| *word == number) {
+                field.wild.push(*at);
+            }
             self.expand_wildcards(field, &mut expanded);
         }
         Some(expanded)
@@ -149,17 +166,13 @@ impl Evaluator<'_> {
     }
 
     fn expand_wildcards(&mut self, field: Field, expanded: &mut Vec<String>) {
-        if !field.wild.is_empty()
-            && field.text.len() <= MAX_PATH
-            && self.holds(Trap::WildcardsFromVariables)
-        {
-            let matches = self.matches(&field);
-            if !matches.is_empty() {
-                expanded.extend(matches);
-                return;
-            }
+        let before = expanded.len();
+        if !field.wild.is_empty() && field.text.len() <= MAX_PATH {
+            expanded.append(&mut self.matches(&field));
         }
-        expanded.push(field.text);
+        if expanded.len() == before {
+            expanded.push(field.text);
+        }
     }
 
     /// What there is that a pattern stands for: `(device)/names`, `/names`, or devices.
@@ -167,41 +180,46 @@ impl Evaluator<'_> {
         let pieces = pieces(field);
         let mut pieces = pieces.iter();
         let Some(first) = pieces.next() else { return Vec::new() };
-        let mut found = if first.text.is_empty() {
-            vec![String::new()]
+        let mut found = Vec::new();
+        if first.text.is_empty() {
+            found.push(String::new());
         } else if first.text.starts_with('(') || !field.text.contains('/') {
-            self.matching_devices(first)
-        } else {
-            return Vec::new();
-        };
+            self.add_devices(first, &mut found);
+        }
         for piece in pieces {
-            found = found.iter().flat_map(|place| self.matching_names(place, piece)).collect();
+            for directory in core::mem::take(&mut found) {
+                self.add_names(&directory, piece, &mut found);
+            }
             found.truncate(MAX_NAMES);
         }
         found.retain(|path| self.is_there(path));
         found
     }
 
-    fn matching_devices(&self, piece: &Field) -> Vec<String> {
-        let names = (0..self.world.count()).map(|device| {
-            let name = self.world.name(device);
-            ["(", name, ")"].concat()
-        });
+    fn add_devices(&self, piece: &Field, found: &mut Vec<String>) {
         let pattern = pattern(piece);
-        names.filter(|name| glob::matches(&pattern, name)).collect()
+        for device in 0..self.world.count() {
+            let name = ["(", self.world.name(device), ")"].concat();
+            if glob::matches(&pattern, &name) {
+                found.push(name);
+            }
+        }
     }
 
-    fn matching_names(&mut self, directory: &str, piece: &Field) -> Vec<String> {
-        let join = |name: &str| [directory, "/", name].concat();
+    fn add_names(&mut self, directory: &str, piece: &Field, found: &mut Vec<String>) {
         if piece.wild.is_empty() {
-            return vec![join(&piece.text)];
+            found.push([directory, "/", &piece.text].concat());
+            return;
         }
-        let Ok(place) = self.place(&join("")) else { return Vec::new() };
+        let Ok(place) = self.place(&[directory, "/"].concat()) else { return };
         let names = self.world.names(&place, MAX_NAMES);
         self.steps = self.steps.saturating_add(u32::try_from(names.len()).unwrap_or(u32::MAX));
         let pattern = pattern(piece);
-        let names = names.iter().filter(|name| glob::matches(&pattern, name));
-        names.map(|name| join(name)).collect()
+        for name in names {
+            if glob::matches(&pattern, &name) {
+                found.push([directory, "/", &name].concat());
+            }
+        }
     }
 
     /// Whether a path leads to something: a device does, and a directory by a `/` at
@@ -219,17 +237,19 @@ impl Evaluator<'_> {
 
 /// A pattern cut at each `/`.
 fn pieces(field: &Field) -> Vec<Field> {
+    let mut pieces = Vec::new();
     let mut start = 0_usize;
-    let piece = |text: &str| {
+    let mut wild = field.wild.iter().peekable();
+    for text in field.text.split('/') {
         let end = start.saturating_add(text.len());
-        let before = field.wild.partition_point(|at| *at < start);
-        let until = field.wild.partition_point(|at| *at < end);
-        let wild = field.wild.get(before..until).unwrap_or_default().iter();
-        let wild = wild.map(|at| at.saturating_sub(start)).collect();
+        let mut piece = Field { text: text.to_owned(), wild: Vec::new() };
+        while let Some(at) = wild.next_if(|at| **at < end) {
+            piece.wild.push(at.saturating_sub(start));
+        }
+        pieces.push(piece);
         start = end.saturating_add(1);
-        Field { text: text.to_owned(), wild }
-    };
-    field.text.split('/').map(piece).collect()
+    }
+    pieces
 }
 
 /// The pattern of one piece, with what means itself escaped.

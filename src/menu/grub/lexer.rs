@@ -124,7 +124,10 @@ impl<'s> Lexer<'s> {
         let start = self.at;
         self.at = start.saturating_add(length);
         let text = self.text.get(start..self.at).unwrap_or_default();
-        self.line = self.line.saturating_add(text.bytes().filter(|byte| *byte == b'\n').count());
+        if !ends(b'\n') {
+            let newlines = text.bytes().filter(|byte| *byte == b'\n').count();
+            self.line = self.line.saturating_add(newlines);
+        }
         text
     }
 
@@ -228,7 +231,7 @@ impl<'s> Lexer<'s> {
             return;
         }
         self.at = self.at.saturating_add(1).saturating_add(name.len()).saturating_add(braces);
-        word.0.push(Part::Variable { name: name.to_owned(), is_quoted });
+        word.add(Part::Variable { name: name.to_owned(), is_quoted });
     }
 }
 
@@ -258,9 +261,25 @@ const fn ends_word(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b';' | b'{' | b'}' | b'|' | b'&' | b'<' | b'>')
 }
 
-/// What is no ordinary character of a word.
+/// What is no ordinary character of a word: what ends it, and what quotes. In one
+/// piece, for nearly every byte is asked about.
 const fn is_special(byte: u8) -> bool {
-    ends_word(byte) || matches!(byte, b'\\' | b'\'' | b'"' | b'$')
+    matches!(
+        byte,
+        b' ' | b'\t'
+            | b'\n'
+            | b';'
+            | b'{'
+            | b'}'
+            | b'|'
+            | b'&'
+            | b'<'
+            | b'>'
+            | b'\\'
+            | b'\''
+            | b'"'
+            | b'$'
+    )
 }
 
 #[cfg(test)]

@@ -106,11 +106,19 @@ impl Word {
         }
     }
 
+    /// Adds a part. Most words have only one.
+    pub(super) fn add(&mut self, part: Part) {
+        if self.0.is_empty() {
+            self.0.reserve_exact(1);
+        }
+        self.0.push(part);
+    }
+
     /// Adds characters.
     pub(super) fn push(&mut self, more: &str, quoted: bool) {
         match self.0.last_mut() {
             Some(Part::Text { text, is_quoted }) if *is_quoted == quoted => text.push_str(more),
-            _ => self.0.push(Part::Text { text: more.to_owned(), is_quoted: quoted }),
+            _ => self.add(Part::Text { text: more.to_owned(), is_quoted: quoted }),
         }
     }
 }

@@ -31,7 +31,7 @@ fn not(evaluator: &mut Evaluator<'_>, call: &Call<'_>) -> Flow {
     let Some((name, words)) = call.words.split_first() else {
         return wants(evaluator, call, "a command");
     };
-    let is_known = find(name).is_some() || evaluator.functions.contains_key(name);
+    let is_known = find(name).is_some() || evaluator.functions.contains_key(name.as_str());
     let flow = if name == "!" {
         evaluator.unknown(&Call { name, words, block: None, line: call.line })
     } else {

@@ -20,8 +20,8 @@ pub(super) const ROWS: &[Row] = &[
     Row { name: "authenticate", run: authenticate },
 ];
 
-/// Commands that start something else than Linux.
-const FOREIGN_NAMES: [&str; 34] = [
+/// Commands that start something else than Linux, sorted.
+const FOREIGN_NAMES: &[&str] = &[
     "appleloader",
     "chainloader",
     "efifwsetup",
@@ -127,7 +127,7 @@ fn boot(evaluator: &mut Evaluator<'_>, _: &Call<'_>) -> Flow {
 /// The row of a command that starts something else than Linux.
 pub(super) fn foreign_row(name: &str) -> Option<&'static Row> {
     const ROW: &Row = &Row { name: "", run: foreign };
-    FOREIGN_NAMES.contains(&name).then_some(ROW)
+    FOREIGN_NAMES.binary_search(&name).is_ok().then_some(ROW)
 }
 
 fn foreign(evaluator: &mut Evaluator<'_>, call: &Call<'_>) -> Flow {
@@ -221,24 +221,32 @@ fn command_line(words: &[String]) -> String {
 }
 
 fn push_escaped(line: &mut String, word: &str) {
-    for (at, c) in word.char_indices() {
-        let behind = word.get(at.saturating_add(1)..).unwrap_or_default();
-        if matches!(c, '"' | '\'') || c == '\\' && !is_hexadecimal(behind) {
-            line.push('\\');
-        }
-        line.push(c);
+    let mut rest = word;
+    while let Some(at) = rest.bytes().position(|byte| matches!(byte, b'"' | b'\'' | b'\\')) {
+        let behind = at.saturating_add(1);
+        let is_kept = rest.get(at..).is_some_and(is_hexadecimal);
+        line.push_str(rest.get(..at).unwrap_or_default());
+        line.push_str(if is_kept { "" } else { "\\" });
+        line.push_str(rest.get(at..behind).unwrap_or_default());
+        rest = rest.get(behind..).unwrap_or_default();
     }
+    line.push_str(rest);
 }
 
-/// Whether `xHH` stands here.
+/// Whether a text begins with `\xHH`.
 fn is_hexadecimal(text: &str) -> bool {
-    let digits = text.strip_prefix('x').and_then(|rest| rest.as_bytes().get(..2));
+    let digits = text.strip_prefix("\\x").and_then(|rest| rest.as_bytes().get(..2));
     digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_names_are_sorted_as_they_are_looked_up() {
+        assert!(FOREIGN_NAMES.is_sorted());
+    }
 
     #[test]
     fn words_of_a_command_line_are_quoted_as_the_loader_does() {

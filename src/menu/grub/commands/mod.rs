@@ -32,9 +32,14 @@ const TABLES: [&[Row]; 9] = [
 
 /// The command of this name.
 pub(super) fn find(name: &str) -> Option<&'static Row> {
-    let mut rows = TABLES.iter().copied().flatten();
-    let row = rows.find(|row| row.name == name);
-    row.or_else(|| load::foreign_row(name)).or_else(|| quiet::row(name))
+    for table in TABLES {
+        for row in table {
+            if row.name == name {
+                return Some(row);
+            }
+        }
+    }
+    load::foreign_row(name).or_else(|| quiet::row(name))
 }
 
 /// What a command does that does nothing here.
