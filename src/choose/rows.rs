@@ -4,8 +4,6 @@
 //! first entry would; the selected row is told by an entry in it, so that it
 //! stays selected whatever is added.
 
-use std::collections::BTreeMap;
-
 use super::Item;
 use crate::base::sort;
 
@@ -42,19 +40,30 @@ impl Row {
 /// The rows of a level, in the order of the items.
 pub(super) fn rows(items: &[Item], level: &[String]) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
-    // Where the row of each submenu is.
-    let mut known: BTreeMap<&str, usize> = BTreeMap::new();
+    // Where the row of each submenu is, sorted by title.
+    let mut known: Vec<(&str, usize)> = Vec::new();
     for (index, item) in items.iter().enumerate() {
         let Some(below) = item.submenu.strip_prefix(level) else { continue };
         match below.first() {
             None => rows.push(Row::Entry(index)),
             Some(title) => {
-                let at = *known.entry(title).or_insert(rows.len());
+                let at = place_of(&mut known, title, rows.len());
                 add(&mut rows, at, title, index);
             }
         }
     }
     rows
+}
+
+/// Where the row of a submenu is, or, if it has none yet, the next place.
+fn place_of<'a>(known: &mut Vec<(&'a str, usize)>, title: &'a str, next: usize) -> usize {
+    match known.binary_search_by(|(known, _)| (*known).cmp(title)) {
+        Ok(place) => known.get(place).map_or(next, |(_, at)| *at),
+        Err(place) => {
+            known.insert(place, (title, next));
+            next
+        }
+    }
 }
 
 /// Adds an item to the submenu whose row is, or is to be, at `at`.

@@ -79,7 +79,7 @@ impl Evaluator<'_> {
         let mut fields = Fields::default();
         fields.done.reserve(words.len());
         for word in words {
-            for part in &word.0 {
+            for part in word.parts() {
                 self.expand_part(part, &mut fields);
             }
             fields.end_word();

@@ -190,7 +190,7 @@ impl<'s> Lexer<'s> {
 
     fn double_quoted(&mut self, word: &mut Word) {
         self.step();
-        let before = word.0.len();
+        let before = word.parts().len();
         loop {
             match self.peek() {
                 None | Some(b'"') => break,
@@ -201,7 +201,7 @@ impl<'s> Lexer<'s> {
                 }
             }
         }
-        if word.0.len() == before {
+        if word.parts().len() == before {
             word.push("", true);
         }
         self.close_quotes();
@@ -295,7 +295,7 @@ mod tests {
 
     fn shown(token: Token) -> String {
         match token {
-            Token::Word(word) => word.0.iter().map(shown_part).collect(),
+            Token::Word(word) => word.parts().iter().map(shown_part).collect(),
             Token::Bad(why) => format!("bad: {why}"),
             sign => format!("{sign:?}"),
         }

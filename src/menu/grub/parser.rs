@@ -410,7 +410,7 @@ fn is_followed_by_command(word: &str) -> bool {
 
 /// How many bytes a word takes in the tree, about.
 fn weight(word: &Word) -> usize {
-    let parts = word.0.iter().map(|part| match part {
+    let parts = word.parts().iter().map(|part| match part {
         Part::Text { text: held, .. } | Part::Variable { name: held, .. } => {
             size_of::<Part>().saturating_add(held.len()).saturating_add(size_of::<usize>())
         }

@@ -83,9 +83,20 @@ impl Block {
     }
 }
 
-/// One word before its variables are replaced.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Word(pub(super) Vec<Part>);
+/// One word before its variables are replaced. Nearly all have one part, and there are
+/// thousands of them: that part needs no list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Word {
+    One(Part),
+    /// Any other number.
+    Parts(Vec<Part>),
+}
+
+impl Default for Word {
+    fn default() -> Self {
+        Self::Parts(Vec::new())
+    }
+}
 
 /// A piece of a word.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,23 +111,39 @@ impl Word {
     /// Its text, if nothing of it is quoted or a variable: what may be a reserved word
     /// or a name.
     pub(super) fn bare(&self) -> Option<&str> {
-        match self.0.as_slice() {
-            [Part::Text { text, is_quoted: false }] => Some(text),
+        match self {
+            Self::One(Part::Text { text, is_quoted: false }) => Some(text),
             _ => None,
         }
     }
 
-    /// Adds a part. Most words have only one.
-    pub(super) fn add(&mut self, part: Part) {
-        if self.0.is_empty() {
-            self.0.reserve_exact(1);
+    /// Its parts.
+    pub(super) fn parts(&self) -> &[Part] {
+        match self {
+            Self::One(part) => core::slice::from_ref(part),
+            Self::Parts(parts) => parts,
         }
-        self.0.push(part);
+    }
+
+    /// Adds a part.
+    pub(super) fn add(&mut self, part: Part) {
+        *self = match core::mem::take(self) {
+            Self::One(first) => Self::Parts(vec![first, part]),
+            Self::Parts(parts) if parts.is_empty() => Self::One(part),
+            Self::Parts(mut parts) => {
+                parts.push(part);
+                Self::Parts(parts)
+            }
+        };
     }
 
     /// Adds characters.
     pub(super) fn push(&mut self, more: &str, quoted: bool) {
-        match self.0.last_mut() {
+        let last = match self {
+            Self::One(part) => Some(part),
+            Self::Parts(parts) => parts.last_mut(),
+        };
+        match last {
             Some(Part::Text { text, is_quoted }) if *is_quoted == quoted => text.push_str(more),
             _ => self.add(Part::Text { text: more.to_owned(), is_quoted: quoted }),
         }
