@@ -184,15 +184,14 @@ impl<'s> BootMenu<'s> {
         if fresh.is_empty() {
             return;
         }
-        let volumes_before = self.volumes.len();
-        let rows_before = self.menu.entries.len();
+        let before = self.volumes.len();
         let mut menus: Vec<(Group, Menu)> = Vec::new();
         for (volume, menu) in fresh {
-            let group = volume.group(self.volumes.get(volumes_before..).unwrap_or_default());
+            let group = volume.group(self.volumes.get(before..).unwrap_or_default());
             self.volumes.push(volume);
             menus.push((group, menu));
         }
-        for (number, (_, menu)) in (volumes_before..).zip(&mut menus) {
+        for (number, (_, menu)) in (before..).zip(&mut menus) {
             if let Some(found) = self.read_again(number, 0) {
                 *menu = found;
             }
@@ -200,29 +199,55 @@ impl<'s> BootMenu<'s> {
             once::forget_cleared(self.session, self.memory, volume, menu);
             self.voice.say_all(&self.devices.hint(volume));
         }
-        let mut merged = menu::merge(menus);
-        for entry in &mut merged.entries {
-            entry.volume = entry.volume.saturating_add(volumes_before);
-        }
-        if let Some(next) = &mut merged.settings.next_entry {
-            next.volume = next.volume.saturating_add(volumes_before);
-        }
+        self.join(menu::merge(menus), before);
+        (0..before).for_each(|number| self.update(number, before));
+        self.judge(before);
+    }
+
+    /// Puts a menu, whose volumes are those from `first` on, to the rows: what is there
+    /// and cannot boot is replaced, the rest comes behind. The first one says what the
+    /// default is and how long it waits.
+    fn join(&mut self, mut merged: Menu, first: usize) {
+        renumber(&mut merged, first);
         say_diagnostics(&merged, &self.voice);
-        if rows_before == 0 {
+        if self.menu.entries.is_empty() {
             self.menu = merged;
             self.memory.wishes.settle_default(&mut self.menu, &self.session.voice());
         } else {
-            let default = merged.default.map(|index| index.saturating_add(rows_before));
-            self.menu.default = self.menu.default.or(default);
-            self.menu.entries.extend(merged.entries);
+            self.add_rows(merged);
         }
         self.memory.wishes.keep_ids(&self.menu);
-        if !self.menu.entries.is_empty() {
-            self.settle_anchor(volumes_before);
+    }
+
+    fn add_rows(&mut self, merged: Menu) {
+        self.menu.diagnostics.extend(merged.diagnostics);
+        let mut default = None;
+        let rows = self.menu.entries.len();
+        for (index, entry) in merged.entries.into_iter().enumerate() {
+            let mut old = self.menu.entries.iter().take(rows);
+            let found = old.position(|row| is_one(row, &entry));
+            let row = found.unwrap_or(self.menu.entries.len());
+            default = default.or((merged.default == Some(index)).then_some(row));
+            match found {
+                Some(row) => self.replace(row, entry),
+                None => self.menu.entries.push(entry),
+            }
         }
-        self.examine_from(rows_before);
+        if self.menu.default.is_none() && default.is_some() {
+            self.menu.default = default;
+            self.menu.settings.next_entry = merged.settings.next_entry;
+        }
+    }
+
+    /// Judges the rows that are new. Nothing is judged before it is settled what it is
+    /// judged by.
+    fn judge(&mut self, volumes_before: usize) {
+        if self.menu.entries.is_empty() {
+            return;
+        }
+        self.settle_anchor(volumes_before);
+        self.examine_from(self.verdicts.len());
         self.say_ends(volumes_before);
-        (0..volumes_before).for_each(|number| self.update(number, volumes_before));
     }
 
     /// The menu of a volume with all others in sight, where one from `first` on is what
@@ -240,7 +265,11 @@ impl<'s> BootMenu<'s> {
         vigil::work();
         let mut menu = volume.read(&self.session.target(&self.memory.used), &others);
         let missed = mem::take(&mut menu.missed);
-        let is_cut = menu.diagnostics.iter().any(|one| one.code == menu::Code::Budget);
+        let end = menu.diagnostics.iter().find(|one| one.code == menu::Code::Budget);
+        if let Some(end) = end {
+            self.voice.say(&[volume.name(), ": ", &end.to_string()].concat());
+        }
+        let is_cut = end.is_some();
         self.volumes.get_mut(number)?.missed = missed;
         (!is_cut).then_some(menu)
     }
@@ -255,25 +284,12 @@ impl<'s> BootMenu<'s> {
     /// not boot for that is replaced in its row, and what was not there is put behind the
     /// others. What can boot stays as it was shown and judged.
     fn update(&mut self, number: usize, first: usize) {
-        let Some(menu) = self.read_again(number, first) else { return };
-        let merged = menu::merge(vec![(Group::default(), menu)]);
-        let rows_before = self.menu.entries.len();
-        if rows_before == 0 {
-            self.menu.settings = merged.settings;
-            self.menu.timeout = merged.timeout;
-            self.menu.default = merged.default;
-        }
-        for entry in merged.entries {
-            let entry = Entry { volume: number, ..entry };
-            match self.menu.entries.iter().position(|row| is_one(row, &entry)) {
-                Some(row) => self.replace(row, entry),
-                None => self.menu.entries.push(entry),
-            }
-        }
-        self.memory.wishes.keep_ids(&self.menu);
-        self.examine_from(rows_before);
+        let Some(mut menu) = self.read_again(number, first) else { return };
+        // The others were said when it was read before.
+        menu.diagnostics.retain(|one| !self.menu.diagnostics.contains(one));
+        self.join(menu::merge(vec![(Group::default(), menu)]), number);
         let name = self.volumes.get(number).map_or("", Volume::name);
-        self.voice.say(&format!("{name}: its menu was read again with the devices that came"));
+        self.voice.say(&[name, ": its menu was read again with the devices that came"].concat());
     }
 
     /// Puts an entry in the place of one that cannot boot.
@@ -288,25 +304,26 @@ impl<'s> BootMenu<'s> {
         }
     }
 
-    /// Takes the updates of ring and policy of the first volume, once: what is in
-    /// force does not change while a menu is shown. A disk that anybody can put
+    /// Takes the updates of ring and policy of the first volume with a menu, once: what
+    /// is in force does not change while a menu is shown. A disk that anybody can put
     /// in is no place for them, unless it was named.
     fn settle_anchor(&mut self, volumes_before: usize) {
-        let was_named = self.session.config.device != Selector::Auto;
-        let fresh = self.volumes.get(volumes_before..).unwrap_or_default();
-        let mut with_menu = (volumes_before..)
-            .zip(fresh)
-            .filter(|(number, _)| self.menu.entries.iter().any(|entry| entry.volume == *number));
-        let authority = with_menu.find(|(_, one)| was_named || is_authority(one.tier));
-        let authority = authority.map(|(_, volume)| volume);
-        let authority = authority.filter(|_| !self.is_settled);
-        self.voice.say_all(&idle_updates(fresh, authority));
         if self.is_settled {
+            let fresh = self.volumes.get(volumes_before..).unwrap_or_default();
+            self.voice.say_all(&idle_updates(fresh, None));
             return;
         }
+        let was_named = self.session.config.device != Selector::Auto;
+        let mut with_menu = self.volumes.iter().enumerate().filter(|(number, volume)| {
+            volume.is_here && self.menu.entries.iter().any(|entry| entry.volume == *number)
+        });
+        let authority = with_menu.find(|(_, one)| was_named || is_authority(one.tier));
+        let authority = authority.map(|(_, volume)| volume);
+        self.voice.say_all(&idle_updates(&self.volumes, authority));
         let Memory { standing, tpm, .. } = &mut *self.memory;
         let mut kept = standing.kept(tpm);
-        let others = fresh.iter().filter(|one| Some(one.name()) != authority.map(Volume::name));
+        let all = self.volumes.iter();
+        let others = all.filter(|one| Some(one.name()) != authority.map(Volume::name));
         others.for_each(|volume| kept.add(&volume.judging()));
         let files = authority.map(Volume::judging);
         let (anchor, said) = self.session.anchor.in_force(files.as_ref(), &kept);
@@ -667,6 +684,16 @@ fn no_such_entry() -> Failure {
     Failure::new(Stage::Menu, "there is no such entry")
 }
 
+/// Gives a menu the numbers that its volumes have beside the others.
+fn renumber(merged: &mut Menu, first: usize) {
+    for entry in &mut merged.entries {
+        entry.volume = entry.volume.saturating_add(first);
+    }
+    if let Some(next) = &mut merged.settings.next_entry {
+        next.volume = next.volume.saturating_add(first);
+    }
+}
+
 /// Whether two entries are the same row.
 fn is_one(row: &Entry, other: &Entry) -> bool {
     row.volume == other.volume && row.id == other.id
@@ -703,13 +730,4 @@ const fn is_authority(tier: Tier) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fallbacks_come_before_the_others_in_their_own_order() {
-        let order = |index, fallback: &[usize]| order_after(index, fallback, 4).collect::<Vec<_>>();
-        assert_eq!(order(1, &[]), [1, 2, 3, 0]);
-        assert_eq!(order(1, &[3, 0]), [3, 0, 1, 2, 3, 0]);
-    }
-}
+mod tests;

@@ -175,6 +175,22 @@ impl Volume {
         })
     }
 
+    /// A directory as if a device were mounted there.
+    #[cfg(test)]
+    pub(super) fn at(candidate: &Candidate, tier: Tier, place: &str) -> Self {
+        Self {
+            identity: candidate.identity(),
+            candidate: candidate.clone(),
+            tier,
+            root: Arc::new(Root::open(place).unwrap()),
+            budget: Budget::default(),
+            is_here: true,
+            missed: Vec::new(),
+            is_top: false,
+            mounted: None,
+        }
+    }
+
     /// Kernel name of the device.
     pub(super) fn name(&self) -> &str {
         &self.candidate.name

@@ -31,6 +31,12 @@ impl Signals {
         SignalFd::with_flags(&all, flags).map(Self).map_err(|errno| Error::new("signalfd", errno))
     }
 
+    /// On which none arrives, and nothing of the process changes.
+    #[cfg(test)]
+    pub(crate) fn none() -> Self {
+        Self(SignalFd::new(&SigSet::empty()).unwrap())
+    }
+
     /// Takes all that arrived, reaps children, and gives the name of the last
     /// signal that somebody sent on purpose.
     #[must_use]

@@ -1,0 +1,163 @@
+use super::*;
+use crate::base::arch::Arch;
+use crate::boot::discover::discover;
+use crate::boot::efi::Wishes;
+use crate::boot::measure::Witness;
+use crate::boot::rollback::Standing;
+use crate::config::Config;
+use crate::menu::Target;
+use crate::rollback::refused::Noted;
+use crate::source::filesystem::{FileSystem, Kind};
+use crate::source::{Candidate, Guid, PartitionType, Role as Place};
+use crate::sys::console::Console;
+use crate::sys::signal::Signals;
+use crate::trust::allowed_signers::KeyRing;
+use crate::trust::policy::Policy;
+use crate::trust::sshsig::make;
+use crate::trust::verify::Identity;
+use std::path::PathBuf;
+
+/// A directory that stands for the root of a mounted device.
+struct Disk(PathBuf);
+
+impl Disk {
+    fn new(name: &str) -> Self {
+        let name = format!("turnout-menu-{name}-{}", std::process::id());
+        let disk = Self(std::env::temp_dir().join(name));
+        std::fs::create_dir_all(&disk.0).unwrap();
+        disk
+    }
+
+    fn with(self, path: &str, text: &str) -> Self {
+        let path = self.0.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+        self
+    }
+
+    fn volume(&self, name: &str, kind: Guid) -> Volume {
+        let tier = Tier { removable: false, role: Place::Boot };
+        Volume::at(&candidate(name, kind), tier, self.0.to_str().unwrap())
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn candidate(name: &str, kind: Guid) -> Candidate {
+    Candidate {
+        name: name.to_owned(),
+        disk: name.trim_end_matches(char::is_numeric).to_owned(),
+        kind: Some(PartitionType::Gpt(kind)),
+        is_partitioned: false,
+        no_auto: false,
+        partuuid: Some(format!("part-{name}")),
+        partlabel: None,
+        filesystem: Some(FileSystem {
+            kind: Kind::Ext4,
+            uuid: Some(format!("uuid-{name}")),
+            label: None,
+        }),
+        removable: false,
+        size: 1 << 30,
+        fault: None,
+    }
+}
+
+/// Key 1 boots, key 2 says what the policy is.
+fn session() -> Session {
+    let line = |seed, namespace: &str| {
+        let key = make::public_base64(&make::public(seed));
+        format!("key{seed} namespaces=\"{namespace}\" ssh-ed25519 {key}\n")
+    };
+    let ring = [line(1, "turnout-boot"), line(2, "turnout-policy")].concat();
+    let ring = KeyRing::parse(ring.as_bytes()).unwrap();
+    Session {
+        console: Console::silent(),
+        signals: Signals::none(),
+        config: Config::new(Mode::Locked),
+        anchor: Anchor::new(Some(ring), Policy::default()),
+        arch: Arch::X86_64,
+        identity: Identity { boards: Vec::new(), devices: Vec::new() },
+    }
+}
+
+fn memory(session: &Session) -> Memory {
+    let mut tpm = Ok(None);
+    let (witness, _) = Witness::find(&session.config, &session.identity, &mut tpm);
+    Memory {
+        standing: Standing::unread(&session.config),
+        noted: Noted::default(),
+        tpm,
+        witness,
+        wishes: Wishes::default(),
+        edits: Vec::new(),
+        used: Vec::new(),
+    }
+}
+
+fn empty<'s>(session: &'s Session, memory: &'s mut Memory) -> BootMenu<'s> {
+    let devices = discover(&session.config, &session.signals).unwrap();
+    BootMenu::empty(session, memory, devices, Role::Boot)
+}
+
+/// As it was mounted and read alone.
+fn alone(session: &Session, mut volume: Volume) -> (Volume, Menu) {
+    let mut menu = volume.read(&Target::new(session.arch, &[]), &[]);
+    volume.missed = mem::take(&mut menu.missed);
+    (volume, menu)
+}
+
+const STUB: &str = "search --fs-uuid --set=root uuid-vdb1\nsource ($root)/menu.cfg\n";
+const MENU: &str = "set default=new\nset fallback=old\nset timeout=7\n\
+                    menuentry New --id new { linux /vmlinuz }\n\
+                    menuentry Old --id old { linux /vmlinuz }\n";
+const POLICY: &str = "turnout-policy 1\nversion 1\nminimum-security-version boot 7\n";
+
+/// A stub whose menu lies on a disk that comes later, with a newer policy beside it.
+fn stub(name: &str) -> (Disk, Disk) {
+    let signature = make::armored(2, "turnout-policy", POLICY.as_bytes());
+    let stub = Disk::new(&format!("{name}-stub")).with("grub/grub.cfg", STUB);
+    let stub = stub.with("turnout/policy", POLICY).with("turnout/policy.sig", &signature);
+    (stub, Disk::new(&format!("{name}-root")).with("menu.cfg", MENU).with("vmlinuz", "MZ"))
+}
+
+#[test]
+fn what_appears_only_when_a_menu_is_read_again_is_judged_by_the_updates_that_count() {
+    let session = session();
+    let mut memory = memory(&session);
+    let (stub, root) = stub("anchor");
+    let mut menu = empty(&session, &mut memory);
+    menu.append(vec![alone(&session, stub.volume("vda1", Guid::XBOOTLDR))]);
+    assert!(menu.menu.entries.is_empty() && !menu.is_settled, "there is nothing to judge");
+    menu.append(vec![(root.volume("vdb1", Guid::LINUX_FILE_SYSTEM), Menu::default())]);
+    assert_eq!(menu.verdicts.len(), 2, "{:?}", session.console.log());
+    assert!(menu.is_settled);
+    assert_eq!(menu.anchor.policy.minimum.boot, 7, "{:?}", session.console.log());
+}
+
+#[test]
+fn a_menu_that_appears_only_when_it_is_read_again_says_what_boots_and_how_long_it_waits() {
+    let session = session();
+    let mut memory = memory(&session);
+    let (stub, root) = stub("settings");
+    let mut menu = empty(&session, &mut memory);
+    let first = Disk::new("settings-none");
+    menu.append(vec![(first.volume("vdc1", Guid::XBOOTLDR), Menu::default())]);
+    menu.append(vec![alone(&session, stub.volume("vda1", Guid::XBOOTLDR))]);
+    menu.append(vec![(root.volume("vdb1", Guid::LINUX_FILE_SYSTEM), Menu::default())]);
+    let volumes: Vec<_> = menu.menu.entries.iter().map(|entry| entry.volume).collect();
+    assert_eq!(volumes, [1, 1], "{:?}", session.console.log());
+    assert_eq!((menu.menu.default, menu.menu.fallback.as_slice()), (Some(0), &[1][..]));
+    assert_eq!(menu.menu.timeout, menu::Timeout::Seconds(7));
+}
+
+#[test]
+fn fallbacks_come_before_the_others_in_their_own_order() {
+    let order = |index, fallback: &[usize]| order_after(index, fallback, 4).collect::<Vec<_>>();
+    assert_eq!(order(1, &[]), [1, 2, 3, 0]);
+    assert_eq!(order(1, &[3, 0]), [3, 0, 1, 2, 3, 0]);
+}
