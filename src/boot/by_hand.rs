@@ -5,7 +5,7 @@
 //! Only an open image comes here, and what is put together boots unsigned: nobody but
 //! [`crate::trust::verify::edited`] gives leave to it. Devices are mounted as for
 //! menus, read-only and without journal replay, and looked into by threads that nobody
-//! has to wait for.
+//! has to wait for. Nothing here may write to a device, or run anything but the jump.
 
 use std::sync::Arc;
 
@@ -16,18 +16,16 @@ use super::prepare::Order;
 use super::session::{Memory, Session};
 use super::{Begun, boot_order, boot_unprepared, say_failed};
 use crate::base::text::printable;
+use crate::choose::Chosen;
 use crate::choose::prompt::complete::{Stem, split_path, words};
-use crate::choose::prompt::draft::{Draft, absolute};
+use crate::choose::prompt::draft::{self, Draft, absolute};
+use crate::choose::prompt::told::{entry_called, fitted, rows};
 use crate::choose::prompt::{Command, Kind, Word, help};
-use crate::choose::{Chosen, Item};
 use crate::failure::Failure;
 use crate::source::{self, Candidate};
 use crate::sys::block::Inventory;
 use crate::sys::read::Roots;
 use crate::trust::Role;
-
-/// Most entries, and most names, that are told at once.
-const MAX_TOLD: usize = 100;
 
 /// What somebody wants of whoever asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +47,10 @@ pub(super) struct Hand<'s> {
     /// The device that files are taken from.
     held: Option<Held>,
     draft: Draft,
+    /// Ids of the entries that were listed last, in the order of their numbers.
+    listed: Vec<String>,
+    /// What is to be told a screen at a time.
+    told: Vec<String>,
 }
 
 impl<'s> Hand<'s> {
@@ -64,6 +66,8 @@ impl<'s> Hand<'s> {
             candidates: Vec::new(),
             held: None,
             draft: Draft::default(),
+            listed: Vec::new(),
+            told: Vec::new(),
         })
     }
 
@@ -71,28 +75,26 @@ impl<'s> Hand<'s> {
         self.session.console.line(&printable(text));
     }
 
-    fn tell_all(&self, lines: &[String]) {
-        lines.iter().take(MAX_TOLD).for_each(|line| self.tell(line));
-        match lines.len().saturating_sub(MAX_TOLD) {
-            0 => {}
-            more => self.tell(&format!("... and {more} more")),
-        }
+    /// What is still to be told, a screen at a time. From outside: to be made printable.
+    pub(super) fn take_told(&mut self) -> Vec<String> {
+        core::mem::take(&mut self.told)
     }
 
-    /// Does what a line says; gives what somebody else has to do.
-    pub(super) fn act(&mut self, command: Command<'_>) -> Option<Reply> {
+    /// Does what a line says, on a terminal of so many columns; gives what somebody else
+    /// has to do.
+    pub(super) fn act(&mut self, command: Command<'_>, columns: usize) -> Option<Reply> {
         let argument = command.argument;
         match command.word {
             Word::Retry => return Some(Reply::Retry),
             Word::Recover => return Some(Reply::Recover),
             Word::Reset => return Some(Reply::Reset),
             Word::PowerOff => return Some(Reply::PowerOff),
-            Word::Help => self.tell_all(&help()),
-            Word::Show => self.tell_all(&self.draft.lines()),
-            Word::List => self.list(),
+            Word::Help => self.told = help(),
+            Word::Show => self.told = self.draft.lines(),
+            Word::List => self.list(columns),
             Word::Boot => self.try_to(|hand| hand.boot(argument)),
             Word::From => self.try_to(|hand| hand.take_from(argument)),
-            Word::Ls => self.try_to(|hand| hand.tell_names(argument)),
+            Word::Ls => self.try_to(|hand| hand.tell_names(argument, columns)),
             Word::Linux => self.try_to(|hand| hand.set_linux(argument)),
             Word::Initrd => self.try_to(|hand| hand.add_initrd(argument)),
             Word::Options => self.draft.set_options(argument),
@@ -119,19 +121,19 @@ impl<'s> Hand<'s> {
         kind == Kind::Entry && !self.has_looked
     }
 
-    fn list(&mut self) {
+    fn list(&mut self, columns: usize) {
         self.look();
         let items = self.menu.items();
         if items.is_empty() {
             self.tell("there is no entry; \"from\", \"linux\" and \"go\" boot without one");
         }
-        let lines: Vec<String> = items.iter().map(row).collect();
-        self.tell_all(&lines);
+        self.told = rows(&items, columns);
+        self.listed = items.into_iter().map(|item| item.id).collect();
     }
 
     fn boot(&mut self, name: &str) -> Result<(), String> {
         self.look();
-        let index = self.menu.find(name);
+        let index = self.menu.find(entry_called(&self.listed, name));
         let index =
             index.ok_or_else(|| format!("there is no entry {name}: \"list\" names them"))?;
         let chosen = Chosen { index, options: None };
@@ -173,22 +175,26 @@ impl<'s> Hand<'s> {
     fn take_from(&mut self, name: &str) -> Result<(), String> {
         self.refresh();
         if name.is_empty() {
-            let lines: Vec<String> = self.candidates.iter().map(source::describe).collect();
-            self.tell_all(&lines);
+            self.told = self.candidates.iter().map(source::describe).collect();
             return Ok(());
         }
         let candidate = source::named(&self.candidates, name)?.clone();
-        // The same device again is mounted only once it is let go.
-        self.held = None;
-        let Found::Held(held) = self.send(Errand::mount(&candidate)?, &candidate.name)? else {
-            return Ok(());
-        };
-        let name = held.name.clone();
-        self.held = Some(held);
-        if self.draft.set_device(&name) {
+        self.hold(&candidate)?;
+        if self.draft.set_device(&candidate.name) {
             self.tell("the kernel and the initrds of the other device are forgotten");
         }
         self.tell(&format!("files are taken from {}", source::describe(&candidate)));
+        Ok(())
+    }
+
+    /// Mounts a device, unless it is; only then the one before is let go.
+    fn hold(&mut self, candidate: &Candidate) -> Result<(), String> {
+        if self.held.as_ref().is_some_and(|held| held.name == candidate.name) {
+            return Ok(());
+        }
+        if let Found::Held(held) = self.send(Errand::mount(candidate)?, &candidate.name)? {
+            self.held = Some(held);
+        }
         Ok(())
     }
 
@@ -205,10 +211,9 @@ impl<'s> Hand<'s> {
         }
     }
 
-    fn tell_names(&self, path: &str) -> Result<(), String> {
+    fn tell_names(&mut self, path: &str, columns: usize) -> Result<(), String> {
         let names = self.names_in(&absolute(path))?;
-        let lines: Vec<String> = names.iter().map(Name::line).collect();
-        self.tell_all(&lines);
+        self.told = names.iter().map(|name| fitted(&name.line(), columns)).collect();
         Ok(())
     }
 
@@ -218,17 +223,25 @@ impl<'s> Hand<'s> {
         self.send(Errand::size(held, &absolute(path)), &held.name).map(|_| ())
     }
 
-    fn set_linux(&mut self, path: &str) -> Result<(), String> {
-        self.check(path)?;
+    fn set_linux(&mut self, text: &str) -> Result<(), String> {
+        let (path, options) = draft::kernel(text, &|path| self.check(path))?;
         self.draft.set_linux(path);
+        if !options.is_empty() {
+            self.draft.set_options(options);
+            self.tell(&["the command line is taken from there too: options ", options].concat());
+        }
         Ok(())
     }
 
-    fn add_initrd(&mut self, path: &str) -> Result<(), String> {
-        if !path.is_empty() {
-            self.check(path)?;
+    fn add_initrd(&mut self, text: &str) -> Result<(), String> {
+        if text.is_empty() {
+            return self.draft.add_initrd(text);
         }
-        self.draft.add_initrd(path)
+        let files = draft::initrds(text, &|path| self.check(path))?;
+        if files.len() > 1 {
+            self.tell(&["several initrds, in this order: ", text].concat());
+        }
+        files.into_iter().try_for_each(|path| self.draft.add_initrd(path))
     }
 
     /// What could stand where a line ends.
@@ -254,10 +267,4 @@ impl<'s> Hand<'s> {
         let wanted = found.iter().filter(|name| name.is_directory() || stem.kind == Kind::File);
         wanted.map(|name| [directory, &name.as_typed()].concat()).collect()
     }
-}
-
-/// An entry in one line: its id first, as "boot" takes it.
-fn row(item: &Item) -> String {
-    let why = if item.bootable { "" } else { &item.detail };
-    [&item.id, "  ", &item.mark, "  ", &item.title, "  ", why].concat()
 }

@@ -3,7 +3,6 @@
 //! [`crate::choose::prompt`]; what they do is done by [`super::by_hand`].
 
 use core::time::Duration;
-use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::by_hand::{Hand, Reply};
@@ -13,6 +12,7 @@ use crate::choose::keys::{Input, Key, SEQUENCE_TIMEOUT};
 use crate::choose::prompt::complete::{Completed, complete, in_lines, stem};
 use crate::choose::prompt::line::{Line, Typed, keep};
 use crate::choose::prompt::parse;
+use crate::choose::prompt::told::{Answer, MORE};
 use crate::sys::terminal::Terminal;
 use crate::sys::{AsFd as _, clock, vigil};
 
@@ -40,7 +40,7 @@ struct Prompt<'s> {
     hand: Hand<'s>,
     inputs: Vec<(Rc<Terminal>, Input)>,
     /// What was pressed and has had no effect yet: several lines may come at once.
-    waiting: VecDeque<Key>,
+    waiting: Vec<Key>,
     history: Vec<String>,
 }
 
@@ -48,7 +48,7 @@ impl<'s> Prompt<'s> {
     fn new(session: &'s Session, hand: Hand<'s>) -> Self {
         let terminals = session.console.each().into_iter();
         let inputs = terminals.map(|terminal| (terminal, Input::of_prompt())).collect();
-        Self { session, hand, inputs, waiting: VecDeque::new(), history: Vec::new() }
+        Self { session, hand, inputs, waiting: Vec::new(), history: Vec::new() }
     }
 
     fn run(mut self) -> Reply {
@@ -57,9 +57,11 @@ impl<'s> Prompt<'s> {
             match parse(&line) {
                 Ok(None) => {}
                 Ok(Some(command)) => {
-                    if let Some(reply) = self.hand.act(command) {
+                    let columns = self.size().0;
+                    if let Some(reply) = self.hand.act(command, columns) {
                         return reply;
                     }
+                    self.tell_by_screens();
                 }
                 Err(why) => self.session.console.line(&why),
             }
@@ -72,23 +74,58 @@ impl<'s> Prompt<'s> {
         let console = &self.session.console;
         let (mut line, begin) = Line::new(self.size().0);
         console.write(begin.as_bytes());
-        while !console.is_deaf() {
-            while let Some(key) = self.waiting.pop_front() {
-                vigil::somebody_is_there();
-                match line.key(key, &self.history) {
-                    Typed::Open => {}
-                    Typed::Line(text) => {
-                        console.line("");
-                        return Some(text);
-                    }
-                    Typed::Complete { is_again } => self.complete(&mut line, is_again),
+        while let Some(key) = self.next_key() {
+            match line.key(key, &self.history) {
+                Typed::Open => {}
+                Typed::Line(text) => {
+                    console.line("");
+                    return Some(text);
                 }
-                console.write(line.repaint().as_bytes());
+                Typed::Complete { is_again } => self.complete(&mut line, is_again),
             }
-            let keys = self.keys();
-            self.waiting.extend(keys);
+            console.write(line.repaint().as_bytes());
         }
         None
+    }
+
+    /// The next key that somebody has pressed; none once nobody can.
+    fn next_key(&mut self) -> Option<Key> {
+        while self.waiting.is_empty() {
+            if self.session.console.is_deaf() {
+                return None;
+            }
+            self.waiting = self.keys();
+        }
+        vigil::somebody_is_there();
+        Some(self.waiting.remove(0))
+    }
+
+    /// Tells what came of a line, and asks after each screen of it.
+    fn tell_by_screens(&mut self) {
+        let told = self.hand.take_told();
+        let rows = self.size().1.saturating_sub(1).max(1);
+        for (number, screen) in told.chunks(rows).enumerate() {
+            if number > 0 && !self.wants_more() {
+                return;
+            }
+            screen.iter().for_each(|line| self.session.console.line(&printable(line)));
+        }
+    }
+
+    /// Whether somebody wants the next screen; what is typed instead begins the next line.
+    fn wants_more(&mut self) -> bool {
+        let console = &self.session.console;
+        console.write(MORE.as_bytes());
+        let mut answer = Answer::Nothing;
+        while answer == Answer::Nothing {
+            let Some(key) = self.next_key() else { return false };
+            answer = Answer::from(key);
+            if answer == Answer::Typed {
+                self.waiting.insert(0, key);
+            }
+        }
+        console.line("");
+        answer == Answer::More
     }
 
     /// Columns and rows that every console has.

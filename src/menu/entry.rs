@@ -15,7 +15,7 @@ pub(super) const MAX_TEXT: usize = 512;
 /// Longest command line, in bytes: twice what x86_64 and aarch64 kernels keep.
 pub(super) const MAX_OPTIONS: usize = 4096;
 /// Most initrds of one entry.
-pub(super) const MAX_INITRDS: usize = 32;
+pub const MAX_INITRDS: usize = 32;
 /// Most overlays, and most addons, of one entry.
 pub(super) const MAX_OVERLAYS: usize = 16;
 /// Most problems that one entry reports.

@@ -35,7 +35,7 @@ mod volume;
 pub use budget::{Allowance, Budget, Clock, Exceeded, Limits};
 pub use default::{From, Wish, resolve_default};
 pub use diagnostic::{Code, Diagnostic};
-pub use entry::{Entry, safe_id};
+pub use entry::{Entry, MAX_INITRDS, safe_id};
 pub use files::{Files, Memory, Visit};
 pub use format::Format;
 pub use grub::environment::Variables;

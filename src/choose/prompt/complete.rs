@@ -1,5 +1,8 @@
 //! What Tab means: which part of the line is to be completed, as what, and what the
-//! names that could stand there have in common.
+//! names that could stand there have in common. It must never look anywhere itself: the
+//! names are given to it, from outside, and are not yet printable.
+
+use crate::base::sort;
 
 use super::words::{Kind, row, told};
 
@@ -56,7 +59,7 @@ pub fn split_path(text: &str) -> (&str, &str) {
 pub fn complete(typed: &str, names: Vec<String>) -> Completed {
     let mut fitting: Vec<String> =
         names.into_iter().filter(|name| name.starts_with(typed)).collect();
-    fitting.sort_unstable();
+    sort::sort_by(&mut fitting, Ord::cmp);
     fitting.dedup();
     let Some((first, others)) = fitting.split_first() else { return Completed::Nothing };
     let shared = others.iter().fold(first.as_str(), |shared, other| common(shared, other));

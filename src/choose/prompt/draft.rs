@@ -1,11 +1,10 @@
-//! What somebody puts together by hand, word by word, until it can be booted.
+//! What somebody puts together by hand, word by word, until it can be booted. It must
+//! never mix files of two devices, and never pass for an entry of a menu.
 
-use crate::menu::{Entry, Format};
+use crate::menu::{Entry, Format, MAX_INITRDS};
 
 /// What it is called where an entry has an id.
 pub const ID: &str = "by-hand";
-/// Most initrds, as of any entry.
-const MAX_INITRDS: usize = 32;
 
 /// A kernel, its initrds and its command line, all of one device.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -106,6 +105,35 @@ impl Draft {
     }
 }
 
+/// Whether a file is there; if not, a sentence that says so.
+pub type IsThere<'f> = &'f dyn Fn(&str) -> Result<(), String>;
+
+/// A kernel, and the command line where one stands behind it, as in GRUB.
+///
+/// # Errors
+/// There is no such file.
+pub fn kernel<'t>(text: &'t str, is_there: IsThere<'_>) -> Result<(&'t str, &'t str), String> {
+    let Err(why) = is_there(text) else { return Ok((text, "")) };
+    match text.split_once(' ') {
+        Some((file, options)) if is_there(file).is_ok() => Ok((file, options.trim_start())),
+        _ => Err(why),
+    }
+}
+
+/// One initrd, or several with blanks between, as in GRUB.
+///
+/// # Errors
+/// There is no such file.
+pub fn initrds<'t>(text: &'t str, is_there: IsThere<'_>) -> Result<Vec<&'t str>, String> {
+    let Err(why) = is_there(text) else { return Ok(vec![text]) };
+    let files: Vec<_> = text.split_whitespace().collect();
+    if files.len() < 2 {
+        return Err(why);
+    }
+    files.iter().try_for_each(|file| is_there(file))?;
+    Ok(files)
+}
+
 /// A path from the top of its device.
 #[must_use]
 pub fn absolute(path: &str) -> String {
@@ -155,6 +183,37 @@ mod tests {
         assert_eq!(draft.entry().unwrap().options, "quiet");
         draft.lose_device();
         assert_eq!(draft.device(), None);
+    }
+
+    fn is_there(path: &str) -> Result<(), String> {
+        let all = ["/k", "/a b", "/a", "/i"];
+        if all.contains(&path) { Ok(()) } else { Err([path, ": no"].concat()) }
+    }
+
+    #[test]
+    fn a_kernel_may_have_its_command_line_behind_it_and_a_name_its_blanks() {
+        for (text, expected) in [
+            ("/k", Ok(("/k", ""))),
+            ("/a b", Ok(("/a b", ""))),
+            ("/k root=/dev/sda2  ro", Ok(("/k", "root=/dev/sda2  ro"))),
+            ("/x root=/dev/sda2 ro", Err("/x root=/dev/sda2 ro: no".to_owned())),
+            ("/x", Err("/x: no".to_owned())),
+        ] {
+            assert_eq!(kernel(text, &is_there), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn several_initrds_are_taken_together_or_not_at_all() {
+        for (text, expected) in [
+            ("/i", Ok(vec!["/i"])),
+            ("/a b", Ok(vec!["/a b"])),
+            ("/i  /a", Ok(vec!["/i", "/a"])),
+            ("/i /x", Err("/x: no".to_owned())),
+            ("/x", Err("/x: no".to_owned())),
+        ] {
+            assert_eq!(initrds(text, &is_there), expected, "{text}");
+        }
     }
 
     #[test]

@@ -1,4 +1,5 @@
 //! The words of the prompt: one table for what is understood, completed and explained.
+//! A word must never run a program or write to a disk, and none may lose its meaning.
 
 use crate::base::text::quoted;
 
