@@ -94,6 +94,43 @@ fn without_the_other_device_the_entry_says_so_and_the_others_are_signed() {
     assert!(!tree.path("root/turnout/other.manifest").exists());
 }
 
+/// As grub-mkconfig writes it for a kernel in the root file system.
+const DEBIAN: &str = "menuentry 'Debian' --id debian {\n\
+       set root='hd0,gpt2'\n\
+       search --no-floppy --fs-uuid --set=root 5d2f\n\
+       linux /boot/vmlinuz root=UUID=5d2f ro\n\
+     }\n";
+
+#[test]
+fn a_device_that_is_not_known_comes_with_the_way_to_name_it() {
+    let tree = tree(DEBIAN);
+    tree.write("root/boot/vmlinuz", tree.read("root/vmlinuz"));
+    let key = text(&tree.path("key"));
+    let sign = |root: &str| run(TURNOUT_SIGN, &["sign", "--key", &key, "--root", root, "debian"]);
+    let root = text(&tree.path("root"));
+    sign(&root).expect(2, &["DEVICE", "; say by what", &format!("--root NAME={root},uuid=U")]);
+    let above = "boot: name the directory above it with --root";
+    sign(&text(&tree.path("root/boot"))).expect(2, &["DEVICE", above]);
+    sign(&format!("x={root},uuid=5D2F")).expect(0, &["signed debian"]);
+}
+
+#[test]
+fn what_a_menu_does_besides_booting_is_not_to_be_signed() {
+    let rows = "menuentry Off --id off { halt; }\n\
+         menuentry Again --id again { reboot; }\n\
+         menuentry Say --id say { echo no; }\n\
+         menuentry Setup --id setup { fwsetup; }\n\
+         menuentry More --id more { search --set=x --label DATA; configfile ($x)/m/grub.cfg; }\n";
+    let tree = tree(&[MENU, rows].concat());
+    tree.write("data/m/grub.cfg", "menuentry unused { true; }\n");
+    let signed = on_all(&tree, &["sign", "--key", &text(&tree.path("key"))]);
+    signed.expect(0, &["signed other: x86_64"]);
+    // An entry that lost its kernel is not one of these.
+    tree.write("root/boot/grub/grub.cfg", [MENU, "menuentry B --id b { linux /none; }\n"].concat());
+    let signed = on_all(&tree, &["sign", "--key", &text(&tree.path("key"))]);
+    signed.expect(2, &["not signed: b"]);
+}
+
 #[test]
 fn an_entry_that_a_stub_leads_to_is_signed_beside_its_own_menu() {
     let tree = tree("menuentry unused { true; }\n");

@@ -85,6 +85,9 @@ fn text(judge: &Judge, rows: &[Row<'_>], notes: &[String]) -> String {
     out.push_str(trust_in_words(judge));
     out.push('\n');
     notes.iter().for_each(|note| write_wrapped("", note, &mut out));
+    if let Some(advice) = judge.menus.advice() {
+        write_wrapped("", advice, &mut out);
+    }
     for diagnostic in &judge.menus.menu.diagnostics {
         write_wrapped("", &diagnostic.to_string(), &mut out);
     }

@@ -13,6 +13,7 @@ use crate::menu::{
 };
 use crate::source::directory::Directory;
 use crate::source::filesystem;
+use crate::sys::mounted::{self, Mounted};
 use crate::sys::read::{Root, Roots};
 use crate::sys::{block, clock, efivars, file, mount};
 
@@ -114,9 +115,11 @@ fn open_all(location: &Location) -> Result<Vec<Volume>, Failure> {
 }
 
 fn open_directory(directory: &Directory) -> Result<Volume, Failure> {
-    let root = open(&directory.path)?;
-    let identity = directory.identity.clone();
-    Ok(Volume { identity: identity.clone(), ..Volume::new(identity.name, directory.place(), root) })
+    let Mounted { identity, subvolume } = mounted::at(&directory.path).unwrap_or_default();
+    let root = open(&directory.path)?.of_subvolume(subvolume);
+    let name = directory.identity.name.clone();
+    let identity = directory.known(identity);
+    Ok(Volume { identity, ..Volume::new(name, directory.place(), root) })
 }
 
 impl Volume {
@@ -269,6 +272,15 @@ impl Menus {
         format!("there is no menu entry in {}", places.join(", "))
     }
 
+    /// What to do where an entry's device is none of the volumes.
+    pub(super) fn advice(&self) -> Option<&'static str> {
+        let mut problems = self.menu.entries.iter().flat_map(|entry| &entry.problems);
+        problems.any(|problem| problem.code == Code::Device).then_some(
+            "DEVICE: say by what menus know the device of each directory, with \
+             --root NAME=DIR,uuid=U.",
+        )
+    }
+
     /// Files that were there and gave no entry, each with the reason, where it has one.
     pub(super) fn fruitless(&self) -> Vec<String> {
         let there = self.read.iter().flatten();
@@ -341,7 +353,7 @@ fn here() -> Result<Vec<Volume>, Failure> {
     if found.is_empty() {
         return Err(Failure::new(Stage::Discover, nowhere()));
     }
-    found.into_iter().map(|(place, device)| open_place(place, device)).collect()
+    found.into_iter().map(|(place, _)| open_place(place)).collect()
 }
 
 /// The device that is mounted on a place: the last that was.
@@ -359,16 +371,15 @@ fn nowhere() -> String {
     format!("there is none of {places}; name the boot partition with --root DIR or --device DEV")
 }
 
-/// `device` is its numbers.
-fn open_place(place: &str, device: &str) -> Result<Volume, Failure> {
+fn open_place(place: &str) -> Result<Volume, Failure> {
     // systemd-boot reads the settings of the EFI system partition.
     let group = Group { number: 0, is_esp: place.ends_with("efi") };
-    let root = open(Path::new(place))?;
+    let mounted = mounted::at(Path::new(place)).unwrap_or_default();
+    let root = open(Path::new(place))?.of_subvolume(mounted.subvolume);
     let volume = Volume { group, ..Volume::new(place.to_owned(), place.to_owned(), root) };
-    Ok(match block::name_of(device) {
-        Some(name) => volume.of_device(&name),
-        None => volume,
-    })
+    // A device that nothing is known of is called by its place.
+    let is_known = !mounted.identity.name.is_empty();
+    Ok(if is_known { Volume { identity: mounted.identity, ..volume } } else { volume })
 }
 
 fn open(directory: &Path) -> Result<Root, Failure> {

@@ -69,6 +69,17 @@ impl Directory {
         Ok(())
     }
 
+    /// What its menus know it by: what was said of it, and if nothing was, what is
+    /// mounted there.
+    #[must_use]
+    pub fn known(&self, mounted: Identity) -> Identity {
+        let Identity { name, uuid, label, partlabel, .. } = &self.identity;
+        if uuid.is_some() || label.is_some() || partlabel.is_some() {
+            return self.identity.clone();
+        }
+        Identity { name: name.clone(), ..mounted }
+    }
+
     /// The directory and how its partition is called.
     #[must_use]
     pub fn place(&self) -> String {
@@ -109,6 +120,18 @@ mod tests {
         let places: Vec<_> = all.iter().map(Directory::place).collect();
         assert_eq!(places, ["/mnt (first, UUID=1-2, LABEL=L)", "/x (sdb1, PARTLABEL=P)"]);
         assert!(all[0].identity.is_called("UUID=1-2") && all[1].identity.is_called("sdb1"));
+    }
+
+    #[test]
+    fn a_directory_is_known_by_what_is_mounted_there_unless_somebody_says_what() {
+        let uuid = |uuid: &str| Some(uuid.to_owned());
+        let mounted =
+            Identity { name: "sda2".to_owned(), uuid: uuid("5d2f"), ..Identity::default() };
+        let known = |root| roots(&[root]).unwrap()[0].known(mounted.clone());
+        assert_eq!((known("/a").name(), known("/a").uuid), ("main", uuid("5d2f")));
+        assert_eq!((known("n=/a").name(), known("n=/a").uuid), ("n", uuid("5d2f")));
+        assert_eq!(known("n=/a,uuid=1").uuid, uuid("1"));
+        assert_eq!(known("n=/a,label=L").uuid, None);
     }
 
     #[test]

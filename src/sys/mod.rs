@@ -33,6 +33,7 @@ pub mod machine;
 pub mod memory;
 pub mod module;
 pub mod mount;
+pub mod mounted;
 pub mod panic;
 pub mod patience;
 pub mod quiesce;

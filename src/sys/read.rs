@@ -44,6 +44,8 @@ const LITTLE: u64 = 8;
 pub struct Root {
     directory: OwnedFd,
     links: Links,
+    /// The directory of its file system that is mounted there; empty for its top.
+    subvolume: String,
 }
 
 /// What becomes of a symbolic link on a path.
@@ -104,12 +106,26 @@ impl Root {
         let on = fstatfs(directory.as_fd()).map_err(|errno| Error::new(path, errno))?;
         // The number has another type on every architecture.
         let magic = u32::try_from(on.filesystem_type().0).unwrap_or(0);
-        Ok(Self { directory, links: Links::of(magic) })
+        Ok(Self { directory, links: Links::of(magic), subvolume: String::new() })
+    }
+
+    /// The same where only this directory of the file system is mounted (`/@`): a menu
+    /// whose paths begin at the file system's top finds its files too.
+    #[must_use]
+    pub fn of_subvolume(self, subvolume: String) -> Self {
+        Self { subvolume, ..self }
+    }
+
+    /// A path of the file system as it is called below what is mounted.
+    #[must_use]
+    pub fn inside<'a>(&self, path: &'a str) -> &'a str {
+        let below = path.strip_prefix(&self.subvolume);
+        below.filter(|below| below.starts_with('/')).unwrap_or(path)
     }
 
     fn resolve(&self, path: &str, flags: OFlag, links: Links) -> Result<OwnedFd, Error> {
         let how = OpenHow::new().flags(flags | OFlag::O_CLOEXEC).resolve(links.resolve());
-        let below = match path.trim_start_matches('/') {
+        let below = match self.inside(path).trim_start_matches('/') {
             "" => ".",
             below => below,
         };
@@ -654,6 +670,21 @@ mod tests {
             assert_eq!(message(root.menu_text(path, 100)), expected);
         }
         assert!(root.blob("/inside/../kernel", 100, &GO).is_ok());
+    }
+
+    #[test]
+    fn where_a_subvolume_is_mounted_paths_of_the_whole_file_system_lead_into_it() {
+        let (tree, root) = Tree::new("subvolume");
+        tree.file("boot", b"text");
+        let root = root.of_subvolume("/@".to_owned());
+        for path in ["/boot", "/@/boot", "@/boot"] {
+            let found = root.size(path).ok();
+            assert_eq!(found, Some(4).filter(|_| path.starts_with('/')), "{path}");
+        }
+        for path in ["/@home/boot", "/@boot", "/@/../boot"] {
+            assert_eq!(root.size(path).ok(), None, "{path}");
+        }
+        assert_eq!(root.inside("/@/@/boot"), "/@/boot");
     }
 
     #[test]

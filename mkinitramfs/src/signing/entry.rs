@@ -11,20 +11,47 @@ use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use turnout::base::arch::Arch;
 use turnout::bundle::{Blob, Bundle};
 use turnout::menu::bls;
-use turnout::menu::{self, Budget, Code, Device, Diagnostic, Entry, Menu, Metered, Sight, Target};
+use turnout::menu::{
+    self, Budget, Code, Device, Diagnostic, Entry, Identity, Menu, Metered, Sight, Target,
+};
 use turnout::source::directory::{self, Directory};
+use turnout::sys::mounted::{self, Mounted};
 use turnout::sys::read::Root;
 use turnout::trust::slots::SlotValues;
 
 use crate::signing::progress::Progress;
 use turnout::base::similar::similar;
 
+/// Name of the format of GRUB's menus.
+const GRUB: &str = "grub";
+
 /// How much is read between two looks at the progress, in bytes.
 const CHUNK: usize = 1 << 20;
 
 /// The boot partition, and other devices that its menus may name.
-#[derive(Debug, Clone)]
-pub struct Roots(Vec<Directory>);
+#[derive(Debug)]
+pub struct Roots(Vec<Opened>);
+
+/// A directory, and what it stands for.
+#[derive(Debug)]
+struct Opened {
+    identity: Identity,
+    path: PathBuf,
+    files: Root,
+    /// Whether a device is mounted on this very directory.
+    is_mounted: bool,
+}
+
+impl Opened {
+    fn open(directory: &Directory) -> Result<Self> {
+        let mounted = mounted::at(&directory.path);
+        let is_mounted = mounted.is_some();
+        let Mounted { identity, subvolume } = mounted.unwrap_or_default();
+        let files = open(&directory.path)?.of_subvolume(subvolume);
+        let identity = directory.known(identity);
+        Ok(Self { identity, path: directory.path.clone(), files, is_mounted })
+    }
+}
 
 impl Roots {
     /// Each as `--root` takes it; the boot partition first.
@@ -37,7 +64,7 @@ impl Roots {
             directory::add(&mut all, OsStr::new(value)).map_err(|why| anyhow!(why))?;
         }
         ensure!(!all.is_empty(), "--root names no boot partition");
-        Ok(Self(all))
+        Ok(Self(all.iter().map(Opened::open).collect::<Result<_>>()?))
     }
 
     /// The boot partition's directory.
@@ -45,27 +72,52 @@ impl Roots {
         self.0.first().map_or(Path::new("."), |first| &first.path)
     }
 
-    /// The directory that a path of an entry is below.
-    fn of(&self, path: &str) -> &Path {
+    /// The device that a path of an entry is on.
+    fn of(&self, path: &str) -> Option<&Opened> {
         let named = menu::split(path);
         let named =
             named.and_then(|(name, _)| self.0.iter().find(|one| one.identity.name() == name));
-        named.map_or(self.home(), |one| &one.path)
+        named.or(self.0.first())
+    }
+
+    /// The directory that a path of an entry is below.
+    fn directory(&self, path: &str) -> &Path {
+        self.of(path).map_or(self.home(), |one| &one.path)
     }
 
     /// The menus of the boot partition, for machines of each architecture.
     fn menus(&self, boards: &[String]) -> Result<[Menu; 2]> {
-        let files = self.0.iter().map(|one| open(&one.path)).collect::<Result<Vec<_>>>()?;
-        let all = self.0.iter().zip(&files);
-        let others = all.map(|(one, files)| Device { identity: &one.identity, files });
-        let others: Vec<_> = others.skip(1).collect();
-        let (home, first) = self.0.first().zip(files.first()).context("there is no root")?;
+        let (home, others) = self.0.split_first().context("there is no root")?;
+        let others = others.iter().map(|one| Device { identity: &one.identity, files: &one.files });
+        let others: Vec<_> = others.collect();
         let sight = Sight { others: &others, ..Sight::alone(&home.identity) };
         Ok([Arch::X86_64, Arch::Aarch64].map(|arch| {
             let budget = Budget::default();
-            let files = Metered::menus(first, &budget).seeing(sight);
+            let files = Metered::menus(&home.files, &budget).seeing(sight);
             menu::read_below(&files, &Target::new(arch, boards), "")
         }))
+    }
+
+    /// What to do about an entry of a menu of GRUB that cannot boot, or names a file
+    /// that is not there, to follow on the reason.
+    fn advice(&self, entry: &Entry) -> String {
+        let home = self.home().display();
+        let is_of_root = entry.files().any(|path| menu::on_device(path).starts_with("/boot/"));
+        let is_boot = self.home().ends_with("boot");
+        let is_mounted = self.0.first().is_some_and(|home| home.is_mounted);
+        let is_device = |problem: &Diagnostic| problem.code == Code::Device;
+        if entry.format.name() != GRUB {
+            String::new()
+        } else if is_boot && is_of_root && !is_mounted {
+            format!("; its paths begin above {home}: name the directory above it with --root")
+        } else if entry.problems.iter().any(is_device) {
+            format!(
+                "; say by what its menu knows the device of {home}: --root NAME={home},uuid=U; \
+                 and give one more --root for each other device"
+            )
+        } else {
+            String::new()
+        }
     }
 }
 
@@ -96,9 +148,13 @@ pub fn all(roots: &Roots) -> Result<Vec<String>> {
     Ok(ids)
 }
 
+/// Of GRUB also what switches off, restarts or leads to another menu.
 fn loads_nothing(entry: &Entry) -> bool {
-    let is_unsupported = |problem: &Diagnostic| problem.code == Code::UnsupportedKey;
-    entry.files().next().is_none() && entry.problems.iter().any(is_unsupported)
+    let loads_nothing = |problem: &Diagnostic| {
+        let is_grub = entry.format.name() == GRUB;
+        problem.code == Code::UnsupportedKey || (is_grub && problem.code == Code::NoKernel)
+    };
+    entry.files().next().is_none() && entry.problems.iter().any(loads_nothing)
 }
 
 /// Reads the entry `id` of the boot partition. `boards` are what the machine is
@@ -119,10 +175,12 @@ pub fn read(roots: &Roots, id: &str, boards: &[String]) -> Result<BootEntry> {
         bail!("two files give the entry {id}: {} and {}; remove one", entry.file, twice.file);
     }
     if let Some(problem) = entry.problems.first() {
-        bail!("the entry cannot boot: {problem}");
+        bail!("the entry cannot boot: {problem}{}", roots.advice(entry));
     }
-    let bundle = bundle(roots, entry).with_context(|| entry.file.clone())?;
-    Ok(BootEntry { root: roots.of(&entry.file).to_owned(), entry: entry.clone(), bundle })
+    let bundle =
+        bundle(roots, entry).with_context(|| format!("{}{}", entry.file, roots.advice(entry)))?;
+    let root = roots.directory(&entry.file).to_owned();
+    Ok(BootEntry { root, entry: entry.clone(), bundle })
 }
 
 fn open(directory: &Path) -> Result<Root> {
@@ -184,9 +242,9 @@ fn blobs(roots: &Roots, paths: &[String]) -> Result<Vec<Blob<Vec<u8>>>> {
 /// Reads a file once; the digest is of the bytes that were read. It is called as on
 /// its own device: a manifest is the same on every machine.
 fn blob(roots: &Roots, path: &str) -> Result<Blob<Vec<u8>>> {
-    let root = roots.of(path);
+    let root = roots.of(path).context("there is no root")?;
     let path = menu::on_device(path);
-    let from = root.join(path.trim_start_matches('/'));
+    let from = root.path.join(root.files.inside(path).trim_start_matches('/'));
     let bytes = read_large(&from, path);
     let bytes = bytes.with_context(|| format!("cannot read {}", from.display()))?;
     Ok(Blob::hash(path, bytes))
