@@ -176,6 +176,7 @@ impl File {
             is_restricted: !self.arguments.contains("--unrestricted"),
             body,
             id: Some(self.entry.id),
+            stem: None,
             file: self.entry.file,
             line: self.line,
             doubts: evaluator.doubts.clone(),

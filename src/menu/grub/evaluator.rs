@@ -87,6 +87,8 @@ pub(super) struct Call<'a> {
     /// Without the name. Of a command that takes no block, the last is its text.
     pub(super) words: &'a [String],
     pub(super) block: Option<&'a Rc<Block>>,
+    /// What `words` were made of, with the name; none where others have made them.
+    pub(super) source: &'a [Word],
     /// The line at which it stands.
     pub(super) line: usize,
 }
@@ -116,6 +118,8 @@ pub(super) struct Item {
     pub(super) title: String,
     /// `--id`, where there is one.
     pub(super) id: Option<String>,
+    /// The title as it stands in the script, without the variables that it has.
+    pub(super) stem: Option<String>,
     pub(super) is_submenu: bool,
     pub(super) hotkey: Option<char>,
     /// Whether a superuser's password is asked for (`superusers` without
@@ -588,7 +592,8 @@ fn without_returns(bytes: Vec<u8>) -> String {
 /// Commands and functions.
 impl Evaluator<'_> {
     fn command(&mut self, line: usize, words: &[Word], block: Option<&Rc<Block>>) -> Flow {
-        let Some(mut words) = self.expand(words, line) else { return Flow::Stop };
+        let source = words;
+        let Some(mut words) = self.expand(source, line) else { return Flow::Stop };
         if words.is_empty() {
             return Flow::SUCCESS;
         }
@@ -601,14 +606,14 @@ impl Evaluator<'_> {
             is_taken
         });
         let Some((name, words)) = words.split_first() else { return Flow::SUCCESS };
-        let call = Call { name, words, block, line };
+        let call = Call { name, words, block, source, line };
         self.dispatch(row.map(|row| row.run), &call)
     }
 
     /// Evaluates a command of words that are complete: what `!` and `time` do.
     pub(super) fn call(&mut self, words: &[String], line: usize) -> Flow {
         let Some((name, words)) = words.split_first() else { return Flow::SUCCESS };
-        let call = Call { name, words, block: None, line };
+        let call = Call { name, words, block: None, source: &[], line };
         self.dispatch((self.find)(name).map(|row| row.run), &call)
     }
 

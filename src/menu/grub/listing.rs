@@ -147,11 +147,13 @@ impl Listing {
         }
     }
 
-    /// The id of the script, or else the title, safe for a path; numbered where it
+    /// The id of the script, or else the title, without its variables where they are the
+    /// state of a machine: a manifest is found by it. Safe for a path; numbered where it
     /// stands for an earlier entry.
     fn unique_id(&mut self, item: &Item) -> String {
-        let name = item.id.as_deref().filter(|id| !id.is_empty()).unwrap_or(&item.title);
-        let name = if name.is_empty() { "untitled" } else { name };
+        let id = item.id.as_ref().filter(|id| !id.is_empty());
+        let name = id.or(item.stem.as_ref()).unwrap_or(&item.title);
+        let name = if name.is_empty() { "untitled" } else { name.as_str() };
         let id = cut(&safe_id(name), MAX_ID);
         let mut unique = id.clone();
         let mut number = 2_u32;

@@ -95,6 +95,7 @@ fn direct(evaluator: &Evaluator<'_>, path: &str) -> Item {
     Item {
         title: path.rsplit('/').next().unwrap_or_default().to_owned(),
         id: None,
+        stem: None,
         is_submenu: false,
         hotkey: None,
         is_restricted: false,

@@ -137,6 +137,29 @@ impl Word {
         };
     }
 
+    /// What of it are no variables, if both are in it.
+    pub(super) fn stem(&self) -> Option<String> {
+        let stem: String = self.texts().collect();
+        (!stem.is_empty() && self.texts().count() < self.parts().len()).then_some(stem)
+    }
+
+    /// Whether this text may be what it becomes: its characters are in it, in their order.
+    pub(super) fn makes(&self, text: &str) -> bool {
+        let mut rest = Some(text);
+        for part in self.texts() {
+            rest = rest.and_then(|rest| Some(rest.split_once(part)?.1));
+        }
+        let is_whole = self.texts().count() == self.parts().len();
+        rest.is_some_and(|rest| !is_whole || rest.is_empty())
+    }
+
+    fn texts(&self) -> impl Iterator<Item = &str> {
+        self.parts().iter().filter_map(|part| match part {
+            Part::Text { text, .. } => Some(text.as_str()),
+            Part::Variable { .. } => None,
+        })
+    }
+
     /// Adds characters.
     pub(super) fn push(&mut self, more: &str, quoted: bool) {
         let last = match self {

@@ -455,3 +455,24 @@ fn no_more_rows_are_kept_than_there_may_be() {
     assert!(menu.entries.len() > 1);
     assert!(messages(&menu).iter().any(|said| said.contains("SCRIPT_LIMIT")));
 }
+
+#[test]
+fn an_id_of_a_title_does_not_change_with_the_state_of_a_machine() {
+    let of = |head: &str, rows: &str| {
+        let menu = script(&format!("A_OK={head}\nnone=''\n{rows}"));
+        ids(&menu).iter().map(|id| (*id).to_owned()).collect::<Vec<_>>()
+    };
+    let slots = "menuentry \"Slot A (OK=$A_OK TRY=$A_TRY)\" --class x$A_OK { linux /vmlinuz }
+menuentry Slot-${A_OK}B { linux /vmlinuz }
+menuentry 'Slot $C' { linux /vmlinuz }";
+    for state in ["0", "1", "' OK=TRY=) '"] {
+        assert_eq!(of(state, slots), ["Slot-A--OK--TRY--", "Slot-B", "Slot--C"], "{state}");
+    }
+    let titles_alone = "for k in 1 2; do menuentry \"Linux $k\" { linux /vmlinuz }; done
+function add { menuentry \"One $1\" { linux /vmlinuz } }
+add a; add b
+menuentry \"$A_OK\" { linux /vmlinuz }
+menuentry \"Linux $A_OK\" --id \"id$A_OK\" { linux /vmlinuz }";
+    let expected = ["Linux-1", "Linux-2", "One-a", "One-b", "7", "id7"];
+    assert_eq!(of("7", titles_alone), expected);
+}

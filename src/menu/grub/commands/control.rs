@@ -33,7 +33,7 @@ fn not(evaluator: &mut Evaluator<'_>, call: &Call<'_>) -> Flow {
     };
     let is_known = find(name).is_some() || evaluator.functions.contains_key(name.as_str());
     let flow = if name == "!" {
-        evaluator.unknown(&Call { name, words, block: None, line: call.line })
+        evaluator.unknown(&Call { name, words, block: None, source: &[], line: call.line })
     } else {
         evaluator.call(call.words, call.line)
     };

@@ -55,6 +55,7 @@ fn add(evaluator: &mut Evaluator<'_>, call: &Call<'_>, is_submenu: bool) -> Flow
         return refuse(evaluator, call, "has no block".to_owned());
     };
     let item = Item {
+        stem: evaluator.stem(call, &title),
         title,
         id: row.id.map(str::to_owned),
         is_submenu,
@@ -128,7 +129,8 @@ impl<'a> Words<'a> {
 impl Item {
     /// About how many bytes it and the row that it becomes take.
     fn weight(&self) -> usize {
-        let texts = self.arguments.iter().chain([&self.title, &self.file]).chain(&self.id);
+        let texts = self.arguments.iter().chain([&self.title, &self.file]);
+        let texts = texts.chain(&self.id).chain(&self.stem);
         let doubts = self.doubts.iter().map(Diagnostic::weight);
         let sum: usize = texts.map(String::len).chain(doubts).sum();
         size_of::<Self>().saturating_add(sum.saturating_mul(2))
@@ -136,6 +138,15 @@ impl Item {
 }
 
 impl Evaluator<'_> {
+    /// What the script itself has of a title with variables in it. In a loop, a function
+    /// or another row several titles may come from one place, and nothing else tells
+    /// them apart.
+    fn stem(&self, call: &Call<'_>, title: &str) -> Option<String> {
+        let is_repeated = self.loops > 0 || self.scope.arguments.is_some();
+        let mut words = call.source.iter().skip(1).filter(|_| !is_repeated);
+        words.find(|word| word.makes(title))?.stem()
+    }
+
     /// Puts a row into the menu, as long as there may be more.
     pub(in crate::menu::grub) fn add_item(&mut self, item: Item, line: usize) -> Flow {
         if self.items.len() >= MAX_ROWS {
