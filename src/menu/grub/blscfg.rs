@@ -15,7 +15,7 @@ use crate::base::sort::sort_by;
 use crate::menu::bls::{file_name, sort};
 use crate::menu::entry::MAX_TEXT;
 use crate::menu::text::line::{self, Line};
-use crate::menu::{Code, Entry, MAX_ENTRIES, MAX_FILE_SIZE, Menu};
+use crate::menu::{Code, Diagnostic, Entry, MAX_ENTRIES, MAX_FILE_SIZE, Menu};
 
 /// Where the files are if the script does not say (`blsdir`), the first that has any.
 const DIRECTORIES: [&str; 2] = ["/loader/entries", "/boot/loader/entries"];
@@ -219,7 +219,8 @@ fn letters(options: &str) -> impl Iterator<Item = char> {
 impl Menu {
     /// Of a file that two have read, the reader of the specification and a script, one
     /// entry stays: the former's, as the script has it where it has values for variables
-    /// that the former lacks, or has taken for nothing (`tuned_params` of RHEL).
+    /// that the former lacks, or has taken for nothing (`tuned_params` of RHEL). That a
+    /// password is asked for is said by the script alone.
     pub(in crate::menu) fn unite(&mut self) {
         let mut kept: Vec<Entry> = Vec::with_capacity(self.entries.len());
         for row in core::mem::take(&mut self.entries) {
@@ -236,6 +237,9 @@ impl Menu {
                 entry.devicetree = row.devicetree;
                 entry.options = row.options;
                 entry.problems = row.problems;
+            } else {
+                let asks = |problem: &Diagnostic| problem.code == Code::UnsupportedKey;
+                entry.problems.extend(row.problems.into_iter().filter(asks));
             }
         }
         self.entries = kept;

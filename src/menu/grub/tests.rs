@@ -476,3 +476,20 @@ menuentry \"Linux $A_OK\" --id \"id$A_OK\" { linux /vmlinuz }";
     let expected = ["Linux-1", "Linux-2", "One-a", "One-b", "7", "id7"];
     assert_eq!(of("7", titles_alone), expected);
 }
+
+#[test]
+fn a_password_is_asked_for_whoever_reads_the_file_of_an_entry() {
+    let bls = "/boot/loader/entries/";
+    let (locked, open) = (format!("{bls}locked.conf"), format!("{bls}open.conf"));
+    let menu = volume(&[
+        (CFG, "superusers=root\nexport superusers\nblscfg"),
+        (&locked, "linux /vmlinuz\noptions ro"),
+        (&open, "linux /vmlinuz\noptions ro\ngrub_arg --unrestricted"),
+        ("/vmlinuz", ""),
+    ]);
+    let asks = "/boot/loader/entries/locked.conf:1: UNSUPPORTED_KEY: the entry asks for a \
+                password, which Turnout cannot check";
+    let all: Vec<_> = menu.entries.iter().map(|one| (one.id.as_str(), problems(one))).collect();
+    assert_eq!(all, [("open", vec![]), ("locked", vec![asks.to_owned()])]);
+    assert!(menu.entries.iter().all(|entry| entry.format.is_specified()));
+}
