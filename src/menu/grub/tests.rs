@@ -404,6 +404,8 @@ fn blocks_are_read_and_never_written() {
             "/boot/grub/grub.cfg:4: UNREADABLE: \"(main)512+1\" is no file but a place on the \
              device, which is not read",
             "/boot/grub/grub.cfg:5: SETTING: \"/line\" is no environment block",
+            "/boot/grub/grub.cfg:6: SETTING: the script counts in b with save_env, which is never \
+             written: it is not counted",
         ]
     );
 }
@@ -475,6 +477,19 @@ menuentry \"$A_OK\" { linux /vmlinuz }
 menuentry \"Linux $A_OK\" --id \"id$A_OK\" { linux /vmlinuz }";
     let expected = ["Linux-1", "Linux-2", "One-a", "One-b", "7", "id7"];
     assert_eq!(of("7", titles_alone), expected);
+}
+
+#[test]
+fn a_counter_that_a_script_saves_is_said_once_not_to_count() {
+    let text = "save_env -f /x recordfail next_entry
+save_env B_OK B_TRY
+save_env A_TRY
+menuentry a { save_env saved_entry A_TRY; linux /vmlinuz }";
+    let said = "/boot/grub/grub.cfg:2: SETTING: the script counts in B_OK with save_env, which is \
+                never written: it is not counted";
+    assert_eq!(messages(&script(text)), [said]);
+    let choices = "save_env saved_entry recordfail\nmenuentry a { linux /vmlinuz }";
+    assert_eq!(messages(&script(choices)), [""; 0]);
 }
 
 #[test]

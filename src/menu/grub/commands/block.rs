@@ -9,7 +9,7 @@ use crate::menu::{Code, MAX_FILE_SIZE};
 
 pub(super) const ROWS: &[Row] = &[
     Row { name: "load_env", run: load_env },
-    Row { name: "save_env", run: nothing },
+    Row { name: "save_env", run: save_env },
     Row { name: "list_env", run: nothing },
     Row { name: "file_env", run: file_env },
     Row { name: "password", run: nothing },
@@ -71,6 +71,35 @@ impl Evaluator<'_> {
         }
         let _ = self.set(call.line, name, value);
     }
+}
+
+/// What scripts save that counts nothing: choices, and whether a menu is to be shown.
+const CHOICES: [&str; 10] = [
+    "saved_entry",
+    "prev_saved_entry",
+    "next_entry",
+    "prev_entry",
+    "boot_once",
+    "recordfail",
+    "boot_success",
+    "boot_indeterminate",
+    "menu_show_once",
+    "initrdfail",
+];
+/// Why a counter does not count.
+const IS_LOST: &str = " with save_env, which is never written: it is not counted";
+
+/// `save_env [-f FILE] NAMES...`: saves nothing, and says so once of what may be a
+/// counter.
+fn save_env(evaluator: &mut Evaluator<'_>, call: &Call<'_>) -> Flow {
+    let (_, names) = options(call.words);
+    let counter = names.into_iter().find(|name| !CHOICES.contains(name));
+    let mut said = evaluator.diagnostics.iter();
+    if let Some(name) = counter.filter(|_| !said.any(|said| said.detail.ends_with(IS_LOST))) {
+        let what = ["the script counts in ", name, IS_LOST].concat();
+        evaluator.complain(call.line, Code::Setting, what);
+    }
+    Flow::SUCCESS
 }
 
 /// `file_env -f FILE NAME` of Home Assistant OS: the first line of a file.
