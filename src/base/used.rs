@@ -49,6 +49,13 @@ pub fn with(list: &[Used], used: Used) -> Vec<Used> {
     core::iter::once(used).chain(others).take(MAX).collect()
 }
 
+/// The same where the device may not be the only one that is known so: what was used of
+/// it before stays.
+#[must_use]
+pub fn beside(list: &[Used], used: Used) -> Vec<Used> {
+    core::iter::once(used).chain(list.iter().cloned()).take(MAX).collect()
+}
+
 /// The list without what was used of a device.
 #[must_use]
 pub fn without(list: &[Used], device: &str) -> Vec<Used> {
@@ -94,6 +101,9 @@ mod tests {
         list = with(&list, used("3", "b"));
         assert!(is_used(&list, Some("3"), "b") && !is_used(&list, Some("3"), "a"));
         assert_eq!(list.len(), MAX);
+        let both = beside(&list, used("3", "c"));
+        assert!(is_used(&both, Some("3"), "b") && is_used(&both, Some("3"), "c"));
+        assert_eq!(both.len(), MAX);
         list = without(&list, "3");
         assert!(!is_used(&list, Some("3"), "b") && is_used(&list, Some("4"), "a"));
     }

@@ -143,6 +143,10 @@ impl Wishes {
         let menu_keeps_last = configured == Some(&What::Saved);
         let (default, said) = resolve_default(menu, &self.in_order(menu_keeps_last));
         said.iter().for_each(|line| voice.say(line));
+        if default != menu.default {
+            // What the menu chose for this boot has had no say, and is not used up.
+            menu.settings.next_entry = None;
+        }
         menu.default = default;
         match self.timeout() {
             Ok(timeout) => menu.timeout = timeout.unwrap_or(menu.timeout),
@@ -223,6 +227,8 @@ fn unusable(error: &sys::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::menu::NextEntry;
+    use crate::sys::console::Console;
 
     fn some(text: &str) -> Option<String> {
         Some(text.to_owned())
@@ -251,6 +257,23 @@ mod tests {
         assert_eq!(patterns(&used, true), [""; 0]);
         let other = Wishes { default: some("b.conf"), ..both };
         assert_eq!(patterns(&other, true), ["b.conf", "a.conf"]);
+    }
+
+    #[test]
+    fn what_a_menu_chose_for_one_boot_is_not_used_up_where_the_firmware_decides() {
+        let files =
+            [("/loader/entries/a.conf", "linux /a"), ("/loader/entries/b.conf", "linux /a")];
+        let files: crate::menu::Memory = files.into_iter().collect();
+        let target = crate::menu::Target::new(crate::base::arch::Arch::X86_64, &[]);
+        for (wish, is_left) in [("b.conf", false), ("a.conf", true), ("none", true)] {
+            let mut menu = crate::menu::read_volume(&files, &target);
+            let next = NextEntry { volume: 0, device: None, value: "a".to_owned() };
+            (menu.default, menu.settings.next_entry) = (menu.find("a"), Some(next));
+            let console = Console::silent();
+            let mut wishes = Wishes { once: some(wish), ..Wishes::default() };
+            wishes.settle_default(&mut menu, &Voice::on(&console));
+            assert_eq!(menu.settings.next_entry.is_some(), is_left, "{wish}");
+        }
     }
 
     #[test]

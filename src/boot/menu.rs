@@ -54,6 +54,9 @@ pub(super) struct BootMenu<'s> {
     is_settled: bool,
     /// Whether the store of versions was read: before the first device.
     is_store_open: bool,
+    /// Whether what it waits with was settled: what becomes the default later is used up
+    /// at once.
+    has_begun: bool,
     /// One verdict an entry, in the menu's order.
     verdicts: Vec<Verdict>,
     /// The entries that were taken and have failed.
@@ -126,6 +129,7 @@ impl<'s> BootMenu<'s> {
             anchor: session.anchor.clone(),
             is_settled: false,
             is_store_open: false,
+            has_begun: false,
             verdicts: Vec::new(),
             struck: Vec::new(),
             rehearsed: 0,
@@ -147,7 +151,15 @@ impl<'s> BootMenu<'s> {
         };
         self.next = self.default();
         self.memory.wishes.use_up();
-        once::use_up(self.session, self.memory, &self.volumes, &self.menu);
+        self.has_begun = true;
+        self.use_up();
+    }
+
+    /// What the menu in force chose for one boot counts for no other.
+    fn use_up(&mut self) {
+        if self.has_begun {
+            once::use_up(self.session, self.memory, &self.volumes, &mut self.menu);
+        }
     }
 
     /// Whether what is loaded may have an archive of Turnout's own before it.
@@ -196,12 +208,12 @@ impl<'s> BootMenu<'s> {
                 *menu = found;
             }
             let Some(volume) = self.volumes.get(number) else { continue };
-            once::forget_cleared(self.session, self.memory, volume, menu);
             self.voice.say_all(&self.devices.hint(volume));
         }
         self.join(menu::merge(menus), before);
         (0..before).for_each(|number| self.update(number, before));
         self.judge(before);
+        self.use_up();
     }
 
     /// Puts a menu, whose volumes are those from `first` on, to the rows: what is there
@@ -209,6 +221,7 @@ impl<'s> BootMenu<'s> {
     /// default is and how long it waits.
     fn join(&mut self, mut merged: Menu, first: usize) {
         renumber(&mut merged, first);
+        once::forget_cleared(self.session, self.memory, &self.volumes, &merged);
         say_diagnostics(&merged, &self.voice);
         if self.menu.entries.is_empty() {
             self.menu = merged;

@@ -9,13 +9,8 @@ use super::session::{Memory, Session};
 use super::volume::Volume;
 use crate::base::text::{printable, quoted};
 use crate::base::used::{self, Used};
-use crate::menu::{Found, MAX_FILE_SIZE, Menu, Variables};
-use crate::source::{self, Candidate};
-
-/// How the name of an environment block ends.
-const BLOCK: &str = "/grubenv";
-/// The variable in it.
-const NEXT_ENTRY: &str = "next_entry";
+use crate::menu::{Menu, NextEntry};
+use crate::source::Candidate;
 
 /// What the device of a choice is remembered by.
 fn key(candidate: &Candidate) -> Option<&str> {
@@ -24,26 +19,42 @@ fn key(candidate: &Candidate) -> Option<&str> {
 }
 
 /// The volume whose environment block a menu's choice is from.
-fn volume_of<'v>(volumes: &'v [Volume], menu: &Menu) -> Option<&'v Volume> {
-    let next = menu.settings.next_entry.as_ref()?;
+fn volume_of<'v>(volumes: &'v [Volume], next: &NextEntry) -> Option<&'v Volume> {
     match &next.device {
-        None => volumes.get(next.volume),
-        Some(device) => {
-            volumes.iter().find(|volume| source::names(&volume.candidate).contains(device))
-        }
+        None => volumes.get(next.volume).filter(|volume| volume.is_here),
+        Some(name) => called(volumes, name),
     }
 }
 
-/// Remembers the choice for one boot that a menu is about to begin with.
-pub(super) fn use_up(session: &Session, memory: &mut Memory, volumes: &[Volume], menu: &Menu) {
-    let Some(next) = &menu.settings.next_entry else { return };
-    let volume = volume_of(volumes, menu);
+fn called<'v>(volumes: &'v [Volume], name: &str) -> Option<&'v Volume> {
+    volumes.iter().find(|volume| volume.is_here && volume.identity.name() == name)
+}
+
+/// Whether no other device can be taken for this one: a copy must not undo what is
+/// remembered of the first.
+fn is_alone(volume: &Volume, volumes: &[Volume]) -> bool {
+    let Some(own) = key(&volume.candidate) else { return true };
+    let mut others = volumes.iter().filter(|other| other.is_here && other.name() != volume.name());
+    !volume.tier.removable
+        && !others
+            .any(|other| key(&other.candidate).is_some_and(|other| other.eq_ignore_ascii_case(own)))
+}
+
+/// Remembers the choice for one boot that a menu is about to begin with, which is none of
+/// the menu's any more then.
+pub(super) fn use_up(session: &Session, memory: &mut Memory, volumes: &[Volume], menu: &mut Menu) {
+    let Some(next) = menu.settings.next_entry.take() else { return };
+    let volume = volume_of(volumes, &next);
     let name = volume.map_or("the menu", Volume::name);
     let used = Used::new(volume.and_then(|volume| key(&volume.candidate)), &next.value);
     let kept = match used {
         None => Err("its device has no UUID".to_owned()),
         Some(used) if memory.used.contains(&used) => return,
-        Some(used) => remember(memory, used::with(&memory.used, used)),
+        Some(used) => {
+            let is_alone = volume.is_some_and(|volume| is_alone(volume, volumes));
+            let add = if is_alone { used::with } else { used::beside };
+            remember(memory, add(&memory.used, used))
+        }
     };
     let value = quoted(&next.value);
     session.voice().say(&match kept {
@@ -62,31 +73,25 @@ fn remember(memory: &mut Memory, list: Vec<Used>) -> Result<(), String> {
     standing.keep_used(used.clone(), tpm).map_err(|fault| fault.to_string())
 }
 
-/// Forgets what was used of a device whose environment blocks do not say it any more:
+/// Forgets what was used of devices whose environment blocks do not say it any more:
 /// what they say next was set anew, even if it is the same.
-pub(super) fn forget_cleared(session: &Session, memory: &mut Memory, volume: &Volume, menu: &Menu) {
-    let Some(key) = key(&volume.candidate) else { return };
-    let is_known = memory.used.iter().any(|used| used.device.eq_ignore_ascii_case(key));
-    if !is_known || !is_cleared(volume, menu) {
-        return;
+pub(super) fn forget_cleared(
+    session: &Session,
+    memory: &mut Memory,
+    volumes: &[Volume],
+    menu: &Menu,
+) {
+    let cleared = menu.cleared.iter().filter_map(|name| called(volumes, name));
+    for volume in cleared.filter(|volume| is_alone(volume, volumes)) {
+        let Some(key) = key(&volume.candidate) else { continue };
+        let list = used::without(&memory.used, key);
+        if list.len() == memory.used.len() {
+            continue;
+        }
+        if let Err(why) = remember(memory, list) {
+            let name = printable(volume.name());
+            let said = ["next_entry of ", &name, " was cleared, which cannot be remembered: "];
+            session.voice().say(&[&said.concat(), why.as_str()].concat());
+        }
     }
-    let list = used::without(&memory.used, key);
-    if let Err(why) = remember(memory, list) {
-        let name = printable(volume.name());
-        session
-            .voice()
-            .say(&format!("next_entry of {name} was cleared, which cannot be remembered: {why}"));
-    }
-}
-
-/// Whether there is an environment block, and none that chooses for one boot.
-fn is_cleared(volume: &Volume, menu: &Menu) -> bool {
-    let found = menu.read.iter().filter(|read| read.found == Found::Settings);
-    let mut blocks = found.filter(|read| read.path.ends_with(BLOCK)).peekable();
-    blocks.peek().is_some() && blocks.all(|read| is_silent(volume, &read.path))
-}
-
-fn is_silent(volume: &Volume, path: &str) -> bool {
-    let Ok(Some(bytes)) = volume.judging().read(path, MAX_FILE_SIZE) else { return false };
-    Variables::parse(path, &bytes).get(NEXT_ENTRY).is_none_or(str::is_empty)
 }

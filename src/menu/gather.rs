@@ -212,6 +212,7 @@ impl Menu {
         self.diagnostics.extend(other.diagnostics);
         self.read.extend(other.read);
         self.missed.extend(other.missed);
+        self.cleared.extend(other.cleared);
         let settings = core::mem::take(&mut self.settings);
         self.settings = settings.or(other.settings);
     }

@@ -41,6 +41,7 @@ pub fn merge(menus: Vec<(Group, Menu)>) -> Menu {
             others.extend(other);
             merged.diagnostics.extend(menu.diagnostics);
             merged.read.extend(menu.read);
+            merged.cleared.extend(menu.cleared);
             settings.push((volume, menu.settings));
         }
         sort_by(&mut sorted, sort::order);

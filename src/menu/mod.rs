@@ -100,6 +100,9 @@ pub struct Menu {
     /// Devices that were looked for and were not there, each once: where one comes, the
     /// menu is to be read again.
     pub missed: Vec<Missed>,
+    /// Names of the devices of which scripts have loaded an environment block, and none
+    /// that chooses for one boot only.
+    pub cleared: Vec<String>,
 }
 
 /// A file or directory that may hold a menu or settings, and what came of it.

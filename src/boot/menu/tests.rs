@@ -1,5 +1,6 @@
 use super::*;
 use crate::base::arch::Arch;
+use crate::base::used::Used;
 use crate::boot::discover::discover;
 use crate::boot::efi::Wishes;
 use crate::boot::measure::Witness;
@@ -153,6 +154,60 @@ fn a_menu_that_appears_only_when_it_is_read_again_says_what_boots_and_how_long_i
     assert_eq!(volumes, [1, 1], "{:?}", session.console.log());
     assert_eq!((menu.menu.default, menu.menu.fallback.as_slice()), (Some(0), &[1][..]));
     assert_eq!(menu.menu.timeout, menu::Timeout::Seconds(7));
+}
+
+const ONCE: &str = "load_env\nset default=${next_entry}\nload_env -f /other/grubenv x\n\
+                    menuentry A --id a { linux /vmlinuz }\nmenuentry B --id b { linux /vmlinuz }\n";
+
+/// A device whose menu has an environment block, and another block that is silent.
+fn with_block(name: &str, next: &str) -> Disk {
+    let block = format!("# GRUB Environment Block\nnext_entry={next}\n####");
+    let disk = Disk::new(name).with("grub/grub.cfg", ONCE).with("vmlinuz", "MZ");
+    disk.with("grub/grubenv", &block).with("other/grubenv", "# GRUB Environment Block\n####")
+}
+
+fn used(device: &str, value: &str) -> Used {
+    Used::new(Some(device), value).unwrap()
+}
+
+#[test]
+fn a_choice_for_one_boot_is_used_up_where_its_block_lies_and_once_it_is_the_default() {
+    let session = session();
+    let mut memory = memory(&session);
+    let (first, second) = (Disk::new("once-none"), with_block("once", "b"));
+    let mut menu = empty(&session, &mut memory);
+    menu.append(vec![(first.volume("vda1", Guid::XBOOTLDR), Menu::default())]);
+    menu.begin();
+    menu.append(vec![alone(&session, second.volume("vdb1", Guid::XBOOTLDR))]);
+    assert_eq!(menu.menu.default, Some(1), "{:?}", session.console.log());
+    assert_eq!(memory.used, [used("part-vdb1", "b")]);
+    let log = session.console.log().join("\n");
+    assert_eq!(log.matches("next_entry").count(), 1, "{log}");
+}
+
+#[test]
+fn what_was_used_is_forgotten_once_the_block_that_was_loaded_is_silent() {
+    let remembered = [used("part-vda1", "b")];
+    let after = |next: &str, removable: bool, twin: bool| {
+        let session = session();
+        let mut memory = memory(&session);
+        memory.used = remembered.to_vec();
+        let disk = with_block(&format!("forget-{next}-{removable}-{twin}"), next);
+        let mut volume = disk.volume("vda1", Guid::XBOOTLDR);
+        volume.tier.removable = removable;
+        let mut all = vec![alone(&session, volume)];
+        if twin {
+            let mut other = disk.volume("vdb1", Guid::XBOOTLDR);
+            other.candidate.partuuid = Some("PART-vda1".to_owned());
+            all.push((other, Menu::default()));
+        }
+        empty(&session, &mut memory).append(all);
+        memory.used
+    };
+    assert_eq!(after("", false, false), []);
+    for (next, removable, twin) in [("b", false, false), ("", true, false), ("", false, true)] {
+        assert_eq!(after(next, removable, twin), remembered, "{next} {removable} {twin}");
+    }
 }
 
 #[test]

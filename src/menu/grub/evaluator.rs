@@ -180,6 +180,14 @@ pub(super) struct Once {
     pub(super) value: String,
 }
 
+/// What an environment block says of `next_entry`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Loudness {
+    /// The device that the block lies on.
+    pub(super) device: Device,
+    pub(super) is_silent: bool,
+}
+
 /// What a script does to the machine instead of booting a kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Effect {
@@ -200,6 +208,8 @@ pub(super) struct Evaluator<'w> {
     pub(super) loaded: Loaded,
     /// What was chosen for this boot only, once a block with it has been loaded.
     pub(super) once: Option<Once>,
+    /// The blocks that have been loaded.
+    pub(super) blocks: Vec<Loudness>,
     /// What `echo` has printed, cut at a limit.
     pub(super) output: String,
     pub(super) diagnostics: Vec<Diagnostic>,
@@ -246,6 +256,7 @@ impl<'w> Evaluator<'w> {
             items: Vec::new(),
             loaded: Loaded::default(),
             once: None,
+            blocks: Vec::new(),
             output: String::new(),
             diagnostics: Vec::new(),
             file: file.path.clone(),

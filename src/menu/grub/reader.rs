@@ -83,6 +83,7 @@ fn parse(files: &Metered<'_>, path: &str, target: &Target<'_>) -> Menu {
     menu.diagnostics.append(&mut evaluator.diagnostics);
     menu.diagnostics.extend(listing.notes);
     menu.missed = world.missed();
+    menu.cleared = evaluator.cleared();
     let elsewhere = evaluator.loaded.leads_to.take().filter(|_| menu.entries.is_empty());
     menu.read.extend(
         elsewhere.map(|menu| Read { path: path.to_owned(), found: Found::Elsewhere(menu) }),

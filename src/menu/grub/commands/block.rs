@@ -4,7 +4,8 @@
 use super::{Row, nothing};
 use crate::base::text::quoted;
 use crate::menu::grub::environment::Variables;
-use crate::menu::grub::evaluator::{Call, Evaluator, Flow, Once, Status};
+use crate::menu::grub::evaluator::{Call, Evaluator, Flow, Loudness, Once, Status};
+use crate::menu::grub::world::Device;
 use crate::menu::{Code, MAX_FILE_SIZE};
 
 pub(super) const ROWS: &[Row] = &[
@@ -16,6 +17,8 @@ pub(super) const ROWS: &[Row] = &[
     Row { name: "password_pbkdf2", run: nothing },
 ];
 
+/// The variable that chooses for one boot only.
+const NEXT_ENTRY: &str = "next_entry";
 /// How a block begins.
 const HEADER: &[u8] = b"# GRUB Environment Block\n";
 
@@ -47,6 +50,9 @@ fn load_env(evaluator: &mut Evaluator<'_>, call: &Call<'_>) -> Flow {
         return Flow::Next(Status::BAD_FILE_TYPE);
     }
     let variables = Variables::parse(&path, &bytes);
+    if names.is_empty() || names.contains(&NEXT_ENTRY) {
+        evaluator.hear(place.device, &variables);
+    }
     for (name, value) in variables.all() {
         if names.is_empty() || names.contains(&name.as_str()) {
             evaluator.take(call, place.device, name, value);
@@ -56,11 +62,28 @@ fn load_env(evaluator: &mut Evaluator<'_>, call: &Call<'_>) -> Flow {
 }
 
 impl Evaluator<'_> {
+    fn hear(&mut self, device: Device, variables: &Variables) {
+        let is_silent = variables.get(NEXT_ENTRY).is_none_or(str::is_empty);
+        let block = Loudness { device, is_silent };
+        if !self.blocks.contains(&block) {
+            self.blocks.push(block);
+        }
+    }
+
+    /// Names of the devices with blocks that are all silent.
+    pub(in crate::menu::grub) fn cleared(&self) -> Vec<String> {
+        let silent = self.blocks.iter().filter(|block| {
+            let loud = Loudness { is_silent: false, ..**block };
+            block.is_silent && !self.blocks.contains(&loud)
+        });
+        silent.map(|block| self.world.name(block.device).to_owned()).collect()
+    }
+
     /// Takes over a variable of a block. A choice for one boot that was used is empty,
     /// as GRUB would have left it.
     fn take(&mut self, call: &Call<'_>, device: usize, name: &str, value: &str) {
         let mut value = value;
-        if name == "next_entry" && !value.is_empty() {
+        if name == NEXT_ENTRY && !value.is_empty() {
             if self.world.is_used(device, value) {
                 let what = "next_entry was used by an earlier start, and is passed over: ";
                 self.complain(call.line, Code::Setting, [what, &quoted(value)].concat());
