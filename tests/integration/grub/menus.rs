@@ -8,9 +8,13 @@ use std::process::Command;
 use std::thread;
 
 use serde_json::{Value, json};
+use turnout::base::arch::Arch;
+use turnout::menu::{self, Budget, Group, Identity, Memory, Metered, Sight, Target};
 
 use super::machine::{Booted, Environment, Machine, block};
 
+/// The kernel of its entries; another one is not there.
+const KERNEL: &str = "/boot/vmlinuz";
 const MENU: &str = include_str!("../../data/grub/menu.cfg");
 const FROZEN: &str = include_str!("../../data/grub/menus.json");
 
@@ -118,7 +122,7 @@ const DEFAULTS: &str = "GRUB_DEFAULT=saved\nGRUB_SAVEDEFAULT=true\nGRUB_TIMEOUT=
 const VERSIONS: [&str; 3] = ["6.12.48+deb13-amd64", "6.12.41+deb13-amd64", "6.1.0-50-amd64"];
 /// States of its environment block, with what is to boot then: the number of the kernel,
 /// and whether it is its recovery.
-const DEBIAN: [(&str, usize, bool); 10] = [
+const DEBIAN: [(&str, usize, bool); 30] = [
     ("", 0, false),
     ("saved_entry=1>2", 1, false),
     ("saved_entry=1>3", 1, true),
@@ -134,6 +138,26 @@ const DEBIAN: [(&str, usize, bool); 10] = [
     ("next_entry=gnulinux-advanced-UUID>2", 1, false),
     ("next_entry=1>4\nsaved_entry=1>2", 2, false),
     ("prev_saved_entry=1>2\nsaved_entry=1>4", 2, false),
+    ("saved_entry=0", 0, false),
+    ("saved_entry=1>0", 0, false),
+    ("saved_entry=1>1", 0, true),
+    ("saved_entry=1>4", 2, false),
+    ("saved_entry=gnulinux-simple-UUID", 0, false),
+    ("saved_entry=Debian GNU/Linux", 0, false),
+    ("saved_entry=gnulinux-advanced-UUID>0", 0, false),
+    ("saved_entry=gnulinux-advanced-UUID>gnulinux-6.12.48+deb13-amd64-recovery-UUID", 0, true),
+    ("saved_entry=gnulinux-advanced-UUID>gnulinux-6.12.41+deb13-amd64-recovery-UUID", 1, true),
+    ("saved_entry=Advanced options for Debian GNU/Linux>3", 1, true),
+    ("saved_entry=1>gnulinux-6.1.0-50-amd64-recovery-UUID", 2, true),
+    ("saved_entry=1>Debian GNU/Linux, with Linux 6.1.0-50-amd64", 2, false),
+    ("next_entry=1>1", 0, true),
+    ("next_entry=0\nsaved_entry=1>5", 0, false),
+    ("next_entry=nonsense\nsaved_entry=1>2", 0, false),
+    ("next_entry=\nsaved_entry=1>2", 1, false),
+    ("next_entry=gnulinux-simple-UUID\nsaved_entry=1>3", 0, false),
+    ("next_entry=1>5\nprev_saved_entry=1>2\nsaved_entry=0", 2, true),
+    ("prev_saved_entry=0\nsaved_entry=1>3", 1, true),
+    ("boot_once=true\nsaved_entry=1>2", 1, false),
 ];
 
 #[test]
@@ -188,6 +212,48 @@ fn default_here(menu: &str, environment: &Environment, boot: &[String]) -> Optio
 /// States in which GRUB falls back, as Turnout does when an entry has not booted, and not
 /// when it is listed.
 const FALLS_BACK: &str = "second=";
+/// The one of them in which GRUB gives up, as it takes numbers only. Turnout takes a title
+/// too: it would go on to some entry in any case.
+const GIVES_UP: &str = "second=Second";
+
+/// What Turnout would try after the default, in this order, and not find missing.
+fn fallbacks_here(environment: &Environment) -> Vec<Booted> {
+    let block = block(environment);
+    let files = [("/boot/grub/grub.cfg", MENU), ("/boot/grub/grubenv", block.as_str())];
+    let files: Memory = files.into_iter().chain([(KERNEL, ""), ("/boot/initrd", "")]).collect();
+    let home = Identity { name: "hd0,gpt2".to_owned(), ..Identity::default() };
+    let budget = Budget::default();
+    let files = Metered::menus(&files, &budget).seeing(Sight::alone(&home));
+    let menu = menu::read_below(&files, &Target::new(Arch::X86_64, &[]), "");
+    let menu = menu::merge(vec![(Group::default(), menu)]);
+    let entries = menu.fallback.iter().map(|index| &menu.entries[*index]);
+    let there = entries.filter(|entry| entry.linux.as_deref() == Some(KERNEL));
+    there
+        .map(|entry| Booted {
+            kernel: KERNEL.to_owned(),
+            initrd: entry.initrds.first().cloned(),
+            options: entry.options.clone(),
+        })
+        .collect()
+}
+
+#[test]
+fn the_fallback_is_the_one_that_grub_booted() {
+    let frozen: Vec<Value> = serde_json::from_str(FROZEN).unwrap();
+    let states = frozen.iter().map(|case| (case["environment"].as_str().unwrap(), case));
+    let states: Vec<_> = states.filter(|(state, _)| state.contains(FALLS_BACK)).collect();
+    assert_eq!(states.len(), 3);
+    for (state, case) in states {
+        let ours = fallbacks_here(&environment(state));
+        let shown = shown(state, ours.first(), &Environment::new());
+        if state.contains(GIVES_UP) {
+            assert!(case["boots"].is_null(), "{case}");
+            assert_eq!(shown["boots"]["options"], "ro entry=second chosen=Second");
+        } else {
+            assert_eq!(shown["boots"], case["boots"], "{state}");
+        }
+    }
+}
 
 #[test]
 fn the_default_is_the_one_that_grub_booted() {
