@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-/// Most entries that are tried after the default.
+/// Most words of `fallback` that are looked at.
 const MAX_FALLBACK: usize = 64;
 
 /// A row of a menu as GRUB counts them: what is shown, bootable or not.
@@ -50,7 +50,10 @@ pub(super) fn chosen<'a>(rows: &'a [Row], default: &str) -> Chosen<'a> {
 pub(super) fn fallback<'a>(rows: &'a [Row], fallback: &str) -> Vec<&'a str> {
     let mut found = Vec::new();
     let mut rest = fallback.trim();
-    while !rest.is_empty() && found.len() < MAX_FALLBACK {
+    for _ in 0..MAX_FALLBACK {
+        if rest.is_empty() {
+            break;
+        }
         let (word, behind) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
         let is_list = word.starts_with(|c: char| c.is_ascii_digit());
         let one = chosen(rows, if is_list { word } else { rest });
@@ -198,6 +201,8 @@ mod tests {
         ] {
             assert_eq!(fallback(&rows(), text), expected, "{text}");
         }
+        let many = ["9 ".repeat(64), "0".to_owned()].concat();
+        assert_eq!(fallback(&rows(), &many), [""; 0], "no more words are looked at");
     }
 
     #[test]

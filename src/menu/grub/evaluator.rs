@@ -624,8 +624,18 @@ impl Evaluator<'_> {
     /// Evaluates a command of words that are complete: what `!` and `time` do.
     pub(super) fn call(&mut self, words: &[String], line: usize) -> Flow {
         let Some((name, words)) = words.split_first() else { return Flow::SUCCESS };
+        if self.step(line, 0).is_none() {
+            return Flow::Stop;
+        }
         let call = Call { name, words, block: None, source: &[], line };
-        self.dispatch((self.find)(name).map(|row| row.run), &call)
+        self.depth = self.depth.saturating_add(1);
+        let flow = if self.is_too_deep(line) {
+            Flow::Next(Status::TOO_DEEP)
+        } else {
+            self.dispatch((self.find)(name).map(|row| row.run), &call)
+        };
+        self.depth = self.depth.saturating_sub(1);
+        flow
     }
 
     /// Commands come before functions, and these before assignments.
@@ -687,11 +697,15 @@ impl Evaluator<'_> {
         arguments: Vec<String>,
         run: impl FnOnce(&mut Self) -> Flow,
     ) -> Flow {
+        let sizes = arguments.iter().map(|word| word.len().saturating_add(size_of::<String>()));
+        let size = sizes.sum();
+        self.held = self.held.saturating_add(size);
         let before = self.scope.arguments.replace(arguments);
         let loops = core::mem::take(&mut self.loops);
-        let flow = run(self);
+        let flow = if self.draw(1).is_some() { run(self) } else { Flow::Stop };
         self.loops = loops;
         self.scope.arguments = before;
+        self.held = self.held.saturating_sub(size);
         flow
     }
 

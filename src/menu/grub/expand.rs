@@ -16,6 +16,10 @@ use crate::menu::text::glob;
 const MAX_WORDS: usize = 256 << 10;
 /// Most names of a directory that a wildcard is compared with, and most that match.
 const MAX_NAMES: usize = 512;
+/// What replacing a variable costs, be it empty, in bytes that are looked through.
+const PART: usize = 16;
+/// After so many bytes they are charged.
+const SCANNED_BETWEEN_CHARGES: usize = 64 << 10;
 
 /// A word, or a piece of one, with its wildcards.
 #[derive(Default)]
@@ -34,6 +38,8 @@ struct Fields {
     /// `None` until there is anything of the word, be it a pair of quotes.
     current: Option<String>,
     size: usize,
+    /// Bytes of values that were looked through, and are not charged yet.
+    scanned: usize,
 }
 
 impl Fields {
@@ -62,6 +68,7 @@ impl Fields {
     /// A value that is not quoted: each run of what is no blank is a word, the first
     /// and the last joined with what is beside them.
     fn split(&mut self, value: &str, is_first: bool) {
+        self.scanned = self.scanned.saturating_add(value.len()).saturating_add(PART);
         let mut is_first = is_first;
         for run in value.split([' ', '\t', '\n', '\r']).filter(|run| !run.is_empty()) {
             if !is_first {
@@ -81,25 +88,44 @@ impl Evaluator<'_> {
         for word in words {
             for part in word.parts() {
                 self.expand_part(part, &mut fields);
+                self.charge(&mut fields, line)?;
             }
             fields.end_word();
         }
+        self.step(line, (fields.size >> 10).saturating_add(fields.scanned >> 8))?;
+        if fields.wild.is_empty() || !self.holds(Trap::WildcardsFromVariables) {
+            return Some(fields.done);
+        }
+        self.expand_all_wildcards(fields, line)
+    }
+
+    /// Charges what was looked through, and ends where there is more of a command than
+    /// may be.
+    fn charge(&mut self, fields: &mut Fields, line: usize) -> Option<()> {
         if fields.size > MAX_WORDS {
             self.stop(line, "a command is longer than 262144 bytes");
             return None;
         }
-        self.step(line, fields.size >> 10)?;
-        if fields.wild.is_empty() || !self.holds(Trap::WildcardsFromVariables) {
-            return Some(fields.done);
+        if fields.scanned < SCANNED_BETWEEN_CHARGES {
+            return Some(());
         }
+        self.step(line, core::mem::take(&mut fields.scanned) >> 8)
+    }
+
+    fn expand_all_wildcards(&mut self, fields: Fields, line: usize) -> Option<Vec<String>> {
         let mut expanded = Vec::new();
         let mut wild = fields.wild.iter().peekable();
+        let mut made = Fields::default();
         for (number, text) in fields.done.into_iter().enumerate() {
             let mut field = Field { text, wild: Vec::new() };
             while let Some((_, at)) = wild.next_if(|(word, _)| *word == number) {
                 field.wild.push(*at);
             }
-            self.expand_wildcards(field, &mut expanded);
+            let known = expanded.len();
+            self.expand_wildcards(field, line, &mut expanded);
+            let more: usize = expanded.iter().skip(known).map(String::len).sum();
+            made.size = made.size.saturating_add(more);
+            self.charge(&mut made, line)?;
         }
         Some(expanded)
     }
@@ -165,10 +191,10 @@ impl Evaluator<'_> {
         }
     }
 
-    fn expand_wildcards(&mut self, field: Field, expanded: &mut Vec<String>) {
+    fn expand_wildcards(&mut self, field: Field, line: usize, expanded: &mut Vec<String>) {
         let before = expanded.len();
         if !field.wild.is_empty() && field.text.len() <= MAX_PATH {
-            expanded.append(&mut self.matches(&field));
+            expanded.append(&mut self.matches(&field, line));
         }
         if expanded.len() == before {
             expanded.push(field.text);
@@ -176,7 +202,7 @@ impl Evaluator<'_> {
     }
 
     /// What there is that a pattern stands for: `(device)/names`, `/names`, or devices.
-    fn matches(&mut self, field: &Field) -> Vec<String> {
+    fn matches(&mut self, field: &Field, line: usize) -> Vec<String> {
         let pieces = pieces(field);
         let mut pieces = pieces.iter();
         let Some(first) = pieces.next() else { return Vec::new() };
@@ -188,7 +214,9 @@ impl Evaluator<'_> {
         }
         for piece in pieces {
             for directory in core::mem::take(&mut found) {
-                self.add_names(&directory, piece, &mut found);
+                if found.len() < MAX_NAMES && self.step(line, 0).is_some() {
+                    self.add_names(&directory, piece, line, &mut found);
+                }
             }
             found.truncate(MAX_NAMES);
         }
@@ -206,14 +234,14 @@ impl Evaluator<'_> {
         }
     }
 
-    fn add_names(&mut self, directory: &str, piece: &Field, found: &mut Vec<String>) {
+    fn add_names(&mut self, directory: &str, piece: &Field, line: usize, found: &mut Vec<String>) {
         if piece.wild.is_empty() {
             found.push([directory, "/", &piece.text].concat());
             return;
         }
         let Ok(place) = self.place(&[directory, "/"].concat()) else { return };
         let names = self.world.names(&place, MAX_NAMES);
-        self.steps = self.steps.saturating_add(u32::try_from(names.len()).unwrap_or(u32::MAX));
+        let _ = self.step(line, names.len());
         let pattern = pattern(piece);
         for name in names {
             if glob::matches(&pattern, &name) {

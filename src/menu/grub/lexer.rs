@@ -6,6 +6,9 @@
 
 use super::script::{Part, Word};
 
+/// Most pieces of a word.
+const MAX_PARTS: usize = 8192;
+
 /// What a script is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Token {
@@ -57,6 +60,11 @@ impl<'s> Lexer<'s> {
         let skipped = rest.find('\n').map_or(rest.len(), |newline| newline.saturating_add(1));
         self.at = start.saturating_add(skipped);
         self.line = line.saturating_add(1);
+    }
+
+    /// Passes over all that is left.
+    pub(super) fn skip_all(&mut self) {
+        let _ = self.run(|_| false);
     }
 
     /// The next token.
@@ -160,6 +168,10 @@ impl<'s> Lexer<'s> {
                 byte if ends_word(byte) => break,
                 _ => word.push(self.run(is_special), false),
             }
+            if word.parts().len() > MAX_PARTS {
+                word = Word::default();
+                self.error = Some("the word has more than 8192 parts");
+            }
         }
         self.error.take().map_or(Token::Word(word), Token::Bad)
     }
@@ -231,7 +243,9 @@ impl<'s> Lexer<'s> {
             return;
         }
         self.at = self.at.saturating_add(1).saturating_add(name.len()).saturating_add(braces);
-        word.add(Part::Variable { name: name.to_owned(), is_quoted });
+        if word.parts().len() <= MAX_PARTS {
+            word.add(Part::Variable { name: name.to_owned(), is_quoted });
+        }
     }
 }
 

@@ -18,6 +18,8 @@ const MAX_NESTING: usize = 64;
 const MAX_WEIGHT: usize = 8 << 20;
 /// How often a file is read on in the middle of something that has no end.
 const MAX_RESUMED: usize = 16;
+/// Most that is told of lines that were given up.
+const MAX_DROPPED: usize = 256;
 /// Reserved in the place of a command, and the beginning of nothing that there is.
 const RESERVED: [&str; 12] =
     ["case", "do", "done", "elif", "else", "esac", "fi", "in", "select", "then", "[[", "]]"];
@@ -93,7 +95,12 @@ impl Parser<'_> {
             let first = self.next.line;
             match self.line() {
                 Ok(statements) => parsed.script.0.extend(statements),
-                Err(why) => parsed.dropped.push(self.drop_from(first, why)),
+                Err(why) => {
+                    let dropped = self.drop_from(first, why);
+                    if parsed.dropped.len() < MAX_DROPPED {
+                        parsed.dropped.push(dropped);
+                    }
+                }
             }
         }
         parsed.weight = self.weight;
@@ -340,7 +347,7 @@ impl Parser<'_> {
     fn drop_from(&mut self, first: usize, why: String) -> Dropped {
         let line = self.next.line;
         let start = self.next.start;
-        let last = self.skip_open();
+        let mut last = self.skip_open();
         let is_open = !self.open.is_empty();
         self.open.clear();
         if is_open && self.resumed < MAX_RESUMED {
@@ -349,16 +356,23 @@ impl Parser<'_> {
             self.advance();
             return Dropped { first, last: line, line, why };
         }
+        if is_open {
+            self.lexer.skip_all();
+            self.advance();
+            last = self.next.line;
+        }
         Dropped { first, last, line, why }
     }
 
-    /// Goes to the end of the line at which all that is open has ended; returns it.
+    /// Goes to the end of the line at which all that is open has ended; returns it. What
+    /// is nested too deep for that has no end.
     fn skip_open(&mut self) -> usize {
         loop {
             let line = self.next.line;
             let keyword = self.keyword().map(Open::of);
             match (&self.next.token, keyword) {
                 (Token::End, _) => return line,
+                _ if self.open.len() > MAX_NESTING => return line,
                 (Token::Newline, _) if self.open.is_empty() => return line,
                 (Token::Open, _) => self.open.push(Open::Brace),
                 (Token::Close, _) => self.close(Open::Brace),

@@ -2,9 +2,12 @@
 //! scripts print was measured with GRUB 2.12's emulator. A rule that is switched off is
 //! missed by its script.
 
+use super::lexer::Lexer;
+use super::parser;
 use super::printed::{printed_without, script_output};
 use super::rules::Trap;
 use crate::menu::Memory;
+use std::rc::Rc;
 
 /// A rule, a script, and what GRUB prints.
 type Case = (Option<Trap>, &'static str, &'static str);
@@ -272,11 +275,27 @@ fn nothing_takes_for_ever() {
         ("source /s".to_owned(), "more than 16 files are not read"),
         ("eval \"$x\"\nx='eval \"$x\"'\neval \"$x\"".to_owned(), "nested too deep"),
         ("function f { f; f; }\nf".to_owned(), "it takes more than 100000 steps"),
+        ([&"time ".repeat(4000), "true"].concat(), "nested too deep"),
+        (["function f { ", &"time ".repeat(200), "f; }\nf"].concat(), "nested too deep"),
+        (["{".repeat(200_000), ";fi".repeat(200_000)].concat(), "SYNTAX: nothing can be made of"),
+        (format!("x='{}'\necho{}", " ".repeat(60_000), " $x".repeat(50_000)), "100000 steps"),
+        (["echo", &" /d/*".repeat(4000)].concat(), "longer than 262144"),
+        (format!("regexp a*b {}", "a".repeat(60_000)), "too long to be compared"),
+        (["echo ", &"$a".repeat(10_000)].concat(), "the word has more than 8192 parts"),
     ];
+    let many: Vec<_> = (0..600).map(|number| format!("/d/file-{number}")).collect();
     for (script, expected) in cases {
-        let files: Memory = [("/s", script.as_str())].into_iter().collect();
+        let names = many.iter().map(|name| (name.as_str(), ""));
+        let files: Memory = names.chain([("/s", script.as_str())]).collect();
         let said: Vec<_> =
             script_output(&files, "/s").diagnostics.iter().map(ToString::to_string).collect();
         assert!(said.iter().any(|said| said.contains(expected)), "{script:.60}: {said:?}");
     }
+}
+
+#[test]
+fn no_more_is_told_of_a_file_than_anybody_reads() {
+    let source = Rc::from("}\n".repeat(10_000));
+    let parsed = parser::parse(&source, Lexer::new(&source, 1, true));
+    assert_eq!(parsed.dropped.len(), 256);
 }

@@ -12,6 +12,8 @@ use crate::menu::Code;
 const MAX_PROGRAM: usize = 1024;
 /// Most pairs of instruction and place.
 const MAX_STATES: usize = 1 << 20;
+/// Most ways that wait to be tried.
+const MAX_WAYS: usize = 4096;
 /// Most groups that are remembered; `0` is the whole match.
 const GROUPS: usize = 10;
 
@@ -45,14 +47,20 @@ fn regexp(evaluator: &mut Evaluator<'_>, call: &Call<'_>) -> Flow {
         return Flow::Stop;
     }
     if states > MAX_STATES {
-        let detail = "regexp: pattern and text are too long to be compared".to_owned();
-        evaluator.complain(call.line, Code::ScriptLimit, detail);
-        return Flow::Next(Status::FALSE);
+        return too_long(evaluator, call);
     }
-    match Search::new(&program, text.as_bytes()).first() {
+    let mut search = Search::new(&program, text.as_bytes());
+    match search.first() {
+        _ if search.is_too_long => too_long(evaluator, call),
         Some(groups) => give(evaluator, call, &wanted, text, &groups),
         None => Flow::Next(Status::FALSE),
     }
+}
+
+fn too_long(evaluator: &mut Evaluator<'_>, call: &Call<'_>) -> Flow {
+    let detail = "regexp: pattern and text are too long to be compared".to_owned();
+    evaluator.complain(call.line, Code::ScriptLimit, detail);
+    Flow::Next(Status::FALSE)
 }
 
 /// Gives the variables what their groups have matched.
@@ -330,13 +338,15 @@ struct Search<'a> {
     text: &'a [u8],
     /// A bit for each pair of step and place that was tried.
     tried: Vec<u64>,
+    /// Whether there were more ways than may wait.
+    is_too_long: bool,
 }
 
 impl<'a> Search<'a> {
     fn new(program: &'a [Step], text: &'a [u8]) -> Self {
         let steps = program.len().saturating_add(1);
         let states = steps.saturating_mul(text.len().saturating_add(1));
-        Self { program, text, tried: vec![0; states.div_ceil(64)] }
+        Self { program, text, tried: vec![0; states.div_ceil(64)], is_too_long: false }
     }
 
     /// The first match, and of those that begin there the longest.
@@ -348,6 +358,10 @@ impl<'a> Search<'a> {
         let mut best: Option<Groups> = None;
         let mut ways = vec![Way { step: 0, at: start, marks: [(start, start); GROUPS] }];
         while let Some(way) = ways.pop() {
+            self.is_too_long |= ways.len() > MAX_WAYS;
+            if self.is_too_long {
+                return None;
+            }
             if !self.is_new(&way) {
                 continue;
             }
