@@ -7,6 +7,7 @@
 
 use core::mem;
 use core::time::Duration;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::voice::{Voice, note_signals};
@@ -65,11 +66,27 @@ pub(super) struct Devices<'s> {
     /// looks for them.
     empty: Vec<Volume>,
     /// Those that were let go again, having none.
-    idle: Vec<Ranked>,
+    idle: Vec<Idle>,
     /// What is to be known of devices that menus look for and that are passed over.
     hints: Vec<String>,
     /// What all devices together may cost yet.
     allowance: Arc<Allowance>,
+}
+
+/// A device without a menu that was let go again.
+struct Idle {
+    tier: Tier,
+    candidate: Candidate,
+    /// What menus looked for when it was, and it is not.
+    tried: Rc<Vec<Missed>>,
+}
+
+impl Idle {
+    /// Whether it may be what was not looked for there yet.
+    fn may_be(&self, missed: &[Missed]) -> bool {
+        let mut new = missed.iter().filter(|missed| !self.tried.contains(missed));
+        new.any(|missed| may_be(&self.candidate, core::slice::from_ref(missed)))
+    }
 }
 
 /// A device that has not answered in time.
@@ -119,7 +136,7 @@ impl Devices<'_> {
             self.pending.retain(|candidate| candidate.name != *name);
             self.slow.retain(|slow| slow.candidate.name != *name);
             self.passed.retain(|(_, candidate)| candidate.name != *name);
-            self.idle.retain(|(_, candidate)| candidate.name != *name);
+            self.idle.retain(|idle| idle.candidate.name != *name);
             self.report.forget(name);
         }
         self.pending.extend(changes.fresh);
@@ -157,6 +174,9 @@ impl Devices<'_> {
         for (tier, candidate) in ranked.by_ref() {
             let outcome = match self.against(&candidate, mounted.volumes, &fresh, voice) {
                 Some(why) => Outcome::Passed(why),
+                None if self.is_intruder(&candidate, mounted, &fresh) => {
+                    Outcome::Passed(Passed::Duplicate)
+                }
                 None => {
                     let patience = self.patience(&candidate, mounted);
                     self.open(&candidate, tier, patience, target, voice, &mut fresh)
@@ -192,12 +212,12 @@ impl Devices<'_> {
         fresh: &mut Fresh,
     ) {
         let missed = self.missed(mounted, fresh);
-        let (wanted, idle) =
-            mem::take(&mut self.idle).into_iter().partition(|(_, one)| may_be(one, &missed));
+        let all = mem::take(&mut self.idle);
+        let (wanted, idle): (Vec<_>, _) = all.into_iter().partition(|idle| idle.may_be(&missed));
         self.idle = idle;
-        let wanted: Vec<Ranked> = wanted;
+        let wanted = wanted.into_iter().map(|idle| (idle.tier, idle.candidate));
         let named = self.take_named(&missed);
-        for (tier, candidate) in wanted.into_iter().chain(named) {
+        for (tier, candidate) in wanted.chain(named) {
             if self.against(&candidate, mounted.volumes, fresh, voice).is_none() {
                 let patience = self.patience(&candidate, mounted);
                 let outcome = self.open(&candidate, tier, patience, target, voice, fresh);
@@ -225,17 +245,36 @@ impl Devices<'_> {
     /// Keeps those without an entry that the menu of another one looks for, or whose
     /// own looks for others; the rest is let go again.
     fn keep_wanted(&mut self, mounted: &Mounted<'_>, fresh: &mut Fresh) {
-        let missed = self.missed(mounted, fresh);
-        for volume in mem::take(&mut self.empty) {
-            let device = volume.device();
-            let is_wanted = missed.iter().any(|missed| missed.is_met_by(&device));
+        let tried = Rc::new(self.missed(mounted, fresh));
+        let wanted: Vec<bool> =
+            self.empty.iter().map(|volume| self.is_wanted(volume, mounted, fresh)).collect();
+        for (volume, is_wanted) in mem::take(&mut self.empty).into_iter().zip(wanted) {
             let is_room = mounted.volumes.len().saturating_add(fresh.len()) < MAX_VOLUMES;
             if is_room && (is_wanted || !volume.missed.is_empty()) {
                 fresh.push((volume, Menu::default()));
             } else {
-                self.idle.push((volume.tier, volume.candidate.clone()));
+                let tried = Rc::clone(&tried);
+                self.idle.push(Idle {
+                    tier: volume.tier,
+                    candidate: volume.candidate.clone(),
+                    tried,
+                });
             }
         }
+    }
+
+    /// Whether a menu has looked for a device in vain.
+    fn is_wanted(&self, volume: &Volume, mounted: &Mounted<'_>, fresh: &Fresh) -> bool {
+        let here = mounted.volumes.iter().filter(|volume| volume.is_here);
+        let mut all = here.chain(fresh.iter().map(|(volume, _)| volume)).chain(&self.empty);
+        all.any(|asking| asking.wants(volume))
+    }
+
+    /// Whether a device that anybody can put in would take the place of one that is
+    /// built in and that a menu has looked for.
+    fn is_intruder(&self, candidate: &Candidate, mounted: &Mounted<'_>, fresh: &Fresh) -> bool {
+        let mut twins = self.empty.iter().filter(|other| replaces(candidate, &other.candidate));
+        twins.any(|other| self.is_wanted(other, mounted, fresh))
     }
 
     /// What menus have looked for and has not been there.
@@ -433,6 +472,11 @@ impl Devices<'_> {
     }
 }
 
+/// Whether a device that anybody can put in says that it is one that is built in.
+fn replaces(candidate: &Candidate, other: &Candidate) -> bool {
+    candidate.removable && !other.removable && source::twin([other], candidate).is_some()
+}
+
 /// Whether a device that is not mounted may be one that was looked for.
 fn may_be(candidate: &Candidate, missed: &[Missed]) -> bool {
     let identity = candidate.identity();
@@ -603,6 +647,27 @@ mod tests {
             assert_eq!(may_be(&debian_root(), &missed), expected, "{by:?} {value}");
         }
         assert!(!may_be(&debian_root(), &[]));
+    }
+
+    #[test]
+    fn what_was_looked_for_in_vain_on_a_device_has_it_mounted_no_second_time() {
+        let missed = ["/a", "/b"].map(|value| Missed { by: By::File, value: value.to_owned() });
+        let tier = Tier { removable: false, role: Role::Linux };
+        let tried = Rc::new(missed[..1].to_vec());
+        let idle = Idle { tier, candidate: debian_root(), tried };
+        assert!(!idle.may_be(&missed[..1]) && idle.may_be(&missed));
+    }
+
+    #[test]
+    fn only_what_can_be_taken_out_replaces_what_is_built_in() {
+        let stick =
+            |name: &str, removable| Candidate { name: name.to_owned(), removable, ..debian_root() };
+        let root = debian_root();
+        assert!(replaces(&stick("sda1", true), &root));
+        assert!(!replaces(&stick("sda1", false), &root));
+        assert!(!replaces(&stick("sda1", true), &stick("sdb1", true)));
+        let other = Candidate { partuuid: None, filesystem: None, ..stick("sda1", true) };
+        assert!(!replaces(&other, &root));
     }
 
     #[test]

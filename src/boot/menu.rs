@@ -267,13 +267,11 @@ impl<'s> BootMenu<'s> {
     /// read.
     fn read_again(&mut self, number: usize, first: usize) -> Option<Menu> {
         let volume = self.volumes.get(number).filter(|volume| volume.is_here)?;
-        let others: Vec<_> = self.others(volume).collect();
-        let fresh = self.volumes.iter().skip(first).filter(|one| one.is_here);
-        let fresh: Vec<_> = fresh.map(Volume::device).collect();
-        let mut missed = volume.missed.iter();
-        if !missed.any(|missed| fresh.iter().any(|device| missed.is_met_by(device))) {
+        let mut fresh = self.volumes.iter().skip(first).filter(|one| one.is_here);
+        if !fresh.any(|one| volume.wants(one)) {
             return None;
         }
+        let others = self.others(volume);
         vigil::work();
         let mut menu = volume.read(&self.session.target(&self.memory.used), &others);
         let missed = mem::take(&mut menu.missed);
@@ -286,10 +284,17 @@ impl<'s> BootMenu<'s> {
         (!is_cut).then_some(menu)
     }
 
-    /// All other volumes that are here, as the menus of one see them.
-    fn others<'a>(&'a self, volume: &'a Volume) -> impl Iterator<Item = menu::Device<'a>> {
-        let others = self.volumes.iter().filter(|other| other.is_here);
-        others.filter(|other| !core::ptr::eq(*other, volume)).map(Volume::device)
+    /// All other volumes that are here, as the menus of one see them: the nearest first,
+    /// then in the order in which they came.
+    fn others(&self, volume: &Volume) -> Vec<menu::Device<'_>> {
+        let mut others = Vec::new();
+        for distance in 0..=2 {
+            let near = self.volumes.iter().filter(|other| {
+                other.is_here && other.name() != volume.name() && volume.distance(other) == distance
+            });
+            others.extend(near.map(Volume::device));
+        }
+        others
     }
 
     /// Reads the menu of a volume again if it has looked for one that is new: what could
@@ -386,7 +391,7 @@ impl<'s> BootMenu<'s> {
         vigil::work();
         let volume = self.volumes.get(entry.volume).filter(|volume| volume.is_here);
         let volume = volume.ok_or_else(no_such_entry)?;
-        let others: Vec<_> = self.others(volume).collect();
+        let others = self.others(volume);
         let files = volume.judging().seeing(volume.sight(&others));
         let found = examine(context, &files, entry, limits, |attested| self.admit(attested));
         found.into_verdict().map(Arc::new).map_err(|failure| failure.of(&entry.id))
@@ -528,17 +533,30 @@ impl<'s> BootMenu<'s> {
     /// What is on the disk of an entry is waited for no more: every other entry
     /// there would take as long to fail.
     fn give_up_disk_of(&mut self, index: usize) {
-        let Some(number) = self.menu.entries.get(index).map(|entry| entry.volume) else { return };
-        if let Some(volume) = self.volumes.get_mut(number) {
-            volume.is_here = false;
-        }
+        let Some(number) = self.menu.entries.get(index).map(|entry| self.kernels_volume(entry))
+        else {
+            return;
+        };
+        let Some(volume) = self.volumes.get_mut(number) else { return };
+        volume.is_here = false;
+        let called = volume.identity.name().to_owned();
         let both = self.menu.entries.iter().zip(&mut self.verdicts).enumerate();
-        for (other, (entry, verdict)) in both.filter(|(_, (entry, _))| entry.volume == number) {
-            if verdict.is_ok() {
+        for (other, (entry, verdict)) in both {
+            if verdict.is_ok() && (entry.volume == number || needs(entry, &called)) {
                 *verdict = Err(stalled().of(&entry.id));
                 self.struck.push(other);
             }
         }
+    }
+
+    /// Number of the volume that the kernel of an entry is on.
+    fn kernels_volume(&self, entry: &Entry) -> usize {
+        let name = entry.kernel().and_then(menu::split).map(|(name, _)| name);
+        let mut volumes = self.volumes.iter();
+        let other = name.and_then(|name| {
+            volumes.position(|volume| volume.is_here && volume.identity.name() == name)
+        });
+        other.unwrap_or(entry.volume)
     }
 
     /// The failure with the name of the entry that it is of.

@@ -139,6 +139,22 @@ impl Volume {
         }
     }
 
+    /// Whether another device is one that its menus have looked for in vain. Looking for
+    /// a file there is paid for by this one.
+    pub(super) fn wants(&self, other: &Self) -> bool {
+        let files = Metered::menus(&*other.root, &self.budget);
+        self.missed.iter().any(|missed| missed.is_met_by(&other.identity, &files))
+    }
+
+    /// How far another device is for its menus: first those of one disk, at last what
+    /// anybody can put in.
+    pub(super) fn distance(&self, other: &Self) -> u8 {
+        match other.candidate.disk == self.candidate.disk {
+            true => 0,
+            false => 1_u8.saturating_add(other.tier.removable.into()),
+        }
+    }
+
     /// It as the menus of others see it.
     pub(super) fn device(&self) -> Device<'_> {
         Device { identity: &self.identity, files: &*self.root }

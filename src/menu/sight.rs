@@ -7,6 +7,7 @@
 //! budget of another one.
 
 use super::files::Files;
+use super::metered::Metered;
 
 /// What the device of a menu is called where nobody has named it.
 pub const MAIN: &str = "main";
@@ -99,11 +100,10 @@ pub struct Missed {
 }
 
 impl Missed {
-    /// Whether this device is the one.
+    /// Whether the device of this identity and these files is the one.
     #[must_use]
-    pub fn is_met_by(&self, device: &Device<'_>) -> bool {
-        let is_there = || device.files.size(&self.value).is_ok();
-        self.is_meant(device.identity) || (self.by == By::File && is_there())
+    pub fn is_met_by(&self, identity: &Identity, files: &Metered<'_>) -> bool {
+        self.is_meant(identity) || (self.by == By::File && files.has(&self.value))
     }
 
     /// Whether the device of this identity is the one, whatever files it has.
@@ -242,7 +242,8 @@ mod tests {
     fn what_was_missed_is_met_by_the_device_that_it_means() {
         let files: super::super::Memory = [("/boot/flag", "")].into_iter().collect();
         let identity = identity();
-        let device = Device { identity: &identity, files: &files };
+        let budget = crate::menu::Budget::default();
+        let files = Metered::menus(&files, &budget);
         for (by, value, expected) in [
             (By::File, "/boot/flag", true),
             (By::File, "/boot", false),
@@ -252,7 +253,7 @@ mod tests {
             (By::Label, "root", true),
         ] {
             let missed = Missed { by, value: value.to_owned() };
-            assert_eq!(missed.is_met_by(&device), expected, "{missed:?}");
+            assert_eq!(missed.is_met_by(&identity, &files), expected, "{missed:?}");
         }
     }
 }

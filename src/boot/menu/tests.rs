@@ -211,6 +211,35 @@ fn what_was_used_is_forgotten_once_the_block_that_was_loaded_is_silent() {
 }
 
 #[test]
+fn a_menu_sees_its_own_disk_first_and_what_anybody_can_put_in_last() {
+    let session = session();
+    let mut memory = memory(&session);
+    let disk = Disk::new("order");
+    let mut menu = empty(&session, &mut memory);
+    for name in ["sdc1", "vdb1", "vda2", "vda1"] {
+        let mut volume = disk.volume(name, Guid::LINUX_FILE_SYSTEM);
+        volume.tier.removable = name == "sdc1";
+        menu.volumes.push(volume);
+    }
+    let others = menu.others(&menu.volumes[3]);
+    let names: Vec<_> = others.iter().map(|other| other.identity.name()).collect();
+    assert_eq!(names, ["vda,gpt2", "vdb,gpt1", "sdc,gpt1"]);
+}
+
+#[test]
+fn a_disk_that_stalls_is_that_of_the_kernel_and_not_that_of_the_menu() {
+    let session = session();
+    let mut memory = memory(&session);
+    let (stub, root) = stub("stall");
+    let mut menu = empty(&session, &mut memory);
+    menu.append(vec![alone(&session, stub.volume("vda1", Guid::XBOOTLDR))]);
+    menu.append(vec![(root.volume("vdb1", Guid::LINUX_FILE_SYSTEM), Menu::default())]);
+    menu.give_up_disk_of(0);
+    let here: Vec<_> = menu.volumes.iter().map(|volume| volume.is_here).collect();
+    assert_eq!(here, [true, false]);
+}
+
+#[test]
 fn fallbacks_come_before_the_others_in_their_own_order() {
     let order = |index, fallback: &[usize]| order_after(index, fallback, 4).collect::<Vec<_>>();
     assert_eq!(order(1, &[]), [1, 2, 3, 0]);
