@@ -30,6 +30,7 @@ pub struct Group {
 pub fn merge(menus: Vec<(Group, Menu)>) -> Menu {
     let mut merged = Menu::default();
     let mut settings = Vec::new();
+    let names: Vec<_> = menus.iter().map(|(_, menu)| menu.name.clone()).collect();
     for (volumes, menus) in groups(menus) {
         let mut sorted = Vec::new();
         let mut others = Vec::new();
@@ -48,6 +49,7 @@ pub fn merge(menus: Vec<(Group, Menu)>) -> Menu {
         merged.entries.extend(sorted);
         merged.entries.extend(others);
     }
+    merged.unite_volumes(&names);
     merged.settle(settings);
     merged
 }

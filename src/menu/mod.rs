@@ -81,6 +81,8 @@ impl<'a> Target<'a> {
 /// Everything that one or more volumes offer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Menu {
+    /// What the volume that it was read of is called; empty after [`merge`].
+    pub name: String,
     /// In the order in which they are shown.
     pub entries: Vec<Entry>,
     /// What the menus say of themselves.

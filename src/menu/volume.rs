@@ -9,7 +9,7 @@ use super::gather::Search;
 use super::grub::environment;
 use super::metered::Metered;
 use super::readers::{READERS, Reader};
-use super::{Budget, Files, Format, Found, Menu, Target, paths, uki};
+use super::{Budget, Files, Format, Found, Identity, Menu, Target, paths, uki};
 use crate::base::text::quoted;
 
 /// Where a menu's own root may be on its volume.
@@ -27,7 +27,8 @@ pub fn read_volume(files: &dyn Files, target: &Target<'_>) -> Menu {
 /// the volume, such as a subvolume of btrfs: `/@`.
 #[must_use]
 pub fn read_below(files: &Metered<'_>, target: &Target<'_>, root: &str) -> Menu {
-    let mut menu = Menu::default();
+    let name = files.sight().home.map_or("", Identity::name).to_owned();
+    let mut menu = Menu { name, ..Menu::default() };
     let known = environment::read(files, root, &mut menu);
     menu.settings.saved = known.saved_entry();
     let search = Search { files, target, known: &known, addons: uki::Addons::default() };

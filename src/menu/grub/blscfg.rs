@@ -15,7 +15,7 @@ use crate::base::sort::sort_by;
 use crate::menu::bls::{file_name, sort};
 use crate::menu::entry::MAX_TEXT;
 use crate::menu::text::line::{self, Line};
-use crate::menu::{Code, Diagnostic, Entry, MAX_ENTRIES, MAX_FILE_SIZE, Menu};
+use crate::menu::{Code, Diagnostic, Entry, MAX_ENTRIES, MAX_FILE_SIZE, Menu, split};
 
 /// Where the files are if the script does not say (`blsdir`), the first that has any.
 const DIRECTORIES: [&str; 2] = ["/loader/entries", "/boot/loader/entries"];
@@ -216,6 +216,11 @@ fn letters(options: &str) -> impl Iterator<Item = char> {
     options.chars().filter(|it| !it.is_whitespace() && !['"', '\'', '\\'].contains(it))
 }
 
+/// Whether it says that a password is asked for.
+fn asks(problem: &Diagnostic) -> bool {
+    problem.code == Code::UnsupportedKey
+}
+
 impl Menu {
     /// Of a file that two have read, the reader of the specification and a script, one
     /// entry stays: the former's, as the script has it where it has values for variables
@@ -238,10 +243,37 @@ impl Menu {
                 entry.options = row.options;
                 entry.problems = row.problems;
             } else {
-                let asks = |problem: &Diagnostic| problem.code == Code::UnsupportedKey;
                 entry.problems.extend(row.problems.into_iter().filter(asks));
             }
         }
         self.entries = kept;
+    }
+
+    /// The same where the script lies on another volume than the file. Then its row
+    /// stays, for the script's default means it, in the place of the other entry.
+    pub(in crate::menu) fn unite_volumes(&mut self, names: &[String]) {
+        let mut doubles = Vec::new();
+        for at in 0..self.entries.len() {
+            if let Some(twin) = self.twin(at, names).filter(|twin| !doubles.contains(twin)) {
+                self.entries.swap(at, twin);
+                doubles.push(at);
+            }
+        }
+        for at in doubles.into_iter().rev() {
+            self.entries.remove(at);
+        }
+    }
+
+    /// Where the entry is that the reader of the specification has made of the file of a
+    /// row, if the row is as good.
+    fn twin(&self, at: usize, names: &[String]) -> Option<usize> {
+        let row = self.entries.get(at).filter(|entry| is_row(entry))?;
+        let (name, path) = split(&row.file)?;
+        let twin = self.entries.iter().position(|entry| {
+            let is_there = names.get(entry.volume).is_some_and(|own| own == name);
+            is_there && entry.file == path && entry.format.is_specified()
+        })?;
+        let is_bootable = self.entries.get(twin).is_some_and(Entry::is_bootable);
+        (row.is_bootable() || !is_bootable || row.problems.iter().any(asks)).then_some(twin)
     }
 }

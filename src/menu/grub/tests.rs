@@ -508,3 +508,35 @@ fn a_password_is_asked_for_whoever_reads_the_file_of_an_entry() {
     assert_eq!(all, [("open", vec![]), ("locked", vec![asks.to_owned()])]);
     assert!(menu.entries.iter().all(|entry| entry.format.is_specified()));
 }
+
+#[test]
+fn a_script_on_another_volume_than_the_files_of_blscfg_lists_them_once() {
+    let grub = "set root=vda,gpt2\nkernelopts=ro\nblscfg\nmenuentry x { linux /gone }\ndefault=1";
+    let esp: Memory = [("/EFI/fedora/grub.cfg", grub)].into_iter().collect();
+    let names = ["/loader/entries/a.conf", "/loader/entries/b.conf"];
+    let files = names.map(|path| (path, "linux /vmlinuz\noptions $kernelopts"));
+    let boot: Memory = files.into_iter().chain([("/vmlinuz", "")]).collect();
+    let name = |name: &str| Identity { name: name.to_owned(), ..Identity::default() };
+    let identities = [name("vda,gpt1"), name("vda,gpt2")];
+    let both = [&esp, &boot].map(|files| files as &dyn crate::menu::Files);
+    let read = |own: usize, other: usize| {
+        let others = [Device { identity: &identities[other], files: both[other] }];
+        let sight = Sight { others: &others, ..Sight::alone(&identities[own]) };
+        let budget = Budget::default();
+        read_below(&Metered::menus(both[own], &budget).seeing(sight), &TARGET, "")
+    };
+    for (order, volume) in [([0, 1], 0), ([1, 0], 1)] {
+        let menus = order.map(|own| (Group { number: own, is_esp: own == 0 }, read(own, 1 - own)));
+        let merged = merge(menus.into());
+        let rows = merged.entries.iter().map(|entry| (entry.id.as_str(), entry.options.as_str()));
+        let rows: Vec<_> = rows.collect();
+        let (first, last) = if volume == 0 { ("x", "a") } else { ("b", "x") };
+        assert_eq!(rows.len(), 3, "{rows:?}");
+        assert_eq!((rows[0].0, rows[2].0), (first, last));
+        let twins = merged.entries.iter().filter(|entry| entry.id != "x");
+        assert!(twins.clone().all(|entry| entry.volume == volume && entry.is_bootable()));
+        assert!(twins.clone().all(|entry| entry.linux.as_deref() == Some("(vda,gpt2)/vmlinuz")));
+        assert!(twins.clone().all(|entry| entry.options == "ro"));
+        assert_eq!((default(&merged), messages(&merged)), (Some("a"), vec![]));
+    }
+}
