@@ -87,8 +87,8 @@ struct Line {
 impl Line {
     /// The last that is mounted on a place: it is on top.
     fn on(table: &str, place: &str) -> Option<Self> {
-        let lines = table.lines().filter_map(Self::parse);
-        lines.filter(|(on, _)| on == place).next_back().map(|(_, line)| line)
+        let mut lines = table.lines().filter_map(Self::parse);
+        lines.rfind(|(on, _)| on == place).map(|(_, line)| line)
     }
 
     /// The place, and what is there. Its source is the second field behind a lone
