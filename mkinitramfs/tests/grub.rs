@@ -47,6 +47,10 @@ fn all_entries_of_a_menu_are_signed_by_their_ids() {
     let signed = on_all(&tree, &["sign", "--key", &key]);
     signed.expect(0, &["signed gnulinux-simple-5d2f: x86_64", "signed gnulinux-recovery-5d2f"]);
     signed.expect(0, &["signed other: x86_64"]);
+    let warned =
+        "warning: gnulinux-recovery-5d2f: \"single\" in its command line may give a root shell";
+    signed.expect(0, &[warned]);
+    assert_eq!(signed.text.matches("warning: ").count(), 1, "{}", signed.text);
     let manifest =
         |id: &str| String::from_utf8(tree.read(&format!("root/turnout/{id}.manifest"))).unwrap();
     let simple = manifest("gnulinux-simple-5d2f");
@@ -58,6 +62,16 @@ fn all_entries_of_a_menu_are_signed_by_their_ids() {
     on_all(&tree, &["verify", "--keys", &ring]).expect(0, &["verified other: signed by release@"]);
     tree.write("data/k/vmlinuz", [0; 4096]);
     on_all(&tree, &["verify", "--keys", &ring]).expect(1, &["refused other: LINUX_DIGEST"]);
+}
+
+#[test]
+fn an_entry_can_be_left_out_of_all() {
+    let tree = tree(MENU);
+    let key = text(&tree.path("key"));
+    let except = |id| on_all(&tree, &["sign", "--key", &key, "--except", id]);
+    except("gnulinux-recovery-5d2f").expect(0, &["signed other"]);
+    assert!(!tree.path("root/turnout/gnulinux-recovery-5d2f.manifest").exists());
+    except("gnulinux-recovry").expect(2, &["--except gnulinux-recovry: there is no such entry"]);
 }
 
 #[test]

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use crate::base::arch::Arch;
 use crate::base::used::Used;
 use crate::menu::{
-    self, Allowance, Budget, By, Code, Device, Diagnostic, Entry, Group, Identity, Limits, Menu,
-    Metered, Missed, Sieve, Sight, Target,
+    self, Allowance, Budget, By, Device, Entry, Group, Identity, Limits, Menu, Metered, Missed,
+    Sight, Target,
 };
 use crate::source::filesystem::{FileSystem, Kind};
 use crate::source::report::{Looked, Outcome};
@@ -22,8 +22,6 @@ use crate::sys::{clock, efivars, mount};
 
 /// The top of a btrfs, whatever its default subvolume is (btrfs(5)).
 pub(super) const BTRFS_TOP: &str = "subvolid=5";
-/// Most directories at the top of a btrfs that are looked into.
-const MAX_SUBVOLUMES: usize = 32;
 
 /// Most kernels of a menu that are looked for, to tell whether it is read where it was
 /// written for.
@@ -111,7 +109,7 @@ impl Volume {
         let files = Metered::menus(&*self.root, &self.budget).seeing(self.sight(others));
         match self.is_top {
             false => menu::read_below(&files, target, ""),
-            true => read_subvolumes(&files, target, Menu::default()),
+            true => menu::read_subvolumes(&files, target),
         }
     }
 
@@ -238,40 +236,16 @@ impl Volume {
     }
 }
 
-/// The menus of the top of a btrfs and of the subvolumes there; `menu` is the one
-/// of the default subvolume, without entries.
-fn read_subvolumes(root: &Metered<'_>, target: &Target<'_>, mut menu: Menu) -> Menu {
-    let sieve = Sieve { wanted: |_| true, most: MAX_SUBVOLUMES };
-    let found = root.names("/", sieve).unwrap_or_default();
-    if found.left_out > 0 {
-        let detail = format!(
-            "only the first {MAX_SUBVOLUMES} names are looked into for subvolumes; {} are not",
-            found.left_out
-        );
-        menu.diagnostics.push(Diagnostic::new("/", None, Code::EntryCount, detail));
-    }
-    let below = found.names.iter().map(|name| format!("/{name}"));
-    for place in core::iter::once(String::new()).chain(below) {
-        if root.ended().is_some() {
-            break;
-        }
-        let found = menu::read_below(root, target, &place);
-        let is_last = !found.entries.is_empty();
-        menu = found.behind(menu);
-        if is_last {
-            break;
-        }
-    }
-    menu
-}
-
 /// What is to be reported of a device and its menu.
 pub(super) fn looked(candidate: &Candidate, outcome: Outcome) -> Looked {
+    let found = candidate.filesystem.as_ref();
+    let is_mountable = found.is_some_and(|found| found.kind.is_mountable());
+    let selector = source::selector(candidate).filter(|_| is_mountable);
     Looked {
         name: candidate.name.clone(),
         description: source::describe(candidate),
-        selector: source::selector(candidate).map(|selector| selector.to_string()),
-        shut: candidate.filesystem.as_ref().and_then(|found| found.kind.shut()),
+        selector: selector.map(|selector| selector.to_string()),
+        shut: found.and_then(|found| found.kind.shut()),
         outcome,
     }
 }

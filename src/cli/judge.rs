@@ -7,8 +7,10 @@ use std::path::Path;
 
 use super::arguments::Asked;
 use super::source::Location;
+use super::status;
 use super::volumes::Menus;
 use crate::base::arch::Arch;
+use crate::base::used::Used;
 use crate::config;
 use crate::failure::{Failure, Stage};
 use crate::image::{self, Description};
@@ -78,7 +80,8 @@ impl Asked {
         // A directory may stand for a partition of any machine.
         let is_here =
             !matches!(self.source.location, Location::Directories(_)) && self.arch.is_none();
-        Machine { arch, identity, is_here }
+        let used = if is_here { status::used() } else { Vec::new() };
+        Machine { arch, identity, is_here, used }
     }
 }
 
@@ -122,11 +125,13 @@ pub(super) struct Machine {
     pub(super) identity: Identity,
     /// Whether it is this one, with its memory and its consoles.
     pub(super) is_here: bool,
+    /// Choices for one boot that it has used up, as far as they can be read.
+    used: Vec<Used>,
 }
 
 impl Machine {
     pub(super) fn target(&self) -> Target<'_> {
-        Target::new(self.arch, &self.identity.boards)
+        Target { used: &self.used, ..Target::new(self.arch, &self.identity.boards) }
     }
 }
 
@@ -277,4 +282,21 @@ pub(super) fn describe(proven: &Proven) -> Result<Description, Failure> {
         Failure::broken("IMAGE", format!("{path}: {error}"))
     })?;
     Ok(image::describe(&unpacked))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_this_machine_has_used_up_is_no_default_again() {
+        let used = Used::new(Some("12ab-01"), "once").unwrap();
+        let machine = Machine {
+            arch: Arch::X86_64,
+            identity: Identity::default(),
+            is_here: true,
+            used: vec![used.clone()],
+        };
+        assert_eq!(machine.target().used, [used]);
+    }
 }

@@ -36,6 +36,12 @@ pub(super) fn run(device: &StateDevice, json: bool) -> String {
     text(&status, &area) + &hierarchy.line() + &here.text()
 }
 
+/// The choices for one boot that this machine has used up; none where they cannot be
+/// read.
+pub(super) fn used() -> Vec<Used> {
+    Area::read(&StateDevice::ByType).used().to_vec()
+}
+
 /// What this system is to trust.
 struct Here {
     /// Of the image that this runs in; a system that was started from one is not

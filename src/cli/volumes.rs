@@ -30,6 +30,8 @@ pub(super) struct Volume {
     /// Where it is, for people.
     pub(super) place: String,
     root: Arc<Root>,
+    /// Whether its menus may lie in its subvolumes.
+    is_btrfs_top: bool,
     /// What menus may call it and know it by.
     identity: Identity,
     /// What it may cost before it is verified.
@@ -78,6 +80,7 @@ fn read_all(source: &Source, volumes: &[Volume], target: &Target<'_>, is_bios: b
         });
         match &source.config {
             Some(path) => configured(&files, path, source.format, target),
+            None if volume.is_btrfs_top => menu::read_subvolumes(&files, target),
             None => menu::read_below(&files, target, ""),
         }
     });
@@ -115,11 +118,12 @@ fn open_all(location: &Location) -> Result<Vec<Volume>, Failure> {
 }
 
 fn open_directory(directory: &Directory) -> Result<Volume, Failure> {
-    let Mounted { identity, subvolume } = mounted::at(&directory.path).unwrap_or_default();
+    let Mounted { identity, subvolume, is_btrfs_top } =
+        mounted::at(&directory.path).unwrap_or_default();
     let root = open(&directory.path)?.of_subvolume(subvolume);
     let name = directory.identity.name.clone();
     let identity = directory.known(identity);
-    Ok(Volume { identity, ..Volume::new(name, directory.place(), root) })
+    Ok(Volume { identity, is_btrfs_top, ..Volume::new(name, directory.place(), root) })
 }
 
 impl Volume {
@@ -127,7 +131,8 @@ impl Volume {
         let budget = Budget::new(Limits::DEFAULT, clock::spent);
         let identity = Identity { name: name.clone(), ..Identity::default() };
         let root = Arc::new(root);
-        Self { name, place, root, identity, budget, group: Group::default() }
+        let group = Group::default();
+        Self { name, place, root, is_btrfs_top: false, identity, budget, group }
     }
 
     /// The same, once it is known which device it is.
@@ -376,7 +381,9 @@ fn open_place(place: &str) -> Result<Volume, Failure> {
     let group = Group { number: 0, is_esp: place.ends_with("efi") };
     let mounted = mounted::at(Path::new(place)).unwrap_or_default();
     let root = open(Path::new(place))?.of_subvolume(mounted.subvolume);
-    let volume = Volume { group, ..Volume::new(place.to_owned(), place.to_owned(), root) };
+    let is_btrfs_top = mounted.is_btrfs_top;
+    let volume =
+        Volume { group, is_btrfs_top, ..Volume::new(place.to_owned(), place.to_owned(), root) };
     // A device that nothing is known of is called by its place.
     let is_known = !mounted.identity.name.is_empty();
     Ok(if is_known { Volume { identity: mounted.identity, ..volume } } else { volume })
@@ -403,14 +410,16 @@ fn open_device(device: &Path) -> Result<Volume, Failure> {
         let why = format!("{error}; if it is mounted already, name the place with --root");
         Failure::new(Stage::Read, why)
     })?;
-    let root = open(Path::new(mounted.place()))?;
+    let Mounted { subvolume, is_btrfs_top, .. } =
+        mounted::at(Path::new(mounted.place())).unwrap_or_default();
+    let root = open(Path::new(mounted.place()))?.of_subvolume(subvolume);
     let identity = Identity {
         uuid: found.uuid,
         label: found.label,
         file_system: Some(found.kind.name()),
         ..Identity::default()
     };
-    let volume = Volume { identity, ..Volume::new(name.clone(), name.clone(), root) };
+    let volume = Volume { identity, is_btrfs_top, ..Volume::new(name.clone(), name.clone(), root) };
     Ok(volume.of_device(name.strip_prefix("/dev/").unwrap_or_default()))
 }
 

@@ -42,11 +42,10 @@ pub use grub::environment::Variables;
 pub use grub::{Printed, script_output};
 pub use merge::{Group, merge};
 pub use metered::Metered;
-pub(crate) use metered::Sieve;
 pub use readers::formats;
 pub use settings::{NextEntry, Settings, Timeout, Wanted, What};
 pub use sight::{By, Device, Identity, MAIN, Missed, Sight, beside, join, on_device, split};
-pub use volume::{read_below, read_config, read_volume};
+pub use volume::{read_below, read_config, read_subvolumes, read_volume};
 
 use crate::base::arch::Arch;
 use crate::base::used::Used;

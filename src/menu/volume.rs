@@ -7,13 +7,16 @@
 
 use super::gather::Search;
 use super::grub::environment;
-use super::metered::Metered;
+use super::metered::{Metered, Sieve};
 use super::readers::{READERS, Reader};
-use super::{Budget, Files, Format, Found, Identity, Menu, Target, paths, uki};
+use super::{Budget, Code, Diagnostic, Files, Format, Found, Identity, Menu, Target, paths, uki};
 use crate::base::text::quoted;
 
 /// Where a menu's own root may be on its volume.
 const PREFIXES: [&str; 2] = ["", "/boot"];
+
+/// Most directories at the top of a btrfs that are looked into.
+const MAX_SUBVOLUMES: usize = 32;
 
 /// Every menu of a volume that nothing else is read of, within the budget of a
 /// device but without a clock. [`super::merge`] makes of one or more of these what
@@ -37,6 +40,35 @@ pub fn read_below(files: &Metered<'_>, target: &Target<'_>, root: &str) -> Menu 
     }
     menu.limit(files);
     menu.end(files.ended());
+    menu
+}
+
+/// Every menu of the top of a btrfs, or else of the first directory there that has an
+/// entry: it is a subvolume.
+#[must_use]
+pub fn read_subvolumes(files: &Metered<'_>, target: &Target<'_>) -> Menu {
+    let mut menu = Menu::default();
+    let found = files.names("/", Sieve { wanted: |_| true, most: MAX_SUBVOLUMES });
+    let found = found.unwrap_or_default();
+    if found.left_out > 0 {
+        let detail = format!(
+            "only the first {MAX_SUBVOLUMES} names are looked into for subvolumes; {} are not",
+            found.left_out
+        );
+        menu.diagnostics.push(Diagnostic::new("/", None, Code::EntryCount, detail));
+    }
+    let below = found.names.iter().map(|name| format!("/{name}"));
+    for place in core::iter::once(String::new()).chain(below) {
+        if files.ended().is_some() {
+            break;
+        }
+        let found = read_below(files, target, &place);
+        let is_last = !found.entries.is_empty();
+        menu = found.behind(menu);
+        if is_last {
+            break;
+        }
+    }
     menu
 }
 
@@ -86,7 +118,7 @@ impl Menu {
 mod tests {
     use super::*;
     use crate::base::arch::Arch;
-    use crate::menu::{Code, Entry, Memory, Read, Visit};
+    use crate::menu::{Entry, Memory, Read, Visit};
 
     const TARGET: Target<'_> = Target::new(Arch::X86_64, &[]);
 
@@ -113,6 +145,17 @@ mod tests {
                 assert_eq!(menu.entries[0].file, path);
             }
         }
+    }
+
+    #[test]
+    fn the_first_subvolume_with_an_entry_counts() {
+        let script = "menuentry A { linux /@/boot/vmlinuz; }";
+        let files =
+            files(&[("/@/boot/grub/grub.cfg", script), ("/x/loader/entries/a.conf", "linux /a")]);
+        let budget = Budget::default();
+        let menu = read_subvolumes(&Metered::menus(&files, &budget), &TARGET);
+        assert_eq!(linux(&menu), ["/@/boot/vmlinuz"]);
+        assert_eq!(menu.entries[0].file, "/@/boot/grub/grub.cfg");
     }
 
     #[test]

@@ -21,7 +21,8 @@ pub struct Looked {
     pub name: String,
     /// What it is, as [`super::describe`] says it.
     pub description: String,
-    /// What names it in an image's configuration, as that is written there.
+    /// What names it in an image's configuration, as that is written there; none where
+    /// there is nothing to mount.
     pub selector: Option<String>,
     /// Why what lies in it is not found, where it is a container.
     pub shut: Option<&'static str>,
@@ -82,14 +83,8 @@ impl fmt::Display for Looked {
             Outcome::Passed(why) => {
                 write!(f, ": {why}")?;
                 match &self.selector {
-                    Some(selector) if *why == Passed::Scan => {
-                        let selector = printable(selector);
-                        write!(
-                            f,
-                            "; \"scan all\" or \"device {selector}\" in the image looks at it"
-                        )
-                    }
-                    _ => Ok(()),
+                    Some(selector) => write_way(*why, selector, f),
+                    None => Ok(()),
                 }
             }
             Outcome::NoFileSystem => f.write_str(": nothing to mount"),
@@ -99,6 +94,16 @@ impl fmt::Display for Looked {
             Outcome::Read { entries, .. } => write!(f, ": {entries} menu entries"),
         }
     }
+}
+
+/// What has a device looked at that was passed by.
+fn write_way(why: Passed, selector: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let scan = match why {
+        Passed::Scan => "\"scan all\" or ",
+        Passed::Type | Passed::NoAuto => "",
+        Passed::Unnamed | Passed::Duplicate | Passed::Count => return Ok(()),
+    };
+    write!(f, "; {scan}\"device {}\" in the image looks at it", printable(selector))
 }
 
 /// Most faults that are told of a device.
@@ -169,6 +174,8 @@ mod tests {
         ];
         let devices = vec![
             looked("vda", Outcome::Passed(Passed::Type)),
+            looked("vda0", Outcome::Passed(Passed::NoAuto)),
+            looked("vda00", Outcome::Passed(Passed::Unnamed)),
             looked("vda1", without(&files, 0)),
             looked("vda2", Outcome::Read { files: files.clone(), faults: vec![], entries: 1 }),
             looked("vda3", Outcome::Read { files, faults: vec![], entries: 2 }),
@@ -182,7 +189,11 @@ mod tests {
             looked("vdd1", Outcome::Passed(Passed::Scan)),
             Looked { selector: None, ..looked("vdd2", Outcome::Passed(Passed::Scan)) },
         ];
-        let expected = "\r\n  vda: 1 GiB: not of a type that holds menus\
+        let expected = "\r\n  vda: 1 GiB: not of a type that holds menus; \"device UUID=12-ab\" in the image \
+                        looks at it\
+                        \r\n  vda0: 1 GiB: marked no-auto: only used when it is configured; \
+                        \"device UUID=12-ab\" in the image looks at it\
+                        \r\n  vda00: 1 GiB: not the device that is configured\
                         \r\n  vda1: 1 GiB: no menu entry\
                         \r\n    /loader/loader.conf: settings\
                         \r\n    /a: there, and without an entry\

@@ -21,6 +21,8 @@ pub struct Mounted {
     /// The directory of its file system that is the root there, such as `/@` for a
     /// subvolume of btrfs; empty for its top.
     pub subvolume: String,
+    /// Whether it is the top of a btrfs, which menus may lie in the subvolumes of.
+    pub is_btrfs_top: bool,
 }
 
 /// What is mounted at this very directory; nothing where it is a directory of the file
@@ -32,7 +34,8 @@ pub fn at(directory: &Path) -> Option<Mounted> {
     let line = Line::on(&table, place.to_str()?)?;
     let subvolume = line.root.trim_end_matches('/').to_owned();
     let identity = line.device().map(|name| identity(&name)).unwrap_or_default();
-    Some(Mounted { identity, subvolume })
+    let is_btrfs_top = line.kind == "btrfs" && subvolume.is_empty();
+    Some(Mounted { identity, subvolume, is_btrfs_top })
 }
 
 /// What menus know a device by.
@@ -80,6 +83,8 @@ struct Line {
     numbers: String,
     /// The directory of the file system that is mounted.
     root: String,
+    /// Linux's name of the file system.
+    kind: String,
     /// What was mounted, as somebody named it.
     source: String,
 }
@@ -91,15 +96,16 @@ impl Line {
         lines.rfind(|(on, _)| on == place).map(|(_, line)| line)
     }
 
-    /// The place, and what is there. Its source is the second field behind a lone
-    /// hyphen.
+    /// The place, and what is there. Kind and source come behind a lone hyphen.
     fn parse(line: &str) -> Option<(String, Self)> {
         let mut fields = line.split(' ').skip(2);
         let numbers = fields.next()?.to_owned();
         let root = mount::unescape(fields.next()?);
         let place = mount::unescape(fields.next()?);
-        let source = mount::unescape(fields.skip_while(|field| *field != "-").nth(2)?);
-        Some((place, Self { numbers, root, source }))
+        let mut behind = fields.skip_while(|field| *field != "-").skip(1);
+        let kind = behind.next()?.to_owned();
+        let source = mount::unescape(behind.next()?);
+        Some((place, Self { numbers, root, kind, source }))
     }
 
     /// The kernel's name of the device. A btrfs has numbers of its own, for it may have
@@ -124,14 +130,18 @@ mod tests {
             31 22 8:1 / /bo\\040ot rw shared:3 master:4 - vfat /dev/sda1 rw\n\
             broken\n\
             32 22 8:1 / /none rw\n";
-        let line = |numbers: &str, root: &str, source: &str| Line {
+        let line = |numbers: &str, root: &str, kind: &str, source: &str| Line {
             numbers: numbers.to_owned(),
             root: root.to_owned(),
+            kind: kind.to_owned(),
             source: source.to_owned(),
         };
-        assert_eq!(Line::on(table, "/bo ot"), Some(line("8:1", "/", "/dev/sda1")));
+        assert_eq!(Line::on(table, "/bo ot"), Some(line("8:1", "/", "vfat", "/dev/sda1")));
         let lower = table.replace("31 22 8:1 / /bo", "31 22 8:1 / /other");
-        assert_eq!(Line::on(&lower, "/bo ot"), Some(line("0:31", "/@boot", "/dev/mapper/a")));
+        assert_eq!(
+            Line::on(&lower, "/bo ot"),
+            Some(line("0:31", "/@boot", "btrfs", "/dev/mapper/a"))
+        );
         for nowhere in ["/none", "/boot", "/bo"] {
             assert_eq!(Line::on(table, nowhere), None);
         }

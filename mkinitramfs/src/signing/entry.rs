@@ -40,16 +40,18 @@ struct Opened {
     files: Root,
     /// Whether a device is mounted on this very directory.
     is_mounted: bool,
+    /// Whether its menus may lie in its subvolumes.
+    is_btrfs_top: bool,
 }
 
 impl Opened {
     fn open(directory: &Directory) -> Result<Self> {
         let mounted = mounted::at(&directory.path);
         let is_mounted = mounted.is_some();
-        let Mounted { identity, subvolume } = mounted.unwrap_or_default();
+        let Mounted { identity, subvolume, is_btrfs_top } = mounted.unwrap_or_default();
         let files = open(&directory.path)?.of_subvolume(subvolume);
         let identity = directory.known(identity);
-        Ok(Self { identity, path: directory.path.clone(), files, is_mounted })
+        Ok(Self { identity, path: directory.path.clone(), files, is_mounted, is_btrfs_top })
     }
 }
 
@@ -94,7 +96,11 @@ impl Roots {
         Ok([Arch::X86_64, Arch::Aarch64].map(|arch| {
             let budget = Budget::default();
             let files = Metered::menus(&home.files, &budget).seeing(sight);
-            menu::read_below(&files, &Target::new(arch, boards), "")
+            let target = Target::new(arch, boards);
+            match home.is_btrfs_top {
+                true => menu::read_subvolumes(&files, &target),
+                false => menu::read_below(&files, &target, ""),
+            }
         }))
     }
 
@@ -155,6 +161,18 @@ fn loads_nothing(entry: &Entry) -> bool {
         problem.code == Code::UnsupportedKey || (is_grub && problem.code == Code::NoKernel)
     };
     entry.files().next().is_none() && entry.problems.iter().any(loads_nothing)
+}
+
+/// The word of a command line that may have the system give a shell without asking for
+/// a password (kernel-command-line(7), friendly-recovery).
+#[must_use]
+pub fn shell(options: &str) -> Option<&str> {
+    options.split_ascii_whitespace().find(|word| {
+        ["single", "recovery", "rescue", "emergency", "S", "1"].contains(word)
+            || ["init=", "rdinit=", "systemd.unit=rescue", "systemd.unit=emergency"]
+                .iter()
+                .any(|start| word.starts_with(start))
+    })
 }
 
 /// Reads the entry `id` of the boot partition. `boards` are what the machine is

@@ -1,6 +1,6 @@
 //! Which entries a command is about, and for which machine.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use mkinitramfs::signing::entry::{self, Roots};
 use turnout::base::arch::Arch;
@@ -19,6 +19,9 @@ pub(crate) struct Entries {
     /// Every entry of the menu in DIR
     #[arg(long, conflicts_with = "entry")]
     pub(crate) all: bool,
+    /// But this one; repeatable
+    #[arg(long, value_name = "ID", requires = "all")]
+    except: Vec<String>,
     /// Ids: names in DIR/loader/entries without .conf and boot counter, or in
     /// DIR/EFI/Linux without .efi and with @PROFILE
     #[arg(required_unless_present = "all")]
@@ -31,7 +34,15 @@ impl Entries {
     }
 
     pub(crate) fn ids(&self) -> Result<Vec<String>> {
-        if self.all { entry::all(&self.roots()?) } else { Ok(self.entry.clone()) }
+        if !self.all {
+            return Ok(self.entry.clone());
+        }
+        let mut ids = entry::all(&self.roots()?)?;
+        for except in &self.except {
+            ensure!(ids.contains(except), "--except {except}: there is no such entry");
+        }
+        ids.retain(|id| !self.except.contains(id));
+        Ok(ids)
     }
 }
 

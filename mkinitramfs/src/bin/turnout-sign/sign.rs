@@ -50,6 +50,16 @@ fn slot(name: &str) -> Result<Slot> {
     Slot::parse(name).context("choose entry, tries or name")
 }
 
+/// Nobody looks at each of all entries: what asks for no password is said.
+fn warn_of_shell(id: &str, options: &str) {
+    if let Some(word) = entry::shell(options) {
+        eprintln!(
+            "warning: {id}: \"{word}\" in its command line may give a root shell to whoever is at \
+             the console; --except {id} leaves it out"
+        );
+    }
+}
+
 impl Sign {
     /// With `--all`, an entry that cannot be signed does not keep the others
     /// from it.
@@ -73,6 +83,9 @@ impl Sign {
     fn sign(&self, id: &str, signer: &mut Signer) -> Result<()> {
         let boot = entry::read(&self.entries.roots()?, id, &self.board)?;
         let root = &boot.root.clone();
+        if self.entries.all {
+            warn_of_shell(id, &boot.entry.options);
+        }
         if self.add {
             sign::add(root, boot, signer)?;
             println!("added a signature to {id}: key {}", signer.fingerprint());
