@@ -1,12 +1,14 @@
 //! Finds the names that someone who mistyped may have meant.
 
+use super::sort::sort;
+
 /// Up to three of `names` that are close to `wanted`, the closest first.
 pub fn similar<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let mut near: Vec<_> = names
         .map(|name| (score(wanted, name), name))
         .filter(|(score, _)| *score <= allowed(wanted))
         .collect();
-    near.sort_unstable();
+    sort(&mut near);
     near.into_iter().take(3).map(|(_, name)| name).collect()
 }
 

@@ -1,8 +1,8 @@
 //! Sorting, with one copy of the code for all types.
 //!
 //! The standard library's sort is compiled anew for every type and comparison,
-//! at some 4 KiB each: more than most of what is sorted here. So only a list of
-//! places is ever sorted by it, and the items are then moved to theirs.
+//! at some 6 KiB each: more than most of what is sorted here. So only a list of
+//! places is ever sorted, by merging, and the items are then moved to theirs.
 
 use core::cmp::Ordering;
 
@@ -42,11 +42,45 @@ pub fn insert(names: &mut Vec<String>, name: &str) -> bool {
     }
 }
 
-/// For each place, where its item comes from.
-fn places(count: usize, compare: &dyn Fn(usize, usize) -> Ordering) -> Vec<usize> {
+type Compare<'a> = &'a dyn Fn(usize, usize) -> Ordering;
+
+/// For each place, where its item comes from. What is sorted already takes one
+/// comparison an item.
+fn places(count: usize, compare: Compare<'_>) -> Vec<usize> {
     let mut order: Vec<usize> = (0..count).collect();
-    order.sort_by(|a, b| compare(*a, *b));
+    let mut length = 1_usize;
+    while length < count {
+        let mut merged = Vec::with_capacity(count);
+        for pair in order.chunks(length.saturating_mul(2)) {
+            let (left, right) = pair.split_at_checked(length).unwrap_or((pair, &[]));
+            merge(left, right, &mut merged, compare);
+        }
+        order = merged;
+        length = length.saturating_mul(2);
+    }
     order
+}
+
+/// Adds two sorted lists as one; of equal items those on the left come first.
+fn merge(left: &[usize], right: &[usize], merged: &mut Vec<usize>, compare: Compare<'_>) {
+    let mut left = left;
+    let mut right = right;
+    let follows = |first: &usize, last: &usize| compare(*first, *last) != Ordering::Less;
+    if right.first().zip(left.last()).is_none_or(|(first, last)| follows(first, last)) {
+        merged.extend_from_slice(left);
+        left = &[];
+    }
+    while let ([first, others @ ..], [next, behind @ ..]) = (left, right) {
+        if follows(next, first) {
+            merged.push(*first);
+            left = others;
+        } else {
+            merged.push(*next);
+            right = behind;
+        }
+    }
+    merged.extend_from_slice(left);
+    merged.extend_from_slice(right);
 }
 
 /// Where the item for the place `at` comes from; from then on it is there.
