@@ -141,7 +141,10 @@ impl Volume {
     /// a file there is paid for by this one.
     pub(super) fn wants(&self, other: &Self) -> bool {
         let files = Metered::menus(&*other.root, &self.budget);
-        self.missed.iter().any(|missed| missed.is_met_by(&other.identity, &files))
+        self.missed.iter().any(|missed| {
+            let is_there = || missed.by == By::File && files.has(&missed.value);
+            missed.is_meant(&other.identity) || is_there()
+        })
     }
 
     /// How far another device is for its menus: first those of one disk, at last what

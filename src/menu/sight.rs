@@ -7,7 +7,6 @@
 //! budget of another one.
 
 use super::files::Files;
-use super::metered::Metered;
 
 /// What the device of a menu is called where nobody has named it.
 pub const MAIN: &str = "main";
@@ -100,12 +99,6 @@ pub struct Missed {
 }
 
 impl Missed {
-    /// Whether the device of this identity and these files is the one.
-    #[must_use]
-    pub fn is_met_by(&self, identity: &Identity, files: &Metered<'_>) -> bool {
-        self.is_meant(identity) || (self.by == By::File && files.has(&self.value))
-    }
-
     /// Whether the device of this identity is the one, whatever files it has.
     #[must_use]
     pub fn is_meant(&self, identity: &Identity) -> bool {
@@ -239,21 +232,17 @@ mod tests {
     }
 
     #[test]
-    fn what_was_missed_is_met_by_the_device_that_it_means() {
-        let files: super::super::Memory = [("/boot/flag", "")].into_iter().collect();
+    fn what_was_missed_is_the_device_that_it_means() {
         let identity = identity();
-        let budget = crate::menu::Budget::default();
-        let files = Metered::menus(&files, &budget);
         for (by, value, expected) in [
-            (By::File, "/boot/flag", true),
-            (By::File, "/boot", false),
+            (By::File, "/boot/flag", false),
             (By::Name, "UUID=5d2f-ab", true),
             (By::Uuid, "5d2f-ab", true),
             (By::Uuid, "5d2f-ac", false),
             (By::Label, "root", true),
         ] {
             let missed = Missed { by, value: value.to_owned() };
-            assert_eq!(missed.is_met_by(&identity, &files), expected, "{missed:?}");
+            assert_eq!(missed.is_meant(&identity), expected, "{missed:?}");
         }
     }
 }

@@ -1,3 +1,5 @@
+//! Menus of devices that come one after the other, each a directory here.
+
 use super::*;
 use crate::base::arch::Arch;
 use crate::base::used::Used;
@@ -224,6 +226,24 @@ fn a_menu_sees_its_own_disk_first_and_what_anybody_can_put_in_last() {
     let others = menu.others(&menu.volumes[3]);
     let names: Vec<_> = others.iter().map(|other| other.identity.name()).collect();
     assert_eq!(names, ["vda,gpt2", "vdb,gpt1", "sdc,gpt1"]);
+}
+
+#[test]
+fn a_file_is_looked_for_on_another_device_at_the_cost_of_the_menu_that_wants_it() {
+    let disk = Disk::new("wants").with("flag", "");
+    let mut menu = disk.volume("vda1", Guid::XBOOTLDR);
+    let other = disk.volume("vdb1", Guid::LINUX_FILE_SYSTEM);
+    for (path, expected) in [("/none", false), ("/flag", true)] {
+        menu.misses(menu::By::File, path);
+        assert_eq!(menu.wants(&other), expected, "{path}");
+    }
+    while volume_pays(&menu) {}
+    assert!(!menu.wants(&other), "its budget is at its end");
+}
+
+/// Whether there is something left to look for files.
+fn volume_pays(volume: &Volume) -> bool {
+    crate::menu::Metered::menus(&*volume.root, &volume.budget).has("/flag")
 }
 
 #[test]
