@@ -39,7 +39,7 @@ fn printed(files: &Memory, path: &str, prepare: impl FnOnce(&mut Evaluator<'_>))
 }
 
 /// The same without one of the rules, so that tests can see that it is missed.
-#[cfg(any(test, feature = "test-hooks"))]
+#[cfg(test)]
 pub(crate) fn printed_without(files: &Memory, path: &str, rule: super::rules::Trap) -> Printed {
     printed(files, path, |evaluator| evaluator.without = Some(rule))
 }
