@@ -237,6 +237,8 @@ pub(super) struct Evaluator<'w> {
     defined: u32,
     files: u32,
     sources: usize,
+    /// The texts of those that were read.
+    texts: Vec<(Place, Rc<str>)>,
     /// Most bytes that were held at once, and drawn for.
     drawn: usize,
     /// Bytes of trees, and of environments that wait for a body or a context to end.
@@ -272,6 +274,7 @@ impl<'w> Evaluator<'w> {
             defined: 0,
             files: 0,
             sources: 0,
+            texts: Vec::new(),
             drawn: 0,
             held: 0,
             #[cfg(any(test, feature = "test-hooks"))]
@@ -683,6 +686,16 @@ impl Evaluator<'_> {
         Flow::Next(Status::of(self.holds(Trap::UnknownSucceeds)))
     }
 
+    /// What a command says here is not what it says in GRUB: what it decides is in doubt.
+    pub(super) fn undecided(&mut self, line: usize, name: &str) {
+        let detail = ["what \"", name, "\" says is not known here"].concat();
+        let doubt = Diagnostic::new(&self.file, Some(line), Code::UnknownCommand, detail);
+        if self.conditions > 0 {
+            self.doubt(doubt.clone());
+        }
+        self.unknown = Some(doubt);
+    }
+
     fn function(&mut self, body: &Rc<Script>, call: &Call<'_>) -> Flow {
         self.unknown = None;
         let flow = self.with_arguments(call.words.to_vec(), |evaluator| evaluator.run(body));
@@ -761,11 +774,16 @@ impl Evaluator<'_> {
         self.evaluate(&text, line)
     }
 
-    fn read_source(&mut self, place: &Place, line: usize) -> Result<Option<String>, Flow> {
+    fn read_source(&mut self, place: &Place, line: usize) -> Result<Option<Rc<str>>, Flow> {
+        if let Some((_, text)) = self.texts.iter().find(|(known, _)| known == place) {
+            let text = Rc::clone(text);
+            return self.step(line, text.len() >> 10).map(|()| Some(text)).ok_or(Flow::Stop);
+        }
         let left = MAX_SOURCES.saturating_sub(self.sources);
         if self.files >= MAX_FILES {
             let detail = "more than 16 files are not read; this one is left out".to_owned();
-            self.complain(line, Code::ScriptLimit, detail);
+            self.complain(line, Code::ScriptLimit, detail.clone());
+            self.problem(line, Code::ScriptLimit, detail);
             return Err(Flow::Next(Status::FILE_NOT_FOUND));
         }
         match self.world.read(place, left) {
@@ -773,10 +791,14 @@ impl Evaluator<'_> {
             Ok(Some(bytes)) => {
                 self.files = self.files.saturating_add(1);
                 self.sources = self.sources.saturating_add(bytes.len());
-                Ok(Some(without_returns(bytes)))
+                self.held = self.held.saturating_add(bytes.len());
+                let text = Rc::from(without_returns(bytes));
+                self.texts.push((place.clone(), Rc::clone(&text)));
+                Ok(Some(text))
             }
             Err(why) => {
-                self.complain(line, Code::Unreadable, why);
+                self.complain(line, Code::Unreadable, why.clone());
+                self.problem(line, Code::Unreadable, why);
                 Err(Flow::Next(Status::FILE_NOT_FOUND))
             }
         }

@@ -310,6 +310,8 @@ fn a_stub_leads_to_another_device_whose_own_menu_is_not_listed_twice() {
     assert_eq!(menu.entries, []);
     let read = menu.read.iter().find(|read| read.path == "/EFI/debian/grub.cfg").unwrap();
     assert_eq!(read.found, Found::Elsewhere("(vda,gpt2)/boot/grub/grub.cfg".to_owned()));
+    let sourcing = stub.replace("configfile", "source");
+    assert_eq!(beside(&sourcing, &root).entries, [], "a stub of openSUSE");
     // What the other device's own scan does not find is listed here.
     let stub = stub.replace("/grub.cfg", "/own.cfg");
     let root = [("/boot/grub/own.cfg", entry), root[1], root[2]];
@@ -538,5 +540,35 @@ fn a_script_on_another_volume_than_the_files_of_blscfg_lists_them_once() {
         assert!(twins.clone().all(|entry| entry.linux.as_deref() == Some("(vda,gpt2)/vmlinuz")));
         assert!(twins.clone().all(|entry| entry.options == "ro"));
         assert_eq!((default(&merged), messages(&merged)), (Some("a"), vec![]));
+    }
+}
+
+#[test]
+fn a_file_that_is_left_out_of_a_body_keeps_the_entry_from_booting() {
+    let names: Vec<_> = (0..17).map(|number| format!("/more-{number}")).collect();
+    let mut text = String::new();
+    for name in names.iter().chain(&names[..1]) {
+        text.push_str(&["menuentry a {\nsource ", name, "\nlinux /vmlinuz $a\n}\n"].concat());
+    }
+    let more = names.iter().map(|name| (name.as_str(), "set a=1\n"));
+    let files: Vec<_> = more.chain([(CFG, text.as_str()), ("/vmlinuz", "")]).collect();
+    let menu = volume(&files);
+    let problems: Vec<_> = menu.entries.iter().map(problems).collect();
+    assert_eq!(problems.iter().filter(|problems| problems.is_empty()).count(), 16);
+    assert!(problems[16][0].contains("SCRIPT_LIMIT: more than 16 files"), "{problems:?}");
+    assert_eq!((menu.entries[17].options.as_str(), &problems[17]), ("1", &Vec::new()));
+}
+
+#[test]
+fn what_is_not_known_here_is_said_with_each_entry_that_hangs_on_it() {
+    for what in ["smbios -t 1", "keystatus --shift", "[ /vmlinuz -nt /initrd ]"] {
+        let menu = script(
+            &["if ", what, "; then true; else\nmenuentry a {\nlinux /vmlinuz\n}\nfi\n"].concat(),
+        );
+        let said = messages(&menu).join("\n");
+        assert!(
+            said.contains("UNKNOWN_COMMAND: the entry \"a\" hangs on it: what"),
+            "{what}: {said}"
+        );
     }
 }

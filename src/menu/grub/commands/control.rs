@@ -53,6 +53,7 @@ fn eval(evaluator: &mut Evaluator<'_>, call: &Call<'_>) -> Flow {
 fn source(evaluator: &mut Evaluator<'_>, call: &Call<'_>) -> Flow {
     let Some(path) = call.words.first() else { return wants(evaluator, call, "a file") };
     match evaluator.place(path) {
+        Ok(place) if evaluator.items.is_empty() && evaluator.leads_elsewhere(&place) => Flow::Stop,
         Ok(place) => evaluator.source(&place, call.line),
         // As for a file that is not there.
         Err(_) => Flow::Next(Status::of(evaluator.holds(Trap::MissingSourceSucceeds))),
@@ -137,6 +138,7 @@ fn cpuid(evaluator: &mut Evaluator<'_>, call: &Call<'_>) -> Flow {
 }
 
 /// No key is held down: nobody is there before the menu is.
-fn keystatus(_: &mut Evaluator<'_>, call: &Call<'_>) -> Flow {
+fn keystatus(evaluator: &mut Evaluator<'_>, call: &Call<'_>) -> Flow {
+    evaluator.undecided(call.line, call.name);
     Flow::Next(Status::of(call.words.is_empty()))
 }

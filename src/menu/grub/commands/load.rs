@@ -192,7 +192,7 @@ impl Evaluator<'_> {
     }
 
     /// What keeps the entry that is being put together from booting.
-    fn problem(&mut self, line: usize, code: Code, detail: String) {
+    pub(in crate::menu::grub) fn problem(&mut self, line: usize, code: Code, detail: String) {
         if self.loaded.problems.len() < crate::menu::entry::MAX_PROBLEMS {
             self.loaded.problems.push(Diagnostic::new(&self.file, Some(line), code, detail));
         }

@@ -173,12 +173,7 @@ impl Evaluator<'_> {
                 return Flow::SUCCESS;
             }
         };
-        let is_there = matches!(self.world.look(&place), Found::File(_));
-        let has_subvolumes = self.world.file_system(place.device) == Some("btrfs");
-        let is_found =
-            self.world.has_menus_of_others() && places::is_found(&place.path, has_subvolumes);
-        if place.device != 0 && is_there && is_found {
-            self.loaded.leads_to = Some(self.world.path(&place));
+        if self.leads_elsewhere(&place) {
             return Flow::Stop;
         }
         let within = self.scope_within();
@@ -191,6 +186,19 @@ impl Evaluator<'_> {
         self.scope = scope;
         self.items = items;
         flow
+    }
+
+    /// Whether a configuration is another device's own, whose entries are listed there.
+    pub(in crate::menu::grub) fn leads_elsewhere(&mut self, place: &Place) -> bool {
+        let is_there = matches!(self.world.look(place), Found::File(_));
+        let has_subvolumes = self.world.file_system(place.device) == Some("btrfs");
+        let is_found =
+            self.world.has_menus_of_others() && places::is_found(&place.path, has_subvolumes);
+        if place.device != 0 && is_there && is_found {
+            self.loaded.leads_to = Some(self.world.path(place));
+            return true;
+        }
+        false
     }
 
     /// Evaluates a configuration, which can ask where it lies.

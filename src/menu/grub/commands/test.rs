@@ -129,6 +129,7 @@ impl<'a> Condition<'a, '_, '_> {
         if !is_newer && !operator.starts_with("-ot") {
             return None;
         }
+        self.evaluator.undecided(self.line, operator);
         let left = self.look(left) != Found::Nothing;
         let right = self.look(right) != Found::Nothing;
         Some(if is_newer { left && !right } else { right && !left })

@@ -79,7 +79,8 @@ fn hwmatch(evaluator: &mut Evaluator<'_>, call: &Call<'_>) -> Flow {
 
 /// Tables of the firmware are not read here: nothing is found, and the variable has
 /// what it had.
-fn smbios(_: &mut Evaluator<'_>, call: &Call<'_>) -> Flow {
+fn smbios(evaluator: &mut Evaluator<'_>, call: &Call<'_>) -> Flow {
+    evaluator.undecided(call.line, call.name);
     let mut options = Options::new(call.words);
     while options.next(&[]).is_some() {}
     Flow::Next(Status::FILE_NOT_FOUND)
