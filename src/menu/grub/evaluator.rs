@@ -159,6 +159,8 @@ pub(super) struct Loaded {
     pub(super) leads_to: Option<String>,
     /// Why it cannot boot.
     pub(super) problems: Vec<Diagnostic>,
+    /// What was looked for in vain, the last time, to be `root`.
+    pub(super) missed_root: Option<String>,
     /// Conditions of the body that GRUB may have decided otherwise.
     pub(super) doubts: Vec<Diagnostic>,
     /// How it leaves GRUB without a kernel, if it does.

@@ -52,11 +52,13 @@ pub(super) enum Trap {
     CommandsComeFirst,
     /// 24: only exported variables are seen by a context within another.
     OnlyExportedAreSeen,
+    /// 25: a search in vain leaves the variable as it was.
+    MissKeepsVariable,
 }
 
 #[cfg(test)]
 impl Trap {
-    pub(super) const ALL: [Self; 22] = [
+    pub(super) const ALL: [Self; 23] = [
         Self::UnknownSucceeds,
         Self::EmptyTestIsTrue,
         Self::OneWordIsItsLength,
@@ -79,5 +81,6 @@ impl Trap {
         Self::WildcardsFromVariables,
         Self::CommandsComeFirst,
         Self::OnlyExportedAreSeen,
+        Self::MissKeepsVariable,
     ];
 }

@@ -186,6 +186,10 @@ fn what_boots_no_linux_is_shown_with_the_reason() {
             "set root=hd0,gpt2\nlinux /vmlinuz",
             "DEVICE: root unresolved: \"hd0,gpt2\" is GRUB's name",
         ),
+        (
+            "set root=hd0,gpt2\nsearch --fs-uuid --set=root 1-2\nlinux /vmlinuz",
+            "firmware's order of disks; no device is seen that has the UUID \"1-2\"",
+        ),
         ("linux (hd1)/vmlinuz", "DEVICE: root unresolved: \"hd1\" is GRUB's name"),
         (
             "linux /vmlinuz\ninitrd newc:a:/initrd",

@@ -295,6 +295,12 @@ fn nothing_takes_for_ever() {
 }
 
 #[test]
+fn trap_25_a_search_in_vain_leaves_its_variable() {
+    let script = "r=hd0,gpt2\nsearch --label none --set=r\necho $? $r";
+    check(&[(Some(Trap::MissKeepsVariable), script, "5 hd0,gpt2\n")]);
+}
+
+#[test]
 fn no_more_is_told_of_a_file_than_anybody_reads() {
     let source = Rc::from("}\n".repeat(10_000));
     let parsed = parser::parse(&source, Lexer::new(&source, 1, true));

@@ -171,7 +171,10 @@ impl Evaluator<'_> {
                 Load { path: self.world.path(&place), status, problem: None }
             }
             Err(why) => {
-                self.no_load(call, path, Code::Device, ["root unresolved: ", &why].concat())
+                let missed = self.loaded.missed_root.as_deref().filter(|_| path.starts_with('/'));
+                let joint = if missed.is_some() { "; " } else { "" };
+                let what = ["root unresolved: ", &why, joint, missed.unwrap_or_default()].concat();
+                self.no_load(call, path, Code::Device, what)
             }
         }
     }

@@ -6,6 +6,7 @@
 
 use super::{Call, Evaluator, Flow, Row, Status, wants};
 use crate::base::text::quoted;
+use crate::menu::grub::rules::Trap;
 use crate::menu::grub::world::{By, Device, Found};
 use crate::menu::{Code, paths};
 
@@ -145,12 +146,14 @@ fn missed(evaluator: &mut Evaluator<'_>, call: &Call<'_>, search: &Search<'_>) -
         By::PartLabel => "the partition's name",
         By::Name => "the name",
     };
-    let value = quoted(search.value);
-    evaluator.complain(
-        call.line,
-        Code::Device,
-        ["no device is seen that has ", what, " ", &value].concat(),
-    );
+    let said = ["no device is seen that has ", what, " ", &quoted(search.value)].concat();
+    if search.variable == Some("root") {
+        evaluator.loaded.missed_root = Some(said.clone());
+    }
+    evaluator.complain(call.line, Code::Device, said);
+    if let Some(variable) = search.variable.filter(|_| !evaluator.holds(Trap::MissKeepsVariable)) {
+        evaluator.scope.unset(variable);
+    }
     Flow::Next(Status::FILE_NOT_FOUND)
 }
 
