@@ -7,7 +7,6 @@ use crate::menu::grub::rules::Trap;
 /// Sorted.
 const NAMES: &[&str] = &[
     "acpi",
-    "appleloader",
     "background_color",
     "background_image",
     "badram",
@@ -21,7 +20,6 @@ const NAMES: &[&str] = &[
     "debug",
     "distrust",
     "dump",
-    "efifwsetup",
     "efitextmode",
     "fakebios",
     "fix_video",

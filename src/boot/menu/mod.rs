@@ -35,7 +35,8 @@ use crate::trust::{POLICY_PATH, RING_PATH, Role};
 const SIGNED: &str = "The command line is part of what was signed: a locked image boots it \
                       unchanged.";
 
-const FORBIDDEN: &str = "The menu forbids to edit command lines: by \"editor no\" in loader.conf or superusers of GRUB.";
+const FORBIDDEN: &str = "The menu forbids to edit command lines: by \"editor no\" in loader.conf or \
+                         superusers of GRUB.";
 
 /// The mounted devices and their menu.
 pub(super) struct BootMenu<'s> {
