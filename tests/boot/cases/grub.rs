@@ -3,7 +3,7 @@
 
 use super::rollback::START;
 use super::trust::remove_both;
-use super::{AARCH64, AT_ONCE, Boot, Case, Expect, PLAIN, Partitions, Start, X86_64, case};
+use super::{AT_ONCE, Boot, Case, Expect, PLAIN, Partitions, Start, X86_64, case};
 use crate::expect::OWN_CMDLINE;
 use crate::world::{INITRD, LINUX, SECOND, World};
 use anyhow::{Context, Result};
@@ -55,25 +55,10 @@ const FEDORA_SAVED: Case = case(
     Expect::Boots { after: &["turnout: jumping to 4f1c-6.11.4-301.fc41"] },
 );
 
-/// Of every run on one architecture, and of the long run on the other.
-const fn in_every_run(case: Case) -> Case {
-    Case { archs: X86_64, ..case }
-}
-
-const fn in_the_long_run(case: Case) -> Case {
-    Case { archs: AARCH64, boot: Boot { long: true, ..case.boot }, ..case }
-}
-
-const fn in_the_long_run_of_both(case: Case) -> Case {
-    Case { boot: Boot { long: true, ..case.boot }, ..case }
-}
-
 pub(super) const CASES: &[Case] = &[
-    in_every_run(DEBIAN),
-    in_the_long_run(DEBIAN),
-    in_the_long_run_of_both(APART),
-    in_every_run(FEDORA_SAVED),
-    in_the_long_run(FEDORA_SAVED),
+    DEBIAN,
+    APART,
+    FEDORA_SAVED,
     Case {
         archs: X86_64,
         ..case(
