@@ -275,7 +275,7 @@ impl Bench {
             binary: size(&self.binary)?,
             purgatory: purgatory_size(self.arch, &fs::read(&self.binary)?),
             initramfs_raw: self.image_size("none")?,
-            initramfs: self.image_size("zstd")?,
+            initramfs: self.image_size("xz")?,
         })
     }
 

@@ -57,9 +57,9 @@ fn turnout_rows(report: &Report) -> impl Iterator<Item = &Row> {
 fn sizes(report: &Report) -> Vec<Budget> {
     let arch = report.arch;
     [
-        ("static binary", Some(report.sizes.binary), MIB),
+        ("static binary", Some(report.sizes.binary), 1200 * KIB),
         ("purgatory", report.sizes.purgatory, 64 * KIB),
-        ("initramfs without modules, compressed", Some(report.sizes.initramfs), 512 * KIB),
+        ("initramfs without modules, in xz", Some(report.sizes.initramfs), 512 * KIB),
     ]
     .map(|(name, measured, limit)| Budget {
         name: format!("{arch} {name}"),
@@ -196,7 +196,8 @@ mod tests {
 
     fn report() -> Report {
         let rows = vec![row("turnout file", 5_000_000), row("kexec-tools -s", 4_000_000)];
-        let sizes = Sizes { binary: MIB, purgatory: Some(9 * KIB), initramfs_raw: 0, initramfs: 1 };
+        let sizes =
+            Sizes { binary: 1200 * KIB, purgatory: Some(9 * KIB), initramfs_raw: 0, initramfs: 1 };
         Report { arch: Arch::X86_64, sizes, rows }
     }
 
@@ -210,9 +211,9 @@ mod tests {
         assert_eq!(
             lines(&report),
             [
-                "ok   x86_64 static binary: 1024 KiB of 1024 KiB",
+                "ok   x86_64 static binary: 1200 KiB of 1200 KiB",
                 "ok   x86_64 purgatory: 9 KiB of 64 KiB",
-                "ok   x86_64 initramfs without modules, compressed: 1 KiB of 512 KiB",
+                "ok   x86_64 initramfs without modules, in xz: 1 KiB of 512 KiB",
                 "ok   x86_64 turnout file: peak RSS of PID 1 above the payload: 2048 KiB of 4096 KiB",
                 "ok   x86_64 turnout file: SHA-256 of the payload: 100 us of 100 us",
                 "ok   x86_64 turnout file: everything else of verification: 5000 us of 5000 us",

@@ -79,7 +79,7 @@ pub struct Sizes {
     pub purgatory: Option<u64>,
     /// The initramfs without modules, not compressed.
     pub initramfs_raw: u64,
-    /// The same, compressed.
+    /// The same in its smallest form, xz.
     pub initramfs: u64,
 }
 
@@ -323,7 +323,7 @@ impl Display for Report {
         costs.into_iter().try_for_each(|cost| write!(f, "\n{cost}"))?;
         writeln!(
             f,
-            "\n\nSizes: binary {}, purgatory {}, initramfs without modules {} ({} compressed).",
+            "\n\nSizes: binary {}, purgatory {}, initramfs without modules {} ({} in xz).",
             kib(Some(self.sizes.binary)),
             self.sizes.purgatory.map_or_else(|| "-".to_owned(), |bytes| format!("{bytes} bytes")),
             kib(Some(self.sizes.initramfs_raw)),
