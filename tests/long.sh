@@ -3,13 +3,14 @@
 # shellcheck shell=bash
 
 results="docs/long-run.md"
-readonly long_stages=(kernels cuts fuzzing benchmark guests bare)
+readonly long_stages=(kernels cuts oracle fuzzing benchmark guests bare)
 passed_before="${cache:?}/long-run" # "TREE STAGE" a line
 
 long_usual_times() {
     cat <<'TABLE'
 900 kernels
 600 cuts
+60 oracle
 3700 fuzzing
 500 benchmark
 2000 guests
@@ -21,6 +22,9 @@ TABLE
 {
     stage_kernels() { cargo run --quiet -p turnout-boot-tests -- --long; }
     stage_cuts() { cargo test --quiet --release -p turnout --test integration -- --ignored cut_off_at_any_byte; }
+    stage_oracle() {
+        TURNOUT_TOOLS=1 cargo test --quiet -p turnout --test integration -- --ignored grub_boots_what_is_frozen
+    }
     stage_fuzzing() { tests/fuzz 600; }
     stage_benchmark() { qemu/bench --budgets; }
     stage_guests() { cargo test --quiet -p turnout-qemu --test debian -- --ignored; }

@@ -111,12 +111,11 @@ impl Roots {
         let is_of_root = entry.files().any(|path| menu::on_device(path).starts_with("/boot/"));
         let is_boot = self.home().ends_with("boot");
         let is_mounted = self.0.first().is_some_and(|home| home.is_mounted);
-        let is_device = |problem: &Diagnostic| problem.code == Code::Device;
         if entry.format.name() != GRUB {
             String::new()
         } else if is_boot && is_of_root && !is_mounted {
             format!("; its paths begin above {home}: name the directory above it with --root")
-        } else if entry.problems.iter().any(is_device) {
+        } else if entry.problems.iter().any(|problem| problem.code == Code::Device) {
             format!(
                 "; say by what its menu knows the device of {home}: --root NAME={home},uuid=U; \
                  and give one more --root for each other device"
@@ -156,11 +155,11 @@ pub fn all(roots: &Roots) -> Result<Vec<String>> {
 
 /// Of GRUB also what switches off, restarts or leads to another menu.
 fn loads_nothing(entry: &Entry) -> bool {
-    let loads_nothing = |problem: &Diagnostic| {
-        let is_grub = entry.format.name() == GRUB;
-        problem.code == Code::UnsupportedKey || (is_grub && problem.code == Code::NoKernel)
-    };
-    entry.files().next().is_none() && entry.problems.iter().any(loads_nothing)
+    let is_grub = entry.format.name() == GRUB;
+    entry.files().next().is_none()
+        && entry.problems.iter().any(|problem| {
+            problem.code == Code::UnsupportedKey || (is_grub && problem.code == Code::NoKernel)
+        })
 }
 
 /// The word of a command line that may have the system give a shell without asking for

@@ -3,7 +3,7 @@
 
 use super::rollback::START;
 use super::trust::remove_both;
-use super::{AT_ONCE, Boot, Case, Expect, PLAIN, Partitions, Start, X86_64, case};
+use super::{AARCH64, AT_ONCE, Boot, Case, Expect, PLAIN, Partitions, Start, X86_64, case};
 use crate::expect::OWN_CMDLINE;
 use crate::world::{INITRD, LINUX, SECOND, World};
 use anyhow::{Context, Result};
@@ -55,10 +55,21 @@ const FEDORA_SAVED: Case = case(
     Expect::Boots { after: &["turnout: jumping to 4f1c-6.11.4-301.fc41"] },
 );
 
+/// On one architecture of every run, on the other of the long one.
+const fn in_every_run(case: Case) -> Case {
+    Case { archs: X86_64, ..case }
+}
+
+const fn in_the_long_run(case: Case) -> Case {
+    Case { archs: AARCH64, boot: Boot { long: true, ..case.boot }, ..case }
+}
+
 pub(super) const CASES: &[Case] = &[
-    DEBIAN,
+    in_every_run(DEBIAN),
+    in_the_long_run(DEBIAN),
     APART,
-    FEDORA_SAVED,
+    in_every_run(FEDORA_SAVED),
+    in_the_long_run(FEDORA_SAVED),
     Case {
         archs: X86_64,
         ..case(

@@ -103,7 +103,9 @@ fn some_shown(name: &str, number: usize, states: &[&str]) -> Option<Vec<Value>> 
     Some(states.iter().map(show).collect())
 }
 
+/// The long run asks again; what is frozen is compared with the reader in every run.
 #[test]
+#[ignore = "GRUB takes 14 s for all states: ./tests/run --long oracle"]
 fn grub_boots_what_is_frozen() {
     let Some(found) = all_shown("grub-menus") else { return };
     if std::env::var_os("TURNOUT_FREEZE").is_some() {
