@@ -1,7 +1,7 @@
 //! What the image was built to do: `/etc/turnout/config`, written by
 //! mkinitramfs and never read from a disk.
 //!
-//! Lines of `key value`; `#` starts a comment line; every key at most once.
+//! Lines of `key value`; `#` starts a comment line; every key but `slot` at most once.
 //! A missing `mode` is an error: nothing here may turn into open by itself.
 
 use core::fmt;
@@ -10,6 +10,8 @@ use core::time::Duration;
 use crate::menu::Limits;
 use crate::plan::{Decompress, Request};
 use crate::rollback::Strength;
+use crate::slots::rules::{Count, Rules};
+use crate::slots::{self, MAX_TRIES};
 use crate::source::{Scan, Selector, StateDevice};
 use crate::trust::verify::Mode;
 
@@ -66,12 +68,31 @@ pub struct Config {
     pub tpm_timeout: Duration,
     /// Whether the sections of a unified kernel image are measured into PCR 11.
     pub measure_uki: bool,
+    /// The slots that the image declares, the first one first.
+    pub slots: Vec<Declared>,
+    /// Which starts are counted; none where that depends on `slots`.
+    pub count: Option<Count>,
+    /// How often a slot is tried that nobody has confirmed.
+    pub tries: u8,
+    /// After how many confirmed starts of a default the countdown is left out; never
+    /// where there is none.
+    pub instant: Option<u8>,
     /// Whether the menu is drawn with colour where it helps.
     pub colour: bool,
     /// Whether the EFI variables of boot loaders are read and written.
     pub efi_variables: bool,
     /// What a device may cost before anything of it is verified.
     pub unverified: Limits,
+}
+
+/// A slot that the image declares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Declared {
+    /// What it is called.
+    pub name: String,
+    /// The device that holds its menu; none where the entries that are of it say so
+    /// (`turnout-slot`).
+    pub device: Option<Selector>,
 }
 
 /// Whether a boot needs a TPM.
@@ -154,6 +175,12 @@ pub enum ErrorKind {
     OptionalTpmToEnforce,
     /// `tpm-platform close` with `tpm off`.
     NoTpmToClose,
+    /// More slots than are kept.
+    TooManySlots,
+    /// Two slots of one name, or on one device.
+    SameSlot(String),
+    /// `instant` where good starts are not counted.
+    NoCountForInstant,
 }
 
 impl fmt::Display for Error {
@@ -184,6 +211,11 @@ impl fmt::Display for ErrorKind {
             Self::NoTpmToClose => {
                 f.write_str("\"tpm-platform close\" asks for a TPM, and \"tpm off\" shuts it out")
             }
+            Self::TooManySlots => write!(f, "there is room for {} slots, and here is one more", slots::MAX),
+            Self::SameSlot(slot) => write!(f, "\"slot {slot}\" has the name or the device of an earlier one"),
+            Self::NoCountForInstant => f.write_str(
+                "\"instant\" goes by confirmed starts of good systems, which only \"count all\" counts",
+            ),
         }
     }
 }
@@ -219,6 +251,11 @@ const PLATFORM: &str = "close or leave";
 const TPM_SECONDS: &str = "a number of seconds, 1 to 60";
 const MEBIBYTES: &str = "a number of MiB, 1 to 1024";
 const TIME: &str = "a number of seconds, 1 to 3600";
+const SLOT: &str = "a name of 1 to 32 letters, digits and ._-, and PARTUUID=..., UUID=..., LABEL=... or \
+                    PARTLABEL=... of the device that holds its menu";
+const COUNT: &str = "all, unconfirmed or off";
+const TRIES: &str = "a number from 1 to 99";
+const INSTANT: &str = "off or a number from 1 to 255";
 const YES_OR_NO: &str = "yes or no";
 
 impl Config {
@@ -247,6 +284,10 @@ impl Config {
             platform: None,
             tpm_timeout: Duration::from_secs(5),
             measure_uki: false,
+            slots: Vec::new(),
+            count: None,
+            tries: slots::TRIES,
+            instant: None,
             colour: true,
             efi_variables: true,
             unverified: Limits::DEFAULT,
@@ -302,6 +343,16 @@ impl Config {
         }
     }
 
+    /// How starts are counted. Where slots are declared somebody sees to it that they
+    /// confirm themselves; elsewhere only what says by its file's name that it is to be
+    /// tried so often is.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        let is_declared = !self.slots.is_empty();
+        let by_slots = if is_declared { Count::All } else { Count::Unconfirmed };
+        Rules { count: self.count.unwrap_or(by_slots), tries: self.tries, is_declared }
+    }
+
     fn set(&mut self, key: &str, value: &str) -> Result<(), ErrorKind> {
         match key {
             "mode" => self.mode = parse("mode", value, mode, MODE)?,
@@ -324,8 +375,27 @@ impl Config {
                 self.efi_variables = parse("efi-variables", value, yes_or_no, YES_OR_NO)?;
             }
             "vmlinux" => self.vmlinux = parse("vmlinux", value, Decompress::parse, VMLINUX)?,
+            "slot" => self.declare(value)?,
+            "count" => self.count = Some(parse("count", value, count, COUNT)?),
+            "tries" => self.tries = parse("tries", value, tries, TRIES)?,
+            "instant" => self.instant = parse("instant", value, instant, INSTANT)?,
             _ => return self.set_trust(key, value),
         }
+        Ok(())
+    }
+
+    fn declare(&mut self, value: &str) -> Result<(), ErrorKind> {
+        let new = parse("slot", value, declared, SLOT)?;
+        let is_known = |old: &Declared| {
+            old.name == new.name || (new.device.is_some() && old.device == new.device)
+        };
+        if self.slots.iter().any(is_known) {
+            return Err(ErrorKind::SameSlot(value.to_owned()));
+        }
+        if self.slots.len() == slots::MAX {
+            return Err(ErrorKind::TooManySlots);
+        }
+        self.slots.push(new);
         Ok(())
     }
 
@@ -363,6 +433,9 @@ impl Config {
 
     /// Settings that contradict each other: one of them would not hold.
     fn agrees(&self) -> Result<(), ErrorKind> {
+        if self.instant.is_some() && self.rules().count != Count::All {
+            return Err(ErrorKind::NoCountForInstant);
+        }
         let enforces = self.rollback == Strength::Enforced;
         match self.tpm {
             Some(Tpm::Off) if enforces => Err(ErrorKind::NoTpmToEnforce),
@@ -387,7 +460,8 @@ pub fn read(file: &str, text: &str) -> Result<Config, Error> {
     for (index, line) in text.lines().enumerate() {
         let Some((key, value)) = split(line) else { continue };
         let number = index.saturating_add(1);
-        if seen.contains(&key) {
+        // Each declares another one.
+        if seen.contains(&key) && key != "slot" {
             return Err(ErrorKind::DuplicateKey(key.to_owned()).at(file, number));
         }
         config.set(key, value).map_err(|kind| kind.at(file, number))?;
@@ -508,6 +582,35 @@ fn mebibytes(value: &str) -> Option<u64> {
 
 fn budget_time(value: &str) -> Option<Duration> {
     seconds(value).filter(|time| !time.is_zero())
+}
+
+fn declared(value: &str) -> Option<Declared> {
+    let (name, device) = value.split_once([' ', '\t']).unwrap_or((value, ""));
+    let device = match device.trim_start() {
+        "" => None,
+        device => Some(Selector::parse(device).ok().filter(|it| *it != Selector::Auto)?),
+    };
+    slots::is_name(name).then(|| Declared { name: name.to_owned(), device })
+}
+
+fn count(value: &str) -> Option<Count> {
+    match value {
+        "all" => Some(Count::All),
+        "unconfirmed" => Some(Count::Unconfirmed),
+        "off" => Some(Count::Off),
+        _ => None,
+    }
+}
+
+fn tries(value: &str) -> Option<u8> {
+    value.parse().ok().filter(|tries| (1..=MAX_TRIES).contains(tries))
+}
+
+fn instant(value: &str) -> Option<Option<u8>> {
+    match value {
+        "off" => Some(None),
+        _ => value.parse().ok().filter(|after| *after > 0).map(Some),
+    }
 }
 
 fn yes_or_no(value: &str) -> Option<bool> {

@@ -23,6 +23,7 @@ pub mod menu;
 pub mod plan;
 pub mod preflight;
 pub mod rollback;
+pub mod slots;
 pub mod source;
 pub(crate) mod steps;
 pub mod sys;

@@ -9,6 +9,7 @@ pub mod cpio;
 pub mod digest;
 pub mod json;
 pub mod progress;
+pub mod reader;
 pub mod similar;
 pub mod sort;
 pub mod switches;

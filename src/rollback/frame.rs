@@ -24,7 +24,9 @@ use core::fmt;
 use super::refused;
 use super::{Document, Floors, Record, Role, State, System, Trial, Unknown};
 use crate::base::digest::Digest;
+use crate::base::reader::{Reader, text};
 use crate::base::used::{self, Used};
+use crate::slots;
 
 /// What a frame begins with.
 pub const MAGIC: [u8; 8] = *b"TURNOUT\0";
@@ -148,7 +150,7 @@ pub fn read(bytes: &[u8]) -> Result<Frame, Damage> {
     let version = header.number().unwrap_or_default();
     let form = Form::ALL.into_iter().find(|form| form.version() == version);
     let form = form.ok_or(Damage::Version(version))?;
-    let frame = header.frame(form).ok_or(Damage::Payload)?;
+    let frame = take_frame(&mut header, form).ok_or(Damage::Payload)?;
     if !(1..=MAX_GENERATION).contains(&frame.generation) {
         return Err(Damage::Generation(frame.generation));
     }
@@ -198,6 +200,7 @@ fn write_two(state: &State) -> Option<Vec<u8>> {
     if !state.used.is_empty() {
         records.push((tag::USED, used_bytes(&state.used)?));
     }
+    records.extend(slots::record::write(&state.slots)?);
     // What nobody here knows has higher tags than all of these.
     let known = records.iter().map(|(tag, bytes)| (*tag, bytes.as_slice()));
     let unknown = state.unknown.iter().map(|record| (record.tag, record.bytes.as_slice()));
@@ -232,7 +235,7 @@ fn used_bytes(list: &[Used]) -> Option<Vec<u8>> {
         out.extend_from_slice(one.device.as_bytes());
         out.extend_from_slice(&one.value.0);
     }
-    Reader(&out).used().is_some().then_some(out)
+    take_used(&mut Reader(&out)).is_some().then_some(out)
 }
 
 /// A trial up to its id.
@@ -248,155 +251,121 @@ fn system_bytes(trial: &Trial) -> Vec<u8> {
     out
 }
 
-/// What is left of a frame's bytes; every read takes from the front.
-struct Reader<'a>(&'a [u8]);
+/// Everything behind the version; what is left must be zeros.
+fn take_frame(bytes: &mut Reader<'_>, form: Form) -> Option<Frame> {
+    let len = usize::try_from(bytes.number()?).ok()?;
+    let generation = u64::from_le_bytes(bytes.array()?);
+    let mut payload = Reader(bytes.bytes(len)?);
+    let state = match form {
+        Form::One => take_state_one(&mut payload)?,
+        Form::Two => take_state_two(&mut payload)?,
+    };
+    let is_all = payload.0.is_empty() && bytes.0.iter().all(|byte| *byte == 0);
+    is_all.then_some(Frame { form, generation, state })
+}
 
-impl<'a> Reader<'a> {
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (head, rest) = self.0.split_first_chunk::<N>()?;
-        self.0 = rest;
-        Some(*head)
-    }
-
-    fn byte(&mut self) -> Option<u8> {
-        self.array::<1>().map(|[byte]| byte)
-    }
-
-    fn short(&mut self) -> Option<u16> {
-        self.array().map(u16::from_le_bytes)
-    }
-
-    fn number(&mut self) -> Option<u32> {
-        self.array().map(u32::from_le_bytes)
-    }
-
-    fn digest(&mut self) -> Option<Digest> {
-        self.array().map(Digest)
-    }
-
-    fn bytes(&mut self, len: usize) -> Option<&'a [u8]> {
-        let (head, rest) = self.0.split_at_checked(len)?;
-        self.0 = rest;
-        Some(head)
-    }
-
-    /// Everything behind the version; what is left must be zeros.
-    fn frame(&mut self, form: Form) -> Option<Frame> {
-        let len = usize::try_from(self.number()?).ok()?;
-        let generation = u64::from_le_bytes(self.array()?);
-        let mut payload = Reader(self.bytes(len)?);
-        let state = match form {
-            Form::One => payload.state_one()?,
-            Form::Two => payload.state_two()?,
-        };
-        let is_all = payload.0.is_empty() && self.0.iter().all(|byte| *byte == 0);
-        is_all.then_some(Frame { form, generation, state })
-    }
-
-    fn state_one(&mut self) -> Option<State> {
-        let record = match self.byte()? {
-            0 => None,
-            1 => Some(self.record()?),
-            _ => return None,
-        };
-        let trial = match self.byte()? {
-            0 => None,
-            confirmed => {
-                let (confirmed, system) = self.system(confirmed)?;
-                let len = usize::from(self.byte()?);
-                let entry = self.bytes(len)?;
-                Some(Trial { entry: text(entry)?, system, confirmed })
-            }
-        };
-        Some(State { record, trial, ..State::default() })
-    }
-
-    fn state_two(&mut self) -> Option<State> {
-        let mut state = State::default();
-        let mut last = 0;
-        while !self.0.is_empty() {
-            let tag = self.short().filter(|tag| *tag > last)?;
-            let len = usize::from(self.short()?);
-            Reader(self.bytes(len)?).tagged(tag, &mut state)?;
-            last = tag;
+fn take_state_one(bytes: &mut Reader<'_>) -> Option<State> {
+    let record = match bytes.byte()? {
+        0 => None,
+        1 => Some(take_record(bytes)?),
+        _ => return None,
+    };
+    let trial = match bytes.byte()? {
+        0 => None,
+        confirmed => {
+            let (confirmed, system) = take_system(bytes, confirmed)?;
+            let len = usize::from(bytes.byte()?);
+            let entry = bytes.bytes(len)?;
+            Some(Trial { entry: text(entry)?, system, confirmed })
         }
-        Some(state)
-    }
+    };
+    Some(State { record, trial, ..State::default() })
+}
 
-    /// One record, all of which is left.
-    fn tagged(&mut self, tag: u16, state: &mut State) -> Option<()> {
-        match tag {
-            tag::RECORD => state.record = Some(self.record()?),
-            tag::TRIAL => {
-                let confirmed = self.byte()?;
-                let (confirmed, system) = self.system(confirmed)?;
-                let entry = self.bytes(self.0.len()).filter(|id| id.len() <= MAX_ID)?;
-                state.trial = Some(Trial { entry: text(entry)?, system, confirmed });
-            }
-            tag::REFUSED => state.refused = refused::read(self.bytes(self.0.len())?)?,
-            tag::SEEN => {
-                state.seen = self.floors().filter(|floors| *floors != Floors::default())?;
-            }
-            tag::USED => state.used = self.used()?,
-            tag => {
-                let bytes = self.bytes(self.0.len())?.to_vec();
-                state.unknown.push(Unknown { tag, bytes });
-            }
+fn take_state_two(bytes: &mut Reader<'_>) -> Option<State> {
+    let mut state = State::default();
+    let mut last = 0;
+    while !bytes.0.is_empty() {
+        let tag = bytes.short().filter(|tag| *tag > last)?;
+        let len = usize::from(bytes.short()?);
+        take_tagged(&mut Reader(bytes.bytes(len)?), tag, &mut state)?;
+        last = tag;
+    }
+    state.slots.is_sound().then_some(state)
+}
+
+/// One record, all of which is left.
+fn take_tagged(bytes: &mut Reader<'_>, tag: u16, state: &mut State) -> Option<()> {
+    match tag {
+        tag::RECORD => state.record = Some(take_record(bytes)?),
+        tag::TRIAL => {
+            let confirmed = bytes.byte()?;
+            let (confirmed, system) = take_system(bytes, confirmed)?;
+            let entry = bytes.bytes(bytes.0.len()).filter(|id| id.len() <= MAX_ID)?;
+            state.trial = Some(Trial { entry: text(entry)?, system, confirmed });
         }
-        self.0.is_empty().then_some(())
-    }
-
-    fn floors(&mut self) -> Option<Floors> {
-        Some(Floors { boot: self.number()?, recovery: self.number()? })
-    }
-
-    fn record(&mut self) -> Option<Record> {
-        let floors = self.floors()?;
-        Some(Record { floors, policy: self.document()?, ring: self.document()? })
-    }
-
-    /// At least one, and of each device one.
-    fn used(&mut self) -> Option<Vec<Used>> {
-        let mut list: Vec<Used> = Vec::new();
-        loop {
-            let length = usize::from(self.byte()?);
-            let device = text(self.bytes(length)?)?;
-            let is_one = (1..=used::MAX_DEVICE).contains(&length)
-                && !device.bytes().any(|byte| byte.is_ascii_uppercase());
-            if !is_one || list.len() == used::MAX || list.iter().any(|old| old.device == device) {
-                return None;
-            }
-            list.push(Used { device, value: self.digest()? });
-            if self.0.is_empty() {
-                return Some(list);
-            }
+        tag::REFUSED => state.refused = refused::read(bytes.bytes(bytes.0.len())?)?,
+        tag::SEEN => {
+            state.seen = take_floors(bytes).filter(|floors| *floors != Floors::default())?;
+        }
+        tag::USED => state.used = take_used(bytes)?,
+        tag if slots::record::TAGS.contains(&tag) => {
+            slots::record::read(tag, bytes, &mut state.slots)?;
+        }
+        tag => {
+            let bytes = bytes.bytes(bytes.0.len())?.to_vec();
+            state.unknown.push(Unknown { tag, bytes });
         }
     }
+    bytes.0.is_empty().then_some(())
+}
 
-    fn document(&mut self) -> Option<Document> {
-        Some(Document { version: self.number()?, digest: self.digest()? })
-    }
+fn take_floors(bytes: &mut Reader<'_>) -> Option<Floors> {
+    Some(Floors { boot: bytes.number()?, recovery: bytes.number()? })
+}
 
-    /// A trial's system and whether it has confirmed itself, which the byte before
-    /// it says.
-    fn system(&mut self, confirmed: u8) -> Option<(bool, System)> {
-        let confirmed = match confirmed {
-            1 => false,
-            2 => true,
-            _ => return None,
-        };
-        let role = match self.byte()? {
-            0 => Role::Boot,
-            1 => Role::Recovery,
-            _ => return None,
-        };
-        let security_version = self.number()?;
-        Some((confirmed, System { role, security_version, manifest: self.digest()? }))
+fn take_record(bytes: &mut Reader<'_>) -> Option<Record> {
+    let floors = take_floors(bytes)?;
+    Some(Record { floors, policy: take_document(bytes)?, ring: take_document(bytes)? })
+}
+
+/// At least one, and of each device one.
+fn take_used(bytes: &mut Reader<'_>) -> Option<Vec<Used>> {
+    let mut list: Vec<Used> = Vec::new();
+    loop {
+        let length = usize::from(bytes.byte()?);
+        let device = text(bytes.bytes(length)?)?;
+        let is_one = (1..=used::MAX_DEVICE).contains(&length)
+            && !device.bytes().any(|byte| byte.is_ascii_uppercase());
+        if !is_one || list.len() == used::MAX || list.iter().any(|old| old.device == device) {
+            return None;
+        }
+        list.push(Used { device, value: bytes.digest()? });
+        if bytes.0.is_empty() {
+            return Some(list);
+        }
     }
 }
 
-fn text(bytes: &[u8]) -> Option<String> {
-    core::str::from_utf8(bytes).ok().map(str::to_owned)
+fn take_document(bytes: &mut Reader<'_>) -> Option<Document> {
+    Some(Document { version: bytes.number()?, digest: bytes.digest()? })
+}
+
+/// A trial's system and whether it has confirmed itself, which the byte before
+/// it says.
+fn take_system(bytes: &mut Reader<'_>, confirmed: u8) -> Option<(bool, System)> {
+    let confirmed = match confirmed {
+        1 => false,
+        2 => true,
+        _ => return None,
+    };
+    let role = match bytes.byte()? {
+        0 => Role::Boot,
+        1 => Role::Recovery,
+        _ => return None,
+    };
+    let security_version = bytes.number()?;
+    Some((confirmed, System { role, security_version, manifest: bytes.digest()? }))
 }
 
 impl fmt::Display for Damage {

@@ -31,6 +31,7 @@ use core::fmt;
 
 use crate::base::digest::Digest;
 use crate::base::used::Used;
+use crate::slots::Slots;
 use refused::Refused;
 
 pub use crate::trust::Role;
@@ -114,6 +115,8 @@ pub struct State {
     pub seen: Floors,
     /// Choices for one boot that were used up and could not be deleted, the newest first.
     pub used: Vec<Used>,
+    /// The slots, and how the last starts went.
+    pub slots: Slots,
     /// What later versions keep, in the order of the tags.
     pub unknown: Vec<Unknown>,
 }

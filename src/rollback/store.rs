@@ -15,6 +15,7 @@ use super::texts::{self, Texts};
 use super::{Document, Floors, Record, Role, State, Strength, System, Trial};
 use crate::base::text::printable;
 use crate::base::used::Used;
+use crate::slots::Slots;
 
 /// Length of one place of the state area, in bytes.
 pub const AREA_FRAME: usize = Which::Area.form().size();
@@ -335,6 +336,32 @@ impl Store {
             return Err(fault.clone());
         }
         self.put_area(media, |state| state.used = used)
+    }
+
+    /// The slots, and how the last starts went.
+    #[must_use]
+    pub fn slots(&self) -> Slots {
+        self.area.as_ref().map(|area| area.state().slots).unwrap_or_default()
+    }
+
+    /// Remembers slots and starts. An area that is lost is made anew for them, unless it
+    /// holds what the TPM has seen: no verdict depends on slots.
+    ///
+    /// # Errors
+    /// There is no state area, or it does not take it.
+    pub fn keep_slots(&mut self, slots: &Slots, media: &mut Media<'_>) -> Result<(), Fault> {
+        match &self.area {
+            Ok(_) => self.put_area(media, |state| state.slots.clone_from(slots)),
+            Err(Fault::Lost(..)) if self.strength != Strength::Enforced => {
+                let state = State { slots: slots.clone(), ..State::default() };
+                let held = make(Which::Area, &state, media.area)?;
+                if self.strength == Strength::Off {
+                    self.area = Ok(held);
+                }
+                Ok(())
+            }
+            Err(fault) => Err(fault.clone()),
+        }
     }
 
     /// Whether a system of this role may boot with the store as it is.

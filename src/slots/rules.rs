@@ -1,0 +1,509 @@
+//! What a start does with the slots: settles what the last one left open, puts the slots
+//! in order, spends a try, follows the attempt, and rests where nothing boots.
+//!
+//! Every function takes the state in memory from one that may be on the disk to the next;
+//! the caller writes before it goes on. Nothing here depends on the time of day, and a
+//! pause is a number that somebody else waits for.
+
+use core::time::Duration;
+
+use super::wrong::{Wrong, is};
+use super::{
+    Attempt, Cause, MAX, MAX_HISTORY, MAX_ID, Outcome, Slot, Slots, Stage, Start, name_of,
+};
+use crate::base::digest::Digest;
+
+/// The pauses where nothing boots, one start after the other; the last one is repeated.
+pub const PAUSES: [Duration; 4] = [
+    Duration::from_secs(10),
+    Duration::from_secs(30),
+    Duration::from_secs(120),
+    Duration::from_secs(600),
+];
+
+/// Which starts are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Count {
+    /// All: a good slot that nobody confirms any more falls back too.
+    All,
+    /// Those of slots that nobody has confirmed yet; a start of a good one writes nothing.
+    Unconfirmed,
+    /// None.
+    Off,
+}
+
+/// What an image says of slots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Rules {
+    /// Which starts are counted.
+    pub count: Count,
+    /// How often a slot is tried until it was confirmed.
+    pub tries: u8,
+    /// Whether the image declares its slots.
+    pub is_declared: bool,
+}
+
+/// The attempt of an earlier start that nobody has confirmed, as it was settled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// As it was left.
+    pub attempt: Attempt,
+    /// What its slot is called.
+    pub name: Option<String>,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// When a slot is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Turn {
+    /// Before all others, once.
+    Once,
+    /// It is good or has tries left.
+    Tries,
+    /// It has none, and was good once.
+    LastResort,
+    /// Only by somebody's hand.
+    Never,
+}
+
+/// What is about to be attempted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target<'a> {
+    /// Name of its slot; none of a recovery system.
+    pub slot: Option<&'a str>,
+    /// Id of the entry; empty as long as it is not known.
+    pub entry: &'a str,
+    /// Tries that the entry's file name gives it; none where it has no counter.
+    pub named_tries: Option<u8>,
+    /// Why this one.
+    pub cause: Cause,
+    /// How far it is.
+    pub stage: Stage,
+}
+
+/// What is waited for before the machine is reset, or looks again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pause {
+    /// How long.
+    pub time: Duration,
+    /// Whether tries come back after it.
+    pub is_long: bool,
+}
+
+impl Settled {
+    /// Whether the mount of a device has ended it, as far as is known; `None` of the
+    /// device means the slot's own.
+    #[must_use]
+    pub fn died_at_mount(&self) -> bool {
+        let Attempt { exact, stage, .. } = self.attempt;
+        exact && stage == Stage::Mounting && !is(Wrong::KillerMountedAgain)
+    }
+}
+
+impl Slots {
+    /// Makes the slots those that the image declares, the first one first.
+    pub fn declare<'a>(&mut self, names: impl Iterator<Item = &'a str> + Clone, tries: u8) {
+        let count = names.clone().count();
+        for (rank, name) in names.clone().enumerate() {
+            if self.find(name).is_none() {
+                let priority = u8::try_from(count.saturating_sub(rank)).unwrap_or(u8::MAX);
+                let slot = Slot { priority, ..Slot::new(name, tries) };
+                self.put(slot);
+            }
+        }
+        for number in (0..self.list.len()).rev() {
+            let is_declared = self
+                .list
+                .get(number)
+                .is_some_and(|slot| names.clone().any(|name| name == slot.name));
+            if !is_declared {
+                self.remove(number);
+            }
+        }
+    }
+
+    /// Settles the attempt of the last start, which nobody has confirmed.
+    pub fn settle(&mut self, by_watchdog: bool) -> Option<Settled> {
+        let attempt = self.attempt.take()?;
+        let is_others = attempt.device.is_some() && !is(Wrong::OtherDeviceCharged);
+        let outcome = match attempt.stage {
+            _ if by_watchdog => Outcome::Watchdog,
+            Stage::Jumped => Outcome::NotConfirmed,
+            _ if attempt.exact => Outcome::Died,
+            _ => Outcome::NotConfirmed,
+        };
+        let name = self.slot_of(&attempt).map(|slot| slot.name.clone());
+        if let Some(slot) = self.slot_mut(attempt.slot) {
+            if is_others {
+                slot.give_back(&attempt);
+            } else {
+                slot.end(outcome);
+            }
+        }
+        self.close(outcome);
+        self.counters.resets = self.counters.resets.saturating_add(1);
+        self.counters.row = 0;
+        Some(Settled { attempt, name, outcome })
+    }
+
+    /// The names of the slots that are tried, in this order.
+    #[must_use]
+    pub fn order(&self, rules: &Rules) -> Vec<&str> {
+        let mut slots: Vec<(Turn, &Slot)> = self
+            .list
+            .iter()
+            .map(|slot| (self.turn(slot, rules), slot))
+            .filter(|(turn, _)| *turn != Turn::Never)
+            .collect();
+        // As stable as the list: few enough for the simplest sort.
+        crate::base::sort::sort_by(&mut slots, |one, other| {
+            one.0.cmp(&other.0).then(other.1.priority.cmp(&one.1.priority))
+        });
+        slots.into_iter().map(|(_, slot)| slot.name.as_str()).collect()
+    }
+
+    /// When the slot of an entry is tried, where none is declared: one that is not known
+    /// has the tries of its file's name, and without a counter there it counts as good.
+    #[must_use]
+    pub fn turn_of(&self, name: &str, named_tries: Option<u8>, rules: &Rules) -> Turn {
+        match self.get(name) {
+            Some(slot) => self.turn(slot, rules),
+            None if self.once.as_deref() == Some(name) => Turn::Once,
+            None if named_tries == Some(0) && rules.count != Count::Off => Turn::Never,
+            None => Turn::Tries,
+        }
+    }
+
+    fn turn(&self, slot: &Slot, rules: &Rules) -> Turn {
+        if !slot.is_usable() && !is(Wrong::EmptyTried) {
+            return Turn::Never;
+        }
+        if self.once.as_deref() == Some(slot.name.as_str()) {
+            return Turn::Once;
+        }
+        let has_tries = slot.confirmed
+            || slot.left > 0
+            || rules.count == Count::Off
+            || is(Wrong::OrderWithoutTries);
+        match (has_tries && !slot.bad, slot.good_once && !slot.last_resort) {
+            (true, _) => Turn::Tries,
+            (false, true) if !is(Wrong::NoLastResort) => Turn::LastResort,
+            _ => Turn::Never,
+        }
+    }
+
+    /// Opens an attempt, before anything of its slot is touched: spends a try where it
+    /// counts, and uses the choice for one start up. One that was open in this start is
+    /// put back: it was moved to this one.
+    pub fn begin(&mut self, target: &Target<'_>, rules: &Rules) {
+        self.put_back();
+        if !is(Wrong::OnceKept) {
+            self.once = None;
+        }
+        if rules.count == Count::Off {
+            return;
+        }
+        let number = target.slot.and_then(|name| self.number_for(name, target, rules));
+        let slot = self.slot_mut(number);
+        let is_good = slot.as_ref().is_some_and(|slot| slot.confirmed);
+        if is_good && rules.count == Count::Unconfirmed && target.cause != Cause::Recovery {
+            return;
+        }
+        if slot.is_none() && target.slot.is_some() {
+            return;
+        }
+        let spent = slot.is_some_and(|slot| slot.spend(target.cause));
+        if target.cause == Cause::Recovery {
+            self.counters.recoveries = self.counters.recoveries.saturating_add(1);
+        }
+        self.counters.starts = self.counters.starts.saturating_add(1);
+        let (stage, cause) = (target.stage, target.cause);
+        let slot = number;
+        self.history.insert(0, Start { slot, stage, outcome: Outcome::Open, cause });
+        self.history.truncate(MAX_HISTORY);
+        self.attempt = Some(Attempt {
+            slot,
+            entry: cut(target.entry),
+            device: None,
+            manifest: None,
+            stage,
+            cause,
+            spent,
+            exact: !is_good,
+        });
+    }
+
+    /// The attempt is one at this entry of the same slot.
+    pub fn enter(&mut self, entry: &str) {
+        if let Some(attempt) = self.attempt.as_mut().filter(|attempt| attempt.exact) {
+            attempt.entry = cut(entry);
+        }
+    }
+
+    /// Where stages are written down: the attempt has come to this one; `device` is what
+    /// is mounted, where that is not the slot's own.
+    pub fn reach(&mut self, stage: Stage, device: Option<&str>) {
+        let Some(attempt) = self.attempt.as_mut().filter(|attempt| attempt.exact) else { return };
+        attempt.stage = stage;
+        attempt.device = device.map(cut);
+        if let Some(start) = self.history.first_mut() {
+            start.stage = stage;
+        }
+    }
+
+    /// Right before the jump: to what. A slot that holds another system than the one that
+    /// was confirmed is good no more.
+    pub fn jump(&mut self, entry: &str, manifest: Option<Digest>) {
+        let Some(attempt) = &mut self.attempt else { return };
+        let slot = attempt.slot.and_then(|number| self.list.get_mut(usize::from(number)));
+        if let Some(slot) = slot
+            && slot.jumped != manifest
+        {
+            let was_known = slot.jumped.is_some();
+            slot.jumped = manifest;
+            if slot.confirmed && was_known && !is(Wrong::ReplacedStaysGood) {
+                slot.confirmed = false;
+                slot.left = slot.most.saturating_sub(1);
+                attempt.spent = true;
+            }
+            attempt.exact = true;
+        }
+        if attempt.exact {
+            attempt.manifest = manifest;
+            attempt.entry = cut(entry);
+        }
+        self.reach(Stage::Jumped, None);
+    }
+
+    /// The attempt of this start came back, and the try that it cost is spent.
+    pub fn fail(&mut self, outcome: Outcome) {
+        let Some(attempt) = self.attempt.take() else { return };
+        if let Some(slot) = self.slot_mut(attempt.slot) {
+            slot.end(outcome);
+        }
+        self.close(outcome);
+    }
+
+    /// Whether a pause comes before a recovery system is started again.
+    #[must_use]
+    pub fn rests_before_recovery(&self, settled: Option<&Settled>) -> bool {
+        settled.is_some_and(|settled| settled.attempt.cause == Cause::Recovery)
+            && !is(Wrong::RecoveryLoops)
+    }
+
+    /// Nothing boots: how long to wait. To be written before the wait.
+    pub fn rest(&mut self) -> Pause {
+        let number = if is(Wrong::PausesDoNotGrow) { 0 } else { self.counters.pauses };
+        let [first, .., last] = PAUSES;
+        let time = PAUSES.get(usize::from(number)).copied().unwrap_or(last);
+        let time = if is(Wrong::NoPause) { Duration::ZERO } else { time };
+        self.counters.pauses = self.counters.pauses.saturating_add(1);
+        let is_long = time == last || (is(Wrong::TriesAfterShortPause) && time == first);
+        if is(Wrong::TriesBeforePause) {
+            self.rested(Pause { time, is_long });
+        }
+        Pause { time, is_long }
+    }
+
+    /// The pause is over: after a long one every slot is tried anew, for its disk may be
+    /// back.
+    pub fn rested(&mut self, pause: Pause) {
+        if pause.is_long {
+            self.list.iter_mut().for_each(Slot::renew);
+        }
+    }
+
+    /// Whether the file name of an entry has lost the counter that the slot's tries are
+    /// from: somebody has confirmed it.
+    pub fn name_lost_counter(&mut self, name: &str) -> bool {
+        let found = self.list.iter_mut().find(|slot| slot.name == name && slot.from_name);
+        let Some(slot) = found else { return false };
+        slot.from_name = false;
+        slot.confirm();
+        true
+    }
+
+    /// Whether the countdown is left out: this default was confirmed often enough.
+    #[must_use]
+    pub fn is_instant(&self, default: &str, after: u8) -> bool {
+        self.counters.row >= after && self.counters.row_of == row_of(default)
+    }
+
+    /// Forgets an attempt of this start that was moved.
+    fn put_back(&mut self) {
+        let Some(attempt) = self.attempt.take() else { return };
+        if let Some(slot) = self.slot_mut(attempt.slot)
+            && !is(Wrong::MoveCostsBoth)
+        {
+            slot.give_back(&attempt);
+        }
+        if attempt.cause == Cause::Recovery {
+            self.counters.recoveries = self.counters.recoveries.saturating_sub(1);
+        }
+        self.counters.starts = self.counters.starts.saturating_sub(1);
+        if !self.history.is_empty() {
+            self.history.remove(0);
+        }
+    }
+
+    /// Number of the slot that an attempt is of; made if there is none and it counts.
+    fn number_for(&mut self, name: &str, target: &Target<'_>, rules: &Rules) -> Option<u8> {
+        let number = match self.find(name) {
+            Some(number) => number,
+            None if rules.is_declared => return None,
+            None if target.named_tries.is_none() && rules.count != Count::All => return None,
+            None => self.put(undeclared(name, target.named_tries, rules.tries)),
+        };
+        u8::try_from(number).ok()
+    }
+
+    /// Puts a slot in: where there is no room, in the place of the one that was tried
+    /// longest ago and is not the last that was good.
+    fn put(&mut self, slot: Slot) -> usize {
+        if self.list.len() < MAX {
+            self.list.push(slot);
+            return self.list.len().saturating_sub(1);
+        }
+        let place = self.oldest();
+        self.forget(place);
+        if let Some(old) = self.list.get_mut(place) {
+            *old = slot;
+        }
+        place
+    }
+
+    fn oldest(&self) -> usize {
+        let age = |number: usize| {
+            let last =
+                self.history.iter().position(|start| start.slot.map(usize::from) == Some(number));
+            last.unwrap_or(MAX_HISTORY)
+        };
+        let places = (0..self.list.len()).filter(|number| !self.is_last_good(*number));
+        places.max_by_key(|number| age(*number)).unwrap_or_default()
+    }
+
+    /// Whether no other slot that may be tried was ever good.
+    #[must_use]
+    pub fn is_last_good(&self, number: usize) -> bool {
+        let good = |slot: &Slot| slot.good_once && slot.is_usable() && !slot.bad;
+        let mut all = self.list.iter().enumerate();
+        self.list.get(number).is_some_and(good)
+            && !all.any(|(other, slot)| other != number && good(slot))
+    }
+
+    /// Takes a slot out; the numbers of those behind it change.
+    fn remove(&mut self, number: usize) {
+        self.forget(number);
+        self.list.remove(number);
+        let removed = u8::try_from(number).unwrap_or(u8::MAX);
+        let behind = |slot: &mut Option<u8>| {
+            *slot = slot.map(|slot| if slot > removed { slot.saturating_sub(1) } else { slot });
+        };
+        self.history.iter_mut().for_each(|start| behind(&mut start.slot));
+        self.attempt.iter_mut().for_each(|attempt| behind(&mut attempt.slot));
+    }
+
+    /// Nothing is of this slot any more.
+    fn forget(&mut self, number: usize) {
+        let number = u8::try_from(number).ok();
+        let of_it = self.history.iter_mut().filter(|start| start.slot == number);
+        of_it.for_each(|start| start.slot = None);
+        if self.attempt.as_ref().is_some_and(|attempt| attempt.slot == number) {
+            self.attempt = None;
+        }
+    }
+
+    pub(super) fn slot_mut(&mut self, number: Option<u8>) -> Option<&mut Slot> {
+        self.list.get_mut(usize::from(number?))
+    }
+
+    /// The newest attempt has ended.
+    pub(super) fn close(&mut self, outcome: Outcome) {
+        if let Some(start) = self.history.first_mut() {
+            start.outcome = outcome;
+        }
+    }
+}
+
+impl Slot {
+    /// Whether that has cost a try.
+    fn spend(&mut self, cause: Cause) -> bool {
+        if cause == Cause::LastResort {
+            self.last_resort = !is(Wrong::LastResortForEver);
+        }
+        let costs = !self.confirmed && self.left > 0 && !is(Wrong::SpentAfterLoad);
+        if costs {
+            self.left = self.left.saturating_sub(1);
+        }
+        costs
+    }
+
+    /// An attempt was moved to another slot.
+    fn give_back(&mut self, attempt: &Attempt) {
+        if attempt.spent {
+            self.left = self.left.saturating_add(1).min(self.most);
+        }
+        if attempt.cause == Cause::LastResort {
+            self.last_resort = false;
+        }
+    }
+
+    /// An attempt has ended, and nobody has confirmed it.
+    fn end(&mut self, outcome: Outcome) {
+        if is(Wrong::UnconfirmedForgotten) {
+            return;
+        }
+        self.last = outcome;
+        if self.confirmed && !is(Wrong::GoodForEver) {
+            self.confirmed = false;
+            self.left = self.most;
+        }
+    }
+
+    /// It has confirmed itself.
+    pub(super) fn confirm(&mut self) {
+        self.enabled = true;
+        self.good_once = true;
+        self.confirmed = true;
+        self.bad = false;
+        self.empty = false;
+        self.last_resort = false;
+        self.last = Outcome::Confirmed;
+        if !is(Wrong::BlessWithoutTries) {
+            self.left = self.most;
+        }
+    }
+
+    fn renew(&mut self) {
+        if self.is_usable() {
+            self.left = self.most;
+            self.last_resort = false;
+        }
+    }
+}
+
+/// The slot of an entry that was never attempted. One without a counter in its name was
+/// confirmed, by whoever has taken it away or never gave it one.
+fn undeclared(name: &str, named_tries: Option<u8>, tries: u8) -> Slot {
+    let mut slot = Slot::new(&name_of(name), named_tries.unwrap_or(tries));
+    match named_tries {
+        Some(left) => {
+            slot.from_name = true;
+            slot.left = left.min(slot.most);
+        }
+        None => slot.confirm(),
+    }
+    slot.last = Outcome::Open;
+    slot
+}
+
+/// The first bytes of the SHA-256 of a default's id.
+pub(super) fn row_of(id: &str) -> [u8; 8] {
+    let Digest(digest) = Digest::of(id.as_bytes());
+    digest.first_chunk().copied().unwrap_or_default()
+}
+
+pub(super) fn cut(id: &str) -> String {
+    id.get(..id.floor_char_boundary(MAX_ID)).unwrap_or_default().to_owned()
+}
