@@ -48,6 +48,17 @@ nix::ioctl_read!(
     c_int
 );
 
+nix::ioctl_read!(
+    /// WDIOC_GETBOOTSTATUS.
+    get_boot_status,
+    b'W',
+    2,
+    c_int
+);
+
+/// WDIOF_CARDRESET: the card has reset the machine.
+const CARD_RESET: u64 = 0x20;
+
 /// A watchdog that is open, and so counts.
 #[derive(Debug)]
 struct Running {
@@ -137,6 +148,26 @@ const fn judge(is_active: bool, is_left_to_programs: bool) -> Found {
 /// Gives each that is served its whole time again.
 pub(super) fn feed() {
     served().iter().for_each(Running::feed);
+}
+
+/// Which watchdog has reset the machine before this start, as its driver has it; none if
+/// none has, or none tells. To be called once they are served: one that is not is not
+/// opened to be asked, which would start it.
+#[must_use]
+pub fn that_reset() -> Option<String> {
+    let served = served();
+    let told = |name: &String| {
+        let asked = || {
+            let device = ["/dev/", name].concat();
+            served.iter().find(|running| running.device == device)?.boot_status()
+        };
+        is_reset(file::read_number(format!("{CLASS}/{name}/bootstatus")).or_else(asked))
+    };
+    names().into_iter().find(told)
+}
+
+fn is_reset(boot_status: Option<u64>) -> bool {
+    boot_status.is_some_and(|status| status & CARD_RESET != 0)
 }
 
 /// Does as it is told to every watchdog of the machine before the jump; hands back
@@ -259,6 +290,14 @@ impl Running {
         result.ok().map(|_| seconds)
     }
 
+    /// What the driver tells of the reset before this start.
+    fn boot_status(&self) -> Option<u64> {
+        let mut status = 0;
+        // SAFETY: writes one int, which is valid for the call.
+        let result = unsafe { get_boot_status(self.file.as_raw_fd(), &raw mut status) };
+        result.ok().and_then(|_| u64::try_from(status).ok())
+    }
+
     fn feed(&self) {
         let mut unused = 0;
         // SAFETY: writes at most one int, which is valid for the call.
@@ -343,6 +382,23 @@ mod tests {
         let (kept, said) = leave(Watchdog::Off, "none", "/dev/w".to_owned(), Some(own));
         assert!(kept.is_none());
         assert_eq!(said.as_deref(), Some("/dev/w stopped"));
+        std::fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn only_the_card_s_own_reset_is_one_of_a_watchdog() {
+        for (status, expected) in [
+            (None, false),
+            (Some(0), false),
+            (Some(0x20), true),
+            (Some(0x8021), true),
+            (Some(0x1), false),
+            (Some(0xdf), false),
+        ] {
+            assert_eq!(is_reset(status), expected, "{status:?}");
+        }
+        let (own, path) = running(false);
+        assert_eq!(own.boot_status(), None, "a driver that does not know the call");
         std::fs::remove_file(path).unwrap();
     }
 
