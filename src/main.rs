@@ -6,5 +6,7 @@ use std::process::ExitCode;
 use turnout::cli;
 
 fn main() -> ExitCode {
-    ExitCode::from(cli::run(std::env::args_os().skip(1)))
+    let mut words = std::env::args_os();
+    let name = words.next().unwrap_or_default();
+    ExitCode::from(cli::run_as(&name, words))
 }

@@ -7,11 +7,11 @@
 use crate::base::json::{self, Object};
 use crate::base::text::printable;
 use crate::failure::{Failure, Stage};
-use crate::rollback::store::{self, Fault, Which, confirm};
+use crate::rollback::store::confirm;
 use crate::rollback::{State, System, Trial};
 use crate::source::StateDevice;
-use crate::sys;
-use crate::sys::state_area::StateArea;
+
+use super::store;
 
 /// What a confirmation has done.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,16 +30,14 @@ pub(super) fn run(
     device: &StateDevice,
     json: bool,
 ) -> Result<String, Failure> {
-    if !sys::is_root() {
-        return Err(Failure::new(Stage::Read, "only root can reach the state area"));
-    }
-    let mut area = StateArea::find(device).map_err(|fault| Failure::new(Stage::Discover, fault))?;
-    let mut held = store::read(Which::Area, &mut area).map_err(at_disk)?;
-    let (outcome, state) = decide(&held.state(), entry)?;
-    store::put(Which::Area, &mut held, &state, &mut area).map_err(at_disk)?;
+    let changed = store::change(device, |state| {
+        let (outcome, next) = decide(state, entry)?;
+        *state = next;
+        Ok(outcome)
+    })?;
     Ok(match json {
-        true => json::object(|out| write_json(&outcome, area.path(), out)),
-        false => text(&outcome),
+        true => json::object(|out| write_json(&changed.outcome, &changed.device, out)),
+        false => text(&changed.outcome),
     })
 }
 
@@ -56,10 +54,6 @@ fn decide(state: &State, entry: Option<&str>) -> Result<(Outcome, State), Failur
         Some(confirmed) if !trial.confirmed => (Outcome::Confirmed(trial), confirmed),
         _ => (Outcome::Already(trial), state.clone()),
     })
-}
-
-fn at_disk(fault: Fault) -> Failure {
-    Failure::new(Stage::Read, fault)
 }
 
 fn text(outcome: &Outcome) -> String {

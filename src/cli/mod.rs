@@ -17,12 +17,14 @@ mod list;
 mod load;
 mod source;
 mod status;
+mod store;
 mod tpm;
 mod unload;
 mod verify;
 mod volumes;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
 
 use crate::base::switches;
 use crate::failure::Failure;
@@ -33,6 +35,29 @@ use arguments::Command;
 
 /// Exit status of a command line that cannot be understood.
 const USAGE_STATUS: u8 = 2;
+
+/// A program that this one is as well, by the name that it is called by.
+struct Other {
+    name: &'static str,
+    run: fn(Vec<OsString>) -> u8,
+}
+
+/// Names that other programs call, so that a link of that name is all that they need.
+const OTHERS: [Other; 0] = [];
+
+/// Does what the arguments say to the program of this name, which may be a path; gives
+/// the exit status.
+pub fn run_as(name: &OsStr, arguments: impl Iterator<Item = OsString>) -> u8 {
+    match other(name) {
+        Some(other) => (other.run)(arguments.collect()),
+        None => run(arguments),
+    }
+}
+
+fn other(name: &OsStr) -> Option<&'static Other> {
+    let name = Path::new(name).file_name()?;
+    OTHERS.iter().find(|other| name == other.name)
+}
 
 /// Does what the arguments, without the program's name, say; gives the exit
 /// status.

@@ -7,9 +7,11 @@
 //! disk when it returns. What the bytes mean is none of its business
 //! ([`crate::rollback`]).
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::thread::sleep;
+use std::time::Duration;
 
 use nix::libc;
 
@@ -29,6 +31,16 @@ const TEXTS_LENGTH: u64 = 384 << 10;
 const _: () = assert!(texts::MAX as u64 <= TEXTS_LENGTH);
 /// Length of an area that has both, in bytes.
 pub const WITH_TEXTS: u64 = TEXTS[1] + TEXTS_LENGTH;
+
+/// How long one that changes the area waits for another, and how often it looks.
+pub const LOCK_WAIT: Duration = Duration::from_secs(5);
+const LOCK_STEP: Duration = Duration::from_millis(20);
+/// After so long it is said what is waited for.
+const LOCK_SILENCE: Duration = Duration::from_secs(1);
+
+/// Nobody else changes the area until this is dropped, if all ask for it (flock(2)).
+#[derive(Debug)]
+pub struct Lock(#[expect(dead_code, reason = "held, not used")] File);
 
 /// The partition.
 #[derive(Debug)]
@@ -155,6 +167,46 @@ impl Medium for StateArea {
 }
 
 impl StateArea {
+    /// Waits until no other command changes the area; what it waits for is told to
+    /// `say`, once.
+    ///
+    /// # Errors
+    /// Another one has held it for all of [`LOCK_WAIT`], or the errno.
+    pub fn lock(&self, say: impl FnOnce(&str)) -> Result<Lock, Fault> {
+        self.lock_within(LOCK_WAIT, say)
+    }
+
+    fn lock_within(&self, limit: Duration, say: impl FnOnce(&str)) -> Result<Lock, Fault> {
+        let device = File::open(&self.path).map_err(|source| self.fault("", source))?;
+        let mut say = Some(say);
+        let mut waited = Duration::ZERO;
+        loop {
+            match device.try_lock() {
+                Ok(()) => return Ok(Lock(device)),
+                Err(TryLockError::Error(source)) => return Err(self.fault("locking ", source)),
+                Err(TryLockError::WouldBlock) if waited >= limit => return Err(self.is_held(limit)),
+                Err(TryLockError::WouldBlock) => {}
+            }
+            if waited >= LOCK_SILENCE
+                && let Some(say) = say.take()
+            {
+                say(&format!("waiting for another command that changes {}", self.path));
+            }
+            sleep(LOCK_STEP);
+            waited = waited.saturating_add(LOCK_STEP);
+        }
+    }
+
+    fn is_held(&self, limit: Duration) -> Fault {
+        Fault::Medium(format!(
+            "{}: another command has been changing it for {} s; \"fuser {}\" tells which, and \
+             once it has ended this one can be run again",
+            self.path,
+            limit.as_secs(),
+            self.path
+        ))
+    }
+
     /// In bytes.
     ///
     /// # Errors
@@ -237,6 +289,29 @@ mod tests {
         fn drop(&mut self) {
             let _ = std::fs::remove_file(&self.0.path);
         }
+    }
+
+    #[test]
+    fn one_that_changes_the_area_waits_for_another() {
+        let image = Image::new("lock", SECOND + 4096);
+        let other = StateArea { path: image.0.path.clone(), is_typed: false };
+        let held = image.0.lock(|_| ()).unwrap();
+        let waits = std::thread::spawn(move || {
+            let lock = other.lock(|_| ()).map(|_| ());
+            (lock, other)
+        });
+        sleep(LOCK_STEP * 4);
+        assert!(!waits.is_finished(), "two hold it");
+        drop(held);
+        let (lock, other) = waits.join().unwrap();
+        assert_eq!(lock, Ok(()));
+        let _held = image.0.lock(|_| ()).unwrap();
+        let mut said = String::new();
+        let limit = LOCK_SILENCE + LOCK_STEP;
+        let refused = other.lock_within(limit, |what| said = what.to_owned()).unwrap_err();
+        let refused = refused.to_string();
+        assert_eq!(said, format!("waiting for another command that changes {}", other.path));
+        assert!(refused.contains("another command has been changing it for 1 s"), "{refused}");
     }
 
     fn state(boot: u32) -> State {

@@ -1,0 +1,155 @@
+//! The state area as commands read and change it.
+//!
+//! Whatever is changed is read and written under one lock, so that of two commands at
+//! once none undoes what the other did. No command makes an area, or writes one whose
+//! generations are damaged: that is a start's business (`docs/rollback.md`).
+
+use super::answer::complain;
+use crate::failure::{Failure, Stage};
+use crate::rollback::State;
+use crate::rollback::store::{self, Fault, Medium, Which};
+use crate::source::StateDevice;
+use crate::sys;
+use crate::sys::state_area::StateArea;
+
+/// What an area holds.
+#[allow(dead_code, reason = "until a verb only reads")]
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Held {
+    /// The device.
+    pub(super) device: String,
+    pub(super) state: State,
+}
+
+/// What an area holds now, and what came of the change.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Changed<T> {
+    /// The device.
+    pub(super) device: String,
+    pub(super) state: State,
+    pub(super) outcome: T,
+}
+
+/// Reads the area.
+///
+/// # Errors
+/// This is not root; there is no area, or it cannot be used.
+#[allow(dead_code, reason = "until a verb only reads")]
+pub(super) fn read(device: &StateDevice) -> Result<Held, Failure> {
+    let mut area = find(device)?;
+    let state = store::read(Which::Area, &mut area).map_err(at_disk)?.state();
+    Ok(Held { device: area.path().to_owned(), state })
+}
+
+/// Reads the area, has it changed, and writes it once, if it is another then; all of
+/// that while no other command does.
+///
+/// # Errors
+/// As [`read`], those of the change, after which nothing is written, and another command
+/// that does not end.
+pub(super) fn change<T>(
+    device: &StateDevice,
+    change: impl FnOnce(&mut State) -> Result<T, Failure>,
+) -> Result<Changed<T>, Failure> {
+    let mut area = find(device)?;
+    let _lock = area.lock(complain).map_err(at_disk)?;
+    let device = area.path().to_owned();
+    change_in(&mut area, change).map(|(state, outcome)| Changed { device, state, outcome })
+}
+
+fn change_in<T>(
+    medium: &mut dyn Medium,
+    change: impl FnOnce(&mut State) -> Result<T, Failure>,
+) -> Result<(State, T), Failure> {
+    let mut held = store::read(Which::Area, medium).map_err(at_disk)?;
+    let mut state = held.state();
+    let outcome = change(&mut state)?;
+    store::put(Which::Area, &mut held, &state, medium).map_err(at_disk)?;
+    Ok((state, outcome))
+}
+
+fn find(device: &StateDevice) -> Result<StateArea, Failure> {
+    if !sys::is_root() {
+        return Err(Failure::new(Stage::Read, "only root can reach the state area"));
+    }
+    StateArea::find(device).map_err(|fault| Failure::new(Stage::Discover, fault))
+}
+
+fn at_disk(fault: Fault) -> Failure {
+    Failure::new(Stage::Read, fault)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rollback::frame;
+    use crate::rollback::generations::{Generations, Place, Write};
+    use crate::rollback::{Floors, Record};
+
+    /// Two places, and how often they were written.
+    struct Memory {
+        places: [Vec<u8>; 2],
+        writes: u32,
+    }
+
+    impl Medium for Memory {
+        fn read(&mut self) -> Result<[Result<Vec<u8>, String>; 2], Fault> {
+            Ok(self.places.clone().map(Ok))
+        }
+
+        fn write(&mut self, write: &Write) -> Result<(), Fault> {
+            let place = if write.place == Place::First { 0 } else { 1 };
+            self.places[place].clone_from(&write.bytes);
+            self.writes += 1;
+            Ok(())
+        }
+
+        fn create(&mut self) -> Result<(), Fault> {
+            panic!("a command makes no area")
+        }
+    }
+
+    fn provisioned() -> Memory {
+        let mut memory = Memory { places: [vec![], vec![]], writes: 0 };
+        let record = Some(Record::new(Floors::default()));
+        let state = State { record, ..State::default() };
+        store::put(Which::Area, &mut Generations::fresh(), &state, &mut memory).unwrap();
+        Memory { writes: 0, ..memory }
+    }
+
+    #[test]
+    fn a_change_is_one_write_and_none_where_nothing_changes() {
+        let mut memory = provisioned();
+        let set = |state: &mut State| {
+            state.slots.default = Some("a".to_owned());
+            Ok(())
+        };
+        let (state, ()) = change_in(&mut memory, set).unwrap();
+        assert_eq!((state.slots.default.as_deref(), memory.writes), (Some("a"), 1));
+        change_in(&mut memory, set).unwrap();
+        assert_eq!(memory.writes, 1);
+        let held = store::read(Which::Area, &mut memory).unwrap().state();
+        assert_eq!(held, state);
+    }
+
+    #[test]
+    fn a_refused_change_writes_nothing() {
+        let mut memory = provisioned();
+        let refused = change_in(&mut memory, |state| {
+            state.slots.default = Some("a".to_owned());
+            Err::<(), _>(Failure::new(Stage::Discover, "no"))
+        });
+        assert_eq!(refused.unwrap_err().sentence(), "no");
+        assert_eq!(memory.writes, 0);
+    }
+
+    #[test]
+    fn a_damaged_area_is_left_alone() {
+        let size = store::AREA_FRAME;
+        let mut memory = Memory { places: [vec![0; size], vec![7; size]], writes: 0 };
+        let failure = change_in(&mut memory, |_| Ok(())).unwrap_err();
+        assert!(failure.sentence().starts_with("the state area is damaged"), "{failure}");
+        assert_eq!((failure.exit_status(), memory.writes), (4, 0));
+        assert!(frame::read(&memory.places[1]).is_err());
+    }
+}
