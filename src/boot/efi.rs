@@ -1,5 +1,5 @@
-//! What is to boot if nobody chooses, as far as it is the firmware that remembers
-//! it and not the menu: the variables of the Boot Loader Interface.
+//! What is to boot if nobody chooses, as far as it is not the menu that remembers it: the
+//! variables of the Boot Loader Interface, and the state area.
 //!
 //! They only ever choose among what boots anyway. A wish for one boot is deleted
 //! before anything is loaded, so that a boot that fails does not repeat it; one
@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::efi::variables::{self as interface, Variable};
 use crate::menu::bls::loader_conf;
 use crate::menu::{Entry, From as Wisher, Menu, Timeout, What, Wish, resolve_default};
+use crate::slots::Slots;
 use crate::sys;
 use crate::sys::efivars::{self, Variables};
 use crate::sys::mount::Access;
@@ -32,6 +33,8 @@ pub(super) struct Wishes {
     default: Option<String>,
     last_booted: Option<String>,
     timeout: Option<String>,
+    /// What the state area remembers.
+    area: Area,
     /// Whether what is for this boot has had its turn.
     is_used: bool,
     /// Whether the entry that boots is to boot the next time too.
@@ -40,7 +43,28 @@ pub(super) struct Wishes {
     ids: Vec<u8>,
 }
 
+/// What the state area remembers, where the firmware does not or says nothing.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Area {
+    /// For this boot only.
+    once: Option<String>,
+    default: Option<String>,
+    /// What was started last without being asked for once.
+    last: Option<String>,
+}
+
 impl Wishes {
+    /// Takes in what the state area wishes for, before any start of this boot uses it up.
+    /// Where slots are declared, one of them is no entry, and none is what was started last.
+    pub(super) fn hear_area(&mut self, config: &Config, slots: &Slots) {
+        let is_entry = |id: &String| config.slots.iter().all(|slot| slot.name != *id);
+        self.area = Area {
+            once: slots.once.clone().filter(is_entry),
+            default: slots.default.clone(),
+            last: slots.last_started().filter(|_| config.slots.is_empty()).map(str::to_owned),
+        };
+    }
+
     /// Asks the firmware once, and deletes what is for this boot.
     pub(super) fn find(config: &Config, voice: &Voice<'_>) -> Self {
         if !config.efi_variables || !efivars::has_efi() {
@@ -58,6 +82,9 @@ impl Wishes {
     fn ask(said: &mut Vec<String>) -> Result<Self, sys::Error> {
         let mut wishes = Self::read(&Variables::open(Access::Read)?, said);
         wishes.consume(|variable| Variables::open(Access::Write)?.delete(variable), said);
+        if let Err(error) = forget_count_path() {
+            said.push(error.to_string());
+        }
         Ok(wishes)
     }
 
@@ -93,8 +120,11 @@ impl Wishes {
         for (variable, wish) in both {
             let Some(value) = wish.as_deref() else { continue };
             let name = variable.name();
+            let is_of_kexec = value == interface::OF_KEXEC;
             let value = quoted(value);
             match delete(variable) {
+                // The kernel's own: nobody has chosen that.
+                _ if is_of_kexec => *wish = None,
                 Ok(()) => said.push(format!("{name} {value} is for this boot, and is deleted")),
                 Err(error) => {
                     said.push(format!(
@@ -109,14 +139,13 @@ impl Wishes {
     /// In the order in which they count. A menu may leave it to what was booted
     /// last as well.
     fn in_order(&self, menu_keeps_last: bool) -> Vec<Wish> {
-        let default = match self.default.as_deref() {
-            Some(LAST) => &self.last_booted,
-            _ => &self.default,
-        };
+        let default = or_last(&self.default, &self.last_booted);
+        let area = or_last(&self.area.default, &self.area.last);
         let last = if menu_keeps_last { &self.last_booted } else { &None };
-        let once = if self.is_used { &None } else { &self.once };
-        let saved = default.iter().chain(last).map(|pattern| (Wisher::Saved, pattern));
-        let all = once.iter().map(|pattern| (Wisher::OneShot, pattern)).chain(saved);
+        let once = [&self.once, &self.area.once].into_iter().filter(|_| !self.is_used).flatten();
+        let saved = [default, area, last].into_iter().flatten();
+        let saved = saved.map(|pattern| (Wisher::Saved, pattern));
+        let all = once.map(|pattern| (Wisher::OneShot, pattern)).chain(saved);
         let mut all: Vec<Wish> =
             all.map(|(from, pattern)| Wish { from, pattern: pattern.clone() }).collect();
         all.dedup();
@@ -152,10 +181,11 @@ impl Wishes {
             Ok(timeout) => menu.timeout = timeout.unwrap_or(menu.timeout),
             Err(why) => voice.say(&why),
         }
-        self.keeps_last = match self.default.as_deref() {
-            Some(default) => default == LAST,
-            None => menu_keeps_last,
-        };
+        self.keeps_last =
+            match self.default.as_ref().or(self.area.default.as_ref()).map(String::as_str) {
+                Some(default) => default == LAST,
+                None => menu_keeps_last,
+            };
     }
 
     /// Keeps the ids of a menu, as many as a variable has room for, for the next
@@ -170,14 +200,26 @@ impl Wishes {
         self.is_used = true;
     }
 
-    /// Tells the next system what it was booted by, and from what.
-    pub(super) fn tell_next_system(&self, loader_id: &str, voice: &Voice<'_>) {
-        if !self.is_heard || !efivars::has_efi() {
+    /// Tells the next system what it was booted by, from what, and which file's name
+    /// counts its boots, if one does.
+    pub(super) fn tell_next_system(
+        &self,
+        loader_id: &str,
+        counted: Option<&str>,
+        voice: &Voice<'_>,
+    ) {
+        if !self.is_with_firmware() {
             return;
         }
-        if let Err(error) = self.try_to_tell(loader_id) {
+        let told = self.try_to_tell(loader_id).and_then(|()| counted.map_or(Ok(()), tell_counted));
+        if let Err(error) = told {
             voice.say(&format!("the next system is not told what booted it: {error}"));
         }
+    }
+
+    /// Whether the firmware remembers anything for the image.
+    pub(super) fn is_with_firmware(&self) -> bool {
+        self.is_heard && efivars::has_efi()
     }
 
     fn try_to_tell(&self, loader_id: &str) -> Result<(), sys::Error> {
@@ -188,27 +230,51 @@ impl Wishes {
         variables.write(Variable::Features, &interface::FEATURES.to_le_bytes())?;
         variables.write(Variable::Entries, &self.ids)?;
         variables.write(Variable::EntrySelected, &id)?;
-        let can_again = loader_id != draft::ID && self.once.as_deref() != Some(loader_id);
+        let once = self.once.as_deref().or(self.area.once.as_deref());
+        let can_again = loader_id != draft::ID && once != Some(loader_id);
         if self.keeps_last && can_again {
             variables.write(Variable::EntryLastBooted, &id)?;
         }
         Ok(())
     }
+}
 
-    /// Makes an entry the default of the boots to come; gives the sentence that
-    /// says so, or why not.
-    pub(super) fn save_default(&self, entry: Option<&Entry>) -> String {
-        let Some(id) = entry.map(Entry::loader_id) else { return String::new() };
-        if !self.is_heard {
-            return "The default is not kept: the image leaves EFI variables alone.".to_owned();
-        }
-        if !efivars::has_efi() {
-            return "The default is not kept: this machine has no EFI variables.".to_owned();
-        }
-        match write_default(&id) {
-            Ok(()) => format!("{} is the default from now on.", printable(&id)),
-            Err(error) => format!("The default is not kept: {}.", unusable(&error)),
-        }
+/// Makes an entry the default of the boots to come, in the firmware's memory; gives the
+/// sentence that says so, or why not.
+pub(super) fn save_default(id: &str) -> String {
+    kept(id, write_default(id).map_err(|error| unusable(&error)))
+}
+
+/// What is said of a default that was to be kept.
+pub(super) fn kept(id: &str, result: Result<(), String>) -> String {
+    match result {
+        Ok(()) => [&printable(id), " is the default from now on."].concat(),
+        Err(why) => ["The default is not kept: ", &why, "."].concat(),
+    }
+}
+
+/// What was booted last, where a default stands for that.
+fn or_last<'w>(default: &'w Option<String>, last: &'w Option<String>) -> &'w Option<String> {
+    if default.as_deref() == Some(LAST) { last } else { default }
+}
+
+/// Nothing of an earlier boot's counts for the next system. What a boot loader before
+/// this one has set for this boot is not ours: it counts the boots of Turnout itself.
+fn forget_count_path() -> Result<(), sys::Error> {
+    if Variables::open(Access::Read)?.kept(Variable::BootCountPath)? == Some(true) {
+        Variables::open(Access::Write)?.delete(Variable::BootCountPath)?;
+    }
+    Ok(())
+}
+
+fn tell_counted(path: &str) -> Result<(), sys::Error> {
+    let variables = Variables::open(Access::Write)?;
+    match variables.kept(Variable::BootCountPath)? {
+        Some(false) => Ok(()),
+        _ => variables.write(
+            Variable::BootCountPath,
+            &interface::from_text(&interface::boot_count_path(path)),
+        ),
     }
 }
 
@@ -227,8 +293,10 @@ fn unusable(error: &sys::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config;
     use crate::menu::NextEntry;
     use crate::sys::console::Console;
+    use crate::trust::verify::Mode;
 
     fn some(text: &str) -> Option<String> {
         Some(text.to_owned())
@@ -243,6 +311,55 @@ mod tests {
         let wishes = Wishes { once: some("once.conf"), default: some("deb*"), ..Wishes::default() };
         assert_eq!(patterns(&wishes, false), ["once.conf", "deb*"]);
         assert_eq!(patterns(&Wishes::default(), true), [""; 0]);
+    }
+
+    #[test]
+    fn the_firmware_s_wishes_come_before_the_state_area_s_of_their_kind() {
+        let area = |once: Option<String>, default: Option<String>| Area {
+            once,
+            default,
+            last: some("last"),
+        };
+        let firmware = || Wishes { default: some("c"), ..Wishes::default() };
+        let both = Wishes { once: some("a"), area: area(some("b"), some("d")), ..firmware() };
+        assert_eq!(patterns(&both, false), ["a", "b", "c", "d"]);
+        let used = Wishes { is_used: true, ..both };
+        assert_eq!(patterns(&used, false), ["c", "d"]);
+        let last = Wishes { area: area(None, some(LAST)), ..Wishes::default() };
+        assert_eq!(patterns(&last, false), ["last"]);
+        let none = Wishes { area: area(None, None), ..firmware() };
+        assert_eq!(patterns(&none, false), ["c"]);
+    }
+
+    #[test]
+    fn a_slot_that_is_declared_is_no_entry() {
+        let slots = Slots { once: some("a"), default: some("b"), ..Slots::default() };
+        let declared = config::Declared { name: "a".to_owned(), device: None };
+        for (slots_of_image, expected) in [(vec![], &["a", "b"][..]), (vec![declared], &["b"])] {
+            let config = Config { slots: slots_of_image, ..Config::new(Mode::Locked) };
+            let mut wishes = Wishes::default();
+            wishes.hear_area(&config, &slots);
+            assert_eq!(patterns(&wishes, false), expected);
+        }
+    }
+
+    #[test]
+    fn what_the_kernel_leaves_at_every_kexec_is_no_choice_and_no_word_is_lost_on_it() {
+        for is_deleted in [true, false] {
+            let mut wishes = Wishes { once: some("kexec reboot"), ..Wishes::default() };
+            let mut said = Vec::new();
+            let mut deleted = Vec::new();
+            wishes.consume(
+                |variable| {
+                    deleted.push(variable);
+                    let refusal = || sys::Error::refusal(variable.name(), "no");
+                    if is_deleted { Ok(()) } else { Err(refusal()) }
+                },
+                &mut said,
+            );
+            assert_eq!(deleted, [Variable::EntryOneShot]);
+            assert_eq!((wishes.once, said), (None, Vec::<String>::new()));
+        }
     }
 
     #[test]

@@ -91,7 +91,7 @@ pub(super) fn hand_over(
     let voice = session.voice();
     let Memory { standing, noted, tpm, wishes, .. } = memory;
     standing.keep_trial(&ready.proven.get().entry, &ready.attested, noted, tpm, &voice)?;
-    wishes.tell_next_system(&ready.loader_id, &voice);
+    wishes.tell_next_system(&ready.loader_id, ready.counted.as_deref(), &voice);
     Ok(())
 }
 

@@ -42,6 +42,8 @@ pub(super) struct Ready<'p> {
     pub(super) kernel: Prepared<'p>,
     /// The entry's id as systemd's tools know it.
     pub(super) loader_id: String,
+    /// Path of the file whose name counts the entry's boots, where one does.
+    pub(super) counted: Option<String>,
     /// The machine as it was then.
     pub(super) machine: Machine,
     /// How long it took, in ticks of the clock.
@@ -124,7 +126,7 @@ impl Order {
         let attested = leave_unsigned(session, menu, &entry)?;
         session.voice().say(&format!("{} boots unsigned: it was put together here", entry.id));
         Ok(Self {
-            taken: Taken { roots, entry, attested },
+            taken: Taken { roots, entry, attested, is_on_boot: false },
             arch: session.arch,
             request: session.config.engine,
             decompress: session.config.vmlinux,
@@ -170,7 +172,7 @@ impl Order {
     /// Whether it could be prepared: reads, verifies, looks at the kernel's first
     /// bytes, and keeps nothing. Its files may have `limit` bytes together.
     pub(super) fn rehearse(&self, limit: u64, stop: &AtomicBool) -> Result<(), Failure> {
-        let Taken { roots, entry, attested } = &self.taken;
+        let Taken { roots, entry, attested, .. } = &self.taken;
         let heads = prepare::read_heads(roots, entry, limit, stop)?;
         let verified = prepare::verify(entry, attested, heads)?;
         probe(&verified, self.arch)
@@ -297,6 +299,7 @@ impl<'p> Identified<'p> {
             proven,
             kernel: self.kernel,
             loader_id: order.taken.entry.loader_id(),
+            counted: order.taken.counted(),
             machine: self.machine,
             ticks: clock::counter().saturating_sub(start),
         }

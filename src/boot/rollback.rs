@@ -17,6 +17,7 @@ use crate::rollback::index::Index;
 use crate::rollback::refused::{Noted, Refused};
 use crate::rollback::store::{Fault, InForce, Limits, Media, Medium, Missing, Next, Raised, Store};
 use crate::rollback::{Strength, System};
+use crate::slots::Slots;
 use crate::steps::anchor::{Anchor, Kept};
 use crate::sys::state_area::{StateArea, WITH_TEXTS};
 use crate::sys::tpm::Tpm;
@@ -257,6 +258,26 @@ impl Standing {
             return Err(fault.clone());
         }
         self.with_media(tpm, |store, media| store.keep_used(used, media))
+    }
+
+    /// The slots and starts that are kept.
+    pub(super) fn slots(&self) -> Slots {
+        self.store.slots()
+    }
+
+    /// Remembers what is to boot if nobody chooses.
+    ///
+    /// # Errors
+    /// Why that cannot be remembered, in words.
+    pub(super) fn keep_default(
+        &mut self,
+        id: &str,
+        tpm: &mut Result<Option<Tpm>, String>,
+    ) -> Result<(), String> {
+        let mut slots = self.slots();
+        slots.set_default(Some(id)).map_err(|refusal| refusal.to_string())?;
+        self.with_media(tpm, |store, media| store.keep_slots(&slots, media))
+            .map_err(|fault| fault.to_string())
     }
 
     /// Whether the next system is told anything.

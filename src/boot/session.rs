@@ -128,8 +128,9 @@ impl Memory {
             Strength::Off => Err(Fault::NoPartition),
             _ => find_state_area(config, signals, &voice),
         };
-        let Self { standing, tpm, witness, .. } = self;
+        let Self { standing, tpm, witness, wishes, .. } = self;
         standing.open(config, area, witness, tpm, &voice);
+        wishes.hear_area(config, &standing.slots());
         for used in standing.used() {
             if !self.used.contains(&used) {
                 self.used.push(used);

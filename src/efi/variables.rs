@@ -27,6 +27,8 @@ const KEPT: [u8; ATTRIBUTES] = [7, 0, 0, 0];
 /// A variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Variable {
+    /// Where the file lies whose name counts the boots of what is booted.
+    BootCountPath,
     /// How long the menu waits.
     ConfigTimeout,
     /// The same, for the next time only.
@@ -52,6 +54,7 @@ impl Variable {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::BootCountPath => "LoaderBootCountPath",
             Self::ConfigTimeout => "LoaderConfigTimeout",
             Self::ConfigTimeoutOneShot => "LoaderConfigTimeoutOneShot",
             Self::Entries => "LoaderEntries",
@@ -68,7 +71,8 @@ impl Variable {
 /// What Turnout does of the interface: both timeouts (bits 0 and 1), default and
 /// one-shot entry (2 and 3), XBOOTLDR (5), sort-key (8), `@saved` (9), devicetree
 /// (10), `menu-disabled` (13), profiles of UKIs (14), UKIs in type 1 entries
-/// (16). It counts no boots (4).
+/// (16). Boots are counted,
+/// but by no renaming (4).
 pub const FEATURES: u64 = 0b1_0110_0111_0010_1111;
 
 /// A value that is not what the variable should hold.
@@ -93,6 +97,23 @@ impl fmt::Display for Error {
 }
 
 impl core::error::Error for Error {}
+
+/// What the kernel itself leaves in [`Variable::EntryOneShot`] at every kexec, so that
+/// nothing for the firmware's own boot outlives it: no entry.
+pub const OF_KEXEC: &str = "kexec reboot";
+
+/// The value of [`Variable::BootCountPath`] for a file with this path on its partition.
+#[must_use]
+pub fn boot_count_path(path: &str) -> String {
+    path.replace('/', "\\")
+}
+
+/// Whether a variable outlasts a reset, by its file: one that does not was set for this
+/// boot, by a boot loader before.
+#[must_use]
+pub fn is_kept(file: &[u8]) -> bool {
+    file.first().is_some_and(|attributes| attributes & 1 != 0)
+}
 
 /// The value in a variable's file.
 ///
@@ -181,6 +202,20 @@ mod tests {
         }
         let message = Error::Text.to_string();
         assert_eq!(message, "its value is no UTF-16 text with a NUL at its end");
+    }
+
+    #[test]
+    fn what_counts_boots_is_named_from_the_root_of_its_partition() {
+        let path = boot_count_path("/loader/entries/debian-6.1+3-0.conf");
+        assert_eq!(path, "\\loader\\entries\\debian-6.1+3-0.conf");
+    }
+
+    #[test]
+    fn only_what_outlasts_a_reset_is_kept() {
+        assert!(is_kept(&file(b"")));
+        for file in [[].as_slice(), &[6, 0, 0, 0], &[0, 7, 0, 0]] {
+            assert!(!is_kept(file), "{file:?}");
+        }
     }
 
     #[test]

@@ -14,11 +14,13 @@
 //! | [`record`] | the records of the state area |
 //! | [`rules`] | what a start does with them |
 //! | [`verbs`] | what the running system does with them |
+//! | [`told`] | what the system that is started is told |
 //! | [`texts`] | both for people, and as JSON |
 
 pub mod record;
 pub mod rules;
 pub mod texts;
+pub mod told;
 pub mod verbs;
 mod wrong;
 

@@ -70,6 +70,18 @@ impl Variables {
         Ok(Some(value.to_vec()))
     }
 
+    /// Whether there is such a variable, and if so whether it outlasts a reset.
+    ///
+    /// # Errors
+    /// The errno.
+    pub fn kept(&self, variable: Variable) -> Result<Option<bool>, Error> {
+        match file::read_first(&self.path(variable), interface::ATTRIBUTES as u64) {
+            Ok(start) => Ok(Some(interface::is_kept(&start))),
+            Err(error) if error.is_absence() => Ok(None),
+            Err(error) => Err(named(variable, error.source)),
+        }
+    }
+
     /// The text of a variable; `None` if there is no such variable.
     ///
     /// # Errors
@@ -191,6 +203,16 @@ mod tests {
         directory.0.write(EntryOneShot, &interface::from_text("a")).unwrap();
         let file = std::fs::read(directory.0.path(EntryOneShot)).unwrap();
         assert_eq!(file[0], 6, "the attributes are still those it had");
+    }
+
+    #[test]
+    fn what_was_set_for_this_boot_is_told_from_what_outlasts_it() {
+        let directory = Directory::new("kept");
+        assert_eq!(directory.0.kept(EntryOneShot).unwrap(), None);
+        directory.put(&[6, 0, 0, 0, b'a', 0, 0, 0]);
+        assert_eq!(directory.0.kept(EntryOneShot).unwrap(), Some(false));
+        directory.put(&[7, 0, 0, 0, b'a', 0, 0, 0]);
+        assert_eq!(directory.0.kept(EntryOneShot).unwrap(), Some(true));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use super::choose::Feed;
 use super::discover::{Devices, Fresh, Mounted, say_diagnostics};
+use super::efi;
 use super::item::item;
 use super::once;
 use super::session::{Memory, Session};
@@ -77,6 +78,16 @@ pub(super) struct Taken {
     pub(super) roots: Roots,
     pub(super) entry: Entry,
     pub(super) attested: Arc<Attested>,
+    /// Whether systemd looks for its menu file where it lies.
+    pub(super) is_on_boot: bool,
+}
+
+impl Taken {
+    /// Path of its menu file, if that counts its boots and systemd's tools find it.
+    pub(super) fn counted(&self) -> Option<String> {
+        let is_counted = self.is_on_boot && self.entry.counter.is_some();
+        is_counted.then(|| self.entry.file.clone())
+    }
 }
 
 /// The menu, as soon as a device has one, for entries of `role`.
@@ -503,7 +514,8 @@ impl<'s> BootMenu<'s> {
         let entry = self.menu.entries.get(index).ok_or_else(no_such_entry)?.clone();
         let volume = self.volumes.get(entry.volume).ok_or_else(no_such_entry)?;
         let attested = self.verdicts.get(index).ok_or_else(no_such_entry)?.clone()?;
-        Ok(Taken { roots: self.roots(volume, &entry), entry, attested })
+        let is_on_boot = volume.tier.role.is_boot();
+        Ok(Taken { roots: self.roots(volume, &entry), entry, attested, is_on_boot })
     }
 
     /// The devices that the files of an entry of a volume are on.
@@ -707,7 +719,13 @@ impl Feed for BootMenu<'_> {
     }
 
     fn save_default(&mut self, index: usize) -> String {
-        self.memory.wishes.save_default(self.menu.entries.get(index))
+        let Some(entry) = self.menu.entries.get(index) else { return String::new() };
+        let id = entry.loader_id();
+        if self.memory.wishes.is_with_firmware() {
+            return efi::save_default(&id);
+        }
+        let Memory { standing, tpm, .. } = &mut *self.memory;
+        efi::kept(&id, standing.keep_default(&entry.id, tpm))
     }
 }
 
