@@ -322,7 +322,8 @@ impl Standing {
         let signed = signed(attested);
         let role = signed.map_or(Role::Boot, Signed::role);
         let next = signed.map(|signed| Next { entry, system: system(signed) });
-        match self.with_media(tpm, |store, media| store.before_jump(next, noted, media)) {
+        let slots = self.store.slots();
+        match self.with_media(tpm, |store, media| store.before_jump(next, &slots, noted, media)) {
             Ok(None) => Ok(()),
             Ok(Some(fault)) => {
                 say_unwritten(&fault, voice);

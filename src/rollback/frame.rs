@@ -412,13 +412,19 @@ mod tests {
         ]
     }
 
+    fn slots_of_a_start() -> slots::Slots {
+        let mut slots = slots::Slots { once: Some("B".into()), ..slots::Slots::default() };
+        slots.declare(["A", "B"].into_iter(), 3);
+        slots
+    }
+
     fn states() -> Vec<State> {
         let refused = vec![
             Refused { code: "FLOOR".into(), entry: "débian".into(), count: 3 },
             Refused { code: "discover".into(), entry: String::new(), count: 255 },
         ];
         let unknown = vec![
-            Unknown { tag: 6, bytes: b"of a later version".to_vec() },
+            Unknown { tag: 12, bytes: b"of a later version".to_vec() },
             Unknown { tag: u16::MAX, bytes: Vec::new() },
         ];
         let used = ["12ab-01", "0fc63daf-8483-4772-8e79-3d69d8477de4"];
@@ -433,6 +439,7 @@ mod tests {
         let mut all = old_states();
         all.push(State { seen: Floors { boot: 7, recovery: 0 }, ..State::default() });
         all.push(State { used: full.used.clone(), ..State::default() });
+        all.push(State { slots: slots_of_a_start(), ..State::default() });
         all.push(State { trial: None, ..full.clone() });
         all.push(full);
         all
@@ -566,14 +573,18 @@ mod tests {
     #[test]
     fn records_stand_in_the_order_of_their_tags_and_each_once() {
         let unknown = |tag| Unknown { tag, bytes: vec![1] };
-        let state = two(&[6, 0, 1, 0, 1, 7, 0, 1, 0, 1]).unwrap();
-        assert_eq!(state.unknown, [unknown(6), unknown(7)]);
+        let state = two(&[12, 0, 1, 0, 1, 13, 0, 1, 0, 1]).unwrap();
+        assert_eq!(state.unknown, [unknown(12), unknown(13)]);
         for payload in [
-            &[7, 0, 1, 0, 1, 6, 0, 1, 0, 1][..],
-            &[6, 0, 1, 0, 1, 6, 0, 1, 0, 1],
+            &[13, 0, 1, 0, 1, 12, 0, 1, 0, 1][..],
+            &[12, 0, 1, 0, 1, 12, 0, 1, 0, 1],
             &[0, 0, 0, 0],
-            &[6, 0, 2, 0, 1],
-            &[6, 0, 1],
+            &[12, 0, 2, 0, 1],
+            &[12, 0, 1],
+            // A slot without a name, an attempt at a slot that there is not, no default.
+            &[6, 0, 6, 0, 0, 1, 0, 3, 3, 0],
+            &[9, 0, 5, 0, 0, 1, 0, 0, 0],
+            &[8, 0, 0, 0],
             // No floor was seen, nothing was refused: then there is no record of it.
             &[4, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0],
             &[4, 0, 9, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0],

@@ -269,10 +269,10 @@ mod tests {
 
     #[test]
     fn what_a_place_has_no_room_for_is_not_cut_short() {
-        let unknown = vec![Unknown { tag: 9, bytes: vec![0; 3952] }];
+        let unknown = vec![Unknown { tag: 12, bytes: vec![0; 3952] }];
         let full = State { unknown, ..floor(0) };
         assert!(Generations::fresh().step(&full, Form::Two).is_ok());
-        let unknown = vec![Unknown { tag: 9, bytes: vec![0; 3953] }];
+        let unknown = vec![Unknown { tag: 12, bytes: vec![0; 3953] }];
         let too_full = State { unknown, ..floor(0) };
         let room = Generations::fresh().step(&too_full, Form::Two).unwrap_err();
         assert_eq!(room, NoStep::NoRoom(4096));

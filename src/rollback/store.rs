@@ -178,6 +178,8 @@ pub struct Raised {
 pub struct Store {
     strength: Strength,
     area: Result<Generations, Fault>,
+    /// An area that keeps no record, and the slots all the same: with `area` at fault.
+    beside: Option<Generations>,
     index: Result<Generations, Fault>,
     /// The index holds less than the state area has seen in it.
     below: Option<Fault>,
@@ -189,8 +191,8 @@ impl Store {
     /// Before anything was read: as good as lost.
     #[must_use]
     pub const fn unread(strength: Strength) -> Self {
-        let area = Err(Fault::Unread);
-        Self { strength, area, index: Err(Fault::Unread), below: None, hearsay: None }
+        let [area, index] = [Err(Fault::Unread), Err(Fault::Unread)];
+        Self { strength, area, beside: None, index, below: None, hearsay: None }
     }
 
     /// Reads what there is. Where nothing protects from rollback, the state area only
@@ -255,7 +257,8 @@ impl Store {
             Strength::Enforced => (&mut self.index, Fault::EmptyIndex),
         };
         if holder.as_ref().is_ok_and(|held| held.state().record.is_none()) {
-            *holder = Err(fault);
+            let held = core::mem::replace(holder, Err(fault));
+            self.beside = held.ok().filter(|_| self.strength == Strength::Advisory);
         }
         self.below = self.record().and_then(|record| below(record.floors, self.seen()));
     }
@@ -341,27 +344,61 @@ impl Store {
     /// The slots, and how the last starts went.
     #[must_use]
     pub fn slots(&self) -> Slots {
-        self.area.as_ref().map(|area| area.state().slots).unwrap_or_default()
+        let held = self.area.as_ref().ok().or(self.beside.as_ref());
+        held.map(|held| held.state().slots).unwrap_or_default()
     }
 
-    /// Remembers slots and starts. An area that is lost is made anew for them, unless it
-    /// holds what the TPM has seen: no verdict depends on slots.
+    /// What has become of the slots; `None` where they are as they were kept last.
+    #[must_use]
+    pub const fn slots_fault(&self) -> Option<&Fault> {
+        match &self.area {
+            Err(fault) if self.beside.is_none() => Some(fault),
+            _ => None,
+        }
+    }
+
+    /// Remembers slots and starts, in one write. An area that is blank or damaged is made
+    /// anew for them, unless what it holds counts: no verdict depends on slots. What it is
+    /// no longer good for, it is not good for afterwards either.
     ///
     /// # Errors
     /// There is no state area, or it does not take it.
     pub fn keep_slots(&mut self, slots: &Slots, media: &mut Media<'_>) -> Result<(), Fault> {
+        if *slots == self.slots() {
+            return Ok(());
+        }
         match &self.area {
             Ok(_) => self.put_area(media, |state| state.slots.clone_from(slots)),
-            Err(Fault::Lost(..)) if self.strength != Strength::Enforced => {
-                let state = State { slots: slots.clone(), ..State::default() };
-                let held = make(Which::Area, &state, media.area)?;
-                if self.strength == Strength::Off {
-                    self.area = Ok(held);
-                }
-                Ok(())
+            Err(fault) => {
+                let fault = fault.clone();
+                self.keep_beside(slots, fault, media)
             }
-            Err(fault) => Err(fault.clone()),
         }
+    }
+
+    fn keep_beside(
+        &mut self,
+        slots: &Slots,
+        fault: Fault,
+        media: &mut Media<'_>,
+    ) -> Result<(), Fault> {
+        let mut held = match self.beside.take() {
+            Some(held) => held,
+            None if self.strength == Strength::Enforced => return Err(fault),
+            None if !matches!(fault, Fault::Lost(..)) => return Err(fault),
+            None => {
+                media.area.create()?;
+                Generations::fresh()
+            }
+        };
+        let state = State { slots: slots.clone(), ..held.state() };
+        put(Which::Area, &mut held, &state, media.area)?;
+        if self.strength == Strength::Off {
+            self.area = Ok(held);
+        } else {
+            self.beside = Some(held);
+        }
+        Ok(())
     }
 
     /// Whether a system of this role may boot with the store as it is.
@@ -495,9 +532,9 @@ impl Store {
 
     /// Remembers which system is jumped to, right before it is: as a trial if
     /// its version is above the recorded floor, and otherwise, or if it is not
-    /// signed, as none. A confirmation of the same system stays. What was refused is
-    /// written with it, if that is news: where that cannot be, the trial is written
-    /// alone, if it is another one, and why is given back.
+    /// signed, as none. A confirmation of the same system stays. The slots, and what was
+    /// refused if that is news, are written with it, at once: where that cannot be, the
+    /// refusals are left out, and then the slots, and why is given back.
     ///
     /// # Errors
     /// The medium does not take the trial. Where [`Self::binds`], there must be no jump
@@ -505,30 +542,47 @@ impl Store {
     pub fn before_jump(
         &mut self,
         next: Option<Next<'_>>,
+        slots: &Slots,
         noted: &mut Noted,
         media: &mut Media<'_>,
     ) -> Result<Option<Fault>, Fault> {
         if self.strength == Strength::Off || self.area.is_err() {
-            return Ok(None);
+            return Ok(self.keep_slots(slots, media).err());
         }
         let record = self.record().filter(|_| self.fault().is_none());
         let above = record.map(|record| next.filter(|next| next.system.is_above(record.floors)));
         let trial = above.map(|above| above.map(|next| self.trial_of(next)));
         let trial = trial.unwrap_or_else(|| self.trial());
-        let is_news = noted.is_news_to(&self.refused());
-        let written = self.put_area(media, |state| {
-            state.trial.clone_from(&trial);
-            if is_news {
-                state.refused = noted.merged(&state.refused);
-            }
-        });
-        if let Err(fault) = written {
-            return self.put_trial(trial, media).map(|()| Some(fault));
-        }
-        if is_news {
-            noted.keep();
+        let jump = State { trial, slots: slots.clone(), ..State::default() };
+        let news = Some(&*noted).filter(|noted| noted.is_news_to(&self.refused()));
+        let has_news = news.is_some();
+        match self.put_jump(&jump, news, media) {
+            Ok(()) if has_news => noted.keep(),
+            Ok(()) => {}
+            Err(fault) if self.put_jump_alone(&jump, &fault, media) => return Ok(Some(fault)),
+            Err(fault) => return self.put_trial(jump.trial, media).map(|()| Some(fault)),
         }
         Ok(None)
+    }
+
+    fn put_jump(
+        &mut self,
+        jump: &State,
+        news: Option<&Noted>,
+        media: &mut Media<'_>,
+    ) -> Result<(), Fault> {
+        self.put_area(media, |state| {
+            state.trial.clone_from(&jump.trial);
+            state.slots.clone_from(&jump.slots);
+            if let Some(noted) = news {
+                state.refused = noted.merged(&state.refused);
+            }
+        })
+    }
+
+    /// Where there was no room for what was refused: whether there is without.
+    fn put_jump_alone(&mut self, jump: &State, fault: &Fault, media: &mut Media<'_>) -> bool {
+        matches!(fault, Fault::NoRoom(_)) && self.put_jump(jump, None, media).is_ok()
     }
 
     /// Changes the trial alone. One place that has it is enough.
@@ -770,7 +824,7 @@ impl fmt::Display for Fault {
             }
             Self::Lost(which, lost) => write!(f, "{which} is damaged: {lost}"),
             Self::NoRecord => {
-                f.write_str("the state area keeps no floors: it was made for a machine with a TPM")
+                f.write_str("the state area keeps no floors: no factory image has made it for them")
             }
             Self::EmptyIndex => f.write_str("the TPM's index keeps no floors"),
             Self::NoTpm => f.write_str("there is no TPM, and it holds the floors"),

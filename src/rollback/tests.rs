@@ -11,6 +11,7 @@ use super::texts::{self, Signed, Texts};
 use super::{Document, Floors, Record, Role, State, Strength, System, Trial, Unknown};
 use crate::base::digest::Digest;
 use crate::base::used::Used;
+use crate::slots::Slots;
 
 const STEP: u32 = 16;
 const ZERO: Floors = Floors { boot: 0, recovery: 0 };
@@ -176,7 +177,7 @@ impl<'a> Machine<'a> {
             let raised = store.raise([system(version)], LIMITS, media)?;
             if store.floors().boot <= version {
                 let next = next("system", system(version));
-                let unwritten = store.before_jump(next, &mut noted, media)?;
+                let unwritten = store.before_jump(next, &Slots::default(), &mut noted, media)?;
                 unwritten.map_or(Ok(()), Err)?;
             }
             Ok(raised)
@@ -438,7 +439,14 @@ fn each_role_has_its_own_floor() {
     let recovery = System { role: Role::Recovery, ..system(5) };
     let mut store = machine.open(None);
     machine
-        .media(|media| store.before_jump(next("rescue", recovery), &mut Noted::default(), media))
+        .media(|media| {
+            store.before_jump(
+                next("rescue", recovery),
+                &Slots::default(),
+                &mut Noted::default(),
+                media,
+            )
+        })
         .unwrap();
     machine.bless().unwrap();
     let mut store = machine.open(None);
@@ -455,7 +463,11 @@ fn a_jump_to_anything_else_ends_a_trial() {
         machine.boot(7, 0).unwrap();
         let mut store = machine.open(None);
         assert_eq!(store.trial().map(|trial| trial.entry).as_deref(), Some("system"));
-        machine.media(|media| store.before_jump(other, &mut Noted::default(), media)).unwrap();
+        machine
+            .media(|media| {
+                store.before_jump(other, &Slots::default(), &mut Noted::default(), media)
+            })
+            .unwrap();
         assert_eq!(machine.bless(), Ok(false), "{other:?} would have confirmed another system");
     }
 }
@@ -603,7 +615,12 @@ fn without_a_sound_store_an_advisory_image_says_so_and_goes_on() {
             assert_eq!(store.take(&in_force(document(1), document(1)), media), Ok(()));
             assert_eq!(store.raise([system(7)], LIMITS, media), Ok(None));
             assert_eq!(
-                store.before_jump(next("system", system(7)), &mut Noted::default(), media),
+                store.before_jump(
+                    next("system", system(7)),
+                    &Slots::default(),
+                    &mut Noted::default(),
+                    media
+                ),
                 Ok(None)
             );
         });
@@ -679,7 +696,12 @@ fn a_store_that_is_off_keeps_and_refuses_nothing() {
     machine.media(|media| {
         assert_eq!(store.take(&in_force(document(3), document(3)), media), Ok(()));
         assert_eq!(
-            store.before_jump(next("system", system(7)), &mut Noted::default(), media),
+            store.before_jump(
+                next("system", system(7)),
+                &Slots::default(),
+                &mut Noted::default(),
+                media
+            ),
             Ok(None)
         );
     });
@@ -707,7 +729,12 @@ fn what_was_used_up_is_remembered_whatever_the_store_protects_from() {
         assert_eq!(store.used(), used("12ab-01"), "{strength}");
         // Nothing else loses it.
         let jumped = machine.media(|media| {
-            store.before_jump(next("system", system(7)), &mut Noted::default(), media)
+            store.before_jump(
+                next("system", system(7)),
+                &Slots::default(),
+                &mut Noted::default(),
+                media,
+            )
         });
         assert_eq!((jumped, machine.open(None).used()), (Ok(None), used("12ab-01")));
     }
@@ -739,8 +766,14 @@ fn a_jump_whose_trial_cannot_be_written_is_told() {
     let mut machine = Machine::new(&power, Strength::Enforced);
     let mut store = machine.open(None);
     power.cut.set(Some(Cut { after: 0, torn: 0, backwards: false }));
-    let told = machine
-        .media(|media| store.before_jump(next("system", system(7)), &mut Noted::default(), media));
+    let told = machine.media(|media| {
+        store.before_jump(
+            next("system", system(7)),
+            &Slots::default(),
+            &mut Noted::default(),
+            media,
+        )
+    });
     assert_eq!(told, Err(Fault::Medium("the power is off".into())));
     assert!(store.binds(Role::Boot) && !store.binds(Role::Recovery));
 }
@@ -753,8 +786,9 @@ fn a_refusal_that_cannot_be_written_keeps_no_known_system_from_booting() {
     let mut store = machine.open(None);
     let mut noted = noted("new");
     power.cut.set(Some(Cut { after: 0, torn: 0, backwards: false }));
-    let told =
-        machine.media(|media| store.before_jump(next("system", system(7)), &mut noted, media));
+    let told = machine.media(|media| {
+        store.before_jump(next("system", system(7)), &Slots::default(), &mut noted, media)
+    });
     assert_eq!(told, Ok(Some(Fault::Medium("the power is off".into()))));
     assert!(noted.is_news_to(&store.refused()), "it is not called kept");
 }
@@ -770,8 +804,14 @@ fn a_full_area_takes_the_trial_without_what_was_refused() {
     put(Which::Area, &mut held, &full, &mut machine.area).unwrap();
     for _ in 0..2 {
         let mut store = machine.open(None);
-        let told = machine
-            .media(|media| store.before_jump(next("system", system(7)), &mut noted("old"), media));
+        let told = machine.media(|media| {
+            store.before_jump(
+                next("system", system(7)),
+                &Slots::default(),
+                &mut noted("old"),
+                media,
+            )
+        });
         let said = told.unwrap().unwrap().to_string();
         assert!(said.ends_with("two generations, and start a factory image once"), "{said}");
         let store = machine.open(None);
@@ -865,7 +905,9 @@ fn what_was_refused_outlives_the_reset_and_is_counted_once_a_start() {
             let mut noted = noted("old");
             machine.media(|media| {
                 // A jump that failed, and then the reset.
-                store.before_jump(next("system", system(7)), &mut noted, media).unwrap();
+                store
+                    .before_jump(next("system", system(7)), &Slots::default(), &mut noted, media)
+                    .unwrap();
                 store.before_reset(&mut noted, media).unwrap();
             });
             let count = if start == 1 { String::new() } else { format!(" ({start} times)") };
@@ -883,7 +925,9 @@ fn a_refusal_that_is_known_costs_no_write_before_a_jump_and_at_most_255_before_r
         let mut store = machine.open(None);
         let mut noted = noted("old");
         machine.media(|media| match jumps {
-            true => assert_eq!(store.before_jump(None, &mut noted, media), Ok(None)),
+            true => {
+                assert_eq!(store.before_jump(None, &Slots::default(), &mut noted, media), Ok(None))
+            }
             false => store.before_reset(&mut noted, media).unwrap(),
         });
         power.written.get() - before
@@ -902,7 +946,9 @@ fn a_refusal_is_kept_where_the_tpm_is_lost_and_a_trial_stays_as_it_is() {
     machine.boot(7, 0).unwrap();
     machine.index.fault = Some(Fault::NoTpm);
     let mut store = machine.open(None);
-    machine.media(|media| store.before_jump(None, &mut noted("good"), media)).unwrap();
+    machine
+        .media(|media| store.before_jump(None, &Slots::default(), &mut noted("good"), media))
+        .unwrap();
     let store = machine.open(None);
     assert_eq!(said(&store), ["good: FLOOR", "0: FLOOR"]);
     assert_eq!(store.trial().map(|trial| trial.system), Some(system(7)));
@@ -933,7 +979,9 @@ fn an_index_below_the_highest_floor_that_was_seen_is_no_sound_store() {
     machine.media(|media| {
         store.settle(media).unwrap();
         assert_eq!(store.raise([system(7)], LIMITS, media), Ok(None));
-        store.before_jump(next("system", system(9)), &mut Noted::default(), media).unwrap();
+        store
+            .before_jump(next("system", system(9)), &Slots::default(), &mut Noted::default(), media)
+            .unwrap();
     });
     assert_eq!(power.written.get(), written, "nothing is built on it");
 }
@@ -1234,5 +1282,156 @@ impl Medium for Full<'_, '_> {
 
     fn write_texts(&mut self, _: Place, _: &[u8]) -> Result<(), Fault> {
         Err(Fault::Medium("no".into()))
+    }
+}
+
+fn slots_after(starts: u32) -> Slots {
+    let mut slots = Slots::default();
+    slots.declare(["A", "B"].into_iter(), 3);
+    slots.counters.starts = starts;
+    slots
+}
+
+fn keep(machine: &mut Machine<'_>, store: &mut Store, slots: &Slots) -> Result<(), Fault> {
+    machine.media(|media| store.keep_slots(slots, media))
+}
+
+#[test]
+fn slots_are_kept_in_one_write_whatever_the_store_protects_from() {
+    for strength in [Strength::Off, Strength::Advisory, Strength::Enforced] {
+        let power = Power::default();
+        let made_by = if strength == Strength::Off { Strength::Advisory } else { strength };
+        let mut machine = Machine { strength, ..Machine::new(&power, made_by) };
+        let mut store = machine.open(None);
+        for starts in 1..4 {
+            let before = power.written.get();
+            keep(&mut machine, &mut store, &slots_after(starts)).unwrap();
+            assert_eq!(power.written.get() - before, 8, "{strength}: one place");
+            keep(&mut machine, &mut store, &slots_after(starts)).unwrap();
+            assert_eq!(power.written.get() - before, 8, "{strength}: what is known is not news");
+            assert_eq!(machine.open(None), store, "{strength}");
+        }
+        assert_eq!(machine.open(None).slots(), slots_after(3));
+        assert_eq!(store.slots_fault(), None);
+    }
+}
+
+#[test]
+fn the_trial_and_the_slots_go_to_the_disk_together() {
+    let power = Power::default();
+    let mut machine = Machine::new(&power, Strength::Advisory);
+    let mut store = machine.open(None);
+    let before = power.written.get();
+    let unwritten = machine.media(|media| {
+        let next = next("system", system(7));
+        store.before_jump(next, &slots_after(1), &mut noted("other"), media)
+    });
+    assert_eq!(unwritten, Ok(None));
+    assert_eq!(power.written.get() - before, 8);
+    let store = machine.open(None);
+    assert_eq!(store.slots(), slots_after(1));
+    assert_eq!(store.trial().map(|trial| trial.system), Some(system(7)));
+    assert_eq!(store.refused().len(), 1);
+}
+
+#[test]
+fn a_jump_of_an_image_without_rollback_keeps_its_slots() {
+    let power = Power::default();
+    let mut machine = Machine::new(&power, Strength::Advisory);
+    machine.strength = Strength::Off;
+    let mut store = machine.open(None);
+    let unwritten = machine.media(|media| {
+        let next = next("system", system(7));
+        store.before_jump(next, &slots_after(1), &mut noted("other"), media)
+    });
+    assert_eq!(unwritten, Ok(None));
+    let store = machine.open(None);
+    assert_eq!((store.slots(), store.trial(), store.refused().len()), (slots_after(1), None, 0));
+}
+
+/// Neither generation is whole.
+fn without_an_area<'a>(power: &'a Power, strength: Strength, fill: u8) -> Machine<'a> {
+    let mut machine = Machine::new(power, strength);
+    machine.area.places.iter_mut().for_each(|place| place.fill(fill));
+    machine
+}
+
+#[test]
+fn a_lost_area_is_made_anew_for_the_slots_once_and_keeps_no_floor_that_nobody_gave() {
+    for (strength, fill) in [(Strength::Off, 0), (Strength::Advisory, 0), (Strength::Advisory, 7)] {
+        let power = Power::default();
+        let mut machine = without_an_area(&power, strength, fill);
+        let mut store = machine.open(None);
+        assert_eq!(store.slots(), Slots::default());
+        assert!(matches!(store.slots_fault(), Some(Fault::Lost(..))), "{strength}");
+        let before = power.written.get();
+        keep(&mut machine, &mut store, &Slots::default()).unwrap();
+        assert_eq!(power.written.get(), before, "{strength}: nothing is made for nothing");
+        for (starts, sectors) in [(1, 16), (2, 8), (3, 8)] {
+            let before = power.written.get();
+            keep(&mut machine, &mut store, &slots_after(starts)).unwrap();
+            assert_eq!(power.written.get() - before, sectors, "{strength} {starts}");
+        }
+        assert_eq!((store.slots(), store.slots_fault()), (slots_after(3), None));
+        let mut store = machine.open(None);
+        assert_eq!((store.slots(), store.slots_fault()), (slots_after(3), None));
+        let no_record = Some(Fault::NoRecord).filter(|_| strength == Strength::Advisory);
+        assert_eq!((store.fault(), store.record()), (no_record.as_ref(), None));
+        let before = power.written.get();
+        keep(&mut machine, &mut store, &slots_after(4)).unwrap();
+        assert_eq!(power.written.get() - before, 8, "{strength}");
+        machine.strength = Strength::Advisory;
+        let store = machine.open(Some(Floors { boot: 3, recovery: 2 }));
+        assert_eq!(store.fault(), None, "a factory image gives it floors");
+        assert_eq!(store.slots(), slots_after(4));
+    }
+}
+
+#[test]
+fn an_area_beside_a_tpm_is_not_made_anew_for_the_slots() {
+    let power = Power::default();
+    let mut machine = without_an_area(&power, Strength::Enforced, 7);
+    let mut store = machine.open(None);
+    let fault = keep(&mut machine, &mut store, &slots_after(1)).unwrap_err();
+    assert!(matches!(fault, Fault::Lost(Which::Area, _)), "{fault}");
+    assert!(machine.area.places.iter().flatten().all(|byte| *byte == 7));
+    assert_eq!(store.slots_fault(), Some(&fault));
+}
+
+#[test]
+fn a_full_area_takes_the_slots_without_what_was_refused() {
+    let power = Power::default();
+    let mut machine = Machine::new(&power, Strength::Advisory);
+    let mut held = read(Which::Area, &mut machine.area).unwrap();
+    let unknown = vec![Unknown { tag: 12, bytes: vec![0; 3760] }];
+    let full = State { unknown, ..held.state() };
+    put(Which::Area, &mut held, &full, &mut machine.area).unwrap();
+    let mut store = machine.open(None);
+    let unwritten = machine.media(|media| {
+        let mut noted = noted(&"n".repeat(96));
+        store.before_jump(next("system", system(7)), &slots_after(1), &mut noted, media)
+    });
+    assert_eq!(unwritten, Ok(Some(Fault::NoRoom(4096))));
+    let store = machine.open(None);
+    assert_eq!(store.slots(), slots_after(1));
+    assert_eq!(store.trial().map(|trial| trial.system), Some(system(7)));
+    assert!(store.refused().is_empty());
+}
+
+#[test]
+fn an_area_that_is_cut_off_while_it_is_made_anew_is_made_anew_again() {
+    for strength in [Strength::Off, Strength::Advisory] {
+        for after in 0..16 {
+            let power = Power::default();
+            let mut machine = without_an_area(&power, strength, 7);
+            let mut store = machine.open(None);
+            let after = power.written.get() + after;
+            power.cut.set(Some(Cut { after, torn: 9, backwards: false }));
+            keep(&mut machine, &mut store, &slots_after(1)).unwrap_err();
+            power.cut.set(None);
+            let mut store = machine.open(None);
+            keep(&mut machine, &mut store, &slots_after(2)).unwrap();
+            assert_eq!(machine.open(None).slots(), slots_after(2), "{strength} {after}");
+        }
     }
 }
