@@ -251,7 +251,7 @@ const PLATFORM: &str = "close or leave";
 const TPM_SECONDS: &str = "a number of seconds, 1 to 60";
 const MEBIBYTES: &str = "a number of MiB, 1 to 1024";
 const TIME: &str = "a number of seconds, 1 to 3600";
-const SLOT: &str = "a name of 1 to 32 letters, digits and ._-, and PARTUUID=..., UUID=..., LABEL=... or \
+const SLOT: &str = "a name of 1 to 32 letters, digits and ._- that begins with one of the first two, and PARTUUID=..., UUID=..., LABEL=... or \
                     PARTLABEL=... of the device that holds its menu";
 const COUNT: &str = "all, unconfirmed or off";
 const TRIES: &str = "a number from 1 to 99";

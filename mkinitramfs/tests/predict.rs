@@ -55,3 +55,41 @@ fn nothing_is_predicted_of_what_would_be_refused() {
     tree.write("root/initrd.img", b"other");
     predict(&tree, &[]).expect(1, &["refused good: INITRD_DIGEST: "]);
 }
+
+/// The values that are told of, each with its PCR 8.
+fn told(done: &Done) -> Vec<(String, String)> {
+    let lines = done.text.lines().filter_map(|line| line.split_once(": PCR 8 sha256 "));
+    lines.map(|(values, pcr)| (values.to_owned(), pcr.to_owned())).collect()
+}
+
+#[test]
+fn every_value_that_a_slot_can_take_has_its_own_pcr_8() {
+    let tree = boot_tree();
+    let conf = "root/loader/entries/good+3.conf";
+    tree.write(conf, "linux /vmlinuz\noptions root=LABEL=${name} tries=${tries}\n");
+    let slots = ["--slot", "name", "--slot", "tries"];
+    sign(&tree, &slots).expect(2, &["nothing was written", "no \"turnout-slot\""]);
+    sign(&tree, &[&slots[..], &["--slot-name", "A"]].concat()).expect(0, &[]);
+    predict(&tree, &[]).expect(1, &["refused good: SLOT_VALUE: "]);
+    let both = told(&predict(&tree, &["--slot-name", "A", "--slot-name", "system0"]));
+    let values: Vec<_> = both.iter().map(|(values, _)| values.as_str()).collect();
+    let expected = ["A", "system0"]
+        .map(|name| (0..=3).map(move |tries| format!("good tries={tries} name={name}")))
+        .into_iter()
+        .flatten();
+    assert_eq!(values, expected.collect::<Vec<_>>());
+    let mut pcrs: Vec<_> = both.iter().map(|(_, pcr)| pcr).collect();
+    pcrs.sort();
+    pcrs.dedup();
+    assert_eq!(pcrs.len(), 8, "each value gives another PCR 8");
+    let more = predict(&tree, &["--slot-name", "A", "--tries", "5", "--json"]);
+    let lines: Vec<serde_json::Value> =
+        more.text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 6);
+    assert_eq!(lines[5]["slots"], serde_json::json!({"tries": "5", "name": "A"}));
+    predict(&tree, &["--slot-name", "../b"]).expect(2, &["choose 1 to 32 letters"]);
+    tree.write(conf, "linux /vmlinuz\nturnout-slot B\noptions x\n");
+    let own = told(&predict(&tree, &["--slot-name", "A"]));
+    assert_eq!(own[0].0, "good tries=0 name=B", "what the menu says is the only one");
+    assert_eq!(own.len(), 4);
+}

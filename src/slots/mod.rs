@@ -209,11 +209,14 @@ pub fn name_of(id: &str) -> String {
 }
 
 /// Whether an image may declare a slot of this name: it may be filled into a signed
-/// command line, and can end no word there.
+/// command line, and can end no word there, nor lead out of a directory or be taken for an
+/// option: it begins with a letter or a digit.
 #[must_use]
 pub fn is_name(name: &str) -> bool {
     let takes = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    (1..=MAX_DECLARED).contains(&name.len()) && name.bytes().all(takes)
+    name.len() <= MAX_DECLARED
+        && name.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && name.bytes().all(takes)
 }
 
 impl Slot {

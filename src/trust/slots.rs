@@ -8,24 +8,25 @@
 use core::fmt;
 
 use crate::base::text::quoted;
+use crate::slots;
 
 /// A place in the command line that is filled in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Slot {
     /// The entry's id.
     Entry,
-    /// How often the entry may still be tried.
+    /// How often the entry's slot may still be tried.
     Tries,
-    /// What the menu entry calls its set of partitions.
+    /// What the menu entry, or the image, calls its set of partitions.
     Name,
 }
 
 /// What the menu says; the entry's id is the manifest's own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SlotValues {
-    /// Tries left of the entry's boot counter.
+    /// Tries left of the entry's slot, or of its boot counter.
     pub tries: Option<u32>,
-    /// The menu entry's key `turnout-slot`.
+    /// The menu entry's key `turnout-slot`, or the name of the slot that it is of.
     pub name: Option<String>,
 }
 
@@ -68,29 +69,19 @@ impl Slot {
         }
     }
 
-    /// Most bytes of its value.
-    const fn most(self) -> usize {
-        match self {
-            Self::Entry => 64,
-            Self::Tries => 2,
-            Self::Name => 8,
-        }
-    }
-
-    const fn takes(self, byte: u8) -> bool {
-        match self {
-            Self::Entry => {
-                byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'+' | b'-')
-            }
-            Self::Tries => byte.is_ascii_digit(),
-            Self::Name => byte.is_ascii_lowercase() || byte.is_ascii_digit(),
-        }
-    }
-
     /// Whether `value` may be filled in.
     #[must_use]
     pub fn accepts(self, value: &str) -> bool {
-        (1..=self.most()).contains(&value.len()) && value.bytes().all(|byte| self.takes(byte))
+        let takes = |most: usize, takes: fn(u8) -> bool| {
+            (1..=most).contains(&value.len()) && value.bytes().all(takes)
+        };
+        match self {
+            Self::Entry => takes(64, |byte| {
+                byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'+' | b'-')
+            }),
+            Self::Tries => takes(2, |byte| byte.is_ascii_digit()),
+            Self::Name => slots::is_name(value),
+        }
     }
 }
 
@@ -152,11 +143,12 @@ impl fmt::Display for Error {
             (None, Slot::Tries) => write!(
                 f,
                 "the signed command line wants {slot}, and the name of the entry's file has no \
-                 boot counter"
+                 boot counter, nor is its slot counted"
             ),
             (None, Slot::Name) => write!(
                 f,
-                "the signed command line wants {slot}, and the menu entry has no \"turnout-slot\""
+                "the signed command line wants {slot}, and the menu entry has no \"turnout-slot\", \
+                 nor does it lie on the device of a slot"
             ),
         }
     }
@@ -196,7 +188,10 @@ mod tests {
         for entry in ["", "a b", "a\nb", "a\"", "a=b", "ä", "a/b", "${name}", &long] {
             assert!(!Slot::Entry.accepts(entry), "{entry:?}");
         }
-        for name in ["", "B", "a b", "a-b", "123456789", "a,b"] {
+        for name in ["A", "system0", "rootfs.0", "a-b_c", &"x".repeat(32)] {
+            assert!(Slot::Name.accepts(name), "{name:?}");
+        }
+        for name in ["", ".", "..", "-a", "_a", "a b", "a/b", "a,b", "ä", &"x".repeat(33)] {
             let error = fill(&[Slot::Name], "${name}", "e", &values(0, name)).unwrap_err();
             assert_eq!(error, Error { slot: Slot::Name, value: Some(name.to_owned()) });
         }

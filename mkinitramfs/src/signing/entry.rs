@@ -127,7 +127,7 @@ impl Roots {
 }
 
 /// An entry and its files.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct BootEntry {
     /// The directory that its manifest is below: that of the file which gives it.
     pub root: PathBuf,
@@ -135,6 +135,8 @@ pub struct BootEntry {
     pub entry: Entry,
     /// Its files, each read once.
     pub bundle: Bundle<Vec<u8>>,
+    /// What is filled into its signed command line.
+    pub values: SlotValues,
 }
 
 /// The ids of all entries of the boot partition, sorted; without rows that load nothing
@@ -197,7 +199,13 @@ pub fn read(roots: &Roots, id: &str, boards: &[String]) -> Result<BootEntry> {
     let bundle =
         bundle(roots, entry).with_context(|| format!("{}{}", entry.file, roots.advice(entry)))?;
     let root = roots.directory(&entry.file).to_owned();
-    Ok(BootEntry { root, entry: entry.clone(), bundle })
+    Ok(BootEntry { root, values: menus_values(entry), entry: entry.clone(), bundle })
+}
+
+/// What the menu says of the slots in the command line.
+fn menus_values(entry: &Entry) -> SlotValues {
+    let tries = entry.counter.map(|counter| counter.left);
+    SlotValues { tries, name: entry.slot.clone() }
 }
 
 fn open(directory: &Path) -> Result<Root> {
@@ -314,13 +322,6 @@ impl BootEntry {
         })
     }
 
-    /// What the menu says of the slots in the command line.
-    #[must_use]
-    pub fn slot_values(&self) -> SlotValues {
-        let tries = self.entry.counter.map(|counter| counter.left);
-        SlotValues { tries, name: self.entry.slot.clone() }
-    }
-
     fn named_architecture(&self) -> Option<Arch> {
         self.entry.architecture.as_ref()?;
         [Arch::X86_64, Arch::Aarch64]
@@ -383,7 +384,7 @@ mod tests {
             overlays: Vec::new(),
             options: String::new(),
         };
-        BootEntry { root: PathBuf::from("."), entry, bundle }
+        BootEntry { root: PathBuf::from("."), entry, bundle, values: SlotValues::default() }
     }
 
     #[test]

@@ -332,8 +332,7 @@ fn verdict(
     boot: BootEntry,
 ) -> Result<Admitted, Refusal> {
     let attested = verify::check_manifest(context, &boot.entry.id, evidence)?;
-    let slots = boot.slot_values();
-    let bundle = verify::verify(&attested, boot.bundle, &slots)?;
+    let bundle = verify::verify(&attested, boot.bundle, &boot.values)?;
     Ok((attested, bundle))
 }
 

@@ -81,7 +81,7 @@ impl Sign {
     }
 
     fn sign(&self, id: &str, signer: &mut Signer) -> Result<()> {
-        let boot = entry::read(&self.entries.roots()?, id, &self.board)?;
+        let boot = self.entries.read(id, &self.board)?;
         let root = &boot.root.clone();
         if self.entries.all {
             warn_of_shell(id, &boot.entry.options);

@@ -2,7 +2,6 @@
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use mkinitramfs::signing::entry;
 use mkinitramfs::signing::sign::{self, Target};
 use turnout::trust::Role;
 use turnout::trust::allowed_signers::KeyRing;
@@ -53,7 +52,7 @@ impl Verify {
     }
 
     fn check(&self, id: &str, ring: &KeyRing, policy: &Policy) -> Result<Result<Signed, Refusal>> {
-        let boot = entry::read(&self.entries.roots()?, id, &self.board)?;
+        let boot = self.entries.read(id, &self.board)?;
         let root = &boot.root.clone();
         let target = Target {
             arch: boot.architecture(self.entries.architecture)?,
