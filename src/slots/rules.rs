@@ -7,9 +7,11 @@
 
 use core::time::Duration;
 
+use super::verbs::Refusal;
 use super::wrong::{Wrong, is};
 use super::{
-    Attempt, Cause, MAX, MAX_HISTORY, MAX_ID, Outcome, Slot, Slots, Stage, Start, name_of,
+    Attempt, Cause, Counters, MAX, MAX_HISTORY, MAX_ID, MAX_TRIES, Outcome, Slot, Slots, Stage,
+    Start, name_of,
 };
 use crate::base::digest::Digest;
 
@@ -102,23 +104,23 @@ impl Settled {
 }
 
 impl Slots {
-    /// Makes the slots those that the image declares, the first one first.
+    /// Makes the slots those that the image declares, the first one first, each with as
+    /// many tries as it says. To be called once the last attempt is settled.
     pub fn declare<'a>(&mut self, names: impl Iterator<Item = &'a str> + Clone, tries: u8) {
-        let count = names.clone().count();
-        for (rank, name) in names.clone().enumerate() {
-            if self.find(name).is_none() {
-                let priority = u8::try_from(count.saturating_sub(rank)).unwrap_or(u8::MAX);
-                let slot = Slot { priority, ..Slot::new(name, tries) };
-                self.put(slot);
+        for number in (0..self.list.len()).rev() {
+            let slot = self.list.get(number);
+            if !slot.is_some_and(|slot| names.clone().any(|name| name == slot.name)) {
+                self.remove(number);
             }
         }
-        for number in (0..self.list.len()).rev() {
-            let is_declared = self
-                .list
-                .get(number)
-                .is_some_and(|slot| names.clone().any(|name| name == slot.name));
-            if !is_declared {
-                self.remove(number);
+        let count = names.clone().count();
+        for (rank, name) in names.take(MAX).enumerate() {
+            match self.list.iter_mut().find(|slot| slot.name == name) {
+                Some(slot) => slot.give_at_most(tries),
+                None => {
+                    let priority = u8::try_from(count.saturating_sub(rank)).unwrap_or(u8::MAX);
+                    self.list.push(Slot { priority, ..Slot::new(name, tries) });
+                }
             }
         }
     }
@@ -167,10 +169,13 @@ impl Slots {
     /// has the tries of its file's name, and without a counter there it counts as good.
     #[must_use]
     pub fn turn_of(&self, name: &str, named_tries: Option<u8>, rules: &Rules) -> Turn {
-        match self.get(name) {
+        match self.get(&name_of(name)) {
             Some(slot) => self.turn(slot, rules),
             None if self.once.as_deref() == Some(name) => Turn::Once,
             None if named_tries == Some(0) && rules.count != Count::Off => Turn::Never,
+            None if rules.count == Count::Off || self.has_room() => Turn::Tries,
+            // Whatever it did to the machine could not be counted.
+            None if named_tries.is_some() || rules.count == Count::All => Turn::Never,
             None => Turn::Tries,
         }
     }
@@ -194,8 +199,8 @@ impl Slots {
     }
 
     /// Opens an attempt, before anything of its slot is touched: spends a try where it
-    /// counts, and uses the choice for one start up. One that was open in this start is
-    /// put back: it was moved to this one.
+    /// counts, and uses the choice for one start up: whoever still needs that has read it
+    /// before. One that was open in this start is put back: it was moved to this one.
     pub fn begin(&mut self, target: &Target<'_>, rules: &Rules) {
         self.put_back();
         if !is(Wrong::OnceKept) {
@@ -210,7 +215,8 @@ impl Slots {
         if is_good && rules.count == Count::Unconfirmed && target.cause != Cause::Recovery {
             return;
         }
-        if slot.is_none() && target.slot.is_some() {
+        let is_counted = slot.is_some() || target.cause == Cause::Recovery;
+        if !is_counted && (target.slot.is_some() || rules.count == Count::Unconfirmed) {
             return;
         }
         let spent = slot.is_some_and(|slot| slot.spend(target.cause));
@@ -253,27 +259,44 @@ impl Slots {
     }
 
     /// Right before the jump: to what. A slot that holds another system than the one that
-    /// was confirmed is good no more.
-    pub fn jump(&mut self, entry: &str, manifest: Option<Digest>) {
+    /// was confirmed is good no more, and this start of it counts.
+    pub fn jump(&mut self, target: &Target<'_>, manifest: Option<Digest>, rules: &Rules) {
+        if self.attempt.is_none() && self.is_replaced(target, manifest, rules) {
+            self.begin(target, rules);
+        }
         let Some(attempt) = &mut self.attempt else { return };
         let slot = attempt.slot.and_then(|number| self.list.get_mut(usize::from(number)));
         if let Some(slot) = slot
             && slot.jumped != manifest
         {
-            let was_known = slot.jumped.is_some();
-            slot.jumped = manifest;
-            if slot.confirmed && was_known && !is(Wrong::ReplacedStaysGood) {
-                slot.confirmed = false;
-                slot.left = slot.most.saturating_sub(1);
-                attempt.spent = true;
+            if slot.confirmed && slot.jumped.is_some() && !is(Wrong::ReplacedStaysGood) {
+                slot.doubt();
+                attempt.spent = slot.spend(attempt.cause);
             }
+            slot.jumped = manifest;
             attempt.exact = true;
         }
         if attempt.exact {
             attempt.manifest = manifest;
-            attempt.entry = cut(entry);
+            attempt.entry = cut(target.entry);
         }
         self.reach(Stage::Jumped, None);
+    }
+
+    /// Whether a good slot whose starts are not counted holds another system by now. It is
+    /// good no more then.
+    fn is_replaced(&mut self, target: &Target<'_>, next: Option<Digest>, rules: &Rules) -> bool {
+        let name = name_of(target.slot.unwrap_or_default());
+        let slot = self.list.iter_mut().find(|slot| slot.name == name);
+        let Some(slot) = slot.filter(|slot| rules.count == Count::Unconfirmed && slot.confirmed)
+        else {
+            return false;
+        };
+        let is_replaced = slot.jumped.is_some() && slot.jumped != next;
+        if is_replaced && !is(Wrong::ReplacedStaysGood) {
+            slot.doubt();
+        }
+        is_replaced
     }
 
     /// The attempt of this start came back, and the try that it cost is spent.
@@ -285,11 +308,14 @@ impl Slots {
         self.close(outcome);
     }
 
-    /// Whether a pause comes before a recovery system is started again.
+    /// Whether a pause comes before a recovery system is started again: nobody has
+    /// confirmed the last one, or it did not help so often that a pause is due.
     #[must_use]
     pub fn rests_before_recovery(&self, settled: Option<&Settled>) -> bool {
-        settled.is_some_and(|settled| settled.attempt.cause == Cause::Recovery)
-            && !is(Wrong::RecoveryLoops)
+        let Counters { pauses, recoveries, .. } = self.counters;
+        let is_due = recoveries > u16::from(pauses) && pauses < u8::MAX;
+        let was_left = settled.is_some_and(|settled| settled.attempt.cause == Cause::Recovery);
+        (was_left || is_due) && !is(Wrong::RecoveryLoops)
     }
 
     /// Nothing boots: how long to wait. To be written before the wait.
@@ -327,7 +353,7 @@ impl Slots {
     /// Whether the countdown is left out: this default was confirmed often enough.
     #[must_use]
     pub fn is_instant(&self, default: &str, after: u8) -> bool {
-        self.counters.row >= after && self.counters.row_of == row_of(default)
+        after > 0 && self.counters.row >= after && self.counters.row_of == row_of(default)
     }
 
     /// Forgets an attempt of this start that was moved.
@@ -347,49 +373,87 @@ impl Slots {
         }
     }
 
-    /// Number of the slot that an attempt is of; made if there is none and it counts.
+    /// Number of the slot that an attempt is of; made if there is none, it counts and
+    /// there is room.
     fn number_for(&mut self, name: &str, target: &Target<'_>, rules: &Rules) -> Option<u8> {
-        let number = match self.find(name) {
-            Some(number) => number,
-            None if rules.is_declared => return None,
-            None if target.named_tries.is_none() && rules.count != Count::All => return None,
-            None => self.put(undeclared(name, target.named_tries, rules.tries)),
-        };
-        u8::try_from(number).ok()
+        if let Some(number) = self.find(&name_of(name)) {
+            let slot = self.list.get_mut(number)?;
+            slot.from_name |= target.named_tries.is_some();
+            return u8::try_from(number).ok();
+        }
+        let is_good = target.named_tries.is_none() && rules.count != Count::All;
+        if rules.is_declared || is_good {
+            return None;
+        }
+        self.put(undeclared(name, target.named_tries, rules.tries))
     }
 
     /// Puts a slot in: where there is no room, in the place of the one that was tried
-    /// longest ago and is not the last that was good.
-    fn put(&mut self, slot: Slot) -> usize {
-        if self.list.len() < MAX {
+    /// longest ago among those that would come back as they were.
+    fn put(&mut self, slot: Slot) -> Option<u8> {
+        let mut place = self.list.len();
+        if place < MAX {
             self.list.push(slot);
-            return self.list.len().saturating_sub(1);
+        } else {
+            place = self.oldest()?;
+            self.forget(place);
+            *self.list.get_mut(place)? = slot;
         }
-        let place = self.oldest();
-        self.forget(place);
-        if let Some(old) = self.list.get_mut(place) {
-            *old = slot;
-        }
-        place
+        u8::try_from(place).ok()
     }
 
-    fn oldest(&self) -> usize {
+    /// Whether one more slot can be kept.
+    fn has_room(&self) -> bool {
+        self.list.len() < MAX || self.oldest().is_some()
+    }
+
+    fn oldest(&self) -> Option<usize> {
         let age = |number: usize| {
             let last =
                 self.history.iter().position(|start| start.slot.map(usize::from) == Some(number));
             last.unwrap_or(MAX_HISTORY)
         };
-        let places = (0..self.list.len()).filter(|number| !self.is_last_good(*number));
-        places.max_by_key(|number| age(*number)).unwrap_or_default()
+        let old = self.list.iter().enumerate().filter(|(_, slot)| slot.comes_back_as_it_was());
+        let places = old.map(|(number, _)| number).filter(|number| !self.is_last_good(*number));
+        places.max_by_key(|number| age(*number))
+    }
+
+    /// Whether a floor may rise to one that only these systems, by the SHA-256 of their
+    /// manifests, are known not to be below. To be asked before a floor for operating
+    /// systems rises.
+    ///
+    /// # Errors
+    /// There are slots that were good, and none of them would be left; one of them.
+    pub fn may_rise(&self, rules: &Rules, stays: impl Fn(Digest) -> bool) -> Result<(), Refusal> {
+        if rules.count == Count::Off || is(Wrong::FloorPassesLastGood) {
+            return Ok(());
+        }
+        let mut good = self.list.iter().filter(|slot| slot.counts_as_good()).peekable();
+        let Some(first) = good.peek().map(|slot| slot.name.clone()) else { return Ok(()) };
+        match good.any(|slot| slot.jumped.is_some_and(&stays)) {
+            true => Ok(()),
+            false => Err(Refusal::LastGood(first)),
+        }
+    }
+
+    /// A floor has passed what is in this slot: it was good, and may not boot any more.
+    /// Whether it was the last good one, which is to be said.
+    pub fn fall(&mut self, name: &str) -> bool {
+        let Some(number) = self.find(name) else { return false };
+        let was_last = self.is_last_good(number);
+        if let Some(slot) = self.list.get_mut(number) {
+            slot.doubt();
+            slot.good_once = false;
+        }
+        was_last
     }
 
     /// Whether no other slot that may be tried was ever good.
     #[must_use]
     pub fn is_last_good(&self, number: usize) -> bool {
-        let good = |slot: &Slot| slot.good_once && slot.is_usable() && !slot.bad;
         let mut all = self.list.iter().enumerate();
-        self.list.get(number).is_some_and(good)
-            && !all.any(|(other, slot)| other != number && good(slot))
+        self.list.get(number).is_some_and(Slot::counts_as_good)
+            && !all.any(|(other, slot)| other != number && slot.counts_as_good())
     }
 
     /// Takes a slot out; the numbers of those behind it change.
@@ -409,9 +473,13 @@ impl Slots {
         let number = u8::try_from(number).ok();
         let of_it = self.history.iter_mut().filter(|start| start.slot == number);
         of_it.for_each(|start| start.slot = None);
-        if self.attempt.as_ref().is_some_and(|attempt| attempt.slot == number) {
-            self.attempt = None;
-        }
+        self.unbind(number);
+    }
+
+    /// The attempt is of this slot no more.
+    pub(super) fn unbind(&mut self, number: Option<u8>) {
+        let of_it = self.attempt.as_mut().filter(|attempt| attempt.slot == number);
+        of_it.into_iter().for_each(|attempt| attempt.slot = None);
     }
 
     pub(super) fn slot_mut(&mut self, number: Option<u8>) -> Option<&mut Slot> {
@@ -455,10 +523,34 @@ impl Slot {
             return;
         }
         self.last = outcome;
-        if self.confirmed && !is(Wrong::GoodForEver) {
+        if !is(Wrong::GoodForEver) {
+            self.doubt();
+        }
+    }
+
+    /// Whether it is good is not known any more.
+    const fn doubt(&mut self) {
+        if self.confirmed {
             self.confirmed = false;
             self.left = self.most;
         }
+    }
+
+    /// From now on it has so many tries, and no more left than before.
+    fn give_at_most(&mut self, tries: u8) {
+        self.most = tries.clamp(1, MAX_TRIES);
+        self.left = if self.confirmed { self.most } else { self.left.min(self.most) };
+    }
+
+    /// Whether it may boot, and did.
+    const fn counts_as_good(&self) -> bool {
+        self.good_once && self.is_usable() && !self.bad
+    }
+
+    /// Whether nothing is lost by forgetting it, but that it was confirmed.
+    const fn comes_back_as_it_was(&self) -> bool {
+        let is_marked = self.bad || !self.is_usable() || self.last_resort;
+        !is_marked && self.left == self.most && (self.confirmed || !self.good_once)
     }
 
     /// It has confirmed itself.

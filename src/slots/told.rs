@@ -130,7 +130,7 @@ mod tests {
             slots.begin(&target("a", None, Cause::Order), &all);
             let start = Start { manifest: Some(manifest), ..start("a", None) };
             assert_eq!(slots.tries_in(&start, &all), Some(told));
-            slots.jump("a", Some(manifest));
+            slots.jump(&target("a", None, Cause::Order), Some(manifest), &all);
             assert_eq!(slots.list[0].left, told);
         }
     }

@@ -44,7 +44,9 @@ impl Slots {
         let attempt = self.attempt.take().ok_or(Refusal::NoAttempt)?;
         self.close(Outcome::Confirmed);
         let entry = attempt.entry.clone();
-        if attempt.slot.is_none() {
+        if attempt.cause == Cause::Recovery {
+            // It helps to a system, and is none: the pauses go on where it does not.
+            self.counters.row = 0;
             return Ok(Confirmed { entry, slot: None });
         }
         let number = if is(Wrong::BlessesThePrimary) { self.primary() } else { attempt.slot };
@@ -94,13 +96,14 @@ impl Slots {
             }
         }
         self.counters.pauses = 0;
+        self.counters.recoveries = 0;
         Ok(())
     }
 
     /// Says of a slot that it is good: as its own confirmation would.
     ///
     /// # Errors
-    /// There is none of this name.
+    /// There is none of this name, or something is being installed into it.
     pub fn mark_good(&mut self, name: &str) -> Result<(), Refusal> {
         let number = self.known(name)?;
         let is_running =
@@ -108,8 +111,14 @@ impl Slots {
         if is_running {
             return self.bless().map(|_| ());
         }
-        self.list.get_mut(number).into_iter().for_each(Slot::confirm);
-        Ok(())
+        match self.list.get_mut(number) {
+            Some(slot) if slot.empty => Err(Refusal::Empty(name.to_owned())),
+            Some(slot) => {
+                slot.confirm();
+                Ok(())
+            }
+            None => Ok(()),
+        }
     }
 
     /// Says of a slot that it is bad.
@@ -142,6 +151,8 @@ impl Slots {
             let fresh = Slot::new(name, slot.most);
             *slot = Slot { empty: true, priority: slot.priority, ..fresh };
         }
+        // What runs may be this slot's: its confirmation is not one of what comes in.
+        self.unbind(u8::try_from(number).ok());
         Ok(())
     }
 

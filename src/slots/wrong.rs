@@ -46,6 +46,8 @@ pub(super) enum Wrong {
     LastGoodEmptied,
     /// The last good slot may be marked bad.
     LastGoodMarkedBad,
+    /// A floor may rise past the last good slot.
+    FloorPassesLastGood,
     /// Making a slot the first leaves it without tries.
     PrimaryWithoutTries,
     /// A confirmation does not give the tries back.
