@@ -11,10 +11,12 @@ mod bless;
 mod cmdline;
 mod exec;
 mod explain;
+mod firmware_environment;
 mod image;
 mod judge;
 mod list;
 mod load;
+mod rauc;
 mod source;
 mod status;
 mod store;
@@ -43,7 +45,11 @@ struct Other {
 }
 
 /// Names that other programs call, so that a link of that name is all that they need.
-const OTHERS: [Other; 0] = [];
+const OTHERS: [Other; 3] = [
+    Other { name: "turnout-rauc", run: |words| as_other(words, rauc::run) },
+    Other { name: "fw_printenv", run: |words| as_other(words, firmware_environment::run_print) },
+    Other { name: "fw_setenv", run: |words| as_other(words, firmware_environment::run_set) },
+];
 
 /// Does what the arguments say to the program of this name, which may be a path; gives
 /// the exit status.
@@ -51,6 +57,40 @@ pub fn run_as(name: &OsStr, arguments: impl Iterator<Item = OsString>) -> u8 {
     match other(name) {
         Some(other) => (other.run)(arguments.collect()),
         None => run(arguments),
+    }
+}
+
+/// A program that takes plain words: what it cannot make sense of is said in one line.
+fn as_other(words: Vec<OsString>, run: fn(&[String]) -> Result<Answer, Misused>) -> u8 {
+    let plain: Result<Vec<String>, _> = words.into_iter().map(OsString::into_string).collect();
+    let answered = match plain {
+        Ok(plain) => run(&plain),
+        Err(word) => Err(Misused::Words(format!("{} is no text", word.display()))),
+    };
+    match answered {
+        Ok(answer) if answer.text.is_empty() => answer.status,
+        Ok(answer) => {
+            print(&answer.text);
+            answer.status
+        }
+        Err(Misused::Words(what)) => {
+            complain(&what);
+            USAGE_STATUS
+        }
+        Err(Misused::Failed(failure)) => report(&failure, false),
+    }
+}
+
+/// Why a program of another name did nothing.
+enum Misused {
+    /// It was asked for what there is not.
+    Words(String),
+    Failed(Failure),
+}
+
+impl From<Failure> for Misused {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
     }
 }
 

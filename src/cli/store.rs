@@ -8,12 +8,12 @@ use super::answer::complain;
 use crate::failure::{Failure, Stage};
 use crate::rollback::State;
 use crate::rollback::store::{self, Fault, Medium, Which};
+use crate::slots::Slots;
 use crate::source::StateDevice;
 use crate::sys;
 use crate::sys::state_area::StateArea;
 
 /// What an area holds.
-#[allow(dead_code, reason = "until a verb only reads")]
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Held {
     /// The device.
@@ -34,7 +34,6 @@ pub(super) struct Changed<T> {
 ///
 /// # Errors
 /// This is not root; there is no area, or it cannot be used.
-#[allow(dead_code, reason = "until a verb only reads")]
 pub(super) fn read(device: &StateDevice) -> Result<Held, Failure> {
     let mut area = find(device)?;
     let state = store::read(Which::Area, &mut area).map_err(at_disk)?.state();
@@ -55,6 +54,26 @@ pub(super) fn change<T>(
     let _lock = area.lock(complain).map_err(at_disk)?;
     let device = area.path().to_owned();
     change_in(&mut area, change).map(|(state, outcome)| Changed { device, state, outcome })
+}
+
+/// The same of the slots: where that confirms the start, what it may raise is confirmed too.
+///
+/// # Errors
+/// As [`change`].
+pub(super) fn change_slots<T>(
+    device: &StateDevice,
+    change_them: impl FnOnce(&mut Slots) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let changed = change(device, |state| {
+        let was_open = state.slots.attempt.is_some();
+        let outcome = change_them(&mut state.slots)?;
+        let is_blessed = was_open && state.slots.attempt.is_none();
+        if let Some(confirmed) = store::confirm(state).filter(|_| is_blessed) {
+            *state = confirmed;
+        }
+        Ok(outcome)
+    })?;
+    Ok(changed.outcome)
 }
 
 fn change_in<T>(
