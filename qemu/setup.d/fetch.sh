@@ -26,7 +26,14 @@ specifications() { # uri file size hash, a line each, on standard input
 closure_of() { # RELEASE PACKAGE...
     in_root "$1" apt-get --print-uris -qq -y install "${@:2}" >"$cache/log" 2>&1 \
         || give_up "${*:2}" "$cache/log"
-    grep "^'" "$cache/log" | specifications | grep -vE "^($unused)"
+    grep "^'" "$cache/log" | specifications | without_unused "${@:2}"
+}
+
+# What a unit names stays.
+without_unused() { # PACKAGE...; specifications on standard input
+    local named
+    named="$(printf '%s\n' "${@%%:*}" | paste -s -d '|')"
+    awk -v named="^($named)[:=]" -v unused="^($unused)" '$0 ~ named || $0 !~ unused'
 }
 
 exact() { # RELEASE PACKAGE...

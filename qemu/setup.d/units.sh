@@ -26,11 +26,11 @@ wanted_units() { # ARCH...
     done
     echo tools/disks
     [ "$demo" = 0 ] || return 0
-    printf "%s\n" tools/tests bootstrap fuzz
+    printf "%s\n" tools/tests tools/rauc bootstrap fuzz
     # Debian builds GRUB's emulator for x86 only.
     [ "$host_debian" != amd64 ] || echo tools/grub
     for arch in "$@"; do
-        printf "$arch/%s\n" generic cloud-13 generic-13 firmware
+        printf "$arch/%s\n" generic cloud-13 generic-13 firmware rauc
         [ "$arch" != x86_64 ] || echo x86_64/shim
     done
 }
@@ -76,6 +76,16 @@ describe() { # UNIT
         closure=1 packages=(grub-emu grub2-common)
         programs=(grub-emu grub-file grub-mkrelpath)
         data=(sbin/grub-mkconfig share/grub/grub-mkconfig_lib share/grub/default /etc/grub.d)
+        ;;
+    # What makes updates on this machine, and what installs them in a guest.
+    tools/rauc)
+        closure=1 packages=(rauc squashfs-tools openssl libjson-glib-1.0-0)
+        programs=(rauc mksquashfs openssl)
+        data=(/etc/ssl/openssl.cnf)
+        ;;
+    */rauc)
+        closure=1 packages=("rauc:$debian" "dbus-daemon:$debian" "libjson-glib-1.0-0:$debian")
+        keep=('bin/rauc' 'bin/dbus-daemon' 'lib/*/*.so.*' 'lib64/*.so.*' 'lib/*.so.*')
         ;;
     */cloud) release=bookworm packages=("linux-image-cloud-$debian:$debian") ;;
     */generic) release=bookworm packages=("linux-image-$debian:$debian") ;;

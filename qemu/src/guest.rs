@@ -3,7 +3,7 @@
 use crate::command;
 use crate::place;
 use anyhow::{Context, Result};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -153,13 +153,40 @@ pub fn kexec_tools(arch: Arch) -> Result<Vec<(String, PathBuf)>> {
         Arch::Aarch64 => "lib/ld-linux-aarch64.so.1",
     };
     let mut files = vec![("sbin/kexec".to_owned(), kexec.clone())];
-    let mut wanted = vec![kexec];
+    for (library, path) in libraries(&root, arch, kexec)? {
+        files.push((guest_path(&library, loader), path));
+    }
+    Ok(files)
+}
+
+/// Debian's RAUC and the message bus that it talks by: path below one directory of a
+/// guest and file on the host. Everything that they load is in "lib", the loader too.
+///
+/// # Errors
+///
+/// If the cache does not hold them.
+pub fn rauc_tools(arch: Arch) -> Result<BTreeMap<String, PathBuf>> {
+    let root = place::cache()?.join(arch.name()).join("rauc");
+    let mut files = BTreeMap::new();
+    for name in ["rauc", "dbus-daemon"] {
+        let program = first_existing(&root, &[&format!("usr/bin/{name}")])?;
+        let loaded = libraries(&root, arch, program.clone())?;
+        files.extend(loaded.into_iter().map(|(library, path)| (format!("lib/{library}"), path)));
+        files.insert(format!("bin/{name}"), program);
+    }
+    Ok(files)
+}
+
+/// Every library that a program loads, and its loader: name and file on the host.
+fn libraries(root: &Path, arch: Arch, program: PathBuf) -> Result<Vec<(String, PathBuf)>> {
+    let mut files = Vec::new();
+    let mut wanted = vec![program];
     let mut seen = BTreeSet::new();
     while let Some(file) = wanted.pop() {
         for library in needed(&file)? {
             if seen.insert(library.clone()) {
-                let path = find_library(&root, arch, &library)?;
-                files.push((guest_path(&library, loader), path.clone()));
+                let path = find_library(root, arch, &library)?;
+                files.push((library, path.clone()));
                 wanted.push(path);
             }
         }

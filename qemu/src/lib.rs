@@ -24,6 +24,7 @@ pub mod machine;
 pub mod menu;
 pub mod nbd;
 pub mod place;
+pub mod rauc;
 pub mod report;
 pub mod serial;
 pub mod sizes;
