@@ -1,27 +1,29 @@
 //! `turnout bless`: the running system says that it works.
 //!
-//! It confirms what PID 1 wrote down before it jumped here, and nothing else; at
-//! the next start the floor rises to that system's version. It raises no floor
-//! itself and never makes a state area (`docs/rollback.md`).
+//! It confirms what PID 1 wrote down before it jumped here, and nothing else, in one
+//! write: the attempt, so that its slot is good, and the trial, so that the floor rises to
+//! that system's version at the next start. It raises no floor itself and never makes a
+//! state area (`docs/rollback.md`, `docs/survive.md`). No firmware and no loader is asked.
 
 use crate::base::json::{self, Object};
 use crate::base::text::printable;
 use crate::failure::{Failure, Stage};
 use crate::rollback::store::confirm;
 use crate::rollback::{State, System, Trial};
+use crate::slots::verbs::Confirmed;
 use crate::source::StateDevice;
 
 use super::store;
 
 /// What a confirmation has done.
 #[derive(Debug, PartialEq, Eq)]
-enum Outcome {
-    /// It is written down now.
-    Confirmed(Trial),
-    /// It was written down before.
-    Already(Trial),
-    /// The last jump can raise no floor.
-    Nothing,
+struct Blessed {
+    /// The attempt that was open.
+    start: Option<Confirmed>,
+    /// The system whose version may become the floor.
+    trial: Option<Trial>,
+    /// Whether that was not confirmed before.
+    is_new: bool,
 }
 
 /// Gives what is to be printed. With `entry` nothing else is confirmed.
@@ -30,41 +32,60 @@ pub(super) fn run(
     device: &StateDevice,
     json: bool,
 ) -> Result<String, Failure> {
-    let changed = store::change(device, |state| {
-        let (outcome, next) = decide(state, entry)?;
-        *state = next;
-        Ok(outcome)
-    })?;
+    let changed = store::change(device, |state| bless(state, entry))?;
     Ok(match json {
         true => json::object(|out| write_json(&changed.outcome, &changed.device, out)),
         false => text(&changed.outcome),
     })
 }
 
-/// What has happened once the second value is written.
-fn decide(state: &State, entry: Option<&str>) -> Result<(Outcome, State), Failure> {
-    let Some(trial) = state.trial.clone() else { return Ok((Outcome::Nothing, state.clone())) };
-    if let Some(entry) = entry.filter(|entry| *entry != trial.entry) {
-        return Err(Failure::new(
-            Stage::Discover,
-            format!("the last jump was to {}, not to {entry}: nothing was confirmed", trial.entry),
-        ));
+/// Closes the attempt, and confirms the trial.
+fn bless(state: &mut State, entry: Option<&str>) -> Result<Blessed, Failure> {
+    if let Some(entry) = entry {
+        check(state, entry)?;
     }
-    Ok(match confirm(state) {
-        Some(confirmed) if !trial.confirmed => (Outcome::Confirmed(trial), confirmed),
-        _ => (Outcome::Already(trial), state.clone()),
-    })
+    let start = state.slots.bless().ok();
+    let trial = state.trial.clone();
+    let is_new = trial.as_ref().is_some_and(|trial| !trial.confirmed);
+    if let Some(confirmed) = confirm(state) {
+        *state = confirmed;
+    }
+    Ok(Blessed { start, trial, is_new })
 }
 
-fn text(outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Confirmed(trial) => {
-            format!("confirmed {}: the floor rises at the next start", named(trial))
-        }
-        Outcome::Already(trial) => format!("{} was confirmed before", named(trial)),
-        Outcome::Nothing => {
-            "nothing to confirm: the system that was booted last is not above the floor".to_owned()
-        }
+/// Refuses where the last jump was to another entry, as far as that is known: of the start
+/// of a good slot, which writes once and before its menu is read, it may not be.
+fn check(state: &State, entry: &str) -> Result<(), Failure> {
+    let attempt = state.slots.attempt.as_ref().map(|attempt| attempt.entry.as_str());
+    let last = state.trial.as_ref().map(|trial| trial.entry.as_str()).or(attempt);
+    match last.filter(|last| !last.is_empty() && *last != entry) {
+        Some(last) => Err(Failure::new(
+            Stage::Discover,
+            format!("the last jump was to {last}, not to {entry}: nothing was confirmed"),
+        )),
+        None => Ok(()),
+    }
+}
+
+fn text(blessed: &Blessed) -> String {
+    let trial = blessed.trial.as_ref().map(|trial| match blessed.is_new {
+        true => format!("confirmed {}: the floor rises at the next start", named(trial)),
+        false => format!("{} was confirmed before", named(trial)),
+    });
+    let start = blessed.start.as_ref().map(started);
+    let lines: Vec<String> = trial.into_iter().chain(start).collect();
+    if lines.is_empty() {
+        return "nothing to confirm: the system that was booted last is not above the floor, and \
+                no start of it waits for a confirmation"
+            .to_owned();
+    }
+    lines.join("\n")
+}
+
+fn started(start: &Confirmed) -> String {
+    match &start.slot {
+        Some(slot) => format!("slot {} is good", printable(slot)),
+        None => format!("the start of {} is confirmed", printable(&start.entry)),
     }
 }
 
@@ -74,22 +95,35 @@ fn named(trial: &Trial) -> String {
     format!("{entry} (role {}, security version {security_version})", role.name())
 }
 
-fn write_json(outcome: &Outcome, device: &str, out: &mut Object<'_>) {
-    let (result, trial) = match outcome {
-        Outcome::Confirmed(trial) => ("confirmed", Some(trial)),
-        Outcome::Already(trial) => ("already-confirmed", Some(trial)),
-        Outcome::Nothing => ("nothing", None),
-    };
-    out.text("result", result);
+impl Blessed {
+    const fn result(&self) -> &'static str {
+        match (self.is_new || self.start.is_some(), &self.trial) {
+            (true, _) => "confirmed",
+            (false, Some(_)) => "already-confirmed",
+            (false, None) => "nothing",
+        }
+    }
+
+    fn entry(&self) -> Option<&str> {
+        let trial = self.trial.as_ref().map(|trial| trial.entry.as_str());
+        let start = self.start.as_ref().map(|start| start.entry.as_str());
+        trial.or(start).filter(|entry| !entry.is_empty())
+    }
+}
+
+fn write_json(blessed: &Blessed, device: &str, out: &mut Object<'_>) {
+    out.text("result", blessed.result());
     out.text("device", device);
-    out.maybe_text("entry", trial.map(|trial| trial.entry.as_str()));
-    let system = trial.map(|trial| trial.system);
+    out.maybe_text("entry", blessed.entry());
+    let system = blessed.trial.as_ref().map(|trial| trial.system);
     out.maybe_text("role", system.map(|system| system.role.name()));
     out.maybe_number("security_version", system.map(|system| system.security_version.into()));
     out.maybe_text(
         "manifest",
         system.map(|system| format!("sha256:{}", system.manifest)).as_deref(),
     );
+    let slot = blessed.start.as_ref().and_then(|start| start.slot.as_deref());
+    out.maybe_text("slot", slot);
 }
 
 #[cfg(test)]
@@ -97,7 +131,9 @@ mod tests {
     use super::*;
     use crate::base::digest::Digest;
     use crate::rollback::{Role, System};
-    use serde_json::json;
+    use crate::slots::rules::{Count, Rules, Target};
+    use crate::slots::{Cause, Slots, Stage as At};
+    use serde_json::{Value, json};
 
     fn tried(confirmed: bool) -> State {
         let manifest = Digest([0xab; 32]);
@@ -106,43 +142,98 @@ mod tests {
         State { trial, ..State::default() }
     }
 
+    /// Slot A was started, by this entry.
+    fn started(entry: &str) -> Slots {
+        let mut slots = Slots::default();
+        slots.declare(["A", "B"].into_iter(), 3);
+        let rules = Rules { count: Count::All, tries: 3, is_declared: true };
+        let (slot, cause, stage) = (Some("A"), Cause::Order, At::Mounting);
+        slots.begin(&Target { slot, entry, named_tries: None, cause, stage }, &rules);
+        slots
+    }
+
+    fn in_json(blessed: &Blessed) -> Value {
+        let text = json::object(|out| write_json(blessed, "/dev/sda3", out));
+        serde_json::from_str(&text).unwrap()
+    }
+
     #[test]
     fn the_system_that_was_jumped_to_is_confirmed() {
-        let (outcome, written) = decide(&tried(false), Some("debian")).unwrap();
-        assert_eq!(written, tried(true));
+        let mut state = tried(false);
+        let blessed = bless(&mut state, Some("debian")).unwrap();
+        assert_eq!(state, tried(true));
         assert_eq!(
-            text(&outcome),
+            text(&blessed),
             "confirmed debian (role boot, security version 9): the floor rises at the next start"
         );
-        let read: serde_json::Value = serde_json::from_str(&json::object(|out| {
-            write_json(&outcome, "/dev/sda3", out);
-        }))
-        .unwrap();
         let expected = json!({
             "result": "confirmed", "device": "/dev/sda3", "entry": "debian", "role": "boot",
             "security_version": 9, "manifest": format!("sha256:{}", "ab".repeat(32)),
+            "slot": null,
         });
-        assert_eq!(read, expected);
+        assert_eq!(in_json(&blessed), expected);
+    }
+
+    #[test]
+    fn the_attempt_is_closed_with_it_and_its_slot_is_good() {
+        let mut state = State { slots: started("debian"), ..tried(false) };
+        let blessed = bless(&mut state, None).unwrap();
+        assert_eq!(
+            text(&blessed),
+            "confirmed debian (role boot, security version 9): the floor rises at the next start\n\
+             slot A is good"
+        );
+        assert_eq!(state.trial, tried(true).trial);
+        assert_eq!(
+            (&state.slots.attempt, state.slots.get("A").unwrap().standing()),
+            (&None, "good")
+        );
+    }
+
+    #[test]
+    fn an_attempt_alone_is_closed_too() {
+        let mut state = State { slots: started("debian"), ..State::default() };
+        let blessed = bless(&mut state, Some("debian")).unwrap();
+        assert_eq!(text(&blessed), "slot A is good");
+        let expected = json!({
+            "result": "confirmed", "device": "/dev/sda3", "entry": "debian", "role": null,
+            "security_version": null, "manifest": null, "slot": "A",
+        });
+        assert_eq!(in_json(&blessed), expected);
+        let again = bless(&mut state, Some("debian")).unwrap();
+        assert_eq!(again.result(), "nothing");
     }
 
     #[test]
     fn what_is_confirmed_or_not_there_is_left_as_it_is() {
-        let (outcome, written) = decide(&tried(true), None).unwrap();
-        assert_eq!(
-            (text(&outcome).as_str(), written),
-            ("debian (role boot, security version 9) was confirmed before", tried(true))
-        );
-        let nothing = decide(&State::default(), Some("debian")).unwrap();
-        assert_eq!(nothing, (Outcome::Nothing, State::default()));
+        let mut state = tried(true);
+        let blessed = bless(&mut state, None).unwrap();
+        assert_eq!(text(&blessed), "debian (role boot, security version 9) was confirmed before");
+        assert_eq!((blessed.result(), state), ("already-confirmed", tried(true)));
+        let mut state = State::default();
+        let nothing = bless(&mut state, Some("debian")).unwrap();
+        assert!(text(&nothing).starts_with("nothing to confirm: the system that was booted last"));
+        assert_eq!((nothing.result(), state), ("nothing", State::default()));
     }
 
     #[test]
     fn another_system_than_the_named_one_is_not_confirmed() {
-        let failure = decide(&tried(false), Some("ubuntu")).unwrap_err();
-        assert_eq!(
-            failure.sentence(),
-            "the last jump was to debian, not to ubuntu: nothing was confirmed"
-        );
-        assert_eq!(failure.exit_status(), 3);
+        let attempted = State { slots: started("debian"), ..State::default() };
+        for before in [tried(false), attempted] {
+            let mut state = before.clone();
+            let failure = bless(&mut state, Some("ubuntu")).unwrap_err();
+            assert_eq!(
+                failure.sentence(),
+                "the last jump was to debian, not to ubuntu: nothing was confirmed"
+            );
+            assert_eq!((failure.exit_status(), state), (3, before));
+        }
+    }
+
+    #[test]
+    fn a_start_whose_entry_nobody_wrote_down_is_confirmed_by_any_name() {
+        let mut state = State { slots: started(""), ..State::default() };
+        let blessed = bless(&mut state, Some("debian")).unwrap();
+        assert_eq!((blessed.result(), blessed.entry()), ("confirmed", None));
     }
 }

@@ -320,3 +320,72 @@ fn a_tree_of_entries_is_read_and_sorted_as_by_bootctl() {
         disk.compare(&bootctl);
     }
 }
+
+/// A system whose checks run once everything is up, with the unit that confirms it.
+struct Units(PathBuf);
+
+impl Units {
+    fn new(test: &str, unit: &str) -> Self {
+        let root = std::env::temp_dir().join(format!("turnout-{test}-{}", std::process::id()));
+        let units = root.join("etc/systemd/system");
+        fs::create_dir_all(units.join("basic.target.wants")).unwrap();
+        fs::create_dir_all(root.join("usr/sbin")).unwrap();
+        fs::copy("/bin/true", root.join("usr/sbin/turnout")).unwrap();
+        let write = |name: &str, text: &str| fs::write(units.join(name), text).unwrap();
+        for (name, text) in TARGETS {
+            write(name, &format!("[Unit]\nDescription={name}\n{text}"));
+        }
+        write("check.service", CHECK);
+        write("turnout-bless.service", unit);
+        let wants = units.join("basic.target.wants/turnout-bless.service");
+        std::os::unix::fs::symlink("../turnout-bless.service", wants).unwrap();
+        Self(root)
+    }
+
+    /// What systemd says of the start of all of them.
+    fn said(&self, systemd: &Path) -> String {
+        let mut command = Command::new(systemd);
+        command.arg("verify").arg(format!("--root={}", self.0.display()));
+        let output = command.args(["--man=no", "default.target"]).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        said
+    }
+}
+
+impl Drop for Units {
+    fn drop(&mut self) {
+        drop(fs::remove_dir_all(&self.0));
+    }
+}
+
+/// Those that a service depends on by itself, and those of a start.
+const TARGETS: [(&str, &str); 7] = [
+    ("sysinit.target", "DefaultDependencies=no\n"),
+    ("local-fs.target", "DefaultDependencies=no\n"),
+    ("shutdown.target", "DefaultDependencies=no\n"),
+    ("basic.target", "Requires=sysinit.target\nAfter=sysinit.target\n"),
+    ("multi-user.target", "Requires=basic.target\nAfter=basic.target\n"),
+    ("default.target", "Requires=multi-user.target\nAfter=multi-user.target\n"),
+    ("boot-complete.target", "Requires=sysinit.target check.service\nAfter=sysinit.target\n"),
+];
+
+/// A check of somebody's own.
+const CHECK: &str = "[Unit]\nDescription=check\nAfter=multi-user.target\n\
+                     Before=boot-complete.target\n[Service]\nType=oneshot\n\
+                     ExecStart=/usr/sbin/turnout\n";
+
+const BLESS: &str = include_str!("../../dist/systemd/turnout-bless.service");
+
+#[test]
+fn systemd_takes_the_unit_that_confirms_a_system_behind_all_checks() {
+    let Some(systemd) = tool("systemd-analyze") else { return };
+    let said = Units::new("bless", BLESS).said(&systemd);
+    assert_eq!(said, "");
+    // It cannot come before a check, because it comes behind all of them.
+    let early = BLESS.replace("Conflicts=", "Before=check.service\nConflicts=");
+    let said = Units::new("bless-early", &early).said(&systemd);
+    assert!(said.contains("ordering cycle"), "{said}");
+    let unknown = BLESS.replace("Conflicts=", "Conflict=");
+    let said = Units::new("bless-unknown", &unknown).said(&systemd);
+    assert!(said.contains("Unknown key"), "{said}");
+}
