@@ -11,6 +11,7 @@ use crate::config;
 use crate::plan::{Engine, EngineError, Request, Slot, choose_engine};
 use crate::rollback::store::{self, Fault, Which};
 use crate::rollback::{Floors, State};
+use crate::slots::{Attempt, Slots};
 use crate::source::StateDevice;
 use crate::sys::sources::Sources;
 use crate::sys::state_area::StateArea;
@@ -29,6 +30,7 @@ pub(super) fn run(device: &StateDevice, json: bool) -> String {
     if json {
         return json::object(|out| {
             write_json(&status, &area, out);
+            area.write_survival(out);
             out.object("tpm", |out| hierarchy.write_json(out));
             here.write_json(out);
         });
@@ -143,6 +145,21 @@ impl Area {
         });
     }
 
+    /// The slots and the last starts; null where no area tells of them.
+    fn write_survival(&self, out: &mut Object<'_>) {
+        match self {
+            Self::Holds(_, state) => out.object("survival", |out| state.slots.write_json(out)),
+            _ => out.null("survival"),
+        }
+    }
+
+    fn slots(&self) -> Option<&Slots> {
+        match self {
+            Self::Holds(_, state) => Some(&state.slots),
+            _ => None,
+        }
+    }
+
     /// What was to boot once, and has.
     fn used(&self) -> &[Used] {
         match self {
@@ -167,6 +184,10 @@ fn write_used(used: &Used, out: &mut Object<'_>) {
 }
 
 fn describe(state: &State) -> String {
+    if state.record.is_none() && state.trial.is_none() && state.seen == Floors::default() {
+        // One that slots alone made, or a TPM's that nothing was started with yet.
+        return "no floors are kept in it".to_owned();
+    }
     let floors = state.record.map(|record| record.floors);
     let floors = floors.map_or_else(
         || of_the_tpm(state.seen),
@@ -185,6 +206,41 @@ fn of_the_tpm(seen: Floors) -> String {
         return "the TPM holds the floors".to_owned();
     }
     format!("the TPM holds the floors: at least {boot}, recovery at least {recovery}")
+}
+
+/// A line about what outlasts a start.
+struct Fact {
+    name: &'static str,
+    value: String,
+}
+
+fn facts(slots: &Slots) -> Vec<Fact> {
+    let primary = slots.primary().map(usize::from);
+    let each = slots.list.iter().enumerate().map(|(number, slot)| {
+        let first = if Some(number) == primary { " (tried first)" } else { "" };
+        Fact { name: "slot", value: format!("{slot}{first}") }
+    });
+    let choice = |name, id: &Option<String>| id.clone().map(|value| Fact { name, value });
+    let resets = Some(slots.counters.resets).filter(|resets| *resets > 0);
+    each.chain(choice("one-shot", &slots.once))
+        .chain(choice("default", &slots.default))
+        .chain(slots.attempt.as_ref().map(|attempt| open(slots, attempt)))
+        .chain(resets.map(|resets| Fact { name: "not confirmed", value: in_a_row(resets) }))
+        .collect()
+}
+
+fn open(slots: &Slots, attempt: &Attempt) -> Fact {
+    let slot = slots.slot_of(attempt).map(|slot| slot.name.as_str());
+    let names = [slot, Some(attempt.entry.as_str()).filter(|entry| !entry.is_empty())];
+    let mut names: Vec<_> = names.into_iter().flatten().collect();
+    names.dedup();
+    let stage = attempt.stage.name();
+    let value = format!("{} ({stage}) waits for \"turnout bless\"", names.join(", "));
+    Fact { name: "this start", value }
+}
+
+fn in_a_row(resets: u16) -> String {
+    if resets == 1 { "the start before".to_owned() } else { format!("{resets} starts in a row") }
 }
 
 fn auto(status: &Status) -> Result<(Engine, &'static str), EngineError> {
@@ -216,6 +272,9 @@ fn text(status: &Status, area: &Area) -> String {
     };
     line("auto takes", &auto);
     line("state area", &area.text());
+    for Fact { name, value } in area.slots().map(facts).unwrap_or_default() {
+        line(name, &printable(&value));
+    }
     for refused in area.refused() {
         line("refused", &refused);
     }
@@ -268,6 +327,8 @@ mod tests {
     use crate::plan::Lockdown;
     use crate::rollback::refused::Refused;
     use crate::rollback::{Record, Role, System, Trial};
+    use crate::slots::rules::{Count, Rules, Target};
+    use crate::slots::{Cause, Stage};
     use serde_json::json;
 
     const LOCKED: Status = Status {
@@ -358,6 +419,42 @@ mod tests {
     }
 
     #[test]
+    fn slots_and_starts_are_told_in_lines_and_whole() {
+        let mut slots = Slots::default();
+        slots.declare(["A", "B"].into_iter(), 3);
+        slots.mark_good("A").unwrap();
+        slots.set_once(Some("B")).unwrap();
+        let rules = Rules { count: Count::All, tries: 3, is_declared: true };
+        let target = Target {
+            slot: Some("B"),
+            entry: "debian",
+            named_tries: None,
+            cause: Cause::Once,
+            stage: Stage::Mounting,
+        };
+        slots.begin(&target, &rules);
+        slots.set_default(Some("deb\u{1b}ian")).unwrap();
+        slots.counters.resets = 2;
+        let area = holds(State { slots, ..State::default() });
+        let text = text(&LOCKED, &area);
+        let lines = "\
+slot              A good (tried first)
+slot              B unconfirmed, 2 of 3 tries left
+default           deb\\u{1b}ian
+this start        B, debian (mounting) waits for \"turnout bless\"
+not confirmed     2 starts in a row
+";
+        assert!(text.ends_with(lines), "{text}");
+        let read = |area: &Area| -> serde_json::Value {
+            serde_json::from_str(&json::object(|out| area.write_survival(out))).unwrap()
+        };
+        let whole = read(&area);
+        assert_eq!(whole["survival"]["slots"][1]["tries_left"], 2);
+        assert_eq!(whole["survival"]["attempt"]["entry"], "debian");
+        assert_eq!(read(&Area::None), json!({ "survival": null }));
+    }
+
+    #[test]
     fn the_state_area_is_told_in_a_line_and_field_by_field() {
         let floors = Floors { boot: 7, recovery: 2 };
         let system = System { role: Role::Boot, security_version: 9, manifest: Digest([0; 32]) };
@@ -380,7 +477,7 @@ mod tests {
         });
         assert_eq!(read, expected);
         let of_a_tpm = holds(State::default());
-        assert_eq!(of_a_tpm.text(), "/dev/sda3: the TPM holds the floors");
+        assert_eq!(of_a_tpm.text(), "/dev/sda3: no floors are kept in it");
         let seen = State { seen: floors, ..State::default() };
         assert_eq!(
             holds(seen).text(),

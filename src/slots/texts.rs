@@ -83,13 +83,21 @@ impl Slot {
     }
 }
 
+impl Slot {
+    /// How it stands, and what is left of its tries where they count.
+    #[must_use]
+    pub fn state_in_words(&self) -> String {
+        let standing = self.standing();
+        if self.confirmed || !self.is_usable() {
+            return standing.to_owned();
+        }
+        format!("{standing}, {} of {} tries left", self.left, self.most)
+    }
+}
+
 impl fmt::Display for Slot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.name, self.standing())?;
-        if self.confirmed || !self.is_usable() {
-            return Ok(());
-        }
-        write!(f, ", {} of {} tries left", self.left, self.most)
+        write!(f, "{} {}", self.name, self.state_in_words())
     }
 }
 
