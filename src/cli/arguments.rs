@@ -5,6 +5,7 @@
 //! refused before anything is done.
 
 use core::fmt;
+use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
@@ -31,6 +32,12 @@ boots machines is turnout-init, PID 1 of an initramfs made by mkinitramfs.)
   turnout unload [--crash]
   turnout exec
   turnout bless [ENTRY] [--state-device DEV] [--json]
+  turnout slot [list | set-primary NAME | set-state NAME good |
+                set-state NAME bad [--force] | install NAME [--force]]
+               [--state-device DEV] [--json]
+  turnout set-default ID | @saved | --clear [--state-device DEV] [--json]
+  turnout set-oneshot ID | --clear [--state-device DEV] [--json]
+  turnout history [--state-device DEV] [--json]
   turnout list [SOURCE] [TRUST] [--json]
   turnout explain [ENTRY] [SOURCE] [TRUST] [--json]
   turnout verify [ENTRY | --manifest FILE] [SOURCE] [TRUST] [--json]
@@ -58,6 +65,9 @@ pub(super) enum Command {
     Unload(Slot),
     Exec,
     Bless { entry: Option<String>, state: StateDevice, json: bool },
+    Slot { act: Act, state: StateDevice, json: bool },
+    Choose { choice: Choice, state: StateDevice, json: bool },
+    History { state: StateDevice, json: bool },
     Status { state: StateDevice, json: bool },
     Image { file: PathBuf, json: bool },
     List(Box<Asked>),
@@ -72,12 +82,45 @@ impl Command {
             Self::List(asked) => asked.json,
             Self::Explain(explain) => explain.asked.json,
             Self::Verify(verify) => verify.asked.json,
-            Self::Status { json, .. } | Self::Image { json, .. } | Self::Bless { json, .. } => {
-                *json
-            }
+            Self::Status { json, .. }
+            | Self::Image { json, .. }
+            | Self::Bless { json, .. }
+            | Self::Slot { json, .. }
+            | Self::Choose { json, .. }
+            | Self::History { json, .. } => *json,
             _ => false,
         }
     }
+}
+
+/// What is done with a slot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Act {
+    /// All are shown.
+    List,
+    SetPrimary(String),
+    MarkGood(String),
+    MarkBad(String, Insists),
+    Install(String, Insists),
+}
+
+/// Whether even the last good slot may go.
+pub(super) type Insists = bool;
+
+/// What is to boot if nobody chooses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Choice {
+    pub(super) when: When,
+    /// Id of an entry, or `@saved`; none to forget what was chosen.
+    pub(super) id: Option<String>,
+}
+
+/// For which starts it is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum When {
+    Always,
+    /// The next one only.
+    Once,
 }
 
 /// `turnout load`.
@@ -210,12 +253,14 @@ struct Row {
     finish: fn(Typed) -> Result<Command, Misuse>,
 }
 
-/// Whether a command takes a word besides options.
+/// Whether a command takes words besides options.
 enum Operand {
     None,
     Optional,
     /// What it is.
     Needed(&'static str),
+    /// At most so many.
+    UpTo(usize),
 }
 
 /// An option, and what it does with what was typed.
@@ -240,7 +285,7 @@ const fn value(name: &'static str, take: fn(&mut Typed, OsString) -> Taken) -> F
 }
 
 /// Every command.
-const COMMANDS: [Row; 9] = [
+const COMMANDS: [Row; 13] = [
     Row {
         name: "load",
         operand: Operand::Needed("a kernel"),
@@ -250,6 +295,20 @@ const COMMANDS: [Row; 9] = [
     Row { name: "unload", operand: Operand::None, options: &[CRASH], finish: unload },
     Row { name: "exec", operand: Operand::None, options: &[], finish: exec },
     Row { name: "bless", operand: Operand::Optional, options: &[STATE, JSON], finish: bless },
+    Row { name: "slot", operand: Operand::UpTo(3), options: &[FORCE, STATE, JSON], finish: slot },
+    Row {
+        name: "set-default",
+        operand: Operand::Optional,
+        options: &[CLEAR, STATE, JSON],
+        finish: set_default,
+    },
+    Row {
+        name: "set-oneshot",
+        operand: Operand::Optional,
+        options: &[CLEAR, STATE, JSON],
+        finish: set_oneshot,
+    },
+    Row { name: "history", operand: Operand::None, options: &[STATE, JSON], finish: history },
     Row {
         name: "list",
         operand: Operand::None,
@@ -286,6 +345,12 @@ const KERNEL: &[Flag] = &[
 const CRASH: &[Flag] = &[alone("crash", |typed| set(&mut typed.load.slot, Slot::Crash))];
 
 const DRY_RUN: &[Flag] = &[alone("dry-run", |typed| set(&mut typed.load.dry_run, true))];
+
+/// The last good slot may go.
+const FORCE: &[Flag] = &[alone("force", |typed| set(&mut typed.force, true))];
+
+/// A choice is forgotten.
+const CLEAR: &[Flag] = &[alone("clear", |typed| set(&mut typed.clear, true))];
 
 const JSON: &[Flag] = &[alone("json", |typed| set(&mut typed.json, true))];
 
@@ -338,13 +403,15 @@ const ONE_OF_ENTRY_AND_MANIFEST: &str = "only one of ENTRY and --manifest, once"
 /// Everything that can be typed, whatever the command.
 #[derive(Default)]
 struct Typed {
-    /// The word besides the options.
-    operand: Option<OsString>,
+    /// The words besides the options.
+    words: VecDeque<OsString>,
     load: Load,
     asked: Asked,
     manifest: Option<PathBuf>,
     arch: Option<Arch>,
     state: Option<StateDevice>,
+    force: bool,
+    clear: bool,
     json: bool,
 }
 
@@ -353,9 +420,14 @@ impl Typed {
         Ok(self.asked.source.take(name, value)?)
     }
 
-    /// The operand as text.
+    /// The next word as text.
     fn word(&mut self) -> Result<Option<String>, lexopt::Error> {
-        self.operand.take().map(OsString::string).transpose()
+        self.words.pop_front().map(OsString::string).transpose()
+    }
+
+    /// The next word as a path; empty where there is none.
+    fn path(&mut self) -> PathBuf {
+        self.words.pop_front().unwrap_or_default().into()
     }
 
     fn asked(self) -> Result<Asked, Misuse> {
@@ -431,20 +503,25 @@ impl Row {
         while let Some(argument) = parser.next()? {
             match argument {
                 Long(name) => self.flag(name)?.apply(&mut typed, parser)?,
-                Value(word) if self.has_room(&typed) => typed.operand = Some(word),
+                Value(word) if self.has_room(&typed) => typed.words.push_back(word),
                 other => return Err(other.unexpected().into()),
             }
         }
         match self.operand {
-            Operand::Needed(what) if typed.operand.is_none() => {
+            Operand::Needed(what) if typed.words.is_empty() => {
                 Err(Misuse::Wrong(format!("\"turnout {}\" needs {what}", self.name)))
             }
             _ => (self.finish)(typed),
         }
     }
 
-    const fn has_room(&self, typed: &Typed) -> bool {
-        !matches!(self.operand, Operand::None) && typed.operand.is_none()
+    fn has_room(&self, typed: &Typed) -> bool {
+        let most = match self.operand {
+            Operand::None => 0,
+            Operand::Optional | Operand::Needed(_) => 1,
+            Operand::UpTo(most) => most,
+        };
+        typed.words.len() < most
     }
 
     fn flag(&self, name: &str) -> Result<&'static Flag, Misuse> {
@@ -470,9 +547,10 @@ impl Flag {
     }
 }
 
-fn load(typed: Typed) -> Result<Command, Misuse> {
-    let Typed { operand, mut load, arch, json, .. } = typed;
-    load.kernel = operand.unwrap_or_default().into();
+fn load(mut typed: Typed) -> Result<Command, Misuse> {
+    let kernel = typed.path();
+    let Typed { mut load, arch, json, .. } = typed;
+    load.kernel = kernel;
     load.json = json;
     load.inputs.arch = arch;
     if !load.dry_run && !load.inputs.is_empty() {
@@ -494,6 +572,76 @@ fn bless(mut typed: Typed) -> Result<Command, Misuse> {
     let entry = typed.word()?;
     let state = typed.state.unwrap_or_default();
     Ok(Command::Bless { entry, state, json: typed.json })
+}
+
+/// What `turnout slot` does, besides showing all.
+const ACTS: [&str; 4] = ["list", "set-primary", "set-state", "install"];
+
+fn slot(mut typed: Typed) -> Result<Command, Misuse> {
+    let verb = typed.word()?.unwrap_or_else(|| "list".to_owned());
+    let act = match verb.as_str() {
+        "list" => Act::List,
+        "set-primary" => Act::SetPrimary(name_for(&verb, &mut typed)?),
+        "set-state" => {
+            let name = name_for(&verb, &mut typed)?;
+            marking(name, &mut typed)?
+        }
+        "install" => Act::Install(name_for(&verb, &mut typed)?, typed.force),
+        _ => return Err(unknown(&verb, "verb of \"turnout slot\"", ACTS.into_iter())),
+    };
+    if let Some(more) = typed.words.pop_front() {
+        return Err(lexopt::Error::UnexpectedArgument(more).into());
+    }
+    if typed.force && !matches!(act, Act::MarkBad(..) | Act::Install(..)) {
+        let why = "--force is for \"install\" and \"set-state NAME bad\" only";
+        return Err(Misuse::Wrong(why.to_owned()));
+    }
+    Ok(Command::Slot { act, state: typed.state.unwrap_or_default(), json: typed.json })
+}
+
+fn name_for(verb: &str, typed: &mut Typed) -> Result<String, Misuse> {
+    let name = typed.word()?;
+    name.ok_or_else(|| {
+        Misuse::Wrong(format!(
+            "\"turnout slot {verb}\" needs the name of a slot (\"turnout slot list\" shows them)"
+        ))
+    })
+}
+
+fn marking(name: String, typed: &mut Typed) -> Result<Act, Misuse> {
+    match typed.word()?.as_deref() {
+        Some("good") => Ok(Act::MarkGood(name)),
+        Some("bad") => Ok(Act::MarkBad(name, typed.force)),
+        Some(other) => Err(Misuse::Wrong(format!("a slot is set good or bad, not {other:?}"))),
+        None => Err(Misuse::Wrong("\"turnout slot set-state NAME\" needs good or bad".to_owned())),
+    }
+}
+
+fn set_default(typed: Typed) -> Result<Command, Misuse> {
+    choose(typed, When::Always)
+}
+
+fn set_oneshot(typed: Typed) -> Result<Command, Misuse> {
+    choose(typed, When::Once)
+}
+
+/// An empty id forgets, as with bootctl.
+fn choose(mut typed: Typed, when: When) -> Result<Command, Misuse> {
+    let id = match (typed.word()?, typed.clear) {
+        (Some(_), true) => Err("only one of ID and --clear"),
+        (None, false) => Err("it needs the id of an entry, or --clear to forget what was set"),
+        (Some(id), false) if id == "@saved" && when == When::Once => {
+            Err("@saved is for \"turnout set-default\" only")
+        }
+        (id, _) => Ok(id.filter(|id| !id.is_empty())),
+    };
+    let choice = Choice { when, id: id.map_err(|why| Misuse::Wrong(why.to_owned()))? };
+    let state = typed.state.unwrap_or_default();
+    Ok(Command::Choose { choice, state, json: typed.json })
+}
+
+fn history(typed: Typed) -> Result<Command, Misuse> {
+    Ok(Command::History { state: typed.state.unwrap_or_default(), json: typed.json })
 }
 
 fn list(typed: Typed) -> Result<Command, Misuse> {
@@ -524,9 +672,8 @@ fn status(typed: Typed) -> Result<Command, Misuse> {
     Ok(Command::Status { state: typed.state.unwrap_or_default(), json: typed.json })
 }
 
-fn image(typed: Typed) -> Result<Command, Misuse> {
-    let file = typed.operand.unwrap_or_default().into();
-    Ok(Command::Image { file, json: typed.json })
+fn image(mut typed: Typed) -> Result<Command, Misuse> {
+    Ok(Command::Image { file: typed.path(), json: typed.json })
 }
 
 impl Load {
@@ -669,6 +816,43 @@ mod tests {
         assert_eq!(read("image k"), Ok(image));
     }
 
+    fn act(line: &str) -> Act {
+        match read(line) {
+            Ok(Command::Slot { act, state: StateDevice::ByType, json: false }) => act,
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_verbs_of_slots_are_read() {
+        let name = || "A".to_owned();
+        assert_eq!(act("slot"), Act::List);
+        assert_eq!(act("slot list"), Act::List);
+        assert_eq!(act("slot set-primary A"), Act::SetPrimary(name()));
+        assert_eq!(act("slot set-state A good"), Act::MarkGood(name()));
+        assert_eq!(act("slot set-state A bad"), Act::MarkBad(name(), false));
+        assert_eq!(act("slot --force set-state A bad"), Act::MarkBad(name(), true));
+        assert_eq!(act("slot install A"), Act::Install(name(), false));
+        assert_eq!(act("slot install A --force"), Act::Install(name(), true));
+        let state = StateDevice::Named("sda3".into());
+        let expected = Command::Slot { act: Act::List, state, json: true };
+        assert_eq!(read("slot --json --state-device /dev/sda3"), Ok(expected));
+    }
+
+    #[test]
+    fn choices_are_read() {
+        let read = |line: &[&str]| match parse(line.iter().map(OsString::from)) {
+            Ok(Command::Choose { choice: Choice { when, id }, .. }) => (when, id),
+            other => panic!("{line:?}: {other:?}"),
+        };
+        let some = |id: &str| Some(id.to_owned());
+        assert_eq!(read(&["set-default", "a"]), (When::Always, some("a")));
+        assert_eq!(read(&["set-default", "@saved"]), (When::Always, some("@saved")));
+        assert_eq!(read(&["set-default", ""]), (When::Always, None));
+        assert_eq!(read(&["set-oneshot", "a.conf"]), (When::Once, some("a.conf")));
+        assert_eq!(read(&["set-oneshot", "--clear"]), (When::Once, None));
+    }
+
     #[test]
     fn every_option_of_verify_arrives() {
         let line = "verify good --root main=/mnt,uuid=1 --root other=/x --keys k --policy p \
@@ -786,6 +970,23 @@ mod tests {
             ("list --config a --config b", "--config is there twice"),
             ("list --root a --root b", "a second root needs a name: --root NAME=DIR, not \"b\""),
             ("explain a b", "unexpected argument \"b\""),
+            (
+                "slot set-primery A",
+                "\"set-primery\" is no verb of \"turnout slot\"; did you mean \"set-primary\"?",
+            ),
+            (
+                "slot install",
+                "\"turnout slot install\" needs the name of a slot (\"turnout slot list\" shows them)",
+            ),
+            ("slot set-state A", "\"turnout slot set-state NAME\" needs good or bad"),
+            ("slot set-state A fine", "a slot is set good or bad, not \"fine\""),
+            ("slot set-primary A B", "unexpected argument \"B\""),
+            ("slot set-state A bad now", "unexpected argument \"now\""),
+            ("slot set-primary A --force", "--force is for \"install\" and \"set-state NAME bad\""),
+            ("set-default", "it needs the id of an entry, or --clear to forget what was set"),
+            ("set-default a --clear", "only one of ID and --clear"),
+            ("set-oneshot @saved", "@saved is for \"turnout set-default\" only"),
+            ("history all", "unexpected argument \"all\""),
             ("explain --fdt f --arch aarch64", "to plan for a machine of its own, aarch64 needs"),
         ];
         for (line, expected) in cases {

@@ -1,5 +1,5 @@
-//! The commands of a running system: load, unload, exec, bless, list, explain,
-//! verify, status, image.
+//! The commands of a running system: load, unload, exec, bless, slot, set-default,
+//! set-oneshot, history, list, explain, verify, status, image.
 //!
 //! Reads arguments, calls the same modules as PID 1, and prints. It never
 //! decides what may be loaded or how: [`crate::plan`] and the running kernel do.
@@ -8,6 +8,7 @@
 mod answer;
 mod arguments;
 mod bless;
+mod choice;
 mod cmdline;
 mod exec;
 mod explain;
@@ -17,6 +18,7 @@ mod judge;
 mod list;
 mod load;
 mod rauc;
+mod slot;
 mod source;
 mod status;
 mod store;
@@ -128,6 +130,9 @@ fn obey(command: Command) -> Result<Answer, Failure> {
         Command::Unload(slot) => unload::run(slot),
         Command::Exec => exec::run(),
         Command::Bless { entry, state, json } => bless::run(entry.as_deref(), &state, json),
+        Command::Slot { act, state, json } => slot::run(&act, &state, json),
+        Command::Choose { choice, state, json } => choice::run(&choice, &state, json),
+        Command::History { state, json } => slot::history(&state, json),
         Command::Status { state, json } => Ok(status::run(&state, json)),
         Command::Image { file, json } => image::run(&file, json),
         Command::List(asked) => return list::run(&asked),

@@ -87,10 +87,17 @@ fn change_in<T>(
     Ok((state, outcome))
 }
 
-fn find(device: &StateDevice) -> Result<StateArea, Failure> {
-    if !sys::is_root() {
-        return Err(Failure::new(Stage::Read, "only root can reach the state area"));
+/// # Errors
+/// This is somebody else.
+pub(super) fn only_root() -> Result<(), Failure> {
+    match sys::is_root() {
+        true => Ok(()),
+        false => Err(Failure::new(Stage::Read, "only root can reach the state area")),
     }
+}
+
+fn find(device: &StateDevice) -> Result<StateArea, Failure> {
+    only_root()?;
     StateArea::find(device).map_err(|fault| Failure::new(Stage::Discover, fault))
 }
 

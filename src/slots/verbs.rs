@@ -208,7 +208,12 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown(name, names) if names.is_empty() => {
-                write!(f, "there is no slot {}, nor any other yet", quoted(name))
+                write!(
+                    f,
+                    "there is no slot {}, nor any other yet: a start makes them, where the image \
+                     declares slots or the name of an entry counts",
+                    quoted(name)
+                )
             }
             Self::Unknown(name, names) => {
                 write!(f, "there is no slot {}: there are {}", quoted(name), names.join(", "))
@@ -223,7 +228,11 @@ impl fmt::Display for Refusal {
             Self::Id(id) => {
                 write!(f, "{} is no id that can be kept: 1 to {MAX_ID} bytes", quoted(id))
             }
-            Self::Empty(name) => write!(f, "{} is being installed into", quoted(name)),
+            Self::Empty(name) => write!(
+                f,
+                "{} is being installed into: \"turnout slot set-primary\" says that this is done",
+                quoted(name)
+            ),
         }
     }
 }
