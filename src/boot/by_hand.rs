@@ -137,8 +137,11 @@ impl<'s> Hand<'s> {
         let index =
             index.ok_or_else(|| format!("there is no entry {name}: \"list\" names them"))?;
         let chosen = Chosen { index, options: None };
+        self.menu.chooses(&chosen);
         let Err(failure) = boot_unprepared(self.session, &mut self.menu, chosen);
-        say_failed(self.session, &self.menu.named(index, failure));
+        let failure = self.menu.named(index, failure);
+        say_failed(self.session, &failure);
+        self.menu.memory().end_attempt(self.session, &failure);
         Ok(())
     }
 
@@ -146,6 +149,7 @@ impl<'s> Hand<'s> {
         let entry = self.draft.entry()?;
         let roots = Roots::from(Arc::clone(&self.root()?.root));
         let begun = Begun::now();
+        self.menu.leaves_slots();
         let order = Order::by_hand(self.session, &self.menu, roots, entry);
         let Err(failure) =
             order.and_then(|order| boot_order(self.session, &mut self.menu, order, begun));

@@ -10,6 +10,7 @@ use core::time::Duration;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::slots::owner;
 use super::voice::{Voice, note_signals};
 use super::volume::{self, Opened, Opening, Volume};
 use crate::base::text::printable;
@@ -71,6 +72,16 @@ pub(super) struct Devices<'s> {
     hints: Vec<String>,
     /// What all devices together may cost yet.
     allowance: Arc<Allowance>,
+}
+
+/// Who is asked and told while devices are read.
+pub(super) struct Host<'a> {
+    pub(super) target: Target<'a>,
+    pub(super) voice: &'a Voice<'a>,
+    /// Whether a device may be mounted; asked right before.
+    pub(super) gate: &'a mut dyn FnMut(&Candidate) -> bool,
+    /// Whether no menu says enough: something is looked for that any may have.
+    pub(super) wants_all: bool,
 }
 
 /// A device without a menu that was let go again.
@@ -147,15 +158,23 @@ impl Devices<'_> {
     /// report.
     pub(super) fn rank(&mut self) -> Vec<Ranked> {
         let config = self.config;
-        let pending = core::mem::take(&mut self.pending);
+        let all = core::mem::take(&mut self.pending);
+        let (own, pending): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|candidate| owner(config, candidate).is_some());
         for candidate in &pending {
             if let Err(why) = source::tier(candidate, &config.device, config.scan()) {
                 self.report.note(volume::looked(candidate, Outcome::Passed(why)));
                 self.passed.push((why, candidate.clone()));
             }
         }
-        let ranked = source::rank(&pending, &config.device, config.scan());
-        ranked.into_iter().map(|(tier, candidate)| (tier, candidate.clone())).collect()
+        let others = source::rank(&pending, &config.device, config.scan());
+        let ranked = source::rank_named(&own).into_iter().chain(others);
+        ranked.map(|(tier, candidate)| (tier, candidate.clone())).collect()
+    }
+
+    /// Leaves devices alone until the next time.
+    pub(super) fn hold_back(&mut self, ranked: Vec<Ranked>) {
+        self.pending.extend(ranked.into_iter().map(|(_, candidate)| candidate));
     }
 
     /// Reads the menus of devices beside those that are mounted; where there is no
@@ -164,33 +183,33 @@ impl Devices<'_> {
         &mut self,
         ranked: Vec<Ranked>,
         mounted: &Mounted<'_>,
-        target: &Target<'_>,
-        voice: &Voice<'_>,
+        host: &mut Host<'_>,
     ) -> Fresh {
-        let mut fresh = self.take_late(mounted, voice);
+        let mut fresh = self.take_late(mounted, host.voice);
         let mut ranked = ranked.into_iter();
         // Each menu is asked once.
         let mut asked = 0;
         for (tier, candidate) in ranked.by_ref() {
-            let outcome = match self.against(&candidate, mounted.volumes, &fresh, voice) {
+            let outcome = match self.against(&candidate, mounted.volumes, &fresh, host.voice) {
                 Some(why) => Outcome::Passed(why),
                 None if self.is_intruder(&candidate, mounted, &fresh) => {
                     Outcome::Passed(Passed::Duplicate)
                 }
                 None => {
                     let patience = self.patience(&candidate, mounted);
-                    self.open(&candidate, tier, patience, target, voice, &mut fresh)
+                    self.open(&candidate, tier, patience, host, &mut fresh)
                 }
             };
             self.report.note(volume::looked(&candidate, outcome));
             let mut new = fresh.iter().skip(asked);
-            if !mounted.has_entries && new.any(|(_, menu)| settles_all(menu)) {
+            let is_enough = !mounted.has_entries && new.any(|(_, menu)| settles_all(menu));
+            if is_enough && !host.wants_all {
                 break;
             }
             asked = fresh.len();
         }
-        self.pending.extend(ranked.map(|(_, candidate)| candidate));
-        self.recall(mounted, target, voice, &mut fresh);
+        self.hold_back(ranked.collect());
+        self.recall(mounted, host, &mut fresh);
         self.keep_wanted(mounted, &mut fresh);
         fresh
     }
@@ -204,13 +223,7 @@ impl Devices<'_> {
 
     /// Looks again at devices without a menu of their own that the menu of another one
     /// may mean, and at those of a type that holds no menus that it names; each once.
-    fn recall(
-        &mut self,
-        mounted: &Mounted<'_>,
-        target: &Target<'_>,
-        voice: &Voice<'_>,
-        fresh: &mut Fresh,
-    ) {
+    fn recall(&mut self, mounted: &Mounted<'_>, host: &mut Host<'_>, fresh: &mut Fresh) {
         let missed = self.missed(mounted, fresh);
         let all = mem::take(&mut self.idle);
         let (wanted, idle): (Vec<_>, _) = all.into_iter().partition(|idle| idle.may_be(&missed));
@@ -218,9 +231,9 @@ impl Devices<'_> {
         let wanted = wanted.into_iter().map(|idle| (idle.tier, idle.candidate));
         let named = self.take_named(&missed);
         for (tier, candidate) in wanted.chain(named) {
-            if self.against(&candidate, mounted.volumes, fresh, voice).is_none() {
+            if self.against(&candidate, mounted.volumes, fresh, host.voice).is_none() {
                 let patience = self.patience(&candidate, mounted);
-                let outcome = self.open(&candidate, tier, patience, target, voice, fresh);
+                let outcome = self.open(&candidate, tier, patience, host, fresh);
                 self.report.note(volume::looked(&candidate, outcome));
             }
         }
@@ -332,11 +345,15 @@ impl Devices<'_> {
     ) -> Option<Passed> {
         let mounted = mounted.iter().chain(fresh.iter().map(|(volume, _)| volume));
         let here = mounted.clone().filter(|volume| volume.is_here);
-        let selector = &self.config.device;
+        let slot = owner(self.config, candidate).and_then(|slot| slot.device.as_ref());
+        let selector = slot.unwrap_or(&self.config.device);
         let shared = match selector {
             Selector::Auto => source::twin(here.map(|volume| &volume.candidate), candidate),
             // All that were named share what they were named by.
-            explicit => here.map(|volume| (&volume.candidate, explicit.to_string())).next(),
+            explicit => {
+                let mut named = here.filter(|volume| explicit.selects(&volume.candidate));
+                named.next().map(|volume| (&volume.candidate, explicit.to_string()))
+            }
         };
         let is_named = *selector != Selector::Auto && shared.is_some();
         if let Some((first, identifier)) = shared {
@@ -364,14 +381,23 @@ impl Devices<'_> {
         candidate: &Candidate,
         tier: Tier,
         patience: Duration,
-        target: &Target<'_>,
-        voice: &Voice<'_>,
+        host: &mut Host<'_>,
         fresh: &mut Fresh,
     ) -> Outcome {
+        let Host { target, voice, .. } = *host;
+        if !(host.gate)(candidate) {
+            let why = Passed::Killed;
+            voice.say(&[&candidate.name, ": ", &why.to_string()].concat());
+            return Outcome::Passed(why);
+        }
         // Two of one UUID cannot be mounted at once, not of every file system.
         self.empty.retain(|other| source::twin([&other.candidate], candidate).is_none());
         let kind = candidate.filesystem.as_ref().map_or("", |found| found.kind.name());
-        let why = source::why(candidate, &self.config.device);
+        let slot = owner(self.config, candidate);
+        let why = match slot {
+            Some(slot) => ["slot ", &slot.name].concat(),
+            None => source::why(candidate, &self.config.device),
+        };
         let what = if tier.role.is_boot() { "boot partition" } else { "file system" };
         voice.say(&format!("{what} {} ({why}, {kind})", candidate.name));
         let opening = Opening {
@@ -542,7 +568,7 @@ pub(super) fn say_diagnostics(menu: &Menu, voice: &Voice<'_>) {
 
 /// Whether nobody is asked, and an entry that is there boots: then no other
 /// device is needed.
-fn settles_all(menu: &Menu) -> bool {
+pub(super) fn settles_all(menu: &Menu) -> bool {
     let is_hidden = matches!(menu.settings.timeout, Some(Timeout::Hidden | Timeout::Disabled));
     let wanted = menu.settings.default.as_ref().map(|wanted| &wanted.what);
     let Some(menu::What::Pattern(pattern)) = wanted.filter(|_| is_hidden) else { return false };

@@ -188,6 +188,16 @@ impl Wishes {
             };
     }
 
+    /// Whether the default of a menu that was settled is for this boot only.
+    pub(super) fn is_for_once(&self, menu: &Menu) -> bool {
+        let once = self.once.as_deref().filter(|_| !self.is_used);
+        let is_named = once.is_some_and(|once| {
+            let named = menu.named_by(once);
+            named.is_some() && named == menu.default
+        });
+        is_named || menu.settings.next_entry.is_some()
+    }
+
     /// Keeps the ids of a menu, as many as a variable has room for, for the next
     /// system.
     pub(super) fn keep_ids(&mut self, menu: &Menu) {

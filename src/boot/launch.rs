@@ -3,6 +3,7 @@
 
 use super::figures::{self, Moments};
 use super::prepare::Ready;
+use super::rollback::signed;
 use super::session::{Memory, Session};
 use crate::base::text::printable;
 use crate::failure::{Failure, Stage};
@@ -14,6 +15,7 @@ use crate::sys::kexec::Staged;
 use crate::sys::quiesce::{self, Leave, Quiet};
 use crate::sys::read::Sealed;
 use crate::sys::status::Status;
+use crate::trust::verify::Signed;
 
 /// Has the TPM measure what is about to be loaded; the archives for the next system,
 /// if there are any: with the log, and with what outlasts the power.
@@ -89,8 +91,11 @@ pub(super) fn hand_over(
     ready: &Ready<'_>,
 ) -> Result<(), Failure> {
     let voice = session.voice();
-    let Memory { standing, noted, tpm, wishes, .. } = memory;
-    standing.keep_trial(&ready.proven.get().entry, &ready.attested, noted, tpm, &voice)?;
+    let entry = &ready.proven.get().entry;
+    let manifest = signed(&ready.attested).map(Signed::digest);
+    memory.starts.jumps(entry, manifest);
+    let Memory { standing, starts, noted, tpm, wishes, .. } = memory;
+    standing.keep_jump(entry, &ready.attested, starts.kept(), noted, tpm, &voice)?;
     wishes.tell_next_system(&ready.loader_id, ready.counted.as_deref(), &voice);
     Ok(())
 }

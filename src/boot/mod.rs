@@ -24,6 +24,7 @@ mod recovery;
 mod rehearse;
 mod rollback;
 mod session;
+mod slots;
 mod stall;
 mod voice;
 mod volume;
@@ -75,6 +76,7 @@ fn attempt(session: &Session, memory: &mut Memory, role: Role) -> Result<Infalli
     let devices = discover(&session.config, &session.signals)?;
     let mut menu = menu(session, memory, devices, role)?;
     loop {
+        menu.begin_entry();
         match serve(session, &mut menu) {
             Some((index, failure)) => give_up(session, &mut menu, index, failure),
             None if menu.widen() => {}
@@ -90,11 +92,13 @@ fn serve(session: &Session, menu: &mut BootMenu<'_>) -> Option<(usize, Failure)>
         Choice::Nothing => None,
         Choice::Unprepared(chosen) => {
             let index = chosen.index;
+            menu.chooses(&chosen);
             let Err(failure) = boot_unprepared(session, menu, chosen);
             Some((index, failure))
         }
         Choice::Prepared(prepared) => {
             let index = prepared.index;
+            menu.chooses(&Chosen { index, options: None });
             let Err(failure) = boot_prepared(session, menu, prepared);
             Some((index, failure))
         }
@@ -215,6 +219,7 @@ fn run_open(session: &Session, memory: &mut Memory) -> ! {
         let Err(failure) = attempt(session, memory, role);
         session.report(&failure);
         memory.note(&failure);
+        memory.end_attempt(session, &failure);
         role = ask(session, memory);
     }
 }
@@ -228,6 +233,7 @@ fn run_locked(session: &Session, memory: &mut Memory) -> ! {
         found |= failure.stage != Stage::Discover;
         session.report(&failure);
         memory.note(&failure);
+        memory.end_attempt(session, &failure);
         session.voice().say(&format!("attempt {number} of {limit} has booted nothing"));
     }
     let reason = format!("all attempts ({limit}) have booted nothing");
@@ -244,6 +250,7 @@ fn recover(session: &Session, memory: &mut Memory, reason: &str) {
     memory.begin_recovery(session);
     let Err(failure) = attempt(session, memory, Role::Recovery);
     session.report(&failure);
+    memory.end_attempt(session, &failure);
 }
 
 /// What somebody wants another try of.

@@ -265,6 +265,7 @@ impl Rehearsal<'_, '_> {
         }
         self.menu.note(index, &failure);
         self.to_prepare = self.menu.next_after(index);
+        self.to_prepare.into_iter().for_each(|next| self.menu.begin_other(next));
         let said = failure.to_string();
         self.failures.push(failure);
         Some(Some(said))
@@ -288,7 +289,10 @@ impl Feed for Rehearsal<'_, '_> {
         let said = [learned.flatten(), devices.and_then(|update| update.say)];
         let said: Vec<String> = said.into_iter().flatten().collect();
         let say = Some(said.join("; ")).filter(|said| !said.is_empty());
-        let default = self.default.or_else(|| self.menu.default());
+        let default = match self.default {
+            Some(default) => self.menu.default_from(Some(default)),
+            None => self.menu.default(),
+        };
         Some(Update { items: self.menu.items(), default, say })
     }
 

@@ -260,24 +260,29 @@ impl Standing {
         self.with_media(tpm, |store, media| store.keep_used(used, media))
     }
 
-    /// The slots and starts that are kept.
-    pub(super) fn slots(&self) -> Slots {
-        self.store.slots()
+    /// The slots as they were kept; none where there is no state area.
+    pub(super) fn slots(&self) -> Option<Slots> {
+        self.area.as_ref().ok().map(|_| self.store.slots())
     }
 
-    /// Remembers what is to boot if nobody chooses.
+    /// What has become of them, where there is one.
+    pub(super) fn slots_fault(&self) -> Option<&Fault> {
+        self.area.as_ref().ok().and_then(|_| self.store.slots_fault())
+    }
+
+    /// Remembers the slots, if they have changed.
     ///
     /// # Errors
-    /// Why that cannot be remembered, in words.
-    pub(super) fn keep_default(
+    /// The store does not take them.
+    pub(super) fn keep_slots(
         &mut self,
-        id: &str,
+        slots: &Slots,
         tpm: &mut Result<Option<Tpm>, String>,
-    ) -> Result<(), String> {
-        let mut slots = self.slots();
-        slots.set_default(Some(id)).map_err(|refusal| refusal.to_string())?;
-        self.with_media(tpm, |store, media| store.keep_slots(&slots, media))
-            .map_err(|fault| fault.to_string())
+    ) -> Result<(), Fault> {
+        if self.store.slots() == *slots {
+            return Ok(());
+        }
+        self.with_media(tpm, |store, media| store.keep_slots(slots, media))
     }
 
     /// Whether the next system is told anything.
@@ -307,14 +312,15 @@ impl Standing {
         self.tells() && matches!(self.area, Err(Fault::Unread))
     }
 
-    /// Writes down what is jumped to.
+    /// Writes down what is jumped to, and the slots with it; none where they are not kept.
     ///
     /// # Errors
     /// It cannot be written, and the image counts on it.
-    pub(super) fn keep_trial(
+    pub(super) fn keep_jump(
         &mut self,
         entry: &str,
         attested: &Attested,
+        slots: Option<&Slots>,
         noted: &mut Noted,
         tpm: &mut Result<Option<Tpm>, String>,
         voice: &Voice<'_>,
@@ -322,7 +328,7 @@ impl Standing {
         let signed = signed(attested);
         let role = signed.map_or(Role::Boot, Signed::role);
         let next = signed.map(|signed| Next { entry, system: system(signed) });
-        let slots = self.store.slots();
+        let slots = slots.cloned().unwrap_or_else(|| self.store.slots());
         match self.with_media(tpm, |store, media| store.before_jump(next, &slots, noted, media)) {
             Ok(None) => Ok(()),
             Ok(Some(fault)) => {
@@ -346,7 +352,7 @@ fn barred(fault: &Fault) -> Failure {
     Failure::barred("STORE", fault.to_string())
 }
 
-const fn signed(attested: &Attested) -> Option<&Signed> {
+pub(super) const fn signed(attested: &Attested) -> Option<&Signed> {
     match attested {
         Attested::Signed(signed) => Some(signed),
         Attested::Unsigned(_) => None,

@@ -7,6 +7,7 @@ use super::efi::Wishes;
 use super::figures;
 use super::measure::Witness;
 use super::rollback::Standing;
+use super::slots::{Starts, Taking};
 use super::voice::{Voice, heading};
 use crate::base::arch::Arch;
 use crate::base::used::Used;
@@ -16,6 +17,8 @@ use crate::menu::Target;
 use crate::rollback::Strength;
 use crate::rollback::refused::Noted;
 use crate::rollback::store::Fault;
+use crate::slots::rules::Count;
+use crate::source::Candidate;
 use crate::steps::anchor::Anchor;
 use crate::sys::console::Console;
 use crate::sys::signal::Signals;
@@ -42,6 +45,8 @@ pub(super) struct Session {
 /// What changes as the boot goes on.
 pub(super) struct Memory {
     pub(super) standing: Standing,
+    /// What becomes of the slots.
+    pub(super) starts: Starts,
     /// What was not booted since the start.
     pub(super) noted: Noted,
     /// None if there is none or it is not to be looked for; or why it cannot be
@@ -108,6 +113,7 @@ impl Memory {
         voice.say_all(&said);
         Self {
             standing: Standing::unread(config),
+            starts: Starts::new(config),
             noted: Noted::default(),
             tpm,
             witness,
@@ -122,20 +128,81 @@ impl Memory {
     pub(super) fn open_store(&mut self, session: &Session, is_seen: bool) {
         let Session { config, signals, .. } = session;
         let voice = session.voice();
+        let counts = config.rules().is_declared && config.rules().count != Count::Off;
         let area = match config.rollback {
+            _ if counts => find_state_area(config, signals, &voice),
             // Only for what was used up: worth neither a wait nor a second look at disks.
             Strength::Off if is_seen => StateArea::find(&config.state_device),
             Strength::Off => Err(Fault::NoPartition),
             _ => find_state_area(config, signals, &voice),
         };
-        let Self { standing, tpm, witness, wishes, .. } = self;
+        let Self { standing, starts, tpm, witness, wishes, .. } = self;
+        let fault = area.as_ref().err().filter(|_| counts).cloned();
         standing.open(config, area, witness, tpm, &voice);
-        wishes.hear_area(config, &standing.slots());
+        if let Some(fault) = fault.filter(|fault| starts.is_news(fault)) {
+            voice.say(&["starts are not counted: ", &fault.to_string()].concat());
+        }
+        if let Some(fault) = standing.slots_fault().filter(|fault| counts && starts.is_news(fault))
+        {
+            let said =
+                ["nothing is known of the slots, and each has all its tries: ", &fault.to_string()];
+            voice.say(&said.concat());
+        }
+        let by_watchdog = watchdog::that_reset().is_some();
+        voice.say_all(&starts.open(config, standing.slots(), by_watchdog));
+        wishes.hear_area(config, &starts.slots);
         for used in standing.used() {
             if !self.used.contains(&used) {
                 self.used.push(used);
             }
         }
+    }
+
+    /// Has the store take what has become of the slots, before anything else is done. One
+    /// that does not is said, once: no start waits for it.
+    pub(super) fn keep_slots(&mut self, session: &Session) {
+        let Self { standing, starts, tpm, .. } = self;
+        let Some(slots) = starts.kept() else { return };
+        if let Err(fault) = standing.keep_slots(slots, tpm)
+            && starts.is_news(&fault)
+        {
+            let said = ["what becomes of this start is not counted: ", &fault.to_string()];
+            session.voice().say(&said.concat());
+        }
+    }
+
+    /// Remembers what is to boot if nobody chooses.
+    ///
+    /// # Errors
+    /// Why that cannot be remembered, in words.
+    pub(super) fn keep_default(&mut self, id: &str) -> Result<(), String> {
+        let Self { standing, starts, tpm, .. } = self;
+        starts.slots.set_default(Some(id)).map_err(|refusal| refusal.to_string())?;
+        standing.keep_slots(&starts.slots, tpm).map_err(|fault| fault.to_string())
+    }
+
+    /// A device is about to be mounted: whether it may be, and what had to be written down
+    /// before is.
+    pub(super) fn before_mount(&mut self, session: &Session, candidate: &Candidate) -> bool {
+        let is_killer = self.starts.is_killer(&session.config, candidate);
+        if !is_killer {
+            self.starts.mounts(candidate);
+            self.keep_slots(session);
+        }
+        self.starts.sees(candidate);
+        !is_killer
+    }
+
+    /// An entry is about to be read, to be started.
+    pub(super) fn before_read(&mut self, session: &Session, taking: &Taking<'_>) {
+        self.starts.takes(taking);
+        self.keep_slots(session);
+    }
+
+    /// Nothing was booted, for this reason.
+    pub(super) fn end_attempt(&mut self, session: &Session, failure: &Failure) {
+        self.starts.ends(failure);
+        self.keep_slots(session);
     }
 
     /// Whether there may be an archive for the next system.

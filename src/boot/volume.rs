@@ -46,6 +46,8 @@ pub(super) struct Opening {
 impl Opening {
     /// Does it here and now.
     pub(super) fn open(self) -> Opened {
+        #[cfg(feature = "test-hooks")]
+        crate::sys::hooks::at_mounting(&self.candidate.name);
         let target = Target { used: &self.used, ..Target::new(self.arch, &self.boards) };
         let budget = Budget::of_several(self.limits, CLOCK, self.allowance);
         Volume::open(&self.candidate, self.tier, &target, budget)

@@ -172,7 +172,10 @@ impl Slots {
         match self.get(&name_of(name)) {
             Some(slot) => self.turn(slot, rules),
             None if self.once.as_deref() == Some(name) => Turn::Once,
-            None if named_tries == Some(0) && rules.count != Count::Off => Turn::Never,
+            // Whoever counted it down may have done so for a disk that is back.
+            None if named_tries == Some(0) && rules.count != Count::Off && self.has_room() => {
+                Turn::LastResort
+            }
             None if rules.count == Count::Off || self.has_room() => Turn::Tries,
             // Whatever it did to the machine could not be counted.
             None if named_tries.is_some() || rules.count == Count::All => Turn::Never,
@@ -238,6 +241,12 @@ impl Slots {
             spent,
             exact: !is_good,
         });
+    }
+
+    /// What is started is of no slot: the attempt of this start, if one was begun, was not
+    /// meant.
+    pub fn leave(&mut self) {
+        self.put_back();
     }
 
     /// The attempt is one at this entry of the same slot.

@@ -16,7 +16,7 @@ use core::fmt;
 
 pub use filesystem::FileSystem;
 pub use guid::Guid;
-pub use tier::{Passed, Role, Tier, rank, tier, twin};
+pub use tier::{Passed, Role, Tier, rank, rank_named, tier, twin};
 
 use crate::base::text::{printable, quoted};
 use crate::menu::Identity;
@@ -190,7 +190,8 @@ impl Selector {
     }
 
     /// Whether it names this one; `auto` names none.
-    fn selects(&self, candidate: &Candidate) -> bool {
+    #[must_use]
+    pub fn selects(&self, candidate: &Candidate) -> bool {
         let filesystem = candidate.filesystem.as_ref();
         match self {
             Self::Auto => false,

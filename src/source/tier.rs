@@ -58,6 +58,8 @@ pub enum Passed {
     Duplicate,
     /// There are too many.
     Count,
+    /// The last start came to its end while it was being mounted.
+    Killed,
 }
 
 impl fmt::Display for Passed {
@@ -69,6 +71,7 @@ impl fmt::Display for Passed {
             Self::Scan => "no boot partition, and no others are looked at (scan boot)",
             Self::Duplicate => "another one with the same identifier comes first",
             Self::Count => "there are too many devices",
+            Self::Killed => "the last start has ended while it was mounted: passed over this once",
         })
     }
 }
@@ -134,7 +137,17 @@ pub fn rank<'a>(
     scan: Scan,
 ) -> Vec<(Tier, &'a Candidate)> {
     let tiered = candidates.iter().filter_map(|one| Some((tier(one, selector, scan).ok()?, one)));
-    let mut ranked: Vec<_> = tiered.collect();
+    in_order(tiered.collect())
+}
+
+/// Those that an image names besides, in the same order: what can be taken out comes last.
+#[must_use]
+pub fn rank_named<'a>(candidates: &'a [Candidate]) -> Vec<(Tier, &'a Candidate)> {
+    let named = |one: &'a Candidate| (Tier { removable: one.removable, role: Role::Boot }, one);
+    in_order(candidates.iter().map(named).collect())
+}
+
+fn in_order(mut ranked: Vec<(Tier, &Candidate)>) -> Vec<(Tier, &Candidate)> {
     sort::sort_by(&mut ranked, |(tier, one), (other_tier, other)| {
         let names = (one.name.len(), &one.name).cmp(&(other.name.len(), &other.name));
         tier.cmp(other_tier).then(names)

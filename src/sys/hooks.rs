@@ -53,6 +53,16 @@ pub fn at_preparing() {
     }
 }
 
+/// Does the fault, if it is one that happens while this device is mounted.
+pub fn at_mounting(name: &str) {
+    let Some(requested) = requested() else { return };
+    match requested.split_once('=') {
+        Some(("crash-at-mount", device)) if device == name => crash(),
+        Some(("hang-at-mount", device)) if device == name => hang(),
+        _ => {}
+    }
+}
+
 /// Does the fault, if it is one that happens on the main thread before an entry is
 /// loaded.
 pub fn at_loading() {

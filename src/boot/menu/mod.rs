@@ -12,19 +12,22 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use super::choose::Feed;
-use super::discover::{Devices, Fresh, Mounted, say_diagnostics};
+use super::discover::{Devices, Fresh, Host, Mounted, Ranked, say_diagnostics, settles_all};
 use super::efi;
 use super::item::item;
 use super::once;
 use super::session::{Memory, Session};
+use super::slots::{self, Rank, Taking, outcome_of};
 use super::stall::{is_stall, stalled};
 use super::voice::{Voice, heading};
 use super::volume::Volume;
-use crate::choose::{Chooser, Editing, Item, Update};
+use crate::choose::{Chooser, Chosen, Editing, Item, Update};
 use crate::failure::{Failure, Stage};
 use crate::menu::{self, By, Entry, Group, Menu};
 use crate::plan;
 use crate::preflight::{self, Limits};
+use crate::slots::Outcome;
+use crate::slots::rules::Turn;
 use crate::source::{Selector, Tier};
 use crate::steps::anchor::Anchor;
 use crate::steps::examine::examine;
@@ -68,6 +71,12 @@ pub(super) struct BootMenu<'s> {
     status: String,
     /// The entry that it waits with.
     next: Option<usize>,
+    /// Until when devices of slots are waited for, after the start.
+    deadline: Duration,
+    /// Whether the slots' devices come in their order, before all others.
+    has_slots: bool,
+    /// What the firmware or a menu has chosen for this boot only.
+    once: Option<usize>,
 }
 
 /// Whether an entry may boot.
@@ -108,6 +117,8 @@ pub(super) fn menu<'s>(
         Role::Recovery => wait,
     };
     let mut menu = BootMenu::empty(session, memory, devices, role);
+    menu.deadline = deadline;
+    menu.has_slots = role == Role::Boot;
     loop {
         menu.look();
         if !menu.menu.entries.is_empty() {
@@ -115,7 +126,7 @@ pub(super) fn menu<'s>(
             menu.begin();
             return Ok(menu);
         }
-        if !menu.devices.wait(deadline, &menu.voice) {
+        if !menu.devices.wait(deadline, &menu.voice) && !menu.hurries() {
             return Err(menu.devices.nothing_found());
         }
     }
@@ -146,6 +157,9 @@ impl<'s> BootMenu<'s> {
             rehearsed: 0,
             status: String::new(),
             next: None,
+            deadline: Duration::ZERO,
+            has_slots: false,
+            once: None,
         }
     }
 
@@ -194,12 +208,191 @@ impl<'s> BootMenu<'s> {
             let is_seen = self.devices.have_state_area();
             self.memory.open_store(self.session, is_seen);
             self.is_store_open = true;
+            if self.has_slots {
+                self.memory.starts.plan(&self.session.config);
+            }
         }
+        match self.read_slots(ranked) {
+            Some(others) => {
+                self.read(others);
+            }
+            // Those that have answered at last.
+            None => {
+                self.read(Vec::new());
+            }
+        }
+    }
+
+    /// Reads menus; whether one of them says that no other is needed.
+    fn read(&mut self, ranked: Vec<Ranked>) -> bool {
         let has_entries = !self.menu.entries.is_empty();
         let mounted = Mounted { volumes: &self.volumes, has_entries };
-        let target = self.session.target(&self.memory.used);
-        let fresh = self.devices.read(ranked, &mounted, &target, &self.voice);
+        let (session, memory) = (self.session, &mut *self.memory);
+        let used = memory.used.clone();
+        let wants_all = memory.starts.wants_entry();
+        let mut host = Host {
+            target: session.target(&used),
+            voice: &self.voice,
+            gate: &mut |candidate| memory.before_mount(session, candidate),
+            wants_all,
+        };
+        let fresh = self.devices.read(ranked, &mounted, &mut host);
+        let is_enough = !wants_all && fresh.iter().any(|(_, menu)| settles_all(menu));
         self.append(fresh);
+        is_enough
+    }
+
+    /// Reads the devices of slots one after the other, in their order, until one has
+    /// something that boots: no other is touched before. Gives the others, once it is
+    /// their turn.
+    fn read_slots(&mut self, mut ranked: Vec<Ranked>) -> Option<Vec<Ranked>> {
+        while let Some(target) = self.target() {
+            let place = ranked.iter().position(|(_, candidate)| target.selects(candidate));
+            let is_enough = match place {
+                Some(place) => {
+                    let first = ranked.remove(place);
+                    let candidate = first.1.clone();
+                    let is_enough = self.read(vec![first]);
+                    self.memory.starts.sees(&candidate);
+                    is_enough
+                }
+                None if self.is_late() => {
+                    let said = self.memory.starts.lacks_device();
+                    self.memory.keep_slots(self.session);
+                    said.iter().for_each(|line| self.voice.say(line));
+                    false
+                }
+                None => {
+                    self.devices.hold_back(ranked);
+                    return None;
+                }
+            };
+            self.settle_slots();
+            if is_enough && self.target().is_none() {
+                self.devices.hold_back(ranked);
+                return None;
+            }
+        }
+        Some(ranked)
+    }
+
+    /// The device that is to be read before any other.
+    fn target(&self) -> Option<Selector> {
+        self.memory.starts.target().filter(|_| self.has_slots)
+    }
+
+    fn is_late(&self) -> bool {
+        clock::elapsed() >= self.deadline
+    }
+
+    /// Time is over: whether a slot's device was waited for, and others are to be looked
+    /// at now.
+    fn hurries(&self) -> bool {
+        self.target().is_some() && self.is_late()
+    }
+
+    /// Slots of which nothing boots in this search have failed.
+    fn settle_slots(&mut self) {
+        if !self.has_slots {
+            return;
+        }
+        loop {
+            let current = self.memory.starts.current();
+            let Some(name) = current.iter().find(|name| !self.has_bootable(name)) else { return };
+            let has_entries = self.rows_of(name).next().is_some();
+            let outcome = self.outcome_of(name);
+            if has_entries {
+                self.memory.starts.gives_up(name, outcome);
+            } else {
+                self.memory.starts.lacks_entries(name);
+            }
+        }
+    }
+
+    /// The rows of a slot.
+    fn rows_of<'a>(&'a self, name: &'a str) -> impl Iterator<Item = usize> + 'a {
+        (0..self.verdicts.len()).filter(move |index| self.slot_of(*index).as_deref() == Some(name))
+    }
+
+    fn has_bootable(&self, name: &str) -> bool {
+        self.rows_of(name).any(|index| self.role_of(index) == Some(Role::Boot))
+    }
+
+    fn outcome_of(&self, name: &str) -> Outcome {
+        let verdicts = self.rows_of(name).filter_map(|index| self.verdicts.get(index));
+        outcome_of(verdicts.filter_map(|verdict| verdict.as_ref().err()))
+    }
+
+    /// The slot that an entry is of.
+    fn slot_of(&self, index: usize) -> Option<String> {
+        let entry = self.menu.entries.get(index)?;
+        let volume = self.volumes.get(entry.volume);
+        slots::slot_of(&self.session.config, volume.map(|volume| &volume.candidate), entry)
+    }
+
+    /// When an entry that can boot is tried; none if only by somebody's hand.
+    fn rank(&self, index: usize) -> Option<Rank> {
+        self.role_of(index).filter(|role| *role == self.role)?;
+        let entry = self.menu.entries.get(index)?;
+        let starts = &self.memory.starts;
+        match self.role {
+            Role::Recovery => Some((Turn::Tries, 0)),
+            Role::Boot if self.once == Some(index) => Some((Turn::Once, 0)),
+            Role::Boot => starts.rank(self.slot_of(index).as_deref(), entry),
+        }
+    }
+
+    /// What boots by itself if this is what was wanted.
+    fn first_from(&self, wanted: Option<usize>) -> Option<usize> {
+        let from = wanted.unwrap_or_default();
+        let round = (from..self.verdicts.len()).chain(0..from.min(self.verdicts.len()));
+        slots::first(round, |index| self.rank(index))
+    }
+
+    /// The entry that is wanted, or the one that comes before it all the same: of a slot
+    /// whose turn is earlier. One that cannot boot stays the wanted one where the next
+    /// takes its place anyway.
+    pub(super) fn default_from(&self, wanted: Option<usize>) -> Option<usize> {
+        let first = self.first_from(wanted);
+        let from = wanted.unwrap_or_default();
+        let mut round = (from..self.verdicts.len()).chain(0..from.min(self.verdicts.len()));
+        if round.find(|index| self.rank(*index).is_some()) == first { wanted } else { first }
+    }
+
+    /// The entry that it waits with is about to be read.
+    pub(super) fn begin_entry(&mut self) {
+        if let Some(index) = self.first_from(self.next) {
+            self.takes(index, false);
+        }
+    }
+
+    /// Another one takes its place.
+    pub(super) fn begin_other(&mut self, index: usize) {
+        self.settle_slots();
+        self.takes(index, false);
+    }
+
+    /// An entry was chosen, and is about to be read.
+    pub(super) fn chooses(&mut self, chosen: &Chosen) {
+        let is_default = self.first_from(self.next) == Some(chosen.index);
+        self.settle_slots();
+        self.takes(chosen.index, !is_default || chosen.options.is_some());
+    }
+
+    /// What is started is of no entry.
+    pub(super) fn leaves_slots(&mut self) {
+        self.memory.starts.leaves();
+        self.memory.keep_slots(self.session);
+    }
+
+    fn takes(&mut self, index: usize, by_hand: bool) {
+        // One that cannot boot is only asked why.
+        let Some(role) = self.role_of(index) else { return };
+        let slot = self.slot_of(index);
+        let Some(entry) = self.menu.entries.get(index) else { return };
+        let is_once = self.once == Some(index) || self.memory.starts.is_once(entry);
+        let taking = Taking { slot: slot.as_deref(), entry, role, is_once, by_hand };
+        self.memory.before_read(self.session, &taking);
     }
 
     /// Puts menus that were read together behind the others.
@@ -237,6 +430,8 @@ impl<'s> BootMenu<'s> {
         if self.menu.entries.is_empty() {
             self.menu = merged;
             self.memory.wishes.settle_default(&mut self.menu, &self.session.voice());
+            let is_once = self.memory.wishes.is_for_once(&self.menu);
+            self.once = self.menu.default.filter(|_| is_once);
         } else {
             self.add_rows(merged);
         }
@@ -270,7 +465,11 @@ impl<'s> BootMenu<'s> {
             return;
         }
         self.settle_anchor(volumes_before);
-        self.examine_from(self.verdicts.len());
+        let before = self.verdicts.len();
+        let fresh = self.menu.entries.get(before..).unwrap_or_default();
+        let said = self.memory.starts.hears(fresh.iter());
+        self.voice.say_all(&said);
+        self.examine_from(before);
         self.say_ends(volumes_before);
     }
 
@@ -485,9 +684,14 @@ impl<'s> BootMenu<'s> {
     /// none with an entry.
     pub(super) fn widen(&mut self) -> bool {
         let before = self.menu.entries.len();
+        self.settle_slots();
         self.look();
-        // Only until the end of those that are slow.
-        while self.menu.entries.len() == before && self.devices.wait(Duration::ZERO, &self.voice) {
+        // Only until the end of those that are slow, or while a slot's device may come.
+        while self.menu.entries.len() == before {
+            let until = if self.target().is_some() { self.deadline } else { Duration::ZERO };
+            if !self.devices.wait(until, &self.voice) && !self.hurries() {
+                break;
+            }
             self.look();
         }
         self.raise_floor();
@@ -540,7 +744,18 @@ impl<'s> BootMenu<'s> {
         if is_stall {
             self.give_up_disk_of(index);
         }
+        self.settle_slots();
         self.next = self.next_after(index);
+        self.leaves_slot_of(index);
+    }
+
+    /// What is next is of another slot: then the one that has failed is not tried on.
+    fn leaves_slot_of(&mut self, index: usize) {
+        let Some(failed) = self.slot_of(index).filter(|_| self.has_slots) else { return };
+        if self.next.and_then(|next| self.slot_of(next)).as_ref() != Some(&failed) {
+            let outcome = self.outcome_of(&failed);
+            self.memory.starts.fails(&failed, outcome);
+        }
     }
 
     /// What is on the disk of an entry is waited for no more: every other entry
@@ -619,15 +834,18 @@ impl<'s> BootMenu<'s> {
     /// The next entry that boots by itself: the menu's own fallbacks first, then going
     /// round.
     pub(super) fn next_after(&self, index: usize) -> Option<usize> {
-        let mut all = order_after(index, &self.menu.fallback, self.verdicts.len());
-        all.find(|index| self.role_of(*index) == Some(self.role))
+        let all = order_after(index, &self.menu.fallback, self.verdicts.len());
+        slots::first(all, |index| self.rank(index))
     }
 
     /// The configured default, unless it is one that boots only if somebody
     /// chooses it.
     pub(super) fn default(&self) -> Option<usize> {
-        let default = self.menu.default?;
-        self.role_of(default).is_none_or(|role| role == self.role).then_some(default)
+        let wanted = self
+            .menu
+            .default
+            .filter(|default| self.role_of(*default).is_none_or(|role| role == self.role));
+        self.default_from(wanted)
     }
 
     /// What an entry that may boot is for.
@@ -647,7 +865,9 @@ impl<'s> BootMenu<'s> {
     pub(super) fn items(&self) -> Vec<Item> {
         let both = self.menu.entries.iter().zip(&self.verdicts);
         let consoles = machine::consoles();
-        both.map(|(entry, verdict)| self.item(entry, verdict, &consoles)).collect()
+        let items = both.map(|(entry, verdict)| self.item(entry, verdict, &consoles));
+        let ranks = (0..self.verdicts.len()).map(|index| self.rank(index));
+        items.zip(ranks).map(|(item, rank)| Item { bootable: rank.is_some(), ..item }).collect()
     }
 
     fn item(&self, entry: &Entry, verdict: &Verdict, consoles: &[String]) -> Item {
@@ -685,13 +905,25 @@ impl<'s> BootMenu<'s> {
         }
         let all: Vec<usize> = (0..self.verdicts.len()).collect();
         let text = match self.role {
-            Role::Boot => self.failures("no entry can boot:", &all),
+            Role::Boot => self.not_by_themselves(self.failures("no entry can boot:", &all)),
             Role::Recovery if self.struck.is_empty() => {
                 "there is no recovery entry that can boot".to_owned()
             }
             Role::Recovery => self.failures("no recovery entry can boot:", &self.struck),
         };
         Failure::new(Stage::Menu, text)
+    }
+
+    /// Those that would boot, and are not tried.
+    fn not_by_themselves(&self, mut text: String) -> String {
+        for index in (0..self.verdicts.len()).filter(|index| self.rank(*index).is_none()) {
+            let entry =
+                self.menu.entries.get(index).filter(|_| self.role_of(index) == Some(self.role));
+            let Some(entry) = entry else { continue };
+            let why = self.memory.starts.why_not(self.slot_of(index).as_deref());
+            text.extend(["\r\n  ", &entry.id, ": ", &why]);
+        }
+        text
     }
 
     fn failures(&self, text: &str, of: &[usize]) -> String {
@@ -724,8 +956,7 @@ impl Feed for BootMenu<'_> {
         if self.memory.wishes.is_with_firmware() {
             return efi::save_default(&id);
         }
-        let Memory { standing, tpm, .. } = &mut *self.memory;
-        efi::kept(&id, standing.keep_default(&entry.id, tpm))
+        efi::kept(&id, self.memory.keep_default(&entry.id))
     }
 }
 

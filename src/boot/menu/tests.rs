@@ -7,6 +7,7 @@ use crate::boot::discover::discover;
 use crate::boot::efi::Wishes;
 use crate::boot::measure::Witness;
 use crate::boot::rollback::Standing;
+use crate::boot::slots::Starts;
 use crate::config::Config;
 use crate::menu::Target;
 use crate::rollback::refused::Noted;
@@ -93,6 +94,7 @@ fn memory(session: &Session) -> Memory {
     let (witness, _) = Witness::find(&session.config, &session.identity, &mut tpm);
     Memory {
         standing: Standing::unread(&session.config),
+        starts: Starts::new(&session.config),
         noted: Noted::default(),
         tpm,
         witness,
