@@ -34,6 +34,8 @@ pub(super) enum Reply {
     Recover,
     Reset,
     PowerOff,
+    /// Nobody is there.
+    Silence,
 }
 
 /// What somebody at the prompt has before them.

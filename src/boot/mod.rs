@@ -22,6 +22,7 @@ mod once;
 mod prepare;
 mod recovery;
 mod rehearse;
+mod rest;
 mod rollback;
 mod session;
 mod slots;
@@ -47,6 +48,7 @@ use launch::{hand_over, load, measure, plan, quiesce};
 use menu::{BootMenu, menu};
 use prepare::{BundleCell, Demand, Order, Ready, carry_out, identify, read, verify};
 use rehearse::{Choice, Prepared, choose};
+use rest::Rest;
 use session::{Memory, Session};
 use stall::stalled;
 
@@ -54,6 +56,10 @@ use stall::stalled;
 /// sentence: by it mkinitramfs knows what it packs.
 pub const NOT_PID_1: &str = "turnout-init: this is PID 1 of a boot environment, and nothing else: \
      mkinitramfs packs it into an initramfs; the commands of a running system are in turnout";
+
+const NOTHING: &str = "nothing has booted";
+const RESTS: &str =
+    "no recovery system is started before a pause: nobody has confirmed the last one";
 
 /// Boots, or resets the machine with the reason on the console.
 pub fn run() -> ! {
@@ -78,6 +84,7 @@ fn attempt(session: &Session, memory: &mut Memory, role: Role) -> Result<Infalli
     loop {
         menu.begin_entry();
         match serve(session, &mut menu) {
+            Some(_) if menu.is_called() => {}
             Some((index, failure)) => give_up(session, &mut menu, index, failure),
             None if menu.widen() => {}
             None => return Err(menu.nothing_boots()),
@@ -192,6 +199,7 @@ fn boot_order(
     carry_out(order, prepare, |ready| {
         drop(waiting);
         let ready = ready.unwrap_or_else(|| Err(stalled()))?;
+        menu.listen()?;
         launch(session, menu.memory(), &ready, begun)
     })
 }
@@ -237,11 +245,13 @@ fn run_locked(session: &Session, memory: &mut Memory) -> ! {
         session.voice().say(&format!("attempt {number} of {limit} has booted nothing"));
     }
     let reason = format!("all attempts ({limit}) have booted nothing");
-    if found {
+    if found && memory.starts.rests_before_recovery() {
+        session.voice().say(RESTS);
+    } else if found {
         recover(session, memory, &reason);
     }
-    memory.keep_refused(session);
-    reset::after(session.config.reset_delay, &reason)
+    let rest = Rest::begin(session, memory);
+    rest::then_reset(session, memory, rest, &reason)
 }
 
 /// Comes back if no recovery system boots either.
@@ -253,16 +263,16 @@ fn recover(session: &Session, memory: &mut Memory, reason: &str) {
     memory.end_attempt(session, &failure);
 }
 
-/// What somebody wants another try of.
+/// What somebody wants another try of. Where starts are counted, nobody waits for somebody
+/// longer than the pause is.
 fn ask(session: &Session, memory: &mut Memory) -> Role {
     memory.begin_recovery(session);
-    match recovery::ask(session, memory) {
+    let rest = Rest::begin(session, memory);
+    match recovery::ask(session, memory, rest) {
         Reply::Retry => Role::Boot,
         Reply::Recover => Role::Recovery,
-        Reply::Reset => {
-            memory.keep_refused(session);
-            reset::after(session.config.reset_delay, "nothing has booted")
-        }
+        Reply::Reset => rest::then_reset(session, memory, None, NOTHING),
+        Reply::Silence => rest::then_reset(session, memory, rest, NOTHING),
         Reply::PowerOff => reset::power_off(),
     }
 }

@@ -6,6 +6,7 @@ use core::time::Duration;
 use std::rc::Rc;
 
 use super::by_hand::{Hand, Reply};
+use super::rest::Rest;
 use super::session::{Memory, Session};
 use crate::base::text::printable;
 use crate::choose::keys::{Input, Key, SEQUENCE_TIMEOUT};
@@ -20,18 +21,23 @@ use crate::sys::{AsFd as _, clock, vigil};
 const NEXT: &str = "\"retry\" looks again, \"list\" and \"boot\" take an entry, \"from\", \"linux\" and \"go\" boot without \
      one; \"help\" tells all words";
 
-/// Asks until somebody wants what is not done here. Where nobody can type, the
-/// machine is to be reset.
-pub(super) fn ask(session: &Session, memory: &mut Memory) -> Reply {
+/// How long after the last key somebody is still taken to be there, in a pause that would
+/// be over.
+const STAYS: Duration = Duration::from_secs(600);
+
+/// Asks until somebody wants what is not done here. Where nobody can type, or nobody does
+/// until the pause is over, the machine is to be reset.
+pub(super) fn ask(session: &Session, memory: &mut Memory, rest: Option<Rest>) -> Reply {
     let hand = match Hand::new(session, memory) {
         Ok(hand) => hand,
         Err(failure) => {
             session.report(&failure);
-            return Reply::Reset;
+            return Reply::Silence;
         }
     };
     session.console.line(NEXT);
-    Prompt::new(session, hand).run()
+    rest.iter().for_each(|rest| session.voice().say(&rest.told()));
+    Prompt::new(session, hand, rest.map(|rest| rest.until)).run()
 }
 
 /// The prompt on all consoles.
@@ -42,13 +48,15 @@ struct Prompt<'s> {
     /// What was pressed and has had no effect yet: several lines may come at once.
     waiting: Vec<Key>,
     history: Vec<String>,
+    /// Until when somebody is waited for, where that has an end.
+    until: Option<Duration>,
 }
 
 impl<'s> Prompt<'s> {
-    fn new(session: &'s Session, hand: Hand<'s>) -> Self {
+    fn new(session: &'s Session, hand: Hand<'s>, until: Option<Duration>) -> Self {
         let terminals = session.console.each().into_iter();
         let inputs = terminals.map(|terminal| (terminal, Input::of_prompt())).collect();
-        Self { session, hand, inputs, waiting: Vec::new(), history: Vec::new() }
+        Self { session, hand, inputs, waiting: Vec::new(), history: Vec::new(), until }
     }
 
     fn run(mut self) -> Reply {
@@ -66,7 +74,8 @@ impl<'s> Prompt<'s> {
                 Err(why) => self.session.console.line(&why),
             }
         }
-        Reply::Reset
+        self.session.console.line("");
+        Reply::Silence
     }
 
     /// A line that somebody has entered; none once nobody can.
@@ -91,12 +100,14 @@ impl<'s> Prompt<'s> {
     /// The next key that somebody has pressed; none once nobody can.
     fn next_key(&mut self) -> Option<Key> {
         while self.waiting.is_empty() {
-            if self.session.console.is_deaf() {
+            let is_over = self.until.is_some_and(|until| until <= clock::elapsed());
+            if is_over || self.session.console.is_deaf() {
                 return None;
             }
             self.waiting = self.keys();
         }
         vigil::somebody_is_there();
+        self.until = self.until.map(|until| until.max(clock::elapsed().saturating_add(STAYS)));
         Some(self.waiting.remove(0))
     }
 

@@ -204,6 +204,19 @@ impl Console {
         (typed, polled.iter().map(|fd| fd.any().unwrap_or(false)).collect())
     }
 
+    /// Whether something was typed on any console that was not read yet.
+    #[must_use]
+    pub fn is_called(&self) -> bool {
+        let terminals = self.terminals();
+        let mut polled: Vec<_> = terminals.iter().filter_map(|one| one.polled()).collect();
+        let _ = poll(&mut polled, timeout(Some(Duration::ZERO)));
+        // One that has hung up can be read for ever, and nobody is there.
+        let hung_up = PollFlags::POLLHUP | PollFlags::POLLERR;
+        let is_typed =
+            |flags: PollFlags| flags.contains(PollFlags::POLLIN) && !flags.intersects(hung_up);
+        polled.iter().any(|fd| fd.revents().is_some_and(is_typed))
+    }
+
     /// A menu takes the screen: kernel messages stay off it, but those of a dying
     /// kernel, and so do our own lines. Every console is listened to again, and
     /// those that have come since are opened.

@@ -14,10 +14,16 @@ use super::{hung_tasks, vigil};
 /// Tells why, waits, and resets the machine. Never returns; outside PID 1 it
 /// ends the process with exit status 4 instead.
 pub fn after(delay: Duration, reason: &str) -> ! {
-    OF_START.lift();
-    say(&format!("turnout: reset in {} s: {reason}", delay.as_secs()));
-    vigil::sleep(delay);
+    rest(delay, reason);
     now()
+}
+
+/// Tells that the machine is reset after this time, and why, and waits for so long. No
+/// limit of the start ends that, and the watchdogs are fed.
+pub fn rest(time: Duration, reason: &str) {
+    OF_START.lift();
+    say(&format!("turnout: reset in {} s: {reason}", time.as_secs()));
+    vigil::sleep(time);
 }
 
 /// Resets the machine at once.
