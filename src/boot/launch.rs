@@ -24,9 +24,9 @@ pub(super) fn measure(
     memory: &mut Memory,
     ready: &Ready<'_>,
 ) -> Result<Option<Vec<u8>>, Failure> {
-    let Memory { witness, tpm, standing, noted, .. } = memory;
+    let Memory { witness, tpm, .. } = memory;
     let log = witness.measure(&ready.attested, ready.proven, tpm, &session.voice())?;
-    let state = standing.told(noted).map(|state| state_archive(&state));
+    let state = memory.told(ready.tries).map(|state| state_archive(&state));
     Ok(match (log, state) {
         (Some(log), Some(state)) => Some([log, state].concat()),
         (log, state) => log.or(state),

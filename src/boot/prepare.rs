@@ -28,6 +28,7 @@ use crate::sys::sources::Sources;
 use crate::sys::status::Status;
 use crate::sys::thread::{Job, Shelf, Work};
 use crate::sys::{clock, hung_tasks, machine};
+use crate::trust::slots::SlotValues;
 use crate::trust::verify::{Attested, edited};
 
 /// Where a bundle is while its kernel is being prepared: outside of the thread
@@ -44,6 +45,8 @@ pub(super) struct Ready<'p> {
     pub(super) loader_id: String,
     /// Path of the file whose name counts the entry's boots, where one does.
     pub(super) counted: Option<String>,
+    /// Tries that its slot has left after this start.
+    pub(super) tries: Option<u32>,
     /// The machine as it was then.
     pub(super) machine: Machine,
     /// How long it took, in ticks of the clock.
@@ -126,7 +129,13 @@ impl Order {
         let attested = leave_unsigned(session, menu, &entry)?;
         session.voice().say(&format!("{} boots unsigned: it was put together here", entry.id));
         Ok(Self {
-            taken: Taken { roots, entry, attested, is_on_boot: false },
+            taken: Taken {
+                roots,
+                entry,
+                attested,
+                is_on_boot: false,
+                values: SlotValues::default(),
+            },
             arch: session.arch,
             request: session.config.engine,
             decompress: session.config.vmlinux,
@@ -172,9 +181,9 @@ impl Order {
     /// Whether it could be prepared: reads, verifies, looks at the kernel's first
     /// bytes, and keeps nothing. Its files may have `limit` bytes together.
     pub(super) fn rehearse(&self, limit: u64, stop: &AtomicBool) -> Result<(), Failure> {
-        let Taken { roots, entry, attested, .. } = &self.taken;
+        let Taken { roots, entry, attested, values, .. } = &self.taken;
         let heads = prepare::read_heads(roots, entry, limit, stop)?;
-        let verified = prepare::verify(entry, attested, heads)?;
+        let verified = prepare::verify(attested, heads, values)?;
         probe(&verified, self.arch)
     }
 }
@@ -247,8 +256,8 @@ pub(super) fn verify<'p>(
     bundle: Bundle<Sealed>,
     cell: &'p BundleCell,
 ) -> Result<&'p Proven, Failure> {
-    let Taken { entry, attested, .. } = &order.taken;
-    let proven = clock::TRUST.spend(|| prepare::verify(entry, attested, bundle))?;
+    let Taken { attested, values, .. } = &order.taken;
+    let proven = clock::TRUST.spend(|| prepare::verify(attested, bundle, values))?;
     cell.set(proven).ok().ok_or_else(is_taken)?;
     cell.get().ok_or_else(is_taken)
 }
@@ -300,6 +309,7 @@ impl<'p> Identified<'p> {
             kernel: self.kernel,
             loader_id: order.taken.entry.loader_id(),
             counted: order.taken.counted(),
+            tries: order.taken.values.tries,
             machine: self.machine,
             ticks: clock::counter().saturating_sub(start),
         }

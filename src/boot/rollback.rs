@@ -8,7 +8,7 @@
 
 use super::measure::Witness;
 use super::voice::Voice;
-use crate::base::json;
+use crate::base::json::{self, Object};
 use crate::base::text::printable;
 use crate::base::used::Used;
 use crate::config::Config;
@@ -290,9 +290,14 @@ impl Standing {
         !matches!(self.store.strength(), Strength::Off)
     }
 
-    /// What the next system is told, as JSON; nothing where nothing is kept.
-    pub(super) fn told(&self, noted: &Noted) -> Option<String> {
-        let strength = Some(self.store.strength()).filter(|_| self.tells())?;
+    /// What the next system is told, as JSON, with what `start` adds of its start; nothing
+    /// where nothing is kept, of that neither.
+    pub(super) fn told(
+        &self,
+        noted: &Noted,
+        start: Option<&dyn Fn(&mut Object<'_>)>,
+    ) -> Option<String> {
+        let strength = Some(self.store.strength()).filter(|_| self.tells() || start.is_some())?;
         let Floors { boot, recovery } = self.floors();
         let fault = self.store.fault().or(self.set_back.as_ref()).map(Fault::to_string);
         Some(json::object(|out| {
@@ -304,6 +309,7 @@ impl Standing {
                 let refused = noted.merged(&self.store.refused());
                 refused.iter().for_each(|one| list.object(|out| one.write_json(out)));
             });
+            start.iter().for_each(|start| start(out));
         }))
     }
 
@@ -398,8 +404,12 @@ mod tests {
         let expected = "{\"rollback\":\"advisory\",\"fault\":\"the store has not been read\",\
                         \"floor\":0,\"recovery_floor\":0,\"refused\":[{\"entry\":\"o\\\"ld\",\
                         \"code\":\"FLOOR\",\"count\":1}]}";
-        assert_eq!(standing.told(&noted).as_deref(), Some(expected));
-        assert_eq!(set_back(Strength::Off).told(&noted), None);
+        assert_eq!(standing.told(&noted, None).as_deref(), Some(expected));
+        let slot = |out: &mut Object<'_>| out.text("slot", "A");
+        let told = set_back(Strength::Off).told(&Noted::default(), Some(&slot)).unwrap();
+        assert!(told.starts_with("{\"rollback\":\"off\","), "{told}");
+        assert!(told.ends_with("\"refused\":[],\"slot\":\"A\"}"), "{told}");
+        assert_eq!(set_back(Strength::Off).told(&noted, None), None);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::rollback::Standing;
 use super::slots::{Starts, Taking};
 use super::voice::{Voice, heading};
 use crate::base::arch::Arch;
+use crate::base::json::Object;
 use crate::base::used::Used;
 use crate::config::{self, Config};
 use crate::failure::{Failure, Stage};
@@ -205,9 +206,17 @@ impl Memory {
         self.keep_slots(session);
     }
 
+    /// What the next system is told, as JSON; nothing where nothing is kept. So many tries
+    /// are left of its slot.
+    pub(super) fn told(&self, tries: Option<u32>) -> Option<String> {
+        let Self { standing, starts, noted, .. } = self;
+        let tell = |out: &mut Object<'_>| starts.tell(tries, out);
+        standing.told(noted, starts.tells().then_some(&tell))
+    }
+
     /// Whether there may be an archive for the next system.
-    pub(super) const fn may_have_front(&self) -> bool {
-        may_have_front(&self.witness, &self.standing)
+    pub(super) fn may_have_front(&self) -> bool {
+        self.starts.tells() || may_have_front(&self.witness, &self.standing)
     }
 
     /// Takes note of what was not booted.
@@ -286,7 +295,7 @@ mod tests {
             let identity = Identity { boards: Vec::new(), devices: Vec::new() };
             let (witness, _) = Witness::find(&config, &identity, &mut Ok(None));
             let standing = Standing::unread(&config);
-            let front = standing.told(&Noted::default());
+            let front = standing.told(&Noted::default(), None);
             assert!(!witness.measures(), "there is no TPM");
             assert_eq!(front.is_some(), rollback != Strength::Off);
             assert_eq!(may_have_front(&witness, &standing), front.is_some());

@@ -7,15 +7,19 @@
 //! from booting. Specification: `docs/survive.md`.
 
 use crate::base::digest::Digest;
+use crate::base::json::Object;
 use crate::base::text::printable;
 use crate::config::{Config, Declared};
 use crate::failure::{self, Failure};
 use crate::menu::Entry;
 use crate::rollback::store::Fault;
 use crate::slots::rules::{Count, Rules, Settled, Target, Turn};
+use crate::slots::told::Start;
 use crate::slots::{Attempt, Cause, Outcome, Slots, Stage, name_of};
 use crate::source::{self, Candidate, Selector};
+use crate::steps::prepare::slot_values;
 use crate::trust::Role;
+use crate::trust::slots::SlotValues;
 
 /// When an entry is tried: the lowest first, those with the same in the menu's order.
 pub(super) type Rank = (Turn, usize);
@@ -129,6 +133,52 @@ impl Starts {
             Count::All => true,
             Count::Unconfirmed => is_used,
         }
+    }
+
+    /// What is filled into a signed command line for the slot of an entry, and for its
+    /// tries once this start was counted; as the menu says where nothing counts it.
+    pub(super) fn values(
+        &self,
+        slot: Option<String>,
+        entry: &Entry,
+        manifest: Option<Digest>,
+    ) -> SlotValues {
+        let menus = slot_values(entry);
+        // Without a store they are those in memory: it is only less that is known.
+        let is_counted = self.is_open || self.rules.is_declared;
+        let counted = slot.as_deref().filter(|_| is_counted).and_then(|slot| {
+            let named_tries = named_tries(entry);
+            self.slots.tries_in(&Start { slot, named_tries, manifest }, &self.rules)
+        });
+        let declared = slot.filter(|_| self.rules.is_declared);
+        let given = declared.as_ref().map(|_| self.rules.tries);
+        SlotValues {
+            tries: counted.map(u32::from).or(menus.tries).or(given.map(u32::from)),
+            name: menus.name.or(declared),
+        }
+    }
+
+    /// Whether the next system is told anything of its start.
+    pub(super) fn tells(&self) -> bool {
+        self.is_open && self.counts()
+    }
+
+    /// What the next system is told of its start, of which so many tries are left.
+    pub(super) fn tell(&self, tries: Option<u32>, out: &mut Object<'_>) {
+        let attempt = self.slots.attempt.as_ref();
+        let last = self.settled.as_ref().map(|settled| settled.outcome.name());
+        out.maybe_text("slot", self.attempted());
+        match tries {
+            Some(tries) => out.number("tries_left", tries.into()),
+            None => out.null("tries_left"),
+        }
+        out.maybe_text("cause", attempt.map(|attempt| attempt.cause.name()));
+        out.maybe_text("last_start", last);
+    }
+
+    /// Whether a pause comes before a recovery system is started.
+    pub(super) fn rests_before_recovery(&self) -> bool {
+        self.tells() && self.slots.rests_before_recovery(self.settled.as_ref())
     }
 
     /// Whether a fault of the store is news.
@@ -504,4 +554,67 @@ fn told(settled: &Settled, slots: &Slots) -> String {
     line.push(')');
     slot.into_iter().for_each(|slot| line.extend([": ", &slot.to_string()]));
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::menu::bls::file_name::Counter;
+    use crate::trust::verify::Mode;
+
+    fn entry(slot: Option<&str>, left: Option<u32>) -> Entry {
+        Entry {
+            id: "e".to_owned(),
+            slot: slot.map(str::to_owned),
+            counter: left.map(|left| Counter { left, done: 0 }),
+            ..Entry::default()
+        }
+    }
+
+    fn starts(config: &Config, has_store: bool) -> Starts {
+        let mut starts = Starts::new(config);
+        assert!(starts.open(config, has_store.then(Slots::default), false).is_empty());
+        starts
+    }
+
+    fn config(names: &[&str]) -> Config {
+        let declared = |name: &&str| Declared { name: (*name).to_owned(), device: None };
+        Config { slots: names.iter().map(declared).collect(), ..Config::new(Mode::Locked) }
+    }
+
+    #[test]
+    fn a_signed_command_line_is_told_the_menu_s_name_of_the_slot_or_else_the_image_s() {
+        let image = config(&["A"]);
+        let declared = starts(&image, true);
+        let name = |slot: Option<&str>, own: Option<&str>| {
+            declared.values(slot.map(str::to_owned), &entry(own, None), None).name
+        };
+        assert_eq!(name(Some("A"), None).as_deref(), Some("A"));
+        assert_eq!(name(Some("A"), Some("b")).as_deref(), Some("b"));
+        assert_eq!(name(None, None), None);
+        let undeclared = starts(&config(&[]), true);
+        let values = undeclared.values(Some("e".to_owned()), &entry(None, None), None);
+        assert_eq!(values, SlotValues::default(), "an id is the name of no slot");
+    }
+
+    #[test]
+    fn it_is_told_the_tries_that_are_counted_or_else_those_of_the_file_s_name() {
+        let tries = |image: &[&str], has_store: bool, left: Option<u32>| {
+            let image = config(image);
+            let slot = if image.slots.is_empty() { "e" } else { "A" };
+            let starts = starts(&image, has_store);
+            starts.values(Some(slot.to_owned()), &entry(None, left), None).tries
+        };
+        assert_eq!(tries(&["A"], true, None), Some(2));
+        assert_eq!(tries(&["A"], true, Some(9)), Some(2));
+        assert_eq!(tries(&[], true, Some(3)), Some(2));
+        for left in [None, Some(3)] {
+            assert_eq!(tries(&[], false, left), left, "nothing counts");
+            assert_eq!(tries(&["A"], false, left), Some(2), "a lost store refuses nothing");
+        }
+        assert_eq!(tries(&[], true, None), None);
+        let image = Config { count: Some(Count::Off), ..config(&["A"]) };
+        let values = starts(&image, true).values(Some("A".to_owned()), &entry(None, None), None);
+        assert_eq!(values.tries, Some(3));
+    }
 }

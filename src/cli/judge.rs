@@ -268,7 +268,7 @@ pub(super) fn prove(roots: &Roots, entry: &Entry, attested: &Attested) -> Result
     let limit = machine::memory_for_files();
     let bundle = prepare::read(roots, entry, limit, &AtomicBool::new(false))
         .map_err(|failure| Failure::broken("FILE", failure.sentence()))?;
-    prepare::verify(entry, attested, bundle)
+    prepare::verify(attested, bundle, &prepare::slot_values(entry))
 }
 
 /// What the verified kernel itself says.

@@ -84,6 +84,14 @@ pub struct Target<'a> {
     pub stage: Stage,
 }
 
+/// The pause with this number since something was confirmed, from 0.
+#[must_use]
+pub fn pause(number: u8) -> Pause {
+    let [.., last] = PAUSES;
+    let time = PAUSES.get(usize::from(number)).copied().unwrap_or(last);
+    Pause { time, is_long: time == last }
+}
+
 /// What is waited for before the machine is reset, or looks again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pause {
@@ -287,6 +295,9 @@ impl Slots {
         }
         if attempt.exact {
             attempt.manifest = manifest;
+        }
+        // Of a good slot it is taken to be the last one's until something else is known.
+        if attempt.exact || row_of(target.entry) != self.counters.row_of {
             attempt.entry = cut(target.entry);
         }
         self.reach(Stage::Jumped, None);

@@ -135,6 +135,36 @@ mod tests {
         }
     }
 
+    /// A start of the slot `a` with this entry that is confirmed; how often it was written
+    /// down before the jump.
+    fn start_well(slots: &mut Slots, entry: &str) -> usize {
+        let all = rules(Count::All, true);
+        assert_eq!(slots.settle(false), None);
+        let mut states = vec![slots.clone()];
+        slots.begin(&Target { entry: "", ..target("a", None, Cause::Order) }, &all);
+        states.push(slots.clone());
+        slots.enter(entry);
+        slots.reach(Stage::Reading, None);
+        states.push(slots.clone());
+        slots.jump(&Target { entry, ..target("a", None, Cause::Order) }, None, &all);
+        states.push(slots.clone());
+        slots.bless().unwrap();
+        states.windows(2).filter(|both| both[0] != both[1]).count()
+    }
+
+    #[test]
+    fn a_good_system_s_starts_make_a_row_though_each_writes_but_once_before_its_jump() {
+        let mut slots = Slots { list: vec![Slot::new("a", 3)], ..Slots::default() };
+        start_well(&mut slots, "e");
+        assert!(!slots.is_instant("e", 2));
+        assert_eq!([start_well(&mut slots, "e"), start_well(&mut slots, "e")], [1, 1]);
+        assert!(slots.is_instant("e", 3) && !slots.is_instant("e", 4) && !slots.is_instant("f", 3));
+        assert_eq!(start_well(&mut slots, "f"), 2, "another default is written down");
+        assert!(!slots.is_instant("e", 1) && slots.is_instant("f", 1) && !slots.is_instant("f", 2));
+        assert_eq!(start_well(&mut slots, "f"), 1);
+        assert!(slots.is_instant("f", 2));
+    }
+
     #[test]
     fn what_was_started_once_or_to_recover_is_not_what_was_started_last() {
         let all = rules(Count::All, false);

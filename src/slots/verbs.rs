@@ -63,8 +63,9 @@ impl Slots {
     }
 
     fn count_row(&mut self, entry: &str, cause: Cause) {
-        let this = row_of(entry);
         let counters = &mut self.counters;
+        // Nothing else was written down: it is the last one again ([`Slots::jump`]).
+        let this = if entry.is_empty() { counters.row_of } else { row_of(entry) };
         counters.row = match cause {
             Cause::Order if counters.row_of == this => counters.row.saturating_add(1),
             Cause::Order => 1,

@@ -90,17 +90,18 @@ fn all<B>(
     paths.iter().map(String::as_str).map(blob).collect()
 }
 
-/// Checks that the files are those that were signed, if any were.
+/// Checks that the files are those that were signed, if any were. `values` are filled
+/// into the signed command line.
 pub(crate) fn verify<B>(
-    entry: &Entry,
     attested: &Attested,
     bundle: Bundle<B>,
+    values: &SlotValues,
 ) -> Result<Verified<Bundle<B>>, Failure> {
-    verify::verify(attested, bundle, &slot_values(entry)).map_err(Failure::refused)
+    verify::verify(attested, bundle, values).map_err(Failure::refused)
 }
 
 /// What the menu says for the slots of a signed command line.
-fn slot_values(entry: &Entry) -> SlotValues {
+pub(crate) fn slot_values(entry: &Entry) -> SlotValues {
     let tries = entry.counter.map(|counter| counter.left);
     SlotValues { tries, name: entry.slot.clone() }
 }

@@ -16,6 +16,7 @@ use super::discover::{Devices, Fresh, Host, Mounted, Ranked, say_diagnostics, se
 use super::efi;
 use super::item::item;
 use super::once;
+use super::rollback::signed;
 use super::session::{Memory, Session};
 use super::slots::{self, Rank, Taking, outcome_of};
 use super::stall::{is_stall, stalled};
@@ -23,7 +24,7 @@ use super::voice::{Voice, heading};
 use super::volume::Volume;
 use crate::choose::{Chooser, Chosen, Editing, Item, Update};
 use crate::failure::{Failure, Stage};
-use crate::menu::{self, By, Entry, Group, Menu};
+use crate::menu::{self, By, Entry, Group, Menu, Timeout};
 use crate::plan;
 use crate::preflight::{self, Limits};
 use crate::slots::Outcome;
@@ -33,7 +34,8 @@ use crate::steps::anchor::Anchor;
 use crate::steps::examine::examine;
 use crate::sys::read::Roots;
 use crate::sys::{BorrowedFd, clock, machine, vigil};
-use crate::trust::verify::{Attested, Context, Mode};
+use crate::trust::slots::SlotValues;
+use crate::trust::verify::{Attested, Context, Mode, Signed};
 use crate::trust::{POLICY_PATH, RING_PATH, Role};
 
 const SIGNED: &str = "The command line is part of what was signed: a locked image boots it \
@@ -77,6 +79,20 @@ pub(super) struct BootMenu<'s> {
     has_slots: bool,
     /// What the firmware or a menu has chosen for this boot only.
     once: Option<usize>,
+    instant: Instant,
+}
+
+/// Whether the menu is left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Instant {
+    /// Unless there is a reason to show it.
+    Possible,
+    /// It is.
+    Now,
+    /// It was, and a key has brought it.
+    Called,
+    /// It is shown.
+    Over,
 }
 
 /// Whether an entry may boot.
@@ -89,6 +105,8 @@ pub(super) struct Taken {
     pub(super) attested: Arc<Attested>,
     /// Whether systemd looks for its menu file where it lies.
     pub(super) is_on_boot: bool,
+    /// What is filled into its signed command line.
+    pub(super) values: SlotValues,
 }
 
 impl Taken {
@@ -160,6 +178,7 @@ impl<'s> BootMenu<'s> {
             deadline: Duration::ZERO,
             has_slots: false,
             once: None,
+            instant: Instant::Possible,
         }
     }
 
@@ -188,7 +207,7 @@ impl<'s> BootMenu<'s> {
     }
 
     /// Whether what is loaded may have an archive of Turnout's own before it.
-    pub(super) const fn may_have_front(&self) -> bool {
+    pub(super) fn may_have_front(&self) -> bool {
         self.memory.may_have_front()
     }
 
@@ -719,7 +738,15 @@ impl<'s> BootMenu<'s> {
         let volume = self.volumes.get(entry.volume).ok_or_else(no_such_entry)?;
         let attested = self.verdicts.get(index).ok_or_else(no_such_entry)?.clone()?;
         let is_on_boot = volume.tier.role.is_boot();
-        Ok(Taken { roots: self.roots(volume, &entry), entry, attested, is_on_boot })
+        let values = self.values(index, &entry, &attested);
+        Ok(Taken { roots: self.roots(volume, &entry), entry, attested, is_on_boot, values })
+    }
+
+    /// What is filled into the signed command line of an entry.
+    fn values(&self, index: usize, entry: &Entry, attested: &Attested) -> SlotValues {
+        let slot = self.slot_of(index).filter(|_| attested.role() == Role::Boot);
+        let manifest = signed(attested).map(Signed::digest);
+        self.memory.starts.values(slot, entry, manifest)
     }
 
     /// The devices that the files of an entry of a volume are on.
@@ -885,11 +912,49 @@ impl<'s> BootMenu<'s> {
             Mode::Open => Editing::Refused(FORBIDDEN),
             Mode::Locked => Editing::Refused(SIGNED),
         };
-        Chooser::new(self.items(), self.next, self.menu.timeout)
+        let is_instant = self.is_instant();
+        self.instant = if is_instant { Instant::Now } else { Instant::Over };
+        let timeout = if is_instant { Timeout::Hidden } else { self.menu.timeout };
+        Chooser::new(self.items(), self.next, timeout)
             .with_heading(&heading(mode))
             .with_status(&self.status)
             .with_editing(editing)
             .with_edits(mem::take(&mut self.memory.edits))
+    }
+
+    /// Whether the menu is left out: the same default was confirmed so often that nobody
+    /// is asked, nothing has failed since, and nobody has pressed a key.
+    fn is_instant(&self) -> bool {
+        let Memory { starts, noted, .. } = &*self.memory;
+        let Some(after) = self.session.config.instant else { return false };
+        let Some(entry) = self.next.and_then(|next| self.menu.entries.get(next)) else {
+            return false;
+        };
+        self.instant == Instant::Possible
+            && self.role == Role::Boot
+            && matches!(self.menu.timeout, Timeout::Seconds(_))
+            && self.once.is_none()
+            && starts.settled.is_none()
+            && noted.is_empty()
+            && starts.slots.is_instant(&entry.id, after)
+            && !self.session.console.is_called()
+    }
+
+    /// Where the menu was left out, a key brings it until the entry is measured.
+    ///
+    /// # Errors
+    /// Somebody has pressed one.
+    pub(super) fn listen(&mut self) -> Result<(), Failure> {
+        if self.instant != Instant::Now || !self.session.console.is_called() {
+            return Ok(());
+        }
+        self.instant = Instant::Called;
+        Err(Failure::new(Stage::Menu, "a key was pressed"))
+    }
+
+    /// Whether a key has brought the menu that was left out.
+    pub(super) const fn is_called(&self) -> bool {
+        matches!(self.instant, Instant::Called)
     }
 
     /// Keeps what somebody has edited for the next menu.
