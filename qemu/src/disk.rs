@@ -155,6 +155,20 @@ pub fn remove(disk: &Path, partition: usize, path: &str) -> Result<()> {
     command::output(command::tool("debugfs").args(["-w", "-R", &request, &file_system])).map(drop)
 }
 
+/// Gives a file of a disk that [`build`] made another name: `partition` counts from 1 and
+/// holds ext4.
+pub fn rename(disk: &Path, partition: usize, from: &str, to: &str) -> Result<()> {
+    let start = start_of(disk, partition)?;
+    let file_system = format!("{}?offset={start}", disk.display());
+    for request in [format!("ln {from} {to}"), format!("unlink {from}")] {
+        let mut tool = command::tool("debugfs");
+        command::output(tool.args(["-w", "-R", &request, &file_system]))?;
+    }
+    let there = debugfs(disk, start, &format!("stat {to}"))?;
+    ensure!(there.contains("Type: regular"), "{to} is not there");
+    Ok(())
+}
+
 /// Puts a file into the ext4 that an image holds, in the place of what was there; its
 /// directory is made if there is none.
 pub fn put(image: &Path, file: &Path, path: &str) -> Result<()> {

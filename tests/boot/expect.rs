@@ -12,7 +12,7 @@ use turnout::tpm::pcr::Pcr;
 use turnout_qemu::command;
 use turnout_qemu::facts::{Facts, Stage};
 use turnout_qemu::initrd::{REACHED, READY};
-use turnout_qemu::machine::Serial;
+use turnout_qemu::machine::{Machine, Serial};
 use turnout_qemu::menu;
 use turnout_qemu::serial::{Console, Event};
 use turnout_qemu::tpm::SoftTpm;
@@ -70,8 +70,11 @@ fn run_start(prepared: &Prepared, start: &Start, number: u32, has_tpm: bool) -> 
     }
     let tpm = (has_tpm && start.tpm).then(|| prepared.start_tpm()).transpose()?;
     machine.tpm = tpm.as_ref().map(|tpm| tpm.socket().to_owned());
+    machine.reboot = start.resets;
+    machine.extra.extend(start.arguments.iter().map(|argument| (*argument).to_owned()));
+    machine.options = format!("{} {}", machine.options, start.options).trim_end().to_owned();
     let mut console = Console::start(&machine, &prepared.transcript)?;
-    match check_start(&mut console, start, tpm.as_ref()) {
+    match check_start(&mut console, &machine, start, tpm.as_ref()) {
         Ok(()) => {
             fs::remove_file(&prepared.transcript)?;
             Ok(uptimes(console.text()))
@@ -84,7 +87,12 @@ fn run_start(prepared: &Prepared, start: &Start, number: u32, has_tpm: bool) -> 
     }
 }
 
-fn check_start(console: &mut Console, start: &Start, tpm: Option<&SoftTpm>) -> Result<()> {
+fn check_start(
+    console: &mut Console,
+    machine: &Machine,
+    start: &Start,
+    tpm: Option<&SoftTpm>,
+) -> Result<()> {
     if let Some(id) = start.choose {
         menu::choose(console, id, DEADLINE)?;
     }
@@ -93,7 +101,12 @@ fn check_start(console: &mut Console, start: &Start, tpm: Option<&SoftTpm>) -> R
         tpm.context("there is no TPM to stall")?.stall(STALL)?;
     }
     start.says.iter().try_for_each(|text| see(console, text))?;
-    ensure!(console.wait_for_end(DEADLINE)?, "the machine did not turn itself off");
+    if let Some(then) = start.then {
+        (then.act)(console, machine)?;
+        then.says.iter().try_for_each(|text| see(console, text))?;
+    }
+    // One whose power is cut ends with its console.
+    ensure!(start.cut || console.wait_for_end(DEADLINE)?, "the machine did not turn itself off");
     Ok(())
 }
 

@@ -124,7 +124,7 @@ impl World {
         } else {
             disk.clone()
         };
-        machine.disks.push((bus(case.boot.flavour), attached));
+        machine.disks.push((case.boot.bus.unwrap_or(bus(case.boot.flavour)), attached));
         (case.boot.more_disks)(&disk, &mut machine).context("building further disks")?;
         // One that ends with its machine would be of no use to the next start.
         let once = case.boot.tpm && !matches!(case.expect, Expect::Starts(_));
@@ -335,6 +335,11 @@ fn partitions(
             .into_iter()
             .chain([disk::state_area()])
             .collect(),
+        Partitions::Slots => {
+            let a = system("system-a", tree.root().to_owned());
+            let b = system("system-b", directory.join("b"));
+            vec![esp_of(esp), a, b, system("rescue", directory.join("rescue")), disk::state_area()]
+        }
         Partitions::Xfs => {
             let [esp, boot] = disk::boot_partitions(esp, tree.root());
             vec![esp, Partition { content: Content::Xfs(tree.root().to_owned()), ..boot }]
@@ -359,6 +364,11 @@ fn partitions(
 
 const fn esp_of(files: PathBuf) -> Partition {
     Partition { kind: Type::Esp, label: "ESP", content: Content::Fat(files) }
+}
+
+/// A boot partition, of one of several systems.
+const fn system(label: &'static str, files: PathBuf) -> Partition {
+    Partition { kind: Type::Xbootldr, label, content: Content::Ext4(files) }
 }
 
 /// A partition of no boot loader.

@@ -44,8 +44,7 @@ pub(super) const CASES: &[Case] = &[case(
     ]),
 )];
 
-const START: Start =
-    Start { factory: false, tpm: false, before: |_| Ok(()), choose: None, stalls: None, says: &[] };
+const START: Start = Start::PLAIN;
 
 /// What has a sort-key comes first.
 fn add_tampered_entry_behind_good(world: &World, tree: &BootTree) -> Result<()> {

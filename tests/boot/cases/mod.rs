@@ -22,6 +22,7 @@ mod purgatory;
 mod rollback;
 mod running;
 mod state;
+mod survive;
 mod trace;
 mod trust;
 mod uki;
@@ -33,7 +34,7 @@ use turnout::base::arch::Arch;
 use turnout_qemu::boot_tree::BootTree;
 use turnout_qemu::facts::{Facts, Stage};
 use turnout_qemu::guest::Flavour;
-use turnout_qemu::machine::{Machine, Shape};
+use turnout_qemu::machine::{Bus, Machine, Shape};
 use turnout_qemu::nbd::Answer;
 use turnout_qemu::serial::Console;
 
@@ -61,6 +62,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         trace::CASES,
         rollback::CASES,
         state::CASES,
+        survive::CASES,
         policy::CASES,
         measure::CASES,
         memory::CASES,
@@ -83,6 +85,8 @@ pub(crate) struct Case {
 pub(crate) struct Boot {
     pub(crate) flavour: Flavour,
     pub(crate) partitions: Partitions,
+    /// The disk's bus, where it is not what the first kernel has built in.
+    pub(crate) bus: Option<Bus>,
     pub(crate) loader_conf: &'static str,
     /// Text of the image's configuration file.
     pub(crate) config: &'static str,
@@ -155,6 +159,9 @@ pub(crate) enum Partitions {
     Xfs,
     /// An ESP, the boot partition, and a state area.
     State,
+    /// An ESP, the partitions "system-a", with the boot partition's files, and "system-b"
+    /// and "rescue", with those in "b" and "rescue" beside them, and a state area.
+    Slots,
     /// The same in an MBR, where no type says what the last one is.
     StateOfMbr,
 }
@@ -171,7 +178,43 @@ pub(crate) struct Start {
     pub(crate) choose: Option<&'static str>,
     /// After which text, once that was done, the TPM stalls for a while.
     pub(crate) stalls: Option<&'static str>,
-    /// What is to be read, in this order, until the machine turns itself off.
+    /// More words for the first kernel.
+    pub(crate) options: &'static str,
+    /// More arguments for QEMU.
+    pub(crate) arguments: &'static [&'static str],
+    /// Whether a reset starts the machine again, within this start; otherwise it is
+    /// its end.
+    pub(crate) resets: bool,
+    /// What is to be read, in this order.
+    pub(crate) says: &'static [&'static str],
+    /// What is done to the machine once that was read, and what is to be read then.
+    pub(crate) then: Option<Then>,
+    /// Whether the power is cut after all that; otherwise the machine has to turn
+    /// itself off, or to reset.
+    pub(crate) cut: bool,
+}
+
+impl Start {
+    /// One without a TPM, at which nobody does anything.
+    pub(crate) const PLAIN: Self = Self {
+        factory: false,
+        tpm: false,
+        before: |_| Ok(()),
+        choose: None,
+        stalls: None,
+        options: "",
+        arguments: &[],
+        resets: false,
+        says: &[],
+        then: None,
+        cut: false,
+    };
+}
+
+/// What is done to a machine that runs.
+#[derive(Clone, Copy)]
+pub(crate) struct Then {
+    pub(crate) act: fn(&mut Console, &Machine) -> Result<()>,
     pub(crate) says: &'static [&'static str],
 }
 
@@ -209,6 +252,7 @@ const AT_ONCE: Expect = Expect::Boots { after: &[] };
 const PLAIN: Boot = Boot {
     flavour: Flavour::Cloud,
     partitions: Partitions::Boot,
+    bus: None,
     loader_conf: "timeout 0\ndefault good\n",
     config: "wait 10\nreset-delay 1\nattempts 1\n",
     compress: "zstd",

@@ -59,8 +59,7 @@ pub(super) const CASES: &[Case] = &[
 const IN_A_TPM: Boot =
     Boot { config: "wait 10\nreset-delay 1\nattempts 1\nrollback enforced\n", tpm: true, ..STATE };
 
-pub(super) const START: Start =
-    Start { factory: false, tpm: true, before: |_| Ok(()), stalls: None, choose: None, says: &[] };
+pub(super) const START: Start = Start { tpm: true, ..Start::PLAIN };
 
 /// What a store costs that is only advice: with both generations gone it keeps
 /// nothing out.
