@@ -175,12 +175,14 @@ impl Slots {
         Ok(())
     }
 
-    /// The slot that is tried first if nobody chooses, by priority alone.
+    /// The slot that is tried first if nobody chooses: by priority, of those that are good
+    /// or have tries left if there are such.
     #[must_use]
     pub fn primary(&self) -> Option<u8> {
         let usable = self.list.iter().enumerate().filter(|(_, slot)| slot.is_usable() && !slot.bad);
-        // The first of those with the highest priority.
-        let first = usable.rev().max_by_key(|(_, slot)| slot.priority);
+        // The first of those with the highest priority; what has no try left comes after all.
+        let rank = |slot: &Slot| (slot.confirmed || slot.left > 0, slot.priority);
+        let first = usable.rev().max_by_key(|(_, slot)| rank(slot));
         first.and_then(|(number, _)| u8::try_from(number).ok())
     }
 
@@ -239,3 +241,21 @@ impl fmt::Display for Refusal {
 }
 
 impl core::error::Error for Refusal {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_one_is_not_one_without_a_try_left() {
+        let mut slots = Slots::default();
+        slots.declare(["A", "B"].into_iter(), 3);
+        assert_eq!(slots.primary(), Some(0));
+        slots.list[0].left = 0;
+        assert_eq!(slots.primary(), Some(1));
+        slots.list[1].left = 0;
+        assert_eq!(slots.primary(), Some(0), "where none has, by priority");
+        slots.mark_good("B").unwrap();
+        assert_eq!(slots.primary(), Some(1));
+    }
+}
