@@ -113,7 +113,8 @@ fn list(slots: &Slots) -> String {
 
 /// A line for each slot, those with a star first.
 fn lines(slots: &Slots, primary: Option<usize>) -> Vec<String> {
-    let width = slots.list.iter().map(|slot| columns(&printable(&slot.name))).max().unwrap_or(0);
+    let names = slots.list.iter().map(|slot| columns(&printable(&slot.name)));
+    let width = names.chain(["SLOT".len()]).max().unwrap_or_default();
     let lines = slots.list.iter().enumerate().map(|(number, slot)| {
         let star = if Some(number) == primary { '*' } else { ' ' };
         let name = printable(&slot.name);

@@ -46,7 +46,7 @@ const WATCHED: Boot = Boot {
     next: Some(Flavour::Cloud),
     shape: Shape { devices: &["-device", "i6300esb"], ..Shape::USUAL },
     modules: &["i6300esb", "nvme"],
-    config: "wait 10\nreset-delay 1\nattempts 1\ntries 1\nwatchdog 40\n\
+    config: "wait 10\nreset-delay 1\nattempts 1\ntries 1\nwatchdog 25\n\
              slot A PARTLABEL=system-a\nslot B PARTLABEL=system-b\n",
     ..SLOTS
 };
@@ -62,7 +62,13 @@ const NAMES: Boot = Boot {
 const HANGS: &str = "a_system_that_hangs_is_reset_by_its_watchdog_and_gives_way";
 
 pub(super) const CASES: &[Case] = &[
-    case("two_slots_and_a_recovery_system", SLOTS, add_systems, Expect::Starts(TWO_SLOTS)),
+    case("two_slots_count_down_and_fall_back", SLOTS, add_systems, Expect::Starts(TWO_SLOTS)),
+    case(
+        "two_slots_are_updated_and_the_last_good_one_stays",
+        Boot { long: true, ..SLOTS },
+        add_systems,
+        Expect::Starts(UPDATES),
+    ),
     case(
         "a_choice_by_hand_moves_the_attempt",
         Boot { loader_conf: "timeout 5\n", ..SLOTS },
@@ -120,10 +126,10 @@ pub(super) const CASES: &[Case] = &[
     Case {
         archs: X86_64,
         ..case(
-            "the_countdown_is_left_out_after_three_confirmed_starts",
+            "the_countdown_is_left_out_after_confirmed_starts",
             Boot {
                 loader_conf: "timeout 4\n",
-                config: "wait 10\nreset-delay 1\nattempts 1\nrollback advisory\ncount all\ninstant 3\n",
+                config: "wait 10\nreset-delay 1\nattempts 1\nrollback advisory\ncount all\ninstant 2\n",
                 ..NAMES
             },
             add_systems,
@@ -151,8 +157,8 @@ const TWO_SLOTS: &[Start] = &[
             "runs other",
             "= 0",
             "SLOT",
-            "  A  exhausted",
-            "* B  good",
+            "  A     exhausted",
+            "* B     good",
             "     4  B                     confirmed      jumped       order",
             "     3  A                     not-confirmed  jumped       order",
             "     2  A                     not-confirmed  jumped       order",
@@ -161,6 +167,35 @@ const TWO_SLOTS: &[Start] = &[
             "\"name\":\"A\",\"standing\":\"exhausted\"",
             "\"name\":\"B\",\"standing\":\"good\"",
         ],
+        ..START
+    },
+    Start {
+        before: |disk| damage_state(disk).and_then(|()| tell(disk, "confirm\nshow\n")),
+        says: &[
+            "the state area is damaged: neither generation can be used: of both, its checksum is wrong",
+            "turnout: jumping to good",
+            "runs good",
+            "= 0",
+            "* A     good",
+            "  B     unconfirmed, 3 of 3 tries left",
+            "     1  A                     confirmed      jumped       order",
+        ],
+        ..START
+    },
+    Start {
+        arguments: &["-set", "drive.disk0.read-only=on"],
+        before: |disk| tell(disk, "confirm\n"),
+        says: &["what becomes of this start is not counted: ", "runs good", "= 4"],
+        ..START
+    },
+];
+
+/// The same machine, from where B is good.
+const UPDATES: &[Start] = &[
+    Start {
+        factory: true,
+        before: |disk| tell(disk, "[ $name = good ] && reboot -f\nconfirm\n"),
+        says: &["turnout: jumping to other", "slot B is good"],
         ..START
     },
     // An update of A, which is good; then both are said to be installed into.
@@ -218,25 +253,6 @@ const TWO_SLOTS: &[Start] = &[
         ],
         ..START
     },
-    Start {
-        before: |disk| damage_state(disk).and_then(|()| tell(disk, "confirm\nshow\n")),
-        says: &[
-            "the state area is damaged: neither generation can be used: of both, its checksum is wrong",
-            "turnout: jumping to good",
-            "runs good",
-            "= 0",
-            "* A  good",
-            "  B  unconfirmed, 3 of 3 tries left",
-            "     1  A                     confirmed      jumped       order",
-        ],
-        ..START
-    },
-    Start {
-        arguments: &["-set", "drive.disk0.read-only=on"],
-        before: |disk| tell(disk, "confirm\n"),
-        says: &["what becomes of this start is not counted: ", "runs good", "= 4"],
-        ..START
-    },
 ];
 
 /// From B on, in turn: A is made anew and confirmed; then both are emptied, and the
@@ -268,8 +284,8 @@ const BY_HAND: &[Start] = &[Start {
     says: &[
         "turnout: jumping to other",
         "runs other",
-        "* A  unconfirmed, 3 of 3 tries left",
-        "  B  unconfirmed, 2 of 3 tries left",
+        "* A     unconfirmed, 3 of 3 tries left",
+        "  B     unconfirmed, 2 of 3 tries left",
         "     1  B                     open           jumped       hand",
         "\"attempt\":{\"slot\":\"B\",\"entry\":\"other\",\"stage\":\"jumped\",\"cause\":\"hand\"",
     ],
@@ -287,8 +303,8 @@ const HANG: &[Start] = &[Start {
         "turnout: jumping to other",
         "runs other",
         "= 0",
-        "  A  exhausted",
-        "* B  good",
+        "  A     exhausted",
+        "* B     good",
         "     2  B                     confirmed      jumped       order",
         "     1  A                     watchdog       jumped       order",
     ],
@@ -303,6 +319,7 @@ const DEADLY: &[Start] = &[
         says: &[
             "the last start of A was not confirmed (died while a device was mounted): \
              A unconfirmed, 2 of 3 tries left",
+            "the last start has ended while it was mounted: passed over this once",
             "turnout: jumping to other",
             "runs other",
             "= 0",
@@ -324,9 +341,9 @@ const DEADLY: &[Start] = &[
         says: &[
             "the last start of A was not confirmed (died): A exhausted, 0 of 3 tries left",
             "runs other",
-            "     4  B                     confirmed      jumped       order",
-            "     3  A                     died           reading      order",
-            "     2  A                     watchdog       reading      order",
+            "     5  B                     confirmed      mounting     order",
+            "     4  A                     died           reading      order",
+            "     3  A                     watchdog       reading      order",
         ],
         ..START
     },
@@ -339,13 +356,10 @@ const COMES_BACK: &[Start] = &[Start {
         tell(disk, "confirm\nshow\n")?;
         toggle(disk, &[A, B, RESCUE])
     },
-    says: &[
-        "pause 1 since a start was confirmed, the next one takes 30 s",
-        "pause 2 since a start was confirmed, the next one takes 120 s",
-    ],
+    says: &["pause 1 since a start was confirmed, the next one takes 30 s"],
     then: Some(Then {
         act: |_, machine| toggle(first_disk(machine)?, &[A]),
-        says: &["turnout: jumping to good", "runs good", "= 0", "* A  good"],
+        says: &["turnout: jumping to good", "runs good", "= 0", "* A     good"],
     }),
     ..START
 }];
@@ -380,7 +394,7 @@ const NO_TRIES: &[Start] = &[
         says: &["A exhausted", "reset in 600 s: ", "after it every slot has its tries again"],
         then: Some(Then {
             act: |console, _| waits(console, "turnout: jumping to good"),
-            says: &["runs good", "= 0", "* A  good"],
+            says: &["runs good", "= 0", "* A     good"],
         }),
         ..START
     },
@@ -425,17 +439,24 @@ const COUNTED_NAMES: &[Start] = &[
         ..START
     },
     // A healthy start writes nothing.
-    Start { before: |disk| remember_state(disk), says: &["runs good"], ..START },
-    Start { before: |disk| is_state_as_remembered(disk), says: &["runs good"], ..START },
+    Start {
+        before: |disk| remember_state(disk),
+        says: &["turnout: jumping to good", "runs good"],
+        then: Some(Then {
+            act: |_, machine| is_state_as_remembered(first_disk(machine)?),
+            says: &[],
+        }),
+        ..START
+    },
 ];
 
 const INSTANT: &[Start] = &[
     Start {
         factory: true,
         before: |disk| {
-            tell(disk, "run turnout bless; [ $(turnout history | wc -l) = 4 ] || reboot -f\n")
+            tell(disk, "run turnout bless; [ $(turnout history | wc -l) = 3 ] || reboot -f\n")
         },
-        says: &["runs good", "runs good", menu::DRAWN, "runs good", "runs good"],
+        says: &["runs good", menu::DRAWN, "runs good", "runs good"],
         then: Some(Then { act: |console, _| had_no_menu_last(console.text()), says: &["= 0"] }),
         ..START
     },
