@@ -5,6 +5,7 @@
 //! Debian's kernels and tools (`qemu/setup` unpacks them) run in guests only.
 
 pub mod accelerator;
+pub mod area;
 pub mod arguments;
 pub mod bench;
 pub mod boot_tree;

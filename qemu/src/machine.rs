@@ -92,6 +92,9 @@ pub struct Machine {
     /// Whether the guest's writes reach the images; otherwise they are thrown
     /// away.
     pub keeps_writes: bool,
+    /// Where QEMU keeps every write to the first disk and every flush of it, see
+    /// [`crate::recording`]; the file must be there, and empty.
+    pub recording: Option<PathBuf>,
     /// What executes it.
     pub accelerator: Accelerator,
     /// Whether a reset starts the machine again; otherwise it ends QEMU.
@@ -125,6 +128,7 @@ impl Machine {
             options: String::new(),
             disks: Vec::new(),
             keeps_writes: false,
+            recording: None,
             accelerator: Accelerator::Tcg,
             reboot: false,
             monitor: None,
@@ -165,7 +169,11 @@ impl Machine {
             qemu.arg("-append").arg(self.first_command_line());
         }
         for ((bus, path), index) in self.disks.iter().zip(0_usize..) {
-            self.add_disk(&mut qemu, index, *bus, path);
+            match &self.recording {
+                Some(log) if index == 0 => add_recorded(&mut qemu, path, log),
+                _ => self.add_drive(&mut qemu, index, path),
+            }
+            add_disk(&mut qemu, index, *bus);
         }
         self.add_tpm(&mut qemu);
         qemu.args(self.shape.devices).args(&self.extra);
@@ -255,21 +263,41 @@ impl Machine {
         });
     }
 
-    fn add_disk(&self, qemu: &mut Command, index: usize, bus: Bus, path: &Path) {
-        let path = path.display().to_string().replace(',', ",,");
+    fn add_drive(&self, qemu: &mut Command, index: usize, path: &Path) {
+        let path = escaped(path);
         let snapshot = if self.keeps_writes { "off" } else { "on" };
         let drive = format!("file={path},format=raw,if=none,id=disk{index},snapshot={snapshot}");
-        qemu.args(["-drive", &drive, "-device"]);
-        qemu.arg(match bus {
-            Bus::Virtio => format!("virtio-blk-pci,drive=disk{index}"),
-            Bus::Nvme => format!("nvme,drive=disk{index},serial=turnout{index}"),
-        });
+        qemu.args(["-drive", &drive]);
     }
+}
+
+/// The first disk, whose writes are kept: a flush goes into the log, and no further.
+fn add_recorded(qemu: &mut Command, disk: &Path, log: &Path) {
+    for (name, path) in [("disk0-bytes", disk), ("disk0-log", log)] {
+        let path = escaped(path);
+        let file = format!("driver=file,filename={path},node-name={name},cache.no-flush=on");
+        qemu.args(["-blockdev", &file]);
+    }
+    let logged = "driver=blklogwrites,node-name=disk0,file=disk0-bytes,log=disk0-log";
+    qemu.args(["-blockdev", logged]);
+}
+
+fn add_disk(qemu: &mut Command, index: usize, bus: Bus) {
+    let device = match bus {
+        Bus::Virtio => format!("virtio-blk-pci,drive=disk{index}"),
+        Bus::Nvme => format!("nvme,drive=disk{index},serial=turnout{index}"),
+    };
+    qemu.args(["-device", &device]);
+}
+
+/// A path as QEMU takes it among other values.
+fn escaped(path: &Path) -> String {
+    path.display().to_string().replace(',', ",,")
 }
 
 /// Firmware in a flash memory: `how` says what becomes of writes to it.
 fn add_flash(qemu: &mut Command, unit: u8, file: &Path, how: &str) {
-    let file = file.display().to_string().replace(',', ",,");
+    let file = escaped(file);
     qemu.args(["-drive", &format!("if=pflash,format=raw,unit={unit},file={file},{how}")]);
 }
 

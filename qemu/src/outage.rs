@@ -57,10 +57,18 @@ impl Cut {
         self.put_open(&Unflushed::number(flushed, open), &mut target);
     }
 
+    /// The same, where everything that has begun is done, in order.
+    pub fn apply_whole(&self, recording: &Recording, start: u64, part: &mut [u8]) {
+        let events = recording.events().get(..self.events).unwrap_or(recording.events());
+        let mut target = Target { start, part };
+        events.iter().filter_map(write_of).for_each(|write| target.put_whole(write));
+    }
+
     fn put_open(&self, open: &[Unflushed<'_>], target: &mut Target<'_>) {
         let total = open.iter().map(|open| sectors(open.write)).sum();
         let fate = self.fate(total);
-        let mut in_order: Vec<&Unflushed<'_>> = open.iter().collect();
+        let met = open.iter().filter(|open| target.meets(open.write));
+        let mut in_order: Vec<&Unflushed<'_>> = met.collect();
         in_order.sort_by_key(|open| self.place(fate, open.number));
         for open in in_order {
             let is_under_way = open.number + 1 == self.events;
@@ -145,6 +153,10 @@ struct Target<'a> {
 }
 
 impl Target<'_> {
+    fn meets(&self, write: &Write) -> bool {
+        write.touches(&(self.start..self.start.saturating_add(part_of(self.part.len()))))
+    }
+
     fn put_whole(&mut self, write: &Write) {
         self.put_at(write.at, &write.bytes);
     }
