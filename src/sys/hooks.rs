@@ -91,6 +91,13 @@ fn send_signals() {
     }
 }
 
+/// Whether what is written to the state area is left in the disk's own cache, for a test
+/// that must notice.
+#[must_use]
+pub fn forgets_to_flush() -> bool {
+    requested().as_deref() == Some("no-flush")
+}
+
 /// Name of the segment that the purgatory is to damage before it checks it.
 #[must_use]
 pub fn corrupt_segment() -> Option<String> {
