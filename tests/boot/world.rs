@@ -26,6 +26,8 @@ pub(crate) const INITRD: &str = "/initrd.img";
 pub(crate) const SECOND: &str = "/second.img";
 /// Number of the boot partition of [`Partitions::Boot`].
 pub(crate) const BOOT_PARTITION: usize = 2;
+/// Number of the state area of [`Partitions::State`].
+pub(crate) const STATE_PARTITION: usize = 3;
 
 pub(crate) struct World {
     pub(crate) arch: Arch,

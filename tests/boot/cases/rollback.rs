@@ -3,7 +3,7 @@
 
 use super::{AARCH64, Anchor, Boot, Case, Expect, PLAIN, Partitions, Start, case};
 use crate::signing::{self, BOOT, RECOVERY, Signer};
-use crate::world::World;
+use crate::world::{STATE_PARTITION, World};
 use anyhow::{Context, Result};
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -383,7 +383,6 @@ const SECOND: u64 = 0x10000;
 
 /// Damages generations, or undoes it.
 fn flip_a_bit(disk: &Path, places: &[u64]) -> Result<()> {
-    const STATE_PARTITION: usize = 3;
     let start = disk::start_of(disk, STATE_PARTITION)?;
     let file = OpenOptions::new().read(true).write(true).open(disk)?;
     for place in places {

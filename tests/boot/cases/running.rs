@@ -1,12 +1,20 @@
 //! Turnout as a command on a running system: chains of systems, each started
 //! by the one before.
 
-use super::{AARCH64, Boot, Case, Expect, PLAIN, X86_64, nothing};
+use super::{AARCH64, Boot, Case, Expect, PLAIN, Partitions, X86_64, nothing};
+use crate::world::STATE_PARTITION;
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::fs::OpenOptions;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
 use turnout::base::arch::Arch;
+use turnout::rollback::{Floors, Record, State};
+use turnout_qemu::area::Area;
+use turnout_qemu::disk;
 use turnout_qemu::facts::Stage;
-use turnout_qemu::machine::{Firmware, Shape};
+use turnout_qemu::machine::{Firmware, Machine, Shape};
 
 /// How far the kernel's own share of the memory may wander with the places that
 /// it is moved to, in KiB: a few page tables.
@@ -29,6 +37,19 @@ const fn long(case: Case) -> Case {
     Case { boot: Boot { long: true, ..case.boot }, ..case }
 }
 
+/// With a state area as a factory leaves it.
+const fn with_state(case: Case) -> Case {
+    let boot = Boot { partitions: Partitions::State, more_disks: make_state, ..case.boot };
+    Case { boot, ..case }
+}
+
+fn make_state(disk: &Path, _: &mut Machine) -> Result<()> {
+    let record = Some(Record::new(Floors::default()));
+    let area = Area::make(&State { record, ..State::default() })?;
+    let start = disk::start_of(disk, STATE_PARTITION)?;
+    Ok(OpenOptions::new().write(true).open(disk)?.write_all_at(area.bytes(), start)?)
+}
+
 const EFI: Shape = Shape { firmware: Firmware::Efi, ..Shape::USUAL };
 /// Without LPIs, whose tables nothing would keep from the next system; and with
 /// MSIs all the same, without which the kernel complains of PCI.
@@ -40,18 +61,28 @@ const WITH_LPIS: &str = "irqchip.gicv3_nolpi=0";
 const NO_STALLS: &str = "rcupdate.rcu_cpu_stall_suppress=1";
 
 pub(super) const CASES: &[Case] = &[
-    running("a_chain_of_thirty", X86_64, THIRTY, NO_STALLS, Shape::USUAL, |stages| {
+    with_state(running("a_chain_of_thirty", X86_64, THIRTY, NO_STALLS, Shape::USUAL, |stages| {
         is_stable(stages, 30, &["e820", "memmap", "setup_data"])
-    }),
-    running("a_chain_of_thirty", AARCH64, THIRTY, NO_STALLS, GIC_2, |stages| {
+    })),
+    with_state(running("a_chain_of_thirty", AARCH64, THIRTY, NO_STALLS, GIC_2, |stages| {
         is_stable(stages, 30, &["seeded"])
-    }),
-    long(running("a_chain_of_a_hundred", X86_64, HUNDRED, NO_STALLS, Shape::USUAL, |stages| {
-        is_stable(stages, 100, &["e820", "memmap", "setup_data"])
     })),
-    long(running("a_chain_of_a_hundred", AARCH64, HUNDRED, NO_STALLS, GIC_2, |stages| {
-        is_stable(stages, 100, &["seeded"])
-    })),
+    long(with_state(running(
+        "a_chain_of_two_hundred",
+        X86_64,
+        TWO_HUNDRED,
+        NO_STALLS,
+        Shape::USUAL,
+        |stages| is_stable(stages, 200, &["e820", "memmap", "setup_data"]),
+    ))),
+    long(with_state(running(
+        "a_chain_of_two_hundred",
+        AARCH64,
+        TWO_HUNDRED,
+        NO_STALLS,
+        GIC_2,
+        |stages| is_stable(stages, 200, &["seeded"]),
+    ))),
     running("efi_twice", X86_64, TWICE, "", EFI, keeps_efi_and_its_map),
     running("efi_twice", AARCH64, TWICE, WITH_LPIS, EFI, keeps_efi),
     running("a_busy_disk", X86_64, BUSY_DISK, "", Shape::USUAL, keeps_its_memory),
@@ -64,6 +95,8 @@ macro_rules! chain_of {
         concat!(
             r#"
 facts
+fact state "$(turnout status | sed -n 's/^state area *//p')"
+fact generation "$(dd if=/dev/nvme0n1p3 bs=4096 count=17 2>/dev/null | sha256sum)"
 next="$((stage + 1))"
 words="$(sed 's/ stage=[0-9]*//' /proc/cmdline) stage=$next"
 if [ "$stage" -lt "#,
@@ -79,7 +112,7 @@ fi
 }
 
 const THIRTY: &str = chain_of!(30);
-const HUNDRED: &str = chain_of!(100);
+const TWO_HUNDRED: &str = chain_of!(200);
 
 const TWICE: &str = r#"
 facts
@@ -117,13 +150,46 @@ fn is_stable(stages: &[Stage], length: usize, facts: &[&str]) -> Result<()> {
     ensure!(stages.len() == length, "{} systems", stages.len());
     let (_, started_by_turnout) = stages.split_first().context("no system")?;
     for name in facts {
-        let seen: BTreeSet<_> = started_by_turnout.iter().map(|s| s.facts.all(name)).collect();
-        ensure!(
-            seen.len() == 1 && !seen.contains(&vec![]),
-            "{name} is not always the same: {seen:?}"
-        );
+        is_always(name, started_by_turnout.iter().map(|stage| stage.facts.all(name)))?;
     }
+    for name in ["state", "generation"] {
+        is_always(name, stages.iter().map(|stage| stage.facts.all(name)))?;
+    }
+    is_always("cmdline", stages.iter().map(cmdline))?;
+    is_always("System RAM", stages.iter().map(ram))?;
     keeps_its_size(started_by_turnout).and_then(|()| is_randomised(started_by_turnout))
+}
+
+fn is_always<T: Debug + Ord>(name: &str, values: impl Iterator<Item = Vec<T>>) -> Result<()> {
+    let seen: BTreeSet<_> = values.collect();
+    let is_one = seen.len() == 1 && !seen.contains(&vec![]);
+    ensure!(is_one, "{name} is not always the same: {seen:?}");
+    Ok(())
+}
+
+/// The words of the command line, but for the number of the system.
+fn cmdline(stage: &Stage) -> Vec<&str> {
+    let words = stage.facts.get("cmdline").unwrap_or_default().split_ascii_whitespace();
+    words.filter(|word| !word.starts_with("stage=")).collect()
+}
+
+/// The ranges of memory; those that touch are one, for the kernel parts them where what
+/// it was handed lies.
+fn ram(stage: &Stage) -> Vec<(u64, u64)> {
+    let mut whole: Vec<(u64, u64)> = Vec::new();
+    for (first, last) in stage.facts.all("iomem").into_iter().filter_map(ram_range) {
+        match whole.last_mut() {
+            Some((_, end)) if *end + 1 == first => *end = last,
+            _ => whole.push((first, last)),
+        }
+    }
+    whole
+}
+
+/// `00100000-3ffd6fff : System RAM`
+fn ram_range(line: &str) -> Option<(u64, u64)> {
+    let (first, last) = line.strip_suffix(" : System RAM")?.split_once('-')?;
+    Some((u64::from_str_radix(first, 16).ok()?, u64::from_str_radix(last, 16).ok()?))
 }
 
 fn keeps_its_size(stages: &[Stage]) -> Result<()> {
@@ -169,4 +235,20 @@ fn keeps_its_memory(stages: &[Stage]) -> Result<()> {
     let found = last.facts.get("pattern");
     ensure!(found == Some("0 134217728"), "foreign bytes and size: {found:?}");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_that_the_kernel_parts_is_one_range() {
+        let lines = "stage 2: begins\nfact iomem 00001000-0009fbff : System RAM\n\
+                     fact iomem 000a0000-000fffff : Reserved\n\
+                     fact iomem 00100000-3fcde057 : System RAM\n\
+                     fact iomem 01000000-01ffffff : Kernel code\n\
+                     fact iomem 3fcde058-3ffd6fff : System RAM\n";
+        let stages = Stage::parse(lines);
+        assert_eq!(ram(&stages[0]), [(0x1000, 0x9fbff), (0x10_0000, 0x3ffd_6fff)]);
+    }
 }

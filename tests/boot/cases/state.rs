@@ -4,7 +4,7 @@
 use super::rollback::{START, STATE, add};
 use super::{Boot, Case, Expect, Partitions, Start, X86_64, case};
 use crate::signing::{self, BOOT, POLICY, RECOVERY};
-use crate::world::{BOOT_PARTITION, INITRD, LINUX, SECOND, World};
+use crate::world::{BOOT_PARTITION, INITRD, LINUX, SECOND, STATE_PARTITION, World};
 use anyhow::Result;
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -274,7 +274,6 @@ fn delete_policy(disk: &Path) -> Result<()> {
 
 /// Where the state area's two places for texts are.
 fn wipe_texts(disk: &Path) -> Result<()> {
-    const STATE_PARTITION: usize = 3;
     let start = disk::start_of(disk, STATE_PARTITION)?;
     let file = OpenOptions::new().write(true).open(disk)?;
     for place in [0x20000, 0x80000] {
