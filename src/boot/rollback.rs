@@ -7,6 +7,7 @@
 //! of zero for an image that counts on it.
 
 use super::measure::Witness;
+use super::slots::Starts;
 use super::voice::Voice;
 use crate::base::json::{self, Object};
 use crate::base::text::printable;
@@ -18,6 +19,7 @@ use crate::rollback::refused::{Noted, Refused};
 use crate::rollback::store::{Fault, InForce, Limits, Media, Medium, Missing, Next, Raised, Store};
 use crate::rollback::{Strength, System};
 use crate::slots::Slots;
+use crate::slots::rules::Count;
 use crate::steps::anchor::{Anchor, Kept};
 use crate::sys::state_area::{StateArea, WITH_TEXTS};
 use crate::sys::tpm::Tpm;
@@ -208,13 +210,24 @@ impl Standing {
     pub(super) fn raise_floor<'a>(
         &mut self,
         anchor: &Anchor,
-        attested: impl Iterator<Item = &'a Attested>,
+        attested: impl Iterator<Item = &'a Attested> + Clone,
+        starts: &Starts,
         tpm: &mut Result<Option<Tpm>, String>,
         voice: &Voice<'_>,
     ) -> bool {
         let floors = self.floors().max(anchor.policy.minimum);
         let systems = attested.filter_map(signed).map(system);
         let limits = Limits { floors, step: anchor.policy.step };
+        let rising = self.store.would_rise(limits).filter(|_| starts.rules.count == Count::All);
+        if let Some((Role::Boot, floor)) = rising {
+            let stays = |digest| {
+                systems.clone().any(|it| it.manifest == digest && it.security_version >= floor)
+            };
+            if let Err(refusal) = starts.slots.may_rise(&starts.rules, stays) {
+                voice.say(&["the floor does not rise: ", &refusal.to_string()].concat());
+                return false;
+            }
+        }
         match self.with_media(tpm, |store, media| store.raise(systems, limits, media)) {
             Ok(None) => false,
             Ok(Some(raised)) => {

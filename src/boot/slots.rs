@@ -21,8 +21,9 @@ use crate::steps::prepare::slot_values;
 use crate::trust::Role;
 use crate::trust::slots::SlotValues;
 
-/// When an entry is tried: the lowest first, those with the same in the menu's order.
-pub(super) type Rank = (Turn, usize);
+/// When an entry is tried, by its turn, its slot's place, and its own in the slot: the
+/// lowest first, those with the same in the menu's order.
+pub(super) type Rank = (Turn, usize, u8);
 
 /// What becomes of the slots in this start.
 pub(super) struct Starts {
@@ -37,6 +38,8 @@ pub(super) struct Starts {
     steps: Vec<Step>,
     /// What is about to be started.
     taken: Option<Taken>,
+    /// Slots that have paid a try in this start: the next search costs them none.
+    paid: Vec<String>,
     /// Whether the one that is presumed before the first mount was settled.
     has_presumed: bool,
     /// Whether the store has them.
@@ -93,6 +96,7 @@ impl Starts {
             before: Slots::default(),
             steps: Vec::new(),
             taken: None,
+            paid: Vec::new(),
             has_presumed: false,
             is_open: false,
             said: None,
@@ -227,7 +231,7 @@ impl Starts {
     }
 
     /// When an entry of this slot is tried; none if only by somebody's hand.
-    pub(super) fn rank(&self, slot: Option<&str>, entry: &Entry) -> Option<Rank> {
+    pub(super) fn rank(&self, slot: Option<&str>, entry: &Entry) -> Option<(Turn, usize)> {
         if self.is_once(entry) {
             return Some((Turn::Once, 0));
         }
@@ -261,9 +265,13 @@ impl Starts {
         let Some(settled) = self.settled.as_ref().filter(|it| it.died_at_mount()) else {
             return false;
         };
+        let owner = owner(config, candidate);
+        // Two that kill in turn would never let a slot boot.
+        let spares_others = self.rules.is_declared && self.slots.counters.resets >= 2;
         match (&settled.attempt.device, &settled.name) {
+            (Some(_), _) if spares_others && owner.is_none() => true,
             (Some(device), _) => *device == id_of(candidate),
-            (None, Some(name)) => owner(config, candidate).is_some_and(|slot| slot.name == *name),
+            (None, Some(name)) => owner.is_some_and(|slot| slot.name == *name),
             (None, None) => false,
         }
     }
@@ -316,8 +324,21 @@ impl Starts {
             return;
         }
         let cause = cause(turn);
-        let target = Target { slot: Some(name), entry: "", named_tries: None, cause, stage };
-        self.slots.begin(&target, &self.rules);
+        self.attempt(&Target { slot: Some(name), entry: "", named_tries: None, cause, stage });
+    }
+
+    fn attempt(&mut self, target: &Target<'_>) {
+        self.slots.begin(target, &self.rules);
+        if self.attempted().is_some_and(|name| self.paid.iter().any(|paid| paid == name)) {
+            self.slots.spare();
+        }
+    }
+
+    fn fail(&mut self, outcome: Outcome) {
+        let has_paid = self.slots.attempt.as_ref().is_some_and(|attempt| attempt.spent);
+        let name = self.attempted().map(str::to_owned);
+        self.paid.extend(name.filter(|_| has_paid));
+        self.slots.fail(outcome);
     }
 
     /// A device is read now, or passed over: if it is a slot's, that is not waited for.
@@ -348,7 +369,7 @@ impl Starts {
     /// The attempt came back, if it is of this slot, and the next one is of another.
     pub(super) fn fails(&mut self, name: &str, outcome: Outcome) {
         if self.attempted() == Some(name) {
-            self.slots.fail(outcome);
+            self.fail(outcome);
         }
     }
 
@@ -365,7 +386,7 @@ impl Starts {
 
     /// The search came to nothing. What is mounted from now on is nobody's attempt.
     pub(super) fn ends(&mut self, failure: &Failure) {
-        self.slots.fail(outcome_of([failure].into_iter()));
+        self.fail(outcome_of([failure].into_iter()));
         self.steps.iter_mut().for_each(|step| step.progress = Progress::Over);
         self.has_presumed = true;
     }
@@ -389,8 +410,7 @@ impl Starts {
         if self.is_of(slot) && !is_moved {
             self.slots.enter(entry);
         } else {
-            let target = Target { slot, entry, named_tries, cause, stage: Stage::Reading };
-            self.slots.begin(&target, &self.rules);
+            self.attempt(&Target { slot, entry, named_tries, cause, stage: Stage::Reading });
         }
         self.slots.reach(Stage::Reading, None);
     }
@@ -455,7 +475,7 @@ impl Starts {
     pub(super) fn why_not(&self, slot: Option<&str>) -> String {
         let slot = slot.and_then(|name| self.before.get(name));
         match slot {
-            Some(slot) => ["slot ", &slot.to_string(), ": only by hand"].concat(),
+            Some(slot) => ["slot ", &*printable(&slot.to_string()), ": only by hand"].concat(),
             None => "of no slot of this image: only by hand".to_owned(),
         }
     }
@@ -552,12 +572,15 @@ fn told(settled: &Settled, slots: &Slots) -> String {
         device.iter().for_each(|device| line.extend([": ", &*printable(device)]));
     }
     line.push(')');
-    slot.into_iter().for_each(|slot| line.extend([": ", &slot.to_string()]));
+    slot.into_iter().for_each(|slot| line.extend([": ", &*printable(&slot.to_string())]));
     line
 }
 
 #[cfg(test)]
-mod tests {
+mod tests;
+
+#[cfg(test)]
+mod told_values {
     use super::*;
     use crate::menu::bls::file_name::Counter;
     use crate::trust::verify::Mode;

@@ -491,6 +491,16 @@ impl Store {
         media.area.write_texts(place, &bytes)
     }
 
+    /// The floor that a system which has confirmed itself would raise, and to what; none
+    /// if there is none, or it would stay where it is.
+    #[must_use]
+    pub fn would_rise(&self, limits: Limits) -> Option<(Role, u32)> {
+        let record = self.record().filter(|_| self.below.is_none())?;
+        let system = self.trial().filter(|trial| trial.confirmed)?.system;
+        let floor = reached(record, system, limits);
+        (floor > record.floors.of(system.role)).then_some((system.role, floor))
+    }
+
     /// Raises the floor for a system that has confirmed itself, if its manifest
     /// is among those that `systems` gives: signed, for this machine, and not
     /// below the floors that are in force. What the trial itself claims is not
@@ -511,8 +521,7 @@ impl Store {
             return Ok(None);
         }
         let System { role, security_version: version, .. } = trial.system;
-        let reach = limits.floors.max(record.floors).of(role).saturating_add(limits.step);
-        let floor = version.min(reach).max(record.floors.of(role));
+        let floor = reached(record, trial.system, limits);
         // The confirmation goes first: cut off here, it is lost, and none raises
         // the floor twice.
         let raised = Record { floors: with(record.floors, role, floor), ..record };
@@ -747,6 +756,13 @@ fn hearsay(area: &State, floors: Floors) -> Option<String> {
          {recovery}: if such versions were released, give the image these floors",
         seen.boot, seen.recovery
     ))
+}
+
+/// The floor to which a system that has confirmed itself raises its role's.
+fn reached(record: Record, system: System, limits: Limits) -> u32 {
+    let System { role, security_version: version, .. } = system;
+    let reach = limits.floors.max(record.floors).of(role).saturating_add(limits.step);
+    version.min(reach).max(record.floors.of(role))
 }
 
 const fn with(floors: Floors, role: Role, floor: u32) -> Floors {

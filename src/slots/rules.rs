@@ -257,6 +257,16 @@ impl Slots {
         self.put_back();
     }
 
+    /// The slot of the attempt has paid in this start before: it costs no more.
+    pub fn spare(&mut self) {
+        let Some(attempt) = self.attempt.as_mut().filter(|attempt| attempt.spent) else { return };
+        attempt.spent = false;
+        let number = attempt.slot;
+        if let Some(slot) = self.slot_mut(number) {
+            slot.left = slot.left.saturating_add(1).min(slot.most);
+        }
+    }
+
     /// The attempt is one at this entry of the same slot.
     pub fn enter(&mut self, entry: &str) {
         if let Some(attempt) = self.attempt.as_mut().filter(|attempt| attempt.exact) {

@@ -58,7 +58,7 @@ pub enum Passed {
     Duplicate,
     /// There are too many.
     Count,
-    /// The last start came to its end while it was being mounted.
+    /// The last start came to its end while it, or one like it, was being mounted.
     Killed,
 }
 
@@ -71,7 +71,7 @@ impl fmt::Display for Passed {
             Self::Scan => "no boot partition, and no others are looked at (scan boot)",
             Self::Duplicate => "another one with the same identifier comes first",
             Self::Count => "there are too many devices",
-            Self::Killed => "the last start has ended while it was mounted: passed over this once",
+            Self::Killed => "a mount has ended the last start: passed over this once",
         })
     }
 }

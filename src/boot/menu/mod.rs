@@ -80,6 +80,8 @@ pub(super) struct BootMenu<'s> {
     /// What the firmware or a menu has chosen for this boot only.
     once: Option<usize>,
     instant: Instant,
+    /// Of slots' devices, by number: the id of what their own menu begins with.
+    defaults: Vec<(usize, String)>,
 }
 
 /// Whether the menu is left out.
@@ -179,6 +181,7 @@ impl<'s> BootMenu<'s> {
             has_slots: false,
             once: None,
             instant: Instant::Possible,
+            defaults: Vec::new(),
         }
     }
 
@@ -355,9 +358,26 @@ impl<'s> BootMenu<'s> {
         let entry = self.menu.entries.get(index)?;
         let starts = &self.memory.starts;
         match self.role {
-            Role::Recovery => Some((Turn::Tries, 0)),
-            Role::Boot if self.once == Some(index) => Some((Turn::Once, 0)),
-            Role::Boot => starts.rank(self.slot_of(index).as_deref(), entry),
+            Role::Recovery => Some((Turn::Tries, 0, 0)),
+            Role::Boot if self.once == Some(index) => Some((Turn::Once, 0, 0)),
+            Role::Boot => {
+                let (turn, place) = starts.rank(self.slot_of(index).as_deref(), entry)?;
+                Some((turn, place, self.rank_in_slot(index, entry)))
+            }
+        }
+    }
+
+    /// What boots by itself comes first in its slot, then what the slot's own menu begins
+    /// with.
+    fn rank_in_slot(&self, index: usize, entry: &Entry) -> u8 {
+        let is_own = |(volume, id): &(usize, String)| *volume == entry.volume && *id == entry.id;
+        if self.session.config.slots.is_empty() {
+            return 0;
+        }
+        match self.menu.default == Some(index) {
+            true => 0,
+            false if self.defaults.iter().any(is_own) => 1,
+            false => 2,
         }
     }
 
@@ -432,6 +452,9 @@ impl<'s> BootMenu<'s> {
             }
             let Some(volume) = self.volumes.get(number) else { continue };
             self.voice.say_all(&self.devices.hint(volume));
+            if slots::owner(&self.session.config, &volume.candidate).is_some() {
+                self.defaults.extend(own_default(menu).map(|id| (number, id)));
+            }
         }
         self.join(menu::merge(menus), before);
         (0..before).for_each(|number| self.update(number, before));
@@ -655,17 +678,34 @@ impl<'s> BootMenu<'s> {
     /// refused from now on.
     fn raise_floor(&mut self) {
         let attested = self.verdicts.iter().flatten().map(|attested| &**attested);
-        let Memory { standing, tpm, .. } = &mut *self.memory;
-        if !standing.raise_floor(&self.anchor, attested, tpm, &self.session.voice()) {
+        let Memory { standing, starts, tpm, .. } = &mut *self.memory;
+        if !standing.raise_floor(&self.anchor, attested, starts, tpm, &self.session.voice()) {
             return;
         }
         let both = self.menu.entries.iter().zip(&self.verdicts);
         let fallen: Vec<_> = both.map(|(entry, verdict)| self.fallen(entry, verdict)).collect();
-        for (verdict, failure) in self.verdicts.iter_mut().zip(fallen) {
-            if let Some(failure) = failure {
-                *verdict = Err(failure);
-            }
+        let mut rows = Vec::new();
+        for (index, failure) in fallen.into_iter().enumerate() {
+            let Some((verdict, failure)) = self.verdicts.get_mut(index).zip(failure) else {
+                continue;
+            };
+            *verdict = Err(failure);
+            rows.push(index);
         }
+        rows.into_iter().for_each(|index| self.lower(index));
+    }
+
+    /// An entry has fallen below the floor: a slot of which nothing else boots is good no
+    /// more.
+    fn lower(&mut self, index: usize) {
+        let slot = self.slot_of(index).filter(|slot| !self.has_bootable(slot));
+        let starts = &mut self.memory.starts;
+        let was_good = |name: &String| starts.slots.get(name).is_some_and(|slot| slot.good_once);
+        let Some(slot) = slot.filter(was_good) else { return };
+        let end = if starts.slots.fall(&slot) { ", and no other is good" } else { "" };
+        let said = ["slot ", &slot, " is below the floor now, and good no more", end].concat();
+        self.voice.say(&said);
+        self.memory.keep_slots(self.session);
     }
 
     /// Why an entry that could boot is below a floor now. Nothing is read for it: the
@@ -1037,6 +1077,12 @@ fn renumber(merged: &mut Menu, first: usize) {
     if let Some(next) = &mut merged.settings.next_entry {
         next.volume = next.volume.saturating_add(first);
     }
+}
+
+/// What a menu begins with, read alone.
+fn own_default(menu: &Menu) -> Option<String> {
+    let alone = menu::merge(vec![(Group::default(), menu.clone())]);
+    alone.default.and_then(|index| alone.entries.get(index)).map(|entry| entry.id.clone())
 }
 
 /// Whether two entries are the same row.

@@ -267,3 +267,55 @@ fn fallbacks_come_before_the_others_in_their_own_order() {
     assert_eq!(order(1, &[]), [1, 2, 3, 0]);
     assert_eq!(order(1, &[3, 0]), [3, 0, 1, 2, 3, 0]);
 }
+
+/// A slot's device: its own default is the one that comes last in its menu.
+fn slot_disk(name: &str, ids: [&str; 2]) -> Disk {
+    let [first, second] = ids;
+    let entry = "linux /vmlinuz\n";
+    let disk = Disk::new(name).with("vmlinuz", "MZ");
+    let disk = disk.with("loader/loader.conf", &["default ", first, "\ntimeout 7\n"].concat());
+    let disk = disk.with(&["loader/entries/", first, ".conf"].concat(), entry);
+    disk.with(&["loader/entries/", second, ".conf"].concat(), entry)
+}
+
+fn session_with(config: &str) -> Session {
+    let config = crate::config::read("config", &["mode open\n", config].concat()).unwrap();
+    Session { anchor: Anchor::new(None, Policy::default()), config, ..session() }
+}
+
+/// The ids of what boots by itself, one after the other has failed.
+fn falls(menu: &mut BootMenu<'_>) -> Vec<String> {
+    let mut ids = Vec::new();
+    menu.begin();
+    while let Some(index) = menu.first_from(menu.next) {
+        menu.begin_entry();
+        ids.push(menu.menu.entries[index].id.clone());
+        menu.fail(index, Failure::broken("FILE", "gone".to_owned()));
+    }
+    ids
+}
+
+/// What boots by itself of two devices, B's read first, one after the other.
+fn tried(name: &str, config: &str) -> Vec<String> {
+    let a = slot_disk(&[name, "-a"].concat(), ["a1", "a2"]);
+    let b = slot_disk(&[name, "-b"].concat(), ["b1", "b2"]);
+    let session = session_with(config);
+    let mut memory = memory(&session);
+    memory.starts.open(&session.config, None, false);
+    memory.starts.plan(&session.config);
+    let mut menu = empty(&session, &mut memory);
+    menu.has_slots = true;
+    for (disk, name, partuuid) in [(&b, "vdb1", "b1"), (&a, "vda1", "a1")] {
+        let mut volume = disk.volume(name, Guid::XBOOTLDR);
+        volume.candidate.partuuid = Some(partuuid.to_owned());
+        menu.append(vec![alone(&session, volume)]);
+    }
+    falls(&mut menu)
+}
+
+#[test]
+fn the_entries_of_a_slot_are_tried_together_its_default_first() {
+    let by_slots = "slot A PARTUUID=A1\nslot B PARTUUID=b1\n";
+    assert_eq!(tried("slots", by_slots), ["a1", "a2", "b1", "b2"]);
+    assert_eq!(tried("no-slots", ""), ["b1", "a2", "a1", "b2"], "the menu's order, as ever");
+}

@@ -1,0 +1,267 @@
+//! What a start does with slots, devices and entries.
+
+use super::*;
+use crate::failure::Stage as Step;
+use crate::menu::bls::file_name::Counter;
+use crate::source::{Guid, PartitionType};
+use crate::trust::verify::Mode;
+
+fn config(text: &str) -> Config {
+    crate::config::read("config", &["mode open\n", text].concat()).unwrap()
+}
+
+fn two() -> Config {
+    config("slot A PARTUUID=aa\nslot B PARTUUID=bb\n")
+}
+
+fn device(partuuid: &str) -> Candidate {
+    Candidate {
+        name: ["vd", partuuid].concat(),
+        disk: "vda".to_owned(),
+        kind: Some(PartitionType::Gpt(Guid::LINUX_FILE_SYSTEM)),
+        is_partitioned: false,
+        no_auto: false,
+        partuuid: Some(partuuid.to_owned()),
+        partlabel: None,
+        filesystem: None,
+        removable: false,
+        size: 1 << 30,
+        fault: None,
+    }
+}
+
+fn entry(id: &str, left: Option<u32>) -> Entry {
+    let counter = left.map(|left| Counter { left, done: 0 });
+    Entry { id: id.to_owned(), counter, ..Entry::default() }
+}
+
+/// A start with what is in the state area.
+fn start(config: &Config, stored: Slots) -> Starts {
+    let mut starts = Starts::new(config);
+    starts.open(config, Some(stored), false);
+    starts.plan(config);
+    starts
+}
+
+fn taking<'a>(slot: Option<&'a str>, entry: &'a Entry, by_hand: bool) -> Taking<'a> {
+    Taking { slot, entry, role: Role::Boot, is_once: false, by_hand }
+}
+
+fn left(starts: &Starts, name: &str) -> u8 {
+    starts.slots.get(name).unwrap().left
+}
+
+/// Both slots as they are once A is blessed.
+fn good(config: &Config) -> Slots {
+    let mut starts = start(config, Slots::default());
+    starts.mounts(&device("aa"));
+    starts.takes(&taking(Some("A"), &entry("a", None), false));
+    starts.jumps("a", None);
+    starts.slots.bless().unwrap();
+    starts.slots
+}
+
+#[test]
+fn the_lowest_rank_is_first_and_within_one_the_order_stays() {
+    let same = Some((Turn::Tries, 0, 0));
+    let ranks = [Some((Turn::Tries, 1, 0)), None, same, same];
+    let first = |order: &[usize]| first(order.iter().copied(), |index| ranks[index]);
+    assert_eq!(first(&[0, 1, 2, 3]), Some(2));
+    assert_eq!(first(&[3, 0, 1, 2]), Some(3));
+    assert_eq!(first(&[1]), None);
+}
+
+#[test]
+fn the_try_is_spent_at_the_mount_of_the_slot_s_own_device_and_no_other_is_wanted_before() {
+    let config = two();
+    let mut starts = start(&config, Slots::default());
+    assert_eq!(starts.target(), Some(Selector::PartUuid("aa".to_owned())));
+    starts.mounts(&device("aa"));
+    starts.sees(&device("aa"));
+    assert_eq!((left(&starts, "A"), left(&starts, "B")), (2, 3));
+    assert_eq!(starts.target(), None, "others may be read now");
+    starts.mounts(&device("bb"));
+    starts.sees(&device("bb"));
+    let attempt = starts.slots.attempt.clone().unwrap();
+    assert_eq!((attempt.slot, attempt.device.as_deref()), (Some(0), Some("PARTUUID=bb")));
+    starts.gives_up("A", Outcome::Refused);
+    assert_eq!(starts.target(), None, "the menu of B is there already");
+    assert_eq!((starts.current(), left(&starts, "B")), (vec!["B".to_owned()], 3));
+}
+
+#[test]
+fn a_device_that_never_comes_costs_its_slot_a_try() {
+    let mut starts = start(&two(), Slots::default());
+    let said = starts.lacks_device().unwrap();
+    assert_eq!(said, "slot A is not there: no device is PARTUUID=aa");
+    assert_eq!((left(&starts, "A"), starts.slots.history[0].outcome), (2, Outcome::Failed));
+    assert_eq!(starts.target(), Some(Selector::PartUuid("bb".to_owned())));
+}
+
+#[test]
+fn however_often_a_start_searches_a_slot_pays_once() {
+    let config = two();
+    let mut starts = start(&config, Slots::default());
+    for _ in 0..3 {
+        starts.plan(&config);
+        starts.lacks_device();
+        starts.lacks_device();
+        starts.ends(&Failure::new(Step::Discover, "nothing"));
+    }
+    assert_eq!((left(&starts, "A"), left(&starts, "B")), (2, 2));
+    let next = start(&config, starts.slots);
+    let mut next = Starts { paid: Vec::new(), ..next };
+    next.lacks_device();
+    assert_eq!(left(&next, "A"), 1, "the next start pays again");
+}
+
+#[test]
+fn two_devices_that_kill_in_turn_let_the_slots_boot_at_the_third_start() {
+    let config = two();
+    let mut slots = Slots::default();
+    for killer in ["cc", "dd"] {
+        let mut starts = start(&config, slots);
+        starts.mounts(&device("aa"));
+        starts.mounts(&device(killer));
+        slots = starts.slots;
+    }
+    let third = start(&config, slots);
+    let passed = ["aa", "bb", "cc", "dd"].map(|it| third.is_killer(&config, &device(it)));
+    assert_eq!(passed, [false, false, true, true]);
+}
+
+#[test]
+fn a_start_of_a_good_slot_is_written_once_before_the_jump() {
+    let config = two();
+    let mut starts = start(&config, good(&config));
+    starts.mounts(&device("aa"));
+    let written = starts.slots.clone();
+    starts.sees(&device("aa"));
+    starts.mounts(&device("bb"));
+    starts.takes(&taking(Some("A"), &entry("a", None), false));
+    starts.jumps("a", None);
+    assert_eq!(starts.slots, written);
+}
+
+#[test]
+fn where_good_starts_are_not_counted_they_change_nothing() {
+    let config = config("slot A PARTUUID=aa\nslot B PARTUUID=bb\ncount unconfirmed\n");
+    let stored = good(&config);
+    let mut starts = start(&config, stored.clone());
+    starts.mounts(&device("aa"));
+    starts.takes(&taking(Some("A"), &entry("a", None), false));
+    starts.jumps("a", None);
+    assert_eq!(starts.slots, stored);
+}
+
+#[test]
+fn a_machine_without_slots_and_counters_writes_nothing_whatever_boots() {
+    let config = config("");
+    let mut starts = start(&config, Slots::default());
+    starts.mounts(&device("aa"));
+    starts.takes(&taking(Some("a"), &entry("a", None), false));
+    starts.takes(&taking(Some("b"), &entry("b", None), true));
+    starts.jumps("b", None);
+    starts.takes(&Taking { role: Role::Recovery, ..taking(Some("r"), &entry("r", None), false) });
+    starts.ends(&Failure::new(Step::Read, "gone"));
+    assert_eq!(starts.slots, Slots::default());
+    assert!(!starts.counts());
+}
+
+#[test]
+fn whoever_chooses_another_slot_moves_the_try_there() {
+    let mut starts = start(&two(), Slots::default());
+    starts.mounts(&device("aa"));
+    starts.takes(&taking(Some("B"), &entry("b", None), true));
+    assert_eq!((left(&starts, "A"), left(&starts, "B")), (3, 2));
+    let attempt = starts.slots.attempt.clone().unwrap();
+    assert_eq!((attempt.cause, attempt.stage), (Cause::Hand, Stage::Reading));
+    starts.leaves();
+    assert_eq!((left(&starts, "B"), &starts.slots.attempt), (3, &None));
+}
+
+#[test]
+fn the_device_whose_mount_ended_the_last_start_is_passed_over_and_its_slot_pays() {
+    let config = two();
+    let mut starts = start(&config, Slots::default());
+    starts.mounts(&device("aa"));
+    let mut next = start(&config, starts.slots.clone());
+    assert!(next.is_killer(&config, &device("aa")) && !next.is_killer(&config, &device("bb")));
+    assert_eq!(left(&next, "A"), 2);
+    next.sees(&device("aa"));
+    next.gives_up("A", Outcome::Failed);
+    assert_eq!(left(&next, "A"), 2, "what is passed over costs nothing more");
+    starts.mounts(&device("cc"));
+    let next = start(&config, starts.slots);
+    assert!(next.is_killer(&config, &device("cc")) && !next.is_killer(&config, &device("aa")));
+    assert_eq!(left(&next, "A"), 3, "it was another one's mount");
+}
+
+#[test]
+fn without_declared_slots_the_last_start_s_entry_pays_for_what_is_read_before_the_menu() {
+    let config = config("");
+    let mut starts = start(&config, Slots::default());
+    let debian = entry("debian", Some(3));
+    starts.mounts(&device("aa"));
+    assert_eq!(starts.slots.attempt, None, "nothing is known yet");
+    starts.takes(&taking(Some("debian"), &debian, false));
+    assert_eq!(left(&starts, "debian"), 2);
+    let mut next = start(&config, starts.slots);
+    next.mounts(&device("aa"));
+    assert_eq!(left(&next, "debian"), 1);
+    assert_eq!(next.rank(Some("debian"), &debian), Some((Turn::Tries, 0)));
+    next.takes(&taking(Some("other"), &entry("other", None), true));
+    assert_eq!(left(&next, "debian"), 2);
+    let said = next.hears([&entry("debian", None)].into_iter());
+    assert_eq!(said, ["debian has no counter in its name any more: that confirms it"]);
+}
+
+#[test]
+fn what_is_to_be_tried_once_comes_first_and_is_used_up() {
+    let config = two();
+    let stored = Slots { once: Some("b".to_owned()), ..good(&config) };
+    let mut starts = start(&config, stored);
+    assert!(starts.wants_entry());
+    starts.mounts(&device("aa"));
+    assert_eq!(starts.slots.once, None);
+    let b = entry("b", None);
+    assert_eq!(starts.rank(Some("B"), &b), Some((Turn::Once, 0)));
+    starts.takes(&Taking { is_once: true, ..taking(Some("B"), &b, false) });
+    assert_eq!(starts.slots.attempt.as_ref().unwrap().cause, Cause::Once);
+    assert!(starts.slots.get("A").unwrap().confirmed);
+}
+
+#[test]
+fn a_recovery_system_is_counted_only_where_starts_are() {
+    let mut starts = start(&two(), Slots::default());
+    let rescue = entry("rescue", None);
+    starts.takes(&Taking { role: Role::Recovery, ..taking(None, &rescue, false) });
+    assert_eq!(starts.slots.counters.recoveries, 1);
+    assert_eq!(starts.slots.attempt.as_ref().unwrap().cause, Cause::Recovery);
+}
+
+#[test]
+fn an_entry_is_of_the_slot_whose_device_it_is_on_or_that_it_names() {
+    let config = config("slot A PARTUUID=aa\nslot system0\n");
+    let named = Entry { slot: Some("system0".to_owned()), ..entry("x", None) };
+    let of = |device: &Candidate, entry: &Entry| slot_of(&config, Some(device), entry);
+    assert_eq!(of(&device("aa"), &named).as_deref(), Some("A"));
+    assert_eq!(of(&device("cc"), &named).as_deref(), Some("system0"));
+    assert_eq!(of(&device("cc"), &entry("x", None)), None);
+    let none = Config::new(Mode::Locked);
+    assert_eq!(slot_of(&none, None, &named).as_deref(), Some("x"));
+}
+
+#[test]
+fn the_last_start_is_told_in_a_sentence() {
+    let config = two();
+    let mut starts = start(&config, Slots::default());
+    starts.mounts(&device("cc"));
+    starts.mounts(&device("aa"));
+    starts.takes(&taking(Some("A"), &entry("a", None), false));
+    starts.jumps("a", None);
+    let said = Starts::new(&config).open(&config, Some(starts.slots), true);
+    let expected = "the last start of A was not confirmed (watchdog): A unconfirmed, 2 of 3 \
+                    tries left";
+    assert_eq!(said, [expected]);
+}
