@@ -970,6 +970,18 @@ mod tests {
             ("list --config a --config b", "--config is there twice"),
             ("list --root a --root b", "a second root needs a name: --root NAME=DIR, not \"b\""),
             ("explain a b", "unexpected argument \"b\""),
+            ("history all", "unexpected argument \"all\""),
+            ("explain --fdt f --arch aarch64", "to plan for a machine of its own, aarch64 needs"),
+        ];
+        for (line, expected) in cases {
+            let said = read(line).unwrap_err();
+            assert!(said.starts_with(expected), "{line}: {said}");
+        }
+    }
+
+    #[test]
+    fn a_verb_that_cannot_be_meant_is_refused_with_the_word() {
+        let cases = [
             (
                 "slot set-primery A",
                 "\"set-primery\" is no verb of \"turnout slot\"; did you mean \"set-primary\"?",
@@ -986,8 +998,6 @@ mod tests {
             ("set-default", "it needs the id of an entry, or --clear to forget what was set"),
             ("set-default a --clear", "only one of ID and --clear"),
             ("set-oneshot @saved", "@saved is for \"turnout set-default\" only"),
-            ("history all", "unexpected argument \"all\""),
-            ("explain --fdt f --arch aarch64", "to plan for a machine of its own, aarch64 needs"),
         ];
         for (line, expected) in cases {
             let said = read(line).unwrap_err();

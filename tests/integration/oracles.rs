@@ -347,8 +347,7 @@ impl Units {
         let mut command = Command::new(systemd);
         command.arg("verify").arg(format!("--root={}", self.0.display()));
         let output = command.args(["--man=no", "default.target"]).output().unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
-        said
+        String::from_utf8(output.stderr).unwrap()
     }
 }
 
