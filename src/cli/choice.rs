@@ -20,7 +20,6 @@ use crate::menu::Target;
 use crate::slots::Slots;
 use crate::source::StateDevice;
 use crate::sys::efivars::{self, Variables};
-use crate::sys::mount::{self, Access};
 use crate::sys::sources::Sources;
 use crate::sys::{arch, file, identity};
 
@@ -160,8 +159,8 @@ fn clear<F: Hears, A: Slotted>(
 ) -> Result<Done, Failure> {
     match (firmware, area) {
         (Some(firmware), area) => {
-            firmware.set(when, None)?;
             let warnings = area.ok().and_then(|mut area| forgotten(when, &mut area));
+            firmware.set(when, None)?;
             Ok(Done { id: None, place: None, warnings: warnings.into_iter().collect() })
         }
         (None, area) => {
@@ -279,7 +278,7 @@ fn in_json(when: When, done: &Done) -> String {
     })
 }
 
-/// The variables, mounted where only this process sees them.
+/// The variables of this system.
 struct Firmware {
     variables: Variables,
     is_heard: bool,
@@ -292,8 +291,7 @@ impl Firmware {
         if !efivars::has_efi() || !is_for_this_image() {
             return None;
         }
-        mount::keep_to_this_process().ok()?;
-        let variables = Variables::open(Access::Write).ok()?;
+        let variables = Variables::of_system().ok()?;
         let info = variables.text(Variable::Info).ok().flatten();
         Some(Self { is_heard: info.is_some_and(|info| info.starts_with(OURS)), variables })
     }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use linux_raw_sys::general::FS_IMMUTABLE_FL;
 use nix::libc::c_long;
 
-use super::mount::{Access, EfiVariables};
+use super::mount::{self, Access, EfiVariables};
 use super::{Error, file};
 use crate::efi::variables::{self as interface, Variable};
 
@@ -54,6 +54,20 @@ impl Variables {
     pub fn open(access: Access) -> Result<Self, Error> {
         let mounted = EfiVariables::mount(access)?;
         Ok(Self { directory: EfiVariables::PLACE.into(), _mounted: Some(mounted) })
+    }
+
+    /// Those of a running system, to be written: as it has mounted them, for no file
+    /// system is mounted on itself, or else where only this process sees them.
+    ///
+    /// # Errors
+    /// As [`Variables::open`].
+    pub fn of_system() -> Result<Self, Error> {
+        let is_mounted = mount::places().iter().any(|(place, _)| place == EfiVariables::PLACE);
+        if is_mounted {
+            return Ok(Self { directory: EfiVariables::PLACE.into(), _mounted: None });
+        }
+        mount::keep_to_this_process()?;
+        Self::open(Access::Write)
     }
 
     /// The value of a variable; `None` if there is no such variable.
