@@ -56,7 +56,7 @@ pub(super) fn change<T>(
     change_in(&mut area, change).map(|(state, outcome)| Changed { device, state, outcome })
 }
 
-/// The same of the slots: where that confirms the start, what it may raise is confirmed too.
+/// The same of the slots ([`of_slots`]).
 ///
 /// # Errors
 /// As [`change`].
@@ -64,16 +64,25 @@ pub(super) fn change_slots<T>(
     device: &StateDevice,
     change_them: impl FnOnce(&mut Slots) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let changed = change(device, |state| {
-        let was_open = state.slots.attempt.is_some();
-        let outcome = change_them(&mut state.slots)?;
-        let is_blessed = was_open && state.slots.attempt.is_none();
-        if let Some(confirmed) = store::confirm(state).filter(|_| is_blessed) {
-            *state = confirmed;
-        }
-        Ok(outcome)
-    })?;
-    Ok(changed.outcome)
+    change(device, |state| of_slots(state, change_them)).map(|changed| changed.outcome)
+}
+
+/// Changes the slots of a state: where that confirms the start, what it may raise is
+/// confirmed too.
+///
+/// # Errors
+/// Those of the change.
+pub(super) fn of_slots<T>(
+    state: &mut State,
+    change: impl FnOnce(&mut Slots) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let was_open = state.slots.attempt.is_some();
+    let outcome = change(&mut state.slots)?;
+    let is_blessed = was_open && state.slots.attempt.is_none();
+    if let Some(confirmed) = store::confirm(state).filter(|_| is_blessed) {
+        *state = confirmed;
+    }
+    Ok(outcome)
 }
 
 fn change_in<T>(
