@@ -127,25 +127,29 @@ fn set<F: Hears, A: Slotted>(
     let mut warnings: Vec<_> = known.warning(typed, area.as_ref().ok()).into_iter().collect();
     let (for_firmware, for_area) = known.names(typed);
     match (firmware, area) {
-        (Some(firmware), area) if belongs_to(&*firmware, area.as_ref().ok(), typed, known) => {
-            match (firmware.set(when, Some(for_firmware)), area) {
-                (Ok(()), area) => {
-                    warnings.extend(unheard(&*firmware));
-                    warnings.extend(area.ok().and_then(|mut area| forgotten(when, &mut area)));
-                    Ok(Done::kept(when, for_firmware, firmware, warnings))
-                }
-                (Err(failure), Ok(mut area)) => {
-                    area.set(when, Some(for_area))?;
-                    warnings.push(failure.sentence());
-                    Ok(Done::kept(when, for_area, &area, warnings))
-                }
-                (Err(failure), Err(_)) => Err(failure),
-            }
+        (Some(firmware), Ok(area)) if !belongs_to(&*firmware, &area, typed, known) => {
+            let mut area = area;
+            area.set(when, Some(for_area))?;
+            warnings.extend(left_to_firmware(when, firmware));
+            Ok(Done::kept(when, for_area, &area, warnings))
         }
-        (firmware, area) => {
+        (Some(firmware), area) => match (firmware.set(when, Some(for_firmware)), area) {
+            (Ok(()), area) => {
+                warnings.extend(unheard(&*firmware, area.as_ref().err()));
+                warnings.extend(area.ok().and_then(|mut area| forgotten(when, &mut area)));
+                Ok(Done::kept(when, for_firmware, firmware, warnings))
+            }
+            (Err(failure), Ok(mut area)) => {
+                area.set(when, Some(for_area))?;
+                warnings.push(failure.sentence());
+                warnings.extend(forgotten(when, firmware));
+                Ok(Done::kept(when, for_area, &area, warnings))
+            }
+            (Err(failure), Err(_)) => Err(failure),
+        },
+        (None, area) => {
             let mut area = area?;
             area.set(when, Some(for_area))?;
-            warnings.extend(firmware.and_then(|firmware| forgotten(when, firmware)));
             Ok(Done::kept(when, for_area, &area, warnings))
         }
     }
@@ -157,38 +161,43 @@ fn clear<F: Hears, A: Slotted>(
     firmware: Option<&mut F>,
     area: Result<A, Failure>,
 ) -> Result<Done, Failure> {
+    let mut warnings = Vec::new();
     match (firmware, area) {
-        (Some(firmware), area) => {
-            let warnings = area.ok().and_then(|mut area| forgotten(when, &mut area));
-            firmware.set(when, None)?;
-            Ok(Done { id: None, place: None, warnings: warnings.into_iter().collect() })
-        }
-        (None, area) => {
+        (Some(firmware), Err(_)) => firmware.set(when, None)?,
+        (firmware, area) => {
             area?.set(when, None)?;
-            Ok(Done { id: None, place: None, warnings: Vec::new() })
+            warnings.extend(firmware.and_then(|firmware| left_to_firmware(when, firmware)));
         }
     }
+    Ok(Done { id: None, place: None, warnings })
 }
 
 /// Whether the firmware is the one to keep it: the state area is where Turnout has not
 /// said that it hears the firmware, for that may be another loader's; and it alone knows
 /// slots.
-fn belongs_to(
-    firmware: &impl Hears,
-    area: Option<&impl Slotted>,
-    typed: &str,
-    known: &Known,
-) -> bool {
-    let Some(area) = area else { return true };
+fn belongs_to(firmware: &impl Hears, area: &impl Slotted, typed: &str, known: &Known) -> bool {
     firmware.is_heard() && !known.is_slot(typed, Some(area))
 }
 
-fn unheard(firmware: &impl Hears) -> Option<String> {
-    (!firmware.is_heard()).then(|| {
+fn unheard(firmware: &impl Hears, area: Option<&Failure>) -> Option<String> {
+    let why = area.filter(|_| !firmware.is_heard())?.sentence();
+    Some(format!(
         "nothing says that Turnout reads the firmware's variables here (\"efi-variables\" of the \
-         image), and there is no state area that it could be kept in"
-            .to_owned()
-    })
+         image); the state area could not keep it: {why}"
+    ))
+}
+
+/// Has the firmware forget it, where nobody but Turnout has it from there: why something
+/// stays.
+fn left_to_firmware(when: When, firmware: &mut impl Hears) -> Option<String> {
+    if firmware.is_heard() {
+        return forgotten(when, firmware);
+    }
+    let [old, place] = [quoted(&firmware.get(when)?), firmware.place(when).to_string()];
+    Some(format!(
+        "{place} has {old}, which comes first where Turnout reads it; it is left alone, for \
+         Turnout has not said that it does, and another boot loader may"
+    ))
 }
 
 /// Forgets what would have its say too; why that could not be done.
@@ -492,14 +501,23 @@ mod tests {
     fn a_firmware_that_another_loader_speaks_to_is_not_written_but_where_nothing_else_is() {
         let [mut firmware, mut area] = [Fake::default(), area()];
         firmware.slots.set_once(Some("old")).unwrap();
-        once("debian", &debian(), Some(&mut firmware), Ok(&mut area)).unwrap();
+        let done = once("debian", &debian(), Some(&mut firmware), Ok(&mut area)).unwrap();
         assert_eq!(
             (firmware.slots.once.as_deref(), area.slots.once.as_deref()),
-            (None, Some("debian"))
+            (Some("old"), Some("debian"))
         );
+        assert!(done.warnings[0].starts_with(
+            "the firmware's LoaderEntryOneShot has \"old\", which comes first where Turnout"
+        ));
         let done = once("debian", &debian(), Some(&mut firmware), Err(none())).unwrap();
         assert_eq!(firmware.slots.once.as_deref(), Some("debian.conf"));
-        assert!(done.warnings[0].starts_with("nothing says that Turnout reads the firmware's"));
+        assert_eq!(
+            done.warnings,
+            [
+                "nothing says that Turnout reads the firmware's variables here (\"efi-variables\" of \
+              the image); the state area could not keep it: there is no state area"
+            ]
+        );
     }
 
     #[test]
@@ -523,12 +541,12 @@ mod tests {
 
     #[test]
     fn an_old_choice_that_stays_is_said() {
-        let [mut firmware, mut area] = [Fake::default(), area()];
+        let [mut firmware, mut area] = [heard(), area()];
         firmware.slots.set_once(Some("old")).unwrap();
         firmware.is_full = true;
         let done = once("debian", &debian(), Some(&mut firmware), Ok(&mut area)).unwrap();
         assert_eq!(
-            done.warnings,
+            done.warnings[1..],
             ["the firmware's LoaderEntryOneShot still has \"old\", which may come first: \
               LoaderEntryOneShot: No space left"]
         );
