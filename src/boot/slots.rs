@@ -115,6 +115,11 @@ impl Starts {
             return Vec::new();
         }
         self.is_open = stored.is_some();
+        self.rules = config.rules();
+        if !self.is_open && !self.rules.is_declared {
+            // Nothing outlasts this start: whatever fails may be tried again in it.
+            self.rules.count = Count::Off;
+        }
         self.slots = stored.unwrap_or_default();
         self.settled = self.slots.settle(by_watchdog);
         if self.rules.is_declared {

@@ -226,13 +226,8 @@ impl<'s> BootMenu<'s> {
             self.lose(&name);
         }
         let ranked = self.devices.rank();
-        if !ranked.is_empty() && !self.is_store_open {
-            let is_seen = self.devices.have_state_area();
-            self.memory.open_store(self.session, is_seen);
-            self.is_store_open = true;
-            if self.has_slots {
-                self.memory.starts.plan(&self.session.config);
-            }
+        if !ranked.is_empty() {
+            self.open_store();
         }
         match self.read_slots(ranked) {
             Some(others) => {
@@ -242,6 +237,19 @@ impl<'s> BootMenu<'s> {
             None => {
                 self.read(Vec::new());
             }
+        }
+    }
+
+    /// Once a search: what outlasts the power, before the first device.
+    fn open_store(&mut self) {
+        if self.is_store_open {
+            return;
+        }
+        let is_seen = self.devices.have_state_area();
+        self.memory.open_store(self.session, is_seen);
+        self.is_store_open = true;
+        if self.has_slots {
+            self.memory.starts.plan(&self.session.config);
         }
     }
 
@@ -309,7 +317,11 @@ impl<'s> BootMenu<'s> {
 
     /// Time is over: whether a slot's device was waited for, and others are to be looked
     /// at now.
-    fn hurries(&self) -> bool {
+    fn hurries(&mut self) -> bool {
+        // Slots whose devices are nowhere to be seen pay too.
+        if self.has_slots && self.memory.starts.rules.is_declared {
+            self.open_store();
+        }
         self.target().is_some() && self.is_late()
     }
 

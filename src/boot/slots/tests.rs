@@ -217,6 +217,24 @@ fn without_declared_slots_the_last_start_s_entry_pays_for_what_is_read_before_th
 }
 
 #[test]
+fn without_a_store_nothing_is_counted_within_a_start_either() {
+    let config = config("");
+    let mut starts = Starts::new(&config);
+    starts.open(&config, None, false);
+    for left in [0, 1] {
+        let entry = entry("debian", Some(left));
+        for _ in 0..3 {
+            starts.plan(&config);
+            assert_eq!(starts.rank(Some("debian"), &entry), Some((Turn::Tries, 0)), "{left}");
+            starts.takes(&taking(Some("debian"), &entry, false));
+            starts.ends(&Failure::new(Step::Read, "gone"));
+        }
+    }
+    starts.open(&config, Some(Slots::default()), false);
+    assert_eq!(starts.rules.count, Count::Unconfirmed);
+}
+
+#[test]
 fn what_is_to_be_tried_once_comes_first_and_is_used_up() {
     let config = two();
     let stored = Slots { once: Some("b".to_owned()), ..good(&config) };
