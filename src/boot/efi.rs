@@ -198,6 +198,11 @@ impl Wishes {
         is_named || menu.settings.next_entry.is_some()
     }
 
+    /// Whether somebody has asked for the menu of this boot.
+    pub(super) const fn want_menu(&self) -> bool {
+        self.timeout_once.is_some()
+    }
+
     /// Keeps the ids of a menu, as many as a variable has room for, for the next
     /// system.
     pub(super) fn keep_ids(&mut self, menu: &Menu) {

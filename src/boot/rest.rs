@@ -24,7 +24,7 @@ pub(super) struct Rest {
 impl Rest {
     /// Begins a pause; none where starts are not counted.
     pub(super) fn begin(session: &Session, memory: &mut Memory) -> Option<Self> {
-        if memory.starts.kept().is_none() {
+        if memory.standing.has_read_nothing() {
             memory.open_store(session, true);
         }
         if !memory.starts.tells() {

@@ -328,7 +328,12 @@ impl Standing {
 
     /// Whether nobody has looked for a store yet that keeps what was refused.
     pub(super) const fn is_unread(&self) -> bool {
-        self.tells() && matches!(self.area, Err(Fault::Unread))
+        self.tells() && self.has_read_nothing()
+    }
+
+    /// Whether nobody has looked for a store yet.
+    pub(super) const fn has_read_nothing(&self) -> bool {
+        matches!(self.area, Err(Fault::Unread))
     }
 
     /// Writes down what is jumped to, and the slots with it; none where they are not kept.

@@ -977,7 +977,7 @@ impl<'s> BootMenu<'s> {
     /// Whether the menu is left out: the same default was confirmed so often that nobody
     /// is asked, nothing has failed since, and nobody has pressed a key.
     fn is_instant(&self) -> bool {
-        let Memory { starts, noted, .. } = &*self.memory;
+        let Memory { starts, noted, wishes, .. } = &*self.memory;
         let Some(after) = self.session.config.instant else { return false };
         let Some(entry) = self.next.and_then(|next| self.menu.entries.get(next)) else {
             return false;
@@ -988,6 +988,7 @@ impl<'s> BootMenu<'s> {
             && self.once.is_none()
             && starts.settled.is_none()
             && noted.is_empty()
+            && !wishes.want_menu()
             && starts.slots.is_instant(&entry.id, after)
             && !self.session.console.is_called()
     }
