@@ -17,6 +17,7 @@
 use std::io::{Read as _, Write as _};
 
 use super::answer::Answer;
+use super::rauc::can_boot;
 use super::{Misused, store};
 use crate::base::text::quoted;
 use crate::failure::{Failure, Stage};
@@ -203,12 +204,12 @@ fn value(name: &str, slots: &Slots) -> Option<String> {
 /// The slot that boots next, or is running in its last try.
 fn booting(slots: &Slots) -> Option<&Slot> {
     let running = slots.attempt.as_ref().and_then(|attempt| slots.slot_of(attempt));
-    let can_boot = |slot: &&Slot| {
-        let is_tried = running.is_some_and(|running| running.name == slot.name);
-        slot.is_usable() && !slot.bad && (slot.confirmed || slot.left > 0 || is_tried)
-    };
+    let tried = slots.list.iter().rev().filter(|slot| {
+        let runs = running.is_some_and(|running| running.name == slot.name);
+        can_boot(slot) || (runs && slot.is_usable() && !slot.bad)
+    });
     // The first of those with the highest priority.
-    slots.list.iter().rev().filter(can_boot).max_by_key(|slot| slot.priority)
+    tried.max_by_key(|slot| slot.priority)
 }
 
 /// Whether what is in it has never been confirmed.

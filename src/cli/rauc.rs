@@ -95,6 +95,11 @@ fn primary(slots: &Slots) -> Result<String, Failure> {
     Ok(slot.name.clone())
 }
 
+/// Whether it may be tried, and has tries left if it needs them.
+pub(super) const fn can_boot(slot: &Slot) -> bool {
+    slot.is_usable() && !slot.bad && (slot.confirmed || slot.left > 0)
+}
+
 /// The slot that is running: that of the attempt which nobody has confirmed yet, or of
 /// the last one, if somebody has.
 fn current(slots: &Slots) -> Option<&Slot> {
@@ -117,9 +122,8 @@ fn state(slots: &Slots, name: &str) -> Result<String, Refusal> {
         let names = slots.list.iter().map(|slot| slot.name.clone()).collect();
         Refusal::Unknown(name.to_owned(), names)
     })?;
-    let can_boot = slot.is_usable() && !slot.bad && (slot.confirmed || slot.left > 0);
     let runs = current(slots).is_some_and(|running| running.name == name);
-    Ok(if can_boot || (runs && !slot.bad) { "good" } else { "bad" }.to_owned())
+    Ok(if can_boot(slot) || (runs && !slot.bad) { "good" } else { "bad" }.to_owned())
 }
 
 fn set_bad(slots: &mut Slots, name: &str) -> Result<(), Refusal> {
@@ -194,6 +198,7 @@ mod tests {
         assert_eq!(slots.order(&RULES), ["system0"]);
         start(&mut slots, "system0");
         assert_eq!(call(&mut slots, "get-state system1"), "bad");
+        assert_eq!(call(&mut slots, "get-primary"), "system0", "whatever the priorities say");
         assert_eq!(call(&mut slots, "get-current"), "system0");
     }
 
