@@ -30,7 +30,7 @@ wanted_units() { # ARCH...
     # Debian builds GRUB's emulator for x86 only.
     [ "$host_debian" != amd64 ] || echo tools/grub
     for arch in "$@"; do
-        printf "$arch/%s\n" generic cloud-13 generic-13 firmware rauc
+        printf "$arch/%s\n" generic cloud-13 generic-13 firmware rauc efibootmgr
         [ "$arch" != x86_64 ] || echo x86_64/shim
     done
 }
@@ -86,6 +86,10 @@ describe() { # UNIT
     */rauc)
         closure=1 packages=("rauc:$debian" "dbus-daemon:$debian" "libjson-glib-1.0-0:$debian")
         keep=('bin/rauc' 'bin/dbus-daemon' 'lib/*/*.so.*' 'lib64/*.so.*' 'lib/*.so.*')
+        ;;
+    */efibootmgr)
+        closure=1 packages=("efibootmgr:$debian")
+        keep=('bin/efibootmgr' 'lib/*/*.so.*' 'lib64/*.so.*' 'lib/*.so.*')
         ;;
     */cloud) release=bookworm packages=("linux-image-cloud-$debian:$debian") ;;
     */generic) release=bookworm packages=("linux-image-$debian:$debian") ;;

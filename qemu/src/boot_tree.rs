@@ -200,6 +200,22 @@ pub fn secure_esp(esp: &Path, machine: &Machine) -> Result<()> {
     Ok(fs::write(esp.join("EFI/debian/grub.cfg"), config)?)
 }
 
+/// Fills an EFI system partition with two copies of the first kernel and its initramfs,
+/// which the firmware starts by boot options of its own.
+///
+/// # Errors
+///
+/// If one cannot be copied.
+pub fn doubled_esp(esp: &Path, machine: &Machine) -> Result<()> {
+    for copy in ["a", "b"] {
+        let directory = esp.join("EFI/turnout").join(copy);
+        fs::create_dir_all(&directory)?;
+        fs::copy(&machine.kernel, directory.join("linux.efi"))?;
+        fs::copy(&machine.initramfs, directory.join("initrd.img"))?;
+    }
+    Ok(())
+}
+
 /// The modules with which Debian's generic kernel reaches a virtio disk with
 /// ext4 on it.
 pub const VIRTIO_MODULES: [&str; 3] = ["virtio_pci", "virtio_blk", "ext4"];

@@ -258,7 +258,8 @@ fn clone_of(made: &Path, image: &Path) -> Result<u64> {
 }
 
 fn make_fat(tree: &Path, label: &str, image: &Path) -> Result<u64> {
-    sized_file(image, ESP_MIB * MIB)?;
+    let size = ESP_MIB.max(tree_size(tree)? / MIB + 8) * MIB;
+    sized_file(image, size)?;
     let mut mkfs = command::tool("mkfs.vfat");
     command::output(
         mkfs.args(["-F", "32", "-i", "54555254", "--invariant", "-n", label]).arg(image),
@@ -267,7 +268,7 @@ fn make_fat(tree: &Path, label: &str, image: &Path) -> Result<u64> {
         let mut copy = command::tool("mcopy");
         command::output(copy.arg("-s").arg("-i").arg(image).arg(entry?.path()).arg("::"))?;
     }
-    Ok(ESP_MIB * MIB)
+    Ok(size)
 }
 
 fn make_ext4(tree: &Path, label: &str, number: u32, image: &Path) -> Result<u64> {

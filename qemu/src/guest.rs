@@ -166,15 +166,46 @@ pub fn kexec_tools(arch: Arch) -> Result<Vec<(String, PathBuf)>> {
 ///
 /// If the cache does not hold them.
 pub fn rauc_tools(arch: Arch) -> Result<BTreeMap<String, PathBuf>> {
-    let root = place::cache()?.join(arch.name()).join("rauc");
+    in_one_directory(arch, "rauc", &["rauc", "dbus-daemon"])
+}
+
+/// Debian's efibootmgr, likewise.
+///
+/// # Errors
+///
+/// If the cache does not hold it.
+pub fn efibootmgr(arch: Arch) -> Result<BTreeMap<String, PathBuf>> {
+    in_one_directory(arch, "efibootmgr", &["efibootmgr"])
+}
+
+fn in_one_directory(
+    arch: Arch,
+    unit: &str,
+    programs: &[&str],
+) -> Result<BTreeMap<String, PathBuf>> {
+    let root = place::cache()?.join(arch.name()).join(unit);
     let mut files = BTreeMap::new();
-    for name in ["rauc", "dbus-daemon"] {
+    for name in programs {
         let program = first_existing(&root, &[&format!("usr/bin/{name}")])?;
         let loaded = libraries(&root, arch, program.clone())?;
         files.extend(loaded.into_iter().map(|(library, path)| (format!("lib/{library}"), path)));
         files.insert(format!("bin/{name}"), program);
     }
     Ok(files)
+}
+
+/// Puts such files where they belong below a directory.
+///
+/// # Errors
+///
+/// If one cannot be copied.
+pub fn put_below(directory: &Path, files: &BTreeMap<String, PathBuf>) -> Result<()> {
+    for (path, file) in files {
+        let to = directory.join(path);
+        fs::create_dir_all(to.parent().context("a path without a directory")?)?;
+        fs::copy(file, &to).with_context(|| file.display().to_string())?;
+    }
+    Ok(())
 }
 
 /// Every library that a program loads, and its loader: name and file on the host.

@@ -104,6 +104,8 @@ pub struct Machine {
     /// A file with EFI's variables that keeps what is written to them; otherwise
     /// they are thrown away with the machine.
     pub variables: Option<PathBuf>,
+    /// Whether the firmware finds the first kernel on a disk by itself.
+    pub from_disk: bool,
     /// A socket for a second serial line, on PCI, see [`crate::line`].
     pub second_line: Option<PathBuf>,
     /// The control socket of a software TPM, see [`crate::tpm`].
@@ -133,6 +135,7 @@ impl Machine {
             reboot: false,
             monitor: None,
             variables: None,
+            from_disk: false,
             second_line: None,
             tpm: None,
             shape: Shape::USUAL,
@@ -164,7 +167,7 @@ impl Machine {
             qemu.args(["-chardev", &chardev, "-device", "pci-serial,chardev=second"]);
         }
         self.add_monitor(&mut qemu, serial);
-        if self.shape.firmware != Firmware::SecureBoot {
+        if self.shape.firmware != Firmware::SecureBoot && !self.from_disk {
             qemu.arg("-kernel").arg(&self.kernel).arg("-initrd").arg(&self.initramfs);
             qemu.arg("-append").arg(self.first_command_line());
         }

@@ -3,7 +3,7 @@
 
 use crate::guest::{self, Kernel};
 use crate::{command, place};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -30,7 +30,6 @@ pub const START: &str = r#"
 ln -s /data/lib /lib
 ln -s /data/lib /lib64
 echo 'root:x:0:0:root:/:/bin/sh' >/etc/passwd
-mount -t tmpfs run /run
 mkdir -p /run/dbus /tmp /mnt
 for module in loop squashfs dm-mod dm-bufio reed_solomon dm-verity; do
     insmod "/data/$module.ko"
@@ -53,11 +52,7 @@ done
 ///
 /// If the cache lacks something.
 pub fn install(kernel: &Kernel, directory: &Path) -> Result<()> {
-    for (path, file) in guest::rauc_tools(kernel.arch)? {
-        let to = directory.join(&path);
-        fs::create_dir_all(to.parent().context("a path without a directory")?)?;
-        fs::copy(&file, &to).with_context(|| file.display().to_string())?;
-    }
+    guest::put_below(directory, &guest::rauc_tools(kernel.arch)?)?;
     for (name, place) in MODULES {
         let module = kernel.module(&format!("kernel/{place}/{name}.ko"))?;
         fs::write(directory.join(format!("{name}.ko")), module)?;

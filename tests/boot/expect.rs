@@ -72,6 +72,7 @@ fn run_start(prepared: &Prepared, start: &Start, number: u32, has_tpm: bool) -> 
     machine.tpm = tpm.as_ref().map(|tpm| tpm.socket().to_owned());
     machine.reboot = start.resets;
     machine.extra.extend(start.arguments.iter().map(|argument| (*argument).to_owned()));
+    machine.from_disk = start.from_disk;
     machine.options = format!("{} {}", machine.options, start.options).trim_end().to_owned();
     let mut console = Console::start(&machine, &prepared.transcript)?;
     match check_start(&mut console, &machine, start, tpm.as_ref()) {

@@ -10,7 +10,9 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use turnout::base::arch::Arch;
-use turnout_qemu::boot_tree::{BootTree, Entry, Image, Key, VIRTIO_MODULES, console, secure_esp};
+use turnout_qemu::boot_tree::{
+    BootTree, Entry, Image, Key, VIRTIO_MODULES, console, doubled_esp, secure_esp,
+};
 use turnout_qemu::build::{self, Tools};
 use turnout_qemu::command;
 use turnout_qemu::disk::{self, Content, Partition, Table, Type};
@@ -39,7 +41,7 @@ pub(crate) struct World {
     binary: PathBuf,
     hooked_binary: PathBuf,
     /// What the scripts of a running system call.
-    commands: PathBuf,
+    pub(crate) commands: PathBuf,
     initrd: Vec<u8>,
 }
 
@@ -208,7 +210,7 @@ impl World {
         self.add_entry_with(tree, id, "")
     }
 
-    fn add_entry_with(&self, tree: &BootTree, id: &str, more: &str) -> Result<()> {
+    pub(crate) fn add_entry_with(&self, tree: &BootTree, id: &str, more: &str) -> Result<()> {
         let options = format!("{} quiet demo.name={id} spaced=\"a  b\" {more}", console(self.arch));
         let options = options.trim_end();
         let initrds = [INITRD, SECOND];
@@ -357,6 +359,21 @@ fn partitions(
         }
         Partitions::BootApart => {
             vec![esp_of(esp), linux("boot", tree.root()), linux("root", &empty)]
+        }
+        Partitions::DoubledEsp => {
+            doubled_esp(&esp, machine)?;
+            let [esp, boot] = disk::boot_partitions(esp, tree.root());
+            vec![esp, boot, disk::state_area()]
+        }
+        Partitions::Updated => {
+            let [a, b] = ["a", "b"].map(|name| directory.join(format!("{name}.img")));
+            let [a, b] = [("system-a", a), ("system-b", b)].map(|(label, image)| Partition {
+                kind: Type::Xbootldr,
+                label,
+                content: Content::Image(image),
+            });
+            let data = linux("data", &directory.join("data"));
+            vec![esp_of(esp), a, b, disk::state_area(), data]
         }
         Partitions::Other => {
             vec![linux("data", tree.root())]

@@ -21,11 +21,13 @@ mod prepare;
 mod purgatory;
 mod rollback;
 mod running;
+mod self_update;
 mod state;
 mod survive;
 mod trace;
 mod trust;
 mod uki;
+mod updaters;
 
 use crate::world::World;
 use anyhow::Result;
@@ -50,6 +52,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         defaults::CASES,
         commands::CASES,
         uki::CASES,
+        updaters::CASES,
+        self_update::CASES,
         purgatory::CASES,
         console::CASES,
         crash::CASES,
@@ -153,6 +157,11 @@ pub(crate) enum Partitions {
     RootAndState,
     /// An ESP, and the file system in "debian.img" beside the boot partition's files.
     WholeDebian,
+    /// An ESP with two copies of Turnout, the boot partition, and a state area.
+    DoubledEsp,
+    /// An ESP, the partitions "system-a" and "system-b" from "a.img" and "b.img" beside
+    /// the boot partition's files, a state area, and a file system with those in "data".
+    Updated,
     /// An ESP, a Linux file system for `/boot`, and one for what is else.
     BootApart,
     /// An ESP, and a boot partition with XFS.
@@ -182,6 +191,8 @@ pub(crate) struct Start {
     pub(crate) options: &'static str,
     /// More arguments for QEMU.
     pub(crate) arguments: &'static [&'static str],
+    /// Whether the firmware finds the first kernel on the disk by itself.
+    pub(crate) from_disk: bool,
     /// Whether a reset starts the machine again, within this start; otherwise it is
     /// its end.
     pub(crate) resets: bool,
@@ -204,6 +215,7 @@ impl Start {
         stalls: None,
         options: "",
         arguments: &[],
+        from_disk: false,
         resets: false,
         says: &[],
         then: None,
