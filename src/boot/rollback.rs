@@ -223,8 +223,9 @@ impl Standing {
             let stays = |digest| {
                 systems.clone().any(|it| it.manifest == digest && it.security_version >= floor)
             };
-            if let Err(refusal) = starts.slots.may_rise(&starts.rules, stays) {
-                voice.say(&["the floor does not rise: ", &refusal.to_string()].concat());
+            if let Err(last) = starts.slots.may_rise(&starts.rules, stays) {
+                let why = ["the floor does not rise: ", &last, " is the only slot that was good"];
+                voice.say(&[why.concat().as_str(), ", and would be below it"].concat());
                 return false;
             }
         }

@@ -7,7 +7,6 @@
 
 use core::time::Duration;
 
-use super::verbs::Refusal;
 use super::wrong::{Wrong, is};
 use super::{
     Attempt, Cause, Counters, MAX, MAX_HISTORY, MAX_ID, MAX_TRIES, Outcome, Slot, Slots, Stage,
@@ -453,8 +452,8 @@ impl Slots {
     /// systems rises.
     ///
     /// # Errors
-    /// There are slots that were good, and none of them would be left; one of them.
-    pub fn may_rise(&self, rules: &Rules, stays: impl Fn(Digest) -> bool) -> Result<(), Refusal> {
+    /// There are slots that were good, and none of them would be left; the name of one.
+    pub fn may_rise(&self, rules: &Rules, stays: impl Fn(Digest) -> bool) -> Result<(), String> {
         if rules.count == Count::Off || is(Wrong::FloorPassesLastGood) {
             return Ok(());
         }
@@ -462,7 +461,7 @@ impl Slots {
         let Some(first) = good.peek().map(|slot| slot.name.clone()) else { return Ok(()) };
         match good.any(|slot| slot.jumped.is_some_and(&stays)) {
             true => Ok(()),
-            false => Err(Refusal::LastGood(first)),
+            false => Err(first),
         }
     }
 
