@@ -1,6 +1,7 @@
 //! Runs a case and holds what the machine did against what was expected.
 
 use crate::cases::{Case, Expect, Start};
+use crate::power;
 use crate::world::{Prepared, World, factory_image};
 use anyhow::{Context, Result, bail, ensure};
 use std::fs;
@@ -19,7 +20,7 @@ use turnout_qemu::tpm::SoftTpm;
 
 pub(crate) const DEADLINE: Duration = Duration::from_secs(240);
 /// For as many systems as a case may boot one after the other.
-const CHAIN_DEADLINE: Duration = Duration::from_secs(1800);
+pub(crate) const CHAIN_DEADLINE: Duration = Duration::from_secs(1800);
 /// How long a TPM stalls: longer than Turnout waits for it. QEMU stands still as
 /// soon as the kernel gives up waiting, so that no text can be waited for.
 const STALL: Duration = Duration::from_secs(20);
@@ -37,6 +38,11 @@ pub(crate) fn run(world: &World, case: &Case) -> Result<Option<f64>> {
         let has_tpm = case.boot.tpm;
         let each = numbered.map(|(number, start)| run_start(&prepared, start, number, has_tpm));
         return each.sum::<Result<f64>>().map(Some);
+    }
+    match case.expect {
+        Expect::Survives(outage) => return power::survives(&prepared, &outage).map(|()| None),
+        Expect::Wears(wear) => return power::wears(&prepared, &wear).map(|()| None),
+        _ => {}
     }
     let before = Digest::of(&fs::read(&prepared.disk)?);
     let mut console = Console::start(&prepared.machine, &prepared.transcript)?;
@@ -137,7 +143,9 @@ fn check(world: &World, console: &mut Console, prepared: &Prepared, case: &Case)
             stages.iter().try_for_each(|stage| healthy(&stage.facts))?;
             judge(&stages)
         }
-        Expect::Starts(_) => bail!("it takes more than one start"),
+        Expect::Starts(_) | Expect::Survives(_) | Expect::Wears(_) => {
+            bail!("it takes more than one start")
+        }
         Expect::Ends(texts) => {
             texts.iter().try_for_each(|text| see(console, text))?;
             never_boots(console)?;
@@ -311,7 +319,7 @@ fn counted_seconds(text: &str) -> Option<f64> {
     Some(nanoseconds / 1e9)
 }
 
-fn tail(text: &str) -> String {
+pub(crate) fn tail(text: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
     lines.get(lines.len().saturating_sub(SHOWN_LINES)..).unwrap_or_default().join("\n")
 }

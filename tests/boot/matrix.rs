@@ -1,12 +1,13 @@
 //! The boot matrix: real kernels in QEMU, every good boot and every refusal.
 //!
-//! `tests/run` starts it; `boot-tests [--jobs N] [--list] [--long] [FILTER]...`
-//! runs the cases whose `ARCH/name` contains one of the filters; without filters
-//! all but the long ones, with `--long` only those. A refusal passes only on its
+//! `tests/run` starts it; `boot-tests [--jobs N] [--list] [--long] [--without FILTER]
+//! [FILTER]...` runs the cases whose `ARCH/name` contains one of the filters; without
+//! filters all but the long ones, with `--long` only those. A refusal passes only on its
 //! reason, and only if the next system was never reached.
 
 mod cases;
 mod expect;
+mod power;
 mod recipe;
 mod schedule;
 mod signing;
@@ -27,11 +28,13 @@ use world::World;
 
 const ARCHS: [Arch; 2] = [Arch::X86_64, Arch::Aarch64];
 const USAGE: &str = "\
-boot-tests [--jobs N] [--list] [--long] [FILTER]...
+boot-tests [--jobs N] [--list] [--long] [--without FILTER] [FILTER]...
 
 --jobs N  so many machines at a time (2)
 --list    print the names of the cases, and run none
 --long    the cases of the long run, and no others
+--without FILTER
+          none of the cases whose ARCH/name contains it
 FILTER    only the cases whose ARCH/name contains it, long or not";
 
 struct Arguments {
@@ -39,6 +42,7 @@ struct Arguments {
     list: bool,
     long: bool,
     help: bool,
+    without: Vec<String>,
     filters: Vec<String>,
 }
 
@@ -61,8 +65,14 @@ fn main() -> ExitCode {
 }
 
 fn parse() -> Result<Arguments> {
-    let mut parsed =
-        Arguments { jobs: 2, list: false, long: false, help: false, filters: Vec::new() };
+    let mut parsed = Arguments {
+        jobs: 2,
+        list: false,
+        long: false,
+        help: false,
+        without: Vec::new(),
+        filters: Vec::new(),
+    };
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         use lexopt::prelude::{Long, Short, Value, ValueExt};
@@ -70,6 +80,9 @@ fn parse() -> Result<Arguments> {
             Long("jobs") => parsed.jobs = arguments.value()?.parse()?,
             Long("list") => parsed.list = true,
             Long("long") => parsed.long = true,
+            Long("without") => {
+                parsed.without.push(arguments.value()?.to_string_lossy().into_owned());
+            }
             Long("help") | Short('h') => parsed.help = true,
             Value(filter) => parsed.filters.push(filter.to_string_lossy().into_owned()),
             other => bail!("{}; --help shows all of them", other.unexpected()),
@@ -115,6 +128,9 @@ fn on_each_arch(case: &'static Case) -> impl Iterator<Item = Chosen> {
 }
 
 fn is_chosen(chosen: &Chosen, arguments: &Arguments) -> bool {
+    if arguments.without.iter().any(|filter| chosen.name.contains(filter.as_str())) {
+        return false;
+    }
     match arguments.filters.as_slice() {
         [] => chosen.case.boot.long == arguments.long,
         filters => filters.iter().any(|filter| chosen.name.contains(filter.as_str())),

@@ -375,6 +375,13 @@ fn partitions(
             let data = linux("data", &directory.join("data"));
             vec![esp_of(esp), a, b, disk::state_area(), data]
         }
+        Partitions::Releases => vec![
+            esp_of(esp),
+            linux("releases", tree.root()),
+            system("slot-a", tree.root().with_file_name("slot-a")),
+            system("slot-b", partition_b(tree)),
+            disk::state_area(),
+        ],
         Partitions::Other => {
             vec![linux("data", tree.root())]
         }
@@ -388,6 +395,17 @@ const fn esp_of(files: PathBuf) -> Partition {
 /// A boot partition, of one of several systems.
 const fn system(label: &'static str, files: PathBuf) -> Partition {
     Partition { kind: Type::Xbootldr, label, content: Content::Ext4(files) }
+}
+
+/// What the second slot of [`Partitions::Releases`] begins with.
+pub(crate) fn partition_b(tree: &BootTree) -> PathBuf {
+    tree.root().with_file_name("slot-b")
+}
+
+/// Where the state area of [`Partitions::Releases`] begins, in bytes.
+pub(crate) fn area_of(disk: &Path) -> Result<u64> {
+    const STATE_BEHIND_SLOTS: usize = 5;
+    disk::start_of(disk, STATE_BEHIND_SLOTS)
 }
 
 /// A partition of no boot loader.

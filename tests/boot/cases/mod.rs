@@ -17,6 +17,7 @@ mod machines;
 mod measure;
 mod memory;
 mod policy;
+mod power;
 mod prepare;
 mod purgatory;
 mod rollback;
@@ -29,6 +30,7 @@ mod trust;
 mod uki;
 mod updaters;
 
+use crate::power::{Outage, Wear};
 use crate::world::World;
 use anyhow::Result;
 use std::path::Path;
@@ -45,6 +47,7 @@ use turnout_qemu::serial::Console;
 pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
     const GROUPS: &[&[Case]] = &[
         running::CASES,
+        power::CASES,
         boots::CASES,
         machines::CASES,
         images::CASES,
@@ -168,11 +171,14 @@ pub(crate) enum Partitions {
     Xfs,
     /// An ESP, the boot partition, and a state area.
     State,
+    /// The same in an MBR, where no type says what the last one is.
+    StateOfMbr,
     /// An ESP, the partitions "system-a", with the boot partition's files, and "system-b"
     /// and "rescue", with those in "b" and "rescue" beside them, and a state area.
     Slots,
-    /// The same in an MBR, where no type says what the last one is.
-    StateOfMbr,
+    /// An ESP, a file system with releases, on which nobody looks for a menu, the
+    /// partitions "slot-a" and "slot-b", and a state area.
+    Releases,
 }
 
 /// One time that a machine is switched on.
@@ -247,6 +253,11 @@ pub(crate) enum Expect {
     /// The same machine, switched on time after time; its disk and its TPM keep
     /// what was written.
     Starts(&'static [Start]),
+    /// A machine that updates itself while everything that it writes is recorded; and
+    /// what becomes of disks whose power has failed meanwhile.
+    Survives(Outage),
+    /// One start, which writes so much.
+    Wears(Wear),
     /// These texts, then a reset.
     Ends(&'static [&'static str]),
     /// What is done to the running menu; the machine must boot all the same.
