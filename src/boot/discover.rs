@@ -157,19 +157,27 @@ impl Devices<'_> {
     /// Those that are to be looked at, best first; the others are told of in the
     /// report.
     pub(super) fn rank(&mut self) -> Vec<Ranked> {
-        let config = self.config;
-        let all = core::mem::take(&mut self.pending);
-        let (own, pending): (Vec<_>, Vec<_>) =
-            all.into_iter().partition(|candidate| owner(config, candidate).is_some());
-        for candidate in &pending {
-            if let Err(why) = source::tier(candidate, &config.device, config.scan()) {
-                self.report.note(volume::looked(candidate, Outcome::Passed(why)));
-                self.passed.push((why, candidate.clone()));
+        let mut ranked = Vec::new();
+        for candidate in mem::take(&mut self.pending) {
+            match self.tier(&candidate) {
+                Ok(tier) => ranked.push((tier, candidate)),
+                Err(why) => {
+                    self.report.note(volume::looked(&candidate, Outcome::Passed(why)));
+                    self.passed.push((why, candidate));
+                }
             }
         }
-        let others = source::rank(&pending, &config.device, config.scan());
-        let ranked = source::rank_named(&own).into_iter().chain(others);
-        ranked.map(|(tier, candidate)| (tier, candidate.clone())).collect()
+        source::rank(&mut ranked);
+        ranked
+    }
+
+    /// Where a device comes. A slot's is looked at whatever it is.
+    fn tier(&self, candidate: &Candidate) -> Result<Tier, Passed> {
+        let config = self.config;
+        match owner(config, candidate) {
+            Some(_) => Ok(Tier { removable: candidate.removable, role: Role::Boot }),
+            None => source::tier(candidate, &config.device, config.scan()),
+        }
     }
 
     /// Leaves devices alone until the next time.

@@ -293,9 +293,6 @@ impl Standing {
         slots: &Slots,
         tpm: &mut Result<Option<Tpm>, String>,
     ) -> Result<(), Fault> {
-        if self.store.slots() == *slots {
-            return Ok(());
-        }
         self.with_media(tpm, |store, media| store.keep_slots(slots, media))
     }
 

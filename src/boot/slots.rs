@@ -45,7 +45,7 @@ pub(super) struct Starts {
     /// Whether the store has them.
     is_open: bool,
     /// What was wrong with the store and has been said.
-    said: Option<Fault>,
+    said: String,
 }
 
 /// A slot of the image that is to be tried.
@@ -99,7 +99,7 @@ impl Starts {
             paid: Vec::new(),
             has_presumed: false,
             is_open: false,
-            said: None,
+            said: String::new(),
         }
     }
 
@@ -192,8 +192,9 @@ impl Starts {
 
     /// Whether a fault of the store is news.
     pub(super) fn is_news(&mut self, fault: &Fault) -> bool {
-        let is_news = self.said.as_ref() != Some(fault);
-        self.said = Some(fault.clone());
+        let fault = fault.to_string();
+        let is_news = self.said != fault;
+        self.said = fault;
         is_news
     }
 

@@ -106,6 +106,15 @@ impl Menu {
         self.timeout = self.settings.timeout.unwrap_or_default();
     }
 
+    /// The entry that it says that it begins with, before it is put together with others.
+    #[must_use]
+    pub fn wanted(&self) -> Option<&Entry> {
+        let Settings { default, saved, .. } = &self.settings;
+        let default = default.as_ref().filter(|wanted| wanted.what != What::Saved);
+        let index = self.find_wanted(0, default.or(saved.as_ref())?)?;
+        self.entries.get(index)
+    }
+
     /// Index of the entry with this id on a volume.
     fn find_on(&self, volume: usize, id: &str) -> Option<usize> {
         self.entries.iter().position(|entry| entry.volume == volume && entry.id == id)

@@ -16,7 +16,7 @@ use core::fmt;
 
 pub use filesystem::FileSystem;
 pub use guid::Guid;
-pub use tier::{Passed, Role, Tier, rank, rank_named, tier, twin};
+pub use tier::{Passed, Role, Tier, rank, tier, twin};
 
 use crate::base::text::{printable, quoted};
 use crate::menu::Identity;

@@ -128,31 +128,13 @@ fn role_of_guid(guid: Guid) -> Option<Role> {
     }
 }
 
-/// The candidates that are looked at, best first, each with its tier: within one
-/// in the order in which the kernel names disks and partitions.
-#[must_use]
-pub fn rank<'a>(
-    candidates: &'a [Candidate],
-    selector: &Selector,
-    scan: Scan,
-) -> Vec<(Tier, &'a Candidate)> {
-    let tiered = candidates.iter().filter_map(|one| Some((tier(one, selector, scan).ok()?, one)));
-    in_order(tiered.collect())
-}
-
-/// Those that an image names besides, in the same order: what can be taken out comes last.
-#[must_use]
-pub fn rank_named<'a>(candidates: &'a [Candidate]) -> Vec<(Tier, &'a Candidate)> {
-    let named = |one: &'a Candidate| (Tier { removable: one.removable, role: Role::Boot }, one);
-    in_order(candidates.iter().map(named).collect())
-}
-
-fn in_order(mut ranked: Vec<(Tier, &Candidate)>) -> Vec<(Tier, &Candidate)> {
-    sort::sort_by(&mut ranked, |(tier, one), (other_tier, other)| {
+/// Those that are looked at, best first, each with its tier: within one in the order in
+/// which the kernel names disks and partitions.
+pub fn rank(candidates: &mut [(Tier, Candidate)]) {
+    sort::sort_by(candidates, |(tier, one), (other_tier, other)| {
         let names = (one.name.len(), &one.name).cmp(&(other.name.len(), &other.name));
         tier.cmp(other_tier).then(names)
     });
-    ranked
 }
 
 /// The earlier one of these that cannot be told from the last by an identifier
@@ -186,7 +168,12 @@ mod tests {
 
     fn names<'a>(candidates: &'a [Candidate], selector: &str, scan: Scan) -> Vec<&'a str> {
         let selector = Selector::parse(selector).unwrap();
-        rank(candidates, &selector, scan).into_iter().map(|(_, one)| one.name.as_str()).collect()
+        let tiered = |one: &Candidate| Some((tier(one, &selector, scan).ok()?, one.clone()));
+        let mut ranked: Vec<_> = candidates.iter().filter_map(tiered).collect();
+        rank(&mut ranked);
+        let name = |name: &str| candidates.iter().find(|one| one.name == name);
+        let names = ranked.iter().filter_map(|(_, one)| name(&one.name));
+        names.map(|one| one.name.as_str()).collect()
     }
 
     fn mbr(name: &str, code: u8, active: bool) -> Candidate {

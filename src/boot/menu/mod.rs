@@ -465,7 +465,7 @@ impl<'s> BootMenu<'s> {
             let Some(volume) = self.volumes.get(number) else { continue };
             self.voice.say_all(&self.devices.hint(volume));
             if slots::owner(&self.session.config, &volume.candidate).is_some() {
-                self.defaults.extend(own_default(menu).map(|id| (number, id)));
+                self.defaults.extend(menu.wanted().map(|entry| (number, entry.id.clone())));
             }
         }
         self.join(menu::merge(menus), before);
@@ -1090,12 +1090,6 @@ fn renumber(merged: &mut Menu, first: usize) {
     if let Some(next) = &mut merged.settings.next_entry {
         next.volume = next.volume.saturating_add(first);
     }
-}
-
-/// What a menu begins with, read alone.
-fn own_default(menu: &Menu) -> Option<String> {
-    let alone = menu::merge(vec![(Group::default(), menu.clone())]);
-    alone.default.and_then(|index| alone.entries.get(index)).map(|entry| entry.id.clone())
 }
 
 /// Whether two entries are the same row.
