@@ -9,7 +9,7 @@ use crate::base::text::printable;
 use crate::base::used::Used;
 use crate::config;
 use crate::plan::{Engine, EngineError, Request, Slot, choose_engine};
-use crate::rollback::store::{self, Fault, Which};
+use crate::rollback::store::Fault;
 use crate::rollback::{Floors, State};
 use crate::slots::{Attempt, Slots};
 use crate::source::StateDevice;
@@ -19,6 +19,7 @@ use crate::sys::status::Status;
 use crate::sys::{self, file, identity};
 use crate::trust::verify::{Identity, Mode};
 
+use super::store;
 use super::tpm::Hierarchy;
 
 /// Gives what is to be printed.
@@ -97,8 +98,8 @@ impl Area {
             return Self::Unknown;
         }
         let read = StateArea::find(device).and_then(|mut area| {
-            let held = store::read(Which::Area, &mut area)?;
-            Ok(Self::Holds(area.path().to_owned(), Box::new(held.state())))
+            let state = store::look(&mut area)?;
+            Ok(Self::Holds(area.path().to_owned(), Box::new(state)))
         });
         match read {
             Ok(area) => area,

@@ -36,8 +36,24 @@ pub(super) struct Changed<T> {
 /// This is not root; there is no area, or it cannot be used.
 pub(super) fn read(device: &StateDevice) -> Result<Held, Failure> {
     let mut area = find(device)?;
-    let state = store::read(Which::Area, &mut area).map_err(at_disk)?.state();
+    let state = look(&mut area).map_err(at_disk)?;
     Ok(Held { device: area.path().to_owned(), state })
+}
+
+/// Reads an area that another command may just be writing: what is damaged counts only if
+/// it still is while none does.
+///
+/// # Errors
+/// It cannot be used.
+pub(super) fn look(area: &mut StateArea) -> Result<State, Fault> {
+    let held = match store::read(Which::Area, area) {
+        Err(Fault::Lost(..)) => {
+            let _lock = area.lock(complain)?;
+            store::read(Which::Area, area)
+        }
+        held => held,
+    }?;
+    Ok(held.state())
 }
 
 /// Reads the area, has it changed, and writes it once, if it is another then; all of

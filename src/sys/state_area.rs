@@ -318,6 +318,26 @@ mod tests {
         assert!(refused.contains("another command has been changing it for 1 s"), "{refused}");
     }
 
+    #[test]
+    fn of_many_changes_at_once_none_is_lost() {
+        let mut image = Image::new("many", SECOND + 4096);
+        put(Which::Area, &mut Generations::fresh(), &state(0), &mut image.0).unwrap();
+        let raise = |path: &String| {
+            let mut area = StateArea { path: path.clone(), is_typed: false };
+            let _lock = area.lock_within(LOCK_WAIT * 12, |_| ()).unwrap();
+            let mut held = read(Which::Area, &mut area).unwrap();
+            let next = state(held.state().record.unwrap().floors.boot + 1);
+            put(Which::Area, &mut held, &next, &mut area).unwrap();
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..20 {
+                scope.spawn(|| raise(&image.0.path));
+            }
+        });
+        let held = read(Which::Area, &mut image.0).unwrap();
+        assert_eq!(held.state(), state(20));
+    }
+
     fn state(boot: u32) -> State {
         let floors = Floors { boot, recovery: 0 };
         State { record: Some(Record::new(floors)), ..State::default() }
