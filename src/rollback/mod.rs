@@ -18,6 +18,8 @@
 //! | [`texts`] | the policy and key ring in force, as texts |
 //! | [`store`] | what a start, a jump and a confirmation do with them |
 
+#[cfg(test)]
+mod crash;
 pub mod frame;
 pub mod generations;
 pub mod index;

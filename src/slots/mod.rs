@@ -19,6 +19,8 @@
 
 pub mod record;
 pub mod rules;
+#[cfg(test)]
+pub(crate) mod simulator;
 pub mod texts;
 pub mod told;
 pub mod verbs;

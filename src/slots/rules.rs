@@ -153,6 +153,9 @@ impl Slots {
         self.close(outcome);
         self.counters.resets = self.counters.resets.saturating_add(1);
         self.counters.row = 0;
+        if is(Wrong::PausesForgotten) {
+            self.counters.pauses = 0;
+        }
         Some(Settled { attempt, name, outcome })
     }
 
@@ -226,7 +229,8 @@ impl Slots {
             return;
         }
         let is_counted = slot.is_some() || target.cause == Cause::Recovery;
-        if !is_counted && (target.slot.is_some() || rules.count == Count::Unconfirmed) {
+        let is_silent = rules.count == Count::Unconfirmed && !rules.is_declared;
+        if !is_counted && (target.slot.is_some() || is_silent) {
             return;
         }
         let spent = slot.is_some_and(|slot| slot.spend(target.cause));
@@ -310,6 +314,9 @@ impl Slots {
             attempt.entry = cut(target.entry);
         }
         self.reach(Stage::Jumped, None);
+        if is(Wrong::AttemptClosedAtJump) {
+            self.attempt = None;
+        }
     }
 
     /// Whether a good slot whose starts are not counted holds another system by now. It is
@@ -364,7 +371,7 @@ impl Slots {
     /// The pause is over: after a long one every slot is tried anew, for its disk may be
     /// back.
     pub fn rested(&mut self, pause: Pause) {
-        if pause.is_long {
+        if pause.is_long && !is(Wrong::HealsNever) {
             self.list.iter_mut().for_each(Slot::renew);
         }
     }
@@ -529,9 +536,10 @@ impl Slot {
         if cause == Cause::LastResort {
             self.last_resort = !is(Wrong::LastResortForEver);
         }
-        let costs = !self.confirmed && self.left > 0 && !is(Wrong::SpentAfterLoad);
+        let is_free = cause == Cause::Hand && is(Wrong::MoveCostsNone);
+        let costs = !self.confirmed && self.left > 0 && !is(Wrong::SpentAfterLoad) && !is_free;
         if costs {
-            self.left = self.left.saturating_sub(1);
+            self.left = self.left.saturating_sub(if is(Wrong::CostsTwo) { 2 } else { 1 });
         }
         costs
     }

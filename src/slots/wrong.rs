@@ -3,8 +3,6 @@
 //!
 //! Outside of tests every rule is right, and nothing of this is in a program.
 
-#![allow(dead_code, unused_imports, reason = "until the simulator names all of them")]
-
 /// A rule that is replaced by a wrong one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wrong {
@@ -32,8 +30,6 @@ pub(super) enum Wrong {
     OtherDeviceCharged,
     /// The device whose mount killed the last start is mounted again.
     KillerMountedAgain,
-    /// The device whose mount killed the last start is skipped for ever.
-    KillerSkippedForEver,
     /// A choice by hand costs both slots a try.
     MoveCostsBoth,
     /// A choice by hand costs no slot a try.
@@ -58,12 +54,53 @@ pub(super) enum Wrong {
     BlessesThePrimary,
     /// A slot that is full of another system stays confirmed.
     ReplacedStaysGood,
+    /// A try costs two.
+    CostsTwo,
+    /// Tries never come back by a pause.
+    HealsNever,
+    /// Every start begins with the first pause again.
+    PausesForgotten,
+    /// What fell back is forgotten by the write before the jump.
+    AttemptClosedAtJump,
 }
 
 #[cfg(test)]
 pub(super) use for_tests::is;
 #[cfg(test)]
-pub(super) use for_tests::with;
+pub(super) use for_tests::within;
+
+/// All of them.
+#[cfg(test)]
+pub(super) const ALL: [Wrong; 28] = [
+    Wrong::SpentAfterLoad,
+    Wrong::UnconfirmedForgotten,
+    Wrong::GoodForEver,
+    Wrong::OnceKept,
+    Wrong::TriesAfterShortPause,
+    Wrong::TriesBeforePause,
+    Wrong::PausesDoNotGrow,
+    Wrong::NoPause,
+    Wrong::LastResortForEver,
+    Wrong::NoLastResort,
+    Wrong::OtherDeviceCharged,
+    Wrong::KillerMountedAgain,
+    Wrong::MoveCostsBoth,
+    Wrong::MoveCostsNone,
+    Wrong::OrderWithoutTries,
+    Wrong::EmptyTried,
+    Wrong::LastGoodEmptied,
+    Wrong::LastGoodMarkedBad,
+    Wrong::FloorPassesLastGood,
+    Wrong::PrimaryWithoutTries,
+    Wrong::BlessWithoutTries,
+    Wrong::RecoveryLoops,
+    Wrong::BlessesThePrimary,
+    Wrong::ReplacedStaysGood,
+    Wrong::CostsTwo,
+    Wrong::HealsNever,
+    Wrong::PausesForgotten,
+    Wrong::AttemptClosedAtJump,
+];
 
 /// Whether this rule is the wrong one.
 #[cfg(not(test))]
@@ -85,10 +122,18 @@ mod for_tests {
     }
 
     /// Does something with a rule replaced.
-    pub(in super::super) fn with<T>(rule: Wrong, act: impl FnOnce() -> T) -> T {
+    fn with<T>(rule: Wrong, act: impl FnOnce() -> T) -> T {
         IN_FORCE.set(Some(rule));
         let result = act();
         IN_FORCE.set(None);
         result
+    }
+
+    /// The same, or nothing replaced.
+    pub(in super::super) fn within<T>(rule: Option<Wrong>, act: impl FnOnce() -> T) -> T {
+        match rule {
+            Some(rule) => with(rule, act),
+            None => act(),
+        }
     }
 }
