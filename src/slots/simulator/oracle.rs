@@ -28,16 +28,6 @@ pub(super) enum Law {
 }
 
 impl Law {
-    pub(super) const ALL: [Self; 7] = [
-        Self::BootsInTheEnd,
-        Self::Counted,
-        Self::TriesByCause,
-        Self::LastGood,
-        Self::BacksOff,
-        Self::OneTryACut,
-        Self::Order,
-    ];
-
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::BootsInTheEnd => {
