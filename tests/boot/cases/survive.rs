@@ -126,6 +126,15 @@ pub(super) const CASES: &[Case] = &[
     Case {
         archs: X86_64,
         ..case(
+            "a_default_is_kept_where_there_is_no_efi",
+            Boot { loader_conf: "timeout 3\n", ..NAMES },
+            add_two_names,
+            Expect::Starts(DEFAULT),
+        )
+    },
+    Case {
+        archs: X86_64,
+        ..case(
             "the_countdown_is_left_out_after_confirmed_starts",
             Boot {
                 loader_conf: "timeout 4\n",
@@ -450,6 +459,26 @@ const COUNTED_NAMES: &[Start] = &[
     },
 ];
 
+/// `d` in the menu, and what the system then says itself.
+const DEFAULT: &[Start] = &[
+    Start {
+        factory: true,
+        before: |disk| tell(disk, "run turnout set-default good; turnout slot list\n"),
+        says: &[menu::DRAWN],
+        then: Some(Then {
+            act: |console, _| console.send(b"2d"),
+            says: &["other is the default from now on"],
+        }),
+        cut: true,
+        ..START
+    },
+    Start {
+        says: &["turnout: jumping to other", "runs other", "turnout set-default good", "= 0"],
+        ..START
+    },
+    Start { says: &["turnout: jumping to good", "runs good"], ..START },
+];
+
 const INSTANT: &[Start] = &[
     Start {
         factory: true,
@@ -567,11 +596,15 @@ fn another(tree: &BootTree, name: &str) -> Result<BootTree> {
     Ok(other)
 }
 
+fn add_two_names(world: &World, tree: &BootTree) -> Result<()> {
+    let release = (&world.signers.release, BOOT);
+    add(world, tree, "good", 0, release)?;
+    add(world, tree, "other", 0, release)
+}
+
 /// "good" may be tried twice, and "other" is good.
 fn add_counted_names(world: &World, tree: &BootTree) -> Result<()> {
-    let signers = &world.signers;
-    add(world, tree, "good", 0, (&signers.release, BOOT))?;
-    add(world, tree, "other", 0, (&signers.release, BOOT))?;
+    add_two_names(world, tree)?;
     let [plain, counted] =
         ["good", "good+2"].map(|name| tree.host_path(&format!("loader/entries/{name}.conf")));
     Ok(fs::rename(plain, counted)?)
