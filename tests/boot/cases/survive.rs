@@ -7,6 +7,7 @@
 use super::disks::beside;
 use super::rollback::add;
 use super::{AARCH64, Anchor, Boot, Case, Expect, PLAIN, Partitions, Start, Then, X86_64, case};
+use crate::expect::DEADLINE;
 use crate::signing::{BOOT, RECOVERY};
 use crate::world::{INITRD, LINUX, SECOND, World};
 use anyhow::{Context, Result, ensure};
@@ -492,8 +493,11 @@ const INSTANT: &[Start] = &[
     Start {
         says: &["turnout: rollback protection is advisory"],
         then: Some(Then {
-            act: |console, _| console.send(b"j"),
-            says: &[menu::DRAWN, "runs good"],
+            act: |console, _| {
+                console.send(b"j")?;
+                menu::choose(console, "good", DEADLINE)
+            },
+            says: &["turnout: jumping to good", "runs good"],
         }),
         ..START
     },
