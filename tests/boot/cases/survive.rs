@@ -173,7 +173,7 @@ const TWO_SLOTS: &[Start] = &[
             "     3  A                     not-confirmed  jumped       order",
             "     2  A                     not-confirmed  jumped       order",
             "     1  A                     not-confirmed  jumped       order",
-            "\"primary\":\"A\"",
+            "\"primary\":\"B\"",
             "\"name\":\"A\",\"standing\":\"exhausted\"",
             "\"name\":\"B\",\"standing\":\"good\"",
         ],
