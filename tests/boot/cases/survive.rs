@@ -6,7 +6,9 @@
 
 use super::disks::beside;
 use super::rollback::add;
-use super::{AARCH64, Anchor, Boot, Case, Expect, PLAIN, Partitions, Start, Then, X86_64, case};
+use super::{
+    AARCH64, Anchor, BOTH, Boot, Case, Expect, PLAIN, Partitions, Start, Then, X86_64, case,
+};
 use crate::expect::DEADLINE;
 use crate::signing::{BOOT, RECOVERY};
 use crate::world::{INITRD, LINUX, SECOND, World};
@@ -15,6 +17,7 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
+use turnout::base::arch::Arch;
 use turnout_qemu::boot_tree::BootTree;
 use turnout_qemu::disk;
 use turnout_qemu::guest::Flavour;
@@ -60,123 +63,132 @@ const NAMES: Boot = Boot {
     ..SLOTS
 };
 
+const MENU: Boot = Boot { loader_conf: "timeout 5\n", ..SLOTS };
+
+const TWO: &str = "two_slots_count_down_and_fall_back";
+const HANDS: &str = "a_choice_by_hand_moves_the_attempt";
 const HANGS: &str = "a_system_that_hangs_is_reset_by_its_watchdog_and_gives_way";
+const NAMED: &str = "boot_counters_in_names_are_counted_and_no_file_is_renamed";
+
+const fn on(
+    archs: &'static [Arch],
+    name: &'static str,
+    boot: Boot,
+    change: fn(&World, &BootTree) -> Result<()>,
+    starts: &'static [Start],
+) -> Case {
+    Case { archs, ..case(name, boot, change, Expect::Starts(starts)) }
+}
+
+const fn long(boot: Boot) -> Boot {
+    Boot { long: true, ..boot }
+}
 
 pub(super) const CASES: &[Case] = &[
-    case("two_slots_count_down_and_fall_back", SLOTS, add_systems, Expect::Starts(TWO_SLOTS)),
-    case(
+    on(X86_64, TWO, SLOTS, add_systems, TWO_SLOTS),
+    on(AARCH64, TWO, long(SLOTS), add_systems, TWO_SLOTS),
+    on(X86_64, HANDS, MENU, add_systems, BY_HAND),
+    on(AARCH64, HANDS, long(MENU), add_systems, BY_HAND),
+    on(X86_64, HANGS, WATCHED, add_systems, HANG),
+    on(AARCH64, HANGS, long(WATCHED), add_systems, HANG),
+    on(X86_64, NAMED, NAMES, add_counted_names, COUNTED_NAMES),
+    on(AARCH64, NAMED, long(NAMES), add_counted_names, COUNTED_NAMES),
+    on(
+        X86_64,
+        "a_slot_that_ends_the_boot_environment_costs_a_try_and_no_more",
+        Boot {
+            hooks: true,
+            config: "wait 10\nreset-delay 1\nattempts 1\nwatchdog-start 10\nstart-limit off\n\
+                     slot A PARTLABEL=system-a\nslot B PARTLABEL=system-b\n",
+            long: true,
+            ..WATCHED
+        },
+        add_systems,
+        DEADLY,
+    ),
+    on(
+        BOTH,
         "two_slots_are_updated_and_the_last_good_one_stays",
-        Boot { long: true, ..SLOTS },
+        long(SLOTS),
         add_systems,
-        Expect::Starts(UPDATES),
+        UPDATES,
     ),
-    case(
-        "a_choice_by_hand_moves_the_attempt",
-        Boot { loader_conf: "timeout 5\n", ..SLOTS },
+    on(BOTH, "a_state_area_that_is_lost_or_takes_nothing", long(SLOTS), add_systems, LOST),
+    on(
+        X86_64,
+        "a_disk_that_comes_back_in_a_pause_heals_the_machine",
+        long(SLOTS),
         add_systems,
-        Expect::Starts(BY_HAND),
+        COMES_BACK,
     ),
-    Case { archs: X86_64, ..case(HANGS, WATCHED, add_systems, Expect::Starts(HANG)) },
-    Case {
-        archs: AARCH64,
-        ..case(HANGS, Boot { long: true, ..WATCHED }, add_systems, Expect::Starts(HANG))
-    },
-    Case {
-        archs: X86_64,
-        ..case(
-            "a_slot_that_ends_the_boot_environment_costs_a_try_and_no_more",
-            Boot {
-                hooks: true,
-                config: "wait 10\nreset-delay 1\nattempts 1\nwatchdog-start 10\nstart-limit off\n\
-                         slot A PARTLABEL=system-a\nslot B PARTLABEL=system-b\n",
-                ..WATCHED
-            },
-            add_systems,
-            Expect::Starts(DEADLY),
-        )
-    },
-    Case {
-        archs: X86_64,
-        ..case(
-            "a_disk_that_comes_back_in_a_pause_heals_the_machine",
-            SLOTS,
-            add_systems,
-            Expect::Starts(COMES_BACK),
-        )
-    },
-    Case {
-        archs: X86_64,
-        ..case(
-            "a_disk_that_comes_back_after_every_try_is_booted_after_ten_minutes",
-            Boot {
-                config: "wait 10\nreset-delay 1\nattempts 1\ntries 1\n\
-                         slot A PARTLABEL=system-a\nslot B PARTLABEL=system-b\n",
-                long: true,
-                ..SLOTS
-            },
-            add_systems,
-            Expect::Starts(NO_TRIES),
-        )
-    },
-    case(
-        "boot_counters_in_names_are_counted_and_no_file_is_renamed",
-        NAMES,
-        add_counted_names,
-        Expect::Starts(COUNTED_NAMES),
+    on(
+        X86_64,
+        "a_disk_that_comes_back_after_every_try_is_booted_after_ten_minutes",
+        Boot {
+            config: "wait 10\nreset-delay 1\nattempts 1\ntries 1\n\
+                     slot A PARTLABEL=system-a\nslot B PARTLABEL=system-b\n",
+            ..long(SLOTS)
+        },
+        add_systems,
+        NO_TRIES,
     ),
-    Case {
-        archs: X86_64,
-        ..case(
-            "a_default_is_kept_where_there_is_no_efi",
-            Boot { loader_conf: "timeout 3\n", ..NAMES },
-            add_two_names,
-            Expect::Starts(DEFAULT),
-        )
-    },
-    Case {
-        archs: X86_64,
-        ..case(
-            "the_countdown_is_left_out_after_confirmed_starts",
-            Boot {
-                loader_conf: "timeout 4\n",
-                config: "wait 10\nreset-delay 1\nattempts 1\nrollback advisory\ncount all\ninstant 2\n",
-                ..NAMES
-            },
-            add_systems,
-            Expect::Starts(INSTANT),
-        )
-    },
+    on(
+        X86_64,
+        "a_default_is_kept_where_there_is_no_efi",
+        Boot { loader_conf: "timeout 3\n", ..long(NAMES) },
+        add_two_names,
+        DEFAULT,
+    ),
+    on(
+        X86_64,
+        "the_countdown_is_left_out_after_confirmed_starts",
+        Boot {
+            loader_conf: "timeout 4\n",
+            config: "wait 10\nreset-delay 1\nattempts 1\nrollback advisory\ncount all\ninstant 2\n",
+            ..long(NAMES)
+        },
+        add_systems,
+        INSTANT,
+    ),
 ];
 
 const START: Start = Start { resets: true, ..Start::PLAIN };
 
 /// First nobody confirms A, then everybody himself.
-const TWO_SLOTS: &[Start] = &[
+const TWO_SLOTS: &[Start] = &[Start {
+    factory: true,
+    before: |disk| tell(disk, "[ $name = good ] && reboot -f\nconfirm\nshow\n"),
+    says: &[
+        "turnout: jumping to good",
+        "runs good",
+        "the last start of A was not confirmed (not-confirmed): A unconfirmed, 2 of 3 tries left",
+        "runs good",
+        "the last start of A was not confirmed (not-confirmed): A unconfirmed, 1 of 3 tries left",
+        "runs good",
+        "the last start of A was not confirmed (not-confirmed): A exhausted, 0 of 3 tries left",
+        "turnout: jumping to other",
+        "runs other",
+        "= 0",
+        "SLOT",
+        "  A     exhausted",
+        "* B     good",
+        "     4  B                     confirmed      jumped       order",
+        "     3  A                     not-confirmed  jumped       order",
+        "     2  A                     not-confirmed  jumped       order",
+        "     1  A                     not-confirmed  jumped       order",
+        "\"primary\":\"B\"",
+        "\"name\":\"A\",\"standing\":\"exhausted\"",
+        "\"name\":\"B\",\"standing\":\"good\"",
+    ],
+    ..START
+}];
+
+/// First it is damaged, then the disk is read-only.
+const LOST: &[Start] = &[
     Start {
         factory: true,
-        before: |disk| tell(disk, "[ $name = good ] && reboot -f\nconfirm\nshow\n"),
-        says: &[
-            "turnout: jumping to good",
-            "runs good",
-            "the last start of A was not confirmed (not-confirmed): A unconfirmed, 2 of 3 tries left",
-            "runs good",
-            "the last start of A was not confirmed (not-confirmed): A unconfirmed, 1 of 3 tries left",
-            "runs good",
-            "the last start of A was not confirmed (not-confirmed): A exhausted, 0 of 3 tries left",
-            "turnout: jumping to other",
-            "runs other",
-            "= 0",
-            "SLOT",
-            "  A     exhausted",
-            "* B     good",
-            "     4  B                     confirmed      jumped       order",
-            "     3  A                     not-confirmed  jumped       order",
-            "     2  A                     not-confirmed  jumped       order",
-            "     1  A                     not-confirmed  jumped       order",
-            "\"primary\":\"B\"",
-            "\"name\":\"A\",\"standing\":\"exhausted\"",
-            "\"name\":\"B\",\"standing\":\"good\"",
-        ],
+        before: |disk| tell(disk, "confirm\n"),
+        says: &["turnout: jumping to good", "slot A is good"],
         ..START
     },
     Start {
