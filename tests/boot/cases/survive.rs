@@ -341,7 +341,7 @@ const DEADLY: &[Start] = &[
         says: &[
             "the last start of A was not confirmed (died while a device was mounted): \
              A unconfirmed, 2 of 3 tries left",
-            "the last start has ended while it was mounted: passed over this once",
+            "a mount has ended the last start: passed over this once",
             "turnout: jumping to other",
             "runs other",
             "= 0",
