@@ -480,7 +480,7 @@ const DEFAULT: &[Start] = &[
         says: &[menu::DRAWN],
         then: Some(Then {
             act: |console, _| console.send(b"2d"),
-            says: &["other is the default from now on"],
+            says: &["other.conf is the default from now on"],
         }),
         cut: true,
         ..START
