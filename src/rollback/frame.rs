@@ -110,6 +110,15 @@ pub enum Damage {
     Unreadable(String),
 }
 
+impl Damage {
+    /// Whether nothing is lost by writing over it: what cannot be read today may be read
+    /// tomorrow, and a later format is somebody's.
+    #[must_use]
+    pub const fn is_for_good(&self) -> bool {
+        !matches!(self, Self::Unreadable(_) | Self::Version(_))
+    }
+}
+
 /// The bytes of a frame; `None` where `size`, or its form, has no room for the
 /// state.
 #[must_use]

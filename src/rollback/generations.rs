@@ -65,6 +65,17 @@ pub enum Lost {
     Apart(u64, u64),
 }
 
+impl Lost {
+    /// Whether nothing more is lost by making the store anew.
+    #[must_use]
+    pub const fn is_for_good(&self) -> bool {
+        match self {
+            Self::Both(first, second) => first.is_for_good() && second.is_for_good(),
+            Self::Apart(..) => true,
+        }
+    }
+}
+
 /// Why a state cannot be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoStep {

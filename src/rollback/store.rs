@@ -358,8 +358,9 @@ impl Store {
     }
 
     /// Remembers slots and starts, in one write. An area that is blank or damaged is made
-    /// anew for them, unless what it holds counts: no verdict depends on slots. What it is
-    /// no longer good for, it is not good for afterwards either.
+    /// anew for them, unless what it holds counts: no verdict depends on slots. One that
+    /// cannot be read, or is of a later format, is left alone. What it is no longer good
+    /// for, it is not good for afterwards either.
     ///
     /// # Errors
     /// There is no state area, or it does not take it.
@@ -385,7 +386,7 @@ impl Store {
         let mut held = match self.beside.take() {
             Some(held) => held,
             None if self.strength == Strength::Enforced => return Err(fault),
-            None if !matches!(fault, Fault::Lost(..)) => return Err(fault),
+            None if !fault.is_for_good() => return Err(fault),
             None => {
                 media.area.create()?;
                 Generations::fresh()
@@ -810,6 +811,10 @@ impl Fault {
     /// Whether a factory image makes the store anew. Two generations that do
     /// not belong together, and an index that somebody else made, were not left
     /// by a factory.
+    const fn is_for_good(&self) -> bool {
+        matches!(self, Self::Lost(_, lost) if lost.is_for_good())
+    }
+
     const fn is_for_the_factory(&self) -> bool {
         matches!(self, Self::Lost(_, Lost::Both(..)) | Self::NoIndex | Self::Unwritten)
     }

@@ -46,12 +46,14 @@ struct Disk<'a> {
     texts: Option<[Vec<u8>; 2]>,
     sector: usize,
     fault: Option<Fault>,
+    /// Whether the second place cannot be read.
+    is_worn: bool,
 }
 
 impl<'a> Disk<'a> {
     fn blank(power: &'a Power, frame: usize, sector: usize) -> Self {
         let places = [vec![0; frame], vec![0; frame]];
-        Self { power, places, texts: None, sector, fault: None }
+        Self { power, places, texts: None, sector, fault: None, is_worn: false }
     }
 
     /// False once the power is off.
@@ -85,7 +87,11 @@ impl Medium for Disk<'_> {
     fn read(&mut self) -> Result<[Result<Vec<u8>, String>; 2], Fault> {
         match &self.fault {
             Some(fault) => Err(fault.clone()),
-            None => Ok(self.places.clone().map(Ok)),
+            None => {
+                let [first, second] = self.places.clone();
+                let worn = || Err("Input/output error".to_owned());
+                Ok([Ok(first), if self.is_worn { worn() } else { Ok(second) }])
+            }
         }
     }
 
@@ -1384,6 +1390,35 @@ fn a_lost_area_is_made_anew_for_the_slots_once_and_keeps_no_floor_that_nobody_ga
         let store = machine.open(Some(Floors { boot: 3, recovery: 2 }));
         assert_eq!(store.fault(), None, "a factory image gives it floors");
         assert_eq!(store.slots(), slots_after(4));
+    }
+}
+
+/// As a later program has it, whose format this one does not know.
+fn of_a_later_format(place: &mut [u8]) {
+    place[8] = 9;
+    let body = place.len() - 32;
+    let Digest(checksum) = Digest::of(&place[..body]);
+    place[body..].copy_from_slice(&checksum);
+}
+
+#[test]
+fn an_area_that_cannot_be_read_or_is_of_a_later_format_is_not_made_anew_for_the_slots() {
+    for strength in [Strength::Off, Strength::Advisory] {
+        let power = Power::default();
+        let mut later = Machine { strength, ..Machine::new(&power, Strength::Advisory) };
+        let [first, second] = &mut later.area.places;
+        of_a_later_format(first);
+        second.fill(7);
+        let mut worn = without_an_area(&power, strength, 7);
+        worn.area.is_worn = true;
+        for mut machine in [later, worn] {
+            let before = machine.area.places.clone();
+            let mut store = machine.open(None);
+            let fault = keep(&mut machine, &mut store, &slots_after(1)).unwrap_err();
+            assert!(matches!(fault, Fault::Lost(Which::Area, _)), "{strength}: {fault}");
+            assert_eq!(machine.area.places, before, "{strength}: {fault}");
+            assert_eq!((store.slots(), store.slots_fault()), (Slots::default(), Some(&fault)));
+        }
     }
 }
 
