@@ -56,10 +56,10 @@ struct Area {
 impl Wishes {
     /// Takes in what the state area wishes for, before any start of this boot uses it up.
     /// Where slots are declared, one of them is no entry, and none is what was started last.
-    pub(super) fn hear_area(&mut self, config: &Config, slots: &Slots) {
+    pub(super) fn hear_area(&mut self, config: &Config, once: Option<String>, slots: &Slots) {
         let is_entry = |id: &String| config.slots.iter().all(|slot| slot.name != *id);
         self.area = Area {
-            once: slots.once.clone().filter(is_entry),
+            once: once.filter(is_entry),
             default: slots.default.clone(),
             last: slots.last_started().filter(|_| config.slots.is_empty()).map(str::to_owned),
         };
@@ -353,7 +353,7 @@ mod tests {
         for (slots_of_image, expected) in [(vec![], &["a", "b"][..]), (vec![declared], &["b"])] {
             let config = Config { slots: slots_of_image, ..Config::new(Mode::Locked) };
             let mut wishes = Wishes::default();
-            wishes.hear_area(&config, &slots);
+            wishes.hear_area(&config, slots.once.clone(), &slots);
             assert_eq!(patterns(&wishes, false), expected);
         }
     }

@@ -17,8 +17,16 @@ pub(super) struct Rest {
     pause: Pause,
     /// Its number since something was confirmed, from 1.
     number: u8,
+    /// Whether the next start will know of it.
+    is_kept: bool,
     /// When it is over, since the start.
     pub(super) until: Duration,
+}
+
+/// How long a pause takes: where the next start does not know of it, as long as any, for
+/// it may be the hundredth.
+fn length(pause: Pause, is_kept: bool) -> Duration {
+    if is_kept { pause.time } else { rules::pause(u8::MAX).time }
 }
 
 impl Rest {
@@ -33,13 +41,16 @@ impl Rest {
         let slots = &mut memory.starts.slots;
         let pause = slots.rest();
         let number = slots.counters.pauses;
-        memory.keep_slots(session);
-        let time = pause.time.max(session.config.reset_delay);
-        Some(Self { pause, number, until: clock::elapsed().saturating_add(time) })
+        let is_kept = memory.keep_slots(session);
+        let time = length(pause, is_kept).max(session.config.reset_delay);
+        Some(Self { pause, number, is_kept, until: clock::elapsed().saturating_add(time) })
     }
 
     /// Which pause it is, to follow on the reason for it.
     fn note(&self) -> String {
+        if !self.is_kept {
+            return "; the longest pause, as none can be counted".to_owned();
+        }
         let mut note =
             ["; pause ", &self.number.to_string(), " since a start was confirmed"].concat();
         if self.pause.is_long {
@@ -91,12 +102,21 @@ mod tests {
     use crate::slots::Slots;
 
     #[test]
+    fn a_pause_that_nothing_remembers_is_the_longest() {
+        let pause = rules::pause(0);
+        let [kept, lost] = [true, false].map(|is_kept| length(pause, is_kept).as_secs());
+        assert_eq!((kept, lost), (10, 600));
+        let rest = Rest { pause, number: 1, is_kept: false, until: Duration::ZERO };
+        assert_eq!(rest.note(), "; the longest pause, as none can be counted");
+    }
+
+    #[test]
     fn a_pause_says_which_it_is_and_what_comes_after() {
         let mut slots = Slots::default();
         let mut note = || {
             let pause = slots.rest();
             let number = slots.counters.pauses;
-            Rest { pause, number, until: Duration::ZERO }.note()
+            Rest { pause, number, is_kept: true, until: Duration::ZERO }.note()
         };
         let next = |number: u8, seconds: u64| {
             format!("; pause {number} since a start was confirmed, the next one takes {seconds} s")

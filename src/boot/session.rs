@@ -11,6 +11,7 @@ use super::slots::{Starts, Taking};
 use super::voice::{Voice, heading};
 use crate::base::arch::Arch;
 use crate::base::json::Object;
+use crate::base::text::printable;
 use crate::base::used::Used;
 use crate::config::{self, Config};
 use crate::failure::{Failure, Stage};
@@ -137,7 +138,7 @@ impl Memory {
             Strength::Off => Err(Fault::NoPartition),
             _ => find_state_area(config, signals, &voice),
         };
-        let Self { standing, starts, tpm, witness, wishes, .. } = self;
+        let Self { standing, starts, tpm, witness, .. } = self;
         let fault = area.as_ref().err().filter(|_| counts).cloned();
         standing.open(config, area, witness, tpm, &voice);
         if let Some(fault) = fault.filter(|fault| starts.is_news(fault)) {
@@ -151,7 +152,9 @@ impl Memory {
         }
         let by_watchdog = watchdog::that_reset().is_some();
         voice.say_all(&starts.open(config, standing.slots(), by_watchdog));
-        wishes.hear_area(config, &starts.slots);
+        self.use_up_once(session);
+        let Self { standing, starts, wishes, .. } = self;
+        wishes.hear_area(config, starts.once.clone(), &starts.slots);
         for used in standing.used() {
             if !self.used.contains(&used) {
                 self.used.push(used);
@@ -159,17 +162,33 @@ impl Memory {
         }
     }
 
-    /// Has the store take what has become of the slots, before anything else is done. One
-    /// that does not is said, once: no start waits for it.
-    pub(super) fn keep_slots(&mut self, session: &Session) {
+    /// Has the store forget what is to be tried first, once, before anything goes by it:
+    /// where it does not, that would be at every start.
+    fn use_up_once(&mut self, session: &Session) {
+        let Some(once) = self.starts.once.clone() else { return };
+        if !self.keep_slots(session) {
+            let said = [
+                &*printable(&once),
+                " was to be tried first, once, and is not: that \
+                        cannot be used up",
+            ];
+            session.voice().say(&said.concat());
+        }
+    }
+
+    /// Has the store take what has become of the slots, before anything else is done;
+    /// whether it has. One that does not is said, once: no start waits for it.
+    pub(super) fn keep_slots(&mut self, session: &Session) -> bool {
         let Self { standing, starts, tpm, .. } = self;
-        let Some(slots) = starts.kept() else { return };
-        if let Err(fault) = standing.keep_slots(slots, tpm)
-            && starts.is_news(&fault)
+        let Some(slots) = starts.kept() else { return false };
+        let kept = standing.keep_slots(slots, tpm);
+        if let Err(fault) = &kept
+            && starts.are_untaken()
         {
             let said = ["what becomes of this start is not counted: ", &fault.to_string()];
             session.voice().say(&said.concat());
         }
+        kept.is_ok()
     }
 
     /// Remembers what is to boot if nobody chooses.
@@ -185,7 +204,9 @@ impl Memory {
     /// A device is about to be mounted: whether it may be, and what had to be written down
     /// before is.
     pub(super) fn before_mount(&mut self, session: &Session, candidate: &Candidate) -> bool {
-        let is_killer = self.starts.is_killer(&session.config, candidate);
+        // That is for one start, and so only for a store that takes what this one leaves.
+        let is_killer =
+            self.starts.is_killer(&session.config, candidate) && self.keep_slots(session);
         if !is_killer {
             self.starts.mounts(candidate);
             self.keep_slots(session);

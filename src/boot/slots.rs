@@ -44,9 +44,23 @@ pub(super) struct Starts {
     has_presumed: bool,
     /// Whether the store has them.
     is_open: bool,
+    /// Whether a store that has them has not taken them: the next start finds what this one
+    /// has found.
+    is_untaken: bool,
+    /// What is to be tried first, once, and is used up in the store.
+    pub(super) once: Option<String>,
     /// What was wrong with the store and has been said.
     said: String,
 }
+
+/// What is begun while nothing is known of what will be started.
+const UNKNOWN: Target<'_> = Target {
+    slot: None,
+    entry: "",
+    named_tries: None,
+    cause: Cause::Order,
+    stage: Stage::Mounting,
+};
 
 /// A slot of the image that is to be tried.
 struct Step {
@@ -99,6 +113,8 @@ impl Starts {
             paid: Vec::new(),
             has_presumed: false,
             is_open: false,
+            is_untaken: false,
+            once: None,
             said: String::new(),
         }
     }
@@ -121,6 +137,7 @@ impl Starts {
             self.rules.count = Count::Off;
         }
         self.slots = stored.unwrap_or_default();
+        self.once = self.slots.once.take();
         self.settled = self.slots.settle(by_watchdog);
         if self.rules.is_declared {
             let names = config.slots.iter().map(|slot| slot.name.as_str());
@@ -132,6 +149,13 @@ impl Starts {
     /// What the store is to have; none where there is none that was read.
     pub(super) fn kept(&self) -> Option<&Slots> {
         Some(&self.slots).filter(|_| self.is_open)
+    }
+
+    /// The store has not taken them. What the last start left is then left for ever, and
+    /// what is for one start would be for every one. Whether that is news.
+    pub(super) fn are_untaken(&mut self) -> bool {
+        self.once = None;
+        !core::mem::replace(&mut self.is_untaken, true)
     }
 
     /// Whether starts are counted on this machine at all, those of recovery systems too.
@@ -187,7 +211,8 @@ impl Starts {
 
     /// Whether a pause comes before a recovery system is started.
     pub(super) fn rests_before_recovery(&self) -> bool {
-        self.tells() && self.slots.rests_before_recovery(self.settled.as_ref())
+        // Where nothing is taken, that pause would come before each.
+        self.tells() && !self.is_untaken && self.slots.rests_before_recovery(self.settled.as_ref())
     }
 
     /// Whether a fault of the store is news.
@@ -201,6 +226,7 @@ impl Starts {
     /// A search for something to boot begins.
     pub(super) fn plan(&mut self, config: &Config) {
         self.before.clone_from(&self.slots);
+        self.before.once.clone_from(&self.once);
         self.has_presumed = false;
         let order =
             if self.rules.is_declared { self.before.order(&self.rules) } else { Vec::new() };
@@ -268,9 +294,8 @@ impl Starts {
     /// Whether the mount of this device has ended the last start, and it is to be passed
     /// over.
     pub(super) fn is_killer(&self, config: &Config, candidate: &Candidate) -> bool {
-        let Some(settled) = self.settled.as_ref().filter(|it| it.died_at_mount()) else {
-            return false;
-        };
+        let settled = self.settled.as_ref().filter(|it| it.died_at_mount() && !self.is_untaken);
+        let Some(settled) = settled else { return false };
         let owner = owner(config, candidate);
         // Two that kill in turn would never let a slot boot.
         let spares_others = self.rules.is_declared && self.slots.counters.resets >= 2;
@@ -295,10 +320,18 @@ impl Starts {
                 if let Some(name) = self.presumed() {
                     let turn = self.before.turn_of(&name, None, &self.rules);
                     self.begin(&name, turn, Stage::Mounting);
+                } else if self.slots.attempt.is_none() && self.is_of_no_slot() {
+                    self.attempt(&UNKNOWN);
                 }
                 self.slots.reach(Stage::Mounting, Some(&id_of(candidate)));
             }
         }
+    }
+
+    /// Whether what is mounted while no attempt is open is an attempt of its own: of
+    /// whatever kills the machine something is left.
+    fn is_of_no_slot(&self) -> bool {
+        self.counts() && (!self.rules.is_declared || self.step().is_none())
     }
 
     /// The slot of which a start is before its device is known, once a search.
@@ -334,6 +367,7 @@ impl Starts {
     }
 
     fn attempt(&mut self, target: &Target<'_>) {
+        self.once = None;
         self.slots.begin(target, &self.rules);
         if self.attempted().is_some_and(|name| self.paid.iter().any(|paid| paid == name)) {
             self.slots.spare();
@@ -390,7 +424,7 @@ impl Starts {
         self.gives_up(name, Outcome::Failed);
     }
 
-    /// The search came to nothing. What is mounted from now on is nobody's attempt.
+    /// The search came to nothing. What is mounted from now on is no slot's attempt.
     pub(super) fn ends(&mut self, failure: &Failure) {
         self.fail(outcome_of([failure].into_iter()));
         self.steps.iter_mut().for_each(|step| step.progress = Progress::Over);
@@ -399,7 +433,7 @@ impl Starts {
 
     /// An entry is about to be read, to be started.
     pub(super) fn takes(&mut self, taking: &Taking<'_>) {
-        self.slots.once = None;
+        self.once = None;
         self.taken = None;
         let is_recovery = taking.role == Role::Recovery;
         let slot = taking.slot.filter(|_| !is_recovery);
@@ -410,8 +444,9 @@ impl Starts {
         let cause = self.cause_of(taking);
         let named_tries = named_tries(taking.entry);
         self.taken = Some(Taken { slot: slot.map(str::to_owned), named_tries, cause });
-        let is_moved =
-            taking.by_hand && self.slots.attempt.as_ref().is_some_and(|it| it.cause != cause);
+        // What was begun of no slot is no start of a recovery system.
+        let may_move = taking.by_hand || slot.is_none();
+        let is_moved = may_move && self.slots.attempt.as_ref().is_some_and(|it| it.cause != cause);
         let entry = taking.entry.id.as_str();
         if self.is_of(slot) && !is_moved {
             self.slots.enter(entry);

@@ -198,6 +198,50 @@ fn the_device_whose_mount_ended_the_last_start_is_passed_over_and_its_slot_pays(
 }
 
 #[test]
+fn where_no_write_is_taken_nothing_is_done_for_one_start_as_it_would_be_at_each() {
+    let config = two();
+    let mut starts = start(&config, Slots::default());
+    starts.mounts(&device("aa"));
+    starts.slots.once = Some("B".to_owned());
+    let mut next = start(&config, starts.slots.clone());
+    assert!(next.is_killer(&config, &device("aa")));
+    assert_eq!(next.target(), Some(Selector::PartUuid("bb".to_owned())), "once");
+    assert_eq!(next.slots.once, None, "what is written next uses it up");
+    assert!(next.are_untaken() && !next.are_untaken(), "it is said once");
+    next.plan(&config);
+    assert!(!next.is_killer(&config, &device("aa")));
+    assert_eq!(next.target(), Some(Selector::PartUuid("aa".to_owned())));
+    let rescue = entry("rescue", None);
+    starts.takes(&Taking { role: Role::Recovery, ..taking(None, &rescue, false) });
+    let mut next = start(&config, starts.slots);
+    assert!(next.rests_before_recovery());
+    next.are_untaken();
+    assert!(!next.rests_before_recovery(), "it would never be started");
+}
+
+#[test]
+fn a_foreign_device_that_kills_is_counted_and_passed_over_though_no_slot_is_left() {
+    let config = two();
+    let mut exhausted = Slots::default();
+    exhausted.declare(["A", "B"].into_iter(), 3);
+    exhausted.list.iter_mut().for_each(|slot| slot.left = 0);
+    let mut starts = start(&config, exhausted);
+    starts.mounts(&device("cc"));
+    let attempt = starts.slots.attempt.clone().unwrap();
+    assert_eq!((attempt.slot, attempt.device.as_deref()), (None, Some("PARTUUID=cc")));
+    let mut next = start(&config, starts.slots);
+    assert!(next.is_killer(&config, &device("cc")));
+    next.mounts(&device("dd"));
+    next.ends(&Failure::new(Step::Discover, "nothing"));
+    assert_eq!(next.slots.counters.starts, 2);
+    next.mounts(&device("dd"));
+    let rescue = entry("rescue", None);
+    next.takes(&Taking { role: Role::Recovery, ..taking(None, &rescue, false) });
+    let attempt = next.slots.attempt.as_ref().unwrap();
+    assert_eq!((attempt.cause, next.slots.counters.recoveries), (Cause::Recovery, 1));
+}
+
+#[test]
 fn without_declared_slots_the_last_start_s_entry_pays_for_what_is_read_before_the_menu() {
     let config = config("");
     let mut starts = start(&config, Slots::default());
