@@ -194,21 +194,11 @@ impl Slots {
     }
 
     fn turn(&self, slot: &Slot, rules: &Rules) -> Turn {
-        if !slot.is_usable() && !is(Wrong::EmptyTried) {
-            return Turn::Never;
-        }
-        if self.once.as_deref() == Some(slot.name.as_str()) {
+        let may = slot.is_usable() || is(Wrong::EmptyTried);
+        if may && self.once.as_deref() == Some(slot.name.as_str()) {
             return Turn::Once;
         }
-        let has_tries = slot.confirmed
-            || slot.left > 0
-            || rules.count == Count::Off
-            || is(Wrong::OrderWithoutTries);
-        match (has_tries && !slot.bad, slot.good_once && !slot.last_resort) {
-            (true, _) => Turn::Tries,
-            (false, true) if !is(Wrong::NoLastResort) => Turn::LastResort,
-            _ => Turn::Never,
-        }
+        slot.turn(rules.count != Count::Off)
     }
 
     /// Opens an attempt, before anything of its slot is touched: spends a try where it
@@ -531,6 +521,21 @@ impl Slots {
 }
 
 impl Slot {
+    /// When it is tried, where nothing is to be tried first, once; whether tries are
+    /// counted.
+    pub(super) fn turn(&self, is_counted: bool) -> Turn {
+        if !self.is_usable() && !is(Wrong::EmptyTried) {
+            return Turn::Never;
+        }
+        let has_tries =
+            self.confirmed || self.left > 0 || !is_counted || is(Wrong::OrderWithoutTries);
+        match (has_tries && !self.bad, self.good_once && !self.last_resort) {
+            (true, _) => Turn::Tries,
+            (false, true) if !is(Wrong::NoLastResort) => Turn::LastResort,
+            _ => Turn::Never,
+        }
+    }
+
     /// Whether that has cost a try.
     fn spend(&mut self, cause: Cause) -> bool {
         if cause == Cause::LastResort {
@@ -635,4 +640,126 @@ pub(super) fn row_of(id: &str) -> [u8; 8] {
 
 pub(super) fn cut(id: &str) -> String {
     id.get(..id.floor_char_boundary(MAX_ID)).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULES: Rules = Rules { count: Count::All, tries: 3, is_declared: false };
+
+    /// As many entries as there is room for, each confirmed after a start, `e0` first.
+    fn full() -> Slots {
+        let mut slots = Slots::default();
+        for number in 0..MAX {
+            begin(&mut slots, &format!("e{number}"), None);
+            slots.bless().unwrap();
+        }
+        slots
+    }
+
+    fn begin(slots: &mut Slots, name: &str, named_tries: Option<u8>) {
+        let target = Target {
+            slot: Some(name),
+            entry: name,
+            named_tries,
+            cause: Cause::Order,
+            stage: Stage::Reading,
+        };
+        slots.begin(&target, &RULES);
+    }
+
+    /// What was started, the newest first.
+    fn started(slots: &Slots) -> Vec<Option<&str>> {
+        let name = |start: &Start| Some(slots.list.get(usize::from(start.slot?))?.name.as_str());
+        slots.history.iter().map(name).collect()
+    }
+
+    #[test]
+    fn a_ninth_entry_takes_the_place_of_the_one_that_was_started_longest_ago() {
+        let mut slots = full();
+        // What was started again is not the oldest any more.
+        begin(&mut slots, "e0", None);
+        slots.bless().unwrap();
+        begin(&mut slots, "e8", Some(2));
+        assert_eq!(slots.list.len(), MAX);
+        assert_eq!(slots.get("e1"), None);
+        assert_eq!(slots.find("e8"), Some(1));
+        assert_eq!(slots.get("e8").map(|slot| (slot.left, slot.confirmed)), Some((1, false)));
+        let attempt = slots.attempt.as_ref().unwrap();
+        assert_eq!(slots.slot_of(attempt).unwrap().name, "e8");
+        let names = ["e8", "e0", "e7", "e6", "e5", "e4", "e3", "e2"].map(Some);
+        let started = started(&slots);
+        assert_eq!(started[..8], names);
+        assert_eq!(started[8..], [None, Some("e0")], "what e1 was is no other's");
+        assert!(slots.is_sound());
+    }
+
+    #[test]
+    fn no_entry_is_forgotten_of_which_something_is_to_be_remembered() {
+        let mut slots = full();
+        for (number, slot) in slots.list.iter_mut().enumerate() {
+            match number % 4 {
+                0 => slot.bad = true,
+                1 => slot.empty = true,
+                2 => slot.last_resort = true,
+                _ => slot.left = 1,
+            }
+            slot.confirmed = false;
+        }
+        let before = slots.clone();
+        for named_tries in [None, Some(0), Some(3)] {
+            assert_eq!(slots.turn_of("e8", named_tries, &RULES), Turn::Never);
+            begin(&mut slots, "e8", named_tries);
+            assert_eq!(slots, before);
+        }
+        assert_eq!(slots.turn_of("e3", None, &RULES), Turn::Tries);
+        slots.list[5] = Slot::new("fresh", 3);
+        assert_eq!(slots.turn_of("e8", Some(3), &RULES), Turn::Tries);
+        begin(&mut slots, "e8", Some(3));
+        assert_eq!(slots.find("e8"), Some(5), "of this one nothing is known");
+    }
+
+    #[test]
+    fn the_last_good_entry_keeps_its_place_whatever_comes() {
+        let mut slots = full();
+        for slot in slots.list.iter_mut().skip(1) {
+            *slot = Slot::new(&slot.name, 3);
+        }
+        for number in 8..30 {
+            begin(&mut slots, &format!("e{number}"), Some(3));
+            slots.fail(Outcome::Failed);
+        }
+        assert!(slots.get("e0").is_some_and(|slot| slot.confirmed));
+        assert!(slots.is_sound());
+    }
+
+    #[test]
+    fn a_slot_that_is_declared_no_more_takes_its_starts_along_and_no_other_s() {
+        let declared = Rules { is_declared: true, ..RULES };
+        let mut slots = Slots::default();
+        slots.declare(["A", "B", "C"].into_iter(), 3);
+        for name in ["A", "B", "C"] {
+            let target = Target {
+                slot: Some(name),
+                entry: "",
+                named_tries: None,
+                cause: Cause::Order,
+                stage: Stage::Mounting,
+            };
+            slots.attempt = None;
+            slots.begin(&target, &declared);
+        }
+        slots.declare(["C", "A", "D"].into_iter(), 3);
+        assert_eq!(started(&slots), [Some("C"), None, Some("A")]);
+        let attempt = slots.attempt.clone().unwrap();
+        assert_eq!(slots.slot_of(&attempt).unwrap().name, "C");
+        assert!(slots.is_sound());
+        slots.declare(["A", "D"].into_iter(), 3);
+        assert_eq!(slots.attempt.as_ref().unwrap().slot, None, "it is nobody's by now");
+        assert_eq!(started(&slots), [None, None, Some("A")]);
+        assert!(slots.is_sound());
+        assert_eq!(slots.settle(false).unwrap().name, None);
+        assert_eq!(slots.get("D").unwrap().left, 3, "and has cost no other a try");
+    }
 }

@@ -6,7 +6,7 @@
 
 use core::fmt;
 
-use super::rules::{cut, row_of};
+use super::rules::{Turn, cut, row_of};
 use super::wrong::{Wrong, is};
 use super::{Cause, MAX_ID, Outcome, Slot, Slots};
 use crate::base::text::quoted;
@@ -175,15 +175,16 @@ impl Slots {
         Ok(())
     }
 
-    /// The slot that is tried first if nobody chooses: by priority, of those that are good
-    /// or have tries left if there are such.
+    /// The slot that is tried first if nobody chooses, and nothing is to be tried once:
+    /// as in [`Self::order`]. None where no slot is tried by itself.
     #[must_use]
     pub fn primary(&self) -> Option<u8> {
-        let usable = self.list.iter().enumerate().filter(|(_, slot)| slot.is_usable() && !slot.bad);
-        // The first of those with the highest priority; what has no try left comes after all.
-        let rank = |slot: &Slot| (slot.confirmed || slot.left > 0, slot.priority);
-        let first = usable.rev().max_by_key(|(_, slot)| rank(slot));
-        first.and_then(|(number, _)| u8::try_from(number).ok())
+        let all =
+            self.list.iter().enumerate().map(|(number, slot)| (slot.turn(true), number, slot));
+        let tried = all.filter(|(turn, ..)| *turn != Turn::Never);
+        // The first of those with the highest priority.
+        let first = tried.min_by_key(|(turn, _, slot)| (*turn, u8::MAX - slot.priority));
+        first.and_then(|(_, number, _)| u8::try_from(number).ok())
     }
 
     fn known(&self, name: &str) -> Result<usize, Refusal> {
@@ -244,6 +245,7 @@ impl core::error::Error for Refusal {}
 
 #[cfg(test)]
 mod tests {
+    use super::super::rules::{Count, Rules};
     use super::*;
 
     #[test]
@@ -254,8 +256,33 @@ mod tests {
         slots.list[0].left = 0;
         assert_eq!(slots.primary(), Some(1));
         slots.list[1].left = 0;
-        assert_eq!(slots.primary(), Some(0), "where none has, by priority");
+        assert_eq!(slots.primary(), None, "where none is tried, none is the first");
+        // It was good once, and the other one, which has the higher priority, never.
+        slots.list[1].good_once = true;
+        let rules = Rules { count: Count::All, tries: 3, is_declared: true };
+        assert_eq!(slots.order(&rules), ["B"]);
+        assert_eq!(slots.primary(), Some(1));
         slots.mark_good("B").unwrap();
         assert_eq!(slots.primary(), Some(1));
+    }
+
+    #[test]
+    fn a_slot_comes_first_however_often_others_were_made_so_before() {
+        let mut slots = Slots::default();
+        slots.declare(["A", "B", "C"].into_iter(), 3);
+        slots.list[0].priority = 255;
+        slots.list[1].priority = 7;
+        slots.list[2].priority = 255;
+        slots.set_primary("B").unwrap();
+        let rules = Rules { count: Count::All, tries: 3, is_declared: true };
+        assert_eq!(slots.order(&rules), ["B", "A", "C"], "the others keep their order");
+        let priorities: Vec<u8> = slots.list.iter().map(|slot| slot.priority).collect();
+        assert_eq!(priorities, [1, 2, 1]);
+        for turn in 0..600 {
+            let name = ["C", "A"][turn % 2];
+            slots.set_primary(name).unwrap();
+            assert_eq!(slots.order(&rules).first(), Some(&name), "{turn}");
+            assert_eq!(slots.order(&rules).last(), Some(&if turn == 0 { "A" } else { "B" }));
+        }
     }
 }

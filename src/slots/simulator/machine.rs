@@ -90,6 +90,8 @@ pub(super) enum Went {
 pub(super) struct Log {
     /// Slots in the order in which they were to be tried.
     pub(super) order: Vec<usize>,
+    /// The one that the running system would have said to be the first.
+    pub(super) primary: Option<usize>,
     pub(super) attempts: Vec<(usize, Went)>,
     /// What was written, one after the other.
     pub(super) writes: Vec<Slots>,
@@ -133,6 +135,7 @@ impl Machine {
         let slots = self.slots.clone();
         let log = Log {
             order: Vec::new(),
+            primary: None,
             attempts: Vec::new(),
             writes: Vec::new(),
             pause: None,
@@ -152,6 +155,7 @@ impl Run<'_> {
         }
         let order = self.order();
         self.log.order = order.iter().map(|(slot, _)| *slot).collect();
+        self.log.primary = self.slots.primary().map(usize::from);
         let is_read = self.rules.is_declared || self.mount_for_all(&order)?;
         for (nth, (slot, turn)) in order.into_iter().filter(|_| is_read).enumerate() {
             self.one(nth, slot, cause(turn))?;

@@ -180,6 +180,8 @@ fn pause(before: &Slots, log: &Log) -> Result<(), Law> {
 /// Each slot at most once; usable ones only; the one-shot, then those with tries, by
 /// priority, then those that were good once.
 fn order(before: &Slots, log: &Log, rules: &Rules) -> Result<(), Law> {
+    let is_first = log.order.first().copied() == log.primary;
+    holds(Law::Order, is_first || before.once.is_some() || !rules.is_declared)?;
     let is_once = |slot: usize| before.once.as_deref() == Some(NAMES[slot]);
     for slot in [0, 1] {
         let times = log.order.iter().filter(|other| **other == slot).count();
