@@ -136,6 +136,11 @@ impl Starts {
             // Nothing outlasts this start: whatever fails may be tried again in it.
             self.rules.count = Count::Off;
         }
+        if self.is_open {
+            // What was paid before it came is in no store.
+            self.paid.clear();
+            self.taken = None;
+        }
         self.slots = stored.unwrap_or_default();
         self.once = self.slots.once.take();
         self.settled = self.slots.settle(by_watchdog);
@@ -492,24 +497,18 @@ impl Starts {
         }
     }
 
-    /// What the names of entries say of slots that nobody declares: those that have lost
-    /// their counter. Gives a sentence for each.
-    pub(super) fn hears<'e>(&mut self, entries: impl Iterator<Item = &'e Entry>) -> Vec<String> {
-        if self.rules.is_declared {
-            return Vec::new();
+    /// What the name of an entry that may boot says of a slot that nobody declares: one that
+    /// has lost its counter. `manifest` is what it is signed by, if it is. Gives a sentence.
+    pub(super) fn hears(&mut self, entry: &Entry, manifest: Option<Digest>) -> Option<String> {
+        if self.rules.is_declared || entry.counter.is_some() {
+            return None;
         }
-        let mut said = Vec::new();
-        for entry in entries.filter(|entry| entry.counter.is_none()) {
-            let name = name_of(&entry.id);
-            if self.slots.name_lost_counter(&name) {
-                self.before.name_lost_counter(&name);
-                said.push(
-                    [&printable(&name), " has no counter in its name any more: that confirms it"]
-                        .concat(),
-                );
-            }
+        let name = name_of(&entry.id);
+        if !self.slots.name_lost_counter(&name, manifest) {
+            return None;
         }
-        said
+        self.before.name_lost_counter(&name, manifest);
+        Some([&printable(&name), " has no counter in its name any more: that confirms it"].concat())
     }
 
     /// Why an entry of this slot is not tried by itself.

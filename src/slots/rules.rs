@@ -367,9 +367,11 @@ impl Slots {
     }
 
     /// Whether the file name of an entry has lost the counter that the slot's tries are
-    /// from: somebody has confirmed it.
-    pub fn name_lost_counter(&mut self, name: &str) -> bool {
-        let found = self.list.iter_mut().find(|slot| slot.name == name && slot.from_name);
+    /// from: somebody has confirmed it, if it is still what was started.
+    pub fn name_lost_counter(&mut self, name: &str, manifest: Option<Digest>) -> bool {
+        let mut slots = self.list.iter_mut();
+        let found =
+            slots.find(|slot| slot.name == name && slot.from_name && slot.jumped == manifest);
         let Some(slot) = found else { return false };
         slot.from_name = false;
         slot.confirm();

@@ -520,11 +520,27 @@ impl<'s> BootMenu<'s> {
         }
         self.settle_anchor(volumes_before);
         let before = self.verdicts.len();
-        let fresh = self.menu.entries.get(before..).unwrap_or_default();
-        let said = self.memory.starts.hears(fresh.iter());
-        self.voice.say_all(&said);
         self.examine_from(before);
+        self.hear_names(before);
         self.say_ends(volumes_before);
+    }
+
+    /// Names that have lost their counter confirm an entry, if it may boot: it has to be
+    /// the system that was started, or, where nothing is signed, to be on no disk that
+    /// anybody can put in.
+    fn hear_names(&mut self, first: usize) {
+        let was_named = self.session.config.device != Selector::Auto;
+        let both = self.menu.entries.iter().zip(&self.verdicts).skip(first);
+        for (entry, verdict) in both {
+            let Ok(attested) = verdict else { continue };
+            let manifest = signed(attested).map(Signed::digest);
+            let volume = self.volumes.get(entry.volume);
+            let is_own = was_named || volume.is_some_and(|volume| !volume.tier.removable);
+            if is_own || manifest.is_some() {
+                let said = self.memory.starts.hears(entry, manifest);
+                said.iter().for_each(|line| self.voice.say(line));
+            }
+        }
     }
 
     /// The menu of a volume with all others in sight, where one from `first` on is what

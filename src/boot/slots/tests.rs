@@ -256,8 +256,39 @@ fn without_declared_slots_the_last_start_s_entry_pays_for_what_is_read_before_th
     assert_eq!(next.rank(Some("debian"), &debian), Some((Turn::Tries, 0)));
     next.takes(&taking(Some("other"), &entry("other", None), true));
     assert_eq!(left(&next, "debian"), 2);
-    let said = next.hears([&entry("debian", None)].into_iter());
-    assert_eq!(said, ["debian has no counter in its name any more: that confirms it"]);
+    let said = next.hears(&entry("debian", None), None).unwrap();
+    assert_eq!(said, "debian has no counter in its name any more: that confirms it");
+}
+
+#[test]
+fn a_name_without_its_counter_confirms_only_what_was_started() {
+    let config = config("");
+    let [started, other] = [b"a", b"b"].map(|it| Some(Digest::of(it)));
+    let mut starts = start(&config, Slots::default());
+    starts.takes(&taking(Some("debian"), &entry("debian", Some(3)), false));
+    starts.jumps("debian", started);
+    let mut next = start(&config, starts.slots);
+    for manifest in [None, other] {
+        assert_eq!(next.hears(&entry("debian", None), manifest), None);
+        assert!(!next.slots.get("debian").unwrap().confirmed);
+    }
+    assert!(next.hears(&entry("debian", None), started).is_some());
+    assert!(next.slots.get("debian").unwrap().confirmed);
+}
+
+#[test]
+fn a_try_that_was_paid_before_the_state_area_came_is_paid_again_in_it() {
+    let config = two();
+    let mut starts = Starts::new(&config);
+    starts.open(&config, None, false);
+    starts.plan(&config);
+    starts.mounts(&device("aa"));
+    starts.gives_up("A", Outcome::Failed);
+    starts.ends(&Failure::new(Step::Discover, "nothing"));
+    starts.open(&config, Some(Slots::default()), false);
+    starts.plan(&config);
+    starts.mounts(&device("aa"));
+    assert_eq!(left(&starts, "A"), 2);
 }
 
 #[test]
