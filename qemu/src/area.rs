@@ -8,7 +8,8 @@
 
 use crate::outage::Cut;
 use crate::recording::{Event, Recording};
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Error, Result, anyhow};
+use std::fmt;
 use std::ops::Range;
 use turnout::rollback::State;
 use turnout::rollback::frame::Form;
@@ -97,6 +98,22 @@ pub struct Kept {
     states: Vec<Generation>,
 }
 
+/// What is wrong with a state area after a cut.
+#[derive(Debug)]
+pub enum Wrong {
+    /// What was kept for sure is not there, or nothing can be read.
+    Lost(Error),
+    /// It says what nobody wrote.
+    Unknown(Error),
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Lost(why) | Self::Unknown(why)) = self;
+        write!(f, "{why:#}")
+    }
+}
+
 /// A state that was written.
 #[derive(Debug)]
 struct Generation {
@@ -104,6 +121,12 @@ struct Generation {
     event: Option<usize>,
     number: u64,
     state: State,
+}
+
+impl Generation {
+    fn of(held: &Generations, event: Option<usize>) -> Self {
+        Self { event, number: held.number(), state: held.state() }
+    }
 }
 
 impl Kept {
@@ -115,15 +138,14 @@ impl Kept {
     pub fn follow(recording: &Recording, start: u64, before: Area) -> Result<Self> {
         let mut area = before.clone();
         let held = area.generations().context("before the recording")?;
-        let first = Generation { event: None, number: held.number(), state: held.state() };
+        let first = Generation::of(&held, None);
         let mut kept = Self { start, before, states: vec![first] };
         for event in recording.writes_to(&kept.part()) {
             area = kept.after(recording, Cut { events: event + 1, seed: 0 }, true);
             let held = area.generations().with_context(|| format!("after event {event}"))?;
             let newest = kept.states.last().map(|newest| newest.number);
             if newest != Some(held.number()) {
-                let (number, state) = (held.number(), held.state());
-                kept.states.push(Generation { event: Some(event), number, state });
+                kept.states.push(Generation::of(&held, Some(event)));
             }
         }
         Ok(kept)
@@ -145,16 +167,21 @@ impl Kept {
     /// # Errors
     ///
     /// It is lost, is one that nobody wrote, or has lost what was kept for sure.
-    pub fn judge(&self, recording: &Recording, cut: Cut) -> Result<State> {
-        let mut found = self.after(recording, cut, false);
-        let held = found.generations()?;
-        let known = self.states.iter().find(|kept| kept.number == held.number());
+    pub fn judge(&self, recording: &Recording, cut: Cut) -> Result<State, Wrong> {
+        let held = self.after(recording, cut, false).generations().map_err(Wrong::Lost)?;
         let number = held.number();
-        let known = known.with_context(|| format!("nobody wrote generation {number}"))?;
-        ensure!(known.state == held.state(), "generation {number} is not what was written");
+        let Some(known) = self.states.iter().find(|kept| kept.number == number) else {
+            return Err(Wrong::Unknown(anyhow!("nobody wrote generation {number}")));
+        };
+        let state = held.state();
+        if known.state != state {
+            return Err(Wrong::Unknown(anyhow!("generation {number} is not what was written")));
+        }
         let sure = self.sure(recording, cut);
-        ensure!(number >= sure, "generation {sure} was kept, and {number} is there");
-        Ok(held.state())
+        if number < sure {
+            return Err(Wrong::Lost(anyhow!("generation {sure} was kept, and {number} is there")));
+        }
+        Ok(state)
     }
 
     /// The newest generation that was followed by another write, whose writer has waited
@@ -238,7 +265,7 @@ mod tests {
         assert_eq!(kept.states().count(), 19 * 2, "a record goes to both places");
         let cuts = cuts(&recording, &kept.part(), 600, 1);
         let judged = cuts.into_iter().map(|cut| kept.judge(&recording, cut));
-        judged.filter_map(|judged| Some(format!("{:#}", judged.err()?))).collect()
+        judged.filter_map(|judged| Some(judged.err()?.to_string())).collect()
     }
 
     #[test]

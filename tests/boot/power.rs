@@ -4,7 +4,7 @@
 
 use crate::expect::{CHAIN_DEADLINE, DEADLINE, tail};
 use crate::world::{Prepared, area_of};
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
@@ -13,7 +13,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use turnout::rollback::State;
-use turnout_qemu::area::{Area, Kept, LENGTH};
+use turnout_qemu::area::{Area, Kept, LENGTH, Wrong};
 use turnout_qemu::outage::{Cut, cuts};
 use turnout_qemu::recording::Recording;
 use turnout_qemu::serial::{Console, Event};
@@ -23,7 +23,7 @@ const SEED: &str = "TURNOUT_POWER_SEED";
 /// So often a rebuilt disk may be started until something good runs: each slot has three
 /// tries.
 const MOST_STARTS: usize = 7;
-/// So many disks at least must be found wrong where nobody flushes.
+/// So many disks at least must be found to have lost what was kept, where nobody flushes.
 const LEAST_FOUND: usize = 10;
 
 /// What is done with a recording.
@@ -33,7 +33,7 @@ pub(crate) struct Outage {
     pub(crate) confirms: &'static [u32],
     /// So many rebuilt disks are judged by their state area.
     pub(crate) judged: usize,
-    /// So many of them are started.
+    /// So many others are judged and started.
     pub(crate) started: usize,
     /// So many at a time.
     pub(crate) at_once: usize,
@@ -56,6 +56,15 @@ struct Taken {
     text: String,
 }
 
+/// What is wrong with the state areas of disks, in words.
+#[derive(Default)]
+struct Found {
+    /// They have lost what was kept.
+    lost: Vec<String>,
+    /// Anything else.
+    others: Vec<String>,
+}
+
 /// Runs a case with a recording.
 pub(crate) fn survives(prepared: &Prepared, outage: &Outage) -> Result<()> {
     judge_and_start(prepared, outage)?;
@@ -71,14 +80,14 @@ fn judge_and_start(prepared: &Prepared, outage: &Outage) -> Result<()> {
         bail!("no \"{missing}\" in the recording\n{}", tail(&taken.text));
     }
     let seed = seed()?;
-    let wrong = judge(&taken, outage.judged, seed)?;
+    let Found { lost, others } = judge_all(&taken, outage.judged, seed)?;
+    ensure!(others.is_empty(), "{} disks are wrong: {}", others.len(), others.join("\n"));
     if outage.is_found {
-        println!("       {} of {} disks have lost what was kept", wrong.len(), outage.judged);
-        ensure!(wrong.len() >= LEAST_FOUND, "only {} cuts lose anything", wrong.len());
+        println!("       {} of {} disks have lost what was kept", lost.len(), outage.judged);
+        ensure!(lost.len() >= LEAST_FOUND, "only {} cuts lose what was kept", lost.len());
         return Ok(());
     }
-    let count = wrong.len();
-    ensure!(wrong.is_empty(), "{count} of {} disks: {}", outage.judged, wrong.join("\n"));
+    ensure!(lost.is_empty(), "{} disks have lost what was kept: {}", lost.len(), lost.join("\n"));
     start_all(prepared, &taken, outage, seed)
 }
 
@@ -122,18 +131,15 @@ fn take(prepared: &Prepared) -> Result<Taken> {
 }
 
 /// What is wrong with the state areas of so many disks.
-fn judge(taken: &Taken, count: usize, seed: u64) -> Result<Vec<String>> {
+fn judge_all(taken: &Taken, count: usize, seed: u64) -> Result<Found> {
     let Taken { recording, kept, .. } = taken;
-    let good_from = kept.states().find(|(_, state)| has_good(state)).map(|(after, _)| after);
-    let good_from = good_from.context("nothing was ever good")?;
-    let mut wrong = Vec::new();
+    ensure!(kept.states().any(|(_, state)| has_good(state)), "nothing was ever good");
+    let mut found = Found::default();
     for cut in cuts(recording, &kept.part(), count, seed) {
-        match kept.judge(recording, cut) {
-            Err(error) => wrong.push(format!("{cut}: {error:#}")),
-            Ok(state) if cut.events > good_from + 1 && !has_good(&state) => {
-                wrong.push(format!("{cut}: no slot is good any more"));
-            }
-            Ok(_) => {}
+        match judge(taken, cut) {
+            Ok(()) => {}
+            Err(Wrong::Lost(why)) => found.lost.push(format!("{cut}: {why:#}")),
+            Err(Wrong::Unknown(why)) => found.others.push(format!("{cut}: {why:#}")),
         }
     }
     let events = recording.events().len();
@@ -142,7 +148,18 @@ fn judge(taken: &Taken, count: usize, seed: u64) -> Result<Vec<String>> {
     println!(
         "       {events} events, {writes} writes, {states} of them states; {count} disks judged"
     );
-    Ok(wrong)
+    Ok(found)
+}
+
+/// Whether a disk's state area is what it must be, and leaves something to fall back to.
+fn judge(taken: &Taken, cut: Cut) -> Result<(), Wrong> {
+    let state = taken.kept.judge(&taken.recording, cut)?;
+    let good_from = taken.kept.states().find(|(_, state)| has_good(state));
+    let was_good = good_from.is_some_and(|(after, _)| cut.events > after + 1);
+    if was_good && !has_good(&state) {
+        return Err(Wrong::Lost(anyhow!("no slot is good any more")));
+    }
+    Ok(())
 }
 
 /// Whether something is left to fall back to.
@@ -173,13 +190,14 @@ fn start_all(prepared: &Prepared, taken: &Taken, outage: &Outage, seed: u64) -> 
         })
     })?;
     let came_to = came_to.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    println!("       {} disks started: {came_to:?}", cuts.len());
+    println!("       {} others judged and started: {came_to:?}", cuts.len());
     Ok(())
 }
 
-/// Rebuilds a disk and starts it until a release has confirmed itself; gives which one,
-/// and after how many starts.
+/// Rebuilds a disk, judges it and starts it until a release has confirmed itself; gives
+/// which one, and after how many starts.
 fn start(prepared: &Prepared, taken: &Taken, cut: Cut, worker: usize) -> Result<String> {
+    judge(taken, cut).map_err(|wrong| anyhow!("{wrong}"))?;
     let disk = prepared.disk.with_extension(format!("cut-{worker}"));
     rebuild(taken, cut, &disk)?;
     let mut machine = prepared.machine.clone();
