@@ -206,8 +206,14 @@ const LOST: &[Start] = &[
     },
     Start {
         arguments: &["-set", "drive.disk0.read-only=on"],
-        before: |disk| tell(disk, "confirm\n"),
-        says: &["what becomes of this start is not counted: ", "runs good", "turnout bless"],
+        before: |disk| tell(disk, "run turnout slot set-primary B\n"),
+        says: &[
+            "what becomes of this start is not counted: ",
+            "runs good",
+            "turnout slot set-primary B",
+            "turnout: writing /dev/nvme0n1p5: ",
+            "= 4",
+        ],
         ..START
     },
 ];
