@@ -132,11 +132,11 @@ const CALLS: &[Start] = &[Start {
 const COUNTER: &[Start] = &[Start {
     says: &[
         "runs good",
-        "runs new",
+        "runs os",
         "unconfirmed, 2 of 3 tries left",
-        "slot new is good",
+        "slot os_2 is good",
         "  good ",
-        "new+3-0.conf",
+        "os_2+3-0.conf",
         "ends, up ",
     ],
     ..START
@@ -202,7 +202,7 @@ fi
 const NAMED_SYSTEMS: &str = r#"
 if [ "$name" = good ]; then
     mount -o remount,rw /boot
-    systemd_sysupdate() { mv /boot/loader/new.conf /boot/loader/entries/new+3-0.conf; }
+    systemd_sysupdate() { mv /boot/loader/new.conf "/boot$sysupdate_entry"; }
     sysupdate_update
 fi
 turnout slot list
@@ -319,16 +319,77 @@ fn add_both(world: &World, tree: &BootTree) -> Result<()> {
 fn add_update(world: &World, tree: &BootTree) -> Result<()> {
     let update = functions_of(PAGE, OF_ENTRIES)?
         .replace("/usr/lib/systemd/systemd-sysupdate", "systemd_sysupdate");
-    let script = [FIRST, &update, NAMED_SYSTEMS].concat();
-    write_systems(world, tree, &["good", "new"], &script)?;
-    tree.set_loader_conf("timeout 0\ndefault new*\n")?;
-    fs::rename(tree.host_path("loader/entries/new.conf"), tree.host_path("loader/new.conf"))?;
+    let entry = format!("sysupdate_entry='{}'\n", written_by("90-entry.conf")?);
+    let script = [FIRST, &entry, &update, NAMED_SYSTEMS].concat();
+    write_systems(world, tree, &["good", "os_2"], &script)?;
+    tree.set_loader_conf("timeout 0\ndefault os_*\n")?;
+    fs::rename(tree.host_path("loader/entries/os_2.conf"), tree.host_path("loader/new.conf"))?;
     Ok(())
+}
+
+/// Which file of the boot partition a transfer of dist/sysupdate writes for version 2:
+/// systemd-sysupdate takes the first pattern of a target (sysupdate.d(5)).
+fn written_by(transfer: &str) -> Result<String> {
+    let file = place::tree().join("dist/sysupdate").join(transfer);
+    let text = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+    let (_, target) = text.split_once("[Target]").context("no target")?;
+    let pattern = value_of("MatchPattern", target).and_then(|line| line.split_whitespace().next());
+    let name = pattern.context("no pattern")?.replace("@v", "2");
+    let name = name.replace("@l", value_of("TriesLeft", target).unwrap_or("@l"));
+    let name = name.replace("@d", value_of("TriesDone", target).unwrap_or("@d"));
+    let directory = value_of("Path", target).context("no path")?.trim_end_matches('/');
+    Ok(format!("{directory}/{name}"))
+}
+
+/// The value of a key in a section of a unit.
+fn value_of<'a>(key: &str, section: &'a str) -> Option<&'a str> {
+    section.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use turnout::menu::bls::file_name;
+
+    #[test]
+    fn transfers_of_sysupdate_write_what_one_entry_with_three_tries_is_made_of() {
+        for (transfer, expected) in [
+            ("10-linux.conf", "/os_2.linux"),
+            ("20-initrd.conf", "/os_2.initrd"),
+            ("50-manifest.conf", "/turnout/os_2.manifest"),
+            ("51-signature.conf", "/turnout/os_2.manifest.sig"),
+            ("90-entry.conf", "/loader/entries/os_2+3-0.conf"),
+        ] {
+            assert_eq!(written_by(transfer).unwrap(), expected, "{transfer}");
+        }
+        let directory = place::tree().join("dist/sysupdate");
+        assert_eq!(fs::read_dir(directory).unwrap().count(), 5, "one that nobody reads");
+        let name = file_name::parse("os_2+3-0.conf").unwrap();
+        assert_eq!(name.id, "os_2");
+        assert_eq!(name.counter.map(|counter| counter.left), Some(3));
+    }
+
+    fn quoted_behind<'a>(key: &str, block: &'a str) -> Option<&'a str> {
+        block.split_once(&format!("{key} = \""))?.1.split('"').next()
+    }
+
+    /// The devices are those of the slots of these tests.
+    #[test]
+    fn the_description_for_swupdate_writes_each_slot_to_its_device() {
+        let directory = place::tree().join("dist/swupdate");
+        let text = fs::read_to_string(directory.join("sw-description")).unwrap();
+        let mut found = Vec::new();
+        for block in text.split("slot-").skip(1) {
+            let device = quoted_behind("device", block).unwrap();
+            let label = device.strip_prefix("/dev/disk/by-partlabel/").unwrap();
+            let slot = quoted_behind("data", block).unwrap();
+            found.push(format!("slot {slot} PARTLABEL={label}\n"));
+            assert!(block.contains("{ filename = \"turnout.sh\"; type = \"shellscript\";"));
+        }
+        assert!(directory.join("turnout.sh").is_file());
+        assert_eq!(found.len(), 2, "{text}");
+        assert!(UPDATED.config.ends_with(&found.concat()), "{found:?}");
+    }
 
     #[test]
     fn every_command_of_the_page_is_run() {
