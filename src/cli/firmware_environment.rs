@@ -18,6 +18,7 @@ use std::io::{Read as _, Write as _};
 
 use super::answer::Answer;
 use super::rauc::can_boot;
+use super::slot::refused_for_good;
 use super::{Misused, store};
 use crate::base::text::quoted;
 use crate::failure::{Failure, Stage};
@@ -238,7 +239,7 @@ fn set(assignments: &[Assignment], slots: &mut Slots) -> Result<(), String> {
         None if moves => slots.set_primary(&part),
         None => Ok(()),
     }
-    .map_err(|refusal| refusal.to_string())
+    .map_err(|refusal| refused_for_good(&refusal))
 }
 
 impl Change {
@@ -323,10 +324,13 @@ mod tests {
     fn start(slots: &mut Slots) -> String {
         slots.settle(false);
         let name = slots.order(&RULES).first().map(|name| (*name).to_owned()).unwrap();
-        let slot = Some(name.as_str());
-        let (entry, cause) = ("os", Cause::Order);
-        let stage = Stage::Mounting;
-        let target = Target { slot, entry, named_tries: None, cause, stage };
+        let target = Target {
+            slot: Some(name.as_str()),
+            entry: "os",
+            named_tries: None,
+            cause: Cause::Order,
+            stage: Stage::Mounting,
+        };
         slots.begin(&target, &RULES);
         slots.jump(&target, None, &RULES);
         name
@@ -393,6 +397,10 @@ mod tests {
         let before = slots.clone();
         let said = script(&mut slots, "mender_boot_part 2\nupgrade_available 1\n");
         assert!(said.starts_with("\"2\" is the only slot that was ever good"), "{said}");
+        assert!(
+            said.ends_with(" (turnout slot install and set-state do it with --force)"),
+            "{said}"
+        );
         assert_eq!(slots, before);
     }
 
@@ -423,6 +431,13 @@ mod tests {
         assert_eq!(slots, before);
         let said = script(&mut Slots::default(), "upgrade_available=0");
         assert_eq!(said, "no slot is there that can boot: see turnout slot list");
+        let mut slots = Slots::default();
+        slots.declare(["2"].into_iter(), 1);
+        assert_eq!(
+            script(&mut slots, "upgrade_available=0"),
+            "there is no start that waits for a confirmation: \"turnout history\" shows what \
+             became of the last ones"
+        );
     }
 
     #[test]

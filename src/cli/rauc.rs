@@ -6,6 +6,7 @@
 //! half of a system is never tried. What is running is only marked.
 
 use super::answer::Answer;
+use super::slot::refused_for_good;
 use super::{Misused, store};
 use crate::base::text::quoted;
 use crate::failure::{Failure, Stage};
@@ -84,7 +85,7 @@ fn done(result: Result<(), Refusal>) -> Result<String, Failure> {
 }
 
 fn refused(refusal: Refusal) -> Failure {
-    Failure::new(Stage::Discover, refusal)
+    Failure::new(Stage::Discover, refused_for_good(&refusal))
 }
 
 fn primary(slots: &Slots) -> Result<String, Failure> {
@@ -148,10 +149,13 @@ mod tests {
 
     fn start(slots: &mut Slots, name: &str) {
         slots.settle(false);
-        let slot = Some(name);
-        let (entry, cause) = ("os", Cause::Order);
-        let stage = Reached::Mounting;
-        let target = Target { slot, entry, named_tries: None, cause, stage };
+        let target = Target {
+            slot: Some(name),
+            entry: "os",
+            named_tries: None,
+            cause: Cause::Order,
+            stage: Reached::Mounting,
+        };
         slots.begin(&target, &RULES);
         slots.jump(&target, None, &RULES);
     }
@@ -209,9 +213,10 @@ mod tests {
         call(&mut slots, "set-primary system1");
         start(&mut slots, "system1");
         let refused = call(&mut slots, "set-state system0 bad");
-        assert!(
-            refused.starts_with("\"system0\" is the only slot that was ever good"),
-            "{refused}"
+        assert_eq!(
+            refused,
+            "\"system0\" is the only slot that was ever good: without it nothing is left to fall \
+             back to (turnout slot install and set-state do it with --force)"
         );
         call(&mut slots, "set-state system1 good");
         assert_eq!(call(&mut slots, "set-state system0 bad"), "");

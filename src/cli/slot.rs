@@ -79,14 +79,24 @@ fn said(act: &Act, slot: &Slot) -> String {
 
 /// A refusal, with what to do about it.
 pub(super) fn refused(refusal: Refusal) -> Failure {
-    let near = match &refusal {
+    let advice = match &refusal {
         Refusal::Unknown(name, names) => {
-            similar(name, names.iter().map(String::as_str)).first().map(|near| quoted(near))
+            let near = similar(name, names.iter().map(String::as_str));
+            near.first().map(|near| format!("; did you mean {}?", quoted(near)))
         }
+        Refusal::LastGood(_) => Some(" (--force does it all the same)".to_owned()),
         _ => None,
     };
-    let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-    Failure::new(Stage::Discover, format!("{refusal}{near}"))
+    Failure::new(Stage::Discover, format!("{refusal}{}", advice.unwrap_or_default()))
+}
+
+/// A refusal as a command says it that cannot insist.
+pub(super) fn refused_for_good(refusal: &Refusal) -> String {
+    let advice = match refusal {
+        Refusal::LastGood(_) => " (turnout slot install and set-state do it with --force)",
+        _ => "",
+    };
+    format!("{refusal}{advice}")
 }
 
 fn in_json(held: &Held) -> String {

@@ -225,10 +225,13 @@ impl fmt::Display for Refusal {
             Self::LastGood(name) => write!(
                 f,
                 "{} is the only slot that was ever good: without it nothing is left to fall back \
-                 to (--force does it all the same)",
+                 to",
                 quoted(name)
             ),
-            Self::NoAttempt => f.write_str("there is no start that waits for a confirmation"),
+            Self::NoAttempt => f.write_str(
+                "there is no start that waits for a confirmation: \"turnout history\" shows what \
+                 became of the last ones",
+            ),
             Self::Id(id) => {
                 write!(f, "{} is no id that can be kept: 1 to {MAX_ID} bytes", quoted(id))
             }
