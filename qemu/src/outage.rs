@@ -209,14 +209,15 @@ fn open_in(recording: &Recording, part: &Range<u64>) -> Vec<usize> {
 
 /// So many of them: one by chance out of each of as many stretches of the same length.
 fn spread(from: &[usize], count: usize, seed: u64) -> Vec<usize> {
-    let length = from.len().max(1);
-    let one = |number: usize| {
-        let [begin, end] = [number, number + 1].map(|at| at * length / count.max(1));
-        let dice = mix(seed.wrapping_mul(31).wrapping_add(part_of(number)));
-        let wide = part_of(end.saturating_sub(begin).max(1));
-        from.get(begin + usize::try_from(dice % wide).unwrap_or_default()).copied()
-    };
-    (0..count).filter_map(one).collect()
+    (0..count).filter_map(|number| one_of(from, number, count, seed)).collect()
+}
+
+/// One of the stretch of this number, out of so many stretches.
+fn one_of(from: &[usize], number: usize, count: usize, seed: u64) -> Option<usize> {
+    let [begin, end] = [number, number + 1].map(|at| at * from.len() / count.max(1));
+    let dice = mix(seed.wrapping_mul(31).wrapping_add(part_of(number)));
+    let wide = part_of(end.saturating_sub(begin).max(1));
+    from.get(begin + usize::try_from(dice % wide).unwrap_or_default()).copied()
 }
 
 const fn write_of(event: &Event) -> Option<&Write> {

@@ -221,13 +221,16 @@ fn facts(slots: &Slots) -> Vec<Fact> {
         let first = if Some(number) == primary { " (tried first)" } else { "" };
         Fact { name: "slot", value: format!("{slot}{first}") }
     });
-    let choice = |name, id: &Option<String>| id.clone().map(|value| Fact { name, value });
     let resets = Some(slots.counters.resets).filter(|resets| *resets > 0);
-    each.chain(choice("one-shot", &slots.once))
-        .chain(choice("default", &slots.default))
+    each.chain(chosen("one-shot", slots.once.as_ref()))
+        .chain(chosen("default", slots.default.as_ref()))
         .chain(slots.attempt.as_ref().map(|attempt| open(slots, attempt)))
         .chain(resets.map(|resets| Fact { name: "not confirmed", value: in_a_row(resets) }))
         .collect()
+}
+
+fn chosen(name: &'static str, id: Option<&String>) -> Option<Fact> {
+    id.map(|value| Fact { name, value: value.clone() })
 }
 
 fn open(slots: &Slots, attempt: &Attempt) -> Fact {
