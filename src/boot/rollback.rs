@@ -19,7 +19,6 @@ use crate::rollback::refused::{Noted, Refused};
 use crate::rollback::store::{Fault, InForce, Limits, Media, Medium, Missing, Next, Raised, Store};
 use crate::rollback::{Strength, System};
 use crate::slots::Slots;
-use crate::slots::rules::Count;
 use crate::steps::anchor::{Anchor, Kept};
 use crate::sys::state_area::{StateArea, WITH_TEXTS};
 use crate::sys::tpm::Tpm;
@@ -218,7 +217,7 @@ impl Standing {
         let floors = self.floors().max(anchor.policy.minimum);
         let systems = attested.filter_map(signed).map(system);
         let limits = Limits { floors, step: anchor.policy.step };
-        let rising = self.store.would_rise(limits).filter(|_| starts.rules.count == Count::All);
+        let rising = self.store.would_rise(limits).filter(|_| starts.rules.keep_good());
         if let Some((Role::Boot, floor)) = rising {
             let stays = |digest| {
                 systems.clone().any(|it| it.manifest == digest && it.security_version >= floor)

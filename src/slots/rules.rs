@@ -44,6 +44,19 @@ pub struct Rules {
     pub is_declared: bool,
 }
 
+impl Rules {
+    /// Whether no floor rises past the last slot that was good. Where no slot is declared
+    /// and starts of good ones are not counted, what is in them is not known.
+    #[must_use]
+    pub const fn keep_good(&self) -> bool {
+        match self.count {
+            Count::All => true,
+            Count::Unconfirmed => self.is_declared,
+            Count::Off => false,
+        }
+    }
+}
+
 /// The attempt of an earlier start that nobody has confirmed, as it was settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settled {
@@ -318,6 +331,10 @@ impl Slots {
         else {
             return false;
         };
+        if rules.is_declared && slot.jumped.is_none() {
+            // Once: a floor is kept from rising past it only by what is known to be in it.
+            slot.jumped = next;
+        }
         let is_replaced = slot.jumped.is_some() && slot.jumped != next;
         if is_replaced && !is(Wrong::ReplacedStaysGood) {
             slot.doubt();
@@ -763,5 +780,42 @@ mod tests {
         assert!(slots.is_sound());
         assert_eq!(slots.settle(false).unwrap().name, None);
         assert_eq!(slots.get("D").unwrap().left, 3, "and has cost no other a try");
+    }
+
+    fn rules(count: Count, is_declared: bool) -> Rules {
+        Rules { count, tries: 3, is_declared }
+    }
+
+    /// A is good, and what is in it is known only from a jump.
+    fn good() -> Slots {
+        let mut slots = Slots::default();
+        slots.declare(["A", "B"].into_iter(), 3);
+        slots.mark_good("A").unwrap();
+        slots
+    }
+
+    #[test]
+    fn no_floor_rises_past_the_last_good_slot_where_slots_are_declared_and_counted() {
+        let asks = |count, is_declared| rules(count, is_declared).keep_good();
+        assert!(asks(Count::All, true) && asks(Count::All, false));
+        assert!(asks(Count::Unconfirmed, true) && !asks(Count::Unconfirmed, false));
+        assert!(!asks(Count::Off, true) && !asks(Count::Off, false));
+        let refused = good().may_rise(&rules(Count::Unconfirmed, true), |_| false);
+        assert_eq!(refused, Err("A".to_owned()));
+    }
+
+    #[test]
+    fn what_is_in_a_good_slot_is_known_from_its_next_jump_on() {
+        let (rules, digest) = (rules(Count::Unconfirmed, true), Digest::of(b"a"));
+        let cause = Cause::Order;
+        let slot = Some("A");
+        let target = Target { slot, entry: "a", named_tries: None, cause, stage: Stage::Loaded };
+        let mut slots = good();
+        slots.jump(&target, Some(digest), &rules);
+        assert_eq!(slots.may_rise(&rules, |stays| stays == digest), Ok(()));
+        assert!(slots.list[0].confirmed && slots.attempt.is_none());
+        let written = slots.clone();
+        slots.jump(&target, Some(digest), &rules);
+        assert_eq!(slots, written, "and nothing more is written");
     }
 }
