@@ -6,6 +6,7 @@ use core::fmt;
 use std::sync::Arc;
 
 use crate::plan;
+use crate::trust::Role;
 use crate::trust::verify::Refusal;
 
 /// The step of the sentence in which it went wrong.
@@ -122,6 +123,13 @@ impl Failure {
             Cause::Broken(code, _) => format!("broken({code})"),
             Cause::Other(_) => format!("failed({})", self.stage),
         }
+    }
+
+    /// Whether a floor for systems of this role is what said no.
+    #[must_use]
+    pub fn is_below_floor(&self, of: Role) -> bool {
+        let Cause::Refused(refusal) = &self.cause else { return false };
+        matches!(**refusal, Refusal::Floor { role, .. } if role == of)
     }
 
     /// The stable code; of a fault that has none `FILE`, for it is a file that

@@ -18,17 +18,18 @@ use super::item::item;
 use super::once;
 use super::rollback::signed;
 use super::session::{Memory, Session};
-use super::slots::{self, Rank, Taking, outcome_of};
+use super::slots::{self, Rank, Starts, Taking, outcome_of};
 use super::stall::{is_stall, stalled};
 use super::voice::{Voice, heading};
 use super::volume::Volume;
+use crate::base::text::printable;
 use crate::choose::{Chooser, Chosen, Editing, Item, Update};
 use crate::failure::{Failure, Stage};
 use crate::menu::{self, By, Entry, Group, Menu, Timeout};
 use crate::plan;
 use crate::preflight::{self, Limits};
 use crate::slots::Outcome;
-use crate::slots::rules::Turn;
+use crate::slots::rules::{Count, Turn};
 use crate::source::{Selector, Tier};
 use crate::steps::anchor::Anchor;
 use crate::steps::examine::examine;
@@ -707,33 +708,46 @@ impl<'s> BootMenu<'s> {
     fn raise_floor(&mut self) {
         let attested = self.verdicts.iter().flatten().map(|attested| &**attested);
         let Memory { standing, starts, tpm, .. } = &mut *self.memory;
-        if !standing.raise_floor(&self.anchor, attested, starts, tpm, &self.session.voice()) {
-            return;
+        if standing.raise_floor(&self.anchor, attested, starts, tpm, &self.session.voice()) {
+            let both = self.menu.entries.iter().zip(&self.verdicts);
+            let fallen: Vec<_> = both.map(|(entry, verdict)| self.fallen(entry, verdict)).collect();
+            for (verdict, failure) in self.verdicts.iter_mut().zip(fallen) {
+                failure.into_iter().for_each(|failure| *verdict = Err(failure));
+            }
         }
-        let both = self.menu.entries.iter().zip(&self.verdicts);
-        let fallen: Vec<_> = both.map(|(entry, verdict)| self.fallen(entry, verdict)).collect();
-        let mut rows = Vec::new();
-        for (index, failure) in fallen.into_iter().enumerate() {
-            let Some((verdict, failure)) = self.verdicts.get_mut(index).zip(failure) else {
-                continue;
-            };
-            *verdict = Err(failure);
-            rows.push(index);
-        }
-        rows.into_iter().for_each(|index| self.lower(index));
+        self.lower_slots();
     }
 
-    /// An entry has fallen below the floor: a slot of which nothing else boots is good no
-    /// more.
-    fn lower(&mut self, index: usize) {
-        let slot = self.slot_of(index).filter(|slot| !self.has_bootable(slot));
-        let starts = &mut self.memory.starts;
-        let was_good = |name: &String| starts.slots.get(name).is_some_and(|slot| slot.good_once);
-        let Some(slot) = slot.filter(was_good) else { return };
-        let end = if starts.slots.fall(&slot) { ", and no other is good" } else { "" };
-        let said = ["slot ", &slot, " is below the floor now, and good no more", end].concat();
-        self.voice.say(&said);
-        self.memory.keep_slots(self.session);
+    /// Slots that were good and are below a floor, whoever has set it, are good no more.
+    fn lower_slots(&mut self) {
+        let Starts { slots, rules, .. } = &self.memory.starts;
+        if self.role != Role::Boot || rules.count == Count::Off {
+            return;
+        }
+        let good = slots.list.iter().filter(|slot| slot.good_once);
+        let lowered: Vec<String> = good
+            .filter(|slot| self.is_below_floor(&slot.name))
+            .map(|slot| slot.name.clone())
+            .collect();
+        for slot in &lowered {
+            let is_last = self.memory.starts.slots.fall(slot);
+            let end = if is_last { ", and no other is good" } else { "" };
+            let slot = printable(slot);
+            self.voice
+                .say(&["slot ", &slot, " is below the floor, and good no more", end].concat());
+        }
+        if !lowered.is_empty() {
+            self.memory.keep_slots(self.session);
+        }
+    }
+
+    /// Whether a floor keeps a slot from booting. What is not there may come back.
+    fn is_below_floor(&self, slot: &str) -> bool {
+        let rows = self.rows_of(slot).filter_map(|index| self.verdicts.get(index));
+        let failures: Vec<&Failure> = rows.filter_map(|verdict| verdict.as_ref().err()).collect();
+        !self.has_bootable(slot)
+            && failures.iter().any(|failure| failure.is_below_floor(Role::Boot))
+            && !failures.iter().any(|failure| failure.code() == "GONE")
     }
 
     /// Why an entry that could boot is below a floor now. Nothing is read for it: the

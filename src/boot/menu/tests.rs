@@ -11,6 +11,7 @@ use crate::boot::slots::Starts;
 use crate::config::Config;
 use crate::menu::Target;
 use crate::rollback::refused::Noted;
+use crate::slots::Slots;
 use crate::source::filesystem::{FileSystem, Kind};
 use crate::source::{Candidate, Guid, PartitionType, Role as Place};
 use crate::sys::console::Console;
@@ -18,7 +19,7 @@ use crate::sys::signal::Signals;
 use crate::trust::allowed_signers::KeyRing;
 use crate::trust::policy::Policy;
 use crate::trust::sshsig::make;
-use crate::trust::verify::Identity;
+use crate::trust::verify::{Identity, Refusal};
 use std::path::PathBuf;
 
 /// A directory that stands for the root of a mounted device.
@@ -318,4 +319,43 @@ fn the_entries_of_a_slot_are_tried_together_its_default_first() {
     let by_slots = "slot A PARTUUID=A1\nslot B PARTUUID=b1\n";
     assert_eq!(tried("slots", by_slots), ["a1", "a2", "b1", "b2"]);
     assert_eq!(tried("no-slots", ""), ["b1", "a2", "a1", "b2"], "the menu's order, as ever");
+}
+
+/// A menu of A alone, whose entries came to this, with A and B good, or A alone.
+fn lowered(name: &str, both: bool, verdicts: [Failure; 2]) -> (Slots, String) {
+    let a = slot_disk(&[name, "-a"].concat(), ["a1", "a2"]);
+    let session = session_with("slot A PARTUUID=a1\nslot B PARTUUID=b1\n");
+    let mut memory = memory(&session);
+    let mut slots = Slots::default();
+    slots.declare(["A", "B"].into_iter(), 3);
+    slots.mark_good("A").unwrap();
+    if both {
+        slots.mark_good("B").unwrap();
+    }
+    memory.starts.open(&session.config, Some(slots), false);
+    memory.starts.plan(&session.config);
+    let mut menu = empty(&session, &mut memory);
+    let mut volume = a.volume("vda1", Guid::XBOOTLDR);
+    volume.candidate.partuuid = Some("a1".to_owned());
+    menu.append(vec![alone(&session, volume)]);
+    menu.verdicts = verdicts.map(Err).to_vec();
+    menu.raise_floor();
+    (memory.starts.slots, session.console.log().join("\n"))
+}
+
+#[test]
+fn a_slot_that_is_below_whatever_floor_is_good_no_more_and_that_is_said() {
+    let floor = |role| Failure::refused(Refusal::Floor { role, signed: 1, floor: 2 });
+    let broken = |code| Failure::broken(code, "vdb1".to_owned());
+    let is_good = |slots: &Slots| slots.get("A").unwrap().good_once;
+    let (slots, said) = lowered("floor", true, [floor(Role::Boot), broken("FILE")]);
+    assert!(!is_good(&slots) && slots.is_last_good(1));
+    assert!(said.contains("slot A is below the floor, and good no more\n"), "{said}");
+    let (slots, said) = lowered("floor-last", false, [floor(Role::Boot), floor(Role::Recovery)]);
+    assert!(!is_good(&slots));
+    assert!(said.contains("good no more, and no other is good\n"), "{said}");
+    let (slots, _) = lowered("floor-gone", true, [floor(Role::Boot), broken("GONE")]);
+    assert!(is_good(&slots), "what is not there is not judged");
+    let (slots, _) = lowered("floor-other", true, [floor(Role::Recovery), broken("FILE")]);
+    assert!(is_good(&slots), "that is no system's floor");
 }
