@@ -176,6 +176,8 @@ pub struct Counters {
     pub resets: u16,
     /// Starts of a recovery system among them.
     pub recoveries: u16,
+    /// Starts that came after a reset by a watchdog, ever.
+    pub watchdogs: u16,
     /// Pauses that were begun since.
     pub pauses: u8,
     /// Confirmed starts of one default in a row, by nobody's hand.

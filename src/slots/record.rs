@@ -241,6 +241,9 @@ fn write_counters(counters: &Counters) -> Vec<u8> {
     out.extend_from_slice(&counters.recoveries.to_le_bytes());
     out.extend([counters.pauses, counters.row]);
     out.extend_from_slice(&counters.row_of);
+    if counters.watchdogs > 0 {
+        out.extend_from_slice(&counters.watchdogs.to_le_bytes());
+    }
     out
 }
 
@@ -252,6 +255,7 @@ fn take_counters(bytes: &mut Reader<'_>) -> Option<Counters> {
         pauses: bytes.byte()?,
         row: bytes.byte()?,
         row_of: bytes.array()?,
+        watchdogs: if bytes.is_empty() { 0 } else { bytes.short().filter(|it| *it > 0)? },
     })
 }
 
@@ -339,7 +343,7 @@ mod tests {
                 spent: true,
                 exact: true,
             }),
-            counters: Counters { starts: 1, row: 2, ..Counters::default() },
+            counters: Counters { starts: 1, row: 2, watchdogs: 300, ..Counters::default() },
             history: vec![start; MAX_HISTORY],
         }
     }
@@ -364,6 +368,18 @@ mod tests {
         assert_eq!(read_all(&records), Some(slots));
         let length: usize = records.iter().map(|(_, bytes)| bytes.len() + 4).sum();
         assert!(length < 1800, "{length}");
+    }
+
+    #[test]
+    fn resets_by_a_watchdog_are_kept_where_there_were_any() {
+        for (watchdogs, length) in [(0, 18), (1, 20), (u16::MAX, 20)] {
+            let counters = Counters { starts: 7, watchdogs, ..Counters::default() };
+            let bytes = write_counters(&counters);
+            assert_eq!(bytes.len(), length);
+            assert_eq!(take_counters(&mut Reader(&bytes)), Some(counters));
+        }
+        let none = [&write_counters(&Counters::default())[..], &[0, 0]].concat();
+        assert_eq!(take_counters(&mut Reader(&none)), None, "one state has one form");
     }
 
     #[test]

@@ -119,6 +119,7 @@ impl Slots {
         out.number("resets", self.counters.resets.into());
         out.number("recoveries", self.counters.recoveries.into());
         out.number("pauses", self.counters.pauses.into());
+        out.number("watchdog_resets", self.counters.watchdogs.into());
         out.number("confirmed_in_a_row", self.counters.row.into());
         out.array("history", |list| self.write_history(list));
     }
