@@ -273,6 +273,22 @@ impl Slots {
         }
     }
 
+    /// If the attempt is of what one of the last so many was of, it is that one again: no
+    /// other start. Whether it is.
+    pub fn reopen(&mut self, last: usize) -> bool {
+        let Some(open) = self.history.first().filter(|_| self.attempt.is_some()) else {
+            return false;
+        };
+        let is_same = |start: &Start| {
+            start.slot == open.slot && (open.slot.is_some() || start.cause == open.cause)
+        };
+        let earlier = self.history.iter().skip(1).take(last).position(is_same);
+        let Some(earlier) = earlier else { return false };
+        self.history.remove(earlier.saturating_add(1));
+        self.counters.starts = self.counters.starts.saturating_sub(1);
+        true
+    }
+
     /// The attempt is one at this entry of the same slot.
     pub fn enter(&mut self, entry: &str) {
         if let Some(attempt) = self.attempt.as_mut().filter(|attempt| attempt.exact) {
@@ -375,11 +391,11 @@ impl Slots {
         Pause { time, is_long }
     }
 
-    /// The pause is over: after a long one every slot is tried anew, for its disk may be
-    /// back.
+    /// The pause is over: what was good once may be tried again, and after a long one every
+    /// slot, for its disk may be back.
     pub fn rested(&mut self, pause: Pause) {
-        if pause.is_long && !is(Wrong::HealsNever) {
-            self.list.iter_mut().for_each(Slot::renew);
+        if !is(Wrong::HealsNever) {
+            self.list.iter_mut().for_each(|slot| slot.renew(pause.is_long));
         }
     }
 
@@ -628,10 +644,12 @@ impl Slot {
         }
     }
 
-    fn renew(&mut self) {
+    const fn renew(&mut self, has_tries: bool) {
         if self.is_usable() {
-            self.left = self.most;
             self.last_resort = false;
+            if has_tries {
+                self.left = self.most;
+            }
         }
     }
 }

@@ -173,6 +173,8 @@ fn pause(before: &Slots, log: &Log) -> Result<(), Law> {
         let is_usable = slot.enabled && !slot.empty;
         let rises = if due == long && is_usable { slot.most } else { slot.left };
         holds(Law::TriesByCause, now.left == rises && now.confirmed == slot.confirmed)?;
+        // What was good once is tried once between two pauses.
+        holds(Law::TriesByCause, !(is_usable && now.last_resort))?;
     }
     Ok(())
 }
