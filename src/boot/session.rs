@@ -146,8 +146,9 @@ impl Memory {
         }
         if let Some(fault) = standing.slots_fault().filter(|fault| counts && starts.is_news(fault))
         {
-            let said =
-                ["nothing is known of the slots, and each has all its tries: ", &fault.to_string()];
+            let is_new = fault.is_blank_area() && config.rollback != Strength::Enforced;
+            let why = if is_new { "the state area is new".to_owned() } else { fault.to_string() };
+            let said = ["nothing is known of the slots, and each has all its tries: ", &why];
             voice.say(&said.concat());
         }
         let by_watchdog = watchdog::that_reset().is_some();
@@ -291,6 +292,9 @@ fn greet(console: &Console, config: &Config) {
     crate::sys::hooks::at_start(console);
     voice.say_all(&module::load_all(&release, module::parameters(config.watchdog)));
     voice.say_all(&watchdog::start(config.watchdog_start));
+    if let Some(name) = watchdog::that_reset() {
+        voice.say(&["a watchdog has reset the machine: ", &*printable(&name)].concat());
+    }
 }
 
 fn open_tpm(config: &Config) -> Result<Option<Tpm>, String> {

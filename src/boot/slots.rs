@@ -40,6 +40,8 @@ pub(super) struct Starts {
     taken: Option<Taken>,
     /// Slots that have paid a try in this start: the next search costs them none.
     paid: Vec<String>,
+    /// Attempts of this start that are over: the next search goes on with them.
+    over: usize,
     /// Whether the one that is presumed before the first mount was settled.
     has_presumed: bool,
     /// Whether the store has them.
@@ -49,6 +51,8 @@ pub(super) struct Starts {
     is_untaken: bool,
     /// What is to be tried first, once, and is used up in the store.
     pub(super) once: Option<String>,
+    /// Whether there is none, and starts would be counted.
+    lacks_store: bool,
     /// What was wrong with the store and has been said.
     said: String,
 }
@@ -61,6 +65,8 @@ const UNKNOWN: Target<'_> = Target {
     cause: Cause::Order,
     stage: Stage::Mounting,
 };
+
+const COUNTS_NO_NAMES: &str = "boot counters are not counted: there is no state area";
 
 /// A slot of the image that is to be tried.
 struct Step {
@@ -111,10 +117,12 @@ impl Starts {
             steps: Vec::new(),
             taken: None,
             paid: Vec::new(),
+            over: 0,
             has_presumed: false,
             is_open: false,
             is_untaken: false,
             once: None,
+            lacks_store: false,
             said: String::new(),
         }
     }
@@ -132,6 +140,7 @@ impl Starts {
         }
         self.is_open = stored.is_some();
         self.rules = config.rules();
+        self.lacks_store = !self.is_open && self.rules.count != Count::Off;
         if !self.is_open && !self.rules.is_declared {
             // Nothing outlasts this start: whatever fails may be tried again in it.
             self.rules.count = Count::Off;
@@ -147,6 +156,9 @@ impl Starts {
         if self.rules.is_declared {
             let names = config.slots.iter().map(|slot| slot.name.as_str());
             self.slots.declare(names, self.rules.tries);
+        }
+        if by_watchdog && self.tells() {
+            self.slots.counters.watchdogs = self.slots.counters.watchdogs.saturating_add(1);
         }
         self.settled.iter().map(|settled| told(settled, &self.slots)).collect()
     }
@@ -374,6 +386,9 @@ impl Starts {
     fn attempt(&mut self, target: &Target<'_>) {
         self.once = None;
         self.slots.begin(target, &self.rules);
+        if self.slots.reopen(self.over) {
+            self.over = self.over.saturating_sub(1);
+        }
         if self.attempted().is_some_and(|name| self.paid.iter().any(|paid| paid == name)) {
             self.slots.spare();
         }
@@ -383,6 +398,7 @@ impl Starts {
         let has_paid = self.slots.attempt.as_ref().is_some_and(|attempt| attempt.spent);
         let name = self.attempted().map(str::to_owned);
         self.paid.extend(name.filter(|_| has_paid));
+        self.over = self.over.saturating_add(usize::from(self.slots.attempt.is_some()));
         self.slots.fail(outcome);
     }
 
@@ -498,10 +514,13 @@ impl Starts {
     }
 
     /// What the name of an entry that may boot says of a slot that nobody declares: one that
-    /// has lost its counter. `manifest` is what it is signed by, if it is. Gives a sentence.
+    /// has lost its counter, or has one that nothing counts. `manifest` is what it is signed by, if it is. Gives a sentence.
     pub(super) fn hears(&mut self, entry: &Entry, manifest: Option<Digest>) -> Option<String> {
-        if self.rules.is_declared || entry.counter.is_some() {
+        if self.rules.is_declared {
             return None;
+        }
+        if entry.counter.is_some() {
+            return self.counts_no_names().map(str::to_owned);
         }
         let name = name_of(&entry.id);
         if !self.slots.name_lost_counter(&name, manifest) {
@@ -509,6 +528,15 @@ impl Starts {
         }
         self.before.name_lost_counter(&name, manifest);
         Some([&printable(&name), " has no counter in its name any more: that confirms it"].concat())
+    }
+
+    /// A name has a boot counter: what is to be said once, where no store counts for it.
+    fn counts_no_names(&mut self) -> Option<&'static str> {
+        if !self.lacks_store || !self.said.is_empty() {
+            return None;
+        }
+        COUNTS_NO_NAMES.clone_into(&mut self.said);
+        Some(COUNTS_NO_NAMES)
     }
 
     /// Why an entry of this slot is not tried by itself.

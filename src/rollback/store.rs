@@ -811,6 +811,12 @@ impl Fault {
     /// Whether a factory image makes the store anew. Two generations that do
     /// not belong together, and an index that somebody else made, were not left
     /// by a factory.
+    /// Whether it is the state area of a device that was never used.
+    #[must_use]
+    pub const fn is_blank_area(&self) -> bool {
+        matches!(self, Self::Lost(Which::Area, Lost::Both(Damage::Blank, Damage::Blank)))
+    }
+
     const fn is_for_good(&self) -> bool {
         matches!(self, Self::Lost(_, lost) if lost.is_for_good())
     }

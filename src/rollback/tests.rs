@@ -1369,7 +1369,9 @@ fn a_lost_area_is_made_anew_for_the_slots_once_and_keeps_no_floor_that_nobody_ga
         let mut machine = without_an_area(&power, strength, fill);
         let mut store = machine.open(None);
         assert_eq!(store.slots(), Slots::default());
-        assert!(matches!(store.slots_fault(), Some(Fault::Lost(..))), "{strength}");
+        let fault = store.slots_fault().unwrap();
+        assert!(matches!(fault, Fault::Lost(..)), "{strength}");
+        assert_eq!(fault.is_blank_area(), fill == 0, "{strength}");
         let before = power.written.get();
         keep(&mut machine, &mut store, &Slots::default()).unwrap();
         assert_eq!(power.written.get(), before, "{strength}: nothing is made for nothing");

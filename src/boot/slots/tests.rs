@@ -116,6 +116,62 @@ fn however_often_a_start_searches_a_slot_pays_once() {
 }
 
 #[test]
+fn however_often_a_start_searches_it_is_one_start_of_each_slot() {
+    let config = two();
+    let mut starts = start(&config, good(&config));
+    for _ in 0..3 {
+        starts.plan(&config);
+        for (slot, own) in [("A", "aa"), ("B", "bb")] {
+            starts.mounts(&device(own));
+            starts.sees(&device(own));
+            starts.gives_up(slot, Outcome::Refused);
+        }
+        starts.ends(&Failure::new(Step::Discover, "nothing"));
+    }
+    let slots = &starts.slots;
+    let history: Vec<_> = slots.history.iter().map(|start| (start.slot, start.outcome)).collect();
+    let refused = |slot| (Some(slot), Outcome::Refused);
+    assert_eq!(history, [refused(1), refused(0), (Some(0), Outcome::Confirmed)]);
+    assert_eq!(slots.counters.starts, 3);
+    let next = start(&config, starts.slots.clone());
+    let mut next = Starts { over: 0, ..next };
+    next.mounts(&device("aa"));
+    assert_eq!(next.slots.counters.starts, 4, "the next start is another one");
+}
+
+#[test]
+fn resets_by_a_watchdog_are_counted_though_the_last_start_was_confirmed() {
+    let config = two();
+    let stored = good(&config);
+    let mut starts = Starts::new(&config);
+    assert_eq!(starts.open(&config, Some(stored.clone()), true), [""; 0]);
+    assert_eq!(starts.slots.counters.watchdogs, 1);
+    assert_eq!(start(&config, stored).slots.counters.watchdogs, 0);
+    let config = self::config("");
+    let mut starts = Starts::new(&config);
+    starts.open(&config, Some(Slots::default()), true);
+    assert_eq!(starts.slots, Slots::default(), "where nothing is counted nothing is written");
+}
+
+#[test]
+fn that_names_are_not_counted_without_a_store_is_said_once() {
+    let entries = [entry("a", Some(3)), entry("b", Some(3))];
+    let said = |text: &str, stored: Option<Slots>| {
+        let config = config(text);
+        let mut starts = Starts::new(&config);
+        starts.open(&config, stored, false);
+        let said = starts.hears(&entries[0], None);
+        assert_eq!(starts.hears(&entries[1], None), None);
+        said.unwrap_or_default()
+    };
+    let expected = "boot counters are not counted: there is no state area";
+    assert_eq!(said("", None), expected);
+    assert_eq!(said("", Some(Slots::default())), "");
+    assert_eq!(said("count off\n", None), "");
+    assert_eq!(said("slot A PARTUUID=aa\n", None), "");
+}
+
+#[test]
 fn two_devices_that_kill_in_turn_let_the_slots_boot_at_the_third_start() {
     let config = two();
     let mut slots = Slots::default();
