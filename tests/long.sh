@@ -3,13 +3,14 @@
 # shellcheck shell=bash
 
 results="docs/long-run.md"
-readonly long_stages=(kernels power cuts oracle fuzzing benchmark guests bare)
+readonly long_stages=(kernels power slots cuts oracle fuzzing benchmark guests bare)
 passed_before="${cache:?}/long-run" # "TREE STAGE" a line
 
 long_usual_times() {
     cat <<'TABLE'
 1700 kernels
 2400 power
+3600 slots
 600 cuts
 60 oracle
 3700 fuzzing
@@ -23,6 +24,7 @@ TABLE
 {
     stage_kernels() { cargo run --quiet -p turnout-boot-tests -- --long --without power_fails; }
     stage_power() { cargo run --quiet -p turnout-boot-tests -- power_fails; }
+    stage_slots() { for_speed cargo test --quiet --release -p turnout --lib -- --ignored --nocapture slots:: rollback::; }
     stage_cuts() { cargo test --quiet --release -p turnout --test integration -- --ignored cut_off_at_any_byte; }
     stage_oracle() {
         TURNOUT_TOOLS=1 cargo test --quiet -p turnout --test integration -- --ignored grub_boots_what_is_frozen
@@ -31,6 +33,12 @@ TABLE
     stage_benchmark() { qemu/bench --budgets; }
     stage_guests() { cargo test --quiet -p turnout-qemu --test debian -- --ignored; }
     stage_bare() { tests/bare bookworm trixie noble; }
+}
+
+# As released, but compiled to be fast instead of small, and in a directory of its own.
+for_speed() { # COMMAND...
+    CARGO_TARGET_DIR="$cache/for-speed" CARGO_PROFILE_RELEASE_OPT_LEVEL=3 \
+        CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 "$@"
 }
 
 # What is there now, committed or not, but for the results themselves.
