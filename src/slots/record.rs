@@ -10,6 +10,7 @@ use super::{
     Attempt, Cause, Counters, MAX, MAX_HISTORY, MAX_ID, MAX_NAME, MAX_TRIES, Outcome, Slot, Slots,
     Stage, Start,
 };
+use crate::base::digest::Digest;
 use crate::base::reader::Reader;
 
 /// The tags that are of this module.
@@ -104,7 +105,7 @@ pub fn write(slots: &Slots) -> Option<Vec<(u16, Vec<u8>)>> {
     slots.list.iter().for_each(|slot| write_slot(slot, &mut list));
     let mut history = Vec::new();
     slots.history.iter().for_each(|start| write_start(start, &mut history));
-    let text = |text: &Option<String>| text.clone().unwrap_or_default().into_bytes();
+    let text = |text: &Option<String>| text.as_deref().unwrap_or_default().as_bytes().to_vec();
     let attempt = slots.attempt.as_ref().map(write_attempt).unwrap_or_default();
     let counters = Some(slots.counters).filter(|counters| *counters != Counters::default());
     for (tag, bytes) in [
@@ -158,6 +159,12 @@ fn write_text(text: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(text.as_bytes());
 }
 
+fn write_digest(digest: Option<&Digest>, out: &mut Vec<u8>) {
+    if let Some(digest) = digest {
+        out.extend_from_slice(&digest.0);
+    }
+}
+
 const fn flag(is: bool, bit: u8) -> u8 {
     if is { bit } else { 0 }
 }
@@ -174,8 +181,13 @@ fn write_slot(slot: &Slot, out: &mut Vec<u8>) {
             | flag(slot.last_resort, slot_flag::LAST_RESORT)
             | flag(slot.jumped.is_some(), slot_flag::JUMPED),
     );
-    out.extend([slot.priority, slot.left, slot.most, number(&Outcome::ALL, &slot.last)]);
-    out.extend(slot.jumped.iter().flat_map(|digest| digest.0));
+    out.extend_from_slice(&[
+        slot.priority,
+        slot.left,
+        slot.most,
+        number(&Outcome::ALL, &slot.last),
+    ]);
+    write_digest(slot.jumped.as_ref(), out);
 }
 
 fn take_slot(bytes: &mut Reader<'_>) -> Option<Slot> {
@@ -207,7 +219,7 @@ fn write_attempt(attempt: &Attempt) -> Vec<u8> {
     let stage = number(&Stage::ALL, &attempt.stage);
     let cause = number(&Cause::ALL, &attempt.cause);
     let mut out = vec![attempt.slot.unwrap_or(NO_SLOT), stage, cause, flags];
-    out.extend(attempt.manifest.iter().flat_map(|digest| digest.0));
+    write_digest(attempt.manifest.as_ref(), &mut out);
     write_text(&attempt.entry, &mut out);
     attempt.device.iter().for_each(|device| write_text(device, &mut out));
     out
@@ -239,7 +251,7 @@ fn write_counters(counters: &Counters) -> Vec<u8> {
     let mut out = counters.starts.to_le_bytes().to_vec();
     out.extend_from_slice(&counters.resets.to_le_bytes());
     out.extend_from_slice(&counters.recoveries.to_le_bytes());
-    out.extend([counters.pauses, counters.row]);
+    out.extend_from_slice(&[counters.pauses, counters.row]);
     out.extend_from_slice(&counters.row_of);
     if counters.watchdogs > 0 {
         out.extend_from_slice(&counters.watchdogs.to_le_bytes());
@@ -260,7 +272,7 @@ fn take_counters(bytes: &mut Reader<'_>) -> Option<Counters> {
 }
 
 fn write_start(start: &Start, out: &mut Vec<u8>) {
-    out.extend([
+    out.extend_from_slice(&[
         start.slot.unwrap_or(NO_SLOT),
         number(&Stage::ALL, &start.stage),
         number(&Outcome::ALL, &start.outcome),

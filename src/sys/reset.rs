@@ -45,7 +45,9 @@ fn end(how: RebootMode) -> ! {
     // the end of PID 1 would be a kernel panic.
     loop {
         let Err(errno) = reboot(how);
-        say(&format!("turnout: the kernel refused to reset: {errno}"));
+        // The crate's own words for it would be the only use of a table of 12 KiB.
+        let error = std::io::Error::from(errno);
+        say(&format!("turnout: the kernel refused to reset: {error}"));
         std::thread::sleep(Duration::from_secs(10));
     }
 }
