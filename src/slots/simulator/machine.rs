@@ -320,9 +320,7 @@ impl Run<'_> {
         self.slots.jump(&target, Some(manifest), &self.rules);
         self.write()?;
         self.went(slot, self.on(slot));
-        let is_cut = self.story.cut_after.is_some();
         Err(Over(match fate {
-            _ if is_cut => End::Cut,
             Fate::Ok => End::Up(Some(slot)),
             _ => End::Reset,
         }))
