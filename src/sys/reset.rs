@@ -11,6 +11,9 @@ use nix::sys::reboot::{RebootMode, reboot};
 use super::deadline::OF_START;
 use super::{hung_tasks, vigil};
 
+/// How often is told what is left of a wait.
+const REPEAT: Duration = Duration::from_secs(60);
+
 /// Tells why, waits, and resets the machine. Never returns; outside PID 1 it
 /// ends the process with exit status 4 instead.
 pub fn after(delay: Duration, reason: &str) -> ! {
@@ -18,12 +21,26 @@ pub fn after(delay: Duration, reason: &str) -> ! {
     now()
 }
 
-/// Tells that the machine is reset after this time, and why, and waits for so long. No
-/// limit of the start ends that, and the watchdogs are fed.
+/// Tells that the machine is reset after this time, and why, and waits for so long; each
+/// minute it tells what is left. No limit of the start ends that, and the watchdogs are
+/// fed.
 pub fn rest(time: Duration, reason: &str) {
     OF_START.lift();
-    say(&format!("turnout: reset in {} s: {reason}", time.as_secs()));
-    vigil::sleep(time);
+    let mut left = time;
+    loop {
+        say(&format!("turnout: reset in {} s: {reason}", left.as_secs()));
+        let turn = turn(left);
+        vigil::sleep(turn);
+        left = left.saturating_sub(turn);
+        if left.is_zero() {
+            return;
+        }
+    }
+}
+
+/// How long it is waited before that is told again. Nothing is told for less than a second.
+fn turn(left: Duration) -> Duration {
+    if left < REPEAT.saturating_add(vigil::TURN) { left } else { REPEAT }
 }
 
 /// Resets the machine at once.
@@ -58,5 +75,28 @@ fn say(line: &str) {
         super::console::everywhere(line);
     } else {
         let _ = writeln!(std::io::stderr(), "{line}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_wait_tells_each_minute_what_is_left() {
+        let told = |time: Duration| {
+            let mut left = time;
+            let mut all = Vec::new();
+            while !left.is_zero() {
+                all.push(left.as_secs());
+                left -= turn(left);
+            }
+            all
+        };
+        assert_eq!(told(Duration::from_secs(30)), [30]);
+        assert_eq!(told(Duration::from_millis(60_500)), [60]);
+        assert_eq!(told(Duration::from_secs(150)), [150, 90, 30]);
+        let long = told(Duration::from_secs(600));
+        assert_eq!(long, [600, 540, 480, 420, 360, 300, 240, 180, 120, 60]);
     }
 }
