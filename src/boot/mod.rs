@@ -86,7 +86,7 @@ fn attempt(session: &Session, memory: &mut Memory, role: Role) -> Result<Infalli
         match serve(session, &mut menu) {
             Some(_) if menu.is_called() => {}
             Some((index, failure)) => give_up(session, &mut menu, index, failure),
-            None if menu.widen() => {}
+            None if menu.widen() || menu.stays() => {}
             None => return Err(menu.nothing_boots()),
         }
     }

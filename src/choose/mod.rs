@@ -163,6 +163,8 @@ pub struct Chooser {
     note: String,
     pane: Pane,
     editing: Editing,
+    /// Whether it is shown although nothing boots by itself.
+    stays: bool,
     /// Command lines as they were edited, oldest first.
     edits: Vec<String>,
     /// The smallest console: a pane scrolls as far as is right for it.
@@ -249,6 +251,7 @@ impl Chooser {
             note: String::new(),
             pane: Pane::List,
             editing: Editing::Refused("Nothing is edited here."),
+            stays: false,
             edits: Vec::new(),
             size: Size::default(),
         };
@@ -267,6 +270,12 @@ impl Chooser {
     #[must_use]
     pub fn with_status(self, status: &str) -> Self {
         Self { status: status.to_owned(), has_failed: true, ..self }
+    }
+
+    /// Stays for its time where nothing boots by itself: what is there may be chosen.
+    #[must_use]
+    pub fn staying(self) -> Self {
+        Self { stays: true, note: String::new(), ..self }
     }
 
     /// Sets whether command lines can be edited.
@@ -323,6 +332,8 @@ impl Chooser {
     /// All times count from one moment of the caller's choice.
     pub fn start(&mut self, now: Duration) -> Step {
         match (self.default, self.timeout) {
+            (None, Timeout::Seconds(seconds)) if self.stays => self.end_after(seconds.into(), now),
+            (None, Timeout::Forever) if self.stays => self.end_after(REARM.as_secs(), now),
             (None, _) => Step::Nothing,
             (Some(default), Timeout::Hidden | Timeout::Disabled) => take(default),
             (Some(_), _) => self.count_down(now),
@@ -608,6 +619,12 @@ impl Chooser {
             (_, Some(_)) => Countdown::Idle,
             (_, None) => Countdown::Ending { end: now.saturating_add(REARM) },
         };
+        Step::Redraw(self.wake())
+    }
+
+    fn end_after(&mut self, seconds: u64, now: Duration) -> Step {
+        self.countdown =
+            Countdown::Ending { end: now.saturating_add(Duration::from_secs(seconds)) };
         Step::Redraw(self.wake())
     }
 

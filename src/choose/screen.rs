@@ -216,7 +216,8 @@ fn reason(item: &Item, width: usize, most: usize) -> Vec<String> {
 
 fn countdown(chooser: &Chooser, width: usize) -> String {
     let Some(default) = chooser.default.and_then(|index| chooser.items.get(index)) else {
-        return "No entry can boot.".to_owned();
+        let told = if chooser.stays { "Waiting for a choice" } else { "No entry can boot." };
+        return told.to_owned();
     };
     match (chooser.countdown, chooser.timeout) {
         (Countdown::Running { seconds, .. }, _) => booting(default, seconds, width),

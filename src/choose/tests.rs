@@ -276,6 +276,22 @@ fn if_nothing_can_boot_there_is_no_countdown() {
 }
 
 #[test]
+fn where_nothing_boots_by_itself_a_menu_that_stays_ends_after_its_time() {
+    for (timeout, end) in [(SECONDS_5, at(5000)), (Timeout::Forever, REARM)] {
+        let mut alone = chooser(&[false, false], 0, timeout).staying();
+        assert_eq!(alone.start(at(0)), Step::Redraw(Some(end)));
+        assert_eq!(alone.tick(end), Step::Nothing);
+        let mut taken = chooser(&[false, false], 0, timeout).staying();
+        taken.start(at(0));
+        assert_eq!(taken.keys(&[Key::Char('2')], at(1)), Step::Redraw(Some(at(1) + REARM)));
+        assert_eq!(taken.keys(&[Key::Enter], at(2)), take(1));
+    }
+    for timeout in [Timeout::Hidden, Timeout::Disabled] {
+        assert_eq!(chooser(&[false], 0, timeout).staying().start(at(0)), Step::Nothing);
+    }
+}
+
+#[test]
 fn a_person_may_choose_what_cannot_boot() {
     let mut chooser = started(items(&[true, false]), 0);
     chooser.keys(&[Key::Char('2')], at(1));

@@ -81,6 +81,8 @@ pub(super) struct BootMenu<'s> {
     /// What the firmware or a menu has chosen for this boot only.
     once: Option<usize>,
     instant: Instant,
+    /// Whether it is shown for its time although nothing boots by itself.
+    stays: bool,
     /// Of slots' devices, by number: the id of what their own menu begins with.
     defaults: Vec<(usize, String)>,
 }
@@ -182,6 +184,7 @@ impl<'s> BootMenu<'s> {
             has_slots: false,
             once: None,
             instant: Instant::Possible,
+            stays: false,
             defaults: Vec::new(),
         }
     }
@@ -997,7 +1000,9 @@ impl<'s> BootMenu<'s> {
         let is_instant = self.is_instant();
         self.instant = if is_instant { Instant::Now } else { Instant::Over };
         let timeout = if is_instant { Timeout::Hidden } else { self.menu.timeout };
-        Chooser::new(self.items(), self.next, timeout)
+        let chooser = Chooser::new(self.items(), self.next, timeout);
+        let chooser = if self.stays { chooser.staying() } else { chooser };
+        chooser
             .with_heading(&heading(mode))
             .with_status(&self.status)
             .with_editing(editing)
@@ -1060,6 +1065,20 @@ impl<'s> BootMenu<'s> {
             Role::Recovery => self.failures("no recovery entry can boot:", &self.struck),
         };
         Failure::new(Stage::Menu, text)
+    }
+
+    /// Once, where a locked image has nothing that boots by itself: shows what may be
+    /// chosen, and why it has to be. Whether there is such an entry.
+    pub(super) fn stays(&mut self) -> bool {
+        let is_asked = self.role == Role::Boot && self.session.config.mode == Mode::Locked;
+        let why = self.not_by_themselves(String::new());
+        if self.stays || !is_asked || why.is_empty() {
+            return false;
+        }
+        self.stays = true;
+        let why = why.replacen("\r\n  ", ": ", 1).replace("\r\n  ", "; ");
+        self.status = ["Nothing boots by itself", &why].concat();
+        true
     }
 
     /// Those that would boot, and are not tried.

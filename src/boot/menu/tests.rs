@@ -359,3 +359,39 @@ fn a_slot_that_is_below_whatever_floor_is_good_no_more_and_that_is_said() {
     let (slots, _) = lowered("floor-other", true, [floor(Role::Recovery), broken("FILE")]);
     assert!(is_good(&slots), "that is no system's floor");
 }
+
+#[test]
+fn a_locked_menu_in_which_nothing_boots_by_itself_stays_once_and_says_why() {
+    let a = slot_disk("stays", ["a1", "a2"]);
+    let mut session = session_with("slot A PARTUUID=a1\n");
+    let mut memory = memory(&session);
+    let mut slots = Slots::default();
+    slots.declare(["A"].into_iter(), 3);
+    slots.list[0].left = 0;
+    memory.starts.open(&session.config, Some(slots), false);
+    memory.starts.plan(&session.config);
+    let mut volume = a.volume("vda1", Guid::XBOOTLDR);
+    volume.candidate.partuuid = Some("a1".to_owned());
+    let read = alone(&session, volume);
+    let mut menu = empty(&session, &mut memory);
+    menu.append(vec![read]);
+    assert!(!menu.stays(), "an open image has its prompt");
+    let verdicts = mem::take(&mut menu.verdicts);
+    drop(menu);
+    session.config.mode = Mode::Locked;
+    let a = slot_disk("stays-locked", ["a1", "a2"]);
+    let mut volume = a.volume("vda1", Guid::XBOOTLDR);
+    volume.candidate.partuuid = Some("a1".to_owned());
+    let read = alone(&session, volume);
+    let mut menu = empty(&session, &mut memory);
+    menu.append(vec![read]);
+    menu.verdicts = verdicts;
+    assert_eq!(menu.first_from(None), None);
+    assert!(menu.stays());
+    assert!(!menu.stays(), "once");
+    let expected = "Nothing boots by itself: a2: slot A exhausted, 0 of 3 tries left: only by hand; \
+                    a1: slot A ";
+    assert!(menu.status.starts_with(expected), "{}", menu.status);
+    let step = menu.chooser().start(Duration::ZERO);
+    assert_eq!(step, crate::choose::Step::Redraw(Some(Duration::from_secs(7))));
+}
