@@ -21,6 +21,8 @@ pub mod record;
 pub mod rules;
 #[cfg(test)]
 pub(crate) mod simulator;
+#[cfg(test)]
+mod tests;
 pub mod texts;
 pub mod told;
 pub mod verbs;
