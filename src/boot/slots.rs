@@ -314,7 +314,11 @@ impl Starts {
         let settled = self.settled.as_ref().filter(|it| it.died_at_mount() && !self.is_untaken);
         let Some(settled) = settled else { return false };
         let owner = owner(config, candidate);
-        // Two that kill in turn would never let a slot boot.
+        // Two that kill in turn would never let a slot boot: only its own device is mounted.
+        let target = self.step().filter(|step| step.device.is_some() && settled.is_again);
+        if target.is_some_and(|it| owner.is_none_or(|slot| slot.name != it.name)) {
+            return true;
+        }
         let spares_others = self.rules.is_declared && self.slots.counters.resets >= 2;
         match (&settled.attempt.device, &settled.name) {
             (Some(_), _) if spares_others && owner.is_none() => true,
@@ -626,7 +630,7 @@ fn id_of(candidate: &Candidate) -> String {
 
 /// What the last start came to.
 fn told(settled: &Settled, slots: &Slots) -> String {
-    let Settled { attempt, name, outcome } = settled;
+    let Settled { attempt, name, outcome, .. } = settled;
     let Attempt { device, cause, .. } = attempt;
     let what = name.as_deref().unwrap_or(match cause {
         Cause::Recovery => "a recovery system",

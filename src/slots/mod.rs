@@ -176,7 +176,7 @@ pub struct Counters {
     pub starts: u32,
     /// Attempts that nobody has confirmed, in a row.
     pub resets: u16,
-    /// Starts of a recovery system among them.
+    /// Starts of a recovery system since the last pause or confirmation.
     pub recoveries: u16,
     /// Starts that came after a reset by a watchdog, ever.
     pub watchdogs: u16,

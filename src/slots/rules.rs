@@ -9,8 +9,8 @@ use core::time::Duration;
 
 use super::wrong::{Wrong, is};
 use super::{
-    Attempt, Cause, Counters, MAX, MAX_HISTORY, MAX_ID, MAX_TRIES, Outcome, Slot, Slots, Stage,
-    Start, name_of,
+    Attempt, Cause, MAX, MAX_HISTORY, MAX_ID, MAX_TRIES, Outcome, Slot, Slots, Stage, Start,
+    name_of,
 };
 use crate::base::digest::Digest;
 
@@ -66,6 +66,8 @@ pub struct Settled {
     pub name: Option<String>,
     /// How it ended.
     pub outcome: Outcome,
+    /// Whether another device's mount has ended it and the start before it.
+    pub is_again: bool,
 }
 
 /// When a slot is tried.
@@ -148,7 +150,10 @@ impl Slots {
     /// Settles the attempt of the last start, which nobody has confirmed.
     pub fn settle(&mut self, by_watchdog: bool) -> Option<Settled> {
         let attempt = self.attempt.take()?;
-        let is_others = attempt.device.is_some() && !is(Wrong::OtherDeviceCharged);
+        let is_others = attempt.device.is_some();
+        // Two that kill in turn would give the try back for ever.
+        let is_again = is_others && self.died_at_mount_before();
+        let is_free = is_others && !is_again && !is(Wrong::OtherDeviceCharged);
         let outcome = match attempt.stage {
             _ if by_watchdog => Outcome::Watchdog,
             Stage::Jumped => Outcome::NotConfirmed,
@@ -157,7 +162,7 @@ impl Slots {
         };
         let name = self.slot_of(&attempt).map(|slot| slot.name.clone());
         if let Some(slot) = self.slot_mut(attempt.slot) {
-            if is_others {
+            if is_free {
                 slot.give_back(&attempt);
             } else {
                 slot.end(outcome);
@@ -169,7 +174,19 @@ impl Slots {
         if is(Wrong::PausesForgotten) {
             self.counters.pauses = 0;
         }
-        Some(Settled { attempt, name, outcome })
+        Some(Settled { attempt, name, outcome, is_again })
+    }
+
+    /// Whether a mount has ended the start before the last one, as far as is known. What
+    /// came back has ended none.
+    fn died_at_mount_before(&self) -> bool {
+        let came_back =
+            |start: &&Start| matches!(start.outcome, Outcome::Failed | Outcome::Refused);
+        let before = self.history.iter().skip(1).find(|start| !came_back(start));
+        before.is_some_and(|start| {
+            start.stage == Stage::Mounting
+                && matches!(start.outcome, Outcome::Died | Outcome::Watchdog)
+        })
     }
 
     /// The names of the slots that are tried, in this order.
@@ -211,7 +228,13 @@ impl Slots {
         if may && self.once.as_deref() == Some(slot.name.as_str()) {
             return Turn::Once;
         }
-        slot.turn(rules.count != Count::Off)
+        match slot.turn(rules.count != Count::Off) {
+            // Where nothing is declared, what nobody confirms boots when all others fail.
+            Turn::Never if may && !rules.is_declared && !slot.bad && !slot.last_resort => {
+                Turn::LastResort
+            }
+            turn => turn,
+        }
     }
 
     /// Opens an attempt, before anything of its slot is touched: spends a try where it
@@ -368,13 +391,11 @@ impl Slots {
     }
 
     /// Whether a pause comes before a recovery system is started again: nobody has
-    /// confirmed the last one, or it did not help so often that a pause is due.
+    /// confirmed the last one, or there was one since the last pause, and it did not help.
     #[must_use]
     pub fn rests_before_recovery(&self, settled: Option<&Settled>) -> bool {
-        let Counters { pauses, recoveries, .. } = self.counters;
-        let is_due = recoveries > u16::from(pauses) && pauses < u8::MAX;
         let was_left = settled.is_some_and(|settled| settled.attempt.cause == Cause::Recovery);
-        (was_left || is_due) && !is(Wrong::RecoveryLoops)
+        (was_left || self.counters.recoveries > 0) && !is(Wrong::RecoveryLoops)
     }
 
     /// Nothing boots: how long to wait. To be written before the wait.
@@ -384,6 +405,7 @@ impl Slots {
         let time = PAUSES.get(usize::from(number)).copied().unwrap_or(last);
         let time = if is(Wrong::NoPause) { Duration::ZERO } else { time };
         self.counters.pauses = self.counters.pauses.saturating_add(1);
+        self.counters.recoveries = 0;
         let is_long = time == last || (is(Wrong::TriesAfterShortPause) && time == first);
         if is(Wrong::TriesBeforePause) {
             self.rested(Pause { time, is_long });
@@ -619,9 +641,10 @@ impl Slot {
         self.left = if self.confirmed { self.most } else { self.left.min(self.most) };
     }
 
-    /// Whether it may boot, and did.
-    const fn counts_as_good(&self) -> bool {
-        self.good_once && self.is_usable() && !self.bad
+    /// Whether it may boot by itself, and did.
+    pub(super) const fn counts_as_good(&self) -> bool {
+        let is_tried = self.confirmed || self.left > 0 || !self.last_resort;
+        self.good_once && self.is_usable() && !self.bad && is_tried
     }
 
     /// Whether nothing is lost by forgetting it, but that it was confirmed.
@@ -682,6 +705,67 @@ pub(super) fn cut(id: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const UNDECLARED: Rules = Rules { count: Count::Unconfirmed, tries: 3, is_declared: false };
+
+    #[test]
+    fn however_many_pauses_there_were_each_recovery_system_is_followed_by_one() {
+        let mut slots = Slots::default();
+        for _ in 0..300 {
+            slots.rest();
+        }
+        let stage = Stage::Reading;
+        let target =
+            Target { slot: None, entry: "r", named_tries: None, cause: Cause::Recovery, stage };
+        for _ in 0..2 {
+            assert!(!slots.rests_before_recovery(None));
+            slots.begin(&target, &Rules { is_declared: true, ..UNDECLARED });
+            slots.bless().unwrap();
+            assert!(slots.rests_before_recovery(None));
+            slots.rest();
+        }
+    }
+
+    #[test]
+    fn a_slot_that_has_used_its_last_resort_up_is_no_good_one_that_is_left() {
+        let mut slots = Slots::default();
+        slots.declare(["A", "B"].into_iter(), 3);
+        ["A", "B"].into_iter().for_each(|name| slots.mark_good(name).unwrap());
+        let dead = slots.list.first_mut().unwrap();
+        (dead.confirmed, dead.left, dead.last_resort) = (false, 0, true);
+        assert!(slots.is_last_good(1) && !slots.is_last_good(0));
+        slots.install("B", false).unwrap_err();
+    }
+
+    #[test]
+    fn an_undeclared_entry_that_nobody_confirms_is_a_last_resort_unless_it_was_called_bad() {
+        let mut slots = Slots::default();
+        let begin = |slots: &mut Slots, cause| {
+            let target = Target {
+                slot: Some("d"),
+                entry: "d",
+                named_tries: Some(1),
+                cause,
+                stage: Stage::Reading,
+            };
+            slots.begin(&target, &UNDECLARED);
+            slots.settle(false);
+        };
+        begin(&mut slots, Cause::Order);
+        assert_eq!(slots.turn_of("d", Some(1), &UNDECLARED), Turn::LastResort);
+        let declared = Rules { is_declared: true, ..UNDECLARED };
+        assert_eq!(slots.turn_of("d", Some(1), &declared), Turn::Never);
+        begin(&mut slots, Cause::LastResort);
+        assert_eq!(slots.turn_of("d", Some(1), &UNDECLARED), Turn::Never);
+        slots.rest();
+        let long = Pause { time: Duration::from_secs(600), is_long: true };
+        slots.list[0].left = 0;
+        slots.rested(long);
+        slots.list[0].left = 0;
+        assert_eq!(slots.turn_of("d", Some(1), &UNDECLARED), Turn::LastResort);
+        slots.mark_bad("d", true).unwrap();
+        assert_eq!(slots.turn_of("d", Some(1), &UNDECLARED), Turn::Never);
+    }
 
     const RULES: Rules = Rules { count: Count::All, tries: 3, is_declared: false };
 

@@ -183,7 +183,24 @@ fn two_devices_that_kill_in_turn_let_the_slots_boot_at_the_third_start() {
     }
     let third = start(&config, slots);
     let passed = ["aa", "bb", "cc", "dd"].map(|it| third.is_killer(&config, &device(it)));
-    assert_eq!(passed, [false, false, true, true]);
+    assert_eq!(passed, [false, true, true, true], "only what is tried");
+}
+
+#[test]
+fn of_two_that_kill_in_turn_the_second_is_paid_for_and_only_the_slot_s_own_is_mounted_then() {
+    let config = two();
+    let mut slots = Slots::default();
+    for killer in ["bb", "cc"] {
+        let mut starts = start(&config, slots);
+        starts.mounts(&device("aa"));
+        starts.sees(&device("aa"));
+        starts.mounts(&device(killer));
+        slots = starts.slots;
+    }
+    let third = start(&config, slots);
+    let passed = ["aa", "bb", "cc", "dd"].map(|it| third.is_killer(&config, &device(it)));
+    assert_eq!(passed, [false, true, true, true]);
+    assert_eq!(left(&third, "A"), 2, "the first end cost nothing, the second did");
 }
 
 #[test]

@@ -324,7 +324,7 @@ impl World {
         }
         self.verb(state, act);
         self.remember(before.clone(), [&state.machine.slots].into_iter());
-        oracle::keeps_a_good_one(&before, &state.machine.slots)?;
+        oracle::keeps_a_last_good(&before, &state.machine.slots)?;
         oracle::verb(&before, &state.machine.slots, act, state.up)
     }
 

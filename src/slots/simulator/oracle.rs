@@ -4,7 +4,7 @@
 use core::time::Duration;
 
 use super::super::rules::{Count, PAUSES, Rules};
-use super::super::{Slot, Slots};
+use super::super::{Outcome, Slot, Slots, Stage};
 use super::Act;
 use super::machine::{End, Log, NAMES, Went, system};
 
@@ -76,6 +76,22 @@ pub(super) fn keeps_a_good_one(before: &Slots, after: &Slots) -> Result<(), Law>
     holds(Law::LastGood, !has_one(before) || has_one(after))
 }
 
+/// Whether mounts have ended two starts in a row: the second is paid for.
+fn kills_again(slots: &Slots) -> bool {
+    let ended = slots.history.iter().skip(1);
+    let mut ended = ended.filter(|it| !matches!(it.outcome, Outcome::Failed | Outcome::Refused));
+    ended.next().is_some_and(|it| {
+        it.stage == Stage::Mounting && matches!(it.outcome, Outcome::Died | Outcome::Watchdog)
+    })
+}
+
+/// After a verb: a machine that had a good slot which is tried by itself has one.
+pub(super) fn keeps_a_last_good(before: &Slots, after: &Slots) -> Result<(), Law> {
+    let is_tried = |slot: &Slot| slot.confirmed || slot.left > 0 || !slot.last_resort;
+    let has_one = |slots: &Slots| slots.list.iter().any(|slot| is_good(slot) && is_tried(slot));
+    holds(Law::LastGood, !has_one(before) || has_one(after))
+}
+
 /// What each slot is worth after a start, if it is what has happened to it that counts.
 struct Ledger {
     worth: [Option<u8>; 2],
@@ -91,6 +107,7 @@ impl Ledger {
         let slot = name.and_then(|slot| NAMES.iter().position(|name| *name == slot.name));
         let Some(worth) = slot.and_then(|slot| ledger.worth[slot].as_mut()) else { return ledger };
         *worth = match attempt.device {
+            Some(_) if kills_again(before) => (*worth).min(rules.tries),
             Some(_) if attempt.spent => (*worth + 1).min(rules.tries),
             Some(_) => *worth,
             None => (*worth).min(rules.tries),
@@ -208,10 +225,12 @@ fn order(before: &Slots, log: &Log, rules: &Rules) -> Result<(), Law> {
         let Some(known) = before.get(NAMES[slot]) else { continue };
         let ledger = Ledger::open(before, rules);
         let has_tries = ledger.worth[slot].is_some_and(|worth| worth > 0) && !known.bad;
-        let gives_back = before.attempt.as_ref().is_some_and(|open| open.device.is_some());
+        let open = before.attempt.as_ref();
+        let gives_back = open.is_some_and(|it| it.device.is_some()) && !kills_again(before);
         let was_tried = known.last_resort && !gives_back;
         let may = known.enabled && !known.empty;
-        let due = may && (is_once(slot) || has_tries || (known.good_once && !was_tried));
+        let is_worth_it = known.good_once || (!rules.is_declared && !known.bad);
+        let due = may && (is_once(slot) || has_tries || (is_worth_it && !was_tried));
         holds(Law::Order, times <= 1)?;
         holds(Law::Order, times == usize::from(due) || (gives_back && known.last_resort))?;
     }
