@@ -71,7 +71,7 @@ facts() {
 const RUNNING_INIT: &str = r#"#!/bin/busybox sh
 /bin/busybox mkdir -p /proc /sys /dev /boot
 /bin/busybox --install -s /bin
-export PATH=/bin
+export PATH=/bin:/usr/sbin
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev 2>/dev/null
@@ -150,7 +150,7 @@ pub fn running(kernel: &Kernel, turnout: &Path, script: &str) -> Result<Vec<u8>>
     archive.file("/script", 0o644, script.as_bytes().to_vec());
     add_facts(&mut archive, kernel)?;
     add_program(&mut archive, "/bin/busybox", &guest::busybox(kernel.arch)?)?;
-    add_program(&mut archive, "/bin/turnout", turnout)?;
+    add_program(&mut archive, "/usr/sbin/turnout", turnout)?;
     archive.write()
 }
 
