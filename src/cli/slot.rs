@@ -170,6 +170,21 @@ mod tests {
     }
 
     #[test]
+    fn a_slot_that_is_tried_no_more_says_so_and_has_no_star() {
+        let mut slots = two();
+        slots.list.iter_mut().for_each(|slot| {
+            slot.confirmed = false;
+            slot.left = 0;
+        });
+        assert!(list(&slots).contains("\n* A         exhausted, 0 of 3 tries left "));
+        slots.list[0].last_resort = true;
+        let said = "  SLOT      STATE                            LAST
+  A         exhausted, last resort used      confirmed
+  system-b  exhausted, 0 of 3 tries left     open";
+        assert_eq!(list(&slots), said);
+    }
+
+    #[test]
     fn each_verb_says_what_it_has_done() {
         let mut slots = two();
         let mut said = |act: Act| obey(&mut slots, &act).unwrap();

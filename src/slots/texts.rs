@@ -91,6 +91,9 @@ impl Slot {
         if self.confirmed || !self.is_usable() {
             return standing.to_owned();
         }
+        if self.last_resort {
+            return [standing, ", last resort used"].concat();
+        }
         format!("{standing}, {} of {} tries left", self.left, self.most)
     }
 }
