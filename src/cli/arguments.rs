@@ -64,11 +64,11 @@ pub(super) enum Command {
     Load(Box<Load>),
     Unload(Slot),
     Exec,
-    Bless { entry: Option<String>, state: StateDevice, json: bool },
-    Slot { act: Act, state: StateDevice, json: bool },
-    Choose { choice: Choice, state: StateDevice, json: bool },
-    History { state: StateDevice, json: bool },
-    Status { state: StateDevice, json: bool },
+    Bless { entry: Option<String>, state: Option<StateDevice>, json: bool },
+    Slot { act: Act, state: Option<StateDevice>, json: bool },
+    Choose { choice: Choice, state: Option<StateDevice>, json: bool },
+    History { state: Option<StateDevice>, json: bool },
+    Status { state: Option<StateDevice>, json: bool },
     Image { file: PathBuf, json: bool },
     List(Box<Asked>),
     Explain(Box<Explain>),
@@ -570,7 +570,7 @@ fn exec(_: Typed) -> Result<Command, Misuse> {
 
 fn bless(mut typed: Typed) -> Result<Command, Misuse> {
     let entry = typed.word()?;
-    let state = typed.state.unwrap_or_default();
+    let state = typed.state;
     Ok(Command::Bless { entry, state, json: typed.json })
 }
 
@@ -596,7 +596,7 @@ fn slot(mut typed: Typed) -> Result<Command, Misuse> {
         let why = "--force is for \"install\" and \"set-state NAME bad\" only";
         return Err(Misuse::Wrong(why.to_owned()));
     }
-    Ok(Command::Slot { act, state: typed.state.unwrap_or_default(), json: typed.json })
+    Ok(Command::Slot { act, state: typed.state, json: typed.json })
 }
 
 fn name_for(verb: &str, typed: &mut Typed) -> Result<String, Misuse> {
@@ -636,12 +636,12 @@ fn choose(mut typed: Typed, when: When) -> Result<Command, Misuse> {
         (id, _) => Ok(id.filter(|id| !id.is_empty())),
     };
     let choice = Choice { when, id: id.map_err(|why| Misuse::Wrong(why.to_owned()))? };
-    let state = typed.state.unwrap_or_default();
+    let state = typed.state;
     Ok(Command::Choose { choice, state, json: typed.json })
 }
 
 fn history(typed: Typed) -> Result<Command, Misuse> {
-    Ok(Command::History { state: typed.state.unwrap_or_default(), json: typed.json })
+    Ok(Command::History { state: typed.state, json: typed.json })
 }
 
 fn list(typed: Typed) -> Result<Command, Misuse> {
@@ -669,7 +669,7 @@ fn verify(mut typed: Typed) -> Result<Command, Misuse> {
 }
 
 fn status(typed: Typed) -> Result<Command, Misuse> {
-    Ok(Command::Status { state: typed.state.unwrap_or_default(), json: typed.json })
+    Ok(Command::Status { state: typed.state, json: typed.json })
 }
 
 fn image(mut typed: Typed) -> Result<Command, Misuse> {
@@ -798,14 +798,14 @@ mod tests {
         assert_eq!(read("unload"), Ok(Command::Unload(Slot::Normal)));
         assert_eq!(read("unload --crash"), Ok(Command::Unload(Slot::Crash)));
         assert_eq!(read("exec"), Ok(Command::Exec));
-        let state = StateDevice::ByType;
+        let state = None;
         assert_eq!(read("status --json"), Ok(Command::Status { state, json: true }));
         let entry = Some("debian".to_owned());
         assert_eq!(
             read("bless --json debian"),
-            Ok(Command::Bless { entry, state: StateDevice::ByType, json: true })
+            Ok(Command::Bless { entry, state: None, json: true })
         );
-        let state = StateDevice::Named("mmcblk0p3".into());
+        let state = Some(StateDevice::Named("mmcblk0p3".into()));
         assert_eq!(
             read("bless --state-device /dev/mmcblk0p3"),
             Ok(Command::Bless { entry: None, state, json: false })
@@ -818,7 +818,7 @@ mod tests {
 
     fn act(line: &str) -> Act {
         match read(line) {
-            Ok(Command::Slot { act, state: StateDevice::ByType, json: false }) => act,
+            Ok(Command::Slot { act, state: None, json: false }) => act,
             other => panic!("{line}: {other:?}"),
         }
     }
@@ -834,7 +834,7 @@ mod tests {
         assert_eq!(act("slot --force set-state A bad"), Act::MarkBad(name(), true));
         assert_eq!(act("slot install A"), Act::Install(name(), false));
         assert_eq!(act("slot install A --force"), Act::Install(name(), true));
-        let state = StateDevice::Named("sda3".into());
+        let state = Some(StateDevice::Named("sda3".into()));
         let expected = Command::Slot { act: Act::List, state, json: true };
         assert_eq!(read("slot --json --state-device /dev/sda3"), Ok(expected));
     }

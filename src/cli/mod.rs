@@ -18,6 +18,7 @@ mod judge;
 mod list;
 mod load;
 mod rauc;
+mod settings;
 mod slot;
 mod source;
 mod status;
@@ -36,6 +37,7 @@ use crate::sys::clock;
 
 use answer::{Answer, complain, print, report};
 use arguments::Command;
+use settings::state_device;
 
 /// Exit status of a command line that cannot be understood.
 const USAGE_STATUS: u8 = 2;
@@ -129,11 +131,15 @@ fn obey(command: Command) -> Result<Answer, Failure> {
         Command::Load(load) => load::run(&load),
         Command::Unload(slot) => unload::run(slot),
         Command::Exec => exec::run(),
-        Command::Bless { entry, state, json } => bless::run(entry.as_deref(), &state, json),
-        Command::Slot { act, state, json } => slot::run(&act, &state, json),
-        Command::Choose { choice, state, json } => choice::run(&choice, &state, json),
-        Command::History { state, json } => slot::history(&state, json),
-        Command::Status { state, json } => Ok(status::run(&state, json)),
+        Command::Bless { entry, state, json } => {
+            bless::run(entry.as_deref(), &state_device(state)?, json)
+        }
+        Command::Slot { act, state, json } => slot::run(&act, &state_device(state)?, json),
+        Command::Choose { choice, state, json } => {
+            choice::run(&choice, &state_device(state)?, json)
+        }
+        Command::History { state, json } => slot::history(&state_device(state)?, json),
+        Command::Status { state, json } => Ok(status::run(&state_device(state)?, json)),
         Command::Image { file, json } => image::run(&file, json),
         Command::List(asked) => return list::run(&asked),
         Command::Explain(explain) => return explain::run(&explain),

@@ -19,8 +19,9 @@ use crate::sys::status::Status;
 use crate::sys::{self, file, identity};
 use crate::trust::verify::{Identity, Mode};
 
-use super::store;
+use super::answer::complain;
 use super::tpm::Hierarchy;
+use super::{settings, store};
 
 /// Gives what is to be printed.
 pub(super) fn run(device: &StateDevice, json: bool) -> String {
@@ -42,7 +43,13 @@ pub(super) fn run(device: &StateDevice, json: bool) -> String {
 /// The choices for one boot that this machine has used up; none where they cannot be
 /// read.
 pub(super) fn used() -> Vec<Used> {
-    Area::read(&StateDevice::ByType).used().to_vec()
+    match settings::state_device(None) {
+        Ok(device) => Area::read(&device).used().to_vec(),
+        Err(failure) => {
+            complain(&failure.sentence());
+            Vec::new()
+        }
+    }
 }
 
 /// What this system is to trust.

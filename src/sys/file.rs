@@ -56,6 +56,17 @@ pub fn read_text(path: impl AsRef<Path>) -> Result<String, Error> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
+/// Reads a text file that need not be there.
+///
+/// # Errors
+/// As [`read_bytes`], but for ENOENT.
+pub fn read_text_if_there(path: impl AsRef<Path>) -> Result<Option<String>, Error> {
+    match path.as_ref().try_exists() {
+        Ok(false) => Ok(None),
+        _ => read_text(path).map(Some),
+    }
+}
+
 /// Reads a one-line file without its line end.
 ///
 /// # Errors

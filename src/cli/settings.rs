@@ -1,0 +1,116 @@
+//! `/etc/turnout/turnout.conf`: what the commands of a running system take where no
+//! option says it. Lines of a key and a value; `#` begins a comment.
+//!
+//! It is read by commands only, never by PID 1: an image has its own configuration
+//! (`docs/config.md`). Specification: `docs/cli.md`, "The state area".
+
+use std::path::Path;
+
+use crate::base::text::quoted;
+use crate::failure::{Failure, Stage};
+use crate::source::StateDevice;
+use crate::sys::file;
+
+/// Where it is.
+const PATH: &str = "/etc/turnout/turnout.conf";
+
+/// What it says.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Settings {
+    state_device: Option<StateDevice>,
+}
+
+/// Where the state area is: what was typed counts before what the file says.
+///
+/// # Errors
+/// The file cannot be read or understood.
+pub(super) fn state_device(typed: Option<StateDevice>) -> Result<StateDevice, Failure> {
+    match typed {
+        Some(typed) => Ok(typed),
+        None => Ok(read(Path::new(PATH))?.state_device.unwrap_or_default()),
+    }
+}
+
+fn read(path: &Path) -> Result<Settings, Failure> {
+    let text = file::read_text_if_there(path);
+    let text = text.map_err(|error| Failure::new(Stage::Read, error))?.unwrap_or_default();
+    let name = path.display();
+    parse(&text).map_err(|what| Failure::new(Stage::Discover, format!("{name}:{what}")))
+}
+
+/// # Errors
+/// The number of the line and what is wrong with it.
+fn parse(text: &str) -> Result<Settings, String> {
+    let mut settings = Settings::default();
+    for (line, number) in text.lines().zip(1_usize..) {
+        let line = line.trim();
+        if !line.is_empty() && !line.starts_with('#') {
+            settings.take(line).map_err(|what| format!("{number}: {what}"))?;
+        }
+    }
+    Ok(settings)
+}
+
+impl Settings {
+    fn take(&mut self, line: &str) -> Result<(), String> {
+        let (key, value) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+        let value = value.trim();
+        if key != "state-device" {
+            return Err(format!("{} is no key: there is only state-device", quoted(key)));
+        }
+        let device = StateDevice::parse(value).ok_or_else(|| {
+            format!(
+                "state-device cannot be {}: it is auto, PARTUUID=..., PARTLABEL=... or /dev/...",
+                quoted(value)
+            )
+        })?;
+        match self.state_device.replace(device) {
+            None => Ok(()),
+            Some(_) => Err("state-device is there twice".to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_state_device_is_read() {
+        assert_eq!(parse("").unwrap(), Settings::default());
+        let text = "# where its type cannot be set\n\n  state-device \t/dev/mmcblk0p3 \n";
+        let state_device = Some(StateDevice::Named("mmcblk0p3".to_owned()));
+        assert_eq!(parse(text).unwrap(), Settings { state_device });
+    }
+
+    #[test]
+    fn what_is_typed_counts_before_it() {
+        let typed = StateDevice::Named("sda3".to_owned());
+        assert_eq!(state_device(Some(typed.clone())).unwrap(), typed);
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused_with_its_line() {
+        for (text, said) in [
+            ("\nstate-devise auto", "2: \"state-devise\" is no key: there is only state-device"),
+            ("state-device", "1: state-device cannot be \"\": it is auto, PARTUUID=..."),
+            ("state-device LABEL=a", "1: state-device cannot be \"LABEL=a\": it is auto, "),
+            ("state-device auto\nstate-device auto", "2: state-device is there twice"),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(error.starts_with(said), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_named_and_one_that_is_not_there_says_nothing() {
+        let path = std::env::temp_dir().join(format!("turnout-conf-{}", std::process::id()));
+        assert_eq!(read(&path).unwrap(), Settings::default());
+        std::fs::write(&path, "state-device auto\ncount all\n").unwrap();
+        let failure = read(&path).unwrap_err();
+        std::fs::remove_file(&path).unwrap();
+        let expected = format!("{}:2: \"count\" is no key: ", path.display());
+        assert!(failure.sentence().starts_with(&expected), "{failure}");
+        assert_eq!(failure.exit_status(), 3);
+    }
+}
