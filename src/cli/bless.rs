@@ -10,6 +10,7 @@ use crate::base::text::printable;
 use crate::failure::{Failure, Stage};
 use crate::rollback::store::confirm;
 use crate::rollback::{State, System, Trial};
+use crate::slots::running::ThisBoot;
 use crate::slots::verbs::Confirmed;
 use crate::source::StateDevice;
 
@@ -32,7 +33,8 @@ pub(super) fn run(
     device: &StateDevice,
     json: bool,
 ) -> Result<String, Failure> {
-    let changed = store::change(device, |state| bless(state, entry))?;
+    let this = store::this_boot();
+    let changed = store::change(device, |state| bless(state, entry, &this))?;
     Ok(match json {
         true => json::object(|out| write_json(&changed.outcome, &changed.device, out)),
         false => text(&changed.outcome),
@@ -40,13 +42,13 @@ pub(super) fn run(
 }
 
 /// Closes the attempt, and confirms the trial.
-fn bless(state: &mut State, entry: Option<&str>) -> Result<Blessed, Failure> {
+fn bless(state: &mut State, entry: Option<&str>, this: &ThisBoot) -> Result<Blessed, Failure> {
     if let Some(entry) = entry {
         check(state, entry)?;
     }
-    let start = state.slots.bless().ok();
     let trial = state.trial.clone();
     let is_new = trial.as_ref().is_some_and(|trial| !trial.confirmed);
+    let start = store::of_slots(state, this, |slots| Ok(slots.bless().ok()))?;
     if let Some(confirmed) = confirm(state) {
         *state = confirmed;
     }
@@ -160,7 +162,7 @@ mod tests {
     #[test]
     fn the_system_that_was_jumped_to_is_confirmed() {
         let mut state = tried(false);
-        let blessed = bless(&mut state, Some("debian")).unwrap();
+        let blessed = bless(&mut state, Some("debian"), &ThisBoot::default()).unwrap();
         assert_eq!(state, tried(true));
         assert_eq!(
             text(&blessed),
@@ -177,7 +179,7 @@ mod tests {
     #[test]
     fn the_attempt_is_closed_with_it_and_its_slot_is_good() {
         let mut state = State { slots: started("debian"), ..tried(false) };
-        let blessed = bless(&mut state, None).unwrap();
+        let blessed = bless(&mut state, None, &ThisBoot::default()).unwrap();
         assert_eq!(
             text(&blessed),
             "confirmed debian (role boot, security version 9): the floor rises at the next start\n\
@@ -193,25 +195,25 @@ mod tests {
     #[test]
     fn an_attempt_alone_is_closed_too() {
         let mut state = State { slots: started("debian"), ..State::default() };
-        let blessed = bless(&mut state, Some("debian")).unwrap();
+        let blessed = bless(&mut state, Some("debian"), &ThisBoot::default()).unwrap();
         assert_eq!(text(&blessed), "slot A is good");
         let expected = json!({
             "result": "confirmed", "device": "/dev/sda3", "entry": "debian", "role": null,
             "security_version": null, "manifest": null, "slot": "A",
         });
         assert_eq!(in_json(&blessed), expected);
-        let again = bless(&mut state, Some("debian")).unwrap();
+        let again = bless(&mut state, Some("debian"), &ThisBoot::default()).unwrap();
         assert_eq!(again.result(), "nothing");
     }
 
     #[test]
     fn what_is_confirmed_or_not_there_is_left_as_it_is() {
         let mut state = tried(true);
-        let blessed = bless(&mut state, None).unwrap();
+        let blessed = bless(&mut state, None, &ThisBoot::default()).unwrap();
         assert_eq!(text(&blessed), "debian (role boot, security version 9) was confirmed before");
         assert_eq!((blessed.result(), state), ("already-confirmed", tried(true)));
         let mut state = State::default();
-        let nothing = bless(&mut state, Some("debian")).unwrap();
+        let nothing = bless(&mut state, Some("debian"), &ThisBoot::default()).unwrap();
         assert!(text(&nothing).starts_with("nothing to confirm: the system that was booted last"));
         assert_eq!((nothing.result(), state), ("nothing", State::default()));
     }
@@ -221,7 +223,7 @@ mod tests {
         let attempted = State { slots: started("debian"), ..State::default() };
         for before in [tried(false), attempted] {
             let mut state = before.clone();
-            let failure = bless(&mut state, Some("ubuntu")).unwrap_err();
+            let failure = bless(&mut state, Some("ubuntu"), &ThisBoot::default()).unwrap_err();
             assert_eq!(
                 failure.sentence(),
                 "the last jump was to debian, not to ubuntu: nothing was confirmed"
@@ -231,9 +233,19 @@ mod tests {
     }
 
     #[test]
+    fn the_start_of_another_system_is_not_confirmed() {
+        let mut state = State { slots: started("debian"), ..tried(false) };
+        let this = ThisBoot::new("root=x turnout.slot=B", "one");
+        let failure = bless(&mut state, None, &this).unwrap_err();
+        let said = failure.sentence();
+        assert!(said.starts_with("this system is slot \"B\", by its command line, "), "{said}");
+        assert_eq!((failure.exit_status(), state.trial), (3, tried(false).trial));
+    }
+
+    #[test]
     fn a_start_whose_entry_nobody_wrote_down_is_confirmed_by_any_name() {
         let mut state = State { slots: started(""), ..State::default() };
-        let blessed = bless(&mut state, Some("debian")).unwrap();
+        let blessed = bless(&mut state, Some("debian"), &ThisBoot::default()).unwrap();
         assert_eq!((blessed.result(), blessed.entry()), ("confirmed", None));
     }
 }

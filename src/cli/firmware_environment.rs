@@ -19,12 +19,12 @@ use std::io::{Read as _, Write as _};
 use super::answer::Answer;
 use super::rauc::can_boot;
 use super::slot::refused_for_good;
-use super::{Misused, store};
+use super::{Misused, settings, store};
 use crate::base::text::quoted;
 use crate::failure::{Failure, Stage};
+use crate::slots::running::ThisBoot;
 use crate::slots::verbs::Refusal;
 use crate::slots::{Slot, Slots};
-use crate::source::StateDevice;
 use crate::sys::file;
 
 const PART: &str = "mender_boot_part";
@@ -42,8 +42,8 @@ const MAX_SCRIPT: u64 = 4096;
 /// `fw_printenv`: status 1 where one of the names is no variable, as its namesake.
 pub(super) fn run_print(words: &[String]) -> Result<Answer, Misused> {
     let asked = parse_print(words).map_err(Misused::Words)?;
-    let held = store::read(&StateDevice::ByType)?;
-    let Printed { text, unknown } = print(&asked, &held.state.slots);
+    let held = store::read(&settings::state_device(None)?)?;
+    let Printed { text, unknown } = print(&asked, &held.state.slots, &store::this_boot());
     for name in &unknown {
         let _ = writeln!(std::io::stderr(), "## Error: {} not defined", quoted(name));
     }
@@ -56,8 +56,10 @@ pub(super) fn run_set(words: &[String]) -> Result<Answer, Misused> {
         Given::Here(assignment) => vec![assignment],
         Given::Script(file) => parse_script(&script(&file)?),
     };
-    store::change_slots(&StateDevice::ByType, |slots| {
-        set(&assignments, slots).map_err(|what| Failure::new(Stage::Discover, what))
+    let device = settings::state_device(None)?;
+    let this = store::this_boot();
+    store::change_slots(&device, &this, |slots| {
+        set(&assignments, slots, &this).map_err(|what| Failure::new(Stage::Discover, what))
     })?;
     Ok(Answer::from(String::new()))
 }
@@ -172,12 +174,12 @@ fn assignment(line: &str) -> Assignment {
 }
 
 /// What `fw_printenv` prints.
-fn print(asked: &Asked, slots: &Slots) -> Printed {
+fn print(asked: &Asked, slots: &Slots, this: &ThisBoot) -> Printed {
     let mut printed = Printed { text: String::new(), unknown: Vec::new() };
     let all = NAMES.map(str::to_owned);
     let names = if asked.names.is_empty() { &all[..] } else { &asked.names };
     for name in names {
-        match value(name, slots) {
+        match value(name, slots, this) {
             Some(value) if asked.is_bare => printed.text += &(value + "\n"),
             Some(value) => printed.text += &format!("{name}={value}\n"),
             None if asked.names.is_empty() => {}
@@ -187,11 +189,11 @@ fn print(asked: &Asked, slots: &Slots) -> Printed {
     printed
 }
 
-fn value(name: &str, slots: &Slots) -> Option<String> {
+fn value(name: &str, slots: &Slots, this: &ThisBoot) -> Option<String> {
     if name == CANARY {
         return Some("1".to_owned());
     }
-    let slot = booting(slots)?;
+    let slot = booting(slots, this)?;
     let tried = if is_upgrade(slot) { slot.most.saturating_sub(slot.left) } else { 0 };
     match name {
         PART => Some(slot.name.clone()),
@@ -203,8 +205,8 @@ fn value(name: &str, slots: &Slots) -> Option<String> {
 }
 
 /// The slot that boots next, or is running in its last try.
-fn booting(slots: &Slots) -> Option<&Slot> {
-    let running = slots.attempt.as_ref().and_then(|attempt| slots.slot_of(attempt));
+fn booting<'a>(slots: &'a Slots, this: &ThisBoot) -> Option<&'a Slot> {
+    let running = slots.running(this);
     let tried = slots.list.iter().rev().filter(|slot| {
         let runs = running.is_some_and(|running| running.name == slot.name);
         can_boot(slot) || (runs && slot.is_usable() && !slot.bad)
@@ -223,12 +225,12 @@ const fn is_upgrade(slot: &Slot) -> bool {
 /// # Errors
 /// A variable that is not one of the five, a value that it cannot have, or what a slot
 /// refuses; nothing is to be written then.
-fn set(assignments: &[Assignment], slots: &mut Slots) -> Result<(), String> {
+fn set(assignments: &[Assignment], slots: &mut Slots, this: &ThisBoot) -> Result<(), String> {
     let mut change = Change::default();
     for assignment in assignments {
         change.take(assignment)?;
     }
-    let before = booting(slots).map(|slot| slot.name.clone());
+    let before = booting(slots, this).map(|slot| slot.name.clone());
     let part = change.part.or_else(|| before.clone());
     let part = part.ok_or("no slot is there that can boot: see turnout slot list")?;
     let moves = before.as_deref() != Some(part.as_str());
@@ -337,12 +339,13 @@ mod tests {
     }
 
     fn printed(slots: &Slots) -> String {
-        let all = print(&Asked { names: Vec::new(), is_bare: false }, slots).text;
+        let all =
+            print(&Asked { names: Vec::new(), is_bare: false }, slots, &ThisBoot::default()).text;
         all.replace('\n', " ").replace("mender_", "").trim_end().to_owned()
     }
 
     fn script(slots: &mut Slots, text: &str) -> String {
-        set(&parse_script(text), slots).err().unwrap_or_default()
+        set(&parse_script(text), slots, &ThisBoot::default()).err().unwrap_or_default()
     }
 
     #[test]
@@ -446,7 +449,7 @@ mod tests {
         slots.declare(["10", "11"].into_iter(), 1);
         assert_eq!(script(&mut slots, "mender_boot_part_hex=b\n"), "");
         let asked = parse_print(&["-n", PART, PART_HEX].map(str::to_owned)).unwrap();
-        assert_eq!(print(&asked, &slots).text, "11\nb\n");
+        assert_eq!(print(&asked, &slots, &ThisBoot::default()).text, "11\nb\n");
     }
 
     #[test]
@@ -457,9 +460,9 @@ mod tests {
             text: "upgrade_available=0\nmender_boot_part=2\n".to_owned(),
             unknown: vec!["nobody".to_owned()],
         };
-        assert_eq!(print(&asked, &slots), expected);
+        assert_eq!(print(&asked, &slots, &ThisBoot::default()), expected);
         let bare = parse_print(&["-n", UPGRADE].map(str::to_owned)).unwrap();
-        assert_eq!(print(&bare, &slots).text, "0\n");
+        assert_eq!(print(&bare, &slots, &ThisBoot::default()).text, "0\n");
     }
 
     #[test]

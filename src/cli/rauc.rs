@@ -7,12 +7,12 @@
 
 use super::answer::Answer;
 use super::slot::refused_for_good;
-use super::{Misused, store};
+use super::{Misused, settings, store};
 use crate::base::text::quoted;
 use crate::failure::{Failure, Stage};
+use crate::slots::running::ThisBoot;
 use crate::slots::verbs::Refusal;
-use crate::slots::{Outcome, Slot, Slots};
-use crate::source::StateDevice;
+use crate::slots::{Slot, Slots};
 
 /// What RAUC asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +38,9 @@ const USAGE: &str = "turnout-rauc get-primary | set-primary NAME | get-state NAM
 /// Does what RAUC asks for.
 pub(super) fn run(words: &[String]) -> Result<Answer, Misused> {
     let verb = Verb::parse(words).map_err(Misused::Words)?;
-    let text = store::change_slots(&StateDevice::ByType, |slots| obey(&verb, slots))?;
+    let device = settings::state_device(None)?;
+    let this = store::this_boot();
+    let text = store::change_slots(&device, &this, |slots| obey(&verb, slots, &this))?;
     Ok(Answer::from(text))
 }
 
@@ -69,14 +71,17 @@ impl Verb {
 ///
 /// # Errors
 /// No such slot, nothing that could be said, or the last good one would be lost.
-fn obey(verb: &Verb, slots: &mut Slots) -> Result<String, Failure> {
+fn obey(verb: &Verb, slots: &mut Slots, this: &ThisBoot) -> Result<String, Failure> {
     match verb {
         Verb::GetPrimary => primary(slots),
-        Verb::GetCurrent => current(slots).map(|slot| slot.name.clone()).ok_or_else(unknown),
-        Verb::GetState(name) => state(slots, name).map_err(refused),
+        Verb::GetCurrent => running(slots, this),
+        Verb::GetState(name) => state(slots, name, this).map_err(refused),
         Verb::SetPrimary(name) => done(slots.set_primary(name)),
         Verb::SetGood(name) => done(slots.mark_good(name)),
-        Verb::SetBad(name) => done(set_bad(slots, name)),
+        Verb::SetBad(name) => {
+            let running = running(slots, this)?;
+            done(set_bad(slots, name, &running))
+        }
     }
 }
 
@@ -101,40 +106,38 @@ pub(super) const fn can_boot(slot: &Slot) -> bool {
     slot.is_usable() && !slot.bad && (slot.confirmed || slot.left > 0)
 }
 
-/// The slot that is running: that of the attempt which nobody has confirmed yet, or of
-/// the last one, if somebody has.
-fn current(slots: &Slots) -> Option<&Slot> {
-    if let Some(attempt) = &slots.attempt {
-        return slots.slot_of(attempt);
-    }
-    let last = slots.history.first().filter(|start| start.outcome == Outcome::Confirmed)?;
-    slots.list.get(usize::from(last.slot?))
+/// The name of the slot that is running.
+///
+/// # Errors
+/// It is not known: what is running could be taken for another one, and overwritten.
+fn running(slots: &Slots, this: &ThisBoot) -> Result<String, Failure> {
+    let slot = slots.running(this).ok_or_else(|| {
+        Failure::new(
+            Stage::Discover,
+            "it is not known which slot is running: this start was of none, or was not counted; \
+             put rauc.slot=${name} into the signed command line (docs/updaters.md)",
+        )
+    })?;
+    Ok(slot.name.clone())
 }
 
-fn unknown() -> Failure {
-    Failure::new(
-        Stage::Discover,
-        "this start was of no slot, or was not counted: put rauc.slot=NAME on the command line",
-    )
-}
-
-fn state(slots: &Slots, name: &str) -> Result<String, Refusal> {
+fn state(slots: &Slots, name: &str, this: &ThisBoot) -> Result<String, Refusal> {
     let slot = slots.get(name).ok_or_else(|| {
         let names = slots.list.iter().map(|slot| slot.name.clone()).collect();
         Refusal::Unknown(name.to_owned(), names)
     })?;
-    let runs = current(slots).is_some_and(|running| running.name == name);
+    let runs = slots.running(this).is_some_and(|running| running.name == name);
     Ok(if can_boot(slot) || (runs && !slot.bad) { "good" } else { "bad" }.to_owned())
 }
 
-fn set_bad(slots: &mut Slots, name: &str) -> Result<(), Refusal> {
-    let runs = current(slots).is_some_and(|running| running.name == name);
-    if runs { slots.mark_bad(name, false) } else { slots.install(name, false) }
+fn set_bad(slots: &mut Slots, name: &str, running: &str) -> Result<(), Refusal> {
+    if running == name { slots.mark_bad(name, false) } else { slots.install(name, false) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rollback::State;
     use crate::slots::rules::{Count, Rules, Target};
     use crate::slots::{Cause, Stage as Reached};
 
@@ -160,12 +163,58 @@ mod tests {
         slots.jump(&target, None, &RULES);
     }
 
+    /// In a start whose command line says nothing.
     fn call(slots: &mut Slots, words: &str) -> String {
+        call_in(&ThisBoot::new("quiet", "one"), slots, words)
+    }
+
+    fn call_in(this: &ThisBoot, slots: &mut Slots, words: &str) -> String {
         let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
         match Verb::parse(&words) {
-            Ok(verb) => obey(&verb, slots).unwrap_or_else(|failure| failure.sentence()),
+            Ok(verb) => change(this, slots, &verb).unwrap_or_else(|failure| failure.sentence()),
             Err(what) => what,
         }
+    }
+
+    /// As the command does it: what is refused changes nothing.
+    fn change(this: &ThisBoot, slots: &mut Slots, verb: &Verb) -> Result<String, Failure> {
+        let mut state = State { slots: slots.clone(), ..State::default() };
+        let text = store::of_slots(&mut state, this, |slots| obey(verb, slots, this))?;
+        *slots = state.slots;
+        Ok(text)
+    }
+
+    #[test]
+    fn after_a_start_that_was_not_counted_only_the_command_line_tells_the_slot() {
+        let unconfirmed = Rules { count: Count::Unconfirmed, ..RULES };
+        let mut slots = machine();
+        let this = ThisBoot::new("quiet", "one");
+        call_in(&this, &mut slots, "set-state system0 good");
+        call_in(&this, &mut slots, "set-primary system1");
+        slots.mark_good("system1").unwrap();
+        assert_eq!(call_in(&this, &mut slots, "get-current"), "system0");
+        // A good slot's start, that of the other one, which writes nothing.
+        let target = Target {
+            slot: Some("system1"),
+            entry: "os",
+            named_tries: None,
+            cause: Cause::Order,
+            stage: Reached::Mounting,
+        };
+        slots.begin(&target, &unconfirmed);
+        assert_eq!(slots.attempt, None);
+        let next = ThisBoot::new("quiet", "two");
+        let before = slots.clone();
+        for words in ["get-current", "set-state system1 bad", "set-state system0 bad"] {
+            let said = call_in(&next, &mut slots, words);
+            assert!(said.starts_with("it is not known which slot is running: "), "{said}");
+            assert!(said.contains("put rauc.slot=${name} into the signed command line"), "{said}");
+            assert_eq!(slots, before);
+        }
+        let named = ThisBoot::new("quiet rauc.slot=system1", "two");
+        assert_eq!(call_in(&named, &mut slots, "get-current"), "system1");
+        assert_eq!(call_in(&named, &mut slots, "set-state system0 bad"), "");
+        assert!(slots.get("system0").unwrap().empty && !slots.get("system1").unwrap().empty);
     }
 
     #[test]
@@ -250,6 +299,6 @@ mod tests {
         let said = call(&mut Slots::default(), "get-primary");
         assert_eq!(said, "no slot is there that can boot: see turnout slot list");
         let said = call(&mut Slots::default(), "get-current");
-        assert!(said.starts_with("this start was of no slot, or was not counted: "), "{said}");
+        assert!(said.starts_with("it is not known which slot is running: "), "{said}");
     }
 }

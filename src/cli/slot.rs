@@ -20,8 +20,9 @@ pub(super) fn run(act: &Act, device: &StateDevice, json: bool) -> Result<String,
         let held = store::read(device)?;
         return Ok(if json { in_json(&held) } else { list(&held.state.slots) });
     }
+    let this = store::this_boot();
     let changed = store::change(device, |state| {
-        store::of_slots(state, |slots| obey(slots, act).map_err(refused))
+        store::of_slots(state, &this, |slots| obey(slots, act).map_err(refused))
     })?;
     let held = Held { device: changed.device, state: changed.state };
     Ok(if json { in_json(&held) } else { changed.outcome })

@@ -5,13 +5,15 @@
 //! generations are damaged: that is a start's business (`docs/rollback.md`).
 
 use super::answer::complain;
+use crate::base::text::quoted;
 use crate::failure::{Failure, Stage};
 use crate::rollback::State;
 use crate::rollback::store::{self, Fault, Medium, Which};
 use crate::slots::Slots;
+use crate::slots::running::ThisBoot;
 use crate::source::StateDevice;
-use crate::sys;
 use crate::sys::state_area::StateArea;
+use crate::sys::{self, file};
 
 /// What an area holds.
 #[derive(Debug, PartialEq, Eq)]
@@ -78,27 +80,55 @@ pub(super) fn change<T>(
 /// As [`change`].
 pub(super) fn change_slots<T>(
     device: &StateDevice,
+    this: &ThisBoot,
     change_them: impl FnOnce(&mut Slots) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    change(device, |state| of_slots(state, change_them)).map(|changed| changed.outcome)
+    change(device, |state| of_slots(state, this, change_them)).map(|changed| changed.outcome)
 }
 
 /// Changes the slots of a state: where that confirms the start, what it may raise is
-/// confirmed too.
+/// confirmed too, and it is kept which start that was.
 ///
 /// # Errors
-/// Those of the change.
+/// Those of the change; or it would confirm the start of another system.
 pub(super) fn of_slots<T>(
     state: &mut State,
+    this: &ThisBoot,
     change: impl FnOnce(&mut Slots) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
+    let other = state.slots.is_of_another(this).map(sentence_of_another);
     let was_open = state.slots.attempt.is_some();
     let outcome = change(&mut state.slots)?;
-    let is_blessed = was_open && state.slots.attempt.is_none();
-    if let Some(confirmed) = store::confirm(state).filter(|_| is_blessed) {
+    if !was_open || state.slots.attempt.is_some() {
+        return Ok(outcome);
+    }
+    if let Some(sentence) = other {
+        return Err(Failure::new(Stage::Discover, sentence));
+    }
+    state.slots.counters.blessed = this.id;
+    if let Some(confirmed) = store::confirm(state) {
         *state = confirmed;
     }
     Ok(outcome)
+}
+
+fn sentence_of_another([this, other]: [&str; 2]) -> String {
+    let other = match other {
+        "" => "a recovery system".to_owned(),
+        other => format!("slot {}", quoted(other)),
+    };
+    format!(
+        "this system is slot {}, by its command line, and the start that waits for a confirmation \
+         is of {other}: Turnout did not start this system, and nothing was confirmed",
+        quoted(this)
+    )
+}
+
+/// What the running kernel says of its start; nothing where there is no /proc.
+pub(super) fn this_boot() -> ThisBoot {
+    let cmdline = sys::running_cmdline().unwrap_or_default();
+    let boot_id = file::read_line("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    ThisBoot::new(&cmdline, &boot_id)
 }
 
 fn change_in<T>(
@@ -136,6 +166,8 @@ mod tests {
     use crate::rollback::frame;
     use crate::rollback::generations::{Generations, Place, Write};
     use crate::rollback::{Floors, Record};
+    use crate::slots::rules::{Count, Rules, Target};
+    use crate::slots::{Cause, Stage as At};
 
     /// Two places, and how often they were written.
     struct Memory {
@@ -181,6 +213,53 @@ mod tests {
         assert_eq!(memory.writes, 1);
         let held = store::read(Which::Area, &mut memory).unwrap().state();
         assert_eq!(held, state);
+    }
+
+    /// B is good; A was started, and waits for its confirmation.
+    fn waiting() -> State {
+        let mut slots = Slots::default();
+        slots.declare(["A", "B"].into_iter(), 3);
+        slots.mark_good("B").unwrap();
+        let rules = Rules { count: Count::All, tries: 3, is_declared: true };
+        let (slot, cause, stage) = (Some("A"), Cause::Order, At::Mounting);
+        slots.begin(&Target { slot, entry: "os", named_tries: None, cause, stage }, &rules);
+        State { slots, ..State::default() }
+    }
+
+    fn bless(state: &mut State, this: &ThisBoot) -> Result<(), Failure> {
+        of_slots(state, this, |slots| {
+            slots.bless().map(drop).map_err(|refusal| Failure::new(Stage::Discover, refusal))
+        })
+    }
+
+    #[test]
+    fn which_start_was_confirmed_is_kept() {
+        let this = ThisBoot::new("quiet", "one");
+        let mut state = waiting();
+        of_slots(&mut state, &this, |slots| {
+            slots.once = Some("B".to_owned());
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(state.slots.counters.blessed, [0; 8], "nothing was confirmed");
+        bless(&mut state, &this).unwrap();
+        assert_eq!(state.slots.counters.blessed, this.id);
+        assert_eq!(state.slots.running(&this).map(|slot| slot.name.as_str()), Some("A"));
+    }
+
+    #[test]
+    fn a_system_that_something_else_has_started_confirms_no_start() {
+        let failure = bless(&mut waiting(), &ThisBoot::new("rauc.slot=B", "one")).unwrap_err();
+        assert_eq!(
+            failure.sentence(),
+            "this system is slot \"B\", by its command line, and the start that waits for a \
+             confirmation is of slot \"A\": Turnout did not start this system, and nothing was \
+             confirmed"
+        );
+        assert_eq!(failure.exit_status(), 3);
+        assert!(bless(&mut waiting(), &ThisBoot::new("rauc.slot=A", "one")).is_ok());
+        let said = sentence_of_another(["B", ""]);
+        assert!(said.contains("a confirmation is of a recovery system: Turnout"), "{said}");
     }
 
     #[test]

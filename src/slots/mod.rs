@@ -13,12 +13,14 @@
 //! |---|---|
 //! | [`record`] | the records of the state area |
 //! | [`rules`] | what a start does with them |
+//! | [`running`] | which slot the running system is of |
 //! | [`verbs`] | what the running system does with them |
 //! | [`told`] | what the system that is started is told |
 //! | [`texts`] | both for people, and as JSON |
 
 pub mod record;
 pub mod rules;
+pub mod running;
 #[cfg(test)]
 pub(crate) mod simulator;
 #[cfg(test)]
@@ -186,6 +188,9 @@ pub struct Counters {
     pub row: u8,
     /// The first bytes of the SHA-256 of that default's id.
     pub row_of: [u8; 8],
+    /// The first bytes of the SHA-256 of the boot id of the last start that confirmed
+    /// itself ([`running::ThisBoot`]); zeros where that is not known.
+    pub blessed: [u8; 8],
 }
 
 /// One of the last attempts, in short.

@@ -256,6 +256,9 @@ fn write_counters(counters: &Counters) -> Vec<u8> {
     if counters.watchdogs > 0 {
         out.extend_from_slice(&counters.watchdogs.to_le_bytes());
     }
+    if counters.blessed != [0; 8] {
+        out.extend_from_slice(&counters.blessed);
+    }
     out
 }
 
@@ -267,7 +270,14 @@ fn take_counters(bytes: &mut Reader<'_>) -> Option<Counters> {
         pauses: bytes.byte()?,
         row: bytes.byte()?,
         row_of: bytes.array()?,
-        watchdogs: if bytes.is_empty() { 0 } else { bytes.short().filter(|it| *it > 0)? },
+        watchdogs: match bytes.0.len() {
+            0 | 8 => 0,
+            _ => bytes.short().filter(|it| *it > 0)?,
+        },
+        blessed: match bytes.is_empty() {
+            true => [0; 8],
+            false => bytes.array().filter(|it| *it != [0; 8])?,
+        },
     })
 }
 
@@ -355,7 +365,13 @@ mod tests {
                 spent: true,
                 exact: true,
             }),
-            counters: Counters { starts: 1, row: 2, watchdogs: 300, ..Counters::default() },
+            counters: Counters {
+                starts: 1,
+                row: 2,
+                watchdogs: 300,
+                blessed: [8; 8],
+                ..Counters::default()
+            },
             history: vec![start; MAX_HISTORY],
         }
     }
@@ -383,11 +399,15 @@ mod tests {
     }
 
     #[test]
-    fn resets_by_a_watchdog_are_kept_where_there_were_any() {
+    fn resets_by_a_watchdog_and_which_start_was_confirmed_are_kept_where_they_are_known() {
         for (watchdogs, length) in [(0, 18), (1, 20), (u16::MAX, 20)] {
             let counters = Counters { starts: 7, watchdogs, ..Counters::default() };
             let bytes = write_counters(&counters);
             assert_eq!(bytes.len(), length);
+            assert_eq!(take_counters(&mut Reader(&bytes)), Some(counters));
+            let counters = Counters { blessed: [8; 8], ..counters };
+            let bytes = write_counters(&counters);
+            assert_eq!(bytes.len(), length + 8);
             assert_eq!(take_counters(&mut Reader(&bytes)), Some(counters));
         }
         let none = [&write_counters(&Counters::default())[..], &[0, 0]].concat();
