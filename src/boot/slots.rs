@@ -204,7 +204,8 @@ impl Starts {
         let given = declared.as_ref().map(|_| self.rules.tries);
         SlotValues {
             tries: counted.map(u32::from).or(menus.tries).or(given.map(u32::from)),
-            name: menus.name.or(declared),
+            // What was declared is the image's word, and a menu is not signed.
+            name: declared.or(menus.name),
         }
     }
 
@@ -678,14 +679,15 @@ mod told_values {
     }
 
     #[test]
-    fn a_signed_command_line_is_told_the_menu_s_name_of_the_slot_or_else_the_image_s() {
+    fn a_signed_command_line_is_told_the_image_s_name_of_the_slot_or_else_the_menu_s() {
         let image = config(&["A"]);
         let declared = starts(&image, true);
         let name = |slot: Option<&str>, own: Option<&str>| {
             declared.values(slot.map(str::to_owned), &entry(own, None), None).name
         };
         assert_eq!(name(Some("A"), None).as_deref(), Some("A"));
-        assert_eq!(name(Some("A"), Some("b")).as_deref(), Some("b"));
+        assert_eq!(name(Some("A"), Some("b")).as_deref(), Some("A"), "a menu is not signed");
+        assert_eq!(name(None, Some("b")).as_deref(), Some("b"));
         assert_eq!(name(None, None), None);
         let undeclared = starts(&config(&[]), true);
         let values = undeclared.values(Some("e".to_owned()), &entry(None, None), None);

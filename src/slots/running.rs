@@ -51,7 +51,7 @@ impl Slots {
         let words = this.cmdline.split_ascii_whitespace();
         let names = words.filter_map(|word| WORDS.iter().find_map(|key| word.strip_prefix(key)));
         // As the kernel has it, the last one counts.
-        names.filter_map(|name| self.get(name)).last()
+        names.filter_map(|name| self.get(name)).next_back()
     }
 
     /// Whether the start that waits for a confirmation is of another system than the one
