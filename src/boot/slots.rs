@@ -474,12 +474,19 @@ impl Starts {
         let may_move = taking.by_hand || slot.is_none();
         let is_moved = may_move && self.slots.attempt.as_ref().is_some_and(|it| it.cause != cause);
         let entry = taking.entry.id.as_str();
-        if self.is_of(slot) && !is_moved {
+        if self.is_of(slot) && !is_moved && self.is_counted(slot) {
             self.slots.enter(entry);
         } else {
             self.attempt(&Target { slot, entry, named_tries, cause, stage: Stage::Reading });
         }
         self.slots.reach(Stage::Reading, None);
+    }
+
+    /// Whether starts of a slot are still counted: one that was confirmed meanwhile may be
+    /// good now.
+    fn is_counted(&self, slot: Option<&str>) -> bool {
+        let slot = slot.and_then(|name| self.slots.get(name));
+        self.rules.count == Count::All || slot.is_none_or(|slot| !slot.confirmed)
     }
 
     /// What is started is of no slot.
@@ -519,7 +526,8 @@ impl Starts {
     }
 
     /// What the name of an entry that may boot says of a slot that nobody declares: one that
-    /// has lost its counter, or has one that nothing counts. `manifest` is what it is signed by, if it is. Gives a sentence.
+    /// has lost its counter, or has one that nothing counts. `manifest` is what it is signed
+    /// by, if it is. Gives a sentence.
     pub(super) fn hears(&mut self, entry: &Entry, manifest: Option<Digest>) -> Option<String> {
         if self.rules.is_declared {
             return None;

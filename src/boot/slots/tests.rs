@@ -341,12 +341,17 @@ fn a_name_without_its_counter_confirms_only_what_was_started() {
     starts.takes(&taking(Some("debian"), &entry("debian", Some(3)), false));
     starts.jumps("debian", started);
     let mut next = start(&config, starts.slots);
+    next.mounts(&device("aa"));
+    assert!(next.slots.attempt.is_some(), "it is not known yet");
     for manifest in [None, other] {
         assert_eq!(next.hears(&entry("debian", None), manifest), None);
         assert!(!next.slots.get("debian").unwrap().confirmed);
     }
     assert!(next.hears(&entry("debian", None), started).is_some());
     assert!(next.slots.get("debian").unwrap().confirmed);
+    next.takes(&taking(Some("debian"), &entry("debian", None), false));
+    next.jumps("debian", started);
+    assert_eq!(next.slots.attempt, None, "a good one is not counted here");
 }
 
 #[test]
