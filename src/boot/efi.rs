@@ -190,12 +190,18 @@ impl Wishes {
 
     /// Whether the default of a menu that was settled is for this boot only.
     pub(super) fn is_for_once(&self, menu: &Menu) -> bool {
-        let once = self.once.as_deref().filter(|_| !self.is_used);
-        let is_named = once.is_some_and(|once| {
-            let named = menu.named_by(once);
-            named.is_some() && named == menu.default
-        });
-        is_named || menu.settings.next_entry.is_some()
+        let named = self.once_in(menu);
+        (named.is_some() && named == menu.default) || menu.settings.next_entry.is_some()
+    }
+
+    /// The entry of a menu that the firmware has named for this boot.
+    pub(super) fn once_in(&self, menu: &Menu) -> Option<usize> {
+        self.once.as_deref().filter(|_| self.wants_once()).and_then(|once| menu.named_by(once))
+    }
+
+    /// Whether the firmware names an entry for this boot, which any device may have.
+    pub(super) const fn wants_once(&self) -> bool {
+        self.once.is_some() && !self.is_used
     }
 
     /// Whether somebody has asked for the menu of this boot.
@@ -389,6 +395,19 @@ mod tests {
         assert_eq!(patterns(&used, true), [""; 0]);
         let other = Wishes { default: some("b.conf"), ..both };
         assert_eq!(patterns(&other, true), ["b.conf", "a.conf"]);
+    }
+
+    #[test]
+    fn a_choice_for_this_boot_is_found_in_whatever_menu_has_it_until_it_is_used_up() {
+        let files: crate::menu::Memory =
+            [("/loader/entries/b.conf", "linux /a")].into_iter().collect();
+        let target = crate::menu::Target::new(crate::base::arch::Arch::X86_64, &[]);
+        let menu = crate::menu::read_volume(&files, &target);
+        let mut wishes = Wishes { once: some("b.conf"), ..Wishes::default() };
+        assert_eq!((wishes.wants_once(), wishes.once_in(&menu)), (true, Some(0)));
+        assert_eq!(wishes.once_in(&Menu::default()), None);
+        wishes.is_used = true;
+        assert_eq!((wishes.wants_once(), wishes.once_in(&menu)), (false, None));
     }
 
     #[test]

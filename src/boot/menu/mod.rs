@@ -263,7 +263,8 @@ impl<'s> BootMenu<'s> {
         let mounted = Mounted { volumes: &self.volumes, has_entries };
         let (session, memory) = (self.session, &mut *self.memory);
         let used = memory.used.clone();
-        let wants_all = memory.starts.wants_entry();
+        let wants_all = memory.starts.wants_entry()
+            || (memory.starts.rules.is_declared && memory.wishes.wants_once());
         let mut host = Host {
             target: session.target(&used),
             voice: &self.voice,
@@ -513,6 +514,17 @@ impl<'s> BootMenu<'s> {
         if self.menu.default.is_none() && default.is_some() {
             self.menu.default = default;
             self.menu.settings.next_entry = merged.settings.next_entry;
+        }
+        self.settle_once();
+    }
+
+    /// What the firmware names for this boot may be in any slot, and only the menu of the
+    /// first one was asked for it.
+    fn settle_once(&mut self) {
+        let is_late = self.has_begun || !self.memory.starts.rules.is_declared;
+        if let Some(index) = self.memory.wishes.once_in(&self.menu).filter(|_| !is_late) {
+            self.menu.default = Some(index);
+            self.once = Some(index);
         }
     }
 
