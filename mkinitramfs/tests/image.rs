@@ -57,6 +57,22 @@ fn build(inputs: &Scratch, more: &[&str]) -> Done {
     run(MKINITRAMFS, &[&["--binary", &binary, "-o", &out], more].concat())
 }
 
+#[test]
+fn slots_without_a_watchdog_over_the_jump_are_told_of() {
+    let inputs = inputs();
+    for (config, is_told) in [
+        ("slot A PARTLABEL=a\n", true),
+        ("slot A PARTLABEL=a\nwatchdog 120\n", false),
+        ("wait 5\n", false),
+    ] {
+        inputs.write("config", config);
+        let done = build(&inputs, &["--mode", "open", "--config", &text(&inputs.path("config"))]);
+        assert_eq!(done.code, 0, "{}", done.text);
+        let told = done.text.contains("a system that hangs is never reset");
+        assert_eq!(told, is_told, "{config}");
+    }
+}
+
 /// The same with a key ring, the module tree and uncompressed.
 fn build_with(inputs: &Scratch, modules: &[&str]) -> Done {
     let (ring, tree) = (text(&inputs.path("ring")), text(&inputs.path("tree")));

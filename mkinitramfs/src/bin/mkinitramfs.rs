@@ -141,12 +141,14 @@ fn run(cli: &Cli) -> Result<()> {
     };
     let arch = image.arch(cli.allow_test_hooks)?;
     let branches = compress::branches(arch, cli.release.as_deref());
+    let note = image.note().map(str::to_owned);
     let archive = image.build(cli.allow_test_hooks)?;
     let raw = archive.write()?;
     let raw_size = raw.len();
     let bytes = cli.compress.apply(raw, branches)?;
     output::write(&cli.output, &bytes)?;
-    let mut lines = listing(&archive, &selection.notes);
+    let notes: Vec<String> = selection.notes.into_iter().chain(note).collect();
+    let mut lines = listing(&archive, &notes);
     lines.push_str(&format!("{raw_size:>10}  archive\n"));
     let name = cli.output.display();
     lines.push_str(&format!("{:>10}  {name}, {}\n", bytes.len(), cli.compress.name()));

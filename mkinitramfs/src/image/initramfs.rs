@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use turnout::base::arch::Arch;
+use turnout::config::Watchdog;
 use turnout::trust::allowed_signers::KeyRing;
 use turnout::trust::policy;
 use turnout::trust::verify::Mode;
@@ -58,6 +59,10 @@ pub fn choose_mode(asked: Option<Mode>, has_keys: bool) -> Result<Mode> {
     }
 }
 
+const NO_WATCHDOG: &str = "slots, and no watchdog over the jump: a system that hangs is never \
+                           reset, and so falls back to none; \"watchdog 120\" in the \
+                           configuration, and panic=10 on the signed command line, see to that";
+
 impl Image {
     /// Checks everything and lays it out.
     ///
@@ -86,6 +91,15 @@ impl Image {
         }
         archive.file("/init", 0o755, self.binary.bytes);
         Ok(archive)
+    }
+
+    /// What is worth a line though nothing is wrong; nothing where the settings cannot be
+    /// read, which [`Self::build`] says.
+    #[must_use]
+    pub fn note(&self) -> Option<&'static str> {
+        let config = turnout::config::read("", &self.config_text().ok()?).ok()?;
+        let hangs = !config.slots.is_empty() && config.watchdog == Watchdog::Off;
+        hangs.then_some(NO_WATCHDOG)
     }
 
     fn refuse_private_keys(&self) -> Result<()> {
