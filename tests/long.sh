@@ -10,7 +10,7 @@ long_usual_times() {
     cat <<'TABLE'
 1700 kernels
 2400 power
-1500 slots
+3600 slots
 600 cuts
 60 oracle
 3700 fuzzing
