@@ -257,12 +257,6 @@ impl Slot {
     pub const fn is_usable(&self) -> bool {
         self.enabled && !self.empty
     }
-
-    /// Whether it was good and is not any more, or not surely.
-    #[must_use]
-    pub const fn is_doubtful(&self) -> bool {
-        self.good_once && !self.confirmed
-    }
 }
 
 impl Slots {

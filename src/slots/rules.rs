@@ -241,7 +241,7 @@ impl Slots {
     /// counts, and uses the choice for one start up: whoever still needs that has read it
     /// before. One that was open in this start is put back: it was moved to this one.
     pub fn begin(&mut self, target: &Target<'_>, rules: &Rules) {
-        self.put_back();
+        self.leave();
         if !is(Wrong::OnceKept) {
             self.once = None;
         }
@@ -278,12 +278,6 @@ impl Slots {
             spent,
             exact: !is_good,
         });
-    }
-
-    /// What is started is of no slot: the attempt of this start, if one was begun, was not
-    /// meant.
-    pub fn leave(&mut self) {
-        self.put_back();
     }
 
     /// The slot of the attempt has paid in this start before: it costs no more.
@@ -401,16 +395,17 @@ impl Slots {
     /// Nothing boots: how long to wait. To be written before the wait.
     pub fn rest(&mut self) -> Pause {
         let number = if is(Wrong::PausesDoNotGrow) { 0 } else { self.counters.pauses };
-        let [first, .., last] = PAUSES;
-        let time = PAUSES.get(usize::from(number)).copied().unwrap_or(last);
-        let time = if is(Wrong::NoPause) { Duration::ZERO } else { time };
+        let mut pause = pause(number);
+        pause.is_long |= is(Wrong::TriesAfterShortPause) && number == 0;
+        if is(Wrong::NoPause) {
+            pause = Pause { time: Duration::ZERO, is_long: false };
+        }
         self.counters.pauses = self.counters.pauses.saturating_add(1);
         self.counters.recoveries = 0;
-        let is_long = time == last || (is(Wrong::TriesAfterShortPause) && time == first);
         if is(Wrong::TriesBeforePause) {
-            self.rested(Pause { time, is_long });
+            self.rested(pause);
         }
-        Pause { time, is_long }
+        pause
     }
 
     /// The pause is over: what was good once may be tried again, and after a long one every
@@ -439,8 +434,9 @@ impl Slots {
         after > 0 && self.counters.row >= after && self.counters.row_of == row_of(default)
     }
 
-    /// Forgets an attempt of this start that was moved.
-    fn put_back(&mut self) {
+    /// Forgets the attempt of this start, if one was begun: what is started is another one,
+    /// or of no slot.
+    pub fn leave(&mut self) {
         let Some(attempt) = self.attempt.take() else { return };
         if let Some(slot) = self.slot_mut(attempt.slot)
             && !is(Wrong::MoveCostsBoth)

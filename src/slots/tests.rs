@@ -53,7 +53,7 @@ fn rule_2_an_unconfirmed_slot_counts_down_and_a_good_one_once_nobody_confirms_it
     begin(&mut slots, "A");
     assert_eq!(left(&slots, "A"), 3);
     slots.settle(false);
-    assert!(slots.get("A").unwrap().is_doubtful());
+    assert_eq!(slots.get("A").unwrap().standing(), "doubtful");
     begin(&mut slots, "A");
     assert_eq!(left(&slots, "A"), 2);
 }
