@@ -10,12 +10,14 @@
 pub mod base;
 pub mod boot;
 pub mod bundle;
+pub mod check;
 pub mod choose;
 pub mod cli;
 pub mod config;
 pub mod efi;
 pub mod failure;
 pub mod fdt;
+pub mod host;
 pub mod image;
 pub mod measure;
 pub mod memmap;

@@ -31,6 +31,9 @@ boots machines is turnout-init, PID 1 of an initramfs made by mkinitramfs.)
                [--crash] [--dry-run] [--json]
   turnout unload [--crash]
   turnout exec
+  turnout boot [ENTRY] [--now | --firmware | --stage | --defer] [--force]
+               [SOURCE] [TRUST] [--json]
+  turnout check [--json]
   turnout bless [ENTRY] [--state-device DEV] [--json]
   turnout slot [list | set-primary NAME | set-state NAME good |
                 set-state NAME bad [--force] | install NAME [--force]]
@@ -64,6 +67,8 @@ pub(super) enum Command {
     Load(Box<Load>),
     Unload(Slot),
     Exec,
+    Boot(Box<Boot>),
+    Check { json: bool },
     Bless { entry: Option<String>, state: Option<StateDevice>, json: bool },
     Slot { act: Act, state: Option<StateDevice>, json: bool },
     Choose { choice: Choice, state: Option<StateDevice>, json: bool },
@@ -82,7 +87,9 @@ impl Command {
             Self::List(asked) => asked.json,
             Self::Explain(explain) => explain.asked.json,
             Self::Verify(verify) => verify.asked.json,
-            Self::Status { json, .. }
+            Self::Boot(boot) => boot.asked.json,
+            Self::Check { json }
+            | Self::Status { json, .. }
             | Self::Image { json, .. }
             | Self::Bless { json, .. }
             | Self::Slot { json, .. }
@@ -137,6 +144,33 @@ pub(super) struct Load {
     pub(super) dry_run: bool,
     pub(super) json: bool,
     pub(super) inputs: Inputs,
+}
+
+/// `turnout boot`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Boot {
+    /// Id of an entry; none for the menu's default.
+    pub(super) entry: Option<String>,
+    pub(super) asked: Asked,
+    pub(super) leave: Leave,
+    /// Also by kexec where this pair of kernels has failed, and with what stops.
+    pub(super) force: bool,
+}
+
+/// How `turnout boot` leaves this system.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Leave {
+    /// By `systemctl kexec`.
+    #[default]
+    Orderly,
+    /// By its own quiesce, without stopping services.
+    Now,
+    /// By the firmware, this once.
+    Firmware,
+    /// Not yet: it is loaded and stays so until it is used or changed.
+    Stage,
+    /// Not yet, and it is loaded as late as can be.
+    Defer,
 }
 
 /// A machine that is described by files.
@@ -285,7 +319,7 @@ const fn value(name: &'static str, take: fn(&mut Typed, OsString) -> Taken) -> F
 }
 
 /// Every command.
-const COMMANDS: [Row; 13] = [
+const COMMANDS: [Row; 15] = [
     Row {
         name: "load",
         operand: Operand::Needed("a kernel"),
@@ -294,6 +328,13 @@ const COMMANDS: [Row; 13] = [
     },
     Row { name: "unload", operand: Operand::None, options: &[CRASH], finish: unload },
     Row { name: "exec", operand: Operand::None, options: &[], finish: exec },
+    Row {
+        name: "boot",
+        operand: Operand::Optional,
+        options: &[LEAVE, FORCE, SOURCE, TRUST, JSON],
+        finish: boot,
+    },
+    Row { name: "check", operand: Operand::None, options: &[JSON], finish: check },
     Row { name: "bless", operand: Operand::Optional, options: &[STATE, JSON], finish: bless },
     Row { name: "slot", operand: Operand::UpTo(3), options: &[FORCE, STATE, JSON], finish: slot },
     Row {
@@ -346,7 +387,15 @@ const CRASH: &[Flag] = &[alone("crash", |typed| set(&mut typed.load.slot, Slot::
 
 const DRY_RUN: &[Flag] = &[alone("dry-run", |typed| set(&mut typed.load.dry_run, true))];
 
-/// The last good slot may go.
+/// How this system is left.
+const LEAVE: &[Flag] = &[
+    alone("now", |typed| typed.set_leave(Leave::Now)),
+    alone("firmware", |typed| typed.set_leave(Leave::Firmware)),
+    alone("stage", |typed| typed.set_leave(Leave::Stage)),
+    alone("defer", |typed| typed.set_leave(Leave::Defer)),
+];
+
+/// What else would be refused is done.
 const FORCE: &[Flag] = &[alone("force", |typed| set(&mut typed.force, true))];
 
 /// A choice is forgotten.
@@ -410,6 +459,7 @@ struct Typed {
     manifest: Option<PathBuf>,
     arch: Option<Arch>,
     state: Option<StateDevice>,
+    leave: Leave,
     force: bool,
     clear: bool,
     json: bool,
@@ -418,6 +468,14 @@ struct Typed {
 impl Typed {
     fn source(&mut self, name: &str, value: &OsStr) -> Taken {
         Ok(self.asked.source.take(name, value)?)
+    }
+
+    fn set_leave(&mut self, leave: Leave) -> Taken {
+        if self.leave != Leave::Orderly {
+            return Err("only one of --now, --firmware, --stage and --defer, once".into());
+        }
+        self.leave = leave;
+        Ok(())
     }
 
     /// The next word as text.
@@ -566,6 +624,17 @@ fn unload(typed: Typed) -> Result<Command, Misuse> {
 
 fn exec(_: Typed) -> Result<Command, Misuse> {
     Ok(Command::Exec)
+}
+
+fn boot(mut typed: Typed) -> Result<Command, Misuse> {
+    let entry = typed.word()?;
+    let leave = typed.leave;
+    let force = typed.force;
+    Ok(Command::Boot(Box::new(Boot { entry, leave, force, asked: typed.asked()? })))
+}
+
+fn check(typed: Typed) -> Result<Command, Misuse> {
+    Ok(Command::Check { json: typed.json })
 }
 
 fn bless(mut typed: Typed) -> Result<Command, Misuse> {

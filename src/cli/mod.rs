@@ -8,6 +8,8 @@
 mod answer;
 mod arguments;
 mod bless;
+mod boot;
+mod check;
 mod choice;
 mod cmdline;
 mod exec;
@@ -15,6 +17,7 @@ mod explain;
 mod firmware_environment;
 mod image;
 mod judge;
+mod kexec;
 mod list;
 mod load;
 mod rauc;
@@ -60,6 +63,7 @@ const OTHERS: [Other; 3] = [
 pub fn run_as(name: &OsStr, arguments: impl Iterator<Item = OsString>) -> u8 {
     match other(name) {
         Some(other) => (other.run)(arguments.collect()),
+        None if is_kexec(name) => kexec::run(arguments.collect()),
         None => run(arguments),
     }
 }
@@ -98,6 +102,11 @@ impl From<Failure> for Misused {
     }
 }
 
+/// kexec-tools takes words that are no text, and has statuses of its own.
+fn is_kexec(name: &OsStr) -> bool {
+    Path::new(name).file_name().is_some_and(|name| name == "kexec")
+}
+
 fn other(name: &OsStr) -> Option<&'static Other> {
     let name = Path::new(name).file_name()?;
     OTHERS.iter().find(|other| name == other.name)
@@ -131,6 +140,8 @@ fn obey(command: Command) -> Result<Answer, Failure> {
         Command::Load(load) => load::run(&load),
         Command::Unload(slot) => unload::run(slot),
         Command::Exec => exec::run(),
+        Command::Boot(boot) => boot::run(&boot),
+        Command::Check { json } => return Ok(check::run(json)),
         Command::Bless { entry, state, json } => {
             bless::run(entry.as_deref(), &state_device(state)?, json)
         }

@@ -1,0 +1,46 @@
+//! The token: a word in the next system's command line that nobody else can have
+//! put there.
+//!
+//! It stands where the signed command line has `${boot}` (docs/manifest.md, Slots).
+//! PID 1 of an image fills in [`BY_TURNOUT`]; another boot loader leaves the
+//! placeholder as it is, or empties it.
+
+/// What PID 1 fills in: the menu was reached by the firmware.
+pub const BY_TURNOUT: &str = "menu";
+
+/// How a token for a jump from a running system begins; 32 hex digits follow.
+pub const BY_KEXEC: &str = "kexec-";
+
+/// A token from 16 random bytes.
+#[must_use]
+pub fn of(random: [u8; 16]) -> String {
+    let mut token = BY_KEXEC.to_owned();
+    for byte in random {
+        for half in [byte >> 4, byte & 15] {
+            token.extend(char::from_digit(half.into(), 16));
+        }
+    }
+    token
+}
+
+/// Whether a command line has this token, as a word's value or as a word.
+#[must_use]
+pub fn is_in(token: &str, cmdline: &str) -> bool {
+    cmdline.split_ascii_whitespace().any(|word| {
+        let value = word.split_once('=').map_or(word, |(_, value)| value);
+        value == token
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_found_as_a_whole_value_only() {
+        let token = of([0xa5; 16]);
+        assert_eq!(token, format!("kexec-{}", "a5".repeat(16)));
+        assert!(is_in(&token, &format!("quiet turnout.boot={token} ro")));
+        assert!(!is_in(&token, &format!("turnout.boot={token}0")));
+    }
+}
