@@ -6,6 +6,9 @@
 //! Specification: docs/fast-reboot.md.
 
 pub mod event;
+mod lines;
 pub mod proof;
 pub mod record;
 pub mod token;
+
+pub use lines::Problem;

@@ -1,12 +1,20 @@
 //! What is written down about a kernel that was loaded, and about a jump that was
 //! asked for.
 //!
-//! Texts of `key value` lines, in a fixed order, each value in one line; a text that
-//! is not understood is no record, never half of one. They are availability and
-//! evidence, not trust: nothing boots because a record says so.
+//! Texts of `key value` lines ([`super::lines`]), in a fixed order, each value in one
+//! line; a text that is not understood is no record, never half of one. They are
+//! availability and evidence, not trust: nothing boots because a record says so.
+//! Specification: docs/fast-reboot.md, "What is written down".
 
+use super::lines::{Problem, Reader, Writer};
 use crate::base::digest::Digest;
 use crate::plan::{Engine, Slot};
+
+/// Longest text of a record that is read or written, in bytes.
+pub const MAX_TEXT: usize = 64 << 10;
+
+/// How many pairs of kernels are remembered; the oldest are forgotten first.
+const MAX_PAIRS: usize = 64;
 
 /// A file of what was loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +38,32 @@ pub enum By {
     Boot,
     /// `turnout boot --stage`, which leaves later.
     Stage,
+}
+
+impl By {
+    const ALL: [Self; 4] = [Self::Load, Self::Kexec, Self::Boot, Self::Stage];
+
+    /// The word for it in records and in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Load => "load",
+            Self::Kexec => "kexec",
+            Self::Boot => "boot",
+            Self::Stage => "stage",
+        }
+    }
+
+    /// The command that somebody has typed.
+    #[must_use]
+    pub const fn command(self) -> &'static str {
+        match self {
+            Self::Load => "turnout load",
+            Self::Kexec => "kexec",
+            Self::Boot => "turnout boot",
+            Self::Stage => "turnout boot --stage",
+        }
+    }
 }
 
 /// A kernel that is loaded: `/run/turnout/loaded` and `/run/turnout/loaded-crash`.
@@ -74,6 +108,19 @@ pub enum Way {
     Firmware,
 }
 
+impl Way {
+    const ALL: [Self; 2] = [Self::Kexec, Self::Firmware];
+
+    /// The word for it in records and in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Kexec => "kexec",
+            Self::Firmware => "firmware",
+        }
+    }
+}
+
 /// A jump that was asked for: `/var/lib/turnout/asked`, flushed before the system is
 /// left.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,3 +160,189 @@ pub struct Pair {
     /// Release of the kernel that was started; where it is not known its digest.
     pub to: String,
 }
+
+impl File {
+    fn line(&self) -> String {
+        format!("{} {} {}", self.digest, self.size, self.path)
+    }
+
+    fn read(line: &str) -> Option<Self> {
+        let mut words = line.splitn(3, ' ');
+        let digest = Digest::from_hex(words.next()?)?;
+        let size = words.next()?.parse().ok()?;
+        Some(Self { path: words.next()?.to_owned(), size, digest })
+    }
+}
+
+/// The value whose name this is.
+fn named<T: Copy>(all: &[T], name: fn(T) -> &'static str, word: &str) -> Option<T> {
+    all.iter().copied().find(|one| name(*one) == word)
+}
+
+const fn name_of_slot(slot: Slot) -> &'static str {
+    match slot {
+        Slot::Normal => "ordinary",
+        Slot::Crash => "crash",
+    }
+}
+
+fn number(word: &str) -> Option<u64> {
+    word.parse().ok()
+}
+
+impl Loaded {
+    /// As it is written down.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut out = Writer::new("loaded");
+        out.line("slot", name_of_slot(self.slot));
+        out.line("by", self.by.name());
+        out.line("user", &self.user);
+        out.line("when", &self.when.to_string());
+        out.line("boot-id", &self.boot_id);
+        out.maybe("entry", self.entry.as_deref());
+        out.maybe("release", self.release.as_deref());
+        out.line("trust", &self.trust);
+        out.line("engine", self.engine.name());
+        out.line("kernel", &self.kernel.line());
+        self.initrds.iter().for_each(|initrd| out.line("initrd", &initrd.line()));
+        out.maybe("devicetree", self.devicetree.as_ref().map(File::line).as_deref());
+        out.line("cmdline", &self.cmdline);
+        out.maybe("token", self.token.as_deref());
+        out.end()
+    }
+
+    /// Undoes [`Loaded::text`].
+    ///
+    /// # Errors
+    /// The line that is none of a record, and what is wrong with it.
+    pub fn read(text: &str) -> Result<Self, Problem> {
+        let mut lines = Reader::new(text);
+        lines.begin("loaded")?;
+        let loaded = Self {
+            slot: lines
+                .take_as("slot", |word| named(&[Slot::Normal, Slot::Crash], name_of_slot, word))?,
+            by: lines.take_as("by", |word| named(&By::ALL, By::name, word))?,
+            user: lines.take("user")?,
+            when: lines.take_as("when", number)?,
+            boot_id: lines.take("boot-id")?,
+            entry: lines.maybe("entry")?,
+            release: lines.maybe("release")?,
+            trust: lines.take("trust")?,
+            engine: lines.take_as("engine", |word| {
+                named(&[Engine::File, Engine::Segments], Engine::name, word)
+            })?,
+            kernel: lines.take_as("kernel", File::read)?,
+            initrds: lines.all_as("initrd", File::read)?,
+            devicetree: lines.maybe_as("devicetree", File::read)?,
+            cmdline: lines.take("cmdline")?,
+            token: lines.maybe("token")?,
+        };
+        lines.finish().map(|()| loaded)
+    }
+}
+
+impl Asked {
+    /// As it is written down.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut out = Writer::new("asked");
+        out.line("way", self.way.name());
+        out.line("when", &self.when.to_string());
+        out.line("boot-id", &self.boot_id);
+        out.line("from", &self.from);
+        out.maybe("entry", self.entry.as_deref());
+        out.maybe("to", self.to.as_deref());
+        out.line("kernel", &self.kernel.to_string());
+        self.initrds.iter().for_each(|initrd| out.line("initrd", &initrd.to_string()));
+        out.line("cmdline", &self.cmdline);
+        out.maybe("token", self.token.as_deref());
+        out.maybe("fallback", self.fallback.as_deref());
+        out.line("watchdog", if self.watchdog { "yes" } else { "no" });
+        out.end()
+    }
+
+    /// Undoes [`Asked::text`].
+    ///
+    /// # Errors
+    /// The line that is none of a record, and what is wrong with it.
+    pub fn read(text: &str) -> Result<Self, Problem> {
+        let mut lines = Reader::new(text);
+        lines.begin("asked")?;
+        let asked = Self {
+            way: lines.take_as("way", |word| named(&Way::ALL, Way::name, word))?,
+            when: lines.take_as("when", number)?,
+            boot_id: lines.take("boot-id")?,
+            from: lines.take("from")?,
+            entry: lines.maybe("entry")?,
+            to: lines.maybe("to")?,
+            kernel: lines.take_as("kernel", Digest::from_hex)?,
+            initrds: lines.all_as("initrd", Digest::from_hex)?,
+            cmdline: lines.take("cmdline")?,
+            token: lines.maybe("token")?,
+            fallback: lines.maybe("fallback")?,
+            watchdog: lines.take_as("watchdog", yes_or_no)?,
+        };
+        lines.finish().map(|()| asked)
+    }
+
+    /// From which kernel to which it leads.
+    #[must_use]
+    pub fn pair(&self) -> Pair {
+        let to = self.to.clone().unwrap_or_else(|| format!("sha256:{}", self.kernel));
+        Pair { from: self.from.clone(), to }
+    }
+}
+
+fn yes_or_no(word: &str) -> Option<bool> {
+    match word {
+        "yes" => Some(true),
+        "no" => Some(false),
+        _ => None,
+    }
+}
+
+impl Pair {
+    /// All of them as they are written down, the newest last.
+    #[must_use]
+    pub fn text(pairs: &[Self]) -> String {
+        let mut out = Writer::new("failed");
+        for pair in pairs {
+            out.line("from", &pair.from);
+            out.line("to", &pair.to);
+        }
+        out.end()
+    }
+
+    /// Undoes [`Pair::text`].
+    ///
+    /// # Errors
+    /// The line that is none of a record, and what is wrong with it.
+    pub fn read(text: &str) -> Result<Vec<Self>, Problem> {
+        let mut lines = Reader::new(text);
+        lines.begin("failed")?;
+        let mut pairs = Vec::new();
+        while let Some(from) = lines.maybe("from")? {
+            pairs.push(Self { from, to: lines.take("to")? });
+        }
+        lines.finish().map(|()| pairs)
+    }
+
+    /// These with one more, which becomes the newest.
+    #[must_use]
+    pub fn with(pairs: &[Self], one: Self) -> Vec<Self> {
+        let mut with = Self::without(pairs, &one);
+        with.push(one);
+        with.drain(..with.len().saturating_sub(MAX_PAIRS));
+        with
+    }
+
+    /// These without this one.
+    #[must_use]
+    pub fn without(pairs: &[Self], one: &Self) -> Vec<Self> {
+        pairs.iter().filter(|pair| *pair != one).cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -299,29 +299,8 @@ pub(super) fn other_than<T: FromStr + ToString + PartialEq>(
 }
 
 pub(super) fn sha256(value: &str) -> Result<Digest, Problem> {
-    let digest = value.strip_prefix("sha256:").and_then(hex32);
+    let digest = value.strip_prefix("sha256:").and_then(Digest::from_hex);
     digest.ok_or_else(|| Problem::Digest(Shown::text(value)))
-}
-
-/// 32 bytes from exactly 64 lower-case hexadecimal digits.
-fn hex32(text: &str) -> Option<Digest> {
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let mut digest = [0; 32];
-    if pairs.len() != digest.len() || !rest.is_empty() {
-        return None;
-    }
-    for (byte, [high, low]) in digest.iter_mut().zip(pairs) {
-        *byte = (nibble(*high)? << 4) | nibble(*low)?;
-    }
-    Some(Digest(digest))
-}
-
-fn nibble(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => digit.checked_sub(b'0'),
-        b'a'..=b'f' => digit.checked_sub(b'a' - 10),
-        _ => None,
-    }
 }
 
 impl fmt::Display for Problem {
