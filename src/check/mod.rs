@@ -12,12 +12,14 @@ mod rules;
 
 pub use facts::Facts;
 
+use crate::base::sort;
+
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Weight {
-    /// Good to know.
+    /// Good to know, or nothing that anybody could put right on this machine.
     Notes,
-    /// It may go wrong.
+    /// It may go wrong, and somebody can put it right.
     Warns,
     /// There is no kexec here, or none that should be tried.
     Stops,
@@ -28,30 +30,115 @@ pub enum Weight {
 pub struct Finding {
     /// Upper-case, stable.
     pub code: &'static str,
+    /// What is said of it.
+    pub said: Said,
+}
+
+/// What a row has to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
     /// How bad.
     pub weight: Weight,
-    /// What is the case, with the value.
+    /// What is the case, with the value; it can be read alone.
     pub sentence: String,
     /// What to do, with the exact lines; empty where nothing can be done.
     pub remedy: String,
 }
 
-/// Looks for one kind of thing.
-type Rule = fn(&Facts, &mut Vec<Finding>);
+impl Said {
+    fn new(weight: Weight, sentence: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { weight, sentence: sentence.into(), remedy: remedy.into() }
+    }
+
+    fn stops(sentence: impl Into<String>, remedy: impl Into<String>) -> Option<Self> {
+        Some(Self::new(Weight::Stops, sentence, remedy))
+    }
+
+    fn warns(sentence: impl Into<String>, remedy: impl Into<String>) -> Option<Self> {
+        Some(Self::new(Weight::Warns, sentence, remedy))
+    }
+
+    fn notes(sentence: impl Into<String>, remedy: impl Into<String>) -> Option<Self> {
+        Some(Self::new(Weight::Notes, sentence, remedy))
+    }
+}
+
+/// A row of the table.
+struct Row {
+    code: &'static str,
+    look: Look,
+}
+
+/// How a row looks at a machine.
+enum Look {
+    /// For one thing.
+    One(fn(&Facts) -> Option<Said>),
+    /// For a thing that there may be more than one of.
+    Each(fn(&Facts) -> Vec<Said>),
+}
+
+impl Row {
+    const fn one(code: &'static str, look: fn(&Facts) -> Option<Said>) -> Self {
+        Self { code, look: Look::One(look) }
+    }
+
+    fn look(&self, facts: &Facts) -> Vec<Finding> {
+        let said = match self.look {
+            Look::One(look) => look(facts).into_iter().collect(),
+            Look::Each(look) => look(facts),
+        };
+        said.into_iter().map(|said| Finding { code: self.code, said }).collect()
+    }
+}
+
+/// Every code of the table, in its order.
+pub fn codes() -> impl Iterator<Item = &'static str> {
+    rules::all().map(|row| row.code)
+}
 
 /// Everything that is found, the worst first.
 #[must_use]
 pub fn findings(facts: &Facts) -> Vec<Finding> {
-    let mut found = Vec::new();
-    for rule in rules::ALL {
-        rule(facts, &mut found);
-    }
-    found.sort_by_key(|finding| core::cmp::Reverse(finding.weight));
+    let mut found: Vec<Finding> = rules::all().flat_map(|row| row.look(facts)).collect();
+    sort::sort_by_key(&mut found, |finding| core::cmp::Reverse(finding.said.weight));
     found
 }
 
 /// Whether the machine may kexec: nothing stops it, and nothing warns.
 #[must_use]
 pub fn is_ready(found: &[Finding]) -> bool {
-    found.iter().all(|finding| finding.weight == Weight::Notes)
+    found.iter().all(|finding| finding.said.weight == Weight::Notes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_is_said_first() {
+        let mut facts = Facts::default();
+        facts.kernel.release = "6.1.0".to_owned();
+        facts.kernel.load_disabled = Some(true);
+        let weights: Vec<Weight> = findings(&facts).iter().map(|one| one.said.weight).collect();
+        assert!(weights.is_sorted_by(|left, right| left >= right), "{weights:?}");
+        assert_eq!(weights.first(), Some(&Weight::Stops));
+    }
+
+    #[test]
+    fn a_code_is_one_row() {
+        let mut known = Vec::new();
+        for code in codes() {
+            assert!(!known.contains(&code), "{code} is there twice");
+            known.push(code);
+        }
+    }
+
+    #[test]
+    fn only_what_can_be_put_right_makes_a_machine_unready() {
+        let of = |weight| Finding { code: "X", said: Said::new(weight, "", "") };
+        assert!(is_ready(&[]));
+        assert!(is_ready(&[of(Weight::Notes)]));
+        assert!(!is_ready(&[of(Weight::Notes), of(Weight::Warns)]));
+        assert!(!is_ready(&[of(Weight::Stops)]));
+    }
 }

@@ -1,5 +1,6 @@
 //! Tests of the library from outside.
 
+mod check;
 mod commands;
 mod corpus;
 mod corpus_grub;

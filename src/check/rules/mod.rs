@@ -1,8 +1,32 @@
-//! The table of rules, in the order in which they are looked at.
+//! The table of rules: a file for each part of the machine, in the order in which they
+//! are looked at, which is that of findings of equal weight.
 
 mod kernel;
 
-use super::Rule;
+use super::Row;
+
+const TABLES: &[&[Row]] = &[kernel::ROWS];
 
 /// Every rule.
-pub(super) const ALL: [Rule; 1] = [kernel::load_disabled];
+pub(super) fn all() -> impl Iterator<Item = &'static Row> {
+    TABLES.iter().copied().flatten()
+}
+
+/// What a machine is found to have, for the rows' own tests.
+#[cfg(test)]
+mod testing {
+    use crate::check::{Facts, Said, findings};
+
+    /// What is said under this code.
+    pub(super) fn said(code: &str, facts: &Facts) -> Vec<Said> {
+        let found = findings(facts).into_iter();
+        found.filter(|one| one.code == code).map(|one| one.said).collect()
+    }
+
+    /// The one sentence that is said under this code.
+    pub(super) fn sentence(code: &str, facts: &Facts) -> String {
+        let said = said(code, facts);
+        assert_eq!(said.len(), 1, "{code}: {said:?}");
+        said[0].sentence.clone()
+    }
+}

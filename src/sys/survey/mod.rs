@@ -1,5 +1,8 @@
 //! Reads of a machine what `turnout check` looks at, from a directory that stands for
-//! its root; changes nothing.
+//! its root; changes nothing, runs nothing, waits for nobody.
+//!
+//! A file for each part, as in [`crate::check::facts`]. What cannot be read is left
+//! out. Paths are given without their first slash.
 
 mod kernel;
 
@@ -19,7 +22,8 @@ impl Tree {
         Self(PathBuf::from("/"))
     }
 
-    /// A directory that stands for one.
+    /// A directory that stands for one. Its links should be relative: an absolute one
+    /// leads out of it.
     #[must_use]
     pub fn at(root: &Path) -> Self {
         Self(root.to_owned())
@@ -27,6 +31,41 @@ impl Tree {
 
     fn number(&self, path: &str) -> Option<u64> {
         file::read_number(self.0.join(path))
+    }
+
+    /// Where it may be negative.
+    fn signed(&self, path: &str) -> Option<i64> {
+        self.line(path)?.parse().ok()
+    }
+
+    /// Without its line end.
+    fn line(&self, path: &str) -> Option<String> {
+        file::read_line(self.0.join(path)).ok()
+    }
+
+    fn text(&self, path: &str) -> Option<String> {
+        file::read_text(self.0.join(path)).ok()
+    }
+
+    /// At most `limit` bytes; a longer file is none.
+    fn bytes(&self, path: &str, limit: u64) -> Option<Vec<u8>> {
+        file::read_bytes(&self.0.join(path), limit).ok()
+    }
+
+    /// Sorted; empty where there is no such directory.
+    fn names(&self, path: &str) -> Vec<String> {
+        file::names(self.0.join(path)).unwrap_or_default()
+    }
+
+    /// Whether it is there, once links are followed.
+    fn has(&self, path: &str) -> bool {
+        self.0.join(path).exists()
+    }
+
+    /// What a link says, as it stands there.
+    fn link(&self, path: &str) -> Option<String> {
+        let target = std::fs::read_link(self.0.join(path)).ok()?;
+        target.into_os_string().into_string().ok()
     }
 }
 
