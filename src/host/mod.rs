@@ -10,5 +10,6 @@ mod lines;
 pub mod proof;
 pub mod record;
 pub mod token;
+pub mod user;
 
 pub use lines::Problem;

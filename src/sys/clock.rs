@@ -3,7 +3,7 @@
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::time::{ClockId, clock_gettime};
 
@@ -18,6 +18,12 @@ pub fn start() {
 #[must_use]
 pub fn elapsed() -> Duration {
     START.get().map_or(Duration::ZERO, |(instant, _)| instant.elapsed())
+}
+
+/// Seconds since 1970, by the machine's clock; 0 where that is before.
+#[must_use]
+pub fn since_1970() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// What part of the time in which a thread only waits is counted as work: five seconds

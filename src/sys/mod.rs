@@ -57,6 +57,7 @@ pub mod tpm;
 pub mod uevent;
 #[cfg(all(panic = "abort", target_env = "musl"))]
 mod unwind;
+pub mod user;
 pub mod vigil;
 pub mod wait;
 pub mod wake;
@@ -121,9 +122,12 @@ fn is_main_thread() -> bool {
 /// Whether this process may open devices.
 #[must_use]
 pub fn is_root() -> bool {
+    effective_user() == 0
+}
+
+fn effective_user() -> u32 {
     // SAFETY: takes nothing, touches no memory, cannot fail (geteuid(2)).
-    let user = unsafe { nix::libc::geteuid() };
-    user == 0
+    unsafe { nix::libc::geteuid() }
 }
 
 /// Whether systemd is the first process (sd_booted(3)).

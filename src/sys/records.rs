@@ -19,6 +19,7 @@ use crate::host::record::{Asked, Loaded, MAX_TEXT, Pair};
 use crate::plan::Slot;
 
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+const RELEASE: &str = "/proc/sys/kernel/osrelease";
 /// Gone with the system that made it.
 const NOW: &str = "/run/turnout";
 /// Stays.
@@ -31,6 +32,12 @@ const FAILED: &str = "failed";
 #[must_use]
 pub fn boot_id() -> String {
     file::read_line(BOOT_ID).unwrap_or_default()
+}
+
+/// The running kernel's release (uname -r); empty where it does not tell.
+#[must_use]
+pub fn release() -> String {
+    file::read_line(RELEASE).unwrap_or_default()
 }
 
 /// Writes down what is loaded.
