@@ -6,7 +6,9 @@
 //! Specification: docs/fast-reboot.md.
 
 pub mod event;
+pub mod leaving;
 mod lines;
+pub mod next_start;
 pub mod proof;
 pub mod record;
 pub mod token;
