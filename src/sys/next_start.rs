@@ -34,15 +34,11 @@ pub fn here(root: &Path) -> Here {
     }
 }
 
-/// The block's path, where the script beside it looks at the variable.
+/// The block's path, where the script beside it looks at the variable. The block itself
+/// need not be there yet.
 fn grub_in(root: &Path, place: &str) -> Option<String> {
-    let script = script_of(root, place)?;
-    let there = file::read_first(&root.join(place).join(BLOCK), 1).is_ok();
-    (there && script.contains(NEXT_ENTRY)).then(|| format!("/{place}/{BLOCK}"))
-}
-
-fn script_of(root: &Path, place: &str) -> Option<String> {
-    file::read_text(root.join(place).join(SCRIPT)).ok()
+    let script = file::read_text(root.join(place).join(SCRIPT)).ok()?;
+    script.contains(NEXT_ENTRY).then(|| format!("/{place}/{BLOCK}"))
 }
 
 /// GRUB's script beside a block, where it can be read.
@@ -74,7 +70,7 @@ fn kernel_writes_one_shot(root: &Path, release: &str) -> bool {
 /// # Errors
 /// The file cannot be read, or is no block.
 pub fn next_entry(path: &str) -> Result<Option<String>, Error> {
-    let block = file::read_bytes(Path::new(path), MAX_BLOCK)?;
+    let block = read_block(path)?;
     block::get(&block, NEXT_ENTRY).map_err(|fault| wrong(path, fault))
 }
 
@@ -88,14 +84,22 @@ pub fn set_next_entry(path: &str, id: Option<&str>) -> Result<(), Error> {
 }
 
 fn change(path: &str, id: Option<&str>) -> Result<(), Error> {
-    let old = file::read_bytes(Path::new(path), MAX_BLOCK)?;
+    let old = read_block(path)?;
     let new = block::set(&old, NEXT_ENTRY, id).map_err(|fault| wrong(path, fault))?;
     overwrite(path, &new).map_err(|source| Error::new(path, source))
 }
 
+/// An empty one where there is none yet, as GRUB's own tools make it.
+fn read_block(path: &str) -> Result<Vec<u8>, Error> {
+    match file::read_bytes(Path::new(path), MAX_BLOCK) {
+        Err(error) if error.is_absence() => Ok(block::empty()),
+        read => read,
+    }
+}
+
 /// In place: it has as many bytes as before.
 fn overwrite(path: &str, bytes: &[u8]) -> std::io::Result<()> {
-    let mut file = File::options().write(true).open(path)?;
+    let mut file = File::options().write(true).create(true).truncate(false).open(path)?;
     file.seek(SeekFrom::Start(0))?;
     file.write_all(bytes)?;
     file.sync_all()
@@ -194,6 +198,10 @@ mod tests {
     fn a_block_is_changed_where_it_lies() {
         use std::os::unix::fs::MetadataExt as _;
         let root = root("block", &[("grubenv", &block())]);
+        let path = root.join("new").display().to_string();
+        assert_eq!(next_entry(&path).unwrap(), None);
+        change(&path, Some("old")).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().len(), 1024, "there was none before");
         let path = root.join("grubenv").display().to_string();
         let inode = fs::metadata(&path).unwrap().ino();
         change(&path, Some("old")).unwrap();

@@ -7,7 +7,8 @@ use core::fmt;
 
 const SIGNATURE: &[u8] = b"# GRUB Environment Block\n";
 const FILL: u8 = b'#';
-/// GRUB's own tools make one of 1024 bytes.
+/// As GRUB's own tools make it.
+const SIZE: usize = 1024;
 const MAX_SIZE: usize = 64 << 10;
 /// Says that GRUB keeps its variables elsewhere, in sectors that no file shows.
 const ELSEWHERE: &str = "env_block";
@@ -34,6 +35,14 @@ impl fmt::Display for Fault {
             Self::Value => "the name of the entry has a line end",
         })
     }
+}
+
+/// One without a value.
+#[must_use]
+pub fn empty() -> Vec<u8> {
+    let mut block = SIGNATURE.to_vec();
+    block.resize(SIZE, FILL);
+    block
 }
 
 /// The value of a name; none where it is empty.
