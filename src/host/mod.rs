@@ -5,11 +5,13 @@
 //! never guesses: what no record, no token and no boot id says is "not proven".
 //! Specification: docs/fast-reboot.md.
 
+pub mod arrival;
 pub mod event;
 pub mod leaving;
 mod lines;
 pub mod next_start;
 pub mod proof;
+pub mod pstore;
 pub mod record;
 pub mod token;
 pub mod user;

@@ -39,6 +39,7 @@ pub mod mounted;
 pub mod next_start;
 pub mod panic;
 pub mod patience;
+pub mod pstore;
 pub mod quiesce;
 pub mod read;
 pub mod records;

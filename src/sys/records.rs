@@ -13,8 +13,10 @@ use std::path::{Path, PathBuf};
 
 use nix::libc;
 
-use super::{Error, file, guard};
+use super::{Error, file, guard, watchdog};
 use crate::host::Problem;
+use crate::host::arrival::Arrival;
+use crate::host::proof::Here;
 use crate::host::record::{Asked, Loaded, MAX_TEXT, Pair};
 use crate::plan::Slot;
 
@@ -27,6 +29,7 @@ const NEXT: &str = "/var/lib/turnout";
 
 const ASKED: &str = "asked";
 const FAILED: &str = "failed";
+const HISTORY: &str = "history";
 
 /// The running system's; empty where the kernel does not tell.
 #[must_use]
@@ -38,6 +41,17 @@ pub fn boot_id() -> String {
 #[must_use]
 pub fn release() -> String {
     file::read_line(RELEASE).unwrap_or_default()
+}
+
+/// What the running system says of how it came up.
+#[must_use]
+pub fn here() -> Here {
+    Here {
+        boot_id: boot_id(),
+        cmdline: super::running_cmdline().unwrap_or_default(),
+        release: release(),
+        was_reset: watchdog::that_reset().is_some(),
+    }
 }
 
 /// Writes down what is loaded.
@@ -109,6 +123,23 @@ pub fn failed() -> Result<Vec<Pair>, Error> {
 pub fn keep_failed(pairs: &[Pair]) -> Result<(), Error> {
     may()?;
     Folder::new(NEXT).write(FAILED, &Pair::text(pairs))
+}
+
+/// How the last systems that were asked for came up, the newest last.
+///
+/// # Errors
+/// As [`loaded`].
+pub fn history() -> Result<Vec<Arrival>, Error> {
+    Folder::new(NEXT).read(HISTORY, Arrival::read).map(Option::unwrap_or_default)
+}
+
+/// Writes down, flushed, how this system came up, as the newest of these.
+///
+/// # Errors
+/// As [`keep_loaded`].
+pub fn keep_arrival(arrival: &Arrival, history: Vec<Arrival>) -> Result<(), Error> {
+    may()?;
+    Folder::new(NEXT).write(HISTORY, &arrival.clone().text_with(history))
 }
 
 const fn name_of(slot: Slot) -> &'static str {
