@@ -206,6 +206,7 @@ impl Starts {
             tries: counted.map(u32::from).or(menus.tries).or(given.map(u32::from)),
             // What was declared is the image's word, and a menu is not signed.
             name: declared.or(menus.name),
+            token: None,
         }
     }
 

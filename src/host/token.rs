@@ -6,7 +6,7 @@
 //! placeholder as it is, or empties it.
 
 /// What PID 1 fills in: the menu was reached by the firmware.
-pub const BY_TURNOUT: &str = "menu";
+pub use crate::trust::slots::BY_MENU as BY_TURNOUT;
 
 /// How a token for a jump from a running system begins; 32 hex digits follow.
 pub const BY_KEXEC: &str = "kexec-";

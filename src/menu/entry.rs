@@ -21,7 +21,7 @@ pub(super) const MAX_OVERLAYS: usize = 16;
 /// Most problems that one entry reports.
 pub(super) const MAX_PROBLEMS: usize = 8;
 /// What a signed command line may leave open (docs/manifest.md).
-pub(super) const SLOTS: [&str; 3] = ["${entry}", "${tries}", "${name}"];
+pub(super) const SLOTS: [&str; 4] = ["${entry}", "${tries}", "${name}", "${boot}"];
 
 /// One bootable thing, as its file describes it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

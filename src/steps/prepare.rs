@@ -103,7 +103,7 @@ pub(crate) fn verify<B>(
 /// What the menu says for the slots of a signed command line.
 pub(crate) fn slot_values(entry: &Entry) -> SlotValues {
     let tries = entry.counter.map(|counter| counter.left);
-    SlotValues { tries, name: entry.slot.clone() }
+    SlotValues { tries, name: entry.slot.clone(), token: None }
 }
 
 /// Says what the kernel is. Images are parsed here for the first time: verified,

@@ -512,7 +512,7 @@ mod tests {
         let paths: Vec<_> = manifest.files().map(|file| file.path.as_str()).collect();
         assert_eq!(paths, ["/Image", "/a.img", "/x.dtb", "/y.dtbo"]);
         let System::Linux(linux) = manifest.system else { panic!("linux") };
-        assert_eq!(linux.slots, Slot::ALL);
+        assert_eq!(linux.slots, [Slot::Entry, Slot::Tries, Slot::Name]);
         assert_eq!(linux.overlays.len(), 1);
     }
 

@@ -1,4 +1,4 @@
-//! What the loader may fill into a signed command line: at most three words,
+//! What the loader may fill into a signed command line: at most four words,
 //! declared in the manifest, each of a strict grammar.
 //!
 //! Nothing that was not declared is replaced, and nothing that is filled in can
@@ -19,7 +19,14 @@ pub enum Slot {
     Tries,
     /// What the menu entry, or the image, calls its set of partitions.
     Name,
+    /// What started it: [`BY_MENU`], or the token of a jump from a running system.
+    Boot,
 }
+
+/// What stands for [`Slot::Boot`] where a menu, reached by the firmware, starts it.
+pub const BY_MENU: &str = "menu";
+/// Longest token of a jump: `kexec-` and 32 digits.
+const LONGEST_TOKEN: usize = 38;
 
 /// What the menu says; the entry's id is the manifest's own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,6 +35,8 @@ pub struct SlotValues {
     pub tries: Option<u32>,
     /// The menu entry's key `turnout-slot`, or the name of the slot that it is of.
     pub name: Option<String>,
+    /// The token of a jump from a running system; none for a start from a menu.
+    pub token: Option<String>,
 }
 
 /// A slot that cannot be filled.
@@ -41,7 +50,7 @@ pub struct Error {
 
 impl Slot {
     /// Every slot, in the order of a manifest's lines.
-    pub const ALL: [Self; 3] = [Self::Entry, Self::Tries, Self::Name];
+    pub const ALL: [Self; 4] = [Self::Entry, Self::Tries, Self::Name, Self::Boot];
 
     /// The slot of this name.
     #[must_use]
@@ -56,6 +65,7 @@ impl Slot {
             Self::Entry => "entry",
             Self::Tries => "tries",
             Self::Name => "name",
+            Self::Boot => "boot",
         }
     }
 
@@ -66,6 +76,7 @@ impl Slot {
             Self::Entry => "${entry}",
             Self::Tries => "${tries}",
             Self::Name => "${name}",
+            Self::Boot => "${boot}",
         }
     }
 
@@ -81,6 +92,9 @@ impl Slot {
             }),
             Self::Tries => takes(2, |byte| byte.is_ascii_digit()),
             Self::Name => slots::is_name(value),
+            Self::Boot => {
+                takes(LONGEST_TOKEN, |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+            }
         }
     }
 }
@@ -113,6 +127,7 @@ pub(super) fn fill(
             Slot::Entry => Some(entry.to_owned()),
             Slot::Tries => values.tries.map(|tries| tries.to_string()),
             Slot::Name => values.name.clone(),
+            Slot::Boot => Some(values.token.as_deref().unwrap_or(BY_MENU).to_owned()),
         };
         match value {
             // No value can hold a placeholder, so the order does not matter.
@@ -139,7 +154,7 @@ impl fmt::Display for Error {
                 let value = quoted(value);
                 write!(f, "{value} cannot be filled in for {slot} in the signed command line")
             }
-            (None, Slot::Entry) => write!(f, "the entry has no id for {slot}"),
+            (None, Slot::Entry | Slot::Boot) => write!(f, "the entry has no id for {slot}"),
             (None, Slot::Tries) => write!(
                 f,
                 "the signed command line wants {slot}, and the name of the entry's file has no \
@@ -161,21 +176,36 @@ mod tests {
     use super::*;
 
     fn values(tries: u32, name: &str) -> SlotValues {
-        SlotValues { tries: Some(tries), name: Some(name.to_owned()) }
+        SlotValues { tries: Some(tries), name: Some(name.to_owned()), token: None }
     }
 
     #[test]
     fn declared_slots_are_filled_and_everything_else_is_text() {
-        let options = "id=${entry} t=${tries},root=LABEL=root-${name} ${other} $entry ${";
+        let options = "id=${entry} t=${tries},root=LABEL=root-${name} b=${boot} ${other} $entry ${";
         let filled = fill(&Slot::ALL, options, "a-1", &values(3, "b")).unwrap();
-        assert_eq!(filled, "id=a-1 t=3,root=LABEL=root-b ${other} $entry ${");
+        assert_eq!(filled, "id=a-1 t=3,root=LABEL=root-b b=menu ${other} $entry ${");
         let some = fill(&[Slot::Tries], options, "a-1", &values(3, "b")).unwrap();
-        assert_eq!(some, "id=${entry} t=3,root=LABEL=root-${name} ${other} $entry ${");
+        assert_eq!(some, "id=${entry} t=3,root=LABEL=root-${name} b=${boot} ${other} $entry ${");
+    }
+
+    #[test]
+    fn a_jump_puts_its_token_where_a_menu_says_that_it_was_one() {
+        let token = format!("kexec-{}", "0f".repeat(16));
+        let filled = |token: Option<&str>| {
+            let jump = SlotValues { token: token.map(str::to_owned), ..SlotValues::default() };
+            fill(&[Slot::Boot], "turnout.boot=${boot} ro", "e", &jump)
+        };
+        assert_eq!(filled(Some(&token)).unwrap(), format!("turnout.boot={token} ro"));
+        assert_eq!(filled(None).unwrap(), "turnout.boot=menu ro");
+        for wrong in ["", "kexec a", "A", "a=b", "${boot}", &format!("{token}0")] {
+            let said = filled(Some(wrong)).unwrap_err().to_string();
+            assert!(said.contains(" cannot be filled in for ${boot} in the signed"), "{said}");
+        }
     }
 
     #[test]
     fn a_declared_slot_stands_exactly_once() {
-        assert_eq!(check(&Slot::ALL, "${name}${tries}${entry}"), Ok(()));
+        assert_eq!(check(&Slot::ALL, "${boot}${name}${tries}${entry}"), Ok(()));
         assert_eq!(check(&[], "${name}${name}"), Ok(()));
         assert_eq!(check(&Slot::ALL, "${entry} ${tries}"), Err((Slot::Name, 0)));
         let twice = "${entry} ${tries} ${name} ${tries}";

@@ -205,7 +205,7 @@ pub fn read(roots: &Roots, id: &str, boards: &[String]) -> Result<BootEntry> {
 /// What the menu says of the slots in the command line.
 fn menus_values(entry: &Entry) -> SlotValues {
     let tries = entry.counter.map(|counter| counter.left);
-    SlotValues { tries, name: entry.slot.clone() }
+    SlotValues { tries, name: entry.slot.clone(), token: None }
 }
 
 fn open(directory: &Path) -> Result<Root> {

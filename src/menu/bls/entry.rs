@@ -369,7 +369,7 @@ future-key whatever
                 )]
             );
         }
-        let slots = "linux /a\noptions slot=${name} e=${entry} t=${tries}";
+        let slots = "linux /a\noptions slot=${name} e=${entry} t=${tries} b=${boot}";
         assert_eq!(problems(slots), [""; 0]);
         assert_eq!(entry(slots).open_slot(), Some("${entry}"));
         assert_eq!(problems("linux /a\noptions memmap=64M$0x1000000 a=$ b=$$ price$"), [""; 0]);

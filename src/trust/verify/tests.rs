@@ -71,7 +71,7 @@ fn manifest() -> Manifest {
 static POLICY: LazyLock<Policy> = LazyLock::new(Policy::default);
 static NOBODY: LazyLock<Identity> = LazyLock::new(Identity::default);
 
-const NOTHING: SlotValues = SlotValues { tries: None, name: None };
+const NOTHING: SlotValues = SlotValues { tries: None, name: None, token: None };
 
 fn context(ring: &KeyRing) -> Context<'_> {
     Context {
@@ -639,11 +639,11 @@ fn slots_of_the_signed_command_line_are_filled_with_what_the_menu_says() {
     let mut manifest = manifest();
     if let System::Linux(linux) = &mut manifest.system {
         linux.slots = Slot::ALL.to_vec();
-        linux.options = "root=LABEL=root-${name} turnout=${entry},${tries}".to_owned();
+        linux.options = "root=LABEL=root-${name} turnout=${entry},${tries},${boot}".to_owned();
     }
     let attested = signed_verdict(&manifest).unwrap();
     let verified = verify(&attested, bundle(), &slot_values(Some(2), "b")).unwrap();
-    assert_eq!(verified.options, "root=LABEL=root-b turnout=good,2");
+    assert_eq!(verified.options, "root=LABEL=root-b turnout=good,2,menu");
     let refusal = verify(&attested, bundle(), &slot_values(Some(2), "b init=/bin/sh"));
     let words = ["\"b init=/bin/sh\"", "${name}"];
     assert_eq!(code(refusal.unwrap_err(), &words), "SLOT_VALUE");
@@ -652,7 +652,7 @@ fn slots_of_the_signed_command_line_are_filled_with_what_the_menu_says() {
 }
 
 fn slot_values(tries: Option<u32>, name: &str) -> SlotValues {
-    SlotValues { tries, name: Some(name.to_owned()) }
+    SlotValues { tries, name: Some(name.to_owned()), token: None }
 }
 
 #[test]

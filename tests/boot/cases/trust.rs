@@ -306,7 +306,9 @@ fn sign_good_for_this_board(world: &World, tree: &BootTree) -> Result<()> {
         manifest.devices = device.into_iter().map(str::to_owned).collect();
         let linux = signing::linux(manifest);
         linux.slots = Slot::ALL.into();
-        linux.options.push_str(" entry=${entry} tries=${tries} slot=${name} not=${this}");
+        linux
+            .options
+            .push_str(" entry=${entry} tries=${tries} slot=${name} boot=${boot} not=${this}");
     })?;
     Ok(fs::rename(conf("good.conf"), conf("good+3-1.conf"))?)
 }

@@ -129,7 +129,8 @@ fn declared(attested: &Attested) -> &[Slot] {
 
 fn filled(values: &SlotValues, declared: &[Slot]) -> Vec<(Slot, String)> {
     let value = |slot: Slot| match slot {
-        Slot::Entry => None,
+        // A device that measures has come by its menu.
+        Slot::Entry | Slot::Boot => None,
         Slot::Tries => values.tries.map(|tries| tries.to_string()),
         Slot::Name => values.name.clone(),
     };
