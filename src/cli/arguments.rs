@@ -4,7 +4,7 @@
 //! Nothing is read or looked up here; a command line that contradicts itself is
 //! refused before anything is done.
 
-use core::fmt;
+use core::{fmt, mem};
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -25,10 +25,12 @@ pub(super) const USAGE: &str = "\
 turnout is a kexec, and shows what Turnout makes of boot menus and signatures. (What
 boots machines is turnout-init, PID 1 of an initramfs made by mkinitramfs.)
 
-  turnout load KERNEL [--initrd FILE]... [--dtb FILE] [--dtb-overlay FILE]...
+  turnout load ./KERNEL [--initrd FILE]... [--dtb FILE] [--dtb-overlay FILE]...
                [--cmdline TEXT | --append TEXT | --reuse-cmdline]
                [--engine auto|file|segments] [--vmlinux auto|always|never]
-               [--crash] [--dry-run] [--json]
+               [--crash] [--dry-run] [SOURCE] [TRUST] [--json]
+  turnout load ENTRY [--engine auto|file|segments] [--vmlinux auto|always|never]
+               [--crash] [--dry-run] [SOURCE] [TRUST] [--json]
   turnout unload [--crash]
   turnout exec
   turnout boot [ENTRY] [--now | --firmware | --stage | --defer] [--force]
@@ -133,6 +135,8 @@ pub(super) enum When {
 /// `turnout load`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Load {
+    /// Id of an entry, in place of files.
+    pub(super) entry: Option<String>,
     pub(super) kernel: PathBuf,
     pub(super) initrds: Vec<PathBuf>,
     pub(super) devicetree: Option<PathBuf>,
@@ -144,6 +148,8 @@ pub(super) struct Load {
     pub(super) dry_run: bool,
     pub(super) json: bool,
     pub(super) inputs: Inputs,
+    /// Where manifests and entries are, and whose signatures count.
+    pub(super) asked: Asked,
 }
 
 /// `turnout boot`.
@@ -264,6 +270,7 @@ pub(super) enum What {
 impl Default for Load {
     fn default() -> Self {
         Self {
+            entry: None,
             kernel: PathBuf::new(),
             initrds: Vec::new(),
             devicetree: None,
@@ -275,7 +282,33 @@ impl Default for Load {
             dry_run: false,
             json: false,
             inputs: Inputs::default(),
+            asked: Asked::default(),
         }
+    }
+}
+
+impl Load {
+    /// With a slash it is a file, else an entry, which has all that belongs to it.
+    fn take(&mut self, named: PathBuf) -> Result<(), Misuse> {
+        let id = named.to_str().filter(|name| !name.contains('/') && !name.is_empty());
+        let Some(id) = id else {
+            self.kernel = named;
+            return Ok(());
+        };
+        let own = [
+            ("--initrd", !self.initrds.is_empty()),
+            ("--dtb", self.devicetree.is_some()),
+            ("--dtb-overlay", !self.overlays.is_empty()),
+            ("a command line", self.cmdline != Cmdline::Own),
+        ];
+        if let Some((what, _)) = own.iter().find(|(_, is_named)| *is_named) {
+            let why = format!(
+                "{what} comes with a file, and {id} is an entry; a file has a slash: ./{id}"
+            );
+            return Err(Misuse::Wrong(why));
+        }
+        self.entry = Some(id.to_owned());
+        Ok(())
     }
 }
 
@@ -323,7 +356,7 @@ const COMMANDS: [Row; 15] = [
     Row {
         name: "load",
         operand: Operand::Needed("a kernel"),
-        options: &[KERNEL, CRASH, DRY_RUN, JSON, ARCH, MACHINE],
+        options: &[KERNEL, CRASH, DRY_RUN, JSON, SOURCE, TRUST, ARCH, MACHINE],
         finish: load,
     },
     Row { name: "unload", operand: Operand::None, options: &[CRASH], finish: unload },
@@ -607,10 +640,11 @@ impl Flag {
 
 fn load(mut typed: Typed) -> Result<Command, Misuse> {
     let kernel = typed.path();
-    let Typed { mut load, arch, json, .. } = typed;
-    load.kernel = kernel;
-    load.json = json;
-    load.inputs.arch = arch;
+    let mut load = mem::take(&mut typed.load);
+    load.inputs.arch = typed.arch;
+    load.json = typed.json;
+    load.asked = typed.asked()?;
+    load.take(kernel)?;
     if !load.dry_run && !load.inputs.is_empty() {
         return Err(Misuse::Wrong("a machine is described only for --dry-run".to_owned()));
     }
@@ -822,7 +856,10 @@ mod tests {
              --vmlinux always --crash --dry-run --json --arch aarch64 --iomem i --memmap m --boot-params p --fdt f \
              --page-size 65536",
         );
+        let asked = Asked { arch: Some(Arch::Aarch64), json: true, ..Asked::default() };
         let expected = Load {
+            entry: None,
+            asked,
             kernel: "/vmlinuz".into(),
             initrds: vec!["a".into(), "b".into()],
             devicetree: Some("board.dtb".into()),
@@ -843,6 +880,27 @@ mod tests {
             },
         };
         assert_eq!(load, expected);
+    }
+
+    #[test]
+    fn what_is_loaded_is_a_file_with_a_slash_and_an_entry_without() {
+        let entry = loaded("load --crash debian --root /mnt --keys ring");
+        assert_eq!((entry.entry.as_deref(), entry.slot), (Some("debian"), Slot::Crash));
+        assert_eq!(entry.asked.keys, Some("ring".into()));
+        let file = loaded("load ./debian");
+        assert_eq!((file.entry, file.kernel), (None, "./debian".into()));
+        for (with, what) in [
+            ("--initrd a", "--initrd"),
+            ("--dtb a", "--dtb"),
+            ("--dtb-overlay a", "--dtb-overlay"),
+            ("--append a", "a command line"),
+        ] {
+            let error = read(&format!("load debian {with}")).unwrap_err().to_string();
+            let expected = format!(
+                "{what} comes with a file, and debian is an entry; a file has a slash: ./debian"
+            );
+            assert!(error.starts_with(&expected), "{error}");
+        }
     }
 
     #[test]

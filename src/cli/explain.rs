@@ -10,7 +10,7 @@ use super::answer::Answer;
 use super::arguments::{Explain, Load};
 use super::judge::{Judge, describe};
 use super::list::{self, Row, write_diagnostics, write_entries, write_wrapped};
-use super::load::{with_plan, write_blob};
+use super::planning::{with_plan, write_blob};
 use super::volumes::{Menus, Volume};
 use crate::base::arch::Arch;
 use crate::base::json::{self, Object};
@@ -39,6 +39,20 @@ pub(super) fn run(explain: &Explain) -> Result<Answer, Failure> {
         true => json::object(|out| view.write_json(&judge, &notes, out)),
         false => view.text(&judge, &notes),
     }))
+}
+
+/// The entry that is called so, or else that which boots by itself.
+///
+/// # Errors
+/// There is none.
+pub(super) fn chosen<'a>(judge: &'a Judge, id: Option<&str>) -> Result<&'a Entry, Failure> {
+    let menus = &judge.menus;
+    let Some(id) = id else {
+        let nothing = || Failure::new(Stage::Menu, menus.nothing());
+        return DefaultEntry::new(judge).entry.ok_or_else(nothing);
+    };
+    let found = menus.find(id).and_then(|index| menus.menu.entries.get(index));
+    found.ok_or_else(|| Failure::new(Stage::Menu, menus.no_such(id)))
 }
 
 /// What is shown.

@@ -27,6 +27,7 @@ use crate::sys::{file, identity, machine};
 use crate::trust::MAX_FILE;
 use crate::trust::allowed_signers::KeyRing;
 use crate::trust::policy::{self, Floors, Policy};
+use crate::trust::slots::SlotValues;
 use crate::trust::verify::{Attested, Context, Identity, Mode};
 
 impl Asked {
@@ -163,6 +164,15 @@ impl Judge {
         Ok((Self { mode, anchor, machine, menus }, notes))
     }
 
+    /// The same where nothing that nobody signed counts, whatever an image would let boot.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub(super) fn locked(asked: &Asked) -> Result<Self, Failure> {
+        let (judge, _) = Self::new(asked)?;
+        Ok(Self { mode: Mode::Locked, ..judge })
+    }
+
     /// What an entry must satisfy on a machine of this architecture.
     pub(super) fn context(&self, arch: Arch) -> Context<'_> {
         Context {
@@ -228,7 +238,20 @@ impl Judge {
     /// # Errors
     /// Why not.
     pub(super) fn prove(&self, entry: &Entry, attested: &Attested) -> Result<Proven, Failure> {
-        let verified = prove(&self.menus.roots(entry)?, entry, attested)?;
+        self.prove_with(entry, attested, &prepare::slot_values(entry))
+    }
+
+    /// The same with other values for the slots of the signed command line.
+    ///
+    /// # Errors
+    /// As [`Self::prove`].
+    pub(super) fn prove_with(
+        &self,
+        entry: &Entry,
+        attested: &Attested,
+        values: &SlotValues,
+    ) -> Result<Proven, Failure> {
+        let verified = prove_with(&self.menus.roots(entry)?, entry, attested, values)?;
         let arch = describe(&verified)?.arch;
         if arch == self.machine.arch {
             return Ok(verified);
@@ -265,10 +288,19 @@ fn kernel_of(entry: &Entry) -> Entry {
 /// Reads the files of an entry, each once, and checks that they are those that
 /// were signed, if any were.
 pub(super) fn prove(roots: &Roots, entry: &Entry, attested: &Attested) -> Result<Proven, Failure> {
+    prove_with(roots, entry, attested, &prepare::slot_values(entry))
+}
+
+fn prove_with(
+    roots: &Roots,
+    entry: &Entry,
+    attested: &Attested,
+    values: &SlotValues,
+) -> Result<Proven, Failure> {
     let limit = machine::memory_for_files();
     let bundle = prepare::read(roots, entry, limit, &AtomicBool::new(false))
         .map_err(|failure| Failure::broken("FILE", failure.sentence()))?;
-    prepare::verify(attested, bundle, &prepare::slot_values(entry))
+    prepare::verify(attested, bundle, values)
 }
 
 /// What the verified kernel itself says.

@@ -5,6 +5,7 @@
 //! decides what may be loaded or how: [`crate::plan`] and the running kernel do.
 //! What a command prints and with which status it ends is in docs/cli.md.
 
+mod allow;
 mod answer;
 mod arguments;
 mod bless;
@@ -20,6 +21,8 @@ mod judge;
 mod kexec;
 mod list;
 mod load;
+mod loading;
+mod planning;
 mod rauc;
 mod settings;
 mod slot;

@@ -4,6 +4,7 @@
 //! It is read by commands only, never by PID 1: an image has its own configuration
 //! (`docs/config.md`). Specification: `docs/cli.md`, "The state area".
 
+use core::mem;
 use std::path::Path;
 
 use crate::base::text::quoted;
@@ -12,12 +13,16 @@ use crate::source::StateDevice;
 use crate::sys::file;
 
 /// Where it is.
-const PATH: &str = "/etc/turnout/turnout.conf";
+pub(super) const PATH: &str = "/etc/turnout/turnout.conf";
+/// Every key.
+const KEYS: &str = "state-device and crash";
 
 /// What it says.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Settings {
     state_device: Option<StateDevice>,
+    /// Whether a crash kernel may have an initrd and a command line that nobody signed.
+    crash_unsigned: bool,
 }
 
 /// Where the state area is: what was typed counts before what the file says.
@@ -29,6 +34,14 @@ pub(super) fn state_device(typed: Option<StateDevice>) -> Result<StateDevice, Fa
         Some(typed) => Ok(typed),
         None => Ok(read(Path::new(PATH))?.state_device.unwrap_or_default()),
     }
+}
+
+/// Whether a crash kernel may have an initrd and a command line that nobody signed.
+///
+/// # Errors
+/// The file cannot be read or understood.
+pub(super) fn allows_unsigned_crash() -> Result<bool, Failure> {
+    Ok(read(Path::new(PATH))?.crash_unsigned)
 }
 
 fn read(path: &Path) -> Result<Settings, Failure> {
@@ -55,20 +68,30 @@ impl Settings {
     fn take(&mut self, line: &str) -> Result<(), String> {
         let (key, value) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
         let value = value.trim();
-        if key != "state-device" {
-            return Err(format!("{} is no key: there is only state-device", quoted(key)));
-        }
-        let device = StateDevice::parse(value).ok_or_else(|| {
-            format!(
-                "state-device cannot be {}: it is auto, PARTUUID=..., PARTLABEL=... or /dev/...",
-                quoted(value)
-            )
-        })?;
-        match self.state_device.replace(device) {
-            None => Ok(()),
-            Some(_) => Err("state-device is there twice".to_owned()),
-        }
+        let is_twice = match key {
+            "state-device" => self.state_device.replace(device(value)?).is_some(),
+            "crash" => mem::replace(&mut self.crash_unsigned, is_unsigned(value)?),
+            _ => return Err(format!("{} is no key: there is {KEYS}", quoted(key))),
+        };
+        if is_twice { Err(format!("{key} is there twice")) } else { Ok(()) }
     }
+}
+
+fn device(value: &str) -> Result<StateDevice, String> {
+    StateDevice::parse(value).ok_or_else(|| {
+        format!(
+            "state-device cannot be {}: it is auto, PARTUUID=..., PARTLABEL=... or /dev/...",
+            quoted(value)
+        )
+    })
+}
+
+/// Without the line what nobody signed is refused: there is no word for that.
+fn is_unsigned(value: &str) -> Result<bool, String> {
+    if value == "unsigned" {
+        return Ok(true);
+    }
+    Err(format!("crash cannot be {}: it is unsigned, or the line is left out", quoted(value)))
 }
 
 #[cfg(test)]
@@ -80,7 +103,8 @@ mod tests {
         assert_eq!(parse("").unwrap(), Settings::default());
         let text = "# where its type cannot be set\n\n  state-device \t/dev/mmcblk0p3 \n";
         let state_device = Some(StateDevice::Named("mmcblk0p3".to_owned()));
-        assert_eq!(parse(text).unwrap(), Settings { state_device });
+        assert_eq!(parse(text).unwrap(), Settings { state_device, ..Settings::default() });
+        assert!(parse("crash  unsigned\n").unwrap().crash_unsigned);
     }
 
     #[test]
@@ -92,7 +116,13 @@ mod tests {
     #[test]
     fn what_cannot_be_meant_is_refused_with_its_line() {
         for (text, said) in [
-            ("\nstate-devise auto", "2: \"state-devise\" is no key: there is only state-device"),
+            (
+                "\nstate-devise auto",
+                "2: \"state-devise\" is no key: there is state-device and crash",
+            ),
+            ("crash", "1: crash cannot be \"\": it is unsigned, or the line is left out"),
+            ("crash signed", "1: crash cannot be \"signed\": it is unsigned, "),
+            ("crash unsigned\ncrash unsigned", "2: crash is there twice"),
             ("state-device", "1: state-device cannot be \"\": it is auto, PARTUUID=..."),
             ("state-device LABEL=a", "1: state-device cannot be \"LABEL=a\": it is auto, "),
             ("state-device auto\nstate-device auto", "2: state-device is there twice"),

@@ -9,7 +9,7 @@ use crate::base::similar::is_close;
 use crate::failure::{Failure, Stage};
 use crate::menu::{
     self, Budget, Code, Device, Diagnostic, Entry, Format, Group, Identity, Limits, Menu, Metered,
-    Read, Sight, Target, Variables,
+    Read, Sieve, Sight, Target, Variables,
 };
 use crate::source::directory::Directory;
 use crate::source::filesystem;
@@ -22,6 +22,12 @@ const PLACES: [&str; 3] = ["/boot", "/efi", "/boot/efi"];
 
 /// How the name of an environment block of GRUB ends.
 const ENVIRONMENT: &str = "/grubenv";
+
+/// Where the manifests of a volume lie, and how their names end (docs/manifest.md).
+const MANIFESTS: &str = "/turnout";
+const MANIFEST: &str = ".manifest";
+/// Most that are looked at beside those of menu entries.
+const MOST_MANIFESTS: usize = 64;
 
 /// An opened volume.
 pub(super) struct Volume {
@@ -160,6 +166,13 @@ impl Volume {
         Metered::judging(&*self.root, &self.budget)
     }
 
+    /// The ids of the manifests in their folder, as far as it can be read.
+    fn manifests(&self) -> Vec<String> {
+        let sieve = Sieve { wanted: |name| name.ends_with(MANIFEST), most: MOST_MANIFESTS };
+        let names = self.judging().names(MANIFESTS, sieve).unwrap_or_default().names;
+        names.iter().filter_map(|name| name.strip_suffix(MANIFEST)).map(str::to_owned).collect()
+    }
+
     fn variables(&self, menu: &Menu) -> Vec<Variables> {
         let blocks = menu.read.iter().filter(|read| is_environment(read));
         blocks.filter_map(|read| self.environment(&read.path)).collect()
@@ -180,6 +193,29 @@ fn is_environment(read: &Read) -> bool {
 }
 
 impl Menus {
+    /// Manifests of systems that no menu has, each as an entry that has nothing but its
+    /// id and its volume.
+    pub(super) fn without_entry(&self) -> Vec<Entry> {
+        let volumes = self.volumes.iter().enumerate();
+        let all = volumes.flat_map(|(index, volume)| {
+            volume.manifests().into_iter().map(move |id| Entry {
+                id,
+                volume: index,
+                ..Entry::default()
+            })
+        });
+        let is_in_menu = |one: &Entry| {
+            self.menu.entries.iter().any(|entry| entry.id == one.id && entry.volume == one.volume)
+        };
+        all.filter(|one| !is_in_menu(one)).collect()
+    }
+
+    /// Where was looked, for who finds nothing there.
+    pub(super) fn places(&self) -> String {
+        let places: Vec<_> = self.volumes.iter().map(|volume| volume.place.as_str()).collect();
+        places.join(", ")
+    }
+
     /// The volume of an entry.
     pub(super) fn volume(&self, entry: &Entry) -> Option<&Volume> {
         self.volumes.get(entry.volume)
@@ -273,8 +309,7 @@ impl Menus {
 
     /// What was looked at and came to nothing, for who finds no entry.
     pub(super) fn nothing(&self) -> String {
-        let places: Vec<_> = self.volumes.iter().map(|volume| volume.place.as_str()).collect();
-        format!("there is no menu entry in {}", places.join(", "))
+        format!("there is no menu entry in {}", self.places())
     }
 
     /// What to do where an entry's device is none of the volumes.

@@ -42,6 +42,7 @@ pub use grub::environment::Variables;
 pub use grub::{Printed, script_output};
 pub use merge::{Group, merge};
 pub use metered::Metered;
+pub(crate) use metered::Sieve;
 pub use readers::formats;
 pub use settings::{NextEntry, Settings, Timeout, Wanted, What};
 pub use sight::{By, Device, Identity, MAIN, Missed, Sight, beside, join, on_device, split};

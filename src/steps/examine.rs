@@ -30,8 +30,12 @@ pub(crate) fn examine(
     }
 }
 
-/// What trust says of an entry's manifest.
-fn attest(context: &Context<'_>, files: &Metered<'_>, entry: &Entry) -> Result<Attested, Failure> {
+/// What trust says of an entry's manifest, whatever becomes of its files.
+pub(crate) fn attest(
+    context: &Context<'_>,
+    files: &Metered<'_>,
+    entry: &Entry,
+) -> Result<Attested, Failure> {
     // They lie on the device of the file that gives the entry.
     let manifest = menu::beside(&entry.file, &trust::manifest_path(&entry.id));
     let signature = menu::beside(&entry.file, &trust::signature_path(&entry.id));

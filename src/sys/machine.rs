@@ -241,6 +241,13 @@ fn seeds() -> Option<Seeds> {
     (random(&mut kaslr) && random(&mut rng)).then_some(Seeds { kaslr, rng })
 }
 
+/// Bytes that nobody can guess; none if the kernel has none yet.
+#[must_use]
+pub fn unguessable() -> Option<[u8; 16]> {
+    let mut bytes = [0; 16];
+    random(&mut bytes).then_some(bytes)
+}
+
 fn random(bytes: &mut [u8]) -> bool {
     // By number: the standard library names the C function as a weak symbol,
     // and link-time optimisation then leaves it at address 0 in a static binary.

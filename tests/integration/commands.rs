@@ -110,7 +110,7 @@ fn each_fault_has_its_status_and_its_sentence() {
             "failed tests/data/none: read: tests/data/none: No such",
         ),
         (&["image", "Cargo.toml"], 5, "failed Cargo.toml: identify: this is no kernel image"),
-        (&["load", "Cargo.toml", "--dry-run"], 5, "failed Cargo.toml: identify: "),
+        (&["load", "./Cargo.toml", "--dry-run"], 5, "failed ./Cargo.toml: identify: "),
         (
             &["load", KERNEL, "--dry-run", "--arch", "x86_64", "--iomem", "tests/data/q35/iomem"],
             5,

@@ -1,0 +1,275 @@
+//! What loads and unloads kernels on a running system, for `load`, `kexec` and `boot`
+//! alike: verify or refuse, plan, load, write down what is loaded, tell the journal.
+//!
+//! Two steps, because there may be something to think about in between: [`Ready`] is
+//! what may be loaded, and [`Ready::load`] loads it. Whether a kernel may be loaded
+//! is decided in [`super::allow`] alone. Specification: docs/cli.md, "load".
+
+use core::fmt::Write as _;
+
+use super::allow::Ready;
+use super::arguments::Load;
+use super::judge::Judge;
+use super::planning::{self, Planned};
+use super::{allow, explain};
+use crate::base::json::{self, Object};
+use crate::bundle::Blob;
+use crate::failure::{Failure, Stage};
+use crate::host::event::{Event, Field, What};
+use crate::host::record::{By, File, Loaded};
+use crate::host::token;
+use crate::plan::{self, Plan, Slot};
+use crate::steps;
+use crate::steps::prepare;
+use crate::sys::read::Sealed;
+use crate::sys::{clock, journal, kexec, machine, records, user};
+use crate::trust::slots::SlotValues;
+
+/// Says that root is needed, before anything is read. `what` is a verb: `load a kernel`.
+///
+/// # Errors
+/// This process may not load kernels, nor start them.
+pub(super) fn need_root(what: &str) -> Result<(), Failure> {
+    if user::may_boot() != Some(false) {
+        return Ok(());
+    }
+    let why = match crate::sys::is_root() {
+        false => format!("only root can {what}: run it as root, by sudo for example"),
+        true => format!(
+            "this process cannot {what}: it is root without CAP_SYS_BOOT, as in a container"
+        ),
+    };
+    Err(Failure::new(Stage::Load, why))
+}
+
+/// What was done.
+pub(super) struct Done {
+    /// The plan of a dry run, or what was loaded and how, for people.
+    pub(super) text: String,
+    /// The same for programs; docs/cli.md describes it.
+    pub(super) json: String,
+    /// What has to be said once, on standard error.
+    pub(super) said: Vec<String>,
+    /// As it was written down; none for a dry run.
+    pub(super) loaded: Option<Loaded>,
+}
+
+/// Loads files that were named, or only plans; refuses what the key ring does not let
+/// into that slot.
+///
+/// # Errors
+/// The refusal, which the journal has been told, or what went wrong.
+pub(super) fn load_files(load: &Load, by: By) -> Result<Done, Failure> {
+    Ready::of_files(load)?.load(load, by)
+}
+
+/// Loads an entry, or only plans: that of this id, or else the menu's default.
+///
+/// # Errors
+/// As [`load_files`].
+pub(super) fn load_entry(
+    judge: &Judge,
+    id: Option<&str>,
+    load: &Load,
+    by: By,
+) -> Result<Done, Failure> {
+    Ready::of_entry(judge, id, load)?.load(load, by)
+}
+
+impl Ready {
+    /// Reads files that were named, each once, and decides.
+    ///
+    /// # Errors
+    /// As [`load_files`].
+    pub(super) fn of_files(load: &Load) -> Result<Self, Failure> {
+        let name = load.kernel.display().to_string();
+        told(load, allowed(load, || allow::files(load)).map_err(|failure| failure.of(&name)))
+    }
+
+    /// Verifies an entry as PID 1 would, and fills in a token.
+    ///
+    /// # Errors
+    /// As [`load_files`]; or there is no such entry.
+    pub(super) fn of_entry(judge: &Judge, id: Option<&str>, load: &Load) -> Result<Self, Failure> {
+        told(load, allowed(load, || entry(judge, id)))
+    }
+
+    /// Loads it, or only plans; writes down what was loaded.
+    ///
+    /// # Errors
+    /// As [`load_files`].
+    pub(super) fn load(&self, load: &Load, by: By) -> Result<Done, Failure> {
+        let name = &self.proven.get().entry;
+        told(load, self.try_load(load, by).map_err(|failure| failure.of(name)))
+    }
+
+    fn try_load(&self, load: &Load, by: By) -> Result<Done, Failure> {
+        let mut done = None;
+        planning::with_plan(load, &self.proven, &mut |planned, mut plan| {
+            if !load.dry_run {
+                planned.load(&mut plan)?;
+            }
+            done = Some(self.done(planned, &plan, by));
+            Ok(())
+        })?;
+        done.ok_or_else(|| Failure::new(Stage::Plan, "there is no plan"))
+    }
+
+    fn done(&self, planned: &Planned<'_>, plan: &Plan<'_, Sealed>, by: By) -> Done {
+        let load = planned.load;
+        let loaded = (!load.dry_run).then(|| self.record(planned, plan, by));
+        let mut said = self.said.clone();
+        if let Some(loaded) = &loaded {
+            journal::tell(&event_of_load(loaded));
+            // What is loaded stays loaded; only less is known of it later.
+            let kept = records::keep_loaded(loaded);
+            said.extend(kept.err().map(|error| format!("not written down: {error}")));
+        }
+        let text = planned.text(plan);
+        let json = json::object(|out| {
+            planned.write_json(plan, out);
+            self.write_json(&said, out);
+        });
+        Done { text, json, said, loaded }
+    }
+
+    fn write_json(&self, said: &[String], out: &mut Object<'_>) {
+        out.maybe_text("entry", self.entry.as_deref());
+        out.text("trust", &self.trust);
+        out.maybe_text("token", self.token.as_deref());
+        out.array("warnings", |list| said.iter().for_each(|one| list.text(one)));
+    }
+
+    fn record(&self, planned: &Planned<'_>, plan: &Plan<'_, Sealed>, by: By) -> Loaded {
+        let bundle = self.proven.get();
+        Loaded {
+            slot: planned.load.slot,
+            by,
+            user: user::name(),
+            when: clock::since_1970(),
+            boot_id: records::boot_id(),
+            entry: self.entry.clone(),
+            release: planned.release.clone(),
+            trust: self.trust.clone(),
+            engine: plan.engine(),
+            kernel: file(&bundle.linux),
+            initrds: bundle.initrds.iter().map(file).collect(),
+            devicetree: bundle.devicetree.as_ref().map(file),
+            cmdline: plan.cmdline.clone(),
+            token: self.token.clone(),
+        }
+    }
+}
+
+fn file(blob: &Blob<Sealed>) -> File {
+    File { path: blob.path.clone(), size: blob.size, digest: blob.digest }
+}
+
+/// Root is asked for before anything is read; a plan needs no rights.
+fn allowed<T>(load: &Load, decide: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    if !load.dry_run {
+        need_root("load a kernel")?;
+    }
+    decide()
+}
+
+fn entry(judge: &Judge, id: Option<&str>) -> Result<Ready, Failure> {
+    let entry = explain::chosen(judge, id)?;
+    let attested = judge.examine(entry)?.into_verdict().map_err(|failure| failure.of(&entry.id))?;
+    allow::entry(judge, &attested, &entry.id)?;
+    let token = machine::unguessable().map(token::of);
+    let values = SlotValues { token: token.clone(), ..prepare::slot_values(entry) };
+    let proven = judge.prove_with(entry, &attested, &values);
+    let proven = proven.map_err(|failure| failure.of(&entry.id))?;
+    let cmdline = plan::cmdline(proven.get()).unwrap_or_default();
+    Ok(Ready {
+        entry: Some(entry.id.clone()),
+        trust: allow::in_words(&attested),
+        token: token.filter(|token| token::is_in(token, &cmdline)),
+        said: allow::nothing_verified(judge),
+        proven,
+    })
+}
+
+/// Tells the journal that something was refused.
+fn told<T>(load: &Load, outcome: Result<T, Failure>) -> Result<T, Failure> {
+    if let (Err(failure), false) = (&outcome, load.dry_run) {
+        journal::tell(&event_of_refusal(failure, load.slot));
+    }
+    outcome
+}
+
+fn event_of_load(loaded: &Loaded) -> Event {
+    let what = loaded.release.as_deref().unwrap_or(&loaded.kernel.path);
+    let mut sentence = format!("loaded {what} by {}", loaded.engine);
+    if let Some(entry) = &loaded.entry {
+        let _ = write!(sentence, " as {entry}");
+    }
+    let _ = write!(sentence, " ({}), for {}", loaded.trust, loaded.user);
+    let mut fields = vec![
+        Field { name: "SLOT", value: word(loaded.slot).to_owned() },
+        Field { name: "ENGINE", value: loaded.engine.name().to_owned() },
+        Field { name: "KERNEL", value: loaded.kernel.path.clone() },
+        Field { name: "KERNEL_SHA256", value: loaded.kernel.digest.to_string() },
+        Field { name: "CMDLINE", value: loaded.cmdline.clone() },
+        Field { name: "TRUST", value: loaded.trust.clone() },
+        Field { name: "USER", value: loaded.user.clone() },
+    ];
+    let entry = loaded.entry.clone().map(|value| Field { name: "ENTRY", value });
+    let release = loaded.release.clone().map(|value| Field { name: "RELEASE", value });
+    fields.extend(entry.into_iter().chain(release));
+    Event { what: What::Load, sentence, fields }
+}
+
+fn event_of_refusal(failure: &Failure, slot: Slot) -> Event {
+    let mut fields = vec![
+        Field { name: "SLOT", value: word(slot).to_owned() },
+        Field { name: "CODE", value: failure.short_code() },
+        Field { name: "STAGE", value: failure.stage.to_string() },
+        Field { name: "USER", value: user::name() },
+    ];
+    fields.extend(failure.entry.clone().map(|value| Field { name: "ENTRY", value }));
+    Event { what: What::Refusal, sentence: failure.to_string(), fields }
+}
+
+const fn word(slot: Slot) -> &'static str {
+    match slot {
+        Slot::Normal => "normal",
+        Slot::Crash => "crash",
+    }
+}
+
+/// Takes the loaded kernel out again; its record goes with it.
+///
+/// # Errors
+/// The running kernel refuses, which the journal has been told, or still has one.
+pub(super) fn unload(slot: Slot) -> Result<(), Failure> {
+    let outcome = need_root("unload a kernel").and_then(|()| try_unload(slot));
+    journal::tell(&match &outcome {
+        Ok(()) => event_of_unload(slot),
+        Err(failure) => event_of_refusal(failure, slot),
+    });
+    outcome
+}
+
+fn try_unload(slot: Slot) -> Result<(), Failure> {
+    steps::load::unload(slot)?;
+    if kexec::is_loaded(slot) == Some(true) {
+        return Err(Failure::new(Stage::Load, "the kernel is still loaded"));
+    }
+    // A record of what is not loaded any more is known to be stale.
+    let _ = records::forget_loaded(slot);
+    Ok(())
+}
+
+fn event_of_unload(slot: Slot) -> Event {
+    let what = match slot {
+        Slot::Normal => "the kernel for the next kexec",
+        Slot::Crash => "the kernel for the next panic",
+    };
+    let fields = vec![
+        Field { name: "SLOT", value: word(slot).to_owned() },
+        Field { name: "USER", value: user::name() },
+    ];
+    Event { what: What::Unload, sentence: format!("unloaded {what}, for {}", user::name()), fields }
+}
