@@ -16,6 +16,7 @@ use crate::base::sort;
 /// running kernel claims it.
 const OLD_KERNEL: [&str; 4] = ["Kernel code", "Kernel rodata", "Kernel data", "Kernel bss"];
 const SYSTEM_RAM: &str = "System RAM";
+const CRASH_KERNEL: &str = "Crash kernel";
 
 /// The e820 type of usable memory.
 pub const E820_RAM: u32 = 1;
@@ -86,9 +87,20 @@ impl Iomem {
     /// Memory set aside for a crash kernel, ascending: at most two ranges.
     #[must_use]
     pub fn crash_kernel(&self) -> Vec<Range> {
-        let mut ranges: Vec<Range> = self.named("Crash kernel").collect();
+        let mut ranges: Vec<Range> = self.named(CRASH_KERNEL).collect();
         sort::sort(&mut ranges);
         ranges
+    }
+
+    /// What else lies in that memory, as `NAME at RANGE`: nothing should.
+    #[must_use]
+    pub fn in_crash_kernel(&self) -> Vec<String> {
+        let reserved = self.crash_kernel();
+        let others = self.0.iter().filter(|one| !one.is_ram() && one.name != CRASH_KERNEL);
+        others
+            .filter(|one| !intersect(&[one.range], &reserved).is_empty())
+            .map(|one| format!("{} at {}", one.name, one.range))
+            .collect()
     }
 
     /// Where the running kernel's code lies.

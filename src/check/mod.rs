@@ -9,6 +9,7 @@
 
 pub mod facts;
 mod rules;
+pub mod settings;
 
 pub use facts::Facts;
 

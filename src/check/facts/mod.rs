@@ -3,13 +3,33 @@
 //!
 //! Nothing is judged here. What could not be read is none, or empty.
 
+mod crash;
 mod kernel;
+mod rights;
+mod security;
+mod systemd;
+mod watchdog;
 
+pub use crash::{Crash, Kdump};
 pub use kernel::{Config, Kernel};
+pub use rights::Rights;
+pub use security::Security;
+pub use systemd::{Feeding, Systemd};
+pub use watchdog::{Holder, Watchdog, Watchdogs};
 
 /// The whole machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
     /// What the running kernel allows.
     pub kernel: Kernel,
+    /// What this process may do.
+    pub rights: Rights,
+    /// What the kernel and the firmware enforce.
+    pub security: Security,
+    /// The crash kernel's memory.
+    pub crash: Crash,
+    /// Watchdogs.
+    pub watchdogs: Watchdogs,
+    /// systemd, and what else starts kernels.
+    pub systemd: Systemd,
 }

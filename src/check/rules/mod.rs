@@ -1,11 +1,17 @@
 //! The table of rules: a file for each part of the machine, in the order in which they
 //! are looked at, which is that of findings of equal weight.
 
+mod crash;
 mod kernel;
+mod rights;
+mod security;
+mod systemd;
+mod watchdog;
 
 use super::Row;
 
-const TABLES: &[&[Row]] = &[kernel::ROWS];
+const TABLES: &[&[Row]] =
+    &[rights::ROWS, kernel::ROWS, security::ROWS, systemd::ROWS, watchdog::ROWS, crash::ROWS];
 
 /// Every rule.
 pub(super) fn all() -> impl Iterator<Item = &'static Row> {

@@ -4,7 +4,12 @@
 //! A file for each part, as in [`crate::check::facts`]. What cannot be read is left
 //! out. Paths are given without their first slash.
 
+mod crash;
 mod kernel;
+mod rights;
+mod security;
+mod systemd;
+mod watchdog;
 
 use std::path::{Path, PathBuf};
 
@@ -62,6 +67,11 @@ impl Tree {
         self.0.join(path).exists()
     }
 
+    /// In bytes.
+    fn size(&self, path: &str) -> Option<u64> {
+        Some(self.0.join(path).metadata().ok()?.len())
+    }
+
     /// What a link says, as it stands there.
     fn link(&self, path: &str) -> Option<String> {
         let target = std::fs::read_link(self.0.join(path)).ok()?;
@@ -72,5 +82,12 @@ impl Tree {
 /// Everything.
 #[must_use]
 pub fn survey(tree: &Tree) -> Facts {
-    Facts { kernel: kernel::read(tree) }
+    Facts {
+        kernel: kernel::read(tree),
+        rights: rights::read(tree),
+        security: security::read(tree),
+        crash: crash::read(tree),
+        watchdogs: watchdog::read(tree),
+        systemd: systemd::read(tree),
+    }
 }
