@@ -8,8 +8,10 @@ use crate::sys::survey::{Tree, survey};
 
 /// Of a terminal that nobody has widened.
 const COLUMNS: usize = 80;
-/// What remedies are moved in by.
-const INDENT: &str = "      ";
+/// What goes on from one line to the next is moved in by.
+const INDENT: &str = "     ";
+/// What a remedy begins with.
+const REMEDY: &str = "  => ";
 
 /// Gives what is to be printed; the status is 0 for a machine that is ready.
 pub(super) fn run(json: bool) -> Answer {
@@ -22,30 +24,32 @@ fn as_text(found: &[Finding]) -> String {
     let mut out = String::new();
     for one in found {
         let said = &one.said;
-        fold(&format!("{} {}: {}", word(said.weight), one.code, said.sentence), "", &mut out);
-        said.remedy.lines().for_each(|line| fold(line, INDENT, &mut out));
+        let head = format!("{} {}: ", word(said.weight), one.code);
+        fold(&head, &said.sentence, &mut out);
+        for (index, line) in said.remedy.lines().enumerate() {
+            fold(if index == 0 { REMEDY } else { INDENT }, line, &mut out);
+        }
     }
     out.push_str(if is_ready(found) { "ready" } else { "not ready" });
     out
 }
 
-/// A line in as many as it takes, broken at blanks; what goes on is moved in further.
-/// A word that is longer than a line keeps one to itself.
-fn fold(line: &str, indent: &str, out: &mut String) {
+/// A line in as many as it takes, broken at blanks. A word that is longer than a line
+/// keeps one to itself.
+fn fold(head: &str, line: &str, out: &mut String) {
     let line = printable(line);
     let mut rest: &str = &line;
-    let mut before = indent;
+    let mut before = head;
     loop {
-        let room = COLUMNS.saturating_sub(before.len());
-        let (head, tail) = break_at(rest, room);
+        let (part, tail) = break_at(rest, COLUMNS.saturating_sub(before.len()));
         out.push_str(before);
-        out.push_str(head);
+        out.push_str(part);
         out.push('\n');
         if tail.is_empty() {
             return;
         }
         rest = tail;
-        before = if indent.is_empty() { INDENT } else { "        " };
+        before = INDENT;
     }
 }
 
@@ -102,13 +106,13 @@ mod tests {
         let text = as_text(&[finding(Weight::Warns, sentence, &remedy)]);
         let expected = [
             "warn CODE: a sentence that goes on for longer than a line of a terminal has",
-            "      columns",
-            "      first line",
+            "     columns",
+            "  => first line",
         ];
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[..3], expected);
         assert!(lines.iter().all(|line| line.len() <= COLUMNS), "{text}");
-        assert_eq!(lines.iter().filter(|line| line.starts_with("        word")).count(), 2);
+        assert_eq!(lines.iter().filter(|line| line.starts_with("     word")).count(), 2);
         assert_eq!(lines.last(), Some(&"not ready"));
         assert_eq!(as_text(&[finding(Weight::Notes, "good", "")]), "note CODE: good\nready");
     }
@@ -117,7 +121,7 @@ mod tests {
     fn a_word_that_is_longer_than_a_line_is_not_cut() {
         let long = "x".repeat(100);
         let text = as_text(&[finding(Weight::Stops, &format!("see {long} there"), "")]);
-        assert!(text.contains(&format!("\n      {long}\n      there\n")), "{text}");
+        assert!(text.contains(&format!("\n     {long}\n     there\n")), "{text}");
     }
 
     #[test]

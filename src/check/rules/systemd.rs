@@ -31,8 +31,13 @@ fn no_systemd(facts: &Facts) -> Option<Said> {
     Said::notes(sentence, "stop services by hand, then: turnout boot --now")
 }
 
+/// The version of a systemd that runs.
+fn running(facts: &Facts) -> Option<u32> {
+    facts.systemd.version.filter(|_| facts.systemd.is_running)
+}
+
 fn reboot_is_kexec(facts: &Facts) -> Option<Said> {
-    let version = facts.systemd.version.filter(|version| *version >= AUTOMATIC)?;
+    let version = running(facts).filter(|version| *version >= AUTOMATIC)?;
     if facts.systemd.skip_auto_kexec.is_some() {
         return None;
     }
@@ -44,7 +49,7 @@ fn reboot_is_kexec(facts: &Facts) -> Option<Said> {
 }
 
 fn reboot_is_cold(facts: &Facts) -> Option<Said> {
-    let version = facts.systemd.version.filter(|version| *version < AUTOMATIC)?;
+    let version = running(facts).filter(|version| *version < AUTOMATIC)?;
     let sentence = format!(
         "systemd is {version}: with a kernel loaded, \"systemctl reboot\" still goes through the \
          firmware; \"systemctl kexec\", \"reboot\" and \"shutdown -r\" do not"
