@@ -50,5 +50,10 @@ fn write_failure(failure: &Failure, out: &mut json::Object<'_>) {
 
 /// A line on standard error, where there is one.
 pub(super) fn complain(what: &str) {
-    let _ = writeln!(std::io::stderr(), "turnout: {what}");
+    complain_as("turnout", what);
+}
+
+/// The same of the program by another name.
+pub(super) fn complain_as(name: &str, what: &str) {
+    let _ = writeln!(std::io::stderr(), "{name}: {what}");
 }

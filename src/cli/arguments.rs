@@ -13,6 +13,7 @@ use lexopt::Parser;
 use lexopt::prelude::{Long, Short, Value, ValueExt as _};
 
 use super::cmdline::Cmdline;
+use super::kernel_kind::Kind;
 use super::source::Source;
 use crate::base::arch::Arch;
 use crate::base::similar::similar;
@@ -145,6 +146,10 @@ pub(super) struct Load {
     pub(super) request: Request,
     pub(super) decompress: Decompress,
     pub(super) slot: Slot,
+    /// What the kernel's file has to be.
+    pub(super) kind: Option<Kind>,
+    /// Nothing of EFI is handed over by kexec_load.
+    pub(super) without_efi: bool,
     pub(super) dry_run: bool,
     pub(super) json: bool,
     pub(super) inputs: Inputs,
@@ -279,6 +284,8 @@ impl Default for Load {
             request: Request::Auto,
             decompress: Decompress::Auto,
             slot: Slot::Normal,
+            kind: None,
+            without_efi: false,
             dry_run: false,
             json: false,
             inputs: Inputs::default(),
@@ -868,6 +875,8 @@ mod tests {
             request: Request::Only(Engine::Segments),
             decompress: Decompress::Always,
             slot: Slot::Crash,
+            kind: None,
+            without_efi: false,
             dry_run: true,
             json: true,
             inputs: Inputs {

@@ -15,6 +15,8 @@ pub(super) enum Cmdline {
     Append(String),
     /// The running kernel's.
     Reuse,
+    /// The running kernel's, also of a unified kernel image, and this behind it.
+    ReuseAnd(String),
 }
 
 impl Cmdline {
@@ -30,6 +32,7 @@ impl Cmdline {
             (Self::Own, own) => own.unwrap_or_default().to_owned(),
             (Self::Given(text), _) => text.clone(),
             (Self::Reuse, _) => reused(&running()?, slot),
+            (Self::ReuseAnd(text), _) => append(&reused(&running()?, slot), text),
             (Self::Append(text), Some(own)) => append(own, text),
             (Self::Append(text), None) => append(&reused(&running()?, slot), text),
         })
@@ -93,6 +96,14 @@ mod tests {
             resolve(Cmdline::Append("single".into()), Slot::Crash),
             "root=LABEL=root dyndbg=\"file a  +p\" quiet single"
         );
+    }
+
+    #[test]
+    fn what_is_reused_is_the_running_kernels_also_of_a_unified_kernel_image() {
+        let both = Cmdline::ReuseAnd("single".into());
+        let running = || Ok::<_, ()>("ro quiet\n".to_owned());
+        let line = both.resolve(Some("root=own"), Slot::Normal, running);
+        assert_eq!(line, Ok("ro quiet single".to_owned()));
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod explain;
 mod firmware_environment;
 mod image;
 mod judge;
+mod kernel_kind;
 mod kexec;
 mod list;
 mod load;

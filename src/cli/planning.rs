@@ -10,8 +10,10 @@ use crate::base::json::Object;
 use crate::bundle::{Blob, Bundle};
 use crate::failure::{Failure, Stage};
 use crate::fdt::{self, Fdt};
-use crate::image::{self, Uki};
-use crate::plan::{Engine, Facts, Machine, Plan, Prepared, Request, Slot, Unpacking, falls_back};
+use crate::image::{self, Uki, Unpacked};
+use crate::plan::{
+    Engine, Facts, Machine, Plan, Platform, Prepared, Request, Slot, Unpacking, falls_back,
+};
 use crate::steps::load::{self, Parts, Refused};
 use crate::steps::prepare::{self, Proven, Readying, not_identified};
 use crate::sys::arch;
@@ -32,6 +34,7 @@ pub(super) fn with_plan(load: &Load, proven: &Proven, then: &mut Then<'_>) -> Re
     let limits = prepare::limits(proven);
     let unpacked = prepare::identify(proven, &limits)
         .map_err(|error| not_identified(&error, error.to_string()))?;
+    check_kind(load, &unpacked)?;
     let release = image::describe(&unpacked).version;
     let (machine, facts) = describe(load, &sources)?;
     let how = Readying {
@@ -53,6 +56,12 @@ pub(super) fn with_plan(load: &Load, proven: &Proven, then: &mut Then<'_>) -> Re
         plan.warnings.push(stand_in_purgatory());
     }
     then(&planned, plan)
+}
+
+fn check_kind(load: &Load, unpacked: &Unpacked<'_>) -> Result<(), Failure> {
+    let checked = load.kind.map_or(Ok(()), |kind| kind.check(unpacked));
+    checked
+        .map_err(|said| Failure::new(Stage::Identify, format!("{}: {said}", load.kernel.display())))
 }
 
 /// The machine to plan for. A command line that names inputs was complete:
@@ -176,6 +185,9 @@ fn describe(load: &Load, sources: &Sources) -> Result<(Machine, Facts), Failure>
     let mut machine = machine::survey(sources).map_err(at_read)?;
     if load.slot == Slot::Crash {
         machine.crash = Some(machine::crash(sources).map_err(at_read)?);
+    }
+    if let (true, Platform::Pc(pc)) = (load.without_efi, &mut machine.platform) {
+        pc.efi = None;
     }
     Ok((machine, facts))
 }

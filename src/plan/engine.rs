@@ -44,6 +44,8 @@ impl fmt::Display for Engine {
 pub enum Request {
     /// Whatever suits.
     Auto,
+    /// kexec_file_load wherever it can do it, else kexec_load.
+    FileFirst,
     /// This one or nothing.
     Only(Engine),
 }
@@ -144,7 +146,8 @@ impl Lockdown {
 #[must_use]
 pub const fn falls_back(request: Request, facts: &Facts, engine: Engine, errno: i32) -> bool {
     let free = facts.lockdown.is_none() && !facts.secure_boot && facts.kexec_load;
-    matches!((request, engine), (Request::Auto, Engine::File)) && free && is_inability(errno)
+    let is_free = matches!(request, Request::Auto | Request::FileFirst);
+    is_free && matches!(engine, Engine::File) && free && is_inability(errno)
 }
 
 /// Chooses the engine; the second value says why, for people.
@@ -159,6 +162,7 @@ pub const fn choose_engine(
     let (engine, reason) = match request {
         Request::Only(engine) => (engine, "it was asked for"),
         Request::Auto => preferred(facts),
+        Request::FileFirst => file_first(facts),
     };
     match (engine, facts) {
         (_, Facts { xen_dom0: true, .. }) => Err(Error::Xen),
@@ -169,6 +173,16 @@ pub const fn choose_engine(
         (Engine::Segments, Facts { lockdown: Some(mode), .. }) => Err(Error::Lockdown(*mode)),
         _ => Ok((engine, reason)),
     }
+}
+
+const fn file_first(facts: &Facts) -> (Engine, &'static str) {
+    if facts.devicetree {
+        return (Engine::Segments, "the entry has a device tree of its own");
+    }
+    if facts.kexec_load && !facts.kexec_file_load {
+        return (Engine::Segments, "the running kernel has no kexec_file_load");
+    }
+    (Engine::File, "it was asked for first")
 }
 
 const fn preferred(facts: &Facts) -> (Engine, &'static str) {
@@ -232,7 +246,7 @@ impl core::error::Error for Error {}
 #[cfg(test)]
 mod tests {
     use super::Engine::{File, Segments};
-    use super::Request::{Auto, Only};
+    use super::Request::{Auto, FileFirst, Only};
     use super::*;
 
     const BOTH: Facts = Facts::plain();
@@ -274,6 +288,17 @@ mod tests {
     }
 
     #[test]
+    fn whoever_wants_the_file_engine_first_gets_the_other_where_it_cannot_do_it() {
+        let engine = |facts: Facts| choose_engine(FileFirst, &facts).map(|(engine, _)| engine);
+        assert_eq!(choose_engine(FileFirst, &BOTH), Ok((File, "it was asked for first")));
+        assert_eq!(engine(Facts { kexec_load: false, ..BOTH }), Ok(File));
+        assert_eq!(engine(Facts { kexec_file_load: false, ..BOTH }), Ok(Segments));
+        assert_eq!(engine(Facts { devicetree: true, ..BOTH }), Ok(Segments));
+        let none = Facts { kexec_file_load: false, kexec_load: false, ..BOTH };
+        assert_eq!(engine(none), Err(Error::Missing(File)));
+    }
+
+    #[test]
     fn what_no_engine_can_do_is_refused_with_the_cause() {
         let none = Facts { kexec_file_load: false, kexec_load: false, ..BOTH };
         let devicetree = Facts { devicetree: true, ..BOTH };
@@ -303,6 +328,8 @@ mod tests {
         const ENOSYS: i32 = 38;
         const EPERM: i32 = 1;
         assert!(falls_back(Auto, &BOTH, File, ENOSYS));
+        assert!(falls_back(FileFirst, &BOTH, File, ENOSYS));
+        assert!(!falls_back(FileFirst, &BOTH, File, EPERM));
         assert!(!falls_back(Auto, &BOTH, File, EPERM));
         assert!(!falls_back(Auto, &BOTH, Segments, ENOSYS));
         assert!(!falls_back(Only(File), &BOTH, File, ENOSYS));

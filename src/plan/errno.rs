@@ -116,7 +116,8 @@ fn find(table: &[(i32, &'static str)], errno: i32) -> Option<&'static str> {
 /// Whether kexec_load may be tried after this errno of kexec_file_load: only
 /// where the kernel could not do it. Never where it would not, because then the
 /// other call would be a way round a signature or a lock.
-pub(super) const fn is_inability(errno: i32) -> bool {
+#[must_use]
+pub const fn is_inability(errno: i32) -> bool {
     matches!(errno, ENOEXEC | EINVAL | ENOSYS | ENOTSUP)
 }
 

@@ -40,7 +40,7 @@ pub use crash::{Crash, View};
 pub use engine::{
     Engine, Error as EngineError, Facts, Lockdown, Request, Slot, choose_engine, falls_back,
 };
-pub use errno::{is_missing, meaning_of_load, meaning_of_reboot};
+pub use errno::{is_inability, is_missing, meaning_of_load, meaning_of_reboot};
 pub use error::Error;
 pub use files::{Content, Files};
 pub use layout::{Check, Segment};

@@ -3,6 +3,9 @@
 //! Nothing is placed here ([`crate::plan`] does) and no system call is made
 //! (`sys::kexec` does); a refusal is put into words once, for everybody.
 
+use core::error::Error;
+use core::fmt;
+
 use crate::failure::{Failure, Stage};
 use crate::plan::{
     self, Engine, Facts, Machine, Plan, Prepared, Request, Slot, is_missing, meaning_of_load,
@@ -34,6 +37,7 @@ pub(crate) fn plan<'a>(parts: &Parts<'a, '_>) -> Result<Plan<'a, Sealed>, Failur
 }
 
 /// The running kernel has not loaded what was planned.
+#[derive(Debug)]
 pub(crate) struct Refused {
     /// Its answer, where it gave one.
     pub(crate) errno: Option<i32>,
@@ -43,9 +47,17 @@ pub(crate) struct Refused {
 
 impl From<Refused> for Failure {
     fn from(refused: Refused) -> Self {
-        Self::new(Stage::Load, refused.said)
+        Self::new(Stage::Load, refused)
     }
 }
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.said)
+    }
+}
+
+impl Error for Refused {}
 
 /// Has the running kernel take what was planned.
 pub(crate) fn load(plan: &Plan<'_, Sealed>, slot: Slot) -> Result<Staged, Refused> {

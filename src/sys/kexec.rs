@@ -27,6 +27,7 @@ const FILE_NO_INITRAMFS: c_ulong = 4;
 const UNKNOWN_FLAGS: c_ulong = 0xff00;
 const LOADED: &str = "/sys/kernel/kexec_loaded";
 const CRASH_LOADED: &str = "/sys/kernel/kexec_crash_loaded";
+const CRASH_SIZE: &str = "/sys/kernel/kexec_crash_size";
 /// 1 forbids every further load until the next boot.
 pub const LOAD_DISABLED: &str = "/proc/sys/kernel/kexec_load_disabled";
 
@@ -96,6 +97,13 @@ pub fn staged(slot: Slot) -> Option<Staged> {
 #[must_use]
 pub fn is_loaded(slot: Slot) -> Option<bool> {
     file::read_number(flag_file(slot)).map(|number| number == 1)
+}
+
+/// Bytes that are reserved for a crash kernel; `None` where the running kernel does not
+/// tell.
+#[must_use]
+pub fn crash_size() -> Option<u64> {
+    file::read_number(CRASH_SIZE)
 }
 
 const fn flag_file(slot: Slot) -> &'static str {

@@ -46,6 +46,7 @@ pub mod records;
 pub mod reset;
 mod sealed;
 mod shout;
+pub mod shutdown;
 pub mod signal;
 pub mod sources;
 pub mod start_limit;

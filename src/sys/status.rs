@@ -12,7 +12,6 @@ use super::arch;
 use super::machine::BOOT_PARAMS;
 
 const LOCKDOWN: &str = "/sys/kernel/security/lockdown";
-const CRASH_SIZE: &str = "/sys/kernel/kexec_crash_size";
 const LIMIT_REBOOT: &str = "/proc/sys/kernel/kexec_load_limit_reboot";
 const LIMIT_PANIC: &str = "/proc/sys/kernel/kexec_load_limit_panic";
 const EFI: &str = "/sys/firmware/efi";
@@ -68,7 +67,7 @@ impl Status {
         Self {
             loaded: kexec::is_loaded(Slot::Normal),
             crash_loaded: kexec::is_loaded(Slot::Crash),
-            crash_size: file::read_number(CRASH_SIZE),
+            crash_size: kexec::crash_size(),
             lockdown: file::read_text(LOCKDOWN).ok().as_deref().and_then(Lockdown::parse),
             secure_boot: secure_boot(),
             load_disabled: file::read_number(kexec::LOAD_DISABLED).map(|number| number != 0),
