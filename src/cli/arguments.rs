@@ -47,7 +47,7 @@ boots machines is turnout-init, PID 1 of an initramfs made by mkinitramfs.)
   turnout list [SOURCE] [TRUST] [--json]
   turnout explain [ENTRY] [SOURCE] [TRUST] [--json]
   turnout verify [ENTRY | --manifest FILE] [SOURCE] [TRUST] [--json]
-  turnout status [--state-device DEV] [--json]
+  turnout status [--settle] [--state-device DEV] [--json]
   turnout image FILE [--json]
   turnout --help | --version
 
@@ -76,7 +76,7 @@ pub(super) enum Command {
     Slot { act: Act, state: Option<StateDevice>, json: bool },
     Choose { choice: Choice, state: Option<StateDevice>, json: bool },
     History { state: Option<StateDevice>, json: bool },
-    Status { state: Option<StateDevice>, json: bool },
+    Status { settle: bool, state: Option<StateDevice>, json: bool },
     Image { file: PathBuf, json: bool },
     List(Box<Asked>),
     Explain(Box<Explain>),
@@ -408,7 +408,7 @@ const COMMANDS: [Row; 15] = [
         options: &[MANIFEST, SOURCE, TRUST, ARCH, JSON],
         finish: verify,
     },
-    Row { name: "status", operand: Operand::None, options: &[STATE, JSON], finish: status },
+    Row { name: "status", operand: Operand::None, options: &[SETTLE, STATE, JSON], finish: status },
     Row { name: "image", operand: Operand::Needed("a file"), options: &[JSON], finish: image },
 ];
 
@@ -439,6 +439,7 @@ const LEAVE: &[Flag] = &[
 const FORCE: &[Flag] = &[alone("force", |typed| set(&mut typed.force, true))];
 
 /// A choice is forgotten.
+const SETTLE: &[Flag] = &[alone("settle", |typed| set(&mut typed.settle, true))];
 const CLEAR: &[Flag] = &[alone("clear", |typed| set(&mut typed.clear, true))];
 
 const JSON: &[Flag] = &[alone("json", |typed| set(&mut typed.json, true))];
@@ -502,6 +503,7 @@ struct Typed {
     leave: Leave,
     force: bool,
     clear: bool,
+    settle: bool,
     json: bool,
 }
 
@@ -779,7 +781,7 @@ fn verify(mut typed: Typed) -> Result<Command, Misuse> {
 }
 
 fn status(typed: Typed) -> Result<Command, Misuse> {
-    Ok(Command::Status { state: typed.state, json: typed.json })
+    Ok(Command::Status { settle: typed.settle, state: typed.state, json: typed.json })
 }
 
 fn image(mut typed: Typed) -> Result<Command, Misuse> {
@@ -935,7 +937,9 @@ mod tests {
         assert_eq!(read("unload --crash"), Ok(Command::Unload(Slot::Crash)));
         assert_eq!(read("exec"), Ok(Command::Exec));
         let state = None;
-        assert_eq!(read("status --json"), Ok(Command::Status { state, json: true }));
+        assert_eq!(read("status --json"), Ok(Command::Status { settle: false, state, json: true }));
+        let settled = Command::Status { settle: true, state: None, json: false };
+        assert_eq!(read("status --settle"), Ok(settled));
         let entry = Some("debian".to_owned());
         assert_eq!(
             read("bless --json debian"),

@@ -10,6 +10,7 @@ mod answer;
 mod arguments;
 mod bless;
 mod boot;
+mod came_up;
 mod check;
 mod choice;
 mod cmdline;
@@ -17,6 +18,7 @@ mod exec;
 mod explain;
 mod firmware_environment;
 mod image;
+mod images;
 mod judge;
 mod kernel_kind;
 mod kexec;
@@ -154,7 +156,7 @@ fn obey(command: Command) -> Result<Answer, Failure> {
             choice::run(&choice, &state_device(state)?, json)
         }
         Command::History { state, json } => slot::history(&state_device(state)?, json),
-        Command::Status { state, json } => Ok(status::run(&state_device(state)?, json)),
+        Command::Status { settle, state, json } => status::run(settle, &state_device(state)?, json),
         Command::Image { file, json } => image::run(&file, json),
         Command::List(asked) => return list::run(&asked),
         Command::Explain(explain) => return explain::run(&explain),

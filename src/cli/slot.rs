@@ -5,11 +5,13 @@
 //! boot is tried (`docs/survive.md`).
 
 use super::arguments::Act;
+use super::came_up::{self, Looked};
 use super::store::{self, Held};
 use crate::base::json;
 use crate::base::similar::similar;
 use crate::base::text::{columns, printable, quoted};
 use crate::failure::{Failure, Stage};
+use crate::rollback::store::Fault;
 use crate::slots::verbs::Refusal;
 use crate::slots::{Slot, Slots};
 use crate::source::StateDevice;
@@ -28,22 +30,36 @@ pub(super) fn run(act: &Act, device: &StateDevice, json: bool) -> Result<String,
     Ok(if json { in_json(&held) } else { changed.outcome })
 }
 
-/// Gives what is to be printed of the last starts.
+/// Gives what is to be printed of the last starts, and of the jumps from running systems.
+/// A machine without a state area may have jumps all the same.
 pub(super) fn history(device: &StateDevice, json: bool) -> Result<String, Failure> {
-    let Held { device, state } = store::read(device)?;
-    if json {
-        return Ok(json::object(|out| {
-            out.text("device", &device);
-            out.array("history", |list| state.slots.write_history(list));
-        }));
+    let held = store::read_if_there(device)?;
+    let jumps = came_up::look();
+    if held.is_none() && !jumps.has_any() {
+        return Err(Failure::new(Stage::Discover, Fault::NoPartition));
     }
-    let lines = state.slots.history_lines();
-    Ok(match lines.as_slice() {
-        [] => "no start was counted yet".to_owned(),
-        lines => {
-            lines.iter().map(|line| printable(line).into_owned()).collect::<Vec<_>>().join("\n")
-        }
+    Ok(if json { history_in_json(held.as_ref(), &jumps) } else { all(held.as_ref(), &jumps) })
+}
+
+fn history_in_json(held: Option<&Held>, jumps: &Looked) -> String {
+    json::object(|out| {
+        out.maybe_text("device", held.map(|held| held.device.as_str()));
+        out.array("history", |list| {
+            held.iter().for_each(|held| held.state.slots.write_history(list));
+        });
+        out.array("jumps", |list| jumps.write_list(list));
     })
+}
+
+/// The starts, then the jumps, the newest first.
+fn all(held: Option<&Held>, jumps: &Looked) -> String {
+    let starts = held.map(|held| held.state.slots.history_lines()).unwrap_or_default();
+    let starts = starts.iter().map(|line| printable(line).into_owned());
+    let lines: Vec<String> = starts.chain(jumps.lines()).collect();
+    match lines.as_slice() {
+        [] => "no start was counted yet".to_owned(),
+        lines => lines.join("\n"),
+    }
 }
 
 /// Does it; gives the sentence that says so.

@@ -1,6 +1,6 @@
 //! `turnout status`: what is loaded, what the running kernel allows, which engine
-//! `auto` would take here, what the state area holds, and by which names a
-//! manifest can mean this machine.
+//! `auto` would take here, what the state area holds, by which names a manifest can
+//! mean this machine, and how it came up.
 
 use core::fmt::Write as _;
 
@@ -8,6 +8,7 @@ use crate::base::json::{self, Object};
 use crate::base::text::printable;
 use crate::base::used::Used;
 use crate::config;
+use crate::failure::Failure;
 use crate::plan::{Engine, EngineError, Request, Slot, choose_engine};
 use crate::rollback::store::Fault;
 use crate::rollback::{Floors, State};
@@ -20,24 +21,88 @@ use crate::sys::{self, file, identity};
 use crate::trust::verify::{Identity, Mode};
 
 use super::answer::complain;
+use super::came_up::Looked;
+use super::images::{Image, Line};
 use super::tpm::Hierarchy;
-use super::{settings, store};
+use super::{came_up, settings, store};
 
-/// Gives what is to be printed.
-pub(super) fn run(device: &StateDevice, json: bool) -> String {
+/// Gives what is to be printed. With `settle` how this system came up is written down
+/// too, and without JSON nothing else is told.
+///
+/// # Errors
+/// It cannot be written down.
+pub(super) fn run(settle: bool, device: &StateDevice, json: bool) -> Result<String, Failure> {
+    if settle {
+        store::only_root()?;
+        came_up::settle()?;
+    }
+    let came_up = came_up::look_as_root();
+    Ok(match (settle, json) {
+        (true, false) => written(&came_up_lines(came_up.as_ref())),
+        _ => whole(came_up.as_ref(), device, json),
+    })
+}
+
+fn whole(came_up: Option<&Looked>, device: &StateDevice, json: bool) -> String {
     let status = Status::read();
     let area = Area::read(device);
     let hierarchy = Hierarchy::read();
     let here = Here::read();
+    let images = Images::read();
     if json {
         return json::object(|out| {
             write_json(&status, &area, out);
             area.write_survival(out);
             out.object("tpm", |out| hierarchy.write_json(out));
             here.write_json(out);
+            images.write_json(out);
+            write_came_up(came_up, out);
         });
     }
-    text(&status, &area) + &hierarchy.line() + &here.text()
+    let more = [images.lines(), came_up_lines(came_up)].concat();
+    text(&status, &area) + &hierarchy.line() + &here.text() + &written(&more)
+}
+
+/// What is in the two places for kernels.
+struct Images {
+    next: Image,
+    crash: Image,
+}
+
+impl Images {
+    fn read() -> Self {
+        Self { next: Image::read(Slot::Normal), crash: Image::read(Slot::Crash) }
+    }
+
+    fn lines(&self) -> Vec<Line> {
+        [self.next.lines(Slot::Normal), self.crash.lines(Slot::Crash)].concat()
+    }
+
+    fn write_json(&self, out: &mut Object<'_>) {
+        self.next.write_json("loaded_image", out);
+        self.crash.write_json("loaded_crash_image", out);
+    }
+}
+
+/// How this system came up, and which jump is still ahead; none for all but root.
+fn came_up_lines(came_up: Option<&Looked>) -> Vec<Line> {
+    let line = |name: &'static str, value: String| Line { name, value };
+    let Some(came_up) = came_up else {
+        return vec![line("came up", "unknown: only root can read it".to_owned())];
+    };
+    let ahead = came_up.ahead().map(|ahead| line("asked for", ahead));
+    [line("came up", came_up.sentence())].into_iter().chain(ahead).collect()
+}
+
+fn write_came_up(came_up: Option<&Looked>, out: &mut Object<'_>) {
+    match came_up {
+        Some(came_up) => out.object("came_up", |out| came_up.write_json(out)),
+        None => out.null("came_up"),
+    }
+}
+
+fn written(lines: &[Line]) -> String {
+    lines.iter().map(|Line { name, value }| format!("{name:<17} {value}\n")).collect()
 }
 
 /// The choices for one boot that this machine has used up; none where they cannot be

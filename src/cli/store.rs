@@ -37,7 +37,18 @@ pub(super) struct Changed<T> {
 /// # Errors
 /// This is not root; there is no area, or it cannot be used.
 pub(super) fn read(device: &StateDevice) -> Result<Held, Failure> {
-    let mut area = find(device)?;
+    held(find(device)?)
+}
+
+/// Reads the area; none where there is none.
+///
+/// # Errors
+/// As [`read`].
+pub(super) fn read_if_there(device: &StateDevice) -> Result<Option<Held>, Failure> {
+    find_if_there(device)?.map(held).transpose()
+}
+
+fn held(mut area: StateArea) -> Result<Held, Failure> {
     let state = look(&mut area).map_err(at_disk)?;
     Ok(Held { device: area.path().to_owned(), state })
 }
@@ -154,6 +165,15 @@ pub(super) fn only_root() -> Result<(), Failure> {
 fn find(device: &StateDevice) -> Result<StateArea, Failure> {
     only_root()?;
     StateArea::find(device).map_err(|fault| Failure::new(Stage::Discover, fault))
+}
+
+fn find_if_there(device: &StateDevice) -> Result<Option<StateArea>, Failure> {
+    only_root()?;
+    match StateArea::find(device) {
+        Ok(area) => Ok(Some(area)),
+        Err(Fault::NoPartition) => Ok(None),
+        Err(fault) => Err(Failure::new(Stage::Discover, fault)),
+    }
 }
 
 fn at_disk(fault: Fault) -> Failure {

@@ -8,11 +8,10 @@ use super::Problem;
 use super::lines::{Reader, Writer};
 use super::proof::{CameUp, Here, how};
 use super::record::{Asked, MAX_TEXT, Pair};
-use crate::base::text::shown;
 
 /// How many are kept; the oldest are forgotten first.
 const MAX_ARRIVALS: usize = 64;
-/// Longest name of an entry that is kept, in columns.
+/// How much is kept of the name of an entry, in characters.
 const MAX_NAME: usize = 200;
 
 /// How a system came up that was asked for.
@@ -100,7 +99,7 @@ impl Arrival {
             asked_when: asked.when,
             asked_by: asked.boot_id.clone(),
             pair: asked.pair(),
-            entry: asked.entry.as_ref().map(|entry| shown(entry, MAX_NAME)),
+            entry: asked.entry.as_ref().map(|entry| entry.chars().take(MAX_NAME).collect()),
         }
     }
 

@@ -6,6 +6,7 @@
 //! Specification: docs/fast-reboot.md.
 
 pub mod arrival;
+pub mod date;
 pub mod event;
 pub mod leaving;
 mod lines;
