@@ -36,6 +36,7 @@ boots machines is turnout-init, PID 1 of an initramfs made by mkinitramfs.)
   turnout exec
   turnout boot [ENTRY] [--now | --firmware | --stage | --defer] [--force]
                [SOURCE] [TRUST] [--json]
+  turnout boot --deferred
   turnout check [--json]
   turnout bless [ENTRY] [--state-device DEV] [--json]
   turnout slot [list | set-primary NAME | set-state NAME good |
@@ -180,8 +181,10 @@ pub(super) enum Leave {
     Firmware,
     /// Not yet: it is loaded and stays so until it is used or changed.
     Stage,
-    /// Not yet, and it is loaded as late as can be.
+    /// It is loaded as late as can be.
     Defer,
+    /// What was deferred is loaded now, as this system goes down.
+    Deferred,
 }
 
 /// A machine that is described by files.
@@ -433,6 +436,7 @@ const LEAVE: &[Flag] = &[
     alone("firmware", |typed| typed.set_leave(Leave::Firmware)),
     alone("stage", |typed| typed.set_leave(Leave::Stage)),
     alone("defer", |typed| typed.set_leave(Leave::Defer)),
+    alone("deferred", |typed| typed.set_leave(Leave::Deferred)),
 ];
 
 /// What else would be refused is done.

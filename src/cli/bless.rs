@@ -3,7 +3,8 @@
 //! It confirms what PID 1 wrote down before it jumped here, and nothing else, in one
 //! write: the attempt, so that its slot is good, and the trial, so that the floor rises to
 //! that system's version at the next start. It raises no floor itself and never makes a
-//! state area (`docs/rollback.md`, `docs/survive.md`). No firmware and no loader is asked.
+//! state area (`docs/rollback.md`, `docs/survive.md`). What `turnout boot` told the firmware
+//! for the case that this system would not come up is taken back (`docs/fast-reboot.md`).
 
 use crate::base::json::{self, Object};
 use crate::base::text::printable;
@@ -14,7 +15,7 @@ use crate::slots::running::ThisBoot;
 use crate::slots::verbs::Confirmed;
 use crate::source::StateDevice;
 
-use super::store;
+use super::{boot, store};
 
 /// What a confirmation has done.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,6 +26,8 @@ struct Blessed {
     trial: Option<Trial>,
     /// Whether that was not confirmed before.
     is_new: bool,
+    /// What the firmware was told to start if this system would not come up.
+    taken_back: Option<String>,
 }
 
 /// Gives what is to be printed. With `entry` nothing else is confirmed.
@@ -33,11 +36,19 @@ pub(super) fn run(
     device: &StateDevice,
     json: bool,
 ) -> Result<String, Failure> {
+    store::only_root()?;
     let this = store::this_boot();
-    let changed = store::change(device, |state| bless(state, entry, &this))?;
+    let (blessed, device) = match store::change(device, |state| bless(state, entry, &this)) {
+        Ok(changed) => {
+            let taken_back = boot::clear_fallback()?;
+            (Blessed { taken_back, ..changed.outcome }, Some(changed.device))
+        }
+        Err(failure) if store::has_area(device) => return Err(failure),
+        Err(failure) => (Blessed::of_fallback(failure)?, None),
+    };
     Ok(match json {
-        true => json::object(|out| write_json(&changed.outcome, &changed.device, out)),
-        false => text(&changed.outcome),
+        true => json::object(|out| write_json(&blessed, device.as_deref(), out)),
+        false => text(&blessed),
     })
 }
 
@@ -52,7 +63,7 @@ fn bless(state: &mut State, entry: Option<&str>, this: &ThisBoot) -> Result<Bles
     if let Some(confirmed) = confirm(state) {
         *state = confirmed;
     }
-    Ok(Blessed { start, trial, is_new })
+    Ok(Blessed { start, trial, is_new, taken_back: None })
 }
 
 /// Refuses where the last jump was to another entry, as far as that is known: of the start
@@ -75,7 +86,9 @@ fn text(blessed: &Blessed) -> String {
         false => format!("{} was confirmed before", named(trial)),
     });
     let start = blessed.start.as_ref().map(started);
-    let lines: Vec<String> = trial.into_iter().chain(start).collect();
+    let back = blessed.taken_back.as_ref();
+    let back = back.map(|told| format!("the firmware no longer starts {}", printable(told)));
+    let lines: Vec<String> = trial.into_iter().chain(start).chain(back).collect();
     if lines.is_empty() {
         return "nothing to confirm: the system that was booted last is not above the floor, and \
                 no start of it waits for a confirmation"
@@ -98,8 +111,18 @@ fn named(trial: &Trial) -> String {
 }
 
 impl Blessed {
+    /// Of a machine without a state area.
+    ///
+    /// # Errors
+    /// There is nothing to take back either: the failure that says so.
+    fn of_fallback(failure: Failure) -> Result<Self, Failure> {
+        let Some(told) = boot::clear_fallback()? else { return Err(failure) };
+        Ok(Self { start: None, trial: None, is_new: false, taken_back: Some(told) })
+    }
+
     const fn result(&self) -> &'static str {
-        match (self.is_new || self.start.is_some(), &self.trial) {
+        let is_done = self.is_new || self.start.is_some() || self.taken_back.is_some();
+        match (is_done, &self.trial) {
             (true, _) => "confirmed",
             (false, Some(_)) => "already-confirmed",
             (false, None) => "nothing",
@@ -113,9 +136,9 @@ impl Blessed {
     }
 }
 
-fn write_json(blessed: &Blessed, device: &str, out: &mut Object<'_>) {
+fn write_json(blessed: &Blessed, device: Option<&str>, out: &mut Object<'_>) {
     out.text("result", blessed.result());
-    out.text("device", device);
+    out.maybe_text("device", device);
     out.maybe_text("entry", blessed.entry());
     let system = blessed.trial.as_ref().map(|trial| trial.system);
     out.maybe_text("role", system.map(|system| system.role.name()));
@@ -126,6 +149,7 @@ fn write_json(blessed: &Blessed, device: &str, out: &mut Object<'_>) {
     );
     let slot = blessed.start.as_ref().and_then(|start| start.slot.as_deref());
     out.maybe_text("slot", slot);
+    out.maybe_text("fallback", blessed.taken_back.as_deref());
 }
 
 #[cfg(test)]
@@ -155,7 +179,7 @@ mod tests {
     }
 
     fn in_json(blessed: &Blessed) -> Value {
-        let text = json::object(|out| write_json(blessed, "/dev/sda3", out));
+        let text = json::object(|out| write_json(blessed, Some("/dev/sda3"), out));
         serde_json::from_str(&text).unwrap()
     }
 
@@ -171,9 +195,25 @@ mod tests {
         let expected = json!({
             "result": "confirmed", "device": "/dev/sda3", "entry": "debian", "role": "boot",
             "security_version": 9, "manifest": format!("sha256:{}", "ab".repeat(32)),
-            "slot": null,
+            "slot": null, "fallback": null,
         });
         assert_eq!(in_json(&blessed), expected);
+    }
+
+    #[test]
+    fn what_the_firmware_was_told_is_no_longer_so() {
+        let blessed = Blessed {
+            start: None,
+            trial: None,
+            is_new: false,
+            taken_back: Some("\"old\", by next_entry in /boot/grub/grubenv".to_owned()),
+        };
+        assert_eq!(
+            text(&blessed),
+            "the firmware no longer starts \"old\", by next_entry in /boot/grub/grubenv"
+        );
+        assert_eq!(in_json(&blessed)["result"], "confirmed");
+        assert_eq!(in_json(&blessed)["fallback"], blessed.taken_back.unwrap());
     }
 
     #[test]
@@ -199,7 +239,7 @@ mod tests {
         assert_eq!(text(&blessed), "slot A is good");
         let expected = json!({
             "result": "confirmed", "device": "/dev/sda3", "entry": "debian", "role": null,
-            "security_version": null, "manifest": null, "slot": "A",
+            "security_version": null, "manifest": null, "slot": "A", "fallback": null,
         });
         assert_eq!(in_json(&blessed), expected);
         let again = bless(&mut state, Some("debian"), &ThisBoot::default()).unwrap();

@@ -58,11 +58,19 @@ fn look_up(id: &str) -> Known {
     if id == "@saved" {
         return Known::Nothing;
     }
-    let identity = identity::read(&Sources::live());
-    match Menus::read(&Source::default(), &Target::new(arch::native(), &identity.boards)) {
+    match menus_of_this_machine() {
         Ok(menus) => known_in(&menus, id),
         Err(failure) => Known::Unread(failure.sentence()),
     }
+}
+
+/// The menus of the machine that this runs on.
+///
+/// # Errors
+/// None can be read.
+pub(super) fn menus_of_this_machine() -> Result<Menus, Failure> {
+    let identity = identity::read(&Sources::live());
+    Menus::read(&Source::default(), &Target::new(arch::native(), &identity.boards))
 }
 
 fn known_in(menus: &Menus, id: &str) -> Known {

@@ -55,6 +55,11 @@ pub(super) fn chosen<'a>(judge: &'a Judge, id: Option<&str>) -> Result<&'a Entry
     found.ok_or_else(|| Failure::new(Stage::Menu, menus.no_such(id)))
 }
 
+/// The entry that boots by itself on this machine.
+pub(super) fn default_of(menus: &Menus) -> Option<&Entry> {
+    DefaultEntry::of(&menus.menu, variables()).entry
+}
+
 /// What is shown.
 struct View<'a> {
     /// Every entry, unless one was asked for.

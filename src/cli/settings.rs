@@ -9,13 +9,14 @@ use std::path::Path;
 
 use crate::base::text::quoted;
 use crate::failure::{Failure, Stage};
+use crate::host::leaving::Wish;
 use crate::source::StateDevice;
 use crate::sys::file;
 
 /// Where it is.
 pub(super) const PATH: &str = "/etc/turnout/turnout.conf";
 /// Every key.
-const KEYS: &str = "state-device and crash";
+const KEYS: &str = "state-device, crash and watchdog";
 
 /// What it says.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -23,6 +24,8 @@ struct Settings {
     state_device: Option<StateDevice>,
     /// Whether a crash kernel may have an initrd and a command line that nobody signed.
     crash_unsigned: bool,
+    /// What becomes of the watchdog over a jump.
+    watchdog: Option<Wish>,
 }
 
 /// Where the state area is: what was typed counts before what the file says.
@@ -42,6 +45,14 @@ pub(super) fn state_device(typed: Option<StateDevice>) -> Result<StateDevice, Fa
 /// The file cannot be read or understood.
 pub(super) fn allows_unsigned_crash() -> Result<bool, Failure> {
     Ok(read(Path::new(PATH))?.crash_unsigned)
+}
+
+/// What becomes of the watchdog over a jump.
+///
+/// # Errors
+/// The file cannot be read or understood.
+pub(super) fn watchdog() -> Result<Wish, Failure> {
+    Ok(read(Path::new(PATH))?.watchdog.unwrap_or_default())
 }
 
 fn read(path: &Path) -> Result<Settings, Failure> {
@@ -71,6 +82,7 @@ impl Settings {
         let is_twice = match key {
             "state-device" => self.state_device.replace(device(value)?).is_some(),
             "crash" => mem::replace(&mut self.crash_unsigned, is_unsigned(value)?),
+            "watchdog" => self.watchdog.replace(wish(value)?).is_some(),
             _ => return Err(format!("{} is no key: there is {KEYS}", quoted(key))),
         };
         if is_twice { Err(format!("{key} is there twice")) } else { Ok(()) }
@@ -94,6 +106,22 @@ fn is_unsigned(value: &str) -> Result<bool, String> {
     Err(format!("crash cannot be {}: it is unsigned, or the line is left out", quoted(value)))
 }
 
+/// The kernel's own limit of a watchdog's timeout is far above it.
+const LONGEST: u64 = 3600;
+
+fn wish(value: &str) -> Result<Wish, String> {
+    let seconds = value.parse().ok().filter(|seconds| (1..=LONGEST).contains(seconds));
+    match (value, seconds) {
+        ("auto", _) => Ok(Wish::Auto),
+        ("off", _) => Ok(Wish::Off),
+        (_, Some(seconds)) => Ok(Wish::Seconds(seconds)),
+        _ => Err(format!(
+            "watchdog cannot be {}: it is auto, off, or 1 to {LONGEST} seconds",
+            quoted(value)
+        )),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,6 +132,8 @@ mod tests {
         let text = "# where its type cannot be set\n\n  state-device \t/dev/mmcblk0p3 \n";
         let state_device = Some(StateDevice::Named("mmcblk0p3".to_owned()));
         assert_eq!(parse(text).unwrap(), Settings { state_device, ..Settings::default() });
+        assert_eq!(parse("watchdog 90").unwrap().watchdog, Some(Wish::Seconds(90)));
+        assert_eq!(parse("watchdog off").unwrap().watchdog, Some(Wish::Off));
         assert!(parse("crash  unsigned\n").unwrap().crash_unsigned);
     }
 
@@ -118,8 +148,10 @@ mod tests {
         for (text, said) in [
             (
                 "\nstate-devise auto",
-                "2: \"state-devise\" is no key: there is state-device and crash",
+                "2: \"state-devise\" is no key: there is state-device, crash and watchdog",
             ),
+            ("watchdog 0", "1: watchdog cannot be \"0\": it is auto, off, or 1 to 3600 seconds"),
+            ("watchdog off\nwatchdog auto", "2: watchdog is there twice"),
             ("crash", "1: crash cannot be \"\": it is unsigned, or the line is left out"),
             ("crash signed", "1: crash cannot be \"signed\": it is unsigned, "),
             ("crash unsigned\ncrash unsigned", "2: crash is there twice"),

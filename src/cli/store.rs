@@ -162,6 +162,11 @@ pub(super) fn only_root() -> Result<(), Failure> {
     }
 }
 
+/// Whether there is an area, whatever it holds.
+pub(super) fn has_area(device: &StateDevice) -> bool {
+    !matches!(StateArea::find(device), Err(Fault::NoPartition | Fault::NoDevice(_)))
+}
+
 fn find(device: &StateDevice) -> Result<StateArea, Failure> {
     only_root()?;
     StateArea::find(device).map_err(|fault| Failure::new(Stage::Discover, fault))

@@ -7,6 +7,7 @@
 
 pub mod arrival;
 pub mod date;
+pub mod deferred;
 pub mod event;
 pub mod leaving;
 mod lines;
@@ -14,6 +15,7 @@ pub mod next_start;
 pub mod proof;
 pub mod pstore;
 pub mod record;
+pub mod staged;
 pub mod token;
 pub mod user;
 

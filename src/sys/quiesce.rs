@@ -67,3 +67,11 @@ pub fn still_enough(_staged: Staged) -> Quiet {
 pub fn as_it_is(_staged: Staged) -> Quiet {
     Quiet(Armed::default())
 }
+
+/// As [`still_enough`], and has a watchdog count over the jump; gives a sentence for each.
+#[must_use]
+pub fn of_running(staged: Staged, setting: Watchdog) -> (Quiet, Vec<String>) {
+    let _quiet = still_enough(staged);
+    let (armed, said) = watchdog::apply(setting);
+    (Quiet(armed), said)
+}

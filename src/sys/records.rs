@@ -16,6 +16,7 @@ use nix::libc;
 use super::{Error, file, guard, watchdog};
 use crate::host::Problem;
 use crate::host::arrival::Arrival;
+use crate::host::deferred::Deferred;
 use crate::host::proof::Here;
 use crate::host::record::{Asked, Loaded, MAX_TEXT, Pair};
 use crate::plan::Slot;
@@ -30,6 +31,7 @@ const NEXT: &str = "/var/lib/turnout";
 const ASKED: &str = "asked";
 const FAILED: &str = "failed";
 const HISTORY: &str = "history";
+const DEFERRED: &str = "deferred";
 
 /// The running system's; empty where the kernel does not tell.
 #[must_use]
@@ -140,6 +142,33 @@ pub fn history() -> Result<Vec<Arrival>, Error> {
 pub fn keep_arrival(arrival: &Arrival, history: Vec<Arrival>) -> Result<(), Error> {
     may()?;
     Folder::new(NEXT).write(HISTORY, &arrival.clone().text_with(history))
+}
+
+/// Writes down what is to be loaded as this system goes down.
+///
+/// # Errors
+/// As [`keep_loaded`].
+pub fn defer(deferred: &Deferred) -> Result<(), Error> {
+    may()?;
+    Folder::new(NOW).write(DEFERRED, &deferred.text())
+}
+
+/// What is to be loaded as this system goes down.
+///
+/// # Errors
+/// As [`loaded`].
+pub fn deferred() -> Result<Option<Deferred>, Error> {
+    let deferred = Folder::new(NOW).read(DEFERRED, Deferred::read)?;
+    Ok(deferred.filter(|deferred| deferred.boot_id == boot_id()))
+}
+
+/// Nothing is.
+///
+/// # Errors
+/// As [`keep_loaded`].
+pub fn forget_deferred() -> Result<(), Error> {
+    may()?;
+    Folder::new(NOW).remove(DEFERRED)
 }
 
 const fn name_of(slot: Slot) -> &'static str {

@@ -28,6 +28,15 @@ pub enum Setting {
 }
 
 impl Setting {
+    /// As it is called in system.conf.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RuntimeWatchdog => "RuntimeWatchdogSec",
+            Self::KexecWatchdog => "KExecWatchdogSec",
+        }
+    }
+
     const fn property(self) -> &'static str {
         match self {
             Self::RuntimeWatchdog => "RuntimeWatchdogUSec",

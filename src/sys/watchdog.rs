@@ -196,6 +196,12 @@ pub fn apply(setting: Watchdog) -> (Armed, Vec<String>) {
     (Armed(armed), said)
 }
 
+/// Stops what was armed for a jump that was refused; gives a sentence for each.
+#[must_use]
+pub fn stop_all() -> Vec<String> {
+    apply(Watchdog::Disarm).1
+}
+
 /// What becomes of one watchdog, which may be `own` from the start on: what is
 /// held open until the jump, and what is said.
 fn leave(

@@ -1,0 +1,469 @@
+//! From a kernel that is loaded to the jump into it: what is written down, told and armed,
+//! and undone again if this system is not left after all.
+
+use super::next_start::{self, Next};
+use super::report::Report;
+use crate::base::digest::Digest;
+use crate::cli::allow::Ready;
+use crate::cli::arguments::Leave;
+use crate::cli::judge::describe;
+use crate::cli::loading;
+use crate::cli::settings;
+use crate::config::Watchdog;
+use crate::failure::{Failure, Stage};
+use crate::host::deferred::Deferred;
+use crate::host::event::{Event, What};
+use crate::host::leaving::{Cover, Watchdogs};
+use crate::host::record::{Asked, Loaded, Pair, Way};
+use crate::plan::{self, Slot};
+use crate::steps::load::jump;
+use crate::sys::systemd::{self, Setting};
+use crate::sys::{clock, journal, kexec, leave, quiesce, records, watchdog};
+
+const WRITTEN: &str = "written down, for the next system to compare";
+
+/// What is to be started, as the record of the jump has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Target {
+    pub(super) entry: Option<String>,
+    pub(super) release: Option<String>,
+    kernel: Digest,
+    initrds: Vec<Digest>,
+    cmdline: String,
+    token: Option<String>,
+}
+
+impl Target {
+    /// Of an entry that is verified and not loaded yet.
+    ///
+    /// # Errors
+    /// It has no kernel that can be started.
+    pub(super) fn of_ready(ready: &Ready) -> Result<Self, Failure> {
+        let bundle = ready.proven.get();
+        Ok(Self {
+            entry: ready.entry.clone(),
+            release: describe(&ready.proven)?.version,
+            kernel: bundle.linux.digest,
+            initrds: bundle.initrds.iter().map(|initrd| initrd.digest).collect(),
+            cmdline: plan::cmdline(bundle).unwrap_or_default(),
+            token: ready.token.clone(),
+        })
+    }
+
+    pub(super) fn of_loaded(loaded: &Loaded) -> Self {
+        Self {
+            entry: loaded.entry.clone(),
+            release: loaded.release.clone(),
+            kernel: loaded.kernel.digest,
+            initrds: loaded.initrds.iter().map(|initrd| initrd.digest).collect(),
+            cmdline: loaded.cmdline.clone(),
+            token: loaded.token.clone(),
+        }
+    }
+
+    /// Whatever the firmware starts by itself.
+    pub(super) fn unknown() -> Self {
+        Self {
+            entry: None,
+            release: None,
+            kernel: Digest([0; 32]),
+            initrds: Vec::new(),
+            cmdline: String::new(),
+            token: None,
+        }
+    }
+
+    /// The kernel that runs, and this one.
+    pub(super) fn pair(&self) -> Pair {
+        self.asked(Way::Kexec, None, false).pair()
+    }
+
+    /// What is written down before this system is left for it.
+    pub(super) fn asked(&self, way: Way, fallback: Option<String>, watchdog: bool) -> Asked {
+        let Self { entry, release, kernel, initrds, cmdline, token } = self.clone();
+        Asked {
+            way,
+            when: clock::since_1970(),
+            boot_id: records::boot_id(),
+            from: records::release(),
+            entry,
+            to: release,
+            kernel,
+            initrds,
+            cmdline,
+            token,
+            fallback,
+            watchdog,
+        }
+    }
+
+    /// For what was deferred, before it is loaded: if that fails, the next system knows of
+    /// it. This system goes down in any case.
+    pub(super) fn write_down(&self, deferred: &Deferred, report: &mut Report) {
+        let Deferred { fallback, watchdog, .. } = deferred.clone();
+        match records::ask(&self.asked(Way::Kexec, fallback, watchdog)) {
+            Ok(()) => report.line(WRITTEN),
+            Err(error) => report.warn(&format!("not written down: {error}")),
+        }
+    }
+
+    /// What was loaded late stays loaded.
+    ///
+    /// # Errors
+    /// It can still be replaced.
+    pub(super) fn seal_late(&self, report: &mut Report) -> Result<(), Failure> {
+        tell_journal(self, "what was deferred");
+        let sealed = leave::seal().map_err(|error| Failure::new(Stage::Quiesce, error))?;
+        say_sealed(sealed, report);
+        report.facts.result = "leaving";
+        report.facts.way = Some(Way::Kexec.name());
+        Ok(())
+    }
+
+    fn in_words(&self) -> String {
+        match (&self.release, &self.entry) {
+            (Some(release), Some(entry)) => format!("{release} ({entry})"),
+            (Some(one), None) | (None, Some(one)) => one.clone(),
+            (None, None) => "the next system".to_owned(),
+        }
+    }
+}
+
+/// A system that is being left by kexec, up to what cannot be undone.
+pub(super) struct Departure {
+    target: Target,
+    force: bool,
+    fallback: Next,
+    watchdogs: Watchdogs,
+    /// What was changed of systemd, and has to be changed back.
+    changed: Option<Changed>,
+    is_asked: bool,
+    /// Whether it was loaded for this departure, and is taken out again without it.
+    is_own: bool,
+}
+
+/// A setting of systemd, as it was before.
+#[derive(Debug, Clone, Copy)]
+struct Changed {
+    setting: Setting,
+    micros: u64,
+}
+
+impl Departure {
+    /// `is_own`: it was loaded for this departure.
+    pub(super) fn new(target: Target, is_own: bool, force: bool) -> Self {
+        Self {
+            target,
+            is_own,
+            force,
+            fallback: Next::Unknown(String::new()),
+            watchdogs: Watchdogs::default(),
+            changed: None,
+            is_asked: false,
+        }
+    }
+
+    /// Leaves; comes back once the services are being stopped, or with the reason why
+    /// this system goes on.
+    pub(super) fn leave(mut self, how: Leave, report: &mut Report) -> Result<(), Failure> {
+        report.facts.entry.clone_from(&self.target.entry);
+        report.facts.release.clone_from(&self.target.release);
+        report.facts.token.clone_from(&self.target.token);
+        if self.target.token.is_none() {
+            report.warn(
+                "the next system cannot prove that it came by kexec: its command line has no \
+                 ${boot} that was signed",
+            );
+        }
+        if let Err(failure) = self.prepare(how, report) {
+            self.undo(report);
+            return Err(failure);
+        }
+        match how {
+            Leave::Now => self.jump(report),
+            _ => self.hand_over(report),
+        }
+    }
+
+    /// The same, but it is loaded once the services have stopped.
+    pub(super) fn defer(mut self, entry: &str, report: &mut Report) -> Result<(), Failure> {
+        let outcome = self.prepare_later(entry, report).and_then(|()| {
+            systemd::kexec_later().map_err(|error| Failure::new(Stage::Quiesce, error))
+        });
+        if let Err(failure) = outcome {
+            self.undo(report);
+            let forgotten = records::forget_deferred().err();
+            forgotten.iter().for_each(|error| report.warn(&error.to_string()));
+            return Err(failure);
+        }
+        report.facts.result = "leaving";
+        report.facts.way = Some(Way::Kexec.name());
+        report.line(&format!(
+            "leaving for {}: systemd stops the services, and it is loaded after that",
+            self.target.in_words()
+        ));
+        Ok(())
+    }
+
+    fn prepare_later(&mut self, entry: &str, report: &mut Report) -> Result<(), Failure> {
+        self.tell_firmware(report);
+        self.look_at_watchdogs(report)?;
+        self.arm(Leave::Defer, report)?;
+        let deferred = Deferred {
+            boot_id: records::boot_id(),
+            entry: entry.to_owned(),
+            fallback: self.fallback.to_line(),
+            watchdog: report.facts.watchdog.is_some(),
+        };
+        records::defer(&deferred).map_err(|error| Failure::new(Stage::Quiesce, error))
+    }
+
+    /// Everything that can be undone.
+    fn prepare(&mut self, how: Leave, report: &mut Report) -> Result<(), Failure> {
+        self.tell_firmware(report);
+        self.look_at_watchdogs(report)?;
+        self.write_down(report)?;
+        self.arm(how, report)
+    }
+
+    fn tell_firmware(&mut self, report: &mut Report) {
+        self.fallback = next_start::keep_running();
+        match &self.fallback {
+            Next::AnyWay(id) => {
+                report.line(&format!("the firmware starts {id} if the jump fails, by itself"));
+            }
+            Next::Told(told) => {
+                report.line(&format!("the firmware starts {told} if the jump fails"));
+            }
+            Next::Unknown(why) => report.warn(&format!(
+                "what the firmware starts if the jump fails is left as it is: {why}"
+            )),
+        }
+        report.facts.fallback = self.fallback.to_line();
+    }
+
+    fn look_at_watchdogs(&mut self, report: &mut Report) -> Result<(), Failure> {
+        self.watchdogs = Watchdogs { wish: settings::watchdog()?, ..leave::watchdogs() };
+        if self.watchdogs.may_stop && self.seconds().is_some() {
+            report.warn(
+                "the watchdog's driver may stop it at the jump: watchdog.stop_on_reboot=0 on the \
+                 command line of this system keeps it",
+            );
+        }
+        Ok(())
+    }
+
+    /// For how long a watchdog is armed over the jump.
+    fn seconds(&self) -> Option<u64> {
+        match self.watchdogs.cover() {
+            Cover::Arm(seconds) | Cover::Armed(seconds) => Some(seconds),
+            Cover::Nothing(_) => None,
+        }
+    }
+
+    /// Flushed, because nothing after it may be.
+    fn write_down(&mut self, report: &mut Report) -> Result<(), Failure> {
+        let fallback = self.fallback.to_line();
+        let asked = self.target.asked(Way::Kexec, fallback, self.seconds().is_some());
+        match records::ask(&asked) {
+            Ok(()) => {
+                self.is_asked = true;
+                report.line(WRITTEN);
+                Ok(())
+            }
+            Err(error) if self.force => {
+                report.warn(&format!("not written down, so nothing will be proven: {error}"));
+                Ok(())
+            }
+            Err(error) => {
+                let why = format!(
+                    "{error}: without that the next system cannot tell how it came up (--force \
+                     leaves all the same)"
+                );
+                Err(Failure::new(Stage::Quiesce, why))
+            }
+        }
+    }
+
+    /// The watchdog, over the jump: by systemd, which holds it, or for `--now` by what
+    /// jumps.
+    fn arm(&mut self, how: Leave, report: &mut Report) -> Result<(), Failure> {
+        report.facts.watchdog = self.seconds();
+        match self.watchdogs.cover() {
+            Cover::Nothing(why) => report.warn(&format!("no watchdog is armed: {why}")),
+            Cover::Armed(seconds) if how != Leave::Now => report.line(&said_of_watchdog(seconds)),
+            Cover::Arm(seconds) | Cover::Armed(seconds) => self.set(how, seconds, report),
+        }
+        if self.seconds().is_some() && report.facts.watchdog.is_none() && self.is_asked {
+            let asked = self.target.asked(Way::Kexec, self.fallback.to_line(), false);
+            records::ask(&asked).map_err(|error| Failure::new(Stage::Quiesce, error))?;
+        }
+        Ok(())
+    }
+
+    /// What cannot be armed is said, and does not keep this system from being left.
+    fn set(&mut self, how: Leave, seconds: u64, report: &mut Report) {
+        let setting = match how {
+            Leave::Now if !self.is_watchdog_held() => return,
+            Leave::Now => Setting::RuntimeWatchdog,
+            _ => Setting::KexecWatchdog,
+        };
+        match systemd::set(setting, seconds.saturating_mul(1_000_000)) {
+            Ok(()) => {
+                let before = match setting {
+                    Setting::KexecWatchdog => self.watchdogs.kexec,
+                    Setting::RuntimeWatchdog => self.watchdogs.runtime,
+                };
+                self.changed = before.map(|micros| Changed { setting, micros });
+                report.line(&said_of_watchdog(seconds));
+            }
+            Err(error) => {
+                report.warn(&format!("no watchdog is armed over the jump: {error}"));
+                report.facts.watchdog = None;
+            }
+        }
+    }
+
+    /// Has systemd stop everything, and jump. Nothing else may be loaded from here on, and
+    /// what is loaded cannot be taken out.
+    fn hand_over(self, report: &mut Report) -> Result<(), Failure> {
+        self.seal(report)?;
+        tell_journal(&self.target, "systemctl kexec");
+        if let Err(error) = systemd::kexec() {
+            if !report.facts.sealed {
+                self.undo(report);
+                return Err(Failure::new(Stage::Quiesce, error));
+            }
+            let why = format!(
+                "{error}: what is loaded can no longer be taken out, and every \"systemctl kexec\" \
+                 of this system starts it (systemd 255 and newer: every reboot); \
+                 SYSTEMCTL_SKIP_AUTO_KEXEC=1 systemctl reboot goes through the firmware"
+            );
+            return Err(Failure::new(Stage::Quiesce, why));
+        }
+        report.facts.result = "leaving";
+        report.facts.way = Some(Way::Kexec.name());
+        report.line(&format!("leaving for {}: systemd stops the services", self.target.in_words()));
+        Ok(())
+    }
+
+    /// Without stopping a service. Comes back only with the reason why not.
+    fn jump(self, report: &mut Report) -> Result<(), Failure> {
+        self.seal(report)?;
+        tell_journal(&self.target, "reboot(2)");
+        report.facts.result = "leaving";
+        report.facts.way = Some(Way::Kexec.name());
+        report.line(&format!(
+            "jumping to {} at once: no service is stopped, nothing is unmounted, no swap, array or \
+             mapping is taken down; what is in memory is written back",
+            self.target.in_words()
+        ));
+        report.end();
+        let Some(staged) = kexec::staged(Slot::Normal) else {
+            self.undo(report);
+            return Err(Failure::new(Stage::Jump, "the loaded kernel is gone"));
+        };
+        let (quiet, said) = quiesce::of_running(staged, self.own_watchdog());
+        said.iter().for_each(|line| report.warn(line));
+        let failure = jump(quiet);
+        self.disarm(report);
+        Err(failure)
+    }
+
+    /// What this process arms itself, where systemd holds no watchdog.
+    fn own_watchdog(&self) -> Watchdog {
+        let seconds = self.seconds().filter(|_| !self.is_watchdog_held());
+        seconds.map_or(Watchdog::Off, |seconds| {
+            Watchdog::Seconds(u32::try_from(seconds).unwrap_or(u32::MAX))
+        })
+    }
+
+    fn is_watchdog_held(&self) -> bool {
+        self.watchdogs.runtime.is_some_and(|micros| micros > 0)
+    }
+
+    /// The kernel has refused the jump, and this system goes on.
+    fn disarm(&self, report: &mut Report) {
+        if self.own_watchdog() != Watchdog::Off {
+            watchdog::stop_all().iter().for_each(|line| report.warn(line));
+        }
+        self.watchdog_back().iter().for_each(|line| report.warn(line));
+    }
+
+    /// From here on nothing can be undone, where the running kernel can be sealed.
+    fn seal(&self, report: &mut Report) -> Result<(), Failure> {
+        match leave::seal() {
+            Ok(sealed) => {
+                say_sealed(sealed, report);
+                Ok(())
+            }
+            Err(error) => {
+                self.undo(report);
+                Err(Failure::new(Stage::Quiesce, error))
+            }
+        }
+    }
+
+    /// This system stays: nothing of what was to happen may happen later.
+    fn undo(&self, report: &mut Report) {
+        for what in self.undone() {
+            report.warn(&what);
+        }
+    }
+
+    /// What was undone, or could not be.
+    fn undone(&self) -> Vec<String> {
+        let mut said = Vec::new();
+        if let Some(told) = self.fallback.told() {
+            said.push(match next_start::take_back(told) {
+                Ok(_) => "the firmware's next start is as it was before".to_owned(),
+                Err(failure) => format!("the firmware still starts {told} next: {failure}"),
+            });
+        }
+        said.extend(self.watchdog_back());
+        if self.is_asked {
+            said.extend(records::forget_asked().err().map(|error| error.to_string()));
+        }
+        if self.is_own {
+            said.push(match loading::unload(Slot::Normal) {
+                Ok(()) => "the kernel was taken out again; this system goes on".to_owned(),
+                Err(failure) => format!("the kernel is still loaded: {}", failure.sentence()),
+            });
+        }
+        said
+    }
+
+    /// Why the watchdog is not as it was.
+    fn watchdog_back(&self) -> Option<String> {
+        let Changed { setting, micros } = self.changed?;
+        let error = systemd::set(setting, micros).err()?;
+        Some(format!("systemd's {} stays changed: {error}", setting.name()))
+    }
+}
+
+fn said_of_watchdog(seconds: u64) -> String {
+    format!(
+        "the watchdog resets the machine {seconds} s after the jump unless the next system serves it"
+    )
+}
+
+fn say_sealed(sealed: bool, report: &mut Report) {
+    report.facts.sealed = sealed;
+    if sealed {
+        report.line("sealed: nothing else can be loaded or unloaded any more");
+    }
+}
+
+fn tell_journal(target: &Target, by: &str) {
+    let sentence = format!("leaving by kexec for {}, by {by}", target.in_words());
+    let mut event = Event::new(What::Jump, sentence)
+        .with("WAY", Way::Kexec.name())
+        .with("KERNEL_SHA256", target.kernel.to_string())
+        .with("CMDLINE", target.cmdline.clone());
+    for (name, value) in [("ENTRY", &target.entry), ("RELEASE", &target.release)] {
+        if let Some(value) = value {
+            event = event.with(name, value.clone());
+        }
+    }
+    journal::tell(&event);
+}

@@ -1,0 +1,122 @@
+//! `turnout boot`: verify, load, write down, and the orderly way out of this system.
+//!
+//! The order is what it is about. A refusal costs nothing: everything is verified and
+//! loaded while the services still run. Everything up to the seal is undone if something
+//! fails; from the seal on nothing can be, so it comes right before this system is left.
+//! Specification: docs/fast-reboot.md.
+
+mod defer;
+mod departure;
+mod firmware;
+mod next_start;
+mod report;
+mod stage;
+
+use super::allow::Ready;
+use super::answer::Answer;
+use super::arguments::{Boot, Leave, Load};
+use super::explain;
+use super::judge::Judge;
+use super::loading;
+use crate::failure::{Failure, Stage};
+use crate::host::record::By;
+use crate::menu::Entry;
+use crate::sys::{self, records, systemd};
+
+use departure::{Departure, Target};
+use report::Report;
+
+pub(super) use next_start::clear as clear_fallback;
+
+/// Leaves this system; comes back where it was only staged, or with the reason why not.
+pub(super) fn run(boot: &Boot) -> Result<Answer, Failure> {
+    loading::need_root("leave this system")?;
+    let mut report = Report::new(boot.asked.json);
+    match boot.leave {
+        Leave::Stage => stage::run(boot, &mut report)?,
+        Leave::Defer => defer::run(boot, &mut report)?,
+        Leave::Deferred => defer::load(boot, &mut report)?,
+        Leave::Firmware => firmware::run(boot, &mut report)?,
+        Leave::Orderly | Leave::Now => by_kexec(boot, &mut report)?,
+    }
+    Ok(report.answer())
+}
+
+/// By kexec, or by the firmware where that failed before.
+fn by_kexec(boot: &Boot, report: &mut Report) -> Result<(), Failure> {
+    check_way(boot)?;
+    let judge = judge(boot, report)?;
+    let ready = ready(&judge, boot, report)?;
+    let target = Target::of_ready(&ready)?;
+    if has_failed(&target, boot, report) {
+        return firmware::leave(&judge, boot, &target, report);
+    }
+    let taken = stage::take_or_load(&ready, &load_of(boot), By::Boot, report)?;
+    let target = Target::of_loaded(&taken.loaded);
+    Departure::new(target, taken.is_own, boot.force).leave(boot.leave, report)
+}
+
+/// What can be known before anything is read: whether this system can be left so at all.
+fn check_way(boot: &Boot) -> Result<(), Failure> {
+    if boot.leave == Leave::Now {
+        return Ok(());
+    }
+    if !sys::is_run_by_systemd() {
+        let why = "systemd does not run here, so nobody would stop the services: \"turnout boot \
+                   --now\" leaves without that, and \"turnout load\" with the system's own \
+                   \"kexec -e\" does it in its order";
+        return Err(Failure::new(Stage::Quiesce, why));
+    }
+    let is_inhibited = systemd::inhibited().is_some_and(|inhibited| inhibited.is_shutdown());
+    if is_inhibited && !boot.force {
+        let why = "somebody keeps this system from being shut down (\"systemd-inhibit --list\" \
+                   says who); --force leaves all the same";
+        return Err(Failure::new(Stage::Quiesce, why));
+    }
+    Ok(())
+}
+
+fn judge(boot: &Boot, report: &mut Report) -> Result<Judge, Failure> {
+    let (judge, notes) = Judge::new(&boot.asked)?;
+    notes.iter().for_each(|note| report.warn(note));
+    Ok(judge)
+}
+
+/// The entry, read and verified.
+fn ready(judge: &Judge, boot: &Boot, report: &mut Report) -> Result<Ready, Failure> {
+    let ready = Ready::of_entry(judge, boot.entry.as_deref(), &load_of(boot))?;
+    ready.said.iter().for_each(|said| report.warn(said));
+    report.line(&format!("{}: {}", ready.entry.as_deref().unwrap_or("the entry"), ready.trust));
+    Ok(ready)
+}
+
+fn load_of(boot: &Boot) -> Load {
+    Load { asked: boot.asked.clone(), ..Load::default() }
+}
+
+/// Whether these two kernels are known not to follow each other by kexec.
+fn has_failed(target: &Target, boot: &Boot, report: &mut Report) -> bool {
+    let failed = records::failed().unwrap_or_else(|error| {
+        report.warn(&format!("which kernels have failed is not known: {error}"));
+        Vec::new()
+    });
+    let pair = target.pair();
+    if !failed.contains(&pair) {
+        return false;
+    }
+    let both = format!("from {} to {}", pair.from, pair.to);
+    if boot.force {
+        report.warn(&format!("kexec {both} has failed on this machine; it is tried all the same"));
+        return false;
+    }
+    report.line(&format!(
+        "kexec {both} has failed on this machine, so the firmware's way is taken (--force tries it \
+         again)"
+    ));
+    true
+}
+
+/// The entry, for the firmware's next start.
+fn chosen<'a>(judge: &'a Judge, boot: &Boot) -> Result<&'a Entry, Failure> {
+    explain::chosen(judge, boot.entry.as_deref())
+}

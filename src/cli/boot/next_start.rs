@@ -1,0 +1,254 @@
+//! The firmware's next start: which entry, told to whom, and taken back.
+
+use crate::base::text::quoted;
+use crate::cli::choice;
+use crate::cli::explain;
+use crate::cli::settings::state_device;
+use crate::cli::slot::refused;
+use crate::cli::store;
+use crate::cli::volumes::Menus;
+use crate::efi::variables::Variable;
+use crate::failure::{Failure, Stage};
+use crate::host::next_start::running::{Running, entry_of, is_same_start};
+use crate::host::next_start::{Here, Keeper, Told};
+use crate::menu::Entry;
+use crate::sys::{self, next_start, records};
+
+/// The format whose entries have GRUB's own names.
+const GRUB: &str = "grub";
+
+/// What the firmware will start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Next {
+    /// What is wanted, by itself: nothing was told.
+    AnyWay(String),
+    /// It was told.
+    Told(Told),
+    /// Nobody can be told; why.
+    Unknown(String),
+}
+
+impl Next {
+    /// As the record has it.
+    pub(super) fn to_line(&self) -> Option<String> {
+        match self {
+            Self::AnyWay(id) => Some(format!("{} is the default", quoted(id))),
+            Self::Told(told) => Some(told.to_line()),
+            Self::Unknown(_) => None,
+        }
+    }
+
+    /// What was told, to be taken back.
+    pub(super) const fn told(&self) -> Option<&Told> {
+        match self {
+            Self::Told(told) => Some(told),
+            Self::AnyWay(_) | Self::Unknown(_) => None,
+        }
+    }
+}
+
+/// Has the firmware start the kernel that runs now, as it was started, if it comes to that.
+pub(super) fn keep_running() -> Next {
+    let cmdline = sys::running_cmdline().unwrap_or_default();
+    let release = records::release();
+    let running = Running { cmdline: &cmdline, release: &release };
+    let found = here().map(|menus| entry_of(&menus.menu.entries, running).map(|at| (menus, at)));
+    match found {
+        Err(failure) => Next::Unknown(failure.sentence()),
+        Ok(None) => Next::Unknown(format!("no entry of the menus starts {release}")),
+        Ok(Some((menus, at))) => match menus.menu.entries.get(at) {
+            Some(entry) => prefer(&menus, entry),
+            None => Next::Unknown(format!("no entry of the menus starts {release}")),
+        },
+    }
+}
+
+/// Has the firmware start the entry of this id.
+pub(super) fn start(id: &str) -> Next {
+    let menus = match here() {
+        Ok(menus) => menus,
+        Err(failure) => return Next::Unknown(failure.sentence()),
+    };
+    let entry = menus.find(id).and_then(|at| menus.menu.entries.get(at));
+    entry.map_or_else(|| Next::Unknown(menus.no_such(id)), |entry| prefer(&menus, entry))
+}
+
+/// This machine's menus, wherever the entry that is booted is from.
+fn here() -> Result<Menus, Failure> {
+    choice::menus_of_this_machine()
+}
+
+fn prefer(menus: &Menus, entry: &Entry) -> Next {
+    let Some(keeper) = machine().keeper() else {
+        return match is_default(menus, entry) {
+            true => Next::AnyWay(entry.id.clone()),
+            false => Next::Unknown(
+                "nothing on this machine can be told what to start next: no GRUB that follows \
+                 next_entry, no loader with the Boot Loader Interface, no state area"
+                    .to_owned(),
+            ),
+        };
+    };
+    // The state area's slots have their own order, which no menu shows.
+    let is_area = matches!(keeper, Keeper::Area(_));
+    if !is_area && is_default(menus, entry) {
+        return Next::AnyWay(entry.id.clone());
+    }
+    tell(keeper, entry).unwrap_or_else(|failure| Next::Unknown(failure.sentence()))
+}
+
+/// What there is here that can be told.
+fn machine() -> Here {
+    let area = state_device(None).and_then(|device| store::read(&device));
+    Here { area: area.ok().map(|held| held.device), ..next_start::here("/".as_ref()) }
+}
+
+fn is_default(menus: &Menus, entry: &Entry) -> bool {
+    explain::default_of(menus).is_some_and(|default| is_same_start(default, entry))
+}
+
+/// Tells it, and looks whether that is heard.
+fn tell(keeper: Keeper, entry: &Entry) -> Result<Next, Failure> {
+    let id = id_for(&keeper, entry);
+    let before = get(&keeper)?;
+    let told = Told { keeper, id, before };
+    set(&told.keeper, Some(&told.id))?;
+    if matches!(told.keeper, Keeper::Grub(_)) && !is_heard(entry) {
+        set(&told.keeper, told.before.as_deref())?;
+        let why = format!("GRUB's script does not follow next_entry to {}", quoted(&told.id));
+        return Ok(Next::Unknown(why));
+    }
+    Ok(Next::Told(told))
+}
+
+/// The menus are read again, as the firmware's loader would.
+fn is_heard(entry: &Entry) -> bool {
+    here().is_ok_and(|menus| is_default(&menus, entry))
+}
+
+fn id_for(keeper: &Keeper, entry: &Entry) -> String {
+    match keeper {
+        Keeper::Grub(block) => {
+            let script = next_start::script_beside(block).unwrap_or_default();
+            name_for_grub(entry, &script)
+        }
+        Keeper::OneShot | Keeper::Default => entry.loader_id(),
+        Keeper::Area(_) => entry.id.clone(),
+    }
+}
+
+/// The way to an entry through GRUB's submenus: the entry's id where the script has it as
+/// it is, and else its title (GRUB manual, "default").
+fn name_for_grub(entry: &Entry, script: &str) -> String {
+    if entry.format.name() != GRUB {
+        return entry.id.clone();
+    }
+    let is_id =
+        ['\'', '"'].iter().any(|quote| script.contains(&format!("{quote}{}{quote}", entry.id)));
+    let title = entry.title.as_deref().unwrap_or(&entry.id);
+    let name = if is_id { entry.id.as_str() } else { title };
+    let above = entry.submenu.iter().map(String::as_str);
+    let parts: Vec<_> = above.chain([name]).map(|part| part.replace('>', ">>")).collect();
+    parts.join(">")
+}
+
+const fn variable(keeper: &Keeper) -> Variable {
+    match keeper {
+        Keeper::Default => Variable::EntryDefault,
+        _ => Variable::EntryOneShot,
+    }
+}
+
+fn get(keeper: &Keeper) -> Result<Option<String>, Failure> {
+    match keeper {
+        Keeper::Grub(path) => next_start::next_entry(path).map_err(at_read),
+        Keeper::Area(_) => Ok(store::read(&state_device(None)?)?.state.slots.once),
+        firmware => next_start::variable(variable(firmware)).map_err(at_read),
+    }
+}
+
+fn set(keeper: &Keeper, id: Option<&str>) -> Result<(), Failure> {
+    match keeper {
+        Keeper::Grub(path) => next_start::set_next_entry(path, id).map_err(at_read),
+        Keeper::Area(_) => {
+            store::change(&state_device(None)?, |state| state.slots.set_once(id).map_err(refused))
+                .map(drop)
+        }
+        firmware => next_start::set_variable(variable(firmware), id).map_err(at_read),
+    }
+}
+
+/// Takes back what was told, unless somebody has told something else since, or it was used
+/// up; whether there was something to take back.
+///
+/// # Errors
+/// It is still there.
+pub(super) fn take_back(told: &Told) -> Result<bool, Failure> {
+    let now = get(&told.keeper)?;
+    match told.to_restore(now.as_deref()) {
+        None => Ok(false),
+        Some(before) => set(&told.keeper, before).map(|()| true),
+    }
+}
+
+/// For a system that is well: takes back what the one before it told the firmware for the
+/// case that it would not be. What was taken back, in words.
+///
+/// # Errors
+/// It is still there.
+pub(in crate::cli) fn clear() -> Result<Option<String>, Failure> {
+    let asked = records::asked().map_err(at_read)?;
+    let is_before = |boot_id: &str| boot_id != records::boot_id();
+    let asked = asked.filter(|asked| is_before(&asked.boot_id));
+    let told = asked.and_then(|asked| Told::parse(&asked.fallback?));
+    let Some(told) = told else { return Ok(None) };
+    Ok(take_back(&told)?.then(|| told.to_string()))
+}
+
+fn at_read(error: sys::Error) -> Failure {
+    Failure::new(Stage::Read, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::menu::Format;
+
+    fn entry(id: &str, title: &str, submenu: &[&str]) -> Entry {
+        Entry {
+            id: id.to_owned(),
+            format: Format::named(GRUB).unwrap(),
+            title: Some(title.to_owned()),
+            submenu: submenu.iter().map(|title| (*title).to_owned()).collect(),
+            ..Entry::default()
+        }
+    }
+
+    #[test]
+    fn grub_is_told_the_way_through_its_submenus() {
+        let script = "menuentry 'Debian, with 6.1' --class x $menuentry_id_option 'gnulinux-6.1'";
+        let advanced = ["Advanced > more"];
+        let by_id = entry("gnulinux-6.1", "Debian, with 6.1", &advanced);
+        assert_eq!(name_for_grub(&by_id, script), "Advanced >> more>gnulinux-6.1");
+        let by_title = entry("Debian--with-5.10", "Debian, with 5.10", &advanced);
+        assert_eq!(name_for_grub(&by_title, script), "Advanced >> more>Debian, with 5.10");
+        let bls = Entry { format: Format::BLS, ..entry("6c0-4.15", "Fedora", &[]) };
+        assert_eq!(name_for_grub(&bls, script), "6c0-4.15");
+    }
+
+    #[test]
+    fn what_is_written_down_can_be_taken_back_only_where_it_was_told() {
+        let told = Told { keeper: Keeper::OneShot, id: "old".to_owned(), before: None };
+        let line = Next::Told(told.clone()).to_line().unwrap();
+        assert_eq!(Told::parse(&line), Some(told));
+        let line = Next::AnyWay("old".to_owned()).to_line().unwrap();
+        assert_eq!(Told::parse(&line), None);
+        assert_eq!(Next::Unknown("why".to_owned()).to_line(), None);
+    }
+
+    #[test]
+    fn what_cannot_be_told_in_a_test_is_said() {
+        let failure = set(&Keeper::Grub("/boot/grub/grubenv".to_owned()), None).unwrap_err();
+        assert!(failure.sentence().ends_with("this is a test"), "{failure}");
+    }
+}

@@ -1,0 +1,125 @@
+//! What a departure says: a line for each step as it is done, or one object at its end.
+
+use crate::base::json;
+use crate::base::text::printable;
+use crate::cli::answer::{Answer, complain, print};
+
+/// What was done, in order.
+pub(super) struct Report {
+    json: bool,
+    steps: Vec<String>,
+    warnings: Vec<String>,
+    pub(super) facts: Facts,
+    /// A line that is held back to be the last one, or was printed already.
+    last: Option<String>,
+}
+
+/// What programs want to know.
+#[derive(Debug, Default)]
+pub(super) struct Facts {
+    /// `leaving`, `staged`, `already-staged`, or `nothing`.
+    pub(super) result: &'static str,
+    /// `kexec` or `firmware`.
+    pub(super) way: Option<&'static str>,
+    pub(super) entry: Option<String>,
+    pub(super) release: Option<String>,
+    pub(super) token: Option<String>,
+    /// What the firmware starts next, in words.
+    pub(super) fallback: Option<String>,
+    /// Seconds.
+    pub(super) watchdog: Option<u64>,
+    pub(super) sealed: bool,
+    /// Bytes of memory that are held.
+    pub(super) held: Option<u64>,
+}
+
+impl Report {
+    pub(super) fn new(json: bool) -> Self {
+        let facts = Facts { result: "nothing", ..Facts::default() };
+        Self { json, steps: Vec::new(), warnings: Vec::new(), facts, last: None }
+    }
+
+    /// A step that is done. It is seen while the next one is under way.
+    pub(super) fn line(&mut self, line: &str) {
+        self.flush();
+        self.steps.push(line.to_owned());
+        self.last = Some(line.to_owned());
+    }
+
+    /// What has to be known, and stops nothing.
+    pub(super) fn warn(&mut self, what: &str) {
+        self.flush();
+        self.warnings.push(what.to_owned());
+        if !self.json {
+            complain(&printable(&format!("warning: {what}")));
+        }
+    }
+
+    /// Says everything now: there may be no later.
+    pub(super) fn end(&mut self) {
+        if self.json {
+            print(&self.object());
+        }
+        self.flush();
+    }
+
+    pub(super) fn answer(self) -> Answer {
+        let text = match self.json {
+            true => self.object(),
+            false => self.last.map(|line| printable(&line).into_owned()).unwrap_or_default(),
+        };
+        Answer { text, status: 0 }
+    }
+
+    fn flush(&mut self) {
+        if let (Some(line), false) = (self.last.take(), self.json) {
+            print(&printable(&line));
+        }
+    }
+
+    fn object(&self) -> String {
+        let facts = &self.facts;
+        json::object(|out| {
+            out.text("result", facts.result);
+            out.maybe_text("way", facts.way);
+            out.maybe_text("entry", facts.entry.as_deref());
+            out.maybe_text("release", facts.release.as_deref());
+            out.maybe_text("token", facts.token.as_deref());
+            out.maybe_text("fallback", facts.fallback.as_deref());
+            out.maybe_number("watchdog", facts.watchdog);
+            out.flag("sealed", facts.sealed);
+            out.maybe_number("held", facts.held);
+            out.array("steps", |list| self.steps.iter().for_each(|step| list.text(step)));
+            out.array("warnings", |list| self.warnings.iter().for_each(|one| list.text(one)));
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_get_one_object_with_every_step() {
+        let mut report = Report::new(true);
+        report.line("loaded");
+        report.warn("careful");
+        report.facts.result = "leaving";
+        let said: serde_json::Value = serde_json::from_str(&report.answer().text).unwrap();
+        let expected = serde_json::json!({
+            "result": "leaving", "way": null, "entry": null, "release": null, "token": null,
+            "fallback": null, "watchdog": null, "sealed": false, "held": null,
+            "steps": ["loaded"], "warnings": ["careful"],
+        });
+        assert_eq!(said, expected);
+    }
+
+    #[test]
+    fn the_last_line_is_the_answer_and_cannot_draw() {
+        let mut report = Report::new(false);
+        report.line("first");
+        report.line("last\u{1b}[2J");
+        let text = report.answer().text;
+        assert!(text.starts_with("last") && !text.contains('\u{1b}'), "{text}");
+    }
+}

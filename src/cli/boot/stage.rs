@@ -1,0 +1,126 @@
+//! A kernel that is loaded now and used later: it is verified again when it is used, and
+//! does not stay where it would not be loaded today.
+
+use super::report::Report;
+use super::{judge, load_of, ready};
+use crate::cli::allow::Ready;
+use crate::cli::arguments::{Boot, Load};
+use crate::cli::loading;
+use crate::failure::{Failure, Stage};
+use crate::host::record::{By, Loaded};
+use crate::host::staged::Bytes;
+use crate::plan::{self, Slot};
+use crate::sys::{kexec, records};
+
+/// Loads, and leaves it at that. What is staged already stays if it is the same, and goes
+/// if it may not be loaded any more.
+pub(super) fn run(boot: &Boot, report: &mut Report) -> Result<(), Failure> {
+    let judge = judge(boot, report)?;
+    let ready = ready(&judge, boot, report).inspect_err(|_| discard(report))?;
+    let load = load_of(boot);
+    if let Some(staged) = still_staged(&ready, report)? {
+        report.facts.result = "already-staged";
+        report.line(&format!("already staged{}", held(&staged)));
+        show(&staged, report);
+        return Ok(());
+    }
+    let loaded = load_now(&ready, &load, By::Stage, report)?;
+    report.facts.result = "staged";
+    report.line(&format!(
+        "staged{}: \"turnout boot\" verifies it again and starts it, \"turnout unload\" takes it out",
+        held(&loaded)
+    ));
+    show(&loaded, report);
+    Ok(())
+}
+
+/// What is loaded already, if it is just this, or else this, loaded now.
+pub(super) fn take_or_load(
+    ready: &Ready,
+    load: &Load,
+    by: By,
+    report: &mut Report,
+) -> Result<Taken, Failure> {
+    if let Some(loaded) = still_staged(ready, report)? {
+        report.line("what was staged is the same today, and is used");
+        return Ok(Taken { loaded, is_own: false });
+    }
+    let loaded = load_now(ready, load, by, report)?;
+    Ok(Taken { loaded, is_own: true })
+}
+
+/// A kernel that is loaded.
+pub(super) struct Taken {
+    pub(super) loaded: Loaded,
+    /// Whether it was loaded just now.
+    pub(super) is_own: bool,
+}
+
+/// What is staged, if what would be loaded now is the same. What is not is taken out.
+fn still_staged(ready: &Ready, report: &mut Report) -> Result<Option<Loaded>, Failure> {
+    let Some(staged) = staged(report) else { return Ok(None) };
+    let Some(difference) = Bytes::of(&staged).difference(&bytes_of(ready)) else {
+        return Ok(Some(staged));
+    };
+    report.line(&format!("what was staged is not what would be loaded today: {difference}"));
+    loading::unload(Slot::Normal)?;
+    Ok(None)
+}
+
+/// What this program has written down, of a kernel that is still loaded.
+fn staged(report: &mut Report) -> Option<Loaded> {
+    let loaded = records::loaded(Slot::Normal).unwrap_or_else(|error| {
+        report.warn(&format!("what is loaded is not known: {error}"));
+        None
+    });
+    loaded.filter(|_| kexec::is_loaded(Slot::Normal) == Some(true))
+}
+
+/// What would be loaded; overlays and addons have no place in a record.
+fn bytes_of(ready: &Ready) -> Bytes {
+    let bundle = ready.proven.get();
+    Bytes {
+        entry: ready.entry.clone(),
+        trust: ready.trust.clone(),
+        kernel: bundle.linux.digest,
+        initrds: bundle.initrds.iter().map(|initrd| initrd.digest).collect(),
+        devicetree: bundle.devicetree.as_ref().map(|blob| blob.digest),
+        cmdline: plan::cmdline(bundle).unwrap_or_default(),
+        token: ready.token.clone(),
+        is_whole: bundle.overlays.is_empty() && bundle.addons.is_empty(),
+    }
+}
+
+/// What is staged may not be loaded any more, for all that is known.
+fn discard(report: &mut Report) {
+    let Some(staged) = staged(report) else { return };
+    let what = staged.entry.as_deref().unwrap_or(&staged.kernel.path);
+    match loading::unload(Slot::Normal) {
+        Ok(()) => report.warn(&format!("{what} was staged, and was taken out again")),
+        Err(failure) => report.warn(&format!("{what} is still loaded: {}", failure.sentence())),
+    }
+}
+
+fn load_now(ready: &Ready, load: &Load, by: By, report: &mut Report) -> Result<Loaded, Failure> {
+    let done = ready.load(load, by)?;
+    let loaded = done.loaded.ok_or_else(|| Failure::new(Stage::Load, "nothing was loaded"))?;
+    done.said.iter().skip(ready.said.len()).for_each(|said| report.warn(said));
+    report.line(&done.text);
+    Ok(loaded)
+}
+
+fn held(loaded: &Loaded) -> String {
+    format!(", {} MiB of memory are held", bytes(loaded).div_ceil(1 << 20))
+}
+
+fn bytes(loaded: &Loaded) -> u64 {
+    let files = [&loaded.kernel].into_iter().chain(&loaded.initrds).chain(&loaded.devicetree);
+    files.map(|file| file.size).fold(0, u64::saturating_add)
+}
+
+fn show(loaded: &Loaded, report: &mut Report) {
+    report.facts.held = Some(bytes(loaded));
+    report.facts.entry.clone_from(&loaded.entry);
+    report.facts.release.clone_from(&loaded.release);
+    report.facts.token.clone_from(&loaded.token);
+}
