@@ -7,6 +7,7 @@ mod crash;
 mod kernel;
 mod rights;
 mod security;
+mod shutdown;
 mod systemd;
 mod watchdog;
 
@@ -14,8 +15,11 @@ pub use crash::{Crash, Kdump};
 pub use kernel::{Config, Kernel};
 pub use rights::Rights;
 pub use security::Security;
+pub use shutdown::{Shutdown, Unit};
 pub use systemd::{Feeding, Systemd};
 pub use watchdog::{Holder, Watchdog, Watchdogs};
+
+use crate::host::next_start::Here;
 
 /// The whole machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,6 +34,11 @@ pub struct Facts {
     pub crash: Crash,
     /// Watchdogs.
     pub watchdogs: Watchdogs,
+    /// What has to stop first.
+    pub shutdown: Shutdown,
+    /// Who can be told what the firmware starts next; none where boot files are not
+    /// shown.
+    pub next_start: Option<Here>,
     /// systemd, and what else starts kernels.
     pub systemd: Systemd,
 }

@@ -3,15 +3,25 @@
 
 mod crash;
 mod kernel;
+mod next_start;
 mod rights;
 mod security;
+mod shutdown;
 mod systemd;
 mod watchdog;
 
 use super::Row;
 
-const TABLES: &[&[Row]] =
-    &[rights::ROWS, kernel::ROWS, security::ROWS, systemd::ROWS, watchdog::ROWS, crash::ROWS];
+const TABLES: &[&[Row]] = &[
+    rights::ROWS,
+    kernel::ROWS,
+    security::ROWS,
+    systemd::ROWS,
+    shutdown::ROWS,
+    watchdog::ROWS,
+    crash::ROWS,
+    next_start::ROWS,
+];
 
 /// Every rule.
 pub(super) fn all() -> impl Iterator<Item = &'static Row> {

@@ -8,12 +8,13 @@ mod crash;
 mod kernel;
 mod rights;
 mod security;
+mod shutdown;
 mod systemd;
 mod watchdog;
 
 use std::path::{Path, PathBuf};
 
-use super::file;
+use super::{file, next_start};
 use crate::check::Facts;
 
 /// The root that is read.
@@ -88,6 +89,8 @@ pub fn survey(tree: &Tree) -> Facts {
         security: security::read(tree),
         crash: crash::read(tree),
         watchdogs: watchdog::read(tree),
+        next_start: tree.has("boot").then(|| next_start::here(&tree.0)),
         systemd: systemd::read(tree),
+        shutdown: shutdown::read(tree),
     }
 }
