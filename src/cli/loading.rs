@@ -194,9 +194,14 @@ fn entry(judge: &Judge, id: Option<&str>) -> Result<Ready, Failure> {
 /// Tells the journal that something was refused.
 fn told<T>(load: &Load, outcome: Result<T, Failure>) -> Result<T, Failure> {
     if let (Err(failure), false) = (&outcome, load.dry_run) {
-        journal::tell(&event_of_refusal(failure, load.slot));
+        tell_refusal(failure, load.slot);
     }
     outcome
+}
+
+/// Tells the journal why nothing was loaded, unloaded or started.
+pub(super) fn tell_refusal(failure: &Failure, slot: Slot) {
+    journal::tell(&event_of_refusal(failure, slot));
 }
 
 fn event_of_load(loaded: &Loaded) -> Event {

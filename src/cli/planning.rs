@@ -10,7 +10,7 @@ use crate::base::json::Object;
 use crate::bundle::{Blob, Bundle};
 use crate::failure::{Failure, Stage};
 use crate::fdt::{self, Fdt};
-use crate::image::{self, Uki, Unpacked};
+use crate::image::{self, Kernel, Uki, Unpacked};
 use crate::plan::{
     Engine, Facts, Machine, Plan, Platform, Prepared, Request, Slot, Unpacking, falls_back,
 };
@@ -37,8 +37,9 @@ pub(super) fn with_plan(load: &Load, proven: &Proven, then: &mut Then<'_>) -> Re
     check_kind(load, &unpacked)?;
     let release = image::describe(&unpacked).version;
     let (machine, facts) = describe(load, &sources)?;
+    let request = request(load, &unpacked);
     let how = Readying {
-        request: load.request,
+        request,
         decompress: load.decompress,
         // Nothing waits for a key here that could be used to unpack a kernel.
         against: Some(Unpacking::NO_TIME),
@@ -51,11 +52,20 @@ pub(super) fn with_plan(load: &Load, proven: &Proven, then: &mut Then<'_>) -> Re
     let kernel = how.apply(unpacked, proven)?;
     let (kernel, machine, facts) = (&kernel, &machine, &facts);
     let planned = Planned { load, proven, kernel, machine, facts, release };
-    let mut plan = planned.plan(load.request)?;
+    let mut plan = planned.plan(request)?;
     if !sources.is_live() && sources.arch != arch::native() {
         plan.warnings.push(stand_in_purgatory());
     }
     then(&planned, plan)
+}
+
+/// By which call: an ELF kernel is no file for kexec_file_load, and has nothing to try
+/// first.
+fn request(load: &Load, unpacked: &Unpacked<'_>) -> Request {
+    match (load.request, unpacked.kernel()) {
+        (Request::FileFirst, Kernel::Vmlinux(_)) => Request::Auto,
+        (request, _) => request,
+    }
 }
 
 fn check_kind(load: &Load, unpacked: &Unpacked<'_>) -> Result<(), Failure> {
@@ -272,4 +282,32 @@ pub(super) fn write_blob(blob: &Blob<Sealed>, out: &mut Object<'_>) {
     out.text("path", &blob.path);
     out.number("size", blob.size);
     out.text("sha256", &blob.digest.to_string());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::bzimage;
+    use crate::image::testing::{unpacked, vmlinux};
+
+    #[test]
+    fn the_file_engine_is_not_first_for_what_it_cannot_load() {
+        let first = Load { request: Request::FileFirst, ..Load::default() };
+        let (elf, bzimage) = (vmlinux(), bzimage::testing::small());
+        assert_eq!(request(&first, &unpacked(&elf)), Request::Auto);
+        assert_eq!(request(&first, &unpacked(&bzimage)), Request::FileFirst);
+        let only = Load { request: Request::Only(Engine::File), ..first };
+        assert_eq!(request(&only, &unpacked(&elf)), Request::Only(Engine::File));
+    }
+
+    #[test]
+    fn a_kernel_that_is_not_what_it_has_to_be_is_refused_by_name() {
+        let kind = Some(crate::cli::kernel_kind::Kind::Vmlinux);
+        let load = Load { kernel: "/boot/K".into(), kind, ..Load::default() };
+        let bzimage = bzimage::testing::small();
+        let failure = check_kind(&load, &unpacked(&bzimage)).unwrap_err();
+        assert_eq!(failure.stage, Stage::Identify);
+        let said = "/boot/K: this is a bzImage, not an ELF kernel for x86_64";
+        assert_eq!(failure.sentence(), said);
+    }
 }

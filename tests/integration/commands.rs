@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -16,6 +17,12 @@ fn turnout(arguments: &[&str]) -> Output {
 
 fn turnout_init(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_turnout-init")).args(arguments).output().unwrap()
+}
+
+/// The program by the name that kexec-tools' callers have for it.
+fn kexec(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_turnout"));
+    command.arg0("/sbin/kexec").args(arguments).output().unwrap()
 }
 
 fn printed(output: &Output) -> (Option<i32>, &str, &str) {
@@ -61,6 +68,27 @@ fn what_boots_a_machine_only_says_so_on_a_running_system() {
     let output = turnout_init(&["--version"]);
     let version = turnout::base::switches::version("turnout-init");
     assert_eq!(printed(&output), (Some(0), &*format!("{version}\n"), ""));
+}
+
+#[test]
+fn called_kexec_it_answers_as_kexec_tools_does() {
+    let version = concat!("kexec-tools 2.0.32 (turnout ", env!("CARGO_PKG_VERSION"), ")\n");
+    assert_eq!(printed(&kexec(&["-v"])), (Some(0), version, ""));
+    let help = kexec(&["--help"]);
+    let (status, text, faults) = printed(&help);
+    assert_eq!((status, faults), (Some(0), ""));
+    assert!(text.contains("-p, --load-panic "), "{text}");
+    for (line, expected, said) in [
+        (&["--bogus"][..], 1, "kexec: \"--bogus\" is no option of kexec (\"kexec --help\" lists"),
+        (&["-l", "--mem-min=0", "K"], 1, "kexec: --mem-min is not done: where things lie in"),
+        (&["-l"], 255, "kexec: No kernel specified: name the file of one"),
+        (&["--load", "K", "-t", "nbi-x86"], 255, "kexec: kernels of type \"nbi-x86\" are not"),
+    ] {
+        let output = kexec(line);
+        let (status, text, faults) = printed(&output);
+        assert_eq!((status, text), (Some(expected), ""), "{line:?}: {faults}");
+        assert!(faults.starts_with(said) && faults.lines().count() == 1, "{line:?}: {faults}");
+    }
 }
 
 #[test]

@@ -5,14 +5,16 @@ use super::job::{Job, Mode, OWN_INITRD};
 use super::say;
 use super::status::{DONE, FAILED, LOADED, MISUSED, Stopped};
 use crate::cli::arguments::Load;
+use crate::cli::exec::{self, Disks};
 use crate::cli::loading::{load_files, need_root, unload};
 use crate::failure::Failure;
 use crate::host::record::By;
 use crate::plan::Slot;
-use crate::steps::load::jump;
 use crate::sys::kexec::{self, Staged};
-use crate::sys::quiesce::{as_it_is, still_enough};
 use crate::sys::{file, shutdown};
+
+/// What the journal has for whoever starts a kernel at once.
+const EXEC: &str = "kexec";
 
 /// Does it all; gives the exit status.
 pub(super) fn act(job: &Job) -> Result<u8, Stopped> {
@@ -88,8 +90,8 @@ fn check_own_initrd(load: &Load) -> Result<(), Stopped> {
 /// Comes back only with the reason why nothing was started.
 fn start(job: &Job) -> Stopped {
     match staged() {
-        Ok(staged) if job.no_sync => refused(&jump(as_it_is(staged))),
-        Ok(staged) => refused(&jump(still_enough(staged))),
+        Ok(staged) if job.no_sync => refused(&exec::start(staged, Disks::AsTheyAre, EXEC)),
+        Ok(staged) => refused(&exec::start(staged, Disks::WrittenBack, EXEC)),
         Err(stopped) => stopped,
     }
 }
