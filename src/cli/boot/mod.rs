@@ -15,12 +15,13 @@ mod stage;
 use super::allow::Ready;
 use super::answer::Answer;
 use super::arguments::{Boot, Leave, Load};
-use super::explain;
 use super::judge::Judge;
-use super::loading;
+use super::{came_up, explain, loading};
+use crate::check::{Weight, findings};
 use crate::failure::{Failure, Stage};
 use crate::host::record::By;
 use crate::menu::Entry;
+use crate::sys::survey::{Tree, survey};
 use crate::sys::{self, records, systemd};
 
 use departure::{Departure, Target};
@@ -32,6 +33,7 @@ pub(super) use next_start::clear as clear_fallback;
 pub(super) fn run(boot: &Boot) -> Result<Answer, Failure> {
     loading::need_root("leave this system")?;
     let mut report = Report::new(boot.asked.json);
+    settle(&mut report);
     match boot.leave {
         Leave::Stage => stage::run(boot, &mut report)?,
         Leave::Defer => defer::run(boot, &mut report)?,
@@ -42,9 +44,18 @@ pub(super) fn run(boot: &Boot) -> Result<Answer, Failure> {
     Ok(report.answer())
 }
 
+/// How this system came up is written down before the record of that is replaced: what
+/// failed is known from there.
+fn settle(report: &mut Report) {
+    if let Err(failure) = came_up::settle() {
+        report.warn(&format!("how this system came up is not written down: {failure}"));
+    }
+}
+
 /// By kexec, or by the firmware where that failed before.
 fn by_kexec(boot: &Boot, report: &mut Report) -> Result<(), Failure> {
     check_way(boot)?;
+    check_machine(boot, report)?;
     let judge = judge(boot, report)?;
     let ready = ready(&judge, boot, report)?;
     let target = Target::of_ready(&ready)?;
@@ -74,6 +85,21 @@ fn check_way(boot: &Boot) -> Result<(), Failure> {
         return Err(Failure::new(Stage::Quiesce, why));
     }
     Ok(())
+}
+
+/// What `turnout check` says that stops a kexec, the first of it.
+fn check_machine(boot: &Boot, report: &mut Report) -> Result<(), Failure> {
+    let found = findings(&survey(&Tree::live()));
+    let Some(stop) = found.iter().find(|one| one.said.weight == Weight::Stops) else {
+        return Ok(());
+    };
+    let said = format!("{}: {}", stop.code, stop.said.sentence);
+    if boot.force {
+        report.warn(&said);
+        return Ok(());
+    }
+    let why = format!("{said} (\"turnout check\" says what to do; --force tries all the same)");
+    Err(Failure::new(Stage::Load, why))
 }
 
 fn judge(boot: &Boot, report: &mut Report) -> Result<Judge, Failure> {
