@@ -10,6 +10,7 @@ pub mod bzimage;
 pub mod compression;
 mod describe;
 pub mod elf;
+pub mod initramfs;
 mod owned;
 mod probe;
 pub mod uki;

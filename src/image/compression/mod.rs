@@ -137,17 +137,38 @@ impl Compressor {
     /// # Errors
     /// [`Error`]
     pub fn decode(self, bytes: &[u8], limit: u64) -> Result<Vec<u8>, Error> {
+        let First { output, rest } = self.decode_first(bytes, limit)?;
+        match only_zeros(rest) {
+            Ok(()) => Ok(output),
+            Err(reason) => Err(Error { compressor: self, reason }),
+        }
+    }
+
+    /// The same of a stream that something else may follow.
+    ///
+    /// # Errors
+    /// [`Error`]
+    pub fn decode_first(self, bytes: &[u8], limit: u64) -> Result<First<'_>, Error> {
         let mut output = Output::new(limit);
         let decoded = match self.row().map_or(&Decoder::None, |row| &row.decoder) {
             Decoder::Here(decode) => decode(bytes, &mut output),
             Decoder::LeftOut(feature) => Err(Reason::LeftOut(feature)),
             Decoder::None => Err(Reason::Unsupported),
         };
-        match decoded.and_then(only_zeros) {
-            Ok(()) => Ok(output.into_bytes()),
+        match decoded {
+            Ok(rest) => Ok(First { output: output.into_bytes(), rest }),
             Err(reason) => Err(Error { compressor: self, reason }),
         }
     }
+}
+
+/// What the first of several streams holds, and what is behind it.
+#[derive(Debug)]
+pub struct First<'a> {
+    /// Unpacked.
+    pub output: Vec<u8>,
+    /// As it is.
+    pub rest: &'a [u8],
 }
 
 fn only_zeros(rest: &[u8]) -> Result<(), Reason> {

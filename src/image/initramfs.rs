@@ -1,0 +1,231 @@
+//! Which kernel modules lie in an initramfs, and for which kernel.
+//!
+//! An initramfs is archives behind one another, each plain or compressed, with zeros
+//! between them. Nothing here decides what is started: a look that fails says only that
+//! nothing is known. Never unpacks more than it is allowed. Specification: Linux,
+//! Documentation/driver-api/early-userspace/buffer-format.rst; kmod's modules.builtin.
+
+use core::fmt;
+
+use super::compression::{self, Compressor};
+use crate::base::cpio;
+
+/// Where modules lie, below a folder for each kernel.
+const FOLDERS: [&str; 2] = ["lib/modules/", "usr/lib/modules/"];
+/// The list of what is built in, in such a folder.
+const BUILTIN: &str = "modules.builtin";
+
+/// What lies there for one kernel.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Release {
+    /// As `uname -r` gives it.
+    pub name: String,
+    /// Names of the modules whose files are there, as [`module`] writes them.
+    pub modules: Vec<String>,
+    /// Names of what is built into that kernel; none where no list says it.
+    pub builtin: Option<Vec<String>>,
+}
+
+/// Why nothing is known of an initramfs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Error {
+    /// Neither an archive nor a stream begins at this byte.
+    Unknown(usize),
+    /// A member of an archive is damaged or cut off.
+    Member,
+    /// A stream cannot be unpacked.
+    Stream(compression::Error),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown(at) => write!(f, "no archive begins at byte {at}"),
+            Self::Member => f.write_str("an archive in it is damaged or cut off"),
+            Self::Stream(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for Error {}
+
+/// What lies in these initramfs, in their order, whose streams may unpack to `limit`
+/// bytes together.
+///
+/// # Errors
+/// [`Error`] of the first that cannot be looked through.
+pub fn releases(initrds: &[&[u8]], limit: u64) -> Result<Vec<Release>, Error> {
+    let mut look = Look { left: limit, found: Vec::new() };
+    for initrd in initrds {
+        look.through(initrd)?;
+    }
+    Ok(look.found)
+}
+
+/// The name of the module in this file: Linux takes both kinds of dashes for one.
+#[must_use]
+pub fn module(path: &str) -> Option<String> {
+    let (name, ending) = path.rsplit('/').next()?.split_once('.')?;
+    let is_module = ending == "ko" || ending.starts_with("ko.");
+    is_module.then(|| name.replace('-', "_"))
+}
+
+/// The names in a list of modules' paths, such as modules.builtin.
+#[must_use]
+pub fn listed(text: &str) -> Vec<String> {
+    text.lines().filter_map(|line| module(line.trim())).collect()
+}
+
+struct Look {
+    /// Bytes that may still be unpacked.
+    left: u64,
+    found: Vec<Release>,
+}
+
+impl Look {
+    fn through(&mut self, initrd: &[u8]) -> Result<(), Error> {
+        let mut rest = without_zeros(initrd);
+        while !rest.is_empty() {
+            let behind = match Compressor::recognise(rest) {
+                _ if cpio::begins(rest) => self.archive(rest)?,
+                Some(compressor) => self.stream(compressor, rest)?,
+                None => return Err(Error::Unknown(initrd.len().saturating_sub(rest.len()))),
+            };
+            rest = without_zeros(behind);
+        }
+        Ok(())
+    }
+
+    fn stream<'a>(&mut self, compressor: Compressor, bytes: &'a [u8]) -> Result<&'a [u8], Error> {
+        let first = compressor.decode_first(bytes, self.left).map_err(Error::Stream)?;
+        self.left = self.left.saturating_sub(first.output.len() as u64);
+        let mut inner = without_zeros(&first.output);
+        while !inner.is_empty() {
+            inner = without_zeros(self.archive(inner)?);
+        }
+        Ok(first.rest)
+    }
+
+    /// Gives what follows the archive.
+    fn archive<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], Error> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let member = cpio::take(&mut rest).ok_or(Error::Member)?;
+            if member.path == cpio::TRAILER.as_bytes() {
+                break;
+            }
+            self.member(&member);
+        }
+        Ok(rest)
+    }
+
+    fn member(&mut self, member: &cpio::Found<'_>) {
+        let Ok(path) = core::str::from_utf8(member.path) else { return };
+        let path = path.trim_start_matches("./").trim_start_matches('/');
+        let below = FOLDERS.iter().find_map(|folder| path.strip_prefix(folder));
+        let Some((release, file)) = below.and_then(|below| below.split_once('/')) else { return };
+        let Some(release) = self.release(release) else { return };
+        if file == BUILTIN {
+            release.builtin = Some(listed(&String::from_utf8_lossy(member.content)));
+        } else {
+            release.modules.extend(module(file));
+        }
+    }
+
+    fn release(&mut self, name: &str) -> Option<&mut Release> {
+        if !self.found.iter().any(|release| release.name == name) {
+            self.found.push(Release { name: name.to_owned(), ..Release::default() });
+        }
+        self.found.iter_mut().find(|release| release.name == name)
+    }
+}
+
+fn without_zeros(bytes: &[u8]) -> &[u8] {
+    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+    bytes.get(zeros..).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::cpio::{Member, TRAILER, put};
+    use crate::image::testing::gzip;
+
+    fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut out = Vec::new();
+        for (path, content) in files {
+            put(&mut out, &Member { path, content, ..Member::default() });
+        }
+        put(&mut out, &Member { path: TRAILER, ..Member::default() });
+        out
+    }
+
+    const LIMIT: u64 = 1 << 20;
+
+    #[test]
+    fn modules_are_found_behind_an_archive_of_microcode() {
+        let early = archive(&[("kernel/x86/microcode/GenuineIntel.bin", b"x")]);
+        let modules: &[(&str, &[u8])] = &[
+            ("usr/lib/modules/6.12.1/kernel/fs/ext4/ext4.ko.xz", b"x"),
+            ("./lib/modules/6.12.1/kernel/drivers/ata/sata-x.ko", b"x"),
+            ("lib/modules/6.12.1/modules.builtin", b"kernel/fs/xfs/xfs.ko\n"),
+            ("lib/modules/6.1.0/kernel/nvme.ko.zst", b""),
+            ("lib/firmware/x.ko", b""),
+        ];
+        let initrd = [early, vec![0; 512], gzip(&archive(modules)), vec![0; 3]].concat();
+        let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+        let found = releases(&[&initrd], LIMIT).unwrap();
+        let expected = [
+            Release {
+                name: "6.12.1".to_owned(),
+                modules: names(&["ext4", "sata_x"]),
+                builtin: Some(names(&["xfs"])),
+            },
+            Release { name: "6.1.0".to_owned(), modules: names(&["nvme"]), builtin: None },
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn what_lies_in_several_initramfs_counts_together() {
+        let first = archive(&[("lib/modules/1/a.ko", b"")]);
+        let second = gzip(&archive(&[("lib/modules/1/b.ko", b"")]));
+        let third = [second.clone(), archive(&[("lib/modules/1/c.ko", b"")])].concat();
+        let found = releases(&[&first, &third], LIMIT).unwrap();
+        assert_eq!(found[0].modules, ["a", "b", "c"]);
+        assert_eq!(releases(&[], LIMIT).unwrap(), []);
+    }
+
+    #[test]
+    fn nothing_is_known_of_what_is_damaged_or_too_long() {
+        let plain = archive(&[("lib/modules/1/a.ko", &[7; 5000])]);
+        let cut = &plain[..plain.len() / 2];
+        assert_eq!(releases(&[cut], LIMIT), Err(Error::Member));
+        assert_eq!(releases(&[b"\0\0hello"], LIMIT), Err(Error::Unknown(2)));
+        assert_eq!(releases(&[&gzip(cut)], LIMIT), Err(Error::Member));
+        assert_eq!(releases(&[&gzip(b"hello")], LIMIT), Err(Error::Member));
+        let packed = gzip(&plain);
+        let too_long = releases(&[&packed], 4096).unwrap_err();
+        let words = "it unpacks (gzip) to more than the 4096 bytes that there is room for";
+        assert_eq!(too_long.to_string(), words);
+        // Both streams together.
+        let length = plain.len() as u64;
+        assert_eq!(releases(&[&packed], length).unwrap().len(), 1);
+        let twice = [packed.clone(), packed].concat();
+        assert!(matches!(releases(&[&twice], length), Err(Error::Stream(_))));
+    }
+
+    #[test]
+    fn only_a_module_has_the_name_of_one() {
+        for (path, name) in [
+            ("kernel/fs/ext4/ext4.ko", Some("ext4")),
+            ("virtio-pci.ko.zst", Some("virtio_pci")),
+            ("modules.dep", None),
+            ("notes.txt", None),
+            ("", None),
+            ("ko", None),
+        ] {
+            assert_eq!(module(path).as_deref(), name, "{path}");
+        }
+    }
+}
