@@ -10,6 +10,7 @@
 pub mod facts;
 mod rules;
 pub mod settings;
+mod versions;
 
 pub use facts::Facts;
 
@@ -81,6 +82,10 @@ enum Look {
 impl Row {
     const fn one(code: &'static str, look: fn(&Facts) -> Option<Said>) -> Self {
         Self { code, look: Look::One(look) }
+    }
+
+    const fn each(code: &'static str, look: fn(&Facts) -> Vec<Said>) -> Self {
+        Self { code, look: Look::Each(look) }
     }
 
     fn look(&self, facts: &Facts) -> Vec<Finding> {

@@ -1,9 +1,10 @@
 //! `turnout check`: what was found, for eyes and for monitoring.
 
 use super::answer::Answer;
+use super::target;
 use crate::base::json::{self, Object};
 use crate::base::text::{printable, split_at_column};
-use crate::check::{Finding, Weight, findings, is_ready};
+use crate::check::{Facts, Finding, Weight, findings, is_ready};
 use crate::sys::survey::{Tree, survey};
 
 /// Of a terminal that nobody has widened.
@@ -15,7 +16,9 @@ const REMEDY: &str = "  => ";
 
 /// Gives what is to be printed; the status is 0 for a machine that is ready.
 pub(super) fn run(json: bool) -> Answer {
-    let found = findings(&survey(&Tree::live()));
+    let tree = Tree::live();
+    let target = target::of_this_machine(&tree);
+    let found = findings(&Facts { target, ..survey(&tree) });
     let text = if json { as_json(&found) } else { as_text(&found) };
     Answer { text, status: u8::from(!is_ready(&found)) }
 }

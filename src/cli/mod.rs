@@ -32,6 +32,7 @@ mod slot;
 mod source;
 mod status;
 mod store;
+mod target;
 mod tpm;
 mod unload;
 mod verify;

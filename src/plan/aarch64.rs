@@ -87,8 +87,9 @@ fn check_lpi_tables(running: &Fdt<'_>, cmdline: Option<&str>, next: &str) -> Res
     if on && !running.has_uefi() && !leaves_lpis_off(next) { Err(Error::LpiTables) } else { Ok(()) }
 }
 
-/// The last word counts, as in the kernel.
-fn leaves_lpis_off(cmdline: &str) -> bool {
+/// Whether a kernel with this command line uses no LPIs. The last word counts, as in the
+/// kernel.
+pub(crate) fn leaves_lpis_off(cmdline: &str) -> bool {
     let words = cmdline.split_ascii_whitespace().rev();
     let mut values = words.filter_map(|word| word.strip_prefix(NO_LPI)?.strip_prefix('='));
     let value = values.next();

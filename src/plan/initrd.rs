@@ -100,6 +100,14 @@ pub(super) fn sources<'a, B: AsRef<[u8]>>(
     Ok(all.filter(|source| !source.bytes.is_empty()).collect())
 }
 
+/// The bytes of an entry's initrds, in the order in which the kernel unpacks them.
+///
+/// # Errors
+/// A unified kernel image or an addon that cannot be read.
+pub fn initrds<B: AsRef<[u8]>>(bundle: &Bundle<B>) -> Result<Vec<&[u8]>, Error> {
+    Ok(sources(bundle, None)?.into_iter().map(|source| source.bytes).collect())
+}
+
 /// The initrds side by side; `None` if there are none.
 ///
 /// # Errors

@@ -36,6 +36,7 @@ use crate::fdt::Fdt;
 use crate::image::Kernel;
 use crate::trust::verify::Verified;
 
+pub(crate) use aarch64::leaves_lpis_off;
 pub use crash::{Crash, View};
 pub use engine::{
     Engine, Error as EngineError, Facts, Lockdown, Request, Slot, choose_engine, falls_back,
@@ -43,6 +44,7 @@ pub use engine::{
 pub use errno::{is_inability, is_missing, meaning_of_load, meaning_of_reboot};
 pub use error::Error;
 pub use files::{Content, Files};
+pub use initrd::initrds;
 pub use layout::{Check, Segment};
 pub use machine::{Board, Machine, Pc, Platform};
 pub use need::{Need, Room, Shortage};

@@ -78,26 +78,26 @@ fn unescape(name: &str) -> String {
 
 /// A line of the mount table.
 #[derive(Debug, PartialEq, Eq)]
-struct Line {
+pub(super) struct Line {
     /// `major:minor`.
-    numbers: String,
+    pub(super) numbers: String,
     /// The directory of the file system that is mounted.
     root: String,
     /// Linux's name of the file system.
-    kind: String,
+    pub(super) kind: String,
     /// What was mounted, as somebody named it.
-    source: String,
+    pub(super) source: String,
 }
 
 impl Line {
     /// The last that is mounted on a place: it is on top.
-    fn on(table: &str, place: &str) -> Option<Self> {
+    pub(super) fn on(table: &str, place: &str) -> Option<Self> {
         let mut lines = table.lines().filter_map(Self::parse);
         lines.rfind(|(on, _)| on == place).map(|(_, line)| line)
     }
 
     /// The place, and what is there. Kind and source come behind a lone hyphen.
-    fn parse(line: &str) -> Option<(String, Self)> {
+    pub(super) fn parse(line: &str) -> Option<(String, Self)> {
         let mut fields = line.split(' ').skip(2);
         let numbers = fields.next()?.to_owned();
         let root = mount::unescape(fields.next()?);

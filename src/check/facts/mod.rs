@@ -3,20 +3,30 @@
 //!
 //! Nothing is judged here. What could not be read is none, or empty.
 
+mod cpus;
 mod crash;
+mod devices;
 mod kernel;
+mod platform;
 mod rights;
 mod security;
 mod shutdown;
+mod storage;
 mod systemd;
+mod target;
 mod watchdog;
 
+pub use cpus::Cpus;
 pub use crash::{Crash, Kdump};
+pub use devices::{Bound, Devices};
 pub use kernel::{Config, Kernel};
+pub use platform::Platform;
 pub use rights::Rights;
 pub use security::Security;
 pub use shutdown::{Shutdown, Unit};
+pub use storage::{Locked, Mount, Root, Storage};
 pub use systemd::{Feeding, Systemd};
+pub use target::Target;
 pub use watchdog::{Holder, Watchdog, Watchdogs};
 
 use crate::host::next_start::Here;
@@ -41,4 +51,14 @@ pub struct Facts {
     pub next_start: Option<Here>,
     /// systemd, and what else starts kernels.
     pub systemd: Systemd,
+    /// Which machine it is.
+    pub platform: Platform,
+    /// Its processors.
+    pub cpus: Cpus,
+    /// What is on PCI.
+    pub devices: Devices,
+    /// Disks and file systems.
+    pub storage: Storage,
+    /// What would be started; none where nobody has looked.
+    pub target: Option<Target>,
 }

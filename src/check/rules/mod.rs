@@ -1,13 +1,18 @@
 //! The table of rules: a file for each part of the machine, in the order in which they
 //! are looked at, which is that of findings of equal weight.
 
+mod cpus;
 mod crash;
+mod devices;
 mod kernel;
+mod known;
 mod next_start;
 mod rights;
 mod security;
 mod shutdown;
+mod storage;
 mod systemd;
+mod target;
 mod watchdog;
 
 use super::Row;
@@ -16,9 +21,14 @@ const TABLES: &[&[Row]] = &[
     rights::ROWS,
     kernel::ROWS,
     security::ROWS,
+    cpus::ROWS,
+    known::ROWS,
+    target::ROWS,
     systemd::ROWS,
     shutdown::ROWS,
     watchdog::ROWS,
+    devices::ROWS,
+    storage::ROWS,
     crash::ROWS,
     next_start::ROWS,
 ];

@@ -4,15 +4,24 @@
 //! A file for each part, as in [`crate::check::facts`]. What cannot be read is left
 //! out. Paths are given without their first slash.
 
+mod chain;
+mod cpus;
 mod crash;
+mod devices;
+mod installed;
 mod kernel;
+mod locked;
+mod platform;
 mod rights;
 mod security;
 mod shutdown;
+mod storage;
 mod systemd;
 mod watchdog;
 
 use std::path::{Path, PathBuf};
+
+pub use installed::{Installed, installed};
 
 use super::{file, next_start};
 use crate::check::Facts;
@@ -73,6 +82,29 @@ impl Tree {
         Some(self.0.join(path).metadata().ok()?.len())
     }
 
+    /// The start of a text that may be longer.
+    fn start(&self, path: &str, limit: u64) -> String {
+        file::read_start(self.0.join(path), limit).unwrap_or_default()
+    }
+
+    /// The last part of what a link leads to, such as the name of a device's driver.
+    fn target_name(&self, path: &str) -> Option<String> {
+        let target = self.link(path)?;
+        target.rsplit('/').next().map(str::to_owned)
+    }
+
+    /// Where a path leads once all links are followed, from the root of the tree.
+    fn resolve(&self, path: &str) -> Option<String> {
+        let root = std::fs::canonicalize(&self.0).ok()?;
+        let path = std::fs::canonicalize(self.0.join(path)).ok()?;
+        Some(path.strip_prefix(root).ok()?.to_str()?.to_owned())
+    }
+
+    /// Whether it is no directory that stands for a machine.
+    fn is_live(&self) -> bool {
+        self.0 == Path::new("/")
+    }
+
     /// What a link says, as it stands there.
     fn link(&self, path: &str) -> Option<String> {
         let target = std::fs::read_link(self.0.join(path)).ok()?;
@@ -92,5 +124,10 @@ pub fn survey(tree: &Tree) -> Facts {
         next_start: tree.has("boot").then(|| next_start::here(&tree.0)),
         systemd: systemd::read(tree),
         shutdown: shutdown::read(tree),
+        platform: platform::read(tree),
+        cpus: cpus::read(tree),
+        devices: devices::read(tree),
+        storage: storage::read(tree),
+        target: None,
     }
 }
