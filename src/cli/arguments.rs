@@ -151,6 +151,8 @@ pub(super) struct Load {
     pub(super) kind: Option<Kind>,
     /// Nothing of EFI is handed over by kexec_load.
     pub(super) without_efi: bool,
+    /// The plan is told although it is loaded.
+    pub(super) shows_plan: bool,
     pub(super) dry_run: bool,
     pub(super) json: bool,
     pub(super) inputs: Inputs,
@@ -289,6 +291,7 @@ impl Default for Load {
             slot: Slot::Normal,
             kind: None,
             without_efi: false,
+            shows_plan: false,
             dry_run: false,
             json: false,
             inputs: Inputs::default(),
@@ -883,6 +886,7 @@ mod tests {
             slot: Slot::Crash,
             kind: None,
             without_efi: false,
+            shows_plan: false,
             dry_run: true,
             json: true,
             inputs: Inputs {

@@ -46,7 +46,7 @@ pub(super) fn need_root(what: &str) -> Result<(), Failure> {
 pub(super) struct Done {
     /// The plan of a dry run, or what was loaded and how, for people.
     pub(super) text: String,
-    /// The same for programs; docs/cli.md describes it.
+    /// The same for programs, if they asked; docs/cli.md describes it.
     pub(super) json: String,
     /// What has to be said once, on standard error.
     pub(super) said: Vec<String>,
@@ -126,10 +126,14 @@ impl Ready {
             said.extend(kept.err().map(|error| format!("not written down: {error}")));
         }
         let text = planned.text(plan);
-        let json = json::object(|out| {
-            planned.write_json(plan, out);
-            self.write_json(&said, out);
+        // All that is loaded would be hashed for it.
+        let json = load.json.then(|| {
+            json::object(|out| {
+                planned.write_json(plan, out);
+                self.write_json(&said, out);
+            })
         });
+        let json = json.unwrap_or_default();
         Done { text, json, said, loaded }
     }
 

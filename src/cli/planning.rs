@@ -255,6 +255,10 @@ impl<'a> Planned<'a> {
         if self.load.dry_run {
             return plan.to_string();
         }
+        if self.load.shows_plan {
+            // Its warnings are in it.
+            return format!("loaded, as planned:\n{plan}");
+        }
         let mut text = format!("loaded by {}, because {}", plan.engine(), plan.reason);
         for warning in &plan.warnings {
             text.push_str("\nwarning: ");

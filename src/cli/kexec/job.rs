@@ -209,6 +209,7 @@ impl Job {
             slot: self.slot,
             kind: self.kernel_type.as_deref().map(types::find).transpose()?,
             without_efi: self.no_efi,
+            shows_plan: self.debug,
             ..Load::default()
         })
     }

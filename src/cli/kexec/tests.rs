@@ -70,7 +70,7 @@ fn the_lines_of_real_callers_come_to_what_they_mean() {
         ("--load K --append A --initrd I", &normal),
         // Debian's kexec-tools, petitboot, SONiC, zfsbootmenu.
         ("-l K --initrd=I --append=A", &normal),
-        ("-l --debug --initrd=I --append=A K", &normal),
+        ("-l --debug --initrd=I --append=A K", &Load { shows_plan: true, ..normal.clone() }),
         ("-l K --initrd=I --append=A -a", &normal),
         ("-a -l K --initrd=I --command-line=A", &normal),
         ("-la K --initrd=I --command-line=A", &normal),
@@ -228,6 +228,7 @@ fn what_is_given_up_or_not_used_is_said() {
     assert!(job("-l K -x --hotplug --console-vga").said().is_empty());
     let said = job("-l K -x -d").said();
     assert!(said[0].starts_with("--no-ifdown changes nothing: network"), "{said:?}");
+    assert!(loaded("-l K -d").shows_plan);
 }
 
 #[test]
