@@ -3,19 +3,23 @@
 //! It confirms what PID 1 wrote down before it jumped here, and nothing else, in one
 //! write: the attempt, so that its slot is good, and the trial, so that the floor rises to
 //! that system's version at the next start. It raises no floor itself and never makes a
-//! state area (`docs/rollback.md`, `docs/survive.md`). What `turnout boot` told the firmware
-//! for the case that this system would not come up is taken back (`docs/fast-reboot.md`).
+//! state area (`docs/rollback.md`, `docs/survive.md`). Of a system that `turnout boot` asked
+//! for it writes down too how it came up, and takes back what the firmware was told for the
+//! case that it would not (`docs/fast-reboot.md`); nothing else is asked of the firmware.
 
 use crate::base::json::{self, Object};
 use crate::base::text::printable;
 use crate::failure::{Failure, Stage};
-use crate::rollback::store::confirm;
+use crate::host::arrival::{Arrival, Found};
+use crate::rollback::store::{Fault, confirm};
 use crate::rollback::{State, System, Trial};
 use crate::slots::running::ThisBoot;
 use crate::slots::verbs::Confirmed;
 use crate::source::StateDevice;
 
-use super::{boot, store};
+use super::boot;
+use super::came_up;
+use super::store::{self, Changed};
 
 /// What a confirmation has done.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,7 +30,18 @@ struct Blessed {
     trial: Option<Trial>,
     /// Whether that was not confirmed before.
     is_new: bool,
-    /// What the firmware was told to start if this system would not come up.
+}
+
+/// What came of it all.
+struct Done {
+    /// Where there is a state area: its device, and what was confirmed in it.
+    area: Option<Changed<Blessed>>,
+    /// How this system came up, where a jump to it was asked for; whether that was not
+    /// written down before.
+    arrival: Option<Arrival>,
+    is_new: bool,
+    /// What the firmware was told for the case that this system would not come up, and
+    /// is not any more.
     taken_back: Option<String>,
 }
 
@@ -36,20 +51,29 @@ pub(super) fn run(
     device: &StateDevice,
     json: bool,
 ) -> Result<String, Failure> {
-    store::only_root()?;
     let this = store::this_boot();
-    let (blessed, device) = match store::change(device, |state| bless(state, entry, &this)) {
-        Ok(changed) => {
-            let taken_back = boot::clear_fallback()?;
-            (Blessed { taken_back, ..changed.outcome }, Some(changed.device))
-        }
-        Err(failure) if store::has_area(device) => return Err(failure),
-        Err(failure) => (Blessed::of_fallback(failure)?, None),
-    };
-    Ok(match json {
-        true => json::object(|out| write_json(&blessed, device.as_deref(), out)),
-        false => text(&blessed),
-    })
+    let area = store::change_if_there(device, |state| bless(state, entry, &this))?;
+    let jump = came_up::look();
+    if area.is_none() {
+        only_of(entry, jump.asked.is_some(), jump.found.arrival())?;
+    }
+    let is_asked = jump.asked.is_some();
+    let found = jump.settle()?;
+    let is_new = matches!(found, Found::New(_));
+    let taken_back = if is_asked { boot::clear_fallback()? } else { None };
+    let done = Done { area, arrival: found.arrival().cloned(), is_new, taken_back };
+    Ok(if json { json::object(|out| done.write_json(out)) } else { done.text() })
+}
+
+/// Without a state area there is only the jump to this system.
+///
+/// # Errors
+/// Nobody asked for one, or for another entry.
+fn only_of(entry: Option<&str>, is_asked: bool, to: Option<&Arrival>) -> Result<(), Failure> {
+    match is_asked {
+        true => is_of(entry, to.and_then(|arrival| arrival.entry.as_deref())),
+        false => Err(Failure::new(Stage::Discover, Fault::NoPartition)),
+    }
 }
 
 /// Closes the attempt, and confirms the trial.
@@ -63,14 +87,20 @@ fn bless(state: &mut State, entry: Option<&str>, this: &ThisBoot) -> Result<Bles
     if let Some(confirmed) = confirm(state) {
         *state = confirmed;
     }
-    Ok(Blessed { start, trial, is_new, taken_back: None })
+    Ok(Blessed { start, trial, is_new })
 }
 
 /// Refuses where the last jump was to another entry, as far as that is known: of the start
 /// of a good slot, which writes once and before its menu is read, it may not be.
 fn check(state: &State, entry: &str) -> Result<(), Failure> {
     let attempt = state.slots.attempt.as_ref().map(|attempt| attempt.entry.as_str());
-    let last = state.trial.as_ref().map(|trial| trial.entry.as_str()).or(attempt);
+    is_of(Some(entry), state.trial.as_ref().map(|trial| trial.entry.as_str()).or(attempt))
+}
+
+/// # Errors
+/// The last jump was to another entry than the one that is to be confirmed.
+fn is_of(entry: Option<&str>, last: Option<&str>) -> Result<(), Failure> {
+    let Some(entry) = entry else { return Ok(()) };
     match last.filter(|last| !last.is_empty() && *last != entry) {
         Some(last) => Err(Failure::new(
             Stage::Discover,
@@ -80,15 +110,53 @@ fn check(state: &State, entry: &str) -> Result<(), Failure> {
     }
 }
 
+impl Done {
+    fn text(&self) -> String {
+        let area = self.area.as_ref().map(|changed| text(&changed.outcome));
+        let arrival = self.arrival.as_ref().map(|arrival| {
+            let sentence = arrival.sentence();
+            format!("this system came up {}", printable(&sentence))
+        });
+        let taken = self
+            .taken_back
+            .as_ref()
+            .map(|told| format!("the firmware no longer starts {}", printable(told)));
+        let lines: Vec<String> = area.into_iter().chain(arrival).chain(taken).collect();
+        match lines.as_slice() {
+            [] => "nothing to confirm: no jump to this system was asked for".to_owned(),
+            lines => lines.join("\n"),
+        }
+    }
+
+    fn write_json(&self, out: &mut Object<'_>) {
+        match &self.area {
+            Some(changed) => write_json(&changed.outcome, &changed.device, out),
+            None => self.write_without_area(out),
+        }
+        out.maybe_text("came_up", self.arrival.as_ref().map(|arrival| arrival.how.name()));
+        out.maybe_text("fallback", self.taken_back.as_deref());
+    }
+
+    fn write_without_area(&self, out: &mut Object<'_>) {
+        let result = match (self.is_new || self.taken_back.is_some(), &self.arrival) {
+            (true, _) => "confirmed",
+            (false, Some(_)) => "already-confirmed",
+            (false, None) => "nothing",
+        };
+        out.text("result", result);
+        out.null("device");
+        out.maybe_text("entry", self.arrival.as_ref().and_then(|one| one.entry.as_deref()));
+        ["role", "security_version", "manifest", "slot"].iter().for_each(|name| out.null(name));
+    }
+}
+
 fn text(blessed: &Blessed) -> String {
     let trial = blessed.trial.as_ref().map(|trial| match blessed.is_new {
         true => format!("confirmed {}: the floor rises at the next start", named(trial)),
         false => format!("{} was confirmed before", named(trial)),
     });
     let start = blessed.start.as_ref().map(started);
-    let back = blessed.taken_back.as_ref();
-    let back = back.map(|told| format!("the firmware no longer starts {}", printable(told)));
-    let lines: Vec<String> = trial.into_iter().chain(start).chain(back).collect();
+    let lines: Vec<String> = trial.into_iter().chain(start).collect();
     if lines.is_empty() {
         return "nothing to confirm: the system that was booted last is not above the floor, and \
                 no start of it waits for a confirmation"
@@ -111,18 +179,8 @@ fn named(trial: &Trial) -> String {
 }
 
 impl Blessed {
-    /// Of a machine without a state area.
-    ///
-    /// # Errors
-    /// There is nothing to take back either: the failure that says so.
-    fn of_fallback(failure: Failure) -> Result<Self, Failure> {
-        let Some(told) = boot::clear_fallback()? else { return Err(failure) };
-        Ok(Self { start: None, trial: None, is_new: false, taken_back: Some(told) })
-    }
-
     const fn result(&self) -> &'static str {
-        let is_done = self.is_new || self.start.is_some() || self.taken_back.is_some();
-        match (is_done, &self.trial) {
+        match (self.is_new || self.start.is_some(), &self.trial) {
             (true, _) => "confirmed",
             (false, Some(_)) => "already-confirmed",
             (false, None) => "nothing",
@@ -136,9 +194,9 @@ impl Blessed {
     }
 }
 
-fn write_json(blessed: &Blessed, device: Option<&str>, out: &mut Object<'_>) {
+fn write_json(blessed: &Blessed, device: &str, out: &mut Object<'_>) {
     out.text("result", blessed.result());
-    out.maybe_text("device", device);
+    out.text("device", device);
     out.maybe_text("entry", blessed.entry());
     let system = blessed.trial.as_ref().map(|trial| trial.system);
     out.maybe_text("role", system.map(|system| system.role.name()));
@@ -149,13 +207,14 @@ fn write_json(blessed: &Blessed, device: Option<&str>, out: &mut Object<'_>) {
     );
     let slot = blessed.start.as_ref().and_then(|start| start.slot.as_deref());
     out.maybe_text("slot", slot);
-    out.maybe_text("fallback", blessed.taken_back.as_deref());
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::base::digest::Digest;
+    use crate::host::proof::CameUp;
+    use crate::host::record::Pair;
     use crate::rollback::{Role, System};
     use crate::slots::rules::{Count, Rules, Target};
     use crate::slots::{Cause, Slots, Stage as At};
@@ -178,8 +237,87 @@ mod tests {
         slots
     }
 
+    fn arrival(entry: Option<&str>) -> Arrival {
+        Arrival {
+            how: CameUp::ByKexec,
+            reason: None,
+            when: 9,
+            boot_id: "two".to_owned(),
+            release: "6.12".to_owned(),
+            asked_when: 7,
+            asked_by: "one".to_owned(),
+            pair: Pair { from: "6.1".to_owned(), to: "6.12".to_owned() },
+            entry: entry.map(str::to_owned),
+        }
+    }
+
+    fn jumped(is_new: bool, taken_back: Option<&str>) -> Done {
+        let taken_back = taken_back.map(str::to_owned);
+        Done { area: None, arrival: Some(arrival(Some("debian"))), is_new, taken_back }
+    }
+
+    fn whole(done: &Done) -> Value {
+        serde_json::from_str(&json::object(|out| done.write_json(out))).unwrap()
+    }
+
+    #[test]
+    fn a_system_that_was_jumped_to_is_confirmed_without_a_state_area() {
+        let done = jumped(true, Some("\"old\", by next_entry in /boot/grub/grubenv"));
+        assert_eq!(
+            done.text(),
+            "this system came up by kexec, as asked (debian, 6.1 to 6.12)\n\
+             the firmware no longer starts \"old\", by next_entry in \
+             /boot/grub/grubenv"
+        );
+        let expected = json!({
+            "result": "confirmed", "device": null, "entry": "debian", "role": null,
+            "security_version": null, "manifest": null, "slot": null, "came_up": "by-kexec",
+            "fallback": "\"old\", by next_entry in /boot/grub/grubenv",
+        });
+        assert_eq!(whole(&done), expected);
+        assert_eq!(whole(&jumped(false, None))["result"], "already-confirmed");
+        let nothing = Done { area: None, arrival: None, is_new: false, taken_back: None };
+        assert_eq!(whole(&nothing)["result"], "nothing");
+        let said = "nothing to confirm: no jump to this system was asked for";
+        assert_eq!(nothing.text(), said);
+    }
+
+    #[test]
+    fn what_the_area_confirms_is_told_before_the_jump() {
+        let mut state = tried(false);
+        let outcome = bless(&mut state, None, &ThisBoot::default()).unwrap();
+        let area = Some(Changed { device: "/dev/sda3".to_owned(), state, outcome });
+        let done = Done { area, ..jumped(true, None) };
+        assert!(done.text().starts_with("confirmed debian (role boot"), "{}", done.text());
+        assert!(
+            done.text().ends_with("\nthis system came up by kexec, as asked (debian, 6.1 to 6.12)")
+        );
+        let whole = whole(&done);
+        assert_eq!(
+            (&whole["device"], &whole["came_up"]),
+            (&json!("/dev/sda3"), &json!("by-kexec"))
+        );
+        assert_eq!(whole["fallback"], Value::Null);
+    }
+
+    #[test]
+    fn without_area_and_jump_there_is_nothing_to_confirm() {
+        let failure = only_of(None, false, None).unwrap_err();
+        assert!(failure.sentence().contains("state area"), "{failure}");
+        assert_eq!(failure.exit_status(), 3);
+        let debian = arrival(Some("debian"));
+        let failure = only_of(Some("ubuntu"), true, Some(&debian)).unwrap_err();
+        let said = "the last jump was to debian, not to ubuntu: nothing was confirmed";
+        assert_eq!((failure.sentence(), failure.exit_status()), (said.to_owned(), 3));
+        for entry in [None, Some("debian")] {
+            assert!(only_of(entry, true, Some(&debian)).is_ok());
+        }
+        assert!(only_of(Some("ubuntu"), true, Some(&arrival(None))).is_ok(), "files were named");
+        assert!(only_of(Some("ubuntu"), true, None).is_ok(), "an earlier start answered it");
+    }
+
     fn in_json(blessed: &Blessed) -> Value {
-        let text = json::object(|out| write_json(blessed, Some("/dev/sda3"), out));
+        let text = json::object(|out| write_json(blessed, "/dev/sda3", out));
         serde_json::from_str(&text).unwrap()
     }
 
@@ -195,25 +333,9 @@ mod tests {
         let expected = json!({
             "result": "confirmed", "device": "/dev/sda3", "entry": "debian", "role": "boot",
             "security_version": 9, "manifest": format!("sha256:{}", "ab".repeat(32)),
-            "slot": null, "fallback": null,
+            "slot": null,
         });
         assert_eq!(in_json(&blessed), expected);
-    }
-
-    #[test]
-    fn what_the_firmware_was_told_is_no_longer_so() {
-        let blessed = Blessed {
-            start: None,
-            trial: None,
-            is_new: false,
-            taken_back: Some("\"old\", by next_entry in /boot/grub/grubenv".to_owned()),
-        };
-        assert_eq!(
-            text(&blessed),
-            "the firmware no longer starts \"old\", by next_entry in /boot/grub/grubenv"
-        );
-        assert_eq!(in_json(&blessed)["result"], "confirmed");
-        assert_eq!(in_json(&blessed)["fallback"], blessed.taken_back.unwrap());
     }
 
     #[test]
@@ -239,7 +361,7 @@ mod tests {
         assert_eq!(text(&blessed), "slot A is good");
         let expected = json!({
             "result": "confirmed", "device": "/dev/sda3", "entry": "debian", "role": null,
-            "security_version": null, "manifest": null, "slot": "A", "fallback": null,
+            "security_version": null, "manifest": null, "slot": "A",
         });
         assert_eq!(in_json(&blessed), expected);
         let again = bless(&mut state, Some("debian"), &ThisBoot::default()).unwrap();

@@ -44,7 +44,7 @@ pub(super) fn look_as_root() -> Option<Looked> {
 /// # Errors
 /// It cannot be written down.
 pub(super) fn settle() -> Result<Found, Failure> {
-    look().settle().map_err(|error| Failure::new(Stage::Read, error))
+    look().settle()
 }
 
 fn understood<T: Default>(read: Result<T, sys::Error>) -> T {
@@ -70,14 +70,14 @@ impl Looked {
         self.asked.as_ref().is_some_and(|asked| asked.boot_id != records::boot_id())
     }
 
-    /// Writes down what is new: first what has failed, then the answer, so that one that
-    /// is interrupted is done again.
-    fn settle(self) -> Result<Found, sys::Error> {
+    /// Writes down what is new.
+    ///
+    /// # Errors
+    /// It cannot be written down.
+    pub(super) fn settle(self) -> Result<Found, Failure> {
         if let Found::New(arrival) = &self.found {
-            if let Some(failed) = arrival.failed(&understood(records::failed())) {
-                records::keep_failed(&failed)?;
-            }
-            records::keep_arrival(arrival, self.history)?;
+            let kept = keep(arrival, self.history);
+            kept.map_err(|error| Failure::new(Stage::Read, error))?;
             journal::tell(&event(arrival));
         }
         Ok(self.found)
@@ -126,6 +126,14 @@ impl Looked {
             write_rest(arrival, out);
         }
     }
+}
+
+/// First what has failed, then the answer, so that one that is interrupted is done again.
+fn keep(arrival: &Arrival, history: Vec<Arrival>) -> Result<(), sys::Error> {
+    if let Some(failed) = arrival.failed(&understood(records::failed())) {
+        records::keep_failed(&failed)?;
+    }
+    records::keep_arrival(arrival, history)
 }
 
 fn sentence(found: &Found) -> String {

@@ -79,7 +79,24 @@ pub(super) fn change<T>(
     device: &StateDevice,
     change: impl FnOnce(&mut State) -> Result<T, Failure>,
 ) -> Result<Changed<T>, Failure> {
-    let mut area = find(device)?;
+    change_area(find(device)?, change)
+}
+
+/// The same where there is an area; none where there is none.
+///
+/// # Errors
+/// As [`change`].
+pub(super) fn change_if_there<T>(
+    device: &StateDevice,
+    change: impl FnOnce(&mut State) -> Result<T, Failure>,
+) -> Result<Option<Changed<T>>, Failure> {
+    find_if_there(device)?.map(|area| change_area(area, change)).transpose()
+}
+
+fn change_area<T>(
+    mut area: StateArea,
+    change: impl FnOnce(&mut State) -> Result<T, Failure>,
+) -> Result<Changed<T>, Failure> {
     let _lock = area.lock(complain).map_err(at_disk)?;
     let device = area.path().to_owned();
     change_in(&mut area, change).map(|(state, outcome)| Changed { device, state, outcome })
@@ -160,11 +177,6 @@ pub(super) fn only_root() -> Result<(), Failure> {
         true => Ok(()),
         false => Err(Failure::new(Stage::Read, "only root can reach the state area")),
     }
-}
-
-/// Whether there is an area, whatever it holds.
-pub(super) fn has_area(device: &StateDevice) -> bool {
-    !matches!(StateArea::find(device), Err(Fault::NoPartition | Fault::NoDevice(_)))
 }
 
 fn find(device: &StateDevice) -> Result<StateArea, Failure> {

@@ -181,7 +181,7 @@ fn named<T: Copy>(all: &[T], name: fn(T) -> &'static str, word: &str) -> Option<
 
 const fn name_of_slot(slot: Slot) -> &'static str {
     match slot {
-        Slot::Normal => "ordinary",
+        Slot::Normal => "normal",
         Slot::Crash => "crash",
     }
 }

@@ -137,14 +137,14 @@ fn a_loaded_kernel_is_written_so() {
     };
     let digest = "ab".repeat(32);
     let expected = format!(
-        "turnout-record 1 loaded\nslot ordinary\nby boot\nuser alice by sudo\n\
+        "turnout-record 1 loaded\nslot normal\nby boot\nuser alice by sudo\n\
          when 1800000000\nboot-id b\nentry debian\nrelease 6.12\ntrust ops\nengine segments\n\
          kernel {digest} 7 /boot/my kernel\ninitrd {digest} 7 /boot/i\n\
          cmdline root=/dev/vda  quiet\nend\n"
     );
     assert_eq!(loaded.text(), expected);
     for (line, wrong, number) in [
-        ("slot ordinary", "slot other", 2),
+        ("slot normal", "slot other", 2),
         ("when 1800000000", "when soon", 5),
         ("by boot", "by magic", 3),
         ("engine segments\n", "", 10),
