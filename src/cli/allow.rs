@@ -15,6 +15,7 @@ use crate::base::text::quoted;
 use crate::bundle::Bundle;
 use crate::failure::Failure;
 use crate::host::token;
+use crate::image::{self, Uki};
 use crate::plan::Slot;
 use crate::steps::examine::attest;
 use crate::steps::prepare::{self, Proven};
@@ -91,11 +92,8 @@ impl Candidate {
         }
     }
 
-    fn profile(&self) -> Option<u32> {
-        match &self.signed()?.manifest().system {
-            System::Linux(_) => None,
-            System::Uki(uki) => Some(uki.profile),
-        }
+    fn is_uki(&self) -> bool {
+        self.signed().is_some_and(|signed| matches!(signed.manifest().system, System::Uki(_)))
     }
 
     /// Whether it has this very kernel, whatever else it has.
@@ -177,8 +175,8 @@ impl Files<'_> {
         let verified = verify(&candidate.attested, facts, &candidate.values);
         let verified = verified.map_err(|refusal| Miss::of(candidate, &refusal))?;
         // The own one of an image that was signed whole is bound with it.
-        if self.load.cmdline == Cmdline::Own || candidate.profile().is_some() && self.is_own(bundle)
-        {
+        let is_own = candidate.is_uki() && is_own(bundle);
+        if is_own || self.load.cmdline == Cmdline::Own {
             return Ok(());
         }
         let meant = candidate.command_lines(verified.get().options.clone());
@@ -186,12 +184,6 @@ impl Files<'_> {
             true => Ok(()),
             false => Err(Miss::edited(candidate)),
         }
-    }
-
-    fn is_own(&self, bundle: &Bundle<Sealed>) -> bool {
-        let uki = crate::image::find_uki(bundle.linux.bytes.as_ref());
-        let own = uki.as_ref().and_then(crate::image::Uki::cmdline);
-        own.is_some_and(|own| is_same(own, &bundle.options))
     }
 
     fn bound_by_nobody(&self, bundle: &Bundle<Sealed>) -> Failure {
@@ -208,10 +200,18 @@ impl Files<'_> {
     }
 }
 
+/// Whether the command line that was asked for is the image's own.
+fn is_own(bundle: &Bundle<Sealed>) -> bool {
+    let uki = image::find_uki(bundle.linux.bytes.as_ref());
+    uki.as_ref().and_then(Uki::cmdline).is_some_and(|own| is_same(own, &bundle.options))
+}
+
 impl Candidate {
-    /// The files as those of its entry.
+    /// The files as those of its entry; of several profiles that a file has it is the
+    /// first.
     fn own<B>(&self, bundle: Bundle<B>) -> Bundle<B> {
-        Bundle { entry: self.id().to_owned(), profile: self.profile(), ..bundle }
+        let profile = self.is_uki().then_some(0);
+        Bundle { entry: self.id().to_owned(), profile, ..bundle }
     }
 }
 
@@ -221,8 +221,9 @@ impl<'a> Miss<'a> {
     }
 
     fn edited(by: &'a Candidate) -> Self {
-        let signed = by.linux().map_or("that of the image", |linux| linux.options.as_str());
-        Self { by, code: "EDITED", why: format!("the signed command line is {}", quoted(signed)) }
+        let signed = by.linux().map(|linux| quoted(&linux.options));
+        let signed = signed.unwrap_or_else(|| "that of the image".to_owned());
+        Self { by, code: "EDITED", why: format!("the signed command line is {signed}") }
     }
 
     fn refuses(&self, bundle: &Bundle<Sealed>) -> Failure {
@@ -310,3 +311,6 @@ pub(super) fn nothing_verified(judge: &Judge) -> Vec<String> {
         None => vec![NOTHING_VERIFIED.to_owned()],
     }
 }
+
+#[cfg(test)]
+mod tests;
