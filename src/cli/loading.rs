@@ -10,7 +10,7 @@ use core::fmt::Write as _;
 use super::allow::Ready;
 use super::arguments::Load;
 use super::judge::Judge;
-use super::planning::{self, Planned};
+use super::planning::{self, Planned, READ_AGAIN};
 use super::{allow, explain};
 use crate::base::json::{self, Object};
 use crate::bundle::Blob;
@@ -21,8 +21,8 @@ use crate::host::token;
 use crate::plan::{self, Plan, Slot};
 use crate::steps;
 use crate::steps::prepare;
-use crate::sys::read::Sealed;
-use crate::sys::{clock, journal, kexec, machine, records, user};
+use crate::sys::read::{self, Sealed};
+use crate::sys::{clock, journal, kexec, machine, records, status, user};
 use crate::trust::slots::SlotValues;
 
 /// Says that root is needed, before anything is read. `what` is a verb: `load a kernel`.
@@ -154,7 +154,10 @@ impl Ready {
             boot_id: records::boot_id(),
             entry: self.entry.clone(),
             release: planned.release.clone(),
-            trust: self.trust.clone(),
+            trust: match planned.is_read_again(plan) {
+                true => format!("{}; {READ_AGAIN}", self.trust),
+                false => self.trust.clone(),
+            },
             engine: plan.engine(),
             kernel: file(&bundle.linux),
             initrds: bundle.initrds.iter().map(file).collect(),
@@ -173,6 +176,10 @@ fn file(blob: &Blob<Sealed>) -> File {
 fn allowed<T>(load: &Load, decide: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     if !load.dry_run {
         need_root("load a kernel")?;
+        // Before anything is read: what a rule is about is the file that was opened.
+        if status::file_rule().is_some() {
+            read::keep_files();
+        }
     }
     decide()
 }

@@ -12,14 +12,15 @@ use crate::failure::{Failure, Stage};
 use crate::fdt::{self, Fdt};
 use crate::image::{self, Kernel, Uki, Unpacked};
 use crate::plan::{
-    Engine, Facts, Machine, Plan, Platform, Prepared, Request, Slot, Unpacking, falls_back,
+    Content, Engine, Facts, Loading, Machine, Plan, Platform, Prepared, Request, Slot, Unpacking,
+    falls_back,
 };
 use crate::steps::load::{self, Parts, Refused};
 use crate::steps::prepare::{self, Proven, Readying, not_identified};
 use crate::sys::arch;
 use crate::sys::read::{self, Sealed};
 use crate::sys::sources::Sources;
-use crate::sys::status::Status;
+use crate::sys::status::{Status, facts_of_system};
 use crate::sys::{self, machine, running_cmdline};
 use crate::trust::policy::{Floors, Policy};
 use crate::trust::slots::SlotValues;
@@ -191,7 +192,10 @@ pub(super) fn by_the_administrator(bundle: Bundle<Sealed>) -> Result<Proven, Fai
 
 /// Of a machine that is only described nothing is known about its kernel.
 fn describe(load: &Load, sources: &Sources) -> Result<(Machine, Facts), Failure> {
-    let facts = if sources.is_live() { Status::read().facts(load.slot) } else { Facts::plain() };
+    let facts = match sources.is_live() {
+        true => facts_of_system(&Status::read(), load.slot),
+        false => Facts::plain(),
+    };
     let mut machine = machine::survey(sources).map_err(at_read)?;
     if load.slot == Slot::Crash {
         machine.crash = Some(machine::crash(sources).map_err(at_read)?);
@@ -200,6 +204,30 @@ fn describe(load: &Load, sources: &Sources) -> Result<(Machine, Facts), Failure>
         pc.efi = None;
     }
     Ok((machine, facts))
+}
+
+/// Where the kernel's rules are about files it has to read them itself, or cannot.
+fn about_files(plan: &Plan<'_, Sealed>, facts: &Facts) -> Option<String> {
+    let (Loading::Files(files), Some(rule)) = (&plan.loading, facts.file_rule) else { return None };
+    let rule = rule.name();
+    let all = [Some(&files.kernel), files.initrd.as_ref()];
+    let are_whole = all.into_iter().flatten().all(|one| matches!(one, Content::File(_)));
+    Some(match are_whole {
+        true => format!("{rule} is in force: {READ_AGAIN}, and they are compared after that"),
+        false => format!(
+            "{rule} is in force and judges files, but what is loaded had to be unpacked or \
+             joined first and is in none: it may be refused"
+        ),
+    })
+}
+
+/// What is given up where the kernel is given the files themselves.
+pub(super) const READ_AGAIN: &str = "the running kernel reads the files once more itself";
+
+fn about_handover(plan: &Plan<'_, Sealed>, facts: &Facts) -> Option<String> {
+    (facts.handover && plan.engine() == Engine::Segments).then(|| {
+        "what the running kernel hands over to the next (KHO) is lost by kexec_load".to_owned()
+    })
 }
 
 fn stand_in_purgatory() -> String {
@@ -228,6 +256,8 @@ impl<'a> Planned<'a> {
         if plan.cmdline.is_empty() {
             plan.warnings.push("the command line is empty".to_owned());
         }
+        plan.warnings.extend(about_files(&plan, facts));
+        plan.warnings.extend(about_handover(&plan, facts));
         Ok(plan)
     }
 
@@ -249,6 +279,11 @@ impl<'a> Planned<'a> {
     fn may_fall_back(&self, engine: Engine, refused: &Refused) -> bool {
         let request = self.load.request;
         refused.errno.is_some_and(|errno| falls_back(request, self.facts, engine, errno))
+    }
+
+    /// Whether the running kernel reads the files itself.
+    pub(super) fn is_read_again(&self, plan: &Plan<'_, Sealed>) -> bool {
+        self.facts.file_rule.is_some() && plan.engine() == Engine::File
     }
 
     pub(super) fn text(&self, plan: &Plan<'_, Sealed>) -> String {

@@ -16,7 +16,7 @@ use crate::slots::{Attempt, Slots};
 use crate::source::StateDevice;
 use crate::sys::sources::Sources;
 use crate::sys::state_area::StateArea;
-use crate::sys::status::Status;
+use crate::sys::status::{Status, facts_of_system};
 use crate::sys::{self, file, identity};
 use crate::trust::verify::{Identity, Mode};
 
@@ -320,7 +320,7 @@ fn in_a_row(resets: u16) -> String {
 }
 
 fn auto(status: &Status) -> Result<(Engine, &'static str), EngineError> {
-    choose_engine(Request::Auto, &status.facts(Slot::Normal))
+    choose_engine(Request::Auto, &facts_of_system(status, Slot::Normal))
 }
 
 fn text(status: &Status, area: &Area) -> String {

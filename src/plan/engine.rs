@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::errno::is_inability;
+use super::guards::FileRule;
 
 /// A way to load a kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +93,11 @@ pub struct Facts {
     pub xen_dom0: bool,
     /// Whether the entry brings a device tree of its own.
     pub devicetree: bool,
+    /// Whether memory may be handed over to the next kernel (KHO). A crash kernel gets
+    /// none.
+    pub handover: bool,
+    /// What counts of the file of a kernel besides its bytes.
+    pub file_rule: Option<FileRule>,
 }
 
 impl Facts {
@@ -106,6 +112,8 @@ impl Facts {
             load_disabled: false,
             xen_dom0: false,
             devicetree: false,
+            handover: false,
+            file_rule: None,
         }
     }
 }
@@ -145,9 +153,9 @@ impl Lockdown {
 /// it. Whoever asked for one engine gets no other.
 #[must_use]
 pub const fn falls_back(request: Request, facts: &Facts, engine: Engine, errno: i32) -> bool {
-    let free = facts.lockdown.is_none() && !facts.secure_boot && facts.kexec_load;
-    let is_free = matches!(request, Request::Auto | Request::FileFirst);
-    is_free && matches!(engine, Engine::File) && free && is_inability(errno)
+    let free =
+        facts.lockdown.is_none() && !facts.secure_boot && !facts.handover && facts.kexec_load;
+    is_open(request) && matches!(engine, Engine::File) && free && is_inability(errno)
 }
 
 /// Chooses the engine; the second value says why, for people.
@@ -171,6 +179,9 @@ pub const fn choose_engine(
         | (Engine::Segments, Facts { kexec_load: false, .. }) => Err(Error::Missing(engine)),
         (Engine::File, Facts { devicetree: true, .. }) => Err(Error::Devicetree),
         (Engine::Segments, Facts { lockdown: Some(mode), .. }) => Err(Error::Lockdown(*mode)),
+        (Engine::Segments, Facts { handover: true, .. }) if is_open(request) => {
+            Err(Error::Handover)
+        }
         _ => Ok((engine, reason)),
     }
 }
@@ -185,6 +196,11 @@ const fn file_first(facts: &Facts) -> (Engine, &'static str) {
     (Engine::File, "it was asked for first")
 }
 
+/// Whether it is left open which engine it is in the end.
+const fn is_open(request: Request) -> bool {
+    matches!(request, Request::Auto | Request::FileFirst)
+}
+
 const fn preferred(facts: &Facts) -> (Engine, &'static str) {
     if facts.devicetree {
         return (Engine::Segments, "the entry has a device tree of its own");
@@ -194,6 +210,20 @@ const fn preferred(facts: &Facts) -> (Engine, &'static str) {
     }
     if facts.secure_boot {
         return (Engine::File, "Secure Boot is on, where kernels may refuse kexec_load");
+    }
+    if facts.kexec_file_load {
+        if facts.handover {
+            return (Engine::File, "memory is handed over (KHO), which kexec_load would lose");
+        }
+        match facts.file_rule {
+            Some(FileRule::Selinux) => {
+                return (Engine::File, "SELinux is enforcing, and judges kernels by their files");
+            }
+            Some(FileRule::Ima) => {
+                return (Engine::File, "IMA appraises kernels, and judges them by their files");
+            }
+            None => {}
+        }
     }
     if facts.kexec_file_load && !facts.kexec_load {
         return (Engine::File, "the running kernel has no kexec_load");
@@ -210,6 +240,8 @@ pub enum Error {
     Devicetree,
     /// The running kernel forbids kexec_load.
     Lockdown(Lockdown),
+    /// kexec_load would lose what is handed over.
+    Handover,
     /// The running kernel takes no more kernels.
     Disabled,
     /// A Xen hypervisor runs the machine.
@@ -228,6 +260,11 @@ impl fmt::Display for Error {
                 "the running kernel forbids kexec_load (lockdown={}); only kexec_file_load, of an \
                  image that it has a key for, is left",
                 mode.name()
+            ),
+            Self::Handover => f.write_str(
+                "the running kernel may hand memory over to the next (KHO), which only \
+                 kexec_file_load carries, and that is not possible here; \"--engine segments\" \
+                 loses it",
             ),
             Self::Disabled => f.write_str(
                 "the running kernel takes no more kernels before a reset: \
@@ -251,6 +288,7 @@ mod tests {
 
     const BOTH: Facts = Facts::plain();
     const FASTER: &str = "it is faster, and everything is checked again at the jump";
+    const KHO: Facts = Facts { handover: true, ..BOTH };
     const LOCKED: Option<Lockdown> = Some(Lockdown::Integrity);
 
     #[test]
@@ -279,6 +317,21 @@ mod tests {
                 Segments,
                 "the entry has a device tree of its own",
             ),
+            (Auto, KHO, File, "memory is handed over (KHO), which kexec_load would lose"),
+            (Only(Segments), KHO, Segments, "it was asked for"),
+            (
+                Auto,
+                Facts { file_rule: Some(FileRule::Selinux), ..BOTH },
+                File,
+                "SELinux is enforcing, and judges kernels by their files",
+            ),
+            (
+                Auto,
+                Facts { file_rule: Some(FileRule::Ima), ..BOTH },
+                File,
+                "IMA appraises kernels, and judges them by their files",
+            ),
+            (Auto, Facts { file_rule: Some(FileRule::Selinux), ..no_file }, Segments, FASTER),
             (Only(Segments), BOTH, Segments, "it was asked for"),
             (Only(File), BOTH, File, "it was asked for"),
         ];
@@ -313,6 +366,8 @@ mod tests {
                 Error::Lockdown(Lockdown::Confidentiality),
             ),
             (Auto, Facts { lockdown: LOCKED, ..none }, Error::Missing(File)),
+            (Auto, Facts { kexec_file_load: false, ..KHO }, Error::Handover),
+            (Auto, Facts { devicetree: true, ..KHO }, Error::Handover),
             (Only(File), Facts { load_disabled: true, ..BOTH }, Error::Disabled),
             (Only(Segments), Facts { xen_dom0: true, ..BOTH }, Error::Xen),
         ];
@@ -335,6 +390,7 @@ mod tests {
         assert!(!falls_back(Only(File), &BOTH, File, ENOSYS));
         assert!(!falls_back(Auto, &Facts { lockdown: LOCKED, ..BOTH }, File, ENOSYS));
         assert!(!falls_back(Auto, &Facts { secure_boot: true, ..BOTH }, File, ENOSYS));
+        assert!(!falls_back(Auto, &KHO, File, ENOSYS));
         assert!(!falls_back(Auto, &Facts { kexec_load: false, ..BOTH }, File, ENOSYS));
     }
 

@@ -7,7 +7,7 @@
 
 use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::os::fd::AsRawFd as _;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -61,7 +61,21 @@ pub fn load(plan: &Plan<'_, Sealed>, slot: Slot) -> Result<Staged, Error> {
 fn load_files(files: &Files<'_, Sealed>, cmdline: &str, slot: Slot) -> Result<(), Error> {
     let kernel = File::of("kernel", &files.kernel)?;
     let initrd = files.initrd.as_ref().map(|initrd| File::of("initrd", initrd)).transpose()?;
-    patiently(|| file_load(slot, kernel.sealed(), initrd.as_ref().map(File::sealed), cmdline))
+    let given = [Some(&kernel), initrd.as_ref()].map(|file| file.map(File::sealed));
+    let [Some(linux), initrd] = given else { return Ok(()) };
+    patiently(|| file_load(slot, linux, initrd, cmdline))?;
+    check_files(slot, [Some(linux), initrd])
+}
+
+/// A file that the kernel has read itself may have changed since it was verified: then
+/// what is loaded is taken out again.
+fn check_files(slot: Slot, given: [Option<&Sealed>; 2]) -> Result<(), Error> {
+    if given.into_iter().flatten().all(|file| file.check_file().is_ok()) {
+        return Ok(());
+    }
+    file_unload(slot)?;
+    let why = "a file was changed while the kernel read it; nothing is loaded now";
+    Err(Error::refusal(FILE_CALL, why))
 }
 
 /// What the kernel can be given as a descriptor.
@@ -178,7 +192,7 @@ fn file_load(
     guard::may(FILE_CALL)?;
     let cmdline =
         CString::new(cmdline).map_err(|error| Error::new(FILE_CALL, io::Error::from(error)))?;
-    let initrd_fd = initrd.map_or(-1, |initrd| initrd.as_fd().as_raw_fd());
+    let initrd_fd = initrd.map_or(-1, |initrd| initrd.for_kernel().as_raw_fd());
     let flags = if initrd.is_some() { 0 } else { FILE_NO_INITRAMFS };
     // SAFETY: the descriptors are open for the call, the string is
     // NUL-terminated and its length, counted with the NUL, is its own; the
@@ -186,7 +200,7 @@ fn file_load(
     let result = unsafe {
         libc::syscall(
             c_long::from(__NR_kexec_file_load),
-            linux.as_fd().as_raw_fd(),
+            linux.for_kernel().as_raw_fd(),
             initrd_fd,
             cmdline.as_bytes_with_nul().len(),
             cmdline.as_ptr(),

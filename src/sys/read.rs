@@ -21,7 +21,7 @@ use nix::fcntl::{OFlag, OpenHow, PosixFadviseAdvice, ResolveFlag, openat2, posix
 use nix::libc;
 use nix::sys::statfs::fstatfs;
 
-pub use super::sealed::Sealed;
+pub use super::sealed::{Sealed, keep_files};
 
 use super::sealed::{Memory, digest, unreadable};
 use super::{Error, machine};
@@ -446,7 +446,7 @@ fn read(
     if size > LARGE && size > machine::room().available / LITTLE {
         forget(&file);
     }
-    Ok(Blob { path: path.to_owned(), bytes, size, digest })
+    Ok(Blob { path: path.to_owned(), bytes: bytes.with_file(file), size, digest })
 }
 
 /// Has the kernel give up what it keeps of a file, which is not read again. It would

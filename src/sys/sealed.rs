@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::{Read, Write as _};
 use std::num::NonZeroUsize;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt as _;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -29,7 +30,22 @@ const CHUNK: usize = 128 << 10;
 pub struct Sealed {
     fd: OwnedFd,
     map: Map,
+    /// The file that was read, where it is to be given to the kernel itself.
+    file: Option<File>,
 }
+
+/// Whether files stay open that have been read: PID 1 has to unmount them.
+static KEEPS_FILES: AtomicBool = AtomicBool::new(false);
+
+/// From now on the files that are read stay open, to be given to the kernel themselves:
+/// where its rules are about them and not about their bytes.
+pub fn keep_files() {
+    KEEPS_FILES.store(true, Ordering::Relaxed);
+}
+
+/// A file has not the bytes any more that were read from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Changed;
 
 impl Sealed {
     /// A sealed copy of bytes that were put together in memory.
@@ -51,6 +67,40 @@ impl Sealed {
         let size = parts.iter().fold(0_usize, |sum, bytes| sum.saturating_add(bytes.len()));
         seal(OwnedFd::from(file), name, size)
     }
+}
+
+impl Sealed {
+    /// With the file that it was read from, if files stay open.
+    pub(super) fn with_file(self, file: File) -> Self {
+        let file = KEEPS_FILES.load(Ordering::Relaxed).then_some(file);
+        Self { file, ..self }
+    }
+
+    /// What the kernel is given: the very file where that was kept, or else these bytes.
+    pub(super) fn for_kernel(&self) -> BorrowedFd<'_> {
+        self.file.as_ref().map_or_else(|| self.fd.as_fd(), File::as_fd)
+    }
+
+    /// Whether the file that was kept, if any was, still has these bytes: then whoever
+    /// read it meanwhile had them too.
+    pub(super) fn check_file(&self) -> Result<(), Changed> {
+        let Some(file) = &self.file else { return Ok(()) };
+        is_same(file, self.as_ref()).then_some(()).ok_or(Changed)
+    }
+}
+
+/// Whether a file has these bytes and no more; one that cannot be read has not.
+fn is_same(file: &File, bytes: &[u8]) -> bool {
+    let mut found = vec![0; CHUNK];
+    let mut at = 0_u64;
+    for expected in bytes.chunks(CHUNK) {
+        let (space, _) = found.split_at_mut(expected.len());
+        if file.read_exact_at(space, at).is_err() || space != expected {
+            return false;
+        }
+        at = at.saturating_add(expected.len() as u64);
+    }
+    file.read_at(&mut [0], at).is_ok_and(|more| more == 0)
 }
 
 impl AsRef<[u8]> for Sealed {
@@ -82,7 +132,7 @@ fn seal(fd: OwnedFd, name: &str, size: usize) -> Result<Sealed, Error> {
         .map_err(|errno| Error::new(format!("sealing {name}"), errno))?;
     let len = NonZeroUsize::new(size).ok_or_else(|| Error::refusal(name, "empty"))?;
     let map = Map::new(&fd, len, ProtFlags::PROT_READ, name)?;
-    Ok(Sealed { fd, map })
+    Ok(Sealed { fd, map, file: None })
 }
 
 /// A memfd that is still being written.
@@ -249,7 +299,28 @@ impl Drop for Map {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsRawFd as _;
+
     use super::*;
+
+    #[test]
+    fn a_file_that_was_kept_is_given_itself_and_may_not_have_changed() {
+        let path = std::env::temp_dir().join(format!("turnout-sealed-{}", std::process::id()));
+        let bytes = vec![7; CHUNK + 1];
+        std::fs::write(&path, &bytes).unwrap();
+        let copy = || Sealed::copy("kernel", &bytes).unwrap();
+        let alone = copy();
+        assert_eq!(alone.for_kernel().as_raw_fd(), alone.fd.as_raw_fd());
+        assert_eq!(alone.check_file(), Ok(()));
+        let kept = Sealed { file: Some(File::open(&path).unwrap()), ..copy() };
+        assert_ne!(kept.for_kernel().as_raw_fd(), kept.fd.as_raw_fd());
+        assert_eq!(kept.check_file(), Ok(()));
+        for changed in [[&bytes[..], b"x"].concat(), bytes[1..].to_vec(), vec![8; CHUNK + 1]] {
+            std::fs::write(&path, changed).unwrap();
+            assert_eq!(kept.check_file(), Err(Changed));
+        }
+        std::fs::remove_file(&path).unwrap();
+    }
 
     #[test]
     fn a_copy_is_sealed_too() {

@@ -3,10 +3,12 @@
 //! Reads small files and asks for the two system calls; changes nothing. What
 //! it means is decided in [`crate::plan::choose_engine`].
 
+use std::path::Path;
+
 use super::mount::{self, Access};
-use super::{file, is_pid_1, kexec};
+use super::{file, is_pid_1, kexec, running_cmdline};
 use crate::base::arch::Arch;
-use crate::plan::{Facts, Lockdown, Slot};
+use crate::plan::{Facts, FileRule, LiveUpdate, Lockdown, Slot, ima_appraises};
 
 use super::arch;
 use super::machine::BOOT_PARAMS;
@@ -15,6 +17,10 @@ const LOCKDOWN: &str = "/sys/kernel/security/lockdown";
 const LIMIT_REBOOT: &str = "/proc/sys/kernel/kexec_load_limit_reboot";
 const LIMIT_PANIC: &str = "/proc/sys/kernel/kexec_load_limit_panic";
 const EFI: &str = "/sys/firmware/efi";
+const KHO: &str = "/sys/kernel/debug/kho";
+const LIVE_UPDATE: &str = "/dev/liveupdate";
+const SELINUX: &str = "/sys/fs/selinux/enforce";
+const IMA_POLICY: &str = "/sys/kernel/security/ima/policy";
 /// Four bytes of attributes and one of value (UEFI 2.10, section 3.3).
 const SECURE_BOOT: &str =
     "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c";
@@ -98,6 +104,38 @@ impl Status {
             ..Facts::plain()
         }
     }
+}
+
+/// The same of a system that other things run on: what is handed over to the next kernel,
+/// and which rules there are about files.
+#[must_use]
+pub fn facts_of_system(status: &Status, slot: Slot) -> Facts {
+    let cmdline = running_cmdline().unwrap_or_default();
+    Facts {
+        handover: slot == Slot::Normal && hands_over(&cmdline),
+        file_rule: file_rule(),
+        ..status.facts(slot)
+    }
+}
+
+fn hands_over(cmdline: &str) -> bool {
+    let handover = LiveUpdate {
+        cmdline,
+        has_debug_folder: file::names(KHO).is_ok(),
+        has_device: Path::new(LIVE_UPDATE).exists(),
+    };
+    handover.is_on()
+}
+
+/// What counts here of the file of a kernel besides its bytes.
+#[must_use]
+pub fn file_rule() -> Option<FileRule> {
+    if file::read_number(SELINUX) == Some(1) {
+        return Some(FileRule::Selinux);
+    }
+    let policy = file::read_text(IMA_POLICY).ok();
+    let cmdline = running_cmdline().unwrap_or_default();
+    ima_appraises(policy.as_deref(), &cmdline).then_some(FileRule::Ima)
 }
 
 /// The firmware's variable; where nobody has mounted those, what the boot loader
