@@ -7,7 +7,7 @@
 
 use super::departure::{Departure, Target};
 use super::report::Report;
-use super::{check_machine, check_way, has_failed, judge, load_of, ready};
+use super::{check, has_failed, judge, load_of, ready};
 use crate::cli::arguments::{Boot, Leave};
 use crate::cli::source::Source;
 use crate::failure::{Failure, Stage};
@@ -19,9 +19,8 @@ const UNIT: &str = "turnout-defer.service";
 
 /// Verifies, tells the firmware, and has the services stopped.
 pub(super) fn run(boot: &Boot, report: &mut Report) -> Result<(), Failure> {
-    check_way(boot)?;
     check_source(boot)?;
-    check_machine(boot, report)?;
+    check(boot, report)?;
     let judge = judge(boot, report)?;
     let ready = ready(&judge, boot, report)?;
     let target = Target::of_ready(&ready)?;

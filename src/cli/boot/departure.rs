@@ -2,6 +2,7 @@
 //! and undone again if this system is not left after all.
 
 use super::next_start::{self, Next};
+use super::refused;
 use super::report::Report;
 use crate::base::digest::Digest;
 use crate::cli::allow::Ready;
@@ -177,12 +178,13 @@ impl Departure {
         }
         if let Err(failure) = self.prepare(how, report) {
             self.undo(report);
-            return Err(failure);
+            return Err(refused(failure));
         }
         match how {
             Leave::Now => self.jump(report),
             _ => self.hand_over(report),
         }
+        .map_err(refused)
     }
 
     /// The same, but it is loaded once the services have stopped.
@@ -194,7 +196,7 @@ impl Departure {
             self.undo(report);
             let forgotten = records::forget_deferred().err();
             forgotten.iter().for_each(|error| report.warn(&error.to_string()));
-            return Err(failure);
+            return Err(refused(failure));
         }
         report.facts.result = "leaving";
         report.facts.way = Some(Way::Kexec.name());

@@ -3,7 +3,7 @@
 use super::departure::Target;
 use super::next_start::{self, Next};
 use super::report::Report;
-use super::{check_way, chosen, judge, ready};
+use super::{check_way, chosen, judge, ready, refused};
 use crate::cli::arguments::Boot;
 use crate::cli::judge::Judge;
 use crate::cli::loading;
@@ -16,7 +16,7 @@ use crate::sys::{self, journal, kexec, records, systemd};
 /// Has the firmware start an entry, if one was named, and else what it starts by itself.
 pub(super) fn run(boot: &Boot, report: &mut Report) -> Result<(), Failure> {
     if sys::is_run_by_systemd() {
-        check_way(boot)?;
+        check_way(boot).map_err(refused)?;
     }
     let judge = judge(boot, report)?;
     let target = target(&judge, boot, report)?;
@@ -47,7 +47,7 @@ pub(super) fn leave(
         true => next_start::start(&chosen(judge, boot)?.id),
         false => Next::AnyWay(target.entry.clone().unwrap_or_default()),
     };
-    say(&next, boot, report)?;
+    say(&next, boot, report).map_err(refused)?;
     let asked = target.asked(Way::Firmware, next.to_line(), false);
     if let Err(error) = records::ask(&asked) {
         report.warn(&format!("not written down: {error}"));

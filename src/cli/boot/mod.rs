@@ -21,6 +21,7 @@ use crate::check::{Weight, findings};
 use crate::failure::{Failure, Stage};
 use crate::host::record::By;
 use crate::menu::Entry;
+use crate::plan::Slot;
 use crate::sys::survey::{Tree, survey};
 use crate::sys::{self, records, systemd};
 
@@ -54,8 +55,7 @@ fn settle(report: &mut Report) {
 
 /// By kexec, or by the firmware where that failed before.
 fn by_kexec(boot: &Boot, report: &mut Report) -> Result<(), Failure> {
-    check_way(boot)?;
-    check_machine(boot, report)?;
+    check(boot, report)?;
     let judge = judge(boot, report)?;
     let ready = ready(&judge, boot, report)?;
     let target = Target::of_ready(&ready)?;
@@ -67,7 +67,19 @@ fn by_kexec(boot: &Boot, report: &mut Report) -> Result<(), Failure> {
     Departure::new(target, taken.is_own, boot.force).leave(boot.leave, report)
 }
 
-/// What can be known before anything is read: whether this system can be left so at all.
+/// What can be known before anything is read.
+fn check(boot: &Boot, report: &mut Report) -> Result<(), Failure> {
+    report.line("looking whether this machine can be left");
+    check_way(boot).and_then(|()| check_machine(boot, report)).map_err(refused)
+}
+
+/// A refusal, which the journal is told.
+fn refused(failure: Failure) -> Failure {
+    loading::tell_refusal(&failure, Slot::Normal);
+    failure
+}
+
+/// Whether this system can be left so at all.
 fn check_way(boot: &Boot) -> Result<(), Failure> {
     if boot.leave == Leave::Now {
         return Ok(());
@@ -108,9 +120,11 @@ fn judge(boot: &Boot, report: &mut Report) -> Result<Judge, Failure> {
     Ok(judge)
 }
 
-/// The entry, read and verified.
+/// The entry, read and verified. If it may not be loaded, it does not stay loaded either.
 fn ready(judge: &Judge, boot: &Boot, report: &mut Report) -> Result<Ready, Failure> {
-    let ready = Ready::of_entry(judge, boot.entry.as_deref(), &load_of(boot))?;
+    report.line("reading the entry, and verifying it");
+    let ready = Ready::of_entry(judge, boot.entry.as_deref(), &load_of(boot));
+    let ready = ready.inspect_err(|_| stage::discard(boot, report))?;
     ready.said.iter().for_each(|said| report.warn(said));
     report.line(&format!("{}: {}", ready.entry.as_deref().unwrap_or("the entry"), ready.trust));
     Ok(ready)

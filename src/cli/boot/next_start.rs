@@ -17,6 +17,9 @@ use crate::sys::{self, next_start, records};
 /// The format whose entries have GRUB's own names.
 const GRUB: &str = "grub";
 
+const NOBODY: &str = "nothing on this machine can be told what to start next: no GRUB that \
+                      follows next_entry, no loader with the Boot Loader Interface, no state area";
+
 /// What the firmware will start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Next {
@@ -79,22 +82,17 @@ fn here() -> Result<Menus, Failure> {
 }
 
 fn prefer(menus: &Menus, entry: &Entry) -> Next {
-    let Some(keeper) = machine().keeper() else {
-        return match is_default(menus, entry) {
-            true => Next::AnyWay(entry.id.clone()),
-            false => Next::Unknown(
-                "nothing on this machine can be told what to start next: no GRUB that follows \
-                 next_entry, no loader with the Boot Loader Interface, no state area"
-                    .to_owned(),
-            ),
-        };
-    };
+    let here = machine();
     // The state area's slots have their own order, which no menu shows.
-    let is_area = matches!(keeper, Keeper::Area(_));
-    if !is_area && is_default(menus, entry) {
+    if here.area.is_none() && is_default(menus, entry, here.loader) {
         return Next::AnyWay(entry.id.clone());
     }
-    tell(keeper, entry).unwrap_or_else(|failure| Next::Unknown(failure.sentence()))
+    match here.keeper() {
+        Some(keeper) => {
+            tell(keeper, entry).unwrap_or_else(|failure| Next::Unknown(failure.sentence()))
+        }
+        None => Next::Unknown(NOBODY.to_owned()),
+    }
 }
 
 /// What there is here that can be told.
@@ -103,8 +101,13 @@ fn machine() -> Here {
     Here { area: area.ok().map(|held| held.device), ..next_start::here("/".as_ref()) }
 }
 
-fn is_default(menus: &Menus, entry: &Entry) -> bool {
-    explain::default_of(menus).is_some_and(|default| is_same_start(default, entry))
+/// What the firmware's variables say counts only for a loader that reads them.
+fn is_default(menus: &Menus, entry: &Entry, has_loader: bool) -> bool {
+    let default = match has_loader {
+        true => explain::default_of(menus),
+        false => menus.menu.default.and_then(|at| menus.menu.entries.get(at)),
+    };
+    default.is_some_and(|default| is_same_start(default, entry))
 }
 
 /// Tells it, and looks whether that is heard.
@@ -121,9 +124,9 @@ fn tell(keeper: Keeper, entry: &Entry) -> Result<Next, Failure> {
     Ok(Next::Told(told))
 }
 
-/// The menus are read again, as the firmware's loader would.
+/// The menus are read again, as GRUB would.
 fn is_heard(entry: &Entry) -> bool {
-    here().is_ok_and(|menus| is_default(&menus, entry))
+    here().is_ok_and(|menus| is_default(&menus, entry, false))
 }
 
 fn id_for(keeper: &Keeper, entry: &Entry) -> String {

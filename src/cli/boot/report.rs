@@ -50,9 +50,8 @@ impl Report {
     pub(super) fn warn(&mut self, what: &str) {
         self.flush();
         self.warnings.push(what.to_owned());
-        if !self.json {
-            complain(&printable(&format!("warning: {what}")));
-        }
+        // Also for programs: where this ends in a failure, its object has no place for them.
+        complain(&printable(&format!("warning: {what}")));
     }
 
     /// Says everything now: there may be no later.

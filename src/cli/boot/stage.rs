@@ -16,7 +16,7 @@ use crate::sys::{kexec, records};
 /// if it may not be loaded any more.
 pub(super) fn run(boot: &Boot, report: &mut Report) -> Result<(), Failure> {
     let judge = judge(boot, report)?;
-    let ready = ready(&judge, boot, report).inspect_err(|_| discard(report))?;
+    let ready = ready(&judge, boot, report)?;
     let load = load_of(boot);
     if let Some(staged) = still_staged(&ready, report)? {
         report.facts.result = "already-staged";
@@ -91,9 +91,18 @@ fn bytes_of(ready: &Ready) -> Bytes {
     }
 }
 
-/// What is staged may not be loaded any more, for all that is known.
-fn discard(report: &mut Report) {
+/// The entry may not be loaded any more, for all that is known: what is staged of it goes.
+pub(super) fn discard(boot: &Boot, report: &mut Report) {
     let Some(staged) = staged(report) else { return };
+    let is_it = match (&boot.entry, &staged.entry) {
+        (Some(wanted), Some(staged)) => wanted == staged,
+        // The default, whatever it was when it was loaded.
+        (None, Some(_)) => true,
+        (_, None) => false,
+    };
+    if !is_it {
+        return;
+    }
     let what = staged.entry.as_deref().unwrap_or(&staged.kernel.path);
     match loading::unload(Slot::Normal) {
         Ok(()) => report.warn(&format!("{what} was staged, and was taken out again")),
@@ -102,6 +111,7 @@ fn discard(report: &mut Report) {
 }
 
 fn load_now(ready: &Ready, load: &Load, by: By, report: &mut Report) -> Result<Loaded, Failure> {
+    report.line("loading it");
     let done = ready.load(load, by)?;
     let loaded = done.loaded.ok_or_else(|| Failure::new(Stage::Load, "nothing was loaded"))?;
     done.said.iter().skip(ready.said.len()).for_each(|said| report.warn(said));
