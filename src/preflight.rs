@@ -161,7 +161,8 @@ fn memory(sizes: &[Result<u64, String>], room: Room) -> Option<Reason> {
 
 /// The command line that counts, as far as it is known: the signed one, or the
 /// menu's. That of a unified kernel image is inside of it.
-fn cmdline<'a>(entry: &'a Entry, attested: Option<&'a Attested>) -> &'a str {
+#[must_use]
+pub fn cmdline<'a>(entry: &'a Entry, attested: Option<&'a Attested>) -> &'a str {
     match attested {
         Some(Attested::Signed(signed)) => match &signed.manifest().system {
             System::Linux(linux) => &linux.options,

@@ -25,6 +25,7 @@ mod kexec;
 mod list;
 mod load;
 mod loading;
+mod offer;
 mod planning;
 mod rauc;
 mod settings;

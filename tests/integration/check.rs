@@ -16,8 +16,20 @@ use turnout::sys::survey::{Tree, survey};
 
 /// What only the command knows (keys, menu, records): rows that no tree can raise. Their
 /// own tests do.
-const BY_COMMAND: &[&str] =
-    &["INITRD_UNREAD", "INITRD_OTHER_KERNEL", "INITRD_LACKS_DRIVER", "NO_MODULES"];
+const BY_COMMAND: &[&str] = &[
+    "RING_BROKEN",
+    "NO_RING",
+    "NO_ENTRY",
+    "ENTRY_REFUSED",
+    "ENTRY_MEMORY",
+    "ENTRY_NO_CRASHKERNEL",
+    "ENTRY_NO_TOKEN",
+    "PAIR_FAILED",
+    "INITRD_UNREAD",
+    "INITRD_OTHER_KERNEL",
+    "INITRD_LACKS_DRIVER",
+    "NO_MODULES",
+];
 
 struct Machine {
     name: String,

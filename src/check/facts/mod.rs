@@ -14,6 +14,7 @@ mod shutdown;
 mod storage;
 mod systemd;
 mod target;
+mod trust;
 mod watchdog;
 
 pub use cpus::Cpus;
@@ -27,6 +28,7 @@ pub use shutdown::{Shutdown, Unit};
 pub use storage::{Locked, Mount, Root, Storage};
 pub use systemd::{Feeding, Systemd};
 pub use target::Target;
+pub use trust::{Entry, Offer, Refusal, Ring, Trust};
 pub use watchdog::{Holder, Watchdog, Watchdogs};
 
 use crate::host::next_start::Here;
@@ -49,6 +51,8 @@ pub struct Facts {
     /// Who can be told what the firmware starts next; none where boot files are not
     /// shown.
     pub next_start: Option<Here>,
+    /// Keys, menu and records; not read by the survey.
+    pub trust: Trust,
     /// systemd, and what else starts kernels.
     pub systemd: Systemd,
     /// Which machine it is.

@@ -13,12 +13,14 @@ mod shutdown;
 mod storage;
 mod systemd;
 mod target;
+mod trust;
 mod watchdog;
 
 use super::Row;
 
 const TABLES: &[&[Row]] = &[
     rights::ROWS,
+    trust::ROWS,
     kernel::ROWS,
     security::ROWS,
     cpus::ROWS,

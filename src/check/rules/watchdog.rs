@@ -3,7 +3,7 @@
 //! Specification: Linux, watchdog/watchdog-kernel-api.rst and watchdog-parameters.rst;
 //! systemd-system.conf(5).
 
-use crate::check::facts::{Feeding, Watchdog};
+use crate::check::facts::{Entry, Feeding, Offer, Watchdog};
 use crate::check::{Facts, Row, Said};
 
 pub(super) const ROWS: &[Row] = &[
@@ -120,12 +120,10 @@ fn stops(facts: &Facts) -> Option<Said> {
 
 fn fed_for_ever(facts: &Facts) -> Option<Said> {
     let watchdog = hardware(facts)?;
-    if facts.watchdogs.open_timeout? != 0 {
-        return None;
-    }
+    let whose = unlimited(facts)?;
     let sentence = format!(
         "a kernel that hangs before its first process is not reset: it feeds {} itself until one \
-         opens it (watchdog.open_timeout is 0)",
+         opens it (watchdog.open_timeout is not set for {whose})",
         name(watchdog)
     );
     Said::warns(
@@ -134,6 +132,17 @@ fn fed_for_ever(facts: &Facts) -> Option<Said> {
          stricter, for a system that starts within the watchdog's own timeout: \
          watchdog.handle_boot_enabled=0",
     )
+}
+
+/// Which kernel has no limit: the next one, where its command line is known, or else this
+/// one, which was started as the next one will be.
+fn unlimited(facts: &Facts) -> Option<String> {
+    let Offer::Entry(Entry { id, options: Some(options), .. }) = &facts.trust.offer else {
+        return (facts.watchdogs.open_timeout? == 0).then(|| "this kernel".to_owned());
+    };
+    let mut words = options.split_ascii_whitespace();
+    let is_set = words.any(|word| word.starts_with("watchdog.open_timeout="));
+    (!is_set).then(|| format!("the default entry {id}"))
 }
 
 fn nowayout(facts: &Facts) -> Option<Said> {
@@ -151,7 +160,7 @@ fn nowayout(facts: &Facts) -> Option<Said> {
 mod tests {
     use super::super::testing::{said, sentence};
     use crate::check::Facts;
-    use crate::check::facts::{Feeding, Holder, Systemd, Watchdog, Watchdogs};
+    use crate::check::facts::{Entry, Feeding, Holder, Offer, Systemd, Watchdog, Watchdogs};
     use crate::check::settings::Span;
 
     fn with(watchdog: Watchdog) -> Facts {
@@ -197,6 +206,22 @@ mod tests {
         }
         facts.systemd.runtime_watchdog = Feeding::Off;
         assert_eq!(said("WATCHDOG_NOT_FED", &facts).len(), 1);
+    }
+
+    #[test]
+    fn the_next_kernels_own_words_count_where_they_are_known() {
+        let of = |options: &str| {
+            let options = Some(options.to_owned());
+            let entry = Entry { id: "new".to_owned(), options, ..Entry::default() };
+            let mut facts = with(board());
+            facts.trust.offer = Offer::Entry(entry);
+            facts
+        };
+        assert_eq!(said("WATCHDOG_FED_FOR_EVER", &of("ro watchdog.open_timeout=60")), []);
+        let mut facts = of("ro");
+        facts.watchdogs.open_timeout = Some(60);
+        let said = sentence("WATCHDOG_FED_FOR_EVER", &facts);
+        assert!(said.ends_with("not set for the default entry new)"), "{said}");
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub use installed::{Installed, installed};
 
 use super::{file, next_start};
 use crate::check::Facts;
+use crate::check::facts::Trust;
 
 /// The root that is read.
 #[derive(Debug)]
@@ -122,6 +123,7 @@ pub fn survey(tree: &Tree) -> Facts {
         crash: crash::read(tree),
         watchdogs: watchdog::read(tree),
         next_start: tree.has("boot").then(|| next_start::here(&tree.0)),
+        trust: Trust::default(),
         systemd: systemd::read(tree),
         shutdown: shutdown::read(tree),
         platform: platform::read(tree),
