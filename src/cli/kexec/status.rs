@@ -34,8 +34,9 @@ impl Stopped {
 }
 
 fn status(failure: &Failure, request: Request) -> u8 {
-    match failure.stage {
-        Stage::Read => MISUSED,
+    match (failure.stage, &failure.cause) {
+        // A file. Too little memory for one has a code, and is no fault of the line.
+        (Stage::Read, Cause::Other(_)) => MISUSED,
         _ if request == Request::Only(Engine::File) && is_of_the_call(failure) => NO_FILE_LOAD,
         _ => FAILED,
     }

@@ -409,6 +409,10 @@ fn each_class_of_failure_has_its_status() {
         Failure::new(Stage::Plan, error)
     };
     assert_eq!(status_of(&Failure::new(Stage::Read, "K: gone"), FILE), 1);
+    let no_room = Failure { stage: Stage::Read, ..Failure::broken("MEMORY", String::new()) };
+    assert_eq!(status_of(&no_room, FILE), 255);
+    let unsigned = Failure::barred("UNSIGNED", String::new());
+    assert_eq!(status_of(&unsigned, FILE), 255);
     assert_eq!(status_of(&Failure::new(Stage::Identify, "no kernel"), FILE), 255);
     assert_eq!(status_of(&missing(), FILE), 253);
     assert_eq!(status_of(&missing(), Request::FileFirst), 255);
