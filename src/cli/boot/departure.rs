@@ -469,3 +469,57 @@ fn tell_journal(target: &Target, by: &str) {
     }
     journal::tell(&event);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target() -> Target {
+        Target {
+            entry: Some("debian".to_owned()),
+            release: Some("6.12".to_owned()),
+            token: Some("kexec-00".to_owned()),
+            ..Target::unknown()
+        }
+    }
+
+    /// Why this system goes on, where the departure is that of a test, in which every call
+    /// to the machine is refused; and what was said besides.
+    fn left(is_own: bool, force: bool) -> (String, String) {
+        let mut report = Report::new(true);
+        let departure = Departure::new(target(), is_own, force);
+        let failure = departure.leave(Leave::Orderly, &mut report).unwrap_err();
+        (failure.sentence(), report.answer().text)
+    }
+
+    #[test]
+    fn nobody_leaves_without_a_record_and_what_was_loaded_is_taken_out() {
+        let (why, said) = left(true, false);
+        assert!(why.starts_with("writing a record: not asked of the kernel"), "{why}");
+        assert!(why.contains("the next system cannot tell how it came up (--force"), "{why}");
+        assert!(said.contains("the kernel is still loaded: "), "the test may not unload: {said}");
+        assert!(said.contains("\"sealed\":false"), "{said}");
+    }
+
+    #[test]
+    fn what_was_staged_before_stays() {
+        let (_, said) = left(false, false);
+        assert!(!said.contains("the kernel is still loaded"), "{said}");
+    }
+
+    #[test]
+    fn whoever_insists_leaves_without_a_record_but_not_without_the_seal() {
+        let (why, said) = left(true, true);
+        assert!(why.starts_with("kernel.kexec_load_limit_reboot: not asked"), "{why}");
+        assert!(said.contains("not written down, so nothing will be proven"), "{said}");
+    }
+
+    #[test]
+    fn what_is_asked_for_names_both_kernels_and_the_token() {
+        let asked = target().asked(Way::Kexec, Some("fallback".to_owned()), true);
+        assert_eq!(asked.pair().to, "6.12");
+        assert_eq!(asked.entry.as_deref(), Some("debian"));
+        assert_eq!(asked.token.as_deref(), Some("kexec-00"));
+        assert_eq!((asked.fallback.as_deref(), asked.watchdog), (Some("fallback"), true));
+    }
+}
