@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -57,6 +59,53 @@ impl Drop for DeviceTree {
     fn drop(&mut self) {
         drop(std::fs::remove_file(&self.0));
     }
+}
+
+/// A program that anybody may start.
+struct Anybody(PathBuf);
+
+impl Anybody {
+    fn new(program: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("turnout-anybody-{}", std::process::id()));
+        std::fs::copy(program, &path).unwrap();
+        Self(path)
+    }
+
+    /// Runs it as nobody, whoever runs the tests.
+    fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(&self.0);
+        let is_root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
+        if is_root {
+            command.uid(65534).gid(65534);
+        }
+        command.args(arguments).output().unwrap()
+    }
+}
+
+impl Drop for Anybody {
+    fn drop(&mut self) {
+        drop(std::fs::remove_file(&self.0));
+    }
+}
+
+#[test]
+fn root_is_asked_for_before_anything_is_read() {
+    let turnout = Anybody::new(env!("CARGO_BIN_EXE_turnout"));
+    for (arguments, what) in [
+        (&["load", "/gone"][..], "load a kernel"),
+        (&["load", "gone"], "load a kernel"),
+        (&["load", "--crash", "/gone"], "load a kernel"),
+        (&["unload"], "unload a kernel"),
+        (&["exec"], "start a kernel"),
+    ] {
+        let output = turnout.run(arguments);
+        let (status, text, faults) = printed(&output);
+        assert_eq!((status, text), (Some(6), ""), "{faults}");
+        let said = format!("only root can {what}: run it as root, by sudo for example\n");
+        assert!(faults.ends_with(&said) && faults.lines().count() == 1, "{faults}");
+    }
+    let output = turnout.run(&["load", "/gone", "--dry-run"]);
+    assert_eq!(output.status.code(), Some(4), "a plan needs no rights");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use super::super::arguments::Asked;
 use super::super::source::{Location, Source};
 use super::*;
 use crate::base::digest::Digest;
+use crate::rollback::Record;
 use crate::source::directory::Directory;
 use crate::sys::arch;
 use crate::trust::Role;
@@ -307,4 +308,13 @@ fn a_ring_that_cannot_be_read_is_not_taken_for_none() {
     tree.write("ring", b"not a ring\n");
     let Err(failure) = files(&load) else { panic!("it was let through") };
     assert!(failure.sentence().contains("ring: line 1"), "{failure}");
+}
+
+#[test]
+fn the_highest_floor_that_a_machine_remembers_counts() {
+    let floors = |boot, recovery| Floors { boot, recovery };
+    let record = Some(Record::new(floors(3, 1)));
+    let state = State { record, seen: floors(2, 4), ..State::default() };
+    assert_eq!(floors_of(&state), floors(3, 4));
+    assert_eq!(floors_of(&State::default()), floors(0, 0));
 }
