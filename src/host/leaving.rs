@@ -29,12 +29,12 @@ pub struct Watchdogs {
 /// What the administrator wants of the watchdog over the jump.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Wish {
-    /// As systemd has it: over the jump where one is served now.
+    /// As systemd has it, and where it has nothing for [`WATCHDOG_SECONDS`].
     #[default]
     Auto,
     /// None.
     Off,
-    /// For so many seconds, also where nobody serves one now.
+    /// For so many seconds.
     Seconds(u64),
 }
 
@@ -56,19 +56,15 @@ pub enum Why {
     Unwanted,
     /// There is none.
     NoDevice,
-    /// Nobody serves one now, so that the next system may not either: it would be reset.
-    Unserved,
     /// The running kernel stops it at the jump.
     Stopped,
 }
 
 impl Watchdogs {
-    /// What is done. A watchdog that nobody will serve resets a system that is well, so
-    /// that is done only where somebody serves one now, or where it is asked for.
+    /// What is done.
     #[must_use]
     pub fn cover(&self) -> Cover {
         let told = self.kexec.map(|micros| micros / 1_000_000).filter(|seconds| *seconds > 0);
-        let is_served = self.runtime.is_some_and(|micros| micros > 0);
         match (self.wish, told) {
             (Wish::Off, _) => Cover::Nothing(Why::Unwanted),
             _ if !self.there => Cover::Nothing(Why::NoDevice),
@@ -76,9 +72,14 @@ impl Watchdogs {
             (Wish::Seconds(seconds), Some(told)) if seconds == told => Cover::Armed(told),
             (Wish::Seconds(seconds), _) => Cover::Arm(seconds),
             (Wish::Auto, Some(told)) => Cover::Armed(told),
-            (Wish::Auto, None) if is_served => Cover::Arm(WATCHDOG_SECONDS),
-            (Wish::Auto, None) => Cover::Nothing(Why::Unserved),
+            (Wish::Auto, None) => Cover::Arm(WATCHDOG_SECONDS),
         }
+    }
+
+    /// Whether systemd serves one while the system runs, and so holds it.
+    #[must_use]
+    pub fn is_served(&self) -> bool {
+        self.runtime.is_some_and(|micros| micros > 0)
     }
 }
 
@@ -87,10 +88,6 @@ impl fmt::Display for Why {
         f.write_str(match self {
             Self::Unwanted => "turnout.conf says \"watchdog off\"",
             Self::NoDevice => "this machine has none that outlasts the kernel",
-            Self::Unserved => {
-                "systemd serves none, so the next system may not either (\"turnout check\" has the \
-                 lines to set)"
-            }
             Self::Stopped => "the running kernel stops it at the jump (watchdog.stop_on_reboot=1)",
         })
     }
@@ -153,12 +150,11 @@ mod tests {
     };
 
     #[test]
-    fn a_watchdog_is_armed_where_one_is_served_or_asked_for() {
+    fn a_watchdog_is_armed_unless_there_is_none_or_nobody_wants_it() {
         for (watchdogs, cover) in [
             (SERVED, Cover::Arm(WATCHDOG_SECONDS)),
             (Watchdogs { kexec: Some(60_000_000), ..SERVED }, Cover::Armed(60)),
-            (Watchdogs { runtime: Some(0), ..SERVED }, Cover::Nothing(Why::Unserved)),
-            (Watchdogs { runtime: None, kexec: None, ..SERVED }, Cover::Nothing(Why::Unserved)),
+            (Watchdogs { runtime: None, kexec: None, ..SERVED }, Cover::Arm(WATCHDOG_SECONDS)),
             (Watchdogs { runtime: Some(0), wish: Wish::Seconds(90), ..SERVED }, Cover::Arm(90)),
             (Watchdogs { there: false, ..SERVED }, Cover::Nothing(Why::NoDevice)),
             (Watchdogs { stops_on_reboot: true, ..SERVED }, Cover::Nothing(Why::Stopped)),
@@ -173,6 +169,7 @@ mod tests {
         ] {
             assert_eq!(watchdogs.cover(), cover, "{watchdogs:?}");
         }
+        assert!(SERVED.is_served() && !Watchdogs { runtime: Some(0), ..SERVED }.is_served());
     }
 
     #[test]

@@ -252,6 +252,12 @@ impl Departure {
                  command line of this system keeps it",
             );
         }
+        if let (Some(seconds), false) = (self.seconds(), self.watchdogs.is_served()) {
+            report.warn(&format!(
+                "systemd serves no watchdog here (RuntimeWatchdogSec=): the next system is reset \
+                 after {seconds} s unless it loads the watchdog's driver before"
+            ));
+        }
         Ok(())
     }
 
@@ -306,7 +312,7 @@ impl Departure {
     /// What cannot be armed is said, and does not keep this system from being left.
     fn set(&mut self, how: Leave, seconds: u64, report: &mut Report) {
         let setting = match how {
-            Leave::Now if !self.is_watchdog_held() => return,
+            Leave::Now if !self.watchdogs.is_served() => return,
             Leave::Now => Setting::RuntimeWatchdog,
             _ => Setting::KexecWatchdog,
         };
@@ -374,14 +380,10 @@ impl Departure {
 
     /// What this process arms itself, where systemd holds no watchdog.
     fn own_watchdog(&self) -> Watchdog {
-        let seconds = self.seconds().filter(|_| !self.is_watchdog_held());
+        let seconds = self.seconds().filter(|_| !self.watchdogs.is_served());
         seconds.map_or(Watchdog::Off, |seconds| {
             Watchdog::Seconds(u32::try_from(seconds).unwrap_or(u32::MAX))
         })
-    }
-
-    fn is_watchdog_held(&self) -> bool {
-        self.watchdogs.runtime.is_some_and(|micros| micros > 0)
     }
 
     /// The kernel has refused the jump, and this system goes on.
