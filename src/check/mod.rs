@@ -10,6 +10,7 @@
 pub mod facts;
 mod rules;
 pub mod settings;
+mod shell;
 mod versions;
 
 pub use facts::Facts;

@@ -4,8 +4,10 @@
 //! systemd unmounts, swaps off and takes loops, md and device mapper apart; of sessions
 //! with other machines it knows nothing (systemd-shutdown(8)).
 
+use std::borrow::Cow;
+
 use crate::check::facts::{Locked, Mount};
-use crate::check::{Facts, Row, Said};
+use crate::check::{Facts, Row, Said, shell};
 
 pub(super) const ROWS: &[Row] = &[
     Row::one("NETWORK_ROOT", network_root),
@@ -51,9 +53,10 @@ fn network_mounts(facts: &Facts) -> Option<Said> {
 }
 
 fn unmount(mount: &Mount) -> String {
+    let place = shell::word(&mount.place);
     match mount.kind.starts_with("nfs") {
-        true => format!("umount {place} || umount -f -l {place}", place = mount.place),
-        false => format!("umount {}", mount.place),
+        true => format!("umount {place} || umount -f -l {place}"),
+        false => format!("umount {place}"),
     }
 }
 
@@ -66,7 +69,7 @@ fn network_swap(facts: &Facts) -> Option<Said> {
         "swap lies on a network: {}; it has to be off before the network is, or the shutdown hangs",
         some(swaps)
     );
-    Said::warns(sentence, lines(swaps, |swap| format!("swapoff {swap}")))
+    Said::warns(sentence, lines(swaps, |swap| format!("swapoff {}", shell::word(swap))))
 }
 
 fn iscsi(facts: &Facts) -> Option<Said> {
@@ -171,8 +174,8 @@ fn name(volume: &Locked) -> String {
     format!("{what} {}", volume.name)
 }
 
-fn device(volume: &Locked) -> &str {
-    volume.device.as_deref().unwrap_or("/dev/...")
+fn device(volume: &Locked) -> Cow<'_, str> {
+    volume.device.as_deref().map_or(Cow::Borrowed("/dev/..."), shell::word)
 }
 
 /// PCR 7 alone is the same behind a kexec.
@@ -222,6 +225,9 @@ mod tests {
         let found = said("NETWORK_MOUNTS", &with(Storage { mounts, ..Storage::default() }));
         assert!(found[0].sentence.contains("/srv (nfs4), /mnt (cifs);"), "{}", found[0].sentence);
         assert_eq!(found[0].remedy, "umount /srv || umount -f -l /srv\numount /mnt");
+        let mounts = vec![mount("cifs", "/a;reboot")];
+        let found = said("NETWORK_MOUNTS", &with(Storage { mounts, ..Storage::default() }));
+        assert_eq!(found[0].remedy, "umount '/a;reboot'");
     }
 
     #[test]

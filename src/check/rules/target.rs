@@ -3,7 +3,7 @@
 //! Specification: Linux, Documentation/driver-api/early-userspace; kmod, modules.builtin.
 
 use crate::check::facts::Target;
-use crate::check::{Facts, Row, Said};
+use crate::check::{Facts, Row, Said, shell};
 use crate::image::initramfs::Release;
 
 pub(super) const ROWS: &[Row] = &[
@@ -79,6 +79,7 @@ fn parts(target: &Target) -> Option<(&str, &[Release])> {
 }
 
 fn rebuild(release: &str) -> String {
+    let release = shell::word(release);
     format!("update-initramfs -u -k {release}\nor: dracut --force --kver {release}")
 }
 
