@@ -48,3 +48,84 @@ fn look_into(proven: &Proven) -> Result<Inside, Failure> {
     let initrd = initramfs::releases(&initrds, limit).map_err(|error| error.to_string());
     Ok(Inside { release, initrd })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::super::arguments::Asked;
+    use super::super::judge::Judge;
+    use super::*;
+    use crate::base::arch::Arch;
+    use crate::base::cpio::{Member, TRAILER, put};
+    use crate::image::bzimage;
+
+    const RELEASE: &str = "6.1.0";
+
+    /// A directory that is a boot partition and the root of a machine.
+    struct Scratch(PathBuf);
+
+    impl Scratch {
+        fn new(name: &str) -> Self {
+            let root = std::env::temp_dir().join(format!("turnout-{name}-{}", std::process::id()));
+            let scratch = Self(root);
+            scratch.write("vmlinuz", &bzimage::testing::debian());
+            let entry = "title a\nlinux /vmlinuz\ninitrd /initrd\noptions root=LABEL=a\n";
+            scratch.write("loader/entries/a.conf", entry.as_bytes());
+            scratch
+        }
+
+        fn write(&self, path: &str, content: &[u8]) {
+            let path = self.0.join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, content).unwrap();
+        }
+
+        fn target(&self) -> Target {
+            let mut asked = Asked { arch: Some(Arch::X86_64), ..Asked::default() };
+            asked.source.take("root", self.0.as_os_str()).unwrap();
+            let (judge, _) = Judge::new(&asked).unwrap();
+            let entry = &judge.menus.menu.entries[0];
+            let found = judge.examine(entry).unwrap();
+            let proven = judge.prove(entry, found.verdict().unwrap()).unwrap();
+            of(&entry.id, &proven, &Tree::at(&self.0))
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn initrd(path: &str) -> Vec<u8> {
+        let mut out = Vec::new();
+        put(&mut out, &Member { path, ..Member::default() });
+        put(&mut out, &Member { path: TRAILER, ..Member::default() });
+        out
+    }
+
+    #[test]
+    fn an_entry_is_looked_into() {
+        let scratch = Scratch::new("target");
+        scratch.write("initrd", &initrd("lib/modules/6.1.0/kernel/fs/ext4.ko"));
+        scratch.write("lib/modules/6.1.0/modules.builtin", b"kernel/drivers/nvme.ko\n");
+        let target = scratch.target();
+        assert_eq!(target.release.as_deref(), Some(RELEASE));
+        let inside = target.initrd.unwrap();
+        assert_eq!((inside[0].name.as_str(), inside.len()), (RELEASE, 1));
+        assert_eq!(inside[0].modules, ["ext4"]);
+        assert_eq!(target.builtin, Some(vec!["nvme".to_owned()]));
+        assert!(target.has_modules && target.id.starts_with('a'));
+    }
+
+    #[test]
+    fn what_cannot_be_looked_into_says_why() {
+        let scratch = Scratch::new("target-damaged");
+        scratch.write("initrd", b"no archive");
+        let target = scratch.target();
+        assert_eq!(target.release.as_deref(), Some(RELEASE));
+        assert_eq!(target.initrd, Err("no archive begins at byte 0".to_owned()));
+        assert!(!target.has_modules);
+    }
+}
