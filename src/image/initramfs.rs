@@ -12,6 +12,8 @@ use crate::base::cpio;
 
 /// Where modules lie, below a folder for each kernel.
 const FOLDERS: [&str; 2] = ["lib/modules/", "usr/lib/modules/"];
+/// How dracut calls a file system with all the others in it, of which nothing is known.
+const PACKED: [&str; 3] = ["squashfs-root.img", "squash-root.img", "erofs-root.img"];
 /// The list of what is built in, in such a folder.
 const BUILTIN: &str = "modules.builtin";
 
@@ -33,6 +35,8 @@ pub enum Error {
     Unknown(usize),
     /// A member of an archive is damaged or cut off.
     Member,
+    /// The files lie in this one, which is a file system of its own.
+    Packed(&'static str),
     /// A stream cannot be unpacked.
     Stream(compression::Error),
 }
@@ -42,6 +46,7 @@ impl fmt::Display for Error {
         match self {
             Self::Unknown(at) => write!(f, "no archive begins at byte {at}"),
             Self::Member => f.write_str("an archive in it is damaged or cut off"),
+            Self::Packed(name) => write!(f, "its files lie in {name}, a file system of its own"),
             Self::Stream(error) => error.fmt(f),
         }
     }
@@ -114,21 +119,31 @@ impl Look {
             if member.path == cpio::TRAILER.as_bytes() {
                 break;
             }
-            self.member(&member);
+            self.member(&member)?;
         }
         Ok(rest)
     }
 
-    fn member(&mut self, member: &cpio::Found<'_>) {
-        let Ok(path) = core::str::from_utf8(member.path) else { return };
+    fn member(&mut self, member: &cpio::Found<'_>) -> Result<(), Error> {
+        let Ok(path) = core::str::from_utf8(member.path) else { return Ok(()) };
         let path = path.trim_start_matches("./").trim_start_matches('/');
+        if let Some(name) = PACKED.iter().find(|name| **name == path) {
+            return Err(Error::Packed(name));
+        }
         let below = FOLDERS.iter().find_map(|folder| path.strip_prefix(folder));
-        let Some((release, file)) = below.and_then(|below| below.split_once('/')) else { return };
+        if let Some((release, file)) = below.and_then(|below| below.split_once('/')) {
+            self.file(release, file, member.content);
+        }
+        Ok(())
+    }
+
+    /// A file in the folder of a kernel's modules.
+    fn file(&mut self, release: &str, path: &str, content: &[u8]) {
         let Some(release) = self.release(release) else { return };
-        if file == BUILTIN {
-            release.builtin = Some(listed(&String::from_utf8_lossy(member.content)));
+        if path == BUILTIN {
+            release.builtin = Some(listed(&String::from_utf8_lossy(content)));
         } else {
-            release.modules.extend(module(file));
+            release.modules.extend(module(path));
         }
     }
 
@@ -213,6 +228,14 @@ mod tests {
         assert_eq!(releases(&[&packed], length).unwrap().len(), 1);
         let twice = [packed.clone(), packed].concat();
         assert!(matches!(releases(&[&twice], length), Err(Error::Stream(_))));
+    }
+
+    #[test]
+    fn what_lies_in_a_file_system_of_its_own_is_not_known() {
+        let packed = archive(&[("init", b""), ("./squashfs-root.img", b"hsqs")]);
+        let error = releases(&[&packed], LIMIT).unwrap_err();
+        let words = "its files lie in squashfs-root.img, a file system of its own";
+        assert_eq!(error.to_string(), words);
     }
 
     #[test]
