@@ -6,9 +6,14 @@
 use super::Tree;
 use crate::check::facts::Locked;
 
-/// Options by which a volume is opened without anybody, or by something that is not
-/// known here.
-const UNATTENDED: [&str; 2] = ["tpm2-device=", "keyscript="];
+/// The option by which systemd has the TPM open a volume.
+const BY_TPM: &str = "tpm2-device=";
+/// That of Debian by which something opens it that is not known here.
+const BY_SCRIPT: &str = "keyscript=";
+
+/// Where initramfs-tools opens the root's volume: by itself, without systemd, and without
+/// a look at the option for the TPM.
+const WITHOUT_SYSTEMD: &str = "usr/share/initramfs-tools/hooks/cryptroot";
 
 /// Files of clevis for the two makers of an initramfs.
 const CLEVIS: [&str; 2] =
@@ -20,7 +25,11 @@ pub(super) fn read(tree: &Tree, below_root: &[String]) -> Vec<Locked> {
     let text = tree.text("etc/crypttab").unwrap_or_default();
     let lines: Vec<Line<'_>> = text.lines().filter_map(Line::parse).collect();
     let is_root = |name: &str| below_root.iter().any(|known| known == name);
-    let asking = lines.iter().filter(|line| line.asks() && (is_root(line.name) || line.is_auto()));
+    let is_old = tree.has(WITHOUT_SYSTEMD);
+    let asking = lines.iter().filter(|line| match is_root(line.name) {
+        true => line.asks(!is_old),
+        false => line.asks(true) && line.is_auto(),
+    });
     let mut found: Vec<Locked> = asking
         .map(|line| Locked {
             name: line.name.to_owned(),
@@ -56,11 +65,15 @@ impl<'a> Line<'a> {
         Some(Self { name, device, key, options: words.next().unwrap_or_default() })
     }
 
-    /// Without a file that has the key, and without something else that gives it.
-    fn asks(&self) -> bool {
-        let has_key = !["none", "-"].contains(&self.key);
-        let mut options = self.options.split(',');
-        !has_key && !options.any(|option| UNATTENDED.iter().any(|one| option.starts_with(one)))
+    /// Without a file that has the key, and without something else that gives it: the TPM
+    /// only where systemd opens the volume.
+    fn asks(&self, by_systemd: bool) -> bool {
+        let by_tpm = by_systemd && self.has(BY_TPM);
+        ["none", "-"].contains(&self.key) && !self.has(BY_SCRIPT) && !by_tpm
+    }
+
+    fn has(&self, start: &str) -> bool {
+        self.options.split(',').any(|option| option.starts_with(start))
     }
 
     fn is_auto(&self) -> bool {
@@ -94,8 +107,10 @@ mod tests {
             ("a /dev/sda3 none luks,tpm2-device=auto", false),
             ("a /dev/sda3 none luks,keyscript=decrypt_derived", false),
         ] {
-            assert_eq!(Line::parse(line).unwrap().asks(), asks, "{line}");
+            assert_eq!(Line::parse(line).unwrap().asks(true), asks, "{line}");
         }
+        assert!(Line::parse("a /dev/sda3 none luks,tpm2-device=auto").unwrap().asks(false));
+        assert!(!Line::parse("a /dev/sda3 /key luks").unwrap().asks(false));
         assert!(Line::parse("# a b c").is_none() && Line::parse("").is_none());
         assert!(Line::parse("a").is_none());
     }
