@@ -109,3 +109,17 @@ fn a_directory_with_nothing_in_it_is_a_machine_of_which_nothing_is_said() {
     let found = findings(&survey(&Tree::at(&empty)));
     assert_eq!(found, []);
 }
+
+#[test]
+fn what_drives_the_root_is_followed_down_to_the_bus() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/machines");
+    for (name, modules) in [
+        // A file system on LVM, on LUKS, on a mirror, on a disk.
+        ("loaded-server", &["ext4", "dm_mod", "dm_crypt", "raid1", "sd_mod", "ahci"] as &[&str]),
+        ("quiet-server", &["ext4", "nvme"]),
+        ("network-root", &["xfs", "nvme_tcp"]),
+    ] {
+        let root = survey(&Tree::at(&folder.join(name).join("root"))).storage.root;
+        assert_eq!(root.modules, modules, "{name}");
+    }
+}

@@ -58,6 +58,7 @@ impl Chain {
         };
         self.over_network |= is_remote(device);
         self.mapped(tree, device);
+        self.transported(tree, device);
         self.drivers(tree, device);
         for lower in lower(tree, device) {
             self.look(tree, &lower, depth);
@@ -81,6 +82,14 @@ impl Chain {
             Some("raid4" | "raid5" | "raid6") => self.add("raid456"),
             Some(level) => self.add(level),
             None => {}
+        }
+    }
+
+    /// What carries NVMe over a network.
+    fn transported(&mut self, tree: &Tree, controller: &str) {
+        let transport = tree.line(&format!("{controller}/transport")).unwrap_or_default();
+        if ["tcp", "rdma", "fc"].contains(&&*transport) {
+            self.add(&format!("nvme_{transport}"));
         }
     }
 
