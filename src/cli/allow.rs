@@ -44,6 +44,13 @@ pub(super) struct Ready {
     pub(super) said: Vec<String>,
 }
 
+impl Ready {
+    /// Whether somebody has signed all of it.
+    pub(super) fn is_signed(&self) -> bool {
+        self.trust != UNSIGNED
+    }
+}
+
 /// Files that were named, each read once; then whether they may be loaded.
 ///
 /// # Errors

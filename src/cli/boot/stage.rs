@@ -34,7 +34,9 @@ pub(super) fn run(boot: &Boot, report: &mut Report) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What is loaded already, if it is just this, or else this, loaded now.
+/// What is loaded already, if it is just this, or else this, loaded now. What somebody has
+/// signed is loaded in any case: no kernel tells whether what is loaded is still what was
+/// written down.
 pub(super) fn take_or_load(
     ready: &Ready,
     load: &Load,
@@ -42,8 +44,11 @@ pub(super) fn take_or_load(
     report: &mut Report,
 ) -> Result<Taken, Failure> {
     if let Some(loaded) = still_staged(ready, report)? {
-        report.line("what was staged is the same today, and is used");
-        return Ok(Taken { loaded, is_own: false });
+        if !ready.is_signed() {
+            report.line("what was staged is the same today, and is used");
+            return Ok(Taken { loaded, is_own: false });
+        }
+        report.line("what was staged is the same today; it is loaded again, because it is signed");
     }
     let loaded = load_now(ready, load, by, report)?;
     Ok(Taken { loaded, is_own: true })
