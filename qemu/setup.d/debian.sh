@@ -7,6 +7,8 @@
 # shellcheck shell=bash
 
 guest_packages=systemd-sysv,udev,dbus,openssh-server,python3,initramfs-tools,iproute2,kmod,zstd
+# What is there more where a release's name ends in "-server".
+server_packages=kexec-tools,kdump-tools,makedumpfile,grub-common,grub2-common
 
 # For aarch64 beside two busy processors it took more than 24; without a word for so
 # long it hangs.
@@ -21,12 +23,21 @@ console_of() { # ARCH
 }
 
 bootstrap_guest() { # ARCH RELEASE ROOT OPTION...
-    local debian
+    local debian more=""
     debian="$(debian_of "$1")"
+    [ "${2%-server}" = "$2" ] || more=",$server_packages"
     DEBOOTSTRAP_DIR="$cache/bootstrap/usr/share/debootstrap" \
         "$cache/bootstrap/usr/sbin/debootstrap" --variant=minbase --arch="$debian" \
-        --include="$guest_packages,linux-image-cloud-$debian" \
-        --keyring="$(debian_keyring)" "${@:4}" "$2" "$3" "$(cat "$cache/origin/.complete")"
+        --include="$guest_packages$more,linux-image-cloud-$debian" \
+        --keyring="$(debian_keyring)" "${@:4}" "${2%-server}" "$3" "$(cat "$cache/origin/.complete")"
+}
+
+# Debian 12's kdump-tools looks for the disk below "/" as the kernel is configured, and
+# there is none in a chroot: it does not look where somebody has chosen the modules.
+choose_modules() { # RELEASE ROOT
+    [ "$1" = bookworm-server ] || return 0
+    mkdir -p "$2/etc/initramfs-tools/conf.d"
+    echo MODULES=list >"$2/etc/initramfs-tools/conf.d/chosen"
 }
 
 # What a login needs and no command has to be run for: a name, the network, one key.
@@ -52,6 +63,7 @@ build_by_chroot() { # ARCH RELEASE PART
     rm -rf "$root"
     mkdir -p "$root"
     mount --make-rprivate /
+    choose_modules "$2" "$root"
     bootstrap_guest "$1" "$2" "$root"
     write_settings "$root" "$3/key"
     chroot "$root" /bin/sh -s "$(console_of "$1")" <"$tree/qemu/setup.d/settle"

@@ -8,9 +8,10 @@
 
 use crate::serial::{ask_monitor, under_parent};
 use crate::{command, place, setup};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -55,36 +56,97 @@ impl Release {
     }
 }
 
+/// What a guest is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// One processor and 512 MiB, which are enough: 63 MB are in use after a login.
+    Plain,
+    /// What an administrator restarts: kexec-tools, kdump with memory set aside, GRUB's
+    /// menu, two processors, and a watchdog that goes on over a jump. No store for the
+    /// last words of a kernel that panicked: QEMU 10 ends itself as it writes out the
+    /// memory of a machine that has one (acpi-erst).
+    Server,
+}
+
+impl Kind {
+    const fn suffix(self) -> &'static str {
+        match self {
+            Self::Plain => "",
+            Self::Server => "-server",
+        }
+    }
+
+    /// What it has more of, for QEMU.
+    const fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::Plain => &["-m", "512"],
+            Self::Server => &["-m", "1G", "-smp", "2", "-device", "i6300esb"],
+        }
+    }
+
+    /// Without the last word the watchdog's driver stops it when a system is left.
+    pub const fn options(self) -> &'static str {
+        match self {
+            Self::Plain => "",
+            Self::Server => " crashkernel=256M watchdog.stop_on_reboot=0",
+        }
+    }
+
+    /// Run once, before the guest is kept.
+    const fn preparation(self) -> &'static str {
+        match self {
+            Self::Plain => "true",
+            Self::Server => "update-grub",
+        }
+    }
+}
+
 /// A running guest. It ends when this is dropped, and its disk with it.
 #[derive(Debug)]
 pub struct Debian {
     qemu: Child,
     port: u16,
-    key: PathBuf,
+    /// The directory of its system.
+    made: PathBuf,
     scratch: place::Scratch,
 }
 
 /// A system that `qemu/setup --debian` made.
 struct System {
     arch: Arch,
+    kind: Kind,
     /// The directory that holds its disk, its kernel and the key to it.
     made: PathBuf,
 }
 
 impl System {
-    fn find(arch: Arch, release: Release) -> Result<Self> {
-        let made = place::cache()?.join("debian").join(arch.name()).join(release.name());
-        Ok(Self { arch, made })
+    /// Makes it, if it is not there.
+    fn make(arch: Arch, release: Release, kind: Kind) -> Result<Self> {
+        let name = format!("{}{}", release.name(), kind.suffix());
+        setup(&["--debian", &name, arch.name()])?;
+        let made = place::cache()?.join("debian").join(arch.name()).join(name);
+        Ok(Self { arch, kind, made })
     }
 
     fn qemu(&self) -> Command {
         command::tool(&format!("qemu-system-{}", self.arch))
     }
 
-    /// Which QEMU is there: another one may not read the memory that it kept.
-    fn qemu_version(&self) -> Result<String> {
-        command::output(self.qemu().arg("--version"))
+    /// Which QEMU is there, and of what it makes a machine: another one may not read
+    /// the memory that it kept.
+    fn keeper(&self) -> Result<String> {
+        let version = command::output(self.qemu().arg("--version"))?;
+        let machine = command::shown(&machine(self, &Parts::default()));
+        Ok(format!("{version}{machine}\n{}\n", self.kind.preparation()))
     }
+}
+
+/// What of a machine is its own.
+#[derive(Debug, Default)]
+struct Parts {
+    disk: PathBuf,
+    /// Where its secure shell is reached.
+    port: u16,
 }
 
 /// What a guest begins with.
@@ -103,8 +165,16 @@ impl Debian {
     /// If the system cannot be made, or does not come up within ten minutes; the
     /// error holds the end of its console.
     pub fn start(arch: Arch, release: Release) -> Result<Self> {
-        setup(&["--debian", release.name(), arch.name()])?;
-        let system = System::find(arch, release)?;
+        Self::start_a(arch, release, Kind::Plain)
+    }
+
+    /// The same of any kind.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Debian::start`].
+    pub fn start_a(arch: Arch, release: Release, kind: Kind) -> Result<Self> {
+        let system = System::make(arch, release, kind)?;
         let kept = system.made.join("started");
         // Several guests of one process: the first one makes it.
         let keeping = KEEPING.lock().unwrap_or_else(PoisonError::into_inner);
@@ -132,7 +202,8 @@ impl Debian {
     /// The secure shell to this guest, without the command to run there.
     pub fn secure_shell(&self) -> Command {
         let mut ssh = command::tool("ssh");
-        ssh.args(["-F", "none", "-p", &self.port.to_string(), "-i"]).arg(&self.key);
+        ssh.args(["-F", "none", "-p", &self.port.to_string(), "-i"]);
+        ssh.arg(self.made.join("key"));
         for option in [
             "StrictHostKeyChecking=no",
             "UserKnownHostsFile=/dev/null",
@@ -146,12 +217,63 @@ impl Debian {
         ssh
     }
 
+    /// Puts a file into the guest.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read here or written there.
+    pub fn put(&self, file: &Path, path: &str) -> Result<()> {
+        let mode = if file.metadata()?.permissions().mode() & 0o111 == 0 { "644" } else { "755" };
+        let shell =
+            format!("cat >{path}.part && chmod {mode} {path}.part && mv {path}.part {path}");
+        let file = fs::File::open(file).with_context(|| file.display().to_string())?;
+        let status = self.secure_shell().arg(shell).stdin(file).status()?;
+        ensure!(status.success(), "the guest did not take {path}: {status}");
+        Ok(())
+    }
+
+    /// The kernel and the initrd that the guest was installed with, here.
+    pub fn kernel_and_initrd(&self) -> [PathBuf; 2] {
+        ["vmlinuz", "initrd"].map(|name| self.made.join(name))
+    }
+
+    /// Has the system replaced by another one, by whatever way `shell` asks for, and
+    /// waits until one can log into that. Gives the time from the one to the other.
+    ///
+    /// # Errors
+    ///
+    /// If this very system goes on for `most`, or no other comes up by then; the error
+    /// holds what `shell` printed and the end of the console.
+    pub fn replace(&self, shell: &str, most: Duration) -> Result<Duration> {
+        let before = self.boot_id()?;
+        let start = Instant::now();
+        let asked = self.secure_shell().arg(shell).stdin(Stdio::null()).output()?;
+        while self.boot_id().is_ok_and(|now| now == before) || self.boot_id().is_err() {
+            if start.elapsed() > most {
+                let [out, err] =
+                    [&asked.stdout, &asked.stderr].map(|it| String::from_utf8_lossy(it));
+                bail!("{shell}: no other system after {most:?}: {out}{err}{}", self.console_end());
+            }
+            sleep(Duration::from_millis(500));
+        }
+        Ok(start.elapsed())
+    }
+
+    /// The id of the running system.
+    ///
+    /// # Errors
+    ///
+    /// If nobody answers.
+    pub fn boot_id(&self) -> Result<String> {
+        self.ssh("cat /proc/sys/kernel/random/boot_id")
+    }
+
     fn launch(system: &System, beginning: &Beginning<'_>) -> Result<Self> {
         let port = free_port()?;
         let scratch = place::Scratch::new(&format!("debian-{port}"))?;
         let disk = scratch.path().join("disk");
         cover(beginning.disk, &disk)?;
-        let mut qemu = machine(system, &disk, port);
+        let mut qemu = machine(system, &Parts { disk, port });
         qemu.args(["-monitor", &format!("unix:{},server=on,wait=off", monitor(&scratch))]);
         if let Some(memory) = beginning.memory {
             qemu.args(["-incoming", &format!("file:{}", memory.display())]);
@@ -163,7 +285,7 @@ impl Debian {
             .stdout(console)
             .spawn()
             .context("cannot start QEMU")?;
-        Ok(Self { qemu, port, key: system.made.join("key"), scratch })
+        Ok(Self { qemu, port, made: system.made.clone(), scratch })
     }
 
     fn wait_until_up(&self) -> Result<()> {
@@ -228,21 +350,24 @@ fn monitor(scratch: &place::Scratch) -> String {
     scratch.path().join("monitor").display().to_string()
 }
 
-/// One processor and 512 MiB are enough: 63 MB are in use after a login.
-fn machine(system: &System, disk: &Path, port: u16) -> Command {
+fn machine(system: &System, parts: &Parts) -> Command {
     let [board, processor, line] = match system.arch {
         Arch::X86_64 => ["q35", "max", "ttyS0"],
         Arch::Aarch64 => ["virt,gic-version=3", "cortex-a57", "ttyAMA0"],
     };
     let mut qemu = system.qemu();
-    qemu.args(["-M", board, "-cpu", processor, "-accel", "tcg", "-m", "512", "-display", "none"]);
+    qemu.args(["-M", board, "-cpu", processor, "-accel", "tcg", "-display", "none"]);
+    qemu.args(system.kind.arguments());
     qemu.args(["-serial", "stdio", "-device", "virtio-rng-pci"]);
     qemu.arg("-kernel").arg(system.made.join("vmlinuz"));
     qemu.arg("-initrd").arg(system.made.join("initrd"));
-    qemu.args(["-append", &format!("root=/dev/vda ro console={line} quiet")]);
-    let drive = format!("file={},format=qcow2,if=virtio,cache=unsafe", disk.display());
+    qemu.args([
+        "-append",
+        &format!("root=/dev/vda ro console={line} quiet{}", system.kind.options()),
+    ]);
+    let drive = format!("file={},format=qcow2,if=virtio,cache=unsafe", parts.disk.display());
     qemu.args(["-drive", &drive]);
-    let network = format!("user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{port}-:22");
+    let network = format!("user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{}-:22", parts.port);
     qemu.args(["-netdev", &network, "-device", "virtio-net-pci,netdev=net,romfile="]);
     qemu
 }
@@ -261,7 +386,7 @@ fn free_port() -> Result<u16> {
 
 fn is_current(system: &System, kept: &Path) -> Result<bool> {
     let keeper = fs::read_to_string(kept.join("version")).unwrap_or_default();
-    Ok(keeper == system.qemu_version()?)
+    Ok(keeper == system.keeper()?)
 }
 
 /// Boots the system once, and keeps its memory and its disk.
@@ -270,6 +395,7 @@ fn keep_started(system: &System, kept: &Path) -> Result<()> {
     let mut guest = Debian::launch(system, &Beginning { disk: &disk, memory: None })?;
     guest.wait_until_up()?;
     guest.wait_until_settled()?;
+    guest.ssh(system.kind.preparation())?;
     let part = system.made.join("started.part");
     drop(fs::remove_dir_all(&part));
     drop(fs::remove_dir_all(kept));
@@ -277,6 +403,6 @@ fn keep_started(system: &System, kept: &Path) -> Result<()> {
     guest.save_memory(&part.join("memory"))?;
     guest.end()?;
     fs::copy(guest.scratch.path().join("disk"), part.join("disk"))?;
-    fs::write(part.join("version"), system.qemu_version()?)?;
+    fs::write(part.join("version"), system.keeper()?)?;
     fs::rename(part, kept).with_context(|| kept.display().to_string())
 }
