@@ -1,0 +1,207 @@
+//! What must be so, in the order in which it is looked at.
+
+use crate::guest::{Guest, HANGING, NEXT};
+use crate::{Check, Line};
+use anyhow::{Result, ensure};
+use turnout_qemu::debian::Release::{Bookworm, Trixie};
+
+/// Debian 12's cloud kernel has no hardware watchdog, so nothing that hangs is caught
+/// there.
+pub(crate) const LINES: &[Line] = &[
+    Line { name: "boot", releases: &[Trixie, Bookworm], checks: BOOT },
+    Line { name: "watchdog", releases: &[Trixie], checks: WATCHDOG },
+    Line { name: "crash", releases: &[Trixie, Bookworm], checks: CRASH },
+];
+
+const BOOT: &[Check] = &[
+    check("is_as_installed", is_as_installed),
+    check("an_ordinary_user_is_refused", an_ordinary_user_is_refused),
+    check("load_beside_kexec_tools", load_beside_kexec_tools),
+    check("unsigned_is_refused", unsigned_is_refused),
+    check("staged_and_changed", staged_and_changed),
+    check("too_little_memory", too_little_memory),
+    check("boot_is_proven", boot_is_proven),
+    check("exec_by_systemd", exec_by_systemd),
+];
+
+const WATCHDOG: &[Check] = &[
+    check("a_hang_is_caught", a_hang_is_caught),
+    check("it_is_told", a_hang_is_told),
+    check("it_is_not_tried_again", a_hang_is_not_tried_again),
+];
+
+const CRASH: &[Check] = &[
+    check("kdump_config", kdump_config),
+    check("kdump_config_with_a_ring", kdump_config_with_a_ring),
+    check("lockdown", lockdown),
+    check("load_is_disabled", load_is_disabled),
+    check("a_panic_leaves_a_dump", a_panic_leaves_a_dump),
+];
+
+const fn check(name: &'static str, run: fn(&mut Guest) -> Result<()>) -> Check {
+    Check { name, run }
+}
+
+fn is_as_installed(guest: &mut Guest) -> Result<()> {
+    guest.says("systemctl is-system-running", "running")?;
+    guest.says("kexec --version", "kexec-tools")?;
+    guest.says("cat /boot/grub/grub.cfg", "gnulinux-simple-")?;
+    guest.says("turnout list", NEXT)?;
+    let found = guest.try_ssh("turnout check")?;
+    ensure!(found.status.is_some_and(|status| status <= 1), "turnout check: {found:?}");
+    Ok(())
+}
+
+/// Before anything is read: the files need not even be there.
+fn an_ordinary_user_is_refused(guest: &mut Guest) -> Result<()> {
+    let as_nobody = |command: &str| format!("setpriv --reuid=nobody --clear-groups {command}");
+    guest.refused(&as_nobody("turnout load /none"), 6, "only root can load a kernel")?;
+    guest.refused(&as_nobody("turnout boot none"), 6, "only root can leave this system")?;
+    guest.refused(&as_nobody("turnout unload"), 6, "only root can")?;
+    guest.is_loaded(false, true)
+}
+
+fn load_beside_kexec_tools(guest: &mut Guest) -> Result<()> {
+    for _ in 0..2 {
+        timed(guest, "kexec-tools", &guest.own_kernel("kexec -c -l"))?;
+        timed(guest, "turnout", &guest.own_kernel("turnout load"))?;
+    }
+    guest.ssh("turnout unload").map(drop)
+}
+
+fn timed(guest: &Guest, who: &str, shell: &str) -> Result<()> {
+    let clock = "date +%s%N";
+    let text = guest
+        .ssh(&format!("b=$({clock}); {shell} >/dev/null 2>&1; e=$({clock}); echo $((e - b))"))?;
+    guest.is_loaded(true, true)?;
+    let seconds = text.trim().parse::<f64>()? / 1e9;
+    println!("time   load by {who}: {seconds:.2} s");
+    Ok(())
+}
+
+fn unsigned_is_refused(guest: &mut Guest) -> Result<()> {
+    guest.lock()?;
+    let kernel = guest.kernel();
+    let edited = format!("turnout load {kernel} --initrd=/boot/hanging.img --append=init=/bin/sh");
+    guest.refused(&edited, 1, "EDITED")?;
+    guest.ssh(&format!("cp {kernel} /root/other; echo >>/root/other"))?;
+    guest.refused("turnout load /root/other", 1, "UNSIGNED")?;
+    guest.is_loaded(false, true)?;
+    guest.ssh(&format!("turnout load {NEXT}"))?;
+    guest.is_loaded(true, true)?;
+    guest.says("turnout status", "signed by release")?;
+    guest.ssh("turnout unload").map(drop)
+}
+
+/// What was staged is verified again when it is used.
+fn staged_and_changed(guest: &mut Guest) -> Result<()> {
+    guest.says(&format!("turnout boot {NEXT} --stage"), "staged, ")?;
+    guest.says(&format!("turnout boot {NEXT} --stage"), "already staged")?;
+    let initrd = guest.initrd();
+    guest.ssh(&format!("cp {initrd} /root/initrd; echo >>{initrd}"))?;
+    guest.refused(&format!("turnout boot {NEXT}"), 1, "INITRD_SIZE")?;
+    guest.is_loaded(false, true)?;
+    guest.ssh(&format!("cp /root/initrd {initrd}")).map(drop)
+}
+
+/// A second copy of everything has to find room beside what is used.
+fn too_little_memory(guest: &mut Guest) -> Result<()> {
+    guest.ssh("mkdir -p /run/full; mount -t tmpfs -o size=95% full /run/full")?;
+    guest.ssh("dd if=/dev/zero of=/run/full/it bs=1M count=\"$(awk '/MemAvailable/ { print int($2 / 1024) - 40 }' /proc/meminfo)\" status=none")?;
+    let outcome = guest.try_ssh(&format!("turnout boot {NEXT} --stage"))?;
+    guest.ssh("umount /run/full")?;
+    ensure!(outcome.status != Some(0), "it was loaded: {outcome:?}");
+    ensure!(outcome.text.contains("memory"), "memory is not named: {outcome:?}");
+    guest.is_loaded(false, true)
+}
+
+fn boot_is_proven(guest: &mut Guest) -> Result<()> {
+    guest.replace("turnout boot", &format!("turnout boot {NEXT}"))?;
+    guest.says("turnout status", "by kexec, as asked")?;
+    guest.says("cat /proc/cmdline", "turnout.boot=kexec-")?;
+    guest.says("turnout history", "by kexec")?;
+    guest.says("journalctl -b -1 -o cat TURNOUT_EVENT=jump", "leaving by kexec")?;
+    seconds_of_shutdown(guest)
+}
+
+/// Where they go, by the old system's journal.
+fn seconds_of_shutdown(guest: &Guest) -> Result<()> {
+    let lines = guest.ssh("journalctl -b -1 -o short-monotonic --no-hostname | grep -E 'leaving by kexec|Stopped target|Shutting down|Syncing|Journal stopped'")?;
+    lines.lines().for_each(|line| println!("time   shutdown: {}", line.trim()));
+    println!("time   {}", guest.ssh("systemd-analyze")?.lines().next().unwrap_or_default());
+    Ok(())
+}
+
+/// Debian's way, with an image that Turnout loaded: without a record nothing is proven.
+fn exec_by_systemd(guest: &mut Guest) -> Result<()> {
+    guest.take_name()?;
+    guest.unlock()?;
+    guest.ssh(&guest.own_kernel("kexec -l"))?;
+    guest.replace("systemctl kexec", "systemctl kexec")?;
+    guest.says("turnout status", "no jump to it was written down").map(drop)
+}
+
+fn a_hang_is_caught(guest: &mut Guest) -> Result<()> {
+    guest.lock()?;
+    guest.ssh("echo watchdog 30 >/etc/turnout/turnout.conf")?;
+    guest.replace("turnout boot into a hang", &format!("turnout boot {HANGING}"))?;
+    let cmdline = guest.ssh("cat /proc/cmdline")?;
+    ensure!(!cmdline.contains("turnout.boot"), "it did not come up by the firmware: {cmdline}");
+    Ok(())
+}
+
+fn a_hang_is_told(guest: &mut Guest) -> Result<()> {
+    guest.says("turnout status", "by a watchdog, which reset the machine")?;
+    guest.says("turnout status --settle; turnout history", "watchdog").map(drop)
+}
+
+/// The firmware's way is taken instead, by itself.
+fn a_hang_is_not_tried_again(guest: &mut Guest) -> Result<()> {
+    let shell = format!("turnout boot {HANGING} 2>&1 | tee /root/said; sync");
+    guest.replace("cold, by the firmware", &shell)?;
+    guest.says("cat /root/said", "has failed on this machine, so the firmware's way is taken")?;
+    guest.says("turnout status", "by the firmware, as asked").map(drop)
+}
+
+fn kdump_config(guest: &mut Guest) -> Result<()> {
+    guest.take_name()?;
+    guest.ssh("kdump-config unload")?;
+    guest.is_loaded(false, false)?;
+    guest.ssh("kdump-config load")?;
+    guest.is_loaded(false, true)?;
+    guest.says("kdump-config show", "ready to kdump")?;
+    guest.ssh("kdump-config status")?;
+    guest.ssh("kdump-config unload")?;
+    guest.is_loaded(false, false)
+}
+
+/// A manifest binds kdump's kernel, and nobody signs its command line.
+fn kdump_config_with_a_ring(guest: &mut Guest) -> Result<()> {
+    guest.lock()?;
+    let outcome = guest.try_ssh("kdump-config load")?;
+    ensure!(outcome.status != Some(0), "it was loaded unsigned: {outcome:?}");
+    guest.is_loaded(false, false)?;
+    guest.ssh("echo crash unsigned >/etc/turnout/turnout.conf; kdump-config load")?;
+    guest.is_loaded(false, true)
+}
+
+fn lockdown(guest: &mut Guest) -> Result<()> {
+    guest.ssh("echo integrity >/sys/kernel/security/lockdown")?;
+    guest.refused(&format!("turnout load {NEXT} --engine segments"), 6, "lockdown")?;
+    guest.is_loaded(false, true)
+}
+
+fn load_is_disabled(guest: &mut Guest) -> Result<()> {
+    guest.ssh("sysctl -q kernel.kexec_load_disabled=1")?;
+    guest.refused(&format!("turnout load {NEXT}"), 6, "kexec_load_disabled")?;
+    guest.is_loaded(false, true)
+}
+
+/// The crash kernel that Turnout loaded writes the dump and starts the machine anew.
+fn a_panic_leaves_a_dump(guest: &mut Guest) -> Result<()> {
+    guest.replace(
+        "a panic, its dump, and a cold start",
+        "sync; (sleep 1; echo c >/proc/sysrq-trigger) >/dev/null 2>&1 &",
+    )?;
+    guest.says("ls /var/crash/*/", "dump.").map(drop)
+}
