@@ -25,7 +25,8 @@ pub(super) fn act(job: &Job) -> Result<u8, Stopped> {
         return Err(Stopped::new(MISUSED, why.clone()));
     }
     let load = if job.loads() { Some(job.load()?) } else { None };
-    need_root("load, unload or start a kernel").map_err(failed)?;
+    let allowed = need_root("load, unload or start a kernel");
+    allowed.map_err(|failure| Stopped::failed(&failure))?;
     if job.unloads {
         unload_from(job.slot)?;
     }
@@ -48,7 +49,7 @@ pub(super) const fn status_of(loaded: Option<bool>) -> u8 {
 }
 
 fn unload_from(slot: Slot) -> Result<(), Stopped> {
-    unload(slot).map_err(failed)
+    unload(slot).map_err(|failure| Stopped::failed(&failure))
 }
 
 fn load_it(job: &Job, load: &Load) -> Result<(), Stopped> {
@@ -62,10 +63,6 @@ fn load_it(job: &Job, load: &Load) -> Result<(), Stopped> {
     let hidden = usize::from(!job.debug);
     done.text.lines().skip(hidden).for_each(say);
     Ok(())
-}
-
-fn failed(failure: Failure) -> Stopped {
-    Stopped::new(FAILED, failure.to_string())
 }
 
 fn check_crash_memory(slot: Slot) -> Result<(), Stopped> {

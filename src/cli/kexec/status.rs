@@ -29,7 +29,20 @@ impl Stopped {
 
     /// A failure of loading by the engine that was asked for.
     pub(super) fn of(failure: &Failure, request: Request) -> Self {
-        Self { status: status(failure, request), said: failure.to_string() }
+        Self { status: status(failure, request), said: said(failure) }
+    }
+
+    /// A failure of something else than loading.
+    pub(super) fn failed(failure: &Failure) -> Self {
+        Self { status: FAILED, said: said(failure) }
+    }
+}
+
+/// Of what no file is the cause of, the sentence alone.
+fn said(failure: &Failure) -> String {
+    match &failure.entry {
+        Some(_) => failure.to_string(),
+        None => failure.sentence(),
     }
 }
 

@@ -419,6 +419,10 @@ fn each_class_of_failure_has_its_status() {
     assert_eq!(status_of(&refused(ENOSYS), FILE), 253);
     assert_eq!(status_of(&refused(EINVAL), FILE), 253);
     assert_eq!(status_of(&refused(EINVAL), SEGMENTS), 255);
+    let root = Stopped::failed(&Failure::new(Stage::Load, "only root can load a kernel"));
+    assert_eq!(root, Stopped::new(255, "only root can load a kernel".to_owned()));
+    let named = Stopped::of(&Failure::new(Stage::Read, "I: gone").of("K"), FILE);
+    assert_eq!(named.said, "failed K: read: I: gone");
     // A signature is final.
     assert_eq!(status_of(&refused(ENOKEY), FILE), 255);
 }
