@@ -125,7 +125,9 @@ impl Job {
         self.last_counts("--type", before.is_some());
     }
 
+    /// A later mode does not take it back: what is asked for would not be what is done.
     pub(super) fn set_no_mode(&mut self, option: &str, why: &str) {
+        self.refuse(option, why);
         self.mode = Mode::Impossible(refusal(option, why));
     }
 

@@ -382,6 +382,8 @@ fn a_whole_run_ends_with_the_status_of_kexec_tools() {
         (&["--bogus"][..], 1),
         (&["--exec-live-update"], 1),
         (&["-e", "--load-preserve-context"], 1),
+        (&["--load-preserve-context", "-l", "K"], 1),
+        (&["--exec-live-update", "-s", "-l", "K"], 1),
         (&[], 255),
         (&["-l"], 255),
         (&["-p"], 255),

@@ -3,6 +3,7 @@
 
 mod boots;
 mod commands;
+mod conform;
 mod console;
 mod crash;
 mod defaults;
@@ -60,6 +61,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         purgatory::CASES,
         console::CASES,
         crash::CASES,
+        conform::CASES,
         faults::CASES,
         hangs::CASES,
         hostile::CASES,
