@@ -14,6 +14,10 @@ use crate::base::cpio;
 const FOLDERS: [&str; 2] = ["lib/modules/", "usr/lib/modules/"];
 /// How dracut calls a file system with all the others in it, of which nothing is known.
 const PACKED: [&str; 3] = ["squashfs-root.img", "squash-root.img", "erofs-root.img"];
+/// Kernels that are told apart, and modules that are kept of each: Debian's have 4500.
+/// What is beyond is passed over, so that no archive takes all memory for names.
+const MAX_RELEASES: usize = 64;
+const MAX_MODULES: usize = 1 << 15;
 /// The list of what is built in, in such a folder.
 const BUILTIN: &str = "modules.builtin";
 
@@ -142,13 +146,14 @@ impl Look {
         let Some(release) = self.release(release) else { return };
         if path == BUILTIN {
             release.builtin = Some(listed(&String::from_utf8_lossy(content)));
-        } else {
+        } else if release.modules.len() < MAX_MODULES {
             release.modules.extend(module(path));
         }
     }
 
     fn release(&mut self, name: &str) -> Option<&mut Release> {
-        if !self.found.iter().any(|release| release.name == name) {
+        let is_known = self.found.iter().any(|release| release.name == name);
+        if !is_known && self.found.len() < MAX_RELEASES {
             self.found.push(Release { name: name.to_owned(), ..Release::default() });
         }
         self.found.iter_mut().find(|release| release.name == name)
@@ -236,6 +241,20 @@ mod tests {
         let error = releases(&[&packed], LIMIT).unwrap_err();
         let words = "its files lie in squashfs-root.img, a file system of its own";
         assert_eq!(error.to_string(), words);
+    }
+
+    #[test]
+    fn an_archive_of_names_alone_is_kept_in_bounds() {
+        let mut names: Vec<u8> = Vec::new();
+        for number in 0..100 {
+            let path = format!("lib/modules/{number}/a.ko");
+            put(&mut names, &Member { path: &path, ..Member::default() });
+        }
+        for _ in 0..MAX_MODULES + 9 {
+            put(&mut names, &Member { path: "lib/modules/0/b.ko", ..Member::default() });
+        }
+        let found = releases(&[&names], 0).unwrap();
+        assert_eq!((found.len(), found[0].modules.len()), (MAX_RELEASES, MAX_MODULES));
     }
 
     #[test]
