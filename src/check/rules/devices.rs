@@ -4,7 +4,7 @@
 //! Documentation/PCI/pci-iov-howto.rst.
 
 use crate::check::facts::Bound;
-use crate::check::{Facts, Row, Said};
+use crate::check::{Facts, Row, Said, shell};
 
 pub(super) const ROWS: &[Row] = &[
     Row::one("NO_SHUTDOWN", no_shutdown),
@@ -133,11 +133,14 @@ fn named(found: &[&Bound]) -> String {
 
 /// Lines for a program that systemd runs last of all, when no file system needs a disk.
 fn unbind(found: &[&Bound]) -> String {
-    let lines = found
-        .iter()
-        .map(|one| format!("echo {} > /sys/bus/pci/drivers/{}/unbind", one.address, one.driver));
-    let lines = lines.collect::<Vec<_>>().join("\n");
+    let lines: Vec<String> = found.iter().map(|one| unbind_line(one)).collect();
+    let lines = lines.join("\n");
     format!("in a program of /usr/lib/systemd/system-shutdown, which runs last:\n{lines}")
+}
+
+fn unbind_line(one: &Bound) -> String {
+    let path = format!("/sys/bus/pci/drivers/{}/unbind", one.driver);
+    format!("echo {} > {}", one.address, shell::word(&path))
 }
 
 #[cfg(test)]
