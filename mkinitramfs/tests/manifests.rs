@@ -28,8 +28,8 @@ fn originals() -> Vec<String> {
         file("devicetree", "/x.dtb"),
         file("overlay", "/y.dtbo"),
     ];
-    let slots = "slot entry\nslot tries\nslot name\n\
-                 options id=${entry} tries=${tries} root=LABEL=${name}  ro\n";
+    let slots = "slot entry\nslot tries\nslot name\nslot boot\n\
+                 options id=${entry} tries=${tries} root=LABEL=${name}  ro b=${boot}\n";
     let uki = [file("uki", "/x.efi"), "profile 3\n".to_owned(), file("addon", "/y.efi")];
     vec![
         format!("{head}{pc}{}options ro quiet\n", linux[0]),
@@ -154,12 +154,13 @@ const HEAD: &[Rule] = &[
     ("board", 0, 32, is_name),
     ("device", 0, 64, is_name),
 ];
+const SLOTS: [&str; 4] = ["entry", "tries", "name", "boot"];
 const LINUX: &[Rule] = &[
     ("linux", 1, 1, is_file),
     ("initrd", 0, 32, is_file),
     ("devicetree", 0, 1, is_file),
     ("overlay", 0, 16, is_file),
-    ("slot", 0, 3, |value| ["entry", "tries", "name"].contains(&value)),
+    ("slot", 0, 4, |value| SLOTS.contains(&value)),
     ("options", 1, 1, |_| true),
 ];
 const UKI: &[Rule] = &[
@@ -183,7 +184,7 @@ fn fits(mut fields: &[(&str, &str)], rules: &[Rule]) -> bool {
 fn slots_fit(fields: &[(&str, &str)]) -> bool {
     let slots: Vec<_> = fields.iter().filter(|(name, _)| *name == "slot").collect();
     let options = fields.last().map_or("", |(_, value)| value);
-    let place = |slot: &str| ["entry", "tries", "name"].iter().position(|one| *one == slot);
+    let place = |slot: &str| SLOTS.iter().position(|one| *one == slot);
     slots.windows(2).all(|pair| place(pair[0].1) < place(pair[1].1))
         && slots.iter().all(|(_, slot)| options.split(&format!("${{{slot}}}")).count() == 2)
 }

@@ -40,8 +40,8 @@ pub(crate) struct Sign {
     /// repeatable
     #[arg(long, value_name = "ID")]
     device: Vec<String>,
-    /// What the loader may fill into the options: entry, tries or name, where
-    /// ${entry}, ${tries} or ${name} stands; repeatable
+    /// What the loader may fill into the options: entry, tries, name or boot,
+    /// where ${entry}, ${tries}, ${name} or ${boot} stands; repeatable
     #[arg(long, value_name = "SLOT", value_parser = slot)]
     slot: Vec<Slot>,
 }
