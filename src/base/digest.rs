@@ -65,7 +65,12 @@ mod tests {
         let digest = Digest::of(b"a");
         assert_eq!(Digest::from_hex(&digest.to_string()), Some(digest));
         let shown = digest.to_string();
-        for wrong in [&shown[1..], &format!("{shown}0"), &shown.to_uppercase(), ""] {
+        for wrong in [
+            &shown.replacen(char::is_alphanumeric, "", 1),
+            &format!("{shown}0"),
+            &shown.to_uppercase(),
+            "",
+        ] {
             assert_eq!(Digest::from_hex(wrong), None, "{wrong}");
         }
     }
