@@ -57,11 +57,10 @@ pub(super) fn run(
     if area.is_none() {
         only_of(entry, jump.asked.is_some(), jump.found.arrival())?;
     }
-    let is_asked = jump.asked.is_some();
-    let found = jump.settle()?;
-    let is_new = matches!(found, Found::New(_));
-    let taken_back = if is_asked { boot::clear_fallback()? } else { None };
-    let done = Done { area, arrival: found.arrival().cloned(), is_new, taken_back };
+    jump.settle()?;
+    let taken_back = if jump.asked.is_some() { boot::clear_fallback()? } else { None };
+    let is_new = matches!(jump.found, Found::New(_));
+    let done = Done { area, arrival: jump.found.arrival().cloned(), is_new, taken_back };
     Ok(if json { json::object(|out| done.write_json(out)) } else { done.text() })
 }
 

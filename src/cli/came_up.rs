@@ -39,11 +39,23 @@ pub(super) fn look_as_root() -> Option<Looked> {
     sys::is_root().then(look)
 }
 
+/// # Errors
+/// This is somebody else, who may not write it down.
+pub(super) fn only_root() -> Result<(), Failure> {
+    match sys::is_root() {
+        true => Ok(()),
+        false => Err(Failure::new(
+            Stage::Read,
+            "only root can write down how this system came up: run it as root, by sudo for example",
+        )),
+    }
+}
+
 /// Finds out how this system came up, and writes it down unless somebody has.
 ///
 /// # Errors
 /// It cannot be written down.
-pub(super) fn settle() -> Result<Found, Failure> {
+pub(super) fn settle() -> Result<(), Failure> {
     look().settle()
 }
 
@@ -74,13 +86,12 @@ impl Looked {
     ///
     /// # Errors
     /// It cannot be written down.
-    pub(super) fn settle(self) -> Result<Found, Failure> {
-        if let Found::New(arrival) = &self.found {
-            let kept = keep(arrival, self.history);
-            kept.map_err(|error| Failure::new(Stage::Read, error))?;
-            journal::tell(&event(arrival));
-        }
-        Ok(self.found)
+    pub(super) fn settle(&self) -> Result<(), Failure> {
+        let Found::New(arrival) = &self.found else { return Ok(()) };
+        let kept = keep(arrival, self.history.clone());
+        kept.map_err(|error| Failure::new(Stage::Read, error))?;
+        journal::tell(&event(arrival));
+        Ok(())
     }
 
     /// A line for people.

@@ -33,10 +33,12 @@ use super::{came_up, settings, store};
 /// It cannot be written down.
 pub(super) fn run(settle: bool, device: &StateDevice, json: bool) -> Result<String, Failure> {
     if settle {
-        store::only_root()?;
-        came_up::settle()?;
+        came_up::only_root()?;
     }
     let came_up = came_up::look_as_root();
+    if let (true, Some(came_up)) = (settle, &came_up) {
+        came_up.settle()?;
+    }
     Ok(match (settle, json) {
         (true, false) => written(&came_up_lines(came_up.as_ref())),
         _ => whole(came_up.as_ref(), device, json),
