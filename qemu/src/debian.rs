@@ -209,6 +209,7 @@ impl Debian {
             "UserKnownHostsFile=/dev/null",
             "BatchMode=yes",
             "ConnectTimeout=30",
+            "ServerAliveInterval=30",
             "LogLevel=ERROR",
         ] {
             ssh.args(["-o", option]);

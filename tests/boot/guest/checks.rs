@@ -21,13 +21,13 @@ const BOOT: &[Check] = &[
     check("staged_and_changed", staged_and_changed),
     check("too_little_memory", too_little_memory),
     check("boot_is_proven", boot_is_proven),
-    check("exec_by_systemd", exec_by_systemd),
+    long(check("exec_by_systemd", exec_by_systemd)),
 ];
 
 const WATCHDOG: &[Check] = &[
     check("a_hang_is_caught", a_hang_is_caught),
     check("it_is_told", a_hang_is_told),
-    check("it_is_not_tried_again", a_hang_is_not_tried_again),
+    long(check("it_is_not_tried_again", a_hang_is_not_tried_again)),
 ];
 
 const CRASH: &[Check] = &[
@@ -39,7 +39,11 @@ const CRASH: &[Check] = &[
 ];
 
 const fn check(name: &'static str, run: fn(&mut Guest) -> Result<()>) -> Check {
-    Check { name, run }
+    Check { name, is_long: false, run }
+}
+
+const fn long(check: Check) -> Check {
+    Check { is_long: true, ..check }
 }
 
 fn is_as_installed(guest: &mut Guest) -> Result<()> {
@@ -126,7 +130,7 @@ fn boot_is_proven(guest: &mut Guest) -> Result<()> {
 
 /// Where they go, by the old system's journal.
 fn seconds_of_shutdown(guest: &Guest) -> Result<()> {
-    let lines = guest.ssh("journalctl -b -1 -o short-monotonic --no-hostname | grep -E 'leaving by kexec|Stopped target|Shutting down|Syncing|Journal stopped'")?;
+    let lines = guest.ssh("journalctl -b -1 -o short-monotonic --no-hostname | grep -E 'leaving by kexec|Stopped target (multi-user|network|local-fs)|Shutting down|Journal stopped'")?;
     lines.lines().for_each(|line| println!("time   shutdown: {}", line.trim()));
     println!("time   {}", guest.ssh("systemd-analyze")?.lines().next().unwrap_or_default());
     Ok(())
@@ -199,6 +203,7 @@ fn load_is_disabled(guest: &mut Guest) -> Result<()> {
 
 /// The crash kernel that Turnout loaded writes the dump and starts the machine anew.
 fn a_panic_leaves_a_dump(guest: &mut Guest) -> Result<()> {
+    guest.compress_no_dump()?;
     guest.replace(
         "a panic, its dump, and a cold start",
         "sync; (sleep 1; echo c >/proc/sysrq-trigger) >/dev/null 2>&1 &",
