@@ -49,6 +49,17 @@ fn joined(text: &str) -> Vec<String> {
     lines
 }
 
+/// The value that a file of shell assignments (/etc/default, /etc/environment) gives a
+/// name last, without quotes.
+#[must_use]
+pub fn assigned<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+    let mut values = text.lines().filter_map(|line| {
+        let (found, value) = line.trim().split_once('=')?;
+        (found == name).then_some(value)
+    });
+    values.next_back().map(|value| value.trim().trim_matches(['"', '\'']))
+}
+
 /// How long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Span {
@@ -132,6 +143,13 @@ mod tests {
             found.iter().map(|one| format!("{}={}", one.name, one.value)).collect();
         assert_eq!(found, ["A=2", "B=3    4"]);
         assert_eq!(settings("A=1", "Manager"), []);
+    }
+
+    #[test]
+    fn the_last_assignment_counts() {
+        let text = "# A=0\nA=1\n A='two'\nAB=3\n";
+        assert_eq!(assigned(text, "A"), Some("two"));
+        assert_eq!(assigned(text, "B"), None);
     }
 
     #[test]

@@ -77,7 +77,10 @@ fn prove(judge: &Judge, entry: &menu::Entry, found: &Preflight) -> Result<Proven
 fn offered(entry: &menu::Entry, found: Option<&Preflight>, why_not: Option<&Failure>) -> Entry {
     let attested = found.and_then(|found| found.verdict().ok());
     let options = entry.linux.is_some().then(|| preflight::cmdline(entry, attested).to_owned());
-    let refusal =
-        why_not.map(|failure| Refusal { code: failure.code(), sentence: failure.sentence() });
+    let refusal = why_not.map(|failure| Refusal {
+        code: failure.code(),
+        lacks_memory: failure.code() == preflight::MEMORY,
+        sentence: failure.sentence(),
+    });
     Entry { id: entry.id.clone(), refusal, options }
 }

@@ -56,6 +56,8 @@ pub struct Entry {
 pub struct Refusal {
     /// As `turnout list` has it.
     pub code: &'static str,
+    /// Whether it is for want of memory.
+    pub lacks_memory: bool,
     /// For people.
     pub sentence: String,
 }

@@ -5,7 +5,9 @@ use crate::check::{Facts, Row, Said};
 pub(super) const ROWS: &[Row] = &[Row::one("NO_FALLBACK", no_fallback)];
 
 fn no_fallback(facts: &Facts) -> Option<Said> {
-    if facts.next_start.as_ref()?.keeper().is_some() {
+    // Boot files are often root's to read.
+    let is_root = facts.rights.is_root != Some(false);
+    if !is_root || facts.next_start.as_ref()?.keeper().is_some() {
         return None;
     }
     Said::warns(
@@ -19,6 +21,7 @@ fn no_fallback(facts: &Facts) -> Option<Said> {
 mod tests {
     use super::super::testing::said;
     use crate::check::Facts;
+    use crate::check::facts::Rights;
     use crate::host::next_start::Here;
 
     #[test]
@@ -28,5 +31,8 @@ mod tests {
         assert_eq!(of(Here { loader: true, ..Here::default() }), []);
         assert_eq!(of(Here { area: Some("/dev/sda3".to_owned()), ..Here::default() }), []);
         assert_eq!(said("NO_FALLBACK", &Facts::default()), [], "nobody has looked");
+        let rights = Rights { is_root: Some(false), ..Rights::default() };
+        let facts = Facts { next_start: Some(Here::default()), rights, ..Facts::default() };
+        assert_eq!(said("NO_FALLBACK", &facts), [], "nobody could look");
     }
 }

@@ -17,6 +17,8 @@ pub(super) const ROWS: &[Row] =
 const DEFAULT: Span = Span::Seconds(90);
 /// Seconds that one unit may take without being named.
 const LONG: Span = Span::Seconds(300);
+/// Units whose limit is meant for their start: at their stop they write a few bytes.
+const SLOW_TO_START: [&str; 1] = ["systemd-random-seed.service"];
 /// So many of the worst are named.
 const NAMED: usize = 5;
 
@@ -41,7 +43,8 @@ fn sum(left: Span, right: Span) -> Span {
 
 /// What stopping it may take.
 fn cost(unit: &Unit, default: Span) -> Span {
-    times(unit.timeout.unwrap_or(default), unit.rounds)
+    let own = unit.timeout.filter(|_| !SLOW_TO_START.contains(&unit.name.as_str()));
+    times(own.unwrap_or(default), unit.rounds)
 }
 
 fn long_stop(facts: &Facts) -> Option<Said> {
@@ -241,6 +244,13 @@ mod tests {
             sentence("SHUTDOWN_TIME", &facts)
                 .contains("web.service (30 s), then net.service (90 s)")
         );
+    }
+
+    #[test]
+    fn a_limit_for_the_start_is_not_taken_for_one_of_the_stop() {
+        let facts = with(vec![unit("systemd-random-seed.service", 600, &[], &[])]);
+        assert_eq!(said("LONG_STOP", &facts), []);
+        assert!(sentence("SHUTDOWN_TIME", &facts).contains("at most 180 s"));
     }
 
     #[test]

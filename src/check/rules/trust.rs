@@ -5,7 +5,6 @@
 
 use crate::check::facts::{Entry, Offer, Refusal, Ring};
 use crate::check::{Facts, Row, Said};
-use crate::preflight::MEMORY;
 
 pub(super) const ROWS: &[Row] = &[
     Row::one("RING_BROKEN", ring_broken),
@@ -54,11 +53,11 @@ fn entry(facts: &Facts) -> Option<&Entry> {
 fn refusal(facts: &Facts, of_memory: bool) -> Option<(&Entry, &Refusal)> {
     let entry = entry(facts)?;
     let refusal = entry.refusal.as_ref()?;
-    ((refusal.code == MEMORY) == of_memory).then_some((entry, refusal))
+    (refusal.lacks_memory == of_memory).then_some((entry, refusal))
 }
 
 fn entry_refused(facts: &Facts) -> Option<Said> {
-    let (entry, Refusal { code, sentence }) = refusal(facts, false)?;
+    let (entry, Refusal { code, sentence, .. }) = refusal(facts, false)?;
     let sentence = format!("the default entry {} is not loaded: {sentence} ({code})", entry.id);
     Said::stops(sentence, format!("turnout explain {}; turnout boot ENTRY takes another", entry.id))
 }
@@ -130,7 +129,8 @@ mod tests {
     }
 
     fn refused(code: &'static str) -> Facts {
-        let refusal = Some(Refusal { code, sentence: "it is so".to_owned() });
+        let refusal =
+            Some(Refusal { code, lacks_memory: code == "MEMORY", sentence: "it is so".to_owned() });
         with(Ring::InForce, Entry { refusal, ..Entry::default() })
     }
 

@@ -2,6 +2,7 @@
 
 use super::Tree;
 use crate::check::facts::{Crash, Kdump};
+use crate::check::settings::assigned;
 use crate::memmap::Iomem;
 
 pub(super) fn read(tree: &Tree) -> Crash {
@@ -22,11 +23,10 @@ fn debian(tree: &Tree) -> Option<Kdump> {
         return None;
     }
     let text = tree.text("etc/default/kdump-tools").unwrap_or_default();
-    let values = text.lines().filter_map(|line| line.trim().strip_prefix("USE_KDUMP="));
     let files = ["var/lib/kdump/vmlinuz", "var/lib/kdump/initrd.img"];
     Some(Kdump {
         tool: "kdump-tools",
-        is_on: values.last().is_none_or(|value| value.trim_matches(['"', '\'']) == "1"),
+        is_on: assigned(&text, "USE_KDUMP").is_none_or(|value| value == "1"),
         command: "kdump-config load",
         files: files.iter().try_fold(0_u64, |sum, path| sum.checked_add(tree.size(path)?)),
     })

@@ -39,9 +39,11 @@ fn is_only_logged(cmdline: &str) -> bool {
 /// Linux, admin-guide/mm/kho.rst.
 fn handover(tree: &Tree, cmdline: &str) -> Option<String> {
     let asked = cmdline.split_ascii_whitespace().rfind(|word| word.starts_with("kho="))?;
-    let is_on = matches!(asked, "kho=on" | "kho=1" | "kho=y" | "kho=Y");
-    let shown = tree.has("dev/liveupdate").then_some("/dev/liveupdate, ").unwrap_or_default();
-    is_on.then(|| format!("{shown}{asked}"))
+    if !matches!(asked, "kho=on" | "kho=1" | "kho=y" | "kho=Y") {
+        return None;
+    }
+    let shown = if tree.has("dev/liveupdate") { ", /dev/liveupdate" } else { "" };
+    Some(format!("{asked}{shown}"))
 }
 
 fn is_xen_dom0(tree: &Tree) -> bool {

@@ -107,14 +107,15 @@ impl File {
         let commands = commands.iter().map(|name| self.all(kind.section, name).len() as u64);
         let commands = commands.fold(0, u64::saturating_add);
         let is_oneshot = self.last(kind.section, "Type").as_deref() == Some("oneshot");
-        if is_oneshot && commands == 0 { 0 } else { commands.saturating_add(1) }
+        // What has run and gone has no process that could be waited for.
+        commands.saturating_add(u64::from(!is_oneshot))
     }
 
     /// The one that is said last of the two that set it; 0 is no limit for both.
     fn timeout(&self, kind: &Kind) -> Option<Span> {
-        let found = self.0.iter().flat_map(|text| settings(text, kind.section));
+        let mut found = self.0.iter().flat_map(|text| settings(text, kind.section));
         let names = ["TimeoutStopSec", "TimeoutSec"];
-        let last = found.filter(|setting| names.contains(&setting.name.as_str())).last()?;
+        let last = found.rfind(|setting| names.contains(&setting.name.as_str()))?;
         match span(&last.value)? {
             Span::Seconds(0) => Some(Span::Infinite),
             span => Some(span),
@@ -156,7 +157,7 @@ mod tests {
         assert_eq!(rounds("[Service]\nExecStop=/a\nExecStop=/b\nExecStopPost=/c\n"), 4);
         assert_eq!(rounds("[Service]\nExecStop=/a\nExecStop=\n"), 1);
         assert_eq!(rounds("[Service]\nType=oneshot\nExecStart=/a\n"), 0);
-        assert_eq!(rounds("[Service]\nType=oneshot\nExecStop=/a\n"), 2);
+        assert_eq!(rounds("[Service]\nType=oneshot\nExecStop=/a\n"), 1);
         assert_eq!(file("").rounds(&Kind::of("a.target")), 0);
         assert_eq!(file("").rounds(&Kind::of("a.mount")), 1);
     }

@@ -3,7 +3,7 @@
 use super::Tree;
 use crate::base::sort;
 use crate::check::facts::{Feeding, Systemd};
-use crate::check::settings::{self, span};
+use crate::check::settings::{self, assigned, span};
 
 /// Highest precedence first (systemd-system.conf(5)).
 const FOLDERS: [&str; 4] =
@@ -17,7 +17,8 @@ const LIBRARIES: [&str; 4] = [
 ];
 /// Where dracut's shutdown looks.
 const KEXEC: [&str; 4] = ["usr/sbin/kexec", "usr/bin/kexec", "sbin/kexec", "bin/kexec"];
-const SKIP: &str = "SYSTEMCTL_SKIP_AUTO_KEXEC=";
+const ENVIRONMENT: &str = "etc/environment";
+const SKIP: &str = "SYSTEMCTL_SKIP_AUTO_KEXEC";
 
 pub(super) fn read(tree: &Tree) -> Systemd {
     let settings = manager(tree);
@@ -81,22 +82,17 @@ fn feeding(settings: &[settings::Setting], name: &str) -> Feeding {
 }
 
 fn skip(tree: &Tree) -> Option<String> {
-    let file = "etc/environment";
-    let text = tree.text(file)?;
-    let mut values = text.lines().filter_map(|line| line.trim().strip_prefix(SKIP));
-    let is_set = values.next_back().is_some_and(|value| is_yes(value.trim_matches(['"', '\''])));
-    is_set.then(|| format!("/{file}"))
+    let text = tree.text(ENVIRONMENT)?;
+    assigned(&text, SKIP).filter(|value| is_yes(value)).map(|_| format!("/{ENVIRONMENT}"))
 }
 
 fn is_yes(value: &str) -> bool {
     matches!(value, "1" | "yes" | "y" | "true" | "t" | "on")
 }
 
-/// Debian's /etc/default/kexec is a shell script; the last assignment counts.
 fn loads(tree: &Tree) -> bool {
     let text = tree.text("etc/default/kexec").unwrap_or_default();
-    let values = text.lines().filter_map(|line| line.trim().strip_prefix("LOAD_KEXEC="));
-    values.last().is_some_and(|value| value.trim_matches(['"', '\'']) == "true")
+    assigned(&text, "LOAD_KEXEC") == Some("true")
 }
 
 #[cfg(test)]
