@@ -3,15 +3,15 @@
 
 use crate::memory;
 use anyhow::{Context, Result};
-use nix::libc;
+use linux_raw_sys::general::{__NR_kexec_file_load, __NR_kexec_load, __NR_reboot};
 use nix::unistd::Pid;
 use std::fs;
 
-const LOAD: i64 = libc::SYS_kexec_load;
-const FILE_LOAD: i64 = libc::SYS_kexec_file_load;
-const REBOOT: i64 = libc::SYS_reboot;
+const LOAD: u32 = __NR_kexec_load;
+const FILE_LOAD: u32 = __NR_kexec_file_load;
+const REBOOT: u32 = __NR_reboot;
 /// Where a program is stopped.
-pub(crate) const NUMBERS: [i64; 3] = [LOAD, FILE_LOAD, REBOOT];
+pub(crate) const NUMBERS: [u32; 3] = [LOAD, FILE_LOAD, REBOOT];
 /// `KEXEC_ARCH_MASK` cut away, what is left of the flags of kexec_load.
 const FLAGS: u64 = 0xffff;
 /// Nobody knows these: whoever passes them only asks whether the call is there.
@@ -58,7 +58,7 @@ impl Call {
     pub(crate) fn entered(pid: Pid) -> Result<Option<Self>> {
         let text = fs::read_to_string(format!("/proc/{pid}/syscall"))?;
         let mut words = text.split_ascii_whitespace();
-        let Some(Ok(number)) = words.next().map(str::parse::<i64>) else { return Ok(None) };
+        let Some(Ok(number)) = words.next().map(str::parse::<u32>) else { return Ok(None) };
         let arguments: Vec<u64> = words.filter_map(hexadecimal).collect();
         let [a, b, c, d, e, ..] = arguments.as_slice() else { return Ok(None) };
         Ok(match number {

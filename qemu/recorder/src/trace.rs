@@ -67,11 +67,7 @@ fn set_filter() -> Result<()> {
     let mut filter = vec![rule(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0)];
     for number in NUMBERS {
         let skip_if_other = 1;
-        let test = rule(
-            libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K,
-            u32::try_from(number)?,
-            skip_if_other,
-        );
+        let test = rule(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, number, skip_if_other);
         filter.extend([test, rule(libc::BPF_RET, libc::SECCOMP_RET_TRACE, 0)]);
     }
     filter.push(rule(libc::BPF_RET, libc::SECCOMP_RET_ALLOW, 0));

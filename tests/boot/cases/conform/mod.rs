@@ -6,7 +6,8 @@ mod differences;
 mod judge;
 mod lines;
 
-use super::{AARCH64, Boot, Case, Expect, PLAIN, X86_64};
+use super::commands::{ends, says};
+use super::{Boot, Case, Expect, PLAIN, X86_64, nothing};
 use crate::world::World;
 use anyhow::{Result, bail, ensure};
 use blobs::Blobs;
@@ -48,13 +49,31 @@ pub(super) const CASES: &[Case] = &[
         expect: Expect::Tells(|stages| judge_all(stages, ALL)),
     },
     Case {
-        name: "kexec_by_name",
-        archs: AARCH64,
-        boot: Boot { long: true, ..WITH_CRASH_MEMORY },
-        change: |world, tree| prepare(world, tree, SHORT),
-        expect: Expect::Tells(|stages| judge_all(stages, SHORT)),
+        name: "kexec_by_name_jumps",
+        archs: X86_64,
+        boot: Boot { script: Some(JUMP), ..PLAIN },
+        change: nothing,
+        expect: Expect::Tells(second_system),
     },
 ];
+
+/// What the recorder never lets happen.
+const JUMP: &str = r#"
+if [ "$stage" = 1 ]; then
+    ln -s /usr/sbin/turnout /bin/kexec
+    run kexec -l /boot/vmlinuz --initrd=/boot/initrd.img --reuse-cmdline --append="stage=2 spaced=\"a  b\""
+    umount /boot
+    ends
+    kexec -e
+fi
+echo "cmdline: $(cat /proc/cmdline)"
+"#;
+
+fn second_system(stages: &[Stage]) -> Result<()> {
+    let [first, second] = stages else { bail!("{} systems ran, not 2", stages.len()) };
+    ends(first, "kexec -l", 0)?;
+    says(second, "panic=-1 stage=2 spaced=\"a  b\"")
+}
 
 /// kexec-tools where its package has it, and Turnout by its name elsewhere.
 const SCRIPT: &str = r#"
