@@ -213,7 +213,7 @@ mod tests {
     use super::*;
     use crate::base::digest::Digest;
     use crate::host::proof::CameUp;
-    use crate::host::record::Pair;
+    use crate::host::record::{Pair, Way};
     use crate::rollback::{Role, System};
     use crate::slots::rules::{Count, Rules, Target};
     use crate::slots::{Cause, Slots, Stage as At};
@@ -239,6 +239,7 @@ mod tests {
     fn arrival(entry: Option<&str>) -> Arrival {
         Arrival {
             how: CameUp::ByKexec,
+            way: Way::Kexec,
             reason: None,
             when: 9,
             boot_id: "two".to_owned(),

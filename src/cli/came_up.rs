@@ -68,9 +68,9 @@ fn understood<T: Default>(read: Result<T, sys::Error>) -> T {
 
 fn with_reason(found: Found) -> Found {
     match found {
-        Found::New(arrival) if arrival.how.is_failure() => {
+        Found::New(arrival) if arrival.may_have_reason() => {
             let reason = reason(&pstore::left_since(arrival.asked_when));
-            Found::New(Arrival { reason, ..arrival })
+            Found::New(arrival.with_reason(reason))
         }
         found => found,
     }
@@ -102,8 +102,8 @@ impl Looked {
     /// What is asked for and still ahead.
     pub(super) fn ahead(&self) -> Option<String> {
         let asked = self.asked.as_ref().filter(|_| !self.has_left())?;
-        let entry = asked.entry.as_deref().unwrap_or("files that were named");
-        Some(format!("{} to {} at {}", asked.way.name(), printable(entry), utc(asked.when)))
+        let (way, what) = (asked.way.name(), printable(asked.what()));
+        Some(format!("{way} to {what} at {}", utc(asked.when)))
     }
 
     /// Whether a jump has an answer.
@@ -208,6 +208,7 @@ mod tests {
             token: Some("kexec-1".to_owned()),
             fallback: None,
             watchdog: false,
+            was_reset: false,
         }
     }
 

@@ -7,10 +7,12 @@
 use super::Problem;
 use super::lines::{Reader, Writer};
 use super::proof::{CameUp, Here, how};
-use super::record::{Asked, MAX_TEXT, Pair};
+use super::record::{Asked, MAX_TEXT, Pair, Way};
 
 /// How many are kept; the oldest are forgotten first.
 const MAX_ARRIVALS: usize = 64;
+/// What a kernel says as it ends for good.
+const PANIC: &str = "Kernel panic";
 /// How much is kept of the name of an entry, in characters.
 const MAX_NAME: usize = 200;
 
@@ -19,6 +21,8 @@ const MAX_NAME: usize = 200;
 pub struct Arrival {
     /// How.
     pub how: CameUp,
+    /// The way that was asked for.
+    pub way: Way,
     /// Why the jump failed, where that is known.
     pub reason: Option<String>,
     /// When that was found out, in seconds since 1970.
@@ -92,6 +96,7 @@ impl Arrival {
     fn of(asked: &Asked, how: CameUp, here: &Here, now: u64) -> Self {
         Self {
             how,
+            way: asked.way,
             reason: None,
             when: now,
             boot_id: here.boot_id.clone(),
@@ -107,6 +112,24 @@ impl Arrival {
         self.asked_by == asked.boot_id && self.asked_when == asked.when
     }
 
+    /// Whether the kernel before it may have left word of why it ended.
+    #[must_use]
+    pub const fn may_have_reason(&self) -> bool {
+        self.how.is_failure() || matches!(self.how, CameUp::NotProven)
+    }
+
+    /// The same with what a kernel has left since it was asked for. A panic ends in the
+    /// firmware: then nothing has to prove any more that a kexec came to nothing.
+    #[must_use]
+    pub fn with_reason(self, reason: Option<String>) -> Self {
+        let is_panic = reason.as_ref().is_some_and(|reason| reason.contains(PANIC));
+        match (self.how, is_panic) {
+            (CameUp::NotProven, false) => self,
+            (CameUp::NotProven, true) => Self { how: CameUp::ByFirmware, reason, ..self },
+            _ => Self { reason, ..self },
+        }
+    }
+
     /// For people: how, of what, and why.
     #[must_use]
     pub fn sentence(&self) -> String {
@@ -119,10 +142,12 @@ impl Arrival {
         }
     }
 
-    /// What has failed on this machine, after this; none where that has not changed.
+    /// What has failed on this machine, after this; none where that has not changed. Only
+    /// a kexec can fail so: the firmware's way says nothing of it.
     #[must_use]
     pub fn failed(&self, failed: &[Pair]) -> Option<Vec<Pair>> {
         match self.how {
+            _ if self.way == Way::Firmware => None,
             CameUp::ByFirmware | CameUp::ByWatchdog => Some(Pair::with(failed, self.pair.clone())),
             CameUp::ByKexec if failed.contains(&self.pair) => {
                 Some(Pair::without(failed, &self.pair))
@@ -163,6 +188,7 @@ impl Arrival {
         out.line("from", &self.pair.from);
         out.line("to", &self.pair.to);
         out.maybe("entry", self.entry.as_deref());
+        out.maybe("way", (self.way == Way::Firmware).then_some(self.way.name()));
     }
 
     /// All that a text has, the newest last.
@@ -173,7 +199,7 @@ impl Arrival {
         let mut lines = Reader::new(text);
         lines.begin("history")?;
         let mut history = Vec::new();
-        while let Some(how) = lines.maybe_as("how", way)? {
+        while let Some(how) = lines.maybe_as("how", how_named)? {
             history.push(Self::read_one(how, &mut lines)?);
         }
         lines.finish().map(|()| history)
@@ -190,19 +216,23 @@ impl Arrival {
             asked_by: lines.take("asked-by")?,
             pair: Pair { from: lines.take("from")?, to: lines.take("to")? },
             entry: lines.maybe("entry")?,
+            way: lines.maybe_as("way", way)?.unwrap_or(Way::Kexec),
         })
     }
 }
 
-fn way(word: &str) -> Option<CameUp> {
+fn how_named(word: &str) -> Option<CameUp> {
     CameUp::ALL.into_iter().find(|how| how.name() == word)
+}
+
+fn way(word: &str) -> Option<Way> {
+    Way::ALL.into_iter().find(|way| way.name() == word)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::base::digest::Digest;
-    use crate::host::record::Way;
 
     const TOKEN: &str = "kexec-00112233445566778899aabbccddeeff";
 
@@ -220,6 +250,7 @@ mod tests {
             token: Some(TOKEN.to_owned()),
             fallback: None,
             watchdog: true,
+            was_reset: false,
         }
     }
 
@@ -290,6 +321,30 @@ mod tests {
     }
 
     #[test]
+    fn what_was_reset_on_the_firmware_s_way_says_nothing_of_a_kexec() {
+        let by_firmware = Asked { way: Way::Firmware, ..asked() };
+        let here = Here { was_reset: true, ..here("two", "ro") };
+        let found = find(Some(&by_firmware), &[], &here, 9);
+        let arrival = found.arrival().unwrap();
+        assert_eq!((arrival.how, arrival.way), (CameUp::ByWatchdog, Way::Firmware));
+        assert_eq!(arrival.failed(&[]), None);
+        assert_eq!(arrival.failed(&[asked().pair()]), None);
+    }
+
+    #[test]
+    fn a_panic_since_then_ends_in_the_firmware_without_any_token() {
+        let unproven = Arrival { how: CameUp::NotProven, ..found(&[], &here("two", "ro")) };
+        assert!(unproven.may_have_reason());
+        let panic = Some("Kernel panic - not syncing: no".to_owned());
+        let failed = unproven.clone().with_reason(panic.clone());
+        assert_eq!((failed.how, &failed.reason), (CameUp::ByFirmware, &panic));
+        assert!(failed.failed(&[]).is_some());
+        for other in [None, Some("BUG: scheduling while atomic".to_owned())] {
+            assert_eq!(unproven.clone().with_reason(other), unproven);
+        }
+    }
+
+    #[test]
     fn it_is_told_with_what_was_asked_for_and_why_it_failed() {
         let arrival = found(&[], &here("two", "ro"));
         let said = "by the firmware, although kexec was asked for (debian, 6.1 to 6.12)";
@@ -307,6 +362,7 @@ mod tests {
         for number in 0..MAX_ARRIVALS + 3 {
             let mut arrival = found(&[], &here(&number.to_string(), "ro"));
             arrival.how = CameUp::ALL[number % CameUp::ALL.len()];
+            arrival.way = Way::ALL[number % 2];
             arrival.reason = (number % 2 == 0).then(|| "a\nhow by-kexec\nend".to_owned());
             all = Arrival::read(&arrival.clone().text_with(all)).unwrap();
             assert_eq!(all.last(), Some(&arrival));

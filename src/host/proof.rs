@@ -3,10 +3,15 @@
 //! The token proves a kexec: it is random, in one command line only, and no firmware and
 //! no other loader knows it. That it is missing proves that the kernel which was asked
 //! for was not started, or not with its command line. Without a token a kexec can be
-//! disproven, by another kernel or command line, but never proven.
+//! disproven, by another kernel or command line, by what a boot loader adds to that, or by a
+//! reset of the watchdog that was armed, but never proven. What a watchdog said already
+//! before the jump says nothing of it.
 
 use crate::host::record::{Asked, Way};
 use crate::host::token;
+
+/// What GRUB and the like name the kernel by, and systemd-boot the initrd.
+const LOADERS_WORDS: [&str; 2] = ["BOOT_IMAGE=", "initrd="];
 
 /// What is known of the running system.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -97,10 +102,13 @@ pub fn how(asked: Option<&Asked>, here: &Here) -> CameUp {
     if !here.boot_id.is_empty() && asked.boot_id == here.boot_id {
         return CameUp::StillHere;
     }
+    let is_reset = here.was_reset && !asked.was_reset;
     match (asked.way, jumped(asked, here)) {
         (Way::Kexec, Jumped::Yes) => CameUp::ByKexec,
+        // Of a watchdog that was not armed it may be an old word that nobody had read.
+        (Way::Kexec, Jumped::Unknown) if is_reset && asked.watchdog => CameUp::ByWatchdog,
         (Way::Kexec, Jumped::Unknown) => CameUp::NotProven,
-        (_, _) if here.was_reset => CameUp::ByWatchdog,
+        (_, _) if is_reset => CameUp::ByWatchdog,
         (Way::Kexec, Jumped::No) => CameUp::ByFirmware,
         (Way::Firmware, _) => CameUp::ByFirmwareAsAsked,
     }
@@ -119,9 +127,19 @@ fn jumped(asked: &Asked, here: &Here) -> Jumped {
     match &asked.token {
         Some(token) if token::is_in(token, &here.cmdline) => Jumped::Yes,
         Some(_) => Jumped::No,
-        None if is_other => Jumped::No,
+        None if is_other || has_loaders_words(asked, here) => Jumped::No,
         None => Jumped::Unknown,
     }
+}
+
+/// Whether a boot loader has added to the command line what was not asked for: no kernel
+/// does that itself.
+fn has_loaders_words(asked: &Asked, here: &Here) -> bool {
+    let mut words = here.cmdline.split_ascii_whitespace();
+    words.any(|word| {
+        let is_loaders = LOADERS_WORDS.iter().any(|loaders| word.starts_with(loaders));
+        is_loaders && !has_words(&asked.cmdline, word)
+    })
 }
 
 /// Whether all words of `asked` are in `cmdline`, in their order and nothing between: a
@@ -157,6 +175,7 @@ mod tests {
             token: token.map(str::to_owned),
             fallback: None,
             watchdog: true,
+            was_reset: false,
         }
     }
 
@@ -201,11 +220,9 @@ mod tests {
     #[test]
     fn without_a_token_nothing_is_proven_but_that_it_failed() {
         let asked = asked(None);
-        for line in ["root=/dev/vda ro", "BOOT_IMAGE=/k  root=/dev/vda ro quiet"] {
+        for line in ["root=/dev/vda ro", "console=ttyS0  root=/dev/vda ro quiet"] {
             assert_eq!(how(Some(&asked), &here("6.12", line)), CameUp::NotProven, "{line}");
         }
-        let same = reset(here("6.12", "root=/dev/vda ro"));
-        assert_eq!(how(Some(&asked), &same), CameUp::NotProven);
         let others = [
             here("6.1", "root=/dev/vda ro"),
             here("6.12", "root=/dev/vdb ro"),
@@ -218,6 +235,35 @@ mod tests {
         }
         let unknown = Asked { to: None, ..asked };
         assert_eq!(how(Some(&unknown), &here("6.1", "root=/dev/vda ro")), CameUp::NotProven);
+    }
+
+    #[test]
+    fn a_boot_loader_s_own_words_show_that_the_firmware_was_between() {
+        let plain = asked(None);
+        for line in ["BOOT_IMAGE=/k root=/dev/vda ro", "initrd=\\i root=/dev/vda ro"] {
+            assert_eq!(how(Some(&plain), &here("6.12", line)), CameUp::ByFirmware, "{line}");
+            let copied = Asked { cmdline: line.to_owned(), ..plain.clone() };
+            assert_eq!(how(Some(&copied), &here("6.12", line)), CameUp::NotProven, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_reset_counts_without_a_token_where_a_watchdog_was_armed() {
+        let armed = asked(None);
+        let same = reset(here("6.12", "root=/dev/vda ro"));
+        assert_eq!(how(Some(&armed), &same), CameUp::ByWatchdog);
+        let unarmed = Asked { watchdog: false, ..armed };
+        assert_eq!(how(Some(&unarmed), &same), CameUp::NotProven);
+    }
+
+    #[test]
+    fn a_reset_before_it_was_asked_for_proves_nothing() {
+        let old = |asked: Asked| Asked { was_reset: true, ..asked };
+        let same = reset(here("6.12", "root=/dev/vda ro"));
+        assert_eq!(how(Some(&old(asked(None))), &same), CameUp::NotProven);
+        assert_eq!(how(Some(&old(asked(Some(TOKEN)))), &same), CameUp::ByFirmware);
+        let slow = Asked { way: Way::Firmware, ..asked(None) };
+        assert_eq!(how(Some(&old(slow)), &same), CameUp::ByFirmwareAsAsked);
     }
 
     #[test]

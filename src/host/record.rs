@@ -13,6 +13,10 @@ use crate::plan::{Engine, Slot};
 /// Longest text of a record that is read or written, in bytes.
 pub const MAX_TEXT: usize = 64 << 10;
 
+/// In the place of a kernel's digest: whatever the firmware starts by itself.
+pub const NO_KERNEL: Digest = Digest([0; 32]);
+const THE_DEFAULT: &str = "the firmware's default";
+
 /// How many pairs of kernels are remembered; the oldest are forgotten first.
 const MAX_PAIRS: usize = 64;
 
@@ -109,7 +113,7 @@ pub enum Way {
 }
 
 impl Way {
-    const ALL: [Self; 2] = [Self::Kexec, Self::Firmware];
+    pub(super) const ALL: [Self; 2] = [Self::Kexec, Self::Firmware];
 
     /// The word for it in records and in JSON.
     #[must_use]
@@ -150,6 +154,9 @@ pub struct Asked {
     pub fallback: Option<String>,
     /// Whether a watchdog was armed over the jump.
     pub watchdog: bool,
+    /// Whether a watchdog said already of the system that asked that it had reset the
+    /// machine.
+    pub was_reset: bool,
 }
 
 /// From which kernel to which: what fails once is not tried again unless told.
@@ -259,6 +266,7 @@ impl Asked {
         out.maybe("token", self.token.as_deref());
         out.maybe("fallback", self.fallback.as_deref());
         out.line("watchdog", if self.watchdog { "yes" } else { "no" });
+        out.maybe("was-reset", self.was_reset.then_some("yes"));
         out.end()
     }
 
@@ -282,6 +290,7 @@ impl Asked {
             token: lines.maybe("token")?,
             fallback: lines.maybe("fallback")?,
             watchdog: lines.take_as("watchdog", yes_or_no)?,
+            was_reset: lines.maybe_as("was-reset", yes_or_no)?.unwrap_or(false),
         };
         lines.finish().map(|()| asked)
     }
@@ -289,8 +298,22 @@ impl Asked {
     /// From which kernel to which it leads.
     #[must_use]
     pub fn pair(&self) -> Pair {
-        let to = self.to.clone().unwrap_or_else(|| format!("sha256:{}", self.kernel));
+        let to = match (&self.to, self.kernel) {
+            (Some(to), _) => to.clone(),
+            (None, NO_KERNEL) => THE_DEFAULT.to_owned(),
+            (None, kernel) => format!("sha256:{kernel}"),
+        };
         Pair { from: self.from.clone(), to }
+    }
+
+    /// What was asked for, in words.
+    #[must_use]
+    pub fn what(&self) -> &str {
+        match &self.entry {
+            Some(entry) => entry,
+            None if self.kernel == NO_KERNEL => THE_DEFAULT,
+            None => "files that were named",
+        }
     }
 }
 

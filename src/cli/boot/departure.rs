@@ -15,7 +15,7 @@ use crate::failure::{Failure, Stage};
 use crate::host::deferred::Deferred;
 use crate::host::event::{Event, What};
 use crate::host::leaving::{Cover, Watchdogs};
-use crate::host::record::{Asked, Loaded, Pair, Way};
+use crate::host::record::{Asked, Loaded, NO_KERNEL, Pair, Way};
 use crate::plan::{self, Slot};
 use crate::steps::load::jump;
 use crate::sys::systemd::{self, Setting};
@@ -67,7 +67,7 @@ impl Target {
         Self {
             entry: None,
             release: None,
-            kernel: Digest([0; 32]),
+            kernel: NO_KERNEL,
             initrds: Vec::new(),
             cmdline: String::new(),
             token: None,
@@ -95,6 +95,7 @@ impl Target {
             token,
             fallback,
             watchdog,
+            was_reset: watchdog::that_reset().is_some(),
         }
     }
 

@@ -64,6 +64,7 @@ impl Random {
             token: self.maybe(Self::word),
             fallback: self.maybe(Self::word),
             watchdog: self.below(2) == 0,
+            was_reset: self.below(2) == 0,
         }
     }
 
@@ -173,4 +174,23 @@ fn a_kernel_that_does_not_tell_its_release_is_known_by_its_digest() {
     assert_eq!(unknown.pair().to, format!("sha256:{}", asked.kernel));
     let known = Asked { to: Some("6.12".to_owned()), ..asked };
     assert_eq!(known.pair().to, "6.12");
+}
+
+#[test]
+fn what_nobody_has_named_is_the_firmware_s_default() {
+    let asked = Asked { to: None, entry: None, kernel: NO_KERNEL, ..Random(5).asked() };
+    assert_eq!(asked.pair().to, "the firmware's default");
+    assert_eq!(asked.what(), "the firmware's default");
+    let named = Asked { kernel: Digest([1; 32]), ..asked.clone() };
+    assert_eq!(named.what(), "files that were named");
+    assert_eq!(Asked { entry: Some("debian".to_owned()), ..asked }.what(), "debian");
+}
+
+#[test]
+fn what_was_asked_for_before_there_were_more_lines_is_still_read() {
+    let asked = Asked { was_reset: true, ..Random(6).asked() };
+    let text = asked.text();
+    assert!(text.ends_with("was-reset yes\nend\n"), "{text}");
+    let older = Asked { was_reset: false, ..asked };
+    assert_eq!(Asked::read(&text.replace("was-reset yes\n", "")), Ok(older));
 }
