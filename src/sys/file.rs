@@ -1,8 +1,11 @@
 //! Small text files of the kernel and of the image, read whole with a limit.
 
 use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+
+use nix::libc;
 
 use super::Error;
 use crate::base::sort;
@@ -15,15 +18,20 @@ pub const MAX_TEXT: u64 = 1 << 20;
 /// # Errors
 /// The errno, or EFBIG where the file is larger.
 pub fn read_bytes(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
+    File::open(path).and_then(|file| read_all(file, limit)).map_err(|source| at(path, source))
+}
+
+fn read_all(file: File, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(limit.saturating_add(1)).read_to_end(&mut bytes))
-        .map_err(|source| Error::new(path.display().to_string(), source))?;
-    if u64::try_from(bytes.len()).is_ok_and(|len| len > limit) {
-        let too_large = std::io::Error::from_raw_os_error(nix::libc::EFBIG);
-        return Err(Error::new(path.display().to_string(), too_large));
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    match u64::try_from(bytes.len()).is_ok_and(|len| len > limit) {
+        true => Err(io::Error::from_raw_os_error(libc::EFBIG)),
+        false => Ok(bytes),
     }
-    Ok(bytes)
+}
+
+fn at(path: &Path, source: io::Error) -> Error {
+    Error::new(path.display().to_string(), source)
 }
 
 /// Reads the first `limit` bytes of a file that may be longer.
@@ -53,6 +61,23 @@ pub fn read_start(path: impl AsRef<Path>, limit: u64) -> Result<String, Error> {
 /// As [`read_bytes`].
 pub fn read_text(path: impl AsRef<Path>) -> Result<String, Error> {
     let bytes = read_bytes(path.as_ref(), MAX_TEXT)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Reads a text file where something else may lie: nobody waits for a FIFO, and what is no
+/// regular file is not read.
+///
+/// # Errors
+/// As [`read_bytes`], or that it is no regular file.
+pub fn read_regular(path: impl AsRef<Path>) -> Result<String, Error> {
+    let path = path.as_ref();
+    let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+    let file = File::options().read(true).custom_flags(flags).open(path);
+    let file = file.map_err(|source| at(path, source))?;
+    if !file.metadata().map_err(|source| at(path, source))?.is_file() {
+        return Err(Error::refusal(path.display().to_string(), "it is no regular file"));
+    }
+    let bytes = read_all(file, MAX_TEXT).map_err(|source| at(path, source))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 

@@ -21,6 +21,7 @@ pub mod console;
 mod deadline;
 pub mod efivars;
 pub mod file;
+mod grub_block;
 pub mod guard;
 #[cfg(feature = "test-hooks")]
 pub mod hooks;

@@ -1,23 +1,19 @@
 //! Who on this machine can be told what is started next, and the telling.
 //!
-//! GRUB's environment block is overwritten in place: GRUB itself writes to the sectors
-//! that it lies on. Which of them is told, and what, is decided in
-//! [`crate::host::next_start`].
+//! Which of them is told, and what, is decided in [`crate::host::next_start`].
 
-use std::fs::File;
-use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
 use super::efivars::Variables;
+use super::grub_block::GrubBlock;
 use super::{Error, file, guard, machine};
 use crate::efi::variables::{self as interface, Variable};
-use crate::host::next_start::{Here, NEXT_ENTRY, block};
+use crate::host::next_start::{Here, NEXT_ENTRY};
 
 /// Where GRUB of a distribution has its script and its block.
 const GRUB: [&str; 2] = ["boot/grub", "boot/grub2"];
 const SCRIPT: &str = "grub.cfg";
 const BLOCK: &str = "grubenv";
-const MAX_BLOCK: u64 = 64 << 10;
 /// `LoaderFeatures`: it reads `LoaderEntryOneShot`.
 const ONE_SHOT: u64 = 1 << 3;
 /// The kernel's driver that writes `LoaderEntryOneShot`, as its configuration has it.
@@ -37,14 +33,14 @@ pub fn here(root: &Path) -> Here {
 /// The block's path, where the script beside it looks at the variable. The block itself
 /// need not be there yet.
 fn grub_in(root: &Path, place: &str) -> Option<String> {
-    let script = file::read_text(root.join(place).join(SCRIPT)).ok()?;
+    let script = file::read_regular(root.join(place).join(SCRIPT)).ok()?;
     script.contains(NEXT_ENTRY).then(|| format!("/{place}/{BLOCK}"))
 }
 
 /// GRUB's script beside a block, where it can be read.
 #[must_use]
 pub fn script_beside(block: &str) -> Option<String> {
-    file::read_text(Path::new(block).with_file_name(SCRIPT)).ok()
+    file::read_regular(Path::new(block).with_file_name(SCRIPT)).ok()
 }
 
 /// What the loader that was started by the firmware says that it does.
@@ -57,7 +53,8 @@ fn features(root: &Path) -> Option<u64> {
 }
 
 fn kernel_writes_one_shot(root: &Path, release: &str) -> bool {
-    let config = file::read_text(root.join(format!("boot/config-{release}"))).unwrap_or_default();
+    let config = root.join(format!("boot/config-{release}"));
+    let config = file::read_regular(config).unwrap_or_default();
     let mut lines = config.lines();
     match lines.find_map(|line| line.strip_prefix(KERNEL_WRITES)) {
         Some("m") => file::names(root.join("sys/module/efibc")).is_ok(),
@@ -70,8 +67,7 @@ fn kernel_writes_one_shot(root: &Path, release: &str) -> bool {
 /// # Errors
 /// The file cannot be read, or is no block.
 pub fn next_entry(path: &str) -> Result<Option<String>, Error> {
-    let block = read_block(path)?;
-    block::get(&block, NEXT_ENTRY).map_err(|fault| wrong(path, fault))
+    GrubBlock::read(path)?.map_or(Ok(None), |block| block.get(NEXT_ENTRY))
 }
 
 /// Tells it to GRUB, or takes it back; flushed.
@@ -80,33 +76,7 @@ pub fn next_entry(path: &str) -> Result<Option<String>, Error> {
 /// The file cannot be read or written, or is no block that can be changed.
 pub fn set_next_entry(path: &str, id: Option<&str>) -> Result<(), Error> {
     guard::may(path)?;
-    change(path, id)
-}
-
-fn change(path: &str, id: Option<&str>) -> Result<(), Error> {
-    let old = read_block(path)?;
-    let new = block::set(&old, NEXT_ENTRY, id).map_err(|fault| wrong(path, fault))?;
-    overwrite(path, &new).map_err(|source| Error::new(path, source))
-}
-
-/// An empty one where there is none yet, as GRUB's own tools make it.
-fn read_block(path: &str) -> Result<Vec<u8>, Error> {
-    match file::read_bytes(Path::new(path), MAX_BLOCK) {
-        Err(error) if error.is_absence() => Ok(block::empty()),
-        read => read,
-    }
-}
-
-/// In place: it has as many bytes as before.
-fn overwrite(path: &str, bytes: &[u8]) -> std::io::Result<()> {
-    let mut file = File::options().write(true).create(true).truncate(false).open(path)?;
-    file.seek(SeekFrom::Start(0))?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
-fn wrong(path: &str, fault: block::Fault) -> Error {
-    Error::refusal(path, &fault.to_string())
+    GrubBlock::change(path)?.set(NEXT_ENTRY, id)
 }
 
 /// What a variable of the firmware has.
@@ -195,24 +165,14 @@ mod tests {
     }
 
     #[test]
-    fn a_block_is_changed_where_it_lies() {
-        use std::os::unix::fs::MetadataExt as _;
-        let root = root("block", &[("grubenv", &block())]);
-        let path = root.join("new").display().to_string();
-        assert_eq!(next_entry(&path).unwrap(), None);
-        change(&path, Some("old")).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().len(), 1024, "there was none before");
-        let path = root.join("grubenv").display().to_string();
-        let inode = fs::metadata(&path).unwrap().ino();
-        change(&path, Some("old")).unwrap();
-        assert_eq!(next_entry(&path).unwrap().as_deref(), Some("old"));
-        assert_eq!(fs::metadata(&path).unwrap().ino(), inode);
-        change(&path, None).unwrap();
-        assert_eq!(fs::read(&path).unwrap(), block());
-        fs::write(&path, "x").unwrap();
-        let refused = change(&path, None).unwrap_err().to_string();
-        assert_eq!(refused, format!("{path}: it is no environment block of GRUB"));
+    fn nobody_waits_for_a_script_that_is_a_fifo() {
+        let root = root("fifo", &[("boot/grub/grubenv", &block())]);
+        let script = root.join("boot/grub/grub.cfg");
+        nix::unistd::mkfifo(&script, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let here = here(&root);
+        let beside = script_beside(&root.join("boot/grub/grubenv").display().to_string());
         fs::remove_dir_all(root).unwrap();
+        assert_eq!((here, beside), (Here::default(), None));
     }
 
     #[test]
