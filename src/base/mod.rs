@@ -8,6 +8,7 @@ pub mod bytes;
 pub mod cpio;
 pub mod digest;
 pub mod json;
+pub mod patience;
 pub mod progress;
 pub mod reader;
 pub mod similar;

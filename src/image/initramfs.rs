@@ -2,13 +2,15 @@
 //!
 //! An initramfs is archives behind one another, each plain or compressed, with zeros
 //! between them. Nothing here decides what is started: a look that fails says only that
-//! nothing is known. Never unpacks more than it is allowed. Specification: Linux,
+//! nothing is known. Never unpacks more than it is allowed, nor longer: nobody may have
+//! signed it. Specification: Linux,
 //! Documentation/driver-api/early-userspace/buffer-format.rst; kmod's modules.builtin.
 
 use core::fmt;
 
 use super::compression::{self, Compressor};
 use crate::base::cpio;
+use crate::base::patience::Patience;
 
 /// Where modules lie, below a folder for each kernel.
 const FOLDERS: [&str; 2] = ["lib/modules/", "usr/lib/modules/"];
@@ -41,6 +43,8 @@ pub enum Error {
     Member,
     /// The files lie in this one, which is a file system of its own.
     Packed(&'static str),
+    /// The time that there was for it is over.
+    Late,
     /// A stream cannot be unpacked.
     Stream(compression::Error),
 }
@@ -51,6 +55,7 @@ impl fmt::Display for Error {
             Self::Unknown(at) => write!(f, "no archive begins at byte {at}"),
             Self::Member => f.write_str("an archive in it is damaged or cut off"),
             Self::Packed(name) => write!(f, "its files lie in {name}, a file system of its own"),
+            Self::Late => f.write_str("it takes longer to unpack than there is time for a look"),
             Self::Stream(error) => error.fmt(f),
         }
     }
@@ -59,12 +64,12 @@ impl fmt::Display for Error {
 impl core::error::Error for Error {}
 
 /// What lies in these initramfs, in their order, whose streams may unpack to `limit`
-/// bytes together.
+/// bytes together, in so much time.
 ///
 /// # Errors
 /// [`Error`] of the first that cannot be looked through.
-pub fn releases(initrds: &[&[u8]], limit: u64) -> Result<Vec<Release>, Error> {
-    let mut look = Look { left: limit, found: Vec::new() };
+pub fn releases(initrds: &[&[u8]], limit: u64, patience: Patience) -> Result<Vec<Release>, Error> {
+    let mut look = Look { left: limit, patience, found: Vec::new() };
     for initrd in initrds {
         look.through(initrd)?;
     }
@@ -88,6 +93,8 @@ pub fn listed(text: &str) -> Vec<String> {
 struct Look {
     /// Bytes that may still be unpacked.
     left: u64,
+    /// Until when.
+    patience: Patience,
     found: Vec<Release>,
 }
 
@@ -95,6 +102,10 @@ impl Look {
     fn through(&mut self, initrd: &[u8]) -> Result<(), Error> {
         let mut rest = without_zeros(initrd);
         while !rest.is_empty() {
+            // A stream may hold nothing, and there may be millions of them.
+            if self.patience.is_over() {
+                return Err(Error::Late);
+            }
             let behind = match Compressor::recognise(rest) {
                 _ if cpio::begins(rest) => self.archive(rest)?,
                 Some(compressor) => self.stream(compressor, rest)?,
@@ -106,7 +117,8 @@ impl Look {
     }
 
     fn stream<'a>(&mut self, compressor: Compressor, bytes: &'a [u8]) -> Result<&'a [u8], Error> {
-        let first = compressor.decode_first(bytes, self.left).map_err(Error::Stream)?;
+        let first =
+            compressor.decode_first(bytes, self.left, self.patience).map_err(Error::Stream)?;
         self.left = self.left.saturating_sub(first.output.len() as u64);
         let mut inner = without_zeros(&first.output);
         while !inner.is_empty() {
@@ -167,6 +179,9 @@ fn without_zeros(bytes: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
+    use core::cell::Cell;
+    use core::time::Duration;
+
     use super::*;
     use crate::base::cpio::{Member, TRAILER, put};
     use crate::image::testing::gzip;
@@ -182,6 +197,10 @@ mod tests {
 
     const LIMIT: u64 = 1 << 20;
 
+    fn look(initrds: &[&[u8]], limit: u64) -> Result<Vec<Release>, Error> {
+        releases(initrds, limit, Patience::ENDLESS)
+    }
+
     #[test]
     fn modules_are_found_behind_an_archive_of_microcode() {
         let early = archive(&[("kernel/x86/microcode/GenuineIntel.bin", b"x")]);
@@ -194,7 +213,7 @@ mod tests {
         ];
         let initrd = [early, vec![0; 512], gzip(&archive(modules)), vec![0; 3]].concat();
         let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
-        let found = releases(&[&initrd], LIMIT).unwrap();
+        let found = look(&[&initrd], LIMIT).unwrap();
         let expected = [
             Release {
                 name: "6.12.1".to_owned(),
@@ -211,36 +230,62 @@ mod tests {
         let first = archive(&[("lib/modules/1/a.ko", b"")]);
         let second = gzip(&archive(&[("lib/modules/1/b.ko", b"")]));
         let third = [second.clone(), archive(&[("lib/modules/1/c.ko", b"")])].concat();
-        let found = releases(&[&first, &third], LIMIT).unwrap();
+        let found = look(&[&first, &third], LIMIT).unwrap();
         assert_eq!(found[0].modules, ["a", "b", "c"]);
-        assert_eq!(releases(&[], LIMIT).unwrap(), []);
+        assert_eq!(look(&[], LIMIT).unwrap(), []);
     }
 
     #[test]
     fn nothing_is_known_of_what_is_damaged_or_too_long() {
         let plain = archive(&[("lib/modules/1/a.ko", &[7; 5000])]);
         let cut = &plain[..plain.len() / 2];
-        assert_eq!(releases(&[cut], LIMIT), Err(Error::Member));
-        assert_eq!(releases(&[b"\0\0hello"], LIMIT), Err(Error::Unknown(2)));
-        assert_eq!(releases(&[&gzip(cut)], LIMIT), Err(Error::Member));
-        assert_eq!(releases(&[&gzip(b"hello")], LIMIT), Err(Error::Member));
+        assert_eq!(look(&[cut], LIMIT), Err(Error::Member));
+        assert_eq!(look(&[b"\0\0hello"], LIMIT), Err(Error::Unknown(2)));
+        assert_eq!(look(&[&gzip(cut)], LIMIT), Err(Error::Member));
+        assert_eq!(look(&[&gzip(b"hello")], LIMIT), Err(Error::Member));
         let packed = gzip(&plain);
-        let too_long = releases(&[&packed], 4096).unwrap_err();
+        let too_long = look(&[&packed], 4096).unwrap_err();
         let words = "it unpacks (gzip) to more than the 4096 bytes that there is room for";
         assert_eq!(too_long.to_string(), words);
         // Both streams together.
         let length = plain.len() as u64;
-        assert_eq!(releases(&[&packed], length).unwrap().len(), 1);
+        assert_eq!(look(&[&packed], length).unwrap().len(), 1);
         let twice = [packed.clone(), packed].concat();
-        assert!(matches!(releases(&[&twice], length), Err(Error::Stream(_))));
+        assert!(matches!(look(&[&twice], length), Err(Error::Stream(_))));
     }
 
     #[test]
     fn what_lies_in_a_file_system_of_its_own_is_not_known() {
         let packed = archive(&[("init", b""), ("./squashfs-root.img", b"hsqs")]);
-        let error = releases(&[&packed], LIMIT).unwrap_err();
+        let error = look(&[&packed], LIMIT).unwrap_err();
         let words = "its files lie in squashfs-root.img, a file system of its own";
         assert_eq!(error.to_string(), words);
+    }
+
+    thread_local! {
+        static LOOKS: Cell<u64> = const { Cell::new(0) };
+    }
+
+    /// A clock that goes on by a second whenever it is looked at.
+    fn ticking() -> Duration {
+        Duration::from_secs(LOOKS.replace(LOOKS.get() + 1))
+    }
+
+    #[test]
+    fn a_look_ends_when_its_time_is_over_within_a_stream_and_between_streams() {
+        let long = gzip(&vec![1; 16 << 20]);
+        let within = |time| {
+            let patience = Patience::new(ticking, Duration::from_secs(time));
+            releases(&[&long], u64::MAX, patience).unwrap_err()
+        };
+        let late = within(4);
+        let words = "it takes longer to unpack (gzip) than there is time for a look";
+        assert_eq!(late.to_string(), words);
+        assert_eq!(within(99), Error::Member, "no archive, with time enough");
+        let empty = gzip(&[0]).repeat(100);
+        let patience = Patience::new(ticking, Duration::from_secs(30));
+        let late = releases(&[&empty], LIMIT, patience).unwrap_err().to_string();
+        assert!(late.contains("than there is time for a look"), "{late}");
     }
 
     #[test]
@@ -253,7 +298,7 @@ mod tests {
         for _ in 0..MAX_MODULES + 9 {
             put(&mut names, &Member { path: "lib/modules/0/b.ko", ..Member::default() });
         }
-        let found = releases(&[&names], 0).unwrap();
+        let found = look(&[&names], 0).unwrap();
         assert_eq!((found.len(), found[0].modules.len()), (MAX_RELEASES, MAX_MODULES));
     }
 

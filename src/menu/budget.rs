@@ -23,7 +23,7 @@ const RESOURCES: usize = 5;
 const SHARED: [Resource; 2] = [Resource::Kept, Resource::Time];
 
 /// Time since some moment that stays the same.
-pub type Clock = fn() -> Duration;
+pub use crate::base::patience::Clock;
 
 /// How much a device may cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,8 +14,10 @@ const EXTRA: u8 = 1 << 2;
 const NAME: u8 = 1 << 3;
 const COMMENT: u8 = 1 << 4;
 const RESERVED: u8 = 0xe0;
-/// How much more room the decoder gets when it asks, as a share of the stream.
+/// How much more room the decoder gets when it asks, as a share of the stream; and at
+/// most, since a small stream may have a long rest.
 const GROWTH: usize = 4;
+const MOST: usize = 4 << 20;
 
 /// Decodes a member; gives what follows it.
 pub(super) fn decode<'a>(bytes: &'a [u8], output: &mut Output) -> Result<&'a [u8], Reason> {
@@ -51,7 +53,7 @@ fn after_header(bytes: &[u8]) -> Result<&[u8], Reason> {
 fn inflate<'a>(mut input: &'a [u8], output: &mut Output) -> Result<&'a [u8], Reason> {
     let mut decoder = Box::<DecompressorOxide>::default();
     let flags = inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
-    let step = input.len().saturating_mul(GROWTH);
+    let step = input.len().saturating_mul(GROWTH).min(MOST);
     let mut written: usize = 0;
     loop {
         let room = output.grow(step)?;

@@ -18,6 +18,7 @@ use core::fmt;
 pub(super) use crc32::crc32;
 use output::Output;
 
+use crate::base::patience::Patience;
 use crate::base::switches::{self, Switch};
 
 /// A compressed format.
@@ -137,19 +138,24 @@ impl Compressor {
     /// # Errors
     /// [`Error`]
     pub fn decode(self, bytes: &[u8], limit: u64) -> Result<Vec<u8>, Error> {
-        let First { output, rest } = self.decode_first(bytes, limit)?;
+        let First { output, rest } = self.decode_first(bytes, limit, Patience::ENDLESS)?;
         match only_zeros(rest) {
             Ok(()) => Ok(output),
             Err(reason) => Err(Error { compressor: self, reason }),
         }
     }
 
-    /// The same of a stream that something else may follow.
+    /// The same of a stream that something else may follow, in so much time.
     ///
     /// # Errors
     /// [`Error`]
-    pub fn decode_first(self, bytes: &[u8], limit: u64) -> Result<First<'_>, Error> {
-        let mut output = Output::new(limit);
+    pub fn decode_first(
+        self,
+        bytes: &[u8],
+        limit: u64,
+        patience: Patience,
+    ) -> Result<First<'_>, Error> {
+        let mut output = Output::new(limit, patience);
         let decoded = match self.row().map_or(&Decoder::None, |row| &row.decoder) {
             Decoder::Here(decode) => decode(bytes, &mut output),
             Decoder::LeftOut(feature) => Err(Reason::LeftOut(feature)),
@@ -193,6 +199,8 @@ pub enum Reason {
     LeftOut(&'static str),
     /// It unpacks to more than this many bytes.
     TooLong(u64),
+    /// The time that there was for it is over.
+    Late,
     /// There is no memory for this many bytes.
     Memory(usize),
     /// It ends too early.
@@ -232,6 +240,9 @@ impl fmt::Display for Error {
                     f,
                     "it unpacks ({name}) to more than the {limit} bytes that there is room for"
                 )
+            }
+            Reason::Late => {
+                write!(f, "it takes longer to unpack ({name}) than there is time for a look")
             }
             Reason::Memory(size) => {
                 write!(f, "there is no memory for the {size} bytes that it unpacks to ({name})")

@@ -2,19 +2,25 @@
 //! beyond a limit.
 
 use super::Reason;
+use crate::base::patience::Patience;
 
 /// How much room the first bytes get; from then on it doubles.
 const FIRST: usize = 1 << 20;
+/// After so many bytes the clock is looked at again.
+const LOOK: u64 = 1 << 20;
 
 /// Decoded bytes.
 pub(super) struct Output {
     bytes: Vec<u8>,
     limit: u64,
+    patience: Patience,
+    /// How many bytes there are when the clock is looked at next.
+    next_look: u64,
 }
 
 impl Output {
-    pub(super) const fn new(limit: u64) -> Self {
-        Self { bytes: Vec::new(), limit }
+    pub(super) const fn new(limit: u64, patience: Patience) -> Self {
+        Self { bytes: Vec::new(), limit, patience, next_look: 0 }
     }
 
     pub(super) fn into_bytes(self) -> Vec<u8> {
@@ -81,8 +87,15 @@ impl Output {
         self.bytes.try_reserve_exact(additional).ok().ok_or(Reason::Memory(doubled))
     }
 
-    fn check(&self, more: usize) -> Result<(), Reason> {
+    fn check(&mut self, more: usize) -> Result<(), Reason> {
         let total = (self.bytes.len() as u64).saturating_add(more as u64);
-        if total > self.limit { Err(Reason::TooLong(self.limit)) } else { Ok(()) }
+        if total > self.limit {
+            return Err(Reason::TooLong(self.limit));
+        }
+        if total < self.next_look {
+            return Ok(());
+        }
+        self.next_look = total.saturating_add(LOOK);
+        if self.patience.is_over() { Err(Reason::Late) } else { Ok(()) }
     }
 }
