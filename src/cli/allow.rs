@@ -10,22 +10,20 @@
 use super::arguments::Load;
 use super::cmdline::Cmdline;
 use super::judge::Judge;
-use super::{planning, settings, store};
+use super::{planning, settings};
 use crate::base::text::quoted;
 use crate::bundle::Bundle;
 use crate::failure::Failure;
 use crate::host::token;
 use crate::image::{self, Uki};
 use crate::plan::Slot;
-use crate::rollback::State;
 use crate::steps::examine::attest;
 use crate::steps::prepare::{self, Proven};
+use crate::sys::machine;
 use crate::sys::read::Sealed;
-use crate::sys::{self, machine};
 use crate::trust::manifest::{Linux, System};
-use crate::trust::policy::Floors;
 use crate::trust::slots::SlotValues;
-use crate::trust::verify::{Attested, Context, Mode, Refusal, Signed, verify};
+use crate::trust::verify::{Attested, Mode, Refusal, Signed, verify};
 
 const UNSIGNED: &str = "unsigned";
 /// What is said where there is no ring.
@@ -60,11 +58,12 @@ pub(super) fn files(load: &Load) -> Result<Ready, Failure> {
     if !load.inputs.is_empty() && load.asked.keys.is_none() {
         return unsigned(planning::read(load)?, Vec::new());
     }
+    load.check_trust()?;
     let (anchor, mode) = load.asked.present()?;
     if anchor.ring.is_none() && mode == Mode::Open {
         return unsigned(planning::read(load)?, vec![NOTHING_VERIFIED.to_owned()]);
     }
-    let judge = Judge::locked(&load.asked)?;
+    let judge = Judge::locked(load)?;
     let candidates = candidates(&judge)?;
     Files { load, judge: &judge }.decide(&candidates, planning::read(load)?)
 }
@@ -135,7 +134,7 @@ impl Candidate {
 fn candidates(judge: &Judge) -> Result<Vec<Candidate>, Failure> {
     let entries = judge.menus.menu.entries.iter().cloned();
     let entries = entries.chain(judge.menus.without_entry());
-    let context = context(judge)?;
+    let context = judge.context(judge.machine.arch);
     let mut found = Vec::new();
     for entry in entries {
         let attested = judge.menus.judging(&entry, |files| attest(&context, files, &entry))?;
@@ -147,27 +146,6 @@ fn candidates(judge: &Judge) -> Result<Vec<Candidate>, Failure> {
         }
     }
     Ok(found)
-}
-
-/// What a system must satisfy here and now, with the floors that this machine remembers.
-fn context(judge: &Judge) -> Result<Context<'_>, Failure> {
-    let floors = if judge.machine.is_here { remembered()? } else { Floors::default() };
-    Ok(Context { floors, ..judge.context(judge.machine.arch) })
-}
-
-/// Whoever is not root loads nothing and only plans.
-fn remembered() -> Result<Floors, Failure> {
-    if !sys::is_root() {
-        return Ok(Floors::default());
-    }
-    let held = store::read_if_there(&settings::state_device(None)?)?;
-    Ok(held.map_or(Floors::default(), |held| floors_of(&held.state)))
-}
-
-/// The highest that a state knows.
-fn floors_of(state: &State) -> Floors {
-    let recorded = state.record.map_or(Floors::default(), |record| record.floors);
-    recorded.max(state.seen)
 }
 
 /// Why a manifest that has the kernel does not do.
@@ -324,7 +302,7 @@ pub(super) fn entry(judge: &Judge, attested: &Attested, id: &str) -> Result<(), 
         }
         Attested::Unsigned(_) => Ok(()),
         Attested::Signed(_) => {
-            let checked = context(judge)?.check_floor(attested);
+            let checked = judge.context(judge.machine.arch).check_floor(attested);
             checked.map_err(|refusal| Failure::refused(refusal).of(id))
         }
     }

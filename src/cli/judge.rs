@@ -5,7 +5,8 @@
 use core::sync::atomic::AtomicBool;
 use std::path::Path;
 
-use super::arguments::Asked;
+use super::arguments::{Asked, Load};
+use super::remembered::Remembered;
 use super::source::Location;
 use super::status;
 use super::volumes::Menus;
@@ -86,6 +87,47 @@ impl Asked {
     }
 }
 
+impl Load {
+    /// Whose signatures count for what is really loaded is the machine's own business, where
+    /// it has a ring, and so is which machine it is.
+    ///
+    /// # Errors
+    /// Something else was named, and this is no dry run.
+    pub(super) fn check_trust(&self) -> Result<(), Failure> {
+        let Some(option) = self.asked.other_trust().filter(|_| !self.dry_run) else {
+            return Ok(());
+        };
+        // What cannot be told is taken for a ring.
+        let has_own = configured_mode() == Some(Mode::Locked) || has_ring().unwrap_or(true);
+        refuse_other(option, has_own)
+    }
+}
+
+impl Asked {
+    /// The first option that names another trust, or another machine, than this one's.
+    pub(super) fn other_trust(&self) -> Option<&'static str> {
+        let named = [
+            ("--keys", self.keys.is_some()),
+            ("--policy", self.policy.is_some()),
+            ("--board", !self.boards.is_empty()),
+            ("--device-id", !self.devices.is_empty()),
+        ];
+        named.into_iter().find_map(|(option, is_named)| is_named.then_some(option))
+    }
+}
+
+fn refuse_other(option: &str, has_own: bool) -> Result<(), Failure> {
+    if !has_own {
+        return Ok(());
+    }
+    let why = format!(
+        "{option} changes what is trusted, and this machine has a key ring of its own, which \
+         counts for what is loaded: leave {option} out, or see with \"turnout load --dry-run\" \
+         what it would change"
+    );
+    Err(Failure::new(Stage::Start, why))
+}
+
 /// Whether there is a ring on this machine.
 fn has_ring() -> Result<bool, Failure> {
     Ok(Anchor::of_image(Mode::Open)?.ring.is_some())
@@ -142,6 +184,8 @@ pub(super) struct Judge {
     pub(super) anchor: Anchor,
     pub(super) machine: Machine,
     pub(super) menus: Menus,
+    /// Below them nothing counts, whatever the policy says.
+    pub(super) floors: Floors,
 }
 
 /// What was found in a kernel: the command line of a unified kernel image.
@@ -157,20 +201,42 @@ impl Judge {
     /// # Errors
     /// A volume, a ring or a policy that cannot be read.
     pub(super) fn new(asked: &Asked) -> Result<(Self, Vec<String>), Failure> {
-        let machine = asked.machine();
-        let menus = Menus::read(&asked.source, &machine.target())?;
-        let (anchor, mode) = asked.present()?;
-        let (anchor, notes) = anchor.updated(&menus.main()?.judging());
-        Ok((Self { mode, anchor, machine, menus }, notes))
+        Self::with(asked, |_| Ok(Remembered::default()))
+    }
+
+    /// The same for a load: what this machine remembers counts, floors, ring and policy.
+    ///
+    /// # Errors
+    /// As [`Self::new`]; what is remembered cannot be read; or ring and policy are older.
+    pub(super) fn of_load(load: &Load) -> Result<(Self, Vec<String>), Failure> {
+        load.check_trust()?;
+        Self::with(&load.asked, |machine| Remembered::of_load(load, machine.is_here))
     }
 
     /// The same where nothing that nobody signed counts, whatever an image would let boot.
     ///
     /// # Errors
-    /// As [`Self::new`].
-    pub(super) fn locked(asked: &Asked) -> Result<Self, Failure> {
-        let (judge, _) = Self::new(asked)?;
+    /// As [`Self::of_load`].
+    pub(super) fn locked(load: &Load) -> Result<Self, Failure> {
+        let (judge, _) = Self::of_load(load)?;
         Ok(Self { mode: Mode::Locked, ..judge })
+    }
+
+    /// Without a ring nothing is verified, and nothing has to be remembered.
+    pub(super) fn with(
+        asked: &Asked,
+        remember: impl FnOnce(&Machine) -> Result<Remembered, Failure>,
+    ) -> Result<(Self, Vec<String>), Failure> {
+        let machine = asked.machine();
+        let menus = Menus::read(&asked.source, &machine.target())?;
+        let (anchor, mode) = asked.present()?;
+        let remembered = match &anchor.ring {
+            Some(_) => remember(&machine)?,
+            None => Remembered::default(),
+        };
+        let (anchor, notes) = anchor.in_force(Some(&menus.main()?.judging()), &remembered.kept);
+        remembered.check(&anchor)?;
+        Ok((Self { mode, anchor, machine, menus, floors: remembered.floors }, notes))
     }
 
     /// What an entry must satisfy on a machine of this architecture.
@@ -181,7 +247,7 @@ impl Judge {
             policy: &self.anchor.policy,
             arch,
             identity: &self.machine.identity,
-            floors: Floors::default(),
+            floors: self.floors,
         }
     }
 
@@ -319,6 +385,24 @@ pub(super) fn describe(proven: &Proven) -> Result<Description, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_machine_with_a_ring_takes_no_other_trust_from_the_command_line() {
+        let asked = Asked::default;
+        for (asked, option) in [
+            (Asked { keys: Some("k".into()), ..asked() }, "--keys"),
+            (Asked { policy: Some("p".into()), ..asked() }, "--policy"),
+            (Asked { boards: vec!["b".to_owned()], ..asked() }, "--board"),
+            (Asked { devices: vec!["d".to_owned()], ..asked() }, "--device-id"),
+        ] {
+            assert_eq!(asked.other_trust(), Some(option));
+            let said = refuse_other(option, true).unwrap_err().sentence();
+            assert!(said.starts_with(&format!("{option} changes what is trusted")), "{said}");
+            assert!(refuse_other(option, false).is_ok());
+            assert!(Load { asked, dry_run: true, ..Load::default() }.check_trust().is_ok());
+        }
+        assert_eq!(asked().other_trust(), None);
+    }
 
     #[test]
     fn what_this_machine_has_used_up_is_no_default_again() {

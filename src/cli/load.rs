@@ -17,7 +17,7 @@ pub(super) fn run(load: &Load) -> Result<String, Failure> {
             if !load.dry_run {
                 loading::need_root("load a kernel")?;
             }
-            let (judge, notes) = Judge::new(&load.asked)?;
+            let (judge, notes) = Judge::of_load(load)?;
             let done = loading::load_entry(&judge, Some(id), load, By::Load);
             let done = done.map_err(|failure| no_file(failure, id))?;
             Done { said: [notes, done.said].concat(), ..done }

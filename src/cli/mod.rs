@@ -28,6 +28,7 @@ mod loading;
 mod offer;
 mod planning;
 mod rauc;
+mod remembered;
 mod settings;
 mod slot;
 mod source;

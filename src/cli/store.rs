@@ -9,6 +9,7 @@ use crate::base::text::quoted;
 use crate::failure::{Failure, Stage};
 use crate::rollback::State;
 use crate::rollback::store::{self, Fault, Medium, Which};
+use crate::rollback::texts::Texts;
 use crate::slots::Slots;
 use crate::slots::running::ThisBoot;
 use crate::source::StateDevice;
@@ -46,6 +47,19 @@ pub(super) fn read(device: &StateDevice) -> Result<Held, Failure> {
 /// As [`read`].
 pub(super) fn read_if_there(device: &StateDevice) -> Result<Option<Held>, Failure> {
     find_if_there(device)?.map(held).transpose()
+}
+
+/// What the area holds, and the copies of ring and policy beside it; none where there is
+/// no area.
+///
+/// # Errors
+/// As [`read`].
+pub(super) fn read_with_texts(
+    device: &StateDevice,
+) -> Result<Option<(State, Vec<Texts>)>, Failure> {
+    let Some(mut area) = find_if_there(device)? else { return Ok(None) };
+    let state = look(&mut area).map_err(at_disk)?;
+    Ok(Some((state, store::all_texts(&mut area))))
 }
 
 fn held(mut area: StateArea) -> Result<Held, Failure> {

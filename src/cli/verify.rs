@@ -26,6 +26,7 @@ use crate::sys::file;
 use crate::sys::read::Roots;
 use crate::trust::allowed_signers::KeyRing;
 use crate::trust::manifest::{self, File, Manifest, System};
+use crate::trust::policy::Floors;
 use crate::trust::verify::{Attested, Context, Evidence, Mode, Refusal, Signed, check_manifest};
 use crate::trust::{MAX_FILE, signatures_of};
 
@@ -51,7 +52,7 @@ pub(super) fn run(verify: &Verify) -> Result<Answer, Failure> {
         menus.add_of_other_arch(Menus::read(&source, &target)?);
     }
     let (anchor, mut notes) = verify.asked.locked()?.updated(&menus.main()?.judging());
-    let judge = Judge { mode: Mode::Locked, anchor, machine, menus };
+    let judge = Judge { mode: Mode::Locked, anchor, machine, menus, floors: Floors::default() };
     let checked = Verifier { judge: &judge, follows_kernel }.all(&verify.what, &mut notes)?;
     let refused = checked.iter().any(|one| one.verdict.is_err());
     let text = if verify.asked.json {

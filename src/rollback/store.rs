@@ -453,11 +453,10 @@ impl Store {
     /// newer one.
     pub fn take(&mut self, anchor: &InForce<'_>, media: &mut Media<'_>) -> Result<(), Fault> {
         let Some(record) = self.record() else { return Ok(()) };
-        let policy = newer("policy", anchor.policy, record.policy)?;
-        let ring = newer("key ring", anchor.ring, record.ring)?;
+        let next = check_in_force(&record, anchor.policy, anchor.ring)?;
         let kept = self.keep_texts(anchor.texts, &record, media);
         let kept = kept.map_err(|fault| Fault::NoCopy(fault.to_string()));
-        self.put_record(Record { policy, ring, ..record }, media)?;
+        self.put_record(next, media)?;
         kept
     }
 
@@ -467,7 +466,7 @@ impl Store {
         if self.strength == Strength::Off {
             return Vec::new();
         }
-        Place::BOTH.into_iter().filter_map(|place| read_texts(media.area, place)).collect()
+        all_texts(media.area)
     }
 
     /// Puts texts into the place that the recorded ones are not in.
@@ -701,6 +700,21 @@ pub fn confirm(state: &State) -> Option<State> {
 pub fn read(which: Which, medium: &mut dyn Medium) -> Result<Generations, Fault> {
     let [first, second] = medium.read()?;
     Generations::read(frame(first), frame(second)).map_err(|lost| Fault::Lost(which, lost))
+}
+
+/// A record with these documents, where they are newer than its own.
+///
+/// # Errors
+/// One of them is older than the recorded one, or another of its version.
+pub fn check_in_force(record: &Record, policy: Document, ring: Document) -> Result<Record, Fault> {
+    let policy = newer("policy", policy, record.policy)?;
+    let ring = newer("key ring", ring, record.ring)?;
+    Ok(Record { policy, ring, ..*record })
+}
+
+/// The texts that a medium keeps: a digest and signatures say what they are worth.
+pub fn all_texts(medium: &mut dyn Medium) -> Vec<Texts> {
+    Place::BOTH.into_iter().filter_map(|place| read_texts(medium, place)).collect()
 }
 
 fn read_texts(medium: &mut dyn Medium, place: Place) -> Option<Texts> {

@@ -5,14 +5,18 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::super::arguments::Asked;
+use super::super::remembered::Remembered;
 use super::super::source::{Location, Source};
 use super::*;
 use crate::base::digest::Digest;
-use crate::rollback::Record;
+use crate::rollback::texts::{Signed as Copy, Texts};
+use crate::rollback::{Document, Record};
 use crate::source::directory::Directory;
+use crate::steps::anchor::Kept;
 use crate::sys::arch;
 use crate::trust::Role;
 use crate::trust::manifest::{File, Manifest, Uki};
+use crate::trust::policy::Floors;
 use crate::trust::slots::Slot as Place;
 use crate::trust::sshsig::make;
 
@@ -154,7 +158,7 @@ fn what_a_manifest_binds_is_loaded_as_its_entry_with_a_token() {
 fn what_was_compared_is_what_is_loaded_whatever_the_file_becomes() {
     let tree = Tree::new("swapped");
     let load = tree.load("vmlinuz", BOTH, Cmdline::Own);
-    let judge = Judge::locked(&load.asked).unwrap();
+    let judge = Judge::locked(&load).unwrap();
     let bundle = planning::read(&load).unwrap();
     tree.write("root/vmlinuz", b"evil");
     let candidates = candidates(&judge).unwrap();
@@ -259,7 +263,7 @@ fn a_signed_crash_kernel_takes_what_nobody_signed_only_where_that_is_allowed() {
     let ends = "; sign them, or \"crash unsigned\" in /etc/turnout/turnout.conf allows it";
     assert!(said.ends_with(ends), "{said}");
 
-    let judge = Judge::locked(&load.asked).unwrap();
+    let judge = Judge::locked(&load).unwrap();
     let candidates = candidates(&judge).unwrap();
     let bundle = planning::read(&load).unwrap();
     let by = candidates.first().unwrap();
@@ -310,11 +314,42 @@ fn a_ring_that_cannot_be_read_is_not_taken_for_none() {
     assert!(failure.sentence().contains("ring: line 1"), "{failure}");
 }
 
+/// What the machine with this tree has, where it remembers this of earlier starts.
+fn remembering(tree: &Tree, remembered: Remembered) -> Result<Judge, Failure> {
+    let load = tree.load("vmlinuz", BOTH, Cmdline::Own);
+    Judge::with(&load.asked, |_| Ok(remembered)).map(|(judge, _)| judge)
+}
+
 #[test]
-fn the_highest_floor_that_a_machine_remembers_counts() {
-    let floors = |boot, recovery| Floors { boot, recovery };
-    let record = Some(Record::new(floors(3, 1)));
-    let state = State { record, seen: floors(2, 4), ..State::default() };
-    assert_eq!(floors_of(&state), floors(3, 4));
-    assert_eq!(floors_of(&State::default()), floors(0, 0));
+fn an_update_of_the_ring_that_was_deleted_still_counts() {
+    let tree = Tree::new("rollback");
+    let line = |seed, namespaces: &str| {
+        let key = make::public_base64(&make::public(seed));
+        format!("key{seed} namespaces=\"{namespaces}\" ssh-ed25519 {key}\n")
+    };
+    let policy_key = line(2, "turnout-policy");
+    let old = [line(RELEASE, "turnout-boot"), policy_key.clone()].concat();
+    tree.write("ring", old.as_bytes());
+    let text = ["# turnout-ring 1\n", &line(STRANGER, "turnout-boot"), &policy_key].concat();
+    let ring = Document { version: 1, digest: Digest::of(text.as_bytes()) };
+    let record = Some(Record { ring, ..Record::new(Floors::default()) });
+    let kept = |texts| Remembered { kept: Kept { record, texts }, ..Remembered::default() };
+    let Err(failure) = remembering(&tree, kept(Vec::new())) else { panic!("it was set back") };
+    assert_eq!((failure.code(), failure.exit_status()), ("STORE", 1));
+    assert!(failure.sentence().starts_with("the key ring has version 0, and version 1 was in"));
+    let signatures = make::armored(2, "turnout-policy", text.as_bytes()).into_bytes();
+    let copy = Copy { text: text.into_bytes(), signatures };
+    let texts = Texts { ring: Some(copy), policy: None };
+    let judge = remembering(&tree, kept(vec![texts])).unwrap();
+    assert_eq!(judge.anchor.ring_document(), ring);
+    assert!(candidates(&judge).unwrap().is_empty(), "its key is in the ring no more");
+}
+
+#[test]
+fn a_floor_that_the_machine_remembers_counts_for_every_source() {
+    let tree = Tree::new("floor");
+    let floors = |boot| Floors { boot, recovery: 0 };
+    let remembered = |boot| Remembered { floors: floors(boot), ..Remembered::default() };
+    let found = |boot| candidates(&remembering(&tree, remembered(boot)).unwrap()).unwrap().len();
+    assert_eq!((found(1), found(2)), (1, 0));
 }

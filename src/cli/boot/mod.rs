@@ -115,7 +115,7 @@ fn check_machine(boot: &Boot, report: &mut Report) -> Result<(), Failure> {
 }
 
 fn judge(boot: &Boot, report: &mut Report) -> Result<Judge, Failure> {
-    let (judge, notes) = Judge::new(&boot.asked)?;
+    let (judge, notes) = Judge::of_load(&load_of(boot))?;
     notes.iter().for_each(|note| report.warn(note));
     Ok(judge)
 }
