@@ -99,13 +99,18 @@ impl Target {
         }
     }
 
-    /// For what was deferred, before it is loaded: if that fails, the next system knows of
-    /// it. This system goes down in any case.
+    /// For what was deferred, before it is loaded: with the token of this very load, in
+    /// place of what was written down before. This system goes down in any case.
     pub(super) fn write_down(&self, deferred: &Deferred, report: &mut Report) {
         let Deferred { fallback, watchdog, .. } = deferred.clone();
         match records::ask(&self.asked(Way::Kexec, fallback, watchdog)) {
             Ok(()) => report.line(WRITTEN),
-            Err(error) => report.warn(&format!("not written down: {error}")),
+            Err(error) => {
+                report.warn(&format!("not written down, so nothing will be proven: {error}"));
+                // With the token of another load it would pass for a jump that has failed.
+                let forgotten = records::forget_asked().err();
+                forgotten.iter().for_each(|error| report.warn(&error.to_string()));
+            }
         }
     }
 
@@ -211,6 +216,9 @@ impl Departure {
     fn prepare_later(&mut self, entry: &str, report: &mut Report) -> Result<(), Failure> {
         self.tell_firmware(report);
         self.look_at_watchdogs(report)?;
+        // The token in it is that of no jump: whatever keeps the late load from replacing
+        // it, the next system finds out that it came by the firmware.
+        self.write_down(report)?;
         self.arm(Leave::Defer, report)?;
         let deferred = Deferred {
             boot_id: records::boot_id(),
@@ -528,6 +536,14 @@ mod tests {
         let (why, said) = left(true, true);
         assert_eq!(why, "what was loaded is there no more");
         assert!(said.contains("not written down, so nothing will be proven"), "{said}");
+    }
+
+    #[test]
+    fn what_is_deferred_is_written_down_before_the_services_stop() {
+        let mut report = Report::new(true);
+        let departure = Departure::new(target(), false, false);
+        let why = departure.defer("debian", &mut report).unwrap_err().sentence();
+        assert!(why.contains("the next system cannot tell how it came up (--force"), "{why}");
     }
 
     #[test]
