@@ -23,6 +23,11 @@ use crate::sys::{clock, journal, kexec, leave, quiesce, records, watchdog};
 
 const WRITTEN: &str = "written down, for the next system to compare";
 
+/// What is said where this system goes on although it was sealed.
+const STAYS: &str = "what is loaded can no longer be taken out, and every \"systemctl kexec\" of this \
+                     system starts it (systemd 255 and newer: every reboot); \
+                     SYSTEMCTL_SKIP_AUTO_KEXEC=1 systemctl reboot goes through the firmware";
+
 /// What is to be started, as the record of the jump has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Target {
@@ -359,18 +364,14 @@ impl Departure {
     /// what is loaded cannot be taken out.
     fn hand_over(self, report: &mut Report) -> Result<(), Failure> {
         self.seal(report)?;
+        self.stop_services(report)
+    }
+
+    fn stop_services(self, report: &mut Report) -> Result<(), Failure> {
         tell_journal(&self.target, "systemctl kexec");
         if let Err(error) = systemd::kexec() {
-            if !report.facts.sealed {
-                self.undo(report);
-                return Err(Failure::new(Stage::Quiesce, error));
-            }
-            let why = format!(
-                "{error}: what is loaded can no longer be taken out, and every \"systemctl kexec\" \
-                 of this system starts it (systemd 255 and newer: every reboot); \
-                 SYSTEMCTL_SKIP_AUTO_KEXEC=1 systemctl reboot goes through the firmware"
-            );
-            return Err(Failure::new(Stage::Quiesce, why));
+            self.undo(report);
+            return Err(Failure::new(Stage::Quiesce, error));
         }
         report.facts.result = "leaving";
         report.facts.way = Some(Way::Kexec.name());
@@ -381,22 +382,27 @@ impl Departure {
     /// Without stopping a service. Comes back only with the reason why not.
     fn jump(self, report: &mut Report) -> Result<(), Failure> {
         self.seal(report)?;
+        self.jump_now(report)
+    }
+
+    fn jump_now(self, report: &mut Report) -> Result<(), Failure> {
         tell_journal(&self.target, "reboot(2)");
-        report.facts.result = "leaving";
-        report.facts.way = Some(Way::Kexec.name());
         report.line(&format!(
             "jumping to {} at once: no service is stopped, nothing is unmounted, no swap, array or \
              mapping is taken down; what is in memory is written back",
             self.target.in_words()
         ));
-        report.end();
+        // Programs hear only of a jump that was refused: one object, not two.
+        report.flush();
         let Some(staged) = kexec::staged(Slot::Normal) else {
+            self.undo(report);
             return Err(Failure::new(Stage::Jump, "the loaded kernel is gone"));
         };
         let (quiet, said) = quiesce::of_running(staged, self.own_watchdog());
         said.iter().for_each(|line| report.warn(line));
         let failure = jump(quiet);
         self.disarm(report);
+        self.undo(report);
         Err(failure)
     }
 
@@ -408,12 +414,11 @@ impl Departure {
         })
     }
 
-    /// The kernel has refused the jump, and this system goes on.
+    /// The kernel has refused the jump: nobody serves what was armed here.
     fn disarm(&self, report: &mut Report) {
         if self.own_watchdog() != Watchdog::Off {
             watchdog::stop_all().iter().for_each(|line| report.warn(line));
         }
-        self.watchdog_back().iter().for_each(|line| report.warn(line));
     }
 
     /// From here on nothing can be undone, where the running kernel can be sealed.
@@ -430,15 +435,17 @@ impl Departure {
         }
     }
 
-    /// This system stays: nothing of what was to happen may happen later.
+    /// This system stays: nothing of what was to happen may happen later. Once it is
+    /// sealed only the loaded kernel cannot be taken out; a reboot by the firmware is no
+    /// failed jump all the same.
     fn undo(&self, report: &mut Report) {
-        for what in self.undone() {
+        for what in self.undone(report.facts.sealed) {
             report.warn(&what);
         }
     }
 
     /// What was undone, or could not be.
-    fn undone(&self) -> Vec<String> {
+    fn undone(&self, is_sealed: bool) -> Vec<String> {
         let mut said = Vec::new();
         if let Some(told) = self.fallback.told() {
             said.push(match next_start::take_back(told) {
@@ -450,7 +457,9 @@ impl Departure {
         if self.is_asked {
             said.extend(records::forget_asked().err().map(|error| error.to_string()));
         }
-        if self.is_own {
+        if is_sealed {
+            said.push(STAYS.to_owned());
+        } else if self.is_own {
             said.push(match loading::unload(Slot::Normal) {
                 Ok(()) => "the kernel was taken out again; this system goes on".to_owned(),
                 Err(failure) => format!("the kernel is still loaded: {}", failure.sentence()),
@@ -497,6 +506,7 @@ fn tell_journal(target: &Target, by: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::next_start::{Keeper, Told};
 
     fn target() -> Target {
         Target {
@@ -536,6 +546,52 @@ mod tests {
         let (why, said) = left(true, true);
         assert_eq!(why, "what was loaded is there no more");
         assert!(said.contains("not written down, so nothing will be proven"), "{said}");
+    }
+
+    /// A departure in which everything was done that can be undone.
+    fn prepared() -> Departure {
+        let told = Told {
+            keeper: Keeper::Grub("/nonexistent/grubenv".to_owned()),
+            id: "old".to_owned(),
+            before: None,
+        };
+        Departure {
+            fallback: Next::Told(told),
+            is_asked: true,
+            changed: Some(Changed { setting: Setting::KexecWatchdog, micros: 0 }),
+            ..Departure::new(target(), true, false)
+        }
+    }
+
+    /// Each is tried; a test may not do it.
+    const UNDONE: [&str; 3] = [
+        "the firmware's next start is as it was before",
+        "systemd's KExecWatchdogSec stays changed",
+        "writing a record: not asked",
+    ];
+
+    #[test]
+    fn a_refused_jump_or_handover_is_undone_whole_where_nothing_is_sealed() {
+        for leave in [Departure::stop_services, Departure::jump_now] {
+            let mut report = Report::new(true);
+            leave(prepared(), &mut report).unwrap_err();
+            let said = report.answer().text;
+            UNDONE.iter().for_each(|what| assert!(said.contains(what), "{what}: {said}"));
+            assert!(said.contains("the kernel is still loaded: "), "{said}");
+        }
+    }
+
+    #[test]
+    fn behind_the_seal_only_the_loaded_kernel_stays() {
+        for leave in [Departure::stop_services, Departure::jump_now] {
+            let mut report = Report::new(true);
+            report.facts.sealed = true;
+            leave(prepared(), &mut report).unwrap_err();
+            let said = report.answer().text;
+            UNDONE.iter().for_each(|what| assert!(said.contains(what), "{what}: {said}"));
+            assert!(!said.contains("the kernel is still loaded: "), "{said}");
+            assert!(said.contains("SYSTEMCTL_SKIP_AUTO_KEXEC=1 systemctl reboot"), "{said}");
+        }
     }
 
     #[test]

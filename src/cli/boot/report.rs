@@ -10,7 +10,7 @@ pub(super) struct Report {
     steps: Vec<String>,
     warnings: Vec<String>,
     pub(super) facts: Facts,
-    /// A line that is held back to be the last one, or was printed already.
+    /// A line that is held back to be the last one.
     last: Option<String>,
 }
 
@@ -54,14 +54,6 @@ impl Report {
         complain(&printable(&format!("warning: {what}")));
     }
 
-    /// Says everything now: there may be no later.
-    pub(super) fn end(&mut self) {
-        if self.json {
-            print(&self.object());
-        }
-        self.flush();
-    }
-
     pub(super) fn answer(self) -> Answer {
         let text = match self.json {
             true => self.object(),
@@ -70,7 +62,8 @@ impl Report {
         Answer { text, status: 0 }
     }
 
-    fn flush(&mut self) {
+    /// Says to people what is held back: there may be no later.
+    pub(super) fn flush(&mut self) {
         if let (Some(line), false) = (self.last.take(), self.json) {
             print(&printable(&line));
         }
