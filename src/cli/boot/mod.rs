@@ -35,6 +35,9 @@ pub(super) fn run(boot: &Boot) -> Result<Answer, Failure> {
     loading::need_root("leave this system")?;
     let mut report = Report::new(boot.asked.json);
     settle(&mut report);
+    if boot.leave != Leave::Deferred {
+        clear_earlier(&mut report);
+    }
     match boot.leave {
         Leave::Stage => stage::run(boot, &mut report)?,
         Leave::Defer => defer::run(boot, &mut report)?,
@@ -50,6 +53,18 @@ pub(super) fn run(boot: &Boot) -> Result<Answer, Failure> {
 fn settle(report: &mut Report) {
     if let Err(failure) = came_up::settle() {
         report.warn(&format!("how this system came up is not written down: {failure}"));
+    }
+}
+
+/// Before the menus are read, whose default it may be. What was deferred has told the
+/// firmware already.
+fn clear_earlier(report: &mut Report) {
+    match next_start::clear_earlier() {
+        Ok(None) => {}
+        Ok(Some(told)) => report.line(&format!("taken back from the jump before: {told}")),
+        Err(failure) => {
+            report.warn(&format!("what was told for the jump before stays: {failure}"));
+        }
     }
 }
 

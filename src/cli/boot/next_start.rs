@@ -11,6 +11,7 @@ use crate::efi::variables::Variable;
 use crate::failure::{Failure, Stage};
 use crate::host::next_start::running::{Running, entry_of, is_same_start};
 use crate::host::next_start::{Here, Keeper, Told};
+use crate::host::record::Asked;
 use crate::menu::Entry;
 use crate::sys::{self, next_start, records};
 
@@ -201,11 +202,32 @@ pub(super) fn take_back(told: &Told) -> Result<bool, Failure> {
 /// It is still there.
 pub(in crate::cli) fn clear() -> Result<Option<String>, Failure> {
     let asked = records::asked().map_err(at_read)?;
-    let is_before = |boot_id: &str| boot_id != records::boot_id();
-    let asked = asked.filter(|asked| is_before(&asked.boot_id));
-    let told = asked.and_then(|asked| Told::parse(&asked.fallback?));
-    let Some(told) = told else { return Ok(None) };
-    Ok(take_back(&told)?.then(|| told.to_string()))
+    let is_before = |asked: &Asked| asked.boot_id != records::boot_id();
+    asked.filter(is_before).map_or(Ok(None), clear_of)
+}
+
+/// For a system that is about to be left: what an earlier jump told the firmware, also one of
+/// this very system, is neither what somebody else wants nor what the menu begins with. What
+/// was taken back, in words.
+///
+/// # Errors
+/// It is still there.
+pub(super) fn clear_earlier() -> Result<Option<String>, Failure> {
+    records::asked().map_err(at_read)?.map_or(Ok(None), clear_of)
+}
+
+/// Once: the same value may be somebody else's later on.
+fn clear_of(asked: Asked) -> Result<Option<String>, Failure> {
+    let Some((told, rest)) = parted(asked) else { return Ok(None) };
+    let is_taken_back = take_back(&told)?;
+    records::ask(&rest).map_err(at_read)?;
+    Ok(is_taken_back.then(|| told.to_string()))
+}
+
+/// What was told, and the record without it.
+fn parted(asked: Asked) -> Option<(Told, Asked)> {
+    let told = Told::parse(asked.fallback.as_deref()?)?;
+    Some((told, Asked { fallback: None, ..asked }))
 }
 
 fn at_read(error: sys::Error) -> Failure {
@@ -214,7 +236,9 @@ fn at_read(error: sys::Error) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use super::super::departure::Target;
     use super::*;
+    use crate::host::record::Way;
     use crate::menu::Format;
 
     fn entry(id: &str, title: &str, submenu: &[&str]) -> Entry {
@@ -247,6 +271,21 @@ mod tests {
         let line = Next::AnyWay("old".to_owned()).to_line().unwrap();
         assert_eq!(Told::parse(&line), None);
         assert_eq!(Next::Unknown("why".to_owned()).to_line(), None);
+    }
+
+    /// As the second of two jumps finds it: the administrator had told GRUB of memtest.
+    #[test]
+    fn what_an_earlier_jump_told_is_taken_back_once_and_what_was_before_comes_again() {
+        let line = "/boot/grub/grubenv next_entry=old before=memtest";
+        let asked = |fallback: Option<&str>| Asked {
+            fallback: fallback.map(str::to_owned),
+            ..Target::unknown().asked(Way::Kexec, None, false)
+        };
+        let (told, rest) = parted(asked(Some(line))).unwrap();
+        assert_eq!(told.to_restore(Some("old")), Some(Some("memtest")));
+        assert_eq!(rest, Asked { when: rest.when, ..asked(None) });
+        assert_eq!(parted(rest), None);
+        assert_eq!(parted(asked(Some("\"old\" is the default"))), None, "nobody was told");
     }
 
     #[test]
