@@ -9,6 +9,8 @@ pub(super) const ROWS: &[Row] = &[
     Row::one("NO_KEXEC", no_kexec),
     Row::one("CONFIG_UNKNOWN", config_unknown),
     Row::one("NO_FILE_LOAD", no_file_load),
+    Row::one("ONLY_FILE_LOAD", only_file_load),
+    Row::one("NO_KEXEC_SIG", no_sig),
     Row::one("KEXEC_SIG_FORCE", sig_force),
     Row::one("NO_CRASH_DUMP", no_crash_dump),
     Row::one("NO_HOTPLUG_CPU", no_hotplug_cpu),
@@ -55,6 +57,32 @@ fn no_file_load(facts: &Facts) -> Option<Said> {
     let sentence = format!(
         "the running kernel has no CONFIG_KEXEC_FILE ({}): only kexec_load is left, which Secure \
          Boot and lockdown forbid",
+        config.path
+    );
+    Said::notes(sentence, "")
+}
+
+fn only_file_load(facts: &Facts) -> Option<Said> {
+    let config = facts.kernel.config.as_ref()?;
+    if config.has("KEXEC") || !config.has("KEXEC_FILE") {
+        return None;
+    }
+    let sentence = format!(
+        "the running kernel has no CONFIG_KEXEC ({}): only kexec_file_load is left, which takes \
+         fewer kinds of kernels, and no device tree",
+        config.path
+    );
+    Said::notes(sentence, "")
+}
+
+fn no_sig(facts: &Facts) -> Option<Said> {
+    let config = facts.kernel.config.as_ref()?;
+    if config.has("KEXEC_SIG") || !config.has("KEXEC_FILE") {
+        return None;
+    }
+    let sentence = format!(
+        "the running kernel has no CONFIG_KEXEC_SIG ({}): it checks no signature of a kernel that \
+         it loads; Turnout's own key ring does",
         config.path
     );
     Said::notes(sentence, "")
@@ -185,6 +213,13 @@ mod tests {
         for code in ["NO_FILE_LOAD", "KEXEC_SIG_FORCE", "NO_CRASH_DUMP", "NO_HOTPLUG_CPU"] {
             let said = sentence(code, &facts);
             assert!(said.contains("/boot/config-6.1.0-50"), "{said}");
+        }
+        for code in ["ONLY_FILE_LOAD", "NO_KEXEC_SIG"] {
+            assert_eq!(said(code, &facts), [], "{code}: there is no kexec_file_load");
+            let found = said(code, &built(&["KEXEC_FILE"]));
+            assert_eq!(found[0].weight, Weight::Notes);
+            assert!(found[0].sentence.contains("/boot/config-6.1.0-50"), "{found:?}");
+            assert_eq!(said(code, &built(&["KEXEC", "KEXEC_FILE", "KEXEC_SIG"])), [], "{code}");
         }
         let facts = built(&["KEXEC", "KEXEC_FILE", "CRASH_DUMP", "HOTPLUG_CPU", "SMP", "ARM64"]);
         for code in ["NO_FILE_LOAD", "KEXEC_SIG_FORCE", "NO_CRASH_DUMP", "NO_HOTPLUG_CPU"] {

@@ -8,7 +8,7 @@
 use crate::base::sort;
 use crate::check::facts::{Shutdown, Unit};
 use crate::check::settings::Span;
-use crate::check::{Facts, Row, Said};
+use crate::check::{Facts, Row, Said, shell};
 
 pub(super) const ROWS: &[Row] =
     &[Row::one("LONG_STOP", long_stop), Row::one("SHUTDOWN_TIME", shutdown_time)];
@@ -47,6 +47,8 @@ fn cost(unit: &Unit, default: Span) -> Span {
     times(own.unwrap_or(default), unit.rounds)
 }
 
+/// Somebody set such a limit on purpose: what runs into a shorter one is killed at work,
+/// such as dpkg below unattended-upgrades.
 fn long_stop(facts: &Facts) -> Option<Said> {
     let default = default_stop(facts);
     let units = facts.shutdown.units.iter();
@@ -63,10 +65,11 @@ fn long_stop(facts: &Facts) -> Option<Said> {
         named.join(", ")
     );
     let remedy = format!(
-        "in /etc/systemd/system/{worst}.d/turnout.conf:\n[Service]\nTimeoutStopSec=90\nthen: \
-         systemctl daemon-reload"
+        "see what is waited for: systemctl cat {}\na shorter TimeoutStopSec= kills it at work: let \
+         it end first, or leave when it is idle",
+        shell::word(worst)
     );
-    Said::warns(sentence, remedy)
+    Said::notes(sentence, remedy)
 }
 
 fn shutdown_time(facts: &Facts) -> Option<Said> {
@@ -198,9 +201,9 @@ impl<'f> Chains<'f> {
 #[cfg(test)]
 mod tests {
     use super::super::testing::{said, sentence};
-    use crate::check::Facts;
     use crate::check::facts::{Shutdown, Unit};
     use crate::check::settings::Span;
+    use crate::check::{Facts, Weight};
 
     fn unit(name: &str, seconds: u64, after: &[&str], before: &[&str]) -> Unit {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
@@ -271,7 +274,9 @@ mod tests {
         let found = said("LONG_STOP", &with(units));
         assert!(found[0].sentence.contains("vm.service (without end), n6.service (307 s)"));
         assert_eq!(found[0].sentence.matches(".service").count(), 5);
-        assert!(found[0].remedy.contains("/etc/systemd/system/vm.service.d/turnout.conf"));
+        assert_eq!(found[0].weight, Weight::Notes, "it may be meant so");
+        assert!(found[0].remedy.starts_with("see what is waited for: systemctl cat vm.service\n"));
+        assert!(!found[0].remedy.contains("TimeoutStopSec=90"));
         assert_eq!(said("LONG_STOP", &with(vec![unit("a.service", 300, &[], &[])])), []);
     }
 

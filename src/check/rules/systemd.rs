@@ -84,7 +84,7 @@ fn no_program(facts: &Facts) -> Option<Said> {
     if !systemd.is_running || systemd.kexec.is_some() {
         return None;
     }
-    let remedy = "ln -s /usr/bin/turnout /usr/sbin/kexec";
+    let remedy = "ln -s /usr/sbin/turnout /usr/sbin/kexec";
     if systemd.dracut_shutdown {
         return Said::warns(
             "there is no program called kexec: dracut's shutdown, which runs last here, needs one \

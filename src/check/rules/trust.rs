@@ -4,7 +4,7 @@
 //! Specification: docs/policy.md, docs/manifest.md, docs/fast-reboot.md.
 
 use crate::check::facts::{Entry, Offer, Refusal, Ring};
-use crate::check::{Facts, Row, Said};
+use crate::check::{Facts, Row, Said, shell};
 
 pub(super) const ROWS: &[Row] = &[
     Row::one("RING_BROKEN", ring_broken),
@@ -59,7 +59,8 @@ fn refusal(facts: &Facts, of_memory: bool) -> Option<(&Entry, &Refusal)> {
 fn entry_refused(facts: &Facts) -> Option<Said> {
     let (entry, Refusal { code, sentence, .. }) = refusal(facts, false)?;
     let sentence = format!("the default entry {} is not loaded: {sentence} ({code})", entry.id);
-    Said::stops(sentence, format!("turnout explain {}; turnout boot ENTRY takes another", entry.id))
+    let id = shell::word(&entry.id);
+    Said::stops(sentence, format!("turnout explain {id}; turnout boot ENTRY takes another"))
 }
 
 fn entry_memory(facts: &Facts) -> Option<Said> {
@@ -158,6 +159,12 @@ mod tests {
         assert!(found[0].remedy.contains("--defer"));
         assert_eq!(said("ENTRY_REFUSED", &refused("MEMORY")), []);
         assert_eq!(said("ENTRY_REFUSED", &with(Ring::InForce, Entry::default())), []);
+        let mut facts = refused("SIGNATURE");
+        if let Offer::Entry(entry) = &mut facts.trust.offer {
+            entry.id = "a;reboot".to_owned();
+        }
+        let remedy = &said("ENTRY_REFUSED", &facts)[0].remedy;
+        assert!(remedy.starts_with("turnout explain 'a;reboot'; "), "{remedy}");
     }
 
     #[test]

@@ -23,6 +23,15 @@ const DROP_IN: &str = "in /etc/systemd/system.conf.d/turnout.conf:\n\
                        KExecWatchdogSec=180\n\
                        then: systemctl daemon-reexec";
 
+/// A machine with a watchdog as it comes is no worse than one without: only where
+/// somebody asked for cover, what keeps it from working is a warning.
+fn uncovered(facts: &Facts, sentence: String, remedy: &str) -> Option<Said> {
+    match facts.systemd.kexec_watchdog {
+        Feeding::Off => Said::notes(sentence, remedy),
+        Feeding::Default | Feeding::For(_) => Said::warns(sentence, remedy),
+    }
+}
+
 /// One that outlives the kernel.
 fn hardware(facts: &Facts) -> Option<&Watchdog> {
     facts.watchdogs.devices.iter().find(|watchdog| watchdog.is_hardware())
@@ -85,7 +94,7 @@ fn disarmed(facts: &Facts) -> Option<Said> {
          turnout boot arms it for its own jumps only",
         name(watchdog)
     );
-    Said::warns(sentence, DROP_IN)
+    Said::notes(sentence, DROP_IN)
 }
 
 fn not_fed(facts: &Facts) -> Option<Said> {
@@ -115,7 +124,8 @@ fn stops(facts: &Facts) -> Option<Said> {
         name(watchdog),
         facts.watchdogs.stop_on_reboot?
     );
-    Said::warns(sentence, "on this kernel's command line: watchdog.stop_on_reboot=0")
+    let remedy = "on this kernel's command line: watchdog.stop_on_reboot=0";
+    uncovered(facts, sentence, remedy)
 }
 
 fn fed_for_ever(facts: &Facts) -> Option<Said> {
@@ -126,7 +136,8 @@ fn fed_for_ever(facts: &Facts) -> Option<Said> {
          opens it (watchdog.open_timeout is not set for {whose})",
         name(watchdog)
     );
-    Said::warns(
+    uncovered(
+        facts,
         sentence,
         "on every kernel's command line: watchdog.open_timeout=180 panic=30\n\
          stricter, for a system that starts within the watchdog's own timeout: \
@@ -159,9 +170,9 @@ fn nowayout(facts: &Facts) -> Option<Said> {
 #[cfg(test)]
 mod tests {
     use super::super::testing::{said, sentence};
-    use crate::check::Facts;
     use crate::check::facts::{Entry, Feeding, Holder, Offer, Systemd, Watchdog, Watchdogs};
     use crate::check::settings::Span;
+    use crate::check::{Facts, Weight};
 
     fn with(watchdog: Watchdog) -> Facts {
         let watchdogs = Watchdogs {
@@ -222,6 +233,18 @@ mod tests {
         facts.watchdogs.open_timeout = Some(60);
         let said = sentence("WATCHDOG_FED_FOR_EVER", &facts);
         assert!(said.ends_with("not set for the default entry new)"), "{said}");
+    }
+
+    #[test]
+    fn a_watchdog_as_it_comes_is_no_warning_and_cover_that_fails_is() {
+        let mut facts = with(board());
+        for code in ["WATCHDOG_DISARMED", "WATCHDOG_STOPS_ON_REBOOT", "WATCHDOG_FED_FOR_EVER"] {
+            assert_eq!(said(code, &facts)[0].weight, Weight::Notes, "{code}");
+        }
+        facts.systemd.kexec_watchdog = Feeding::For(Span::Seconds(180));
+        for code in ["WATCHDOG_NOT_FED", "WATCHDOG_STOPS_ON_REBOOT", "WATCHDOG_FED_FOR_EVER"] {
+            assert_eq!(said(code, &facts)[0].weight, Weight::Warns, "{code}");
+        }
     }
 
     #[test]
