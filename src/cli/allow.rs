@@ -12,7 +12,7 @@ use super::cmdline::Cmdline;
 use super::judge::Judge;
 use super::{planning, settings};
 use crate::base::text::quoted;
-use crate::bundle::Bundle;
+use crate::bundle::{Blob, Bundle};
 use crate::failure::Failure;
 use crate::host::token;
 use crate::image::{self, Uki};
@@ -113,6 +113,12 @@ impl Candidate {
         kernel.is_some_and(|kernel| {
             kernel.digest == bundle.linux.digest && kernel.size == bundle.linux.size
         })
+    }
+
+    /// Whether a device tree is its own; none is the machine's.
+    fn has_tree(&self, tree: &Blob<Sealed>) -> bool {
+        let own = self.linux().and_then(|linux| linux.devicetree.as_ref());
+        own.is_some_and(|own| own.digest == tree.digest && own.size == tree.size)
     }
 
     /// The command lines that mean the signed one: filled in, as it was signed, and as
@@ -257,6 +263,16 @@ impl<'a> Miss<'a> {
                     "the manifest of {id} binds {path}, but nobody signed it with this initrd and \
                      command line: {why}; sign them, or \"crash unsigned\" in {} allows it",
                     settings::PATH
+                ),
+            ));
+        }
+        if let Some(tree) = bundle.devicetree.as_ref().filter(|tree| !by.has_tree(tree)) {
+            return Err(Failure::barred(
+                "DEVICETREE",
+                format!(
+                    "nobody signed {} with {path}, and \"crash unsigned\" allows no device tree: \
+                     leave it out, or sign it",
+                    tree.path
                 ),
             ));
         }

@@ -249,6 +249,16 @@ fn a_manifest_counts_without_a_menu_entry() {
     assert_eq!((ready.trust.as_str(), ready.said), ("signed by release", Vec::new()));
 }
 
+/// What comes of it where `crash unsigned` is there.
+fn as_crash(load: &Load) -> Result<Ready, Failure> {
+    let judge = Judge::locked(load).unwrap();
+    let candidates = candidates(&judge).unwrap();
+    let bundle = planning::read(load).unwrap();
+    let by = candidates.first().unwrap();
+    let Err(miss) = (Files { load, judge: &judge }).binds(by, &bundle) else { panic!() };
+    miss.crash(bundle, true)
+}
+
 #[test]
 fn a_signed_crash_kernel_takes_what_nobody_signed_only_where_that_is_allowed() {
     let tree = Tree::new("crash");
@@ -263,18 +273,30 @@ fn a_signed_crash_kernel_takes_what_nobody_signed_only_where_that_is_allowed() {
     let ends = "; sign them, or \"crash unsigned\" in /etc/turnout/turnout.conf allows it";
     assert!(said.ends_with(ends), "{said}");
 
-    let judge = Judge::locked(&load).unwrap();
-    let candidates = candidates(&judge).unwrap();
-    let bundle = planning::read(&load).unwrap();
-    let by = candidates.first().unwrap();
-    let Err(miss) = (Files { load: &load, judge: &judge }).binds(by, &bundle) else { panic!() };
-    let ready = miss.crash(bundle, true).unwrap();
+    let ready = as_crash(&load).unwrap();
     assert_eq!(ready.trust, "unsigned, but its kernel signed by release");
     assert_eq!((ready.entry, ready.token), (None, None));
     assert_eq!(ready.proven.get().options, "irqpoll");
     let [said] = ready.said.as_slice() else { panic!("{:?}", ready.said) };
     let begins = "nobody signed the initrd and the command line of this crash kernel: ";
     assert!(said.starts_with(begins), "{said}");
+}
+
+#[test]
+fn a_crash_kernel_takes_no_device_tree_that_nobody_signed() {
+    let tree = Tree::new("crash-tree");
+    let crash = tree.crash("vmlinuz", "kdump.img", given("irqpoll"));
+    let with =
+        |name: &str| Load { devicetree: Some(tree.path("root").join(name)), ..crash.clone() };
+    let Err(failure) = as_crash(&with("other")) else { panic!("it was let through") };
+    assert_eq!((failure.code(), failure.exit_status()), ("DEVICETREE", 1));
+    assert!(failure.sentence().contains("\"crash unsigned\" allows no device tree"), "{failure}");
+    let mut signed = tree.manifest("good", BOTH, OPTIONS);
+    let System::Linux(linux) = &mut signed.system else { panic!() };
+    linux.devicetree = Some(tree.file("other"));
+    tree.sign(RELEASE, &signed);
+    assert!(as_crash(&with("other")).is_ok(), "it is the manifest's own");
+    assert_eq!(as_crash(&with("a.img")).err().unwrap().code(), "DEVICETREE");
 }
 
 #[test]
