@@ -126,8 +126,10 @@ impl Event {
     /// As the kernel's log takes it, in one line.
     #[must_use]
     pub fn line(&self) -> String {
-        let priority = FACILITY | self.what.kind().priority;
-        format!("<{priority}>turnout: {}\n", shown(&self.sentence, MAX_LINE))
+        let Kind { name, priority, .. } = self.what.kind();
+        let priority = FACILITY | priority;
+        let sentence = shown(&self.sentence, MAX_LINE);
+        format!("<{priority}>turnout: {sentence} ({OURS}EVENT={name})\n")
     }
 }
 
@@ -216,7 +218,8 @@ mod tests {
         let event = Event::new(What::Jump, "leaving\n<0>panic ".to_owned() + &"x".repeat(2000));
         let line = event.line();
         assert!(line.starts_with("<13>turnout: leaving\\n<0>panic xx"), "{line}");
-        assert!(line.ends_with("...\n") && line.len() <= MAX_LINE + 15, "{}", line.len());
+        assert!(line.ends_with("... (TURNOUT_EVENT=jump)\n"), "{line}");
+        assert!(line.len() <= MAX_LINE + 40, "{}", line.len());
         assert_eq!(line.lines().count(), 1);
     }
 }
