@@ -73,9 +73,19 @@ fn check_files(slot: Slot, given: [Option<&Sealed>; 2]) -> Result<(), Error> {
     if given.into_iter().flatten().all(|file| file.check_file().is_ok()) {
         return Ok(());
     }
-    file_unload(slot)?;
-    let why = "a file was changed while the kernel read it; nothing is loaded now";
-    Err(Error::refusal(FILE_CALL, why))
+    Err(Error::refusal(FILE_CALL, &changed(file_unload(slot))))
+}
+
+/// What was loaded instead of what was verified, and whether it still is.
+fn changed(unloaded: Result<(), Error>) -> String {
+    let what = "a file was changed while the kernel read it";
+    match unloaded {
+        Ok(()) => format!("{what}; nothing is loaded now"),
+        Err(error) => format!(
+            "{what}, and what was not verified is still loaded, for it cannot be taken out: {error}; \
+             \"turnout unload\" tries again"
+        ),
+    }
 }
 
 /// What the kernel can be given as a descriptor.
@@ -305,6 +315,14 @@ mod tests {
         assert_eq!(tries(libc::EBUSY), TRIES);
         assert_eq!(tries(libc::EPERM), 1);
         assert_eq!(tries(libc::EKEYREJECTED), 1);
+    }
+
+    #[test]
+    fn what_was_changed_and_cannot_be_taken_out_is_said_to_be_loaded_still() {
+        assert!(changed(Ok(())).ends_with("; nothing is loaded now"));
+        let said = changed(file_unload(Slot::Normal));
+        assert!(said.contains("is still loaded"), "{said}");
+        assert!(said.contains("this is a test"), "{said}");
     }
 
     #[test]
