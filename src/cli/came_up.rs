@@ -59,6 +59,13 @@ pub(super) fn settle() -> Result<(), Failure> {
     look().settle()
 }
 
+/// The same before another kernel takes this one's place, however that is started: what
+/// comes next is no answer to the jump to this system. Nothing fails because of it.
+pub(super) fn settle_first() {
+    let Some(Err(failure)) = look_as_root().map(|looked| looked.settle()) else { return };
+    complain(&format!("how this system came up is not written down: {}", failure.sentence()));
+}
+
 fn understood<T: Default>(read: Result<T, sys::Error>) -> T {
     read.unwrap_or_else(|error| {
         complain(&format!("{}; it counts for nothing", printable(&error.to_string())));

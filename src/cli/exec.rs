@@ -1,10 +1,11 @@
 //! `turnout exec`: starts the loaded kernel, and stops nothing before.
 
 use super::answer::complain;
-use super::loading;
+use super::{came_up, loading};
 use crate::failure::{Failure, Stage};
 use crate::host::event::{Event, What};
 use crate::host::record::{Loaded, Way};
+use crate::host::token;
 use crate::plan::Slot;
 use crate::steps::load::jump;
 use crate::sys::kexec::{self, Staged};
@@ -35,6 +36,7 @@ pub(super) enum Disks {
 /// Starts the loaded kernel at once, by the command of this name, and tells the journal
 /// before; comes back only with the reason why not.
 pub(super) fn start(staged: Staged, disks: Disks, by: &str) -> Failure {
+    came_up::settle_first();
     journal::tell(&leaving(records::loaded(Slot::Normal).ok().flatten().as_ref(), by));
     let quiet = match disks {
         Disks::WrittenBack => still_enough(staged),
@@ -56,7 +58,7 @@ fn leaving(loaded: Option<&Loaded>, by: &str) -> Event {
         event = event
             .with("KERNEL", loaded.kernel.path.clone())
             .with("KERNEL_SHA256", loaded.kernel.digest.to_string())
-            .with("CMDLINE", loaded.cmdline.clone());
+            .with("CMDLINE", token::hidden(&loaded.cmdline));
     }
     let of_entry = loaded.and_then(|loaded| loaded.entry.clone());
     of_entry.into_iter().fold(event, |event, entry| event.with("ENTRY", entry))

@@ -11,7 +11,7 @@ use super::allow::Ready;
 use super::arguments::Load;
 use super::judge::Judge;
 use super::planning::{self, Planned, READ_AGAIN};
-use super::{allow, explain};
+use super::{allow, came_up, explain};
 use crate::base::json::{self, Object};
 use crate::bundle::Blob;
 use crate::failure::{Failure, Stage};
@@ -107,6 +107,8 @@ impl Ready {
         let mut done = None;
         planning::with_plan(load, &self.proven, &mut |planned, mut plan| {
             if !load.dry_run {
+                // Whatever becomes of it, what was written down is true no more.
+                let _ = records::forget_loaded(load.slot);
                 planned.load(&mut plan)?;
             }
             done = Some(self.done(planned, &plan, by));
@@ -121,9 +123,7 @@ impl Ready {
         let mut said = self.said.clone();
         if let Some(loaded) = &loaded {
             journal::tell(&event_of_load(loaded));
-            // What is loaded stays loaded; only less is known of it later.
-            let kept = records::keep_loaded(loaded);
-            said.extend(kept.err().map(|error| format!("not written down: {error}")));
+            said.extend(write_down(loaded));
         }
         let text = planned.text(plan);
         // All that is loaded would be hashed for it.
@@ -168,6 +168,17 @@ impl Ready {
     }
 }
 
+/// What is loaded stays loaded where that cannot be written down; only less is known of it
+/// later, and nothing wrong.
+fn write_down(loaded: &Loaded) -> Option<String> {
+    let error = records::keep_loaded(loaded).err()?;
+    let said = format!("not written down: {error}");
+    Some(match records::forget_loaded(loaded.slot) {
+        Ok(()) => said,
+        Err(error) => format!("{said}; what was written down before may be there: {error}"),
+    })
+}
+
 fn file(blob: &Blob<Sealed>) -> File {
     File { path: blob.path.clone(), size: blob.size, digest: blob.digest }
 }
@@ -176,6 +187,9 @@ fn file(blob: &Blob<Sealed>) -> File {
 fn allowed<T>(load: &Load, decide: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     if !load.dry_run {
         need_root("load a kernel")?;
+        if load.slot == Slot::Normal {
+            came_up::settle_first();
+        }
         // Before anything is read: what a rule is about is the file that was opened.
         if status::file_rule().is_some() {
             read::keep_files();
@@ -227,7 +241,7 @@ fn event_of_load(loaded: &Loaded) -> Event {
         Field { name: "ENGINE", value: loaded.engine.name().to_owned() },
         Field { name: "KERNEL", value: loaded.kernel.path.clone() },
         Field { name: "KERNEL_SHA256", value: loaded.kernel.digest.to_string() },
-        Field { name: "CMDLINE", value: loaded.cmdline.clone() },
+        Field { name: "CMDLINE", value: token::hidden(&loaded.cmdline) },
         Field { name: "TRUST", value: loaded.trust.clone() },
         Field { name: "USER", value: loaded.user.clone() },
     ];
@@ -288,4 +302,46 @@ fn event_of_unload(slot: Slot) -> Event {
         Field { name: "USER", value: user::name() },
     ];
     Event { what: What::Unload, sentence: format!("unloaded {what}, for {}", user::name()), fields }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::digest::Digest;
+    use crate::plan::Engine;
+
+    fn loaded() -> Loaded {
+        Loaded {
+            slot: Slot::Normal,
+            by: By::Load,
+            user: "root".to_owned(),
+            when: 0,
+            boot_id: String::new(),
+            entry: None,
+            release: None,
+            trust: "unsigned".to_owned(),
+            engine: Engine::File,
+            kernel: File { path: "/k".to_owned(), size: 1, digest: Digest([0; 32]) },
+            initrds: Vec::new(),
+            devicetree: None,
+            cmdline: format!("ro turnout.boot={}", token::of([1; 16])),
+            token: Some(token::of([1; 16])),
+        }
+    }
+
+    #[test]
+    fn the_journal_learns_no_token_before_the_jump() {
+        let event = event_of_load(&loaded());
+        let cmdline = event.fields.iter().find(|field| field.name == "CMDLINE").unwrap();
+        assert_eq!(cmdline.value, "ro turnout.boot=kexec-...");
+        assert!(!String::from_utf8_lossy(&event.datagram()).contains(&token::of([1; 16])));
+    }
+
+    /// A test writes and removes no record.
+    #[test]
+    fn a_record_that_cannot_be_written_leaves_no_older_one_unsaid() {
+        let said = write_down(&loaded()).unwrap();
+        assert!(said.starts_with("not written down: "), "{said}");
+        assert!(said.contains("; what was written down before may be there: "), "{said}");
+    }
 }

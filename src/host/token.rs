@@ -11,6 +11,8 @@ pub use crate::trust::slots::BY_MENU as BY_TURNOUT;
 /// How a token for a jump from a running system begins; 32 hex digits follow.
 pub const BY_KEXEC: &str = "kexec-";
 
+const DIGITS: usize = 32;
+
 /// A token from 16 random bytes.
 #[must_use]
 pub fn of(random: [u8; 16]) -> String {
@@ -32,9 +34,38 @@ pub fn is_in(token: &str, cmdline: &str) -> bool {
     })
 }
 
+/// The command line with every token's digits left out: whoever reads of a jump before it
+/// happens learns none.
+#[must_use]
+pub fn hidden(cmdline: &str) -> String {
+    let mut parts = cmdline.split(BY_KEXEC);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        out.push_str(BY_KEXEC);
+        match part.split_at_checked(DIGITS) {
+            Some((digits, rest)) if digits.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+                out.push_str("...");
+                out.push_str(rest);
+            }
+            _ => out.push_str(part),
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_token_is_hidden_and_everything_else_stays() {
+        let token = of([0xa5; 16]);
+        let shown = hidden(&format!("{token} turnout.boot={token} ro kexec-tools=1"));
+        assert_eq!(shown, "kexec-... turnout.boot=kexec-... ro kexec-tools=1");
+        for same in ["", "quiet", "kexec-", "turnout.boot=menu kexec-a5"] {
+            assert_eq!(hidden(same), same);
+        }
+    }
 
     #[test]
     fn a_token_is_found_as_a_whole_value_only() {

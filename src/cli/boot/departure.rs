@@ -16,6 +16,7 @@ use crate::host::deferred::Deferred;
 use crate::host::event::{Event, What};
 use crate::host::leaving::{Cover, Watchdogs};
 use crate::host::record::{Asked, Loaded, NO_KERNEL, Pair, Way};
+use crate::host::token;
 use crate::plan::{self, Slot};
 use crate::steps::load::jump;
 use crate::sys::systemd::{self, Setting};
@@ -494,7 +495,7 @@ fn tell_journal(target: &Target, by: &str) {
     let mut event = Event::new(What::Jump, sentence)
         .with("WAY", Way::Kexec.name())
         .with("KERNEL_SHA256", target.kernel.to_string())
-        .with("CMDLINE", target.cmdline.clone());
+        .with("CMDLINE", token::hidden(&target.cmdline));
     for (name, value) in [("ENTRY", &target.entry), ("RELEASE", &target.release)] {
         if let Some(value) = value {
             event = event.with(name, value.clone());
