@@ -24,7 +24,7 @@ use crate::sys::sources::Sources;
 use crate::sys::{arch, file, identity};
 
 /// What begins `LoaderInfo` where Turnout has written it.
-const OURS: &str = "turnout ";
+pub(super) const OURS: &str = "turnout ";
 
 /// Gives what is to be printed.
 pub(super) fn run(choice: &Choice, device: &StateDevice, json: bool) -> Result<String, Failure> {

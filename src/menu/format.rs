@@ -40,7 +40,9 @@ impl Format {
         (self.loader_id)(id)
     }
 
-    pub(super) const fn is_specified(self) -> bool {
+    /// Whether it is of the Boot Loader Specification (UAPI.1).
+    #[must_use]
+    pub const fn is_specified(self) -> bool {
         self.is_specified
     }
 }

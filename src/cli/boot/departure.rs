@@ -258,7 +258,7 @@ impl Departure {
     }
 
     fn tell_firmware(&mut self, report: &mut Report) {
-        self.fallback = next_start::keep_running();
+        self.fallback = next_start::keep_running(self.target.entry.as_deref());
         match &self.fallback {
             Next::AnyWay(id) => {
                 report.line(&format!("the firmware starts {id} if the jump fails, by itself"));

@@ -9,14 +9,12 @@ use crate::cli::store;
 use crate::cli::volumes::Menus;
 use crate::efi::variables::Variable;
 use crate::failure::{Failure, Stage};
-use crate::host::next_start::running::{Running, entry_of, is_same_start};
-use crate::host::next_start::{Here, Keeper, Told};
+use crate::host::next_start::running::{Known, NotFound, Running, entry_of, is_same_start};
+use crate::host::next_start::{GRUB, Here, Keeper, Startable, Told};
 use crate::host::record::Asked;
+use crate::host::token;
 use crate::menu::Entry;
 use crate::sys::{self, next_start, records};
-
-/// The format whose entries have GRUB's own names.
-const GRUB: &str = "grub";
 
 const NOBODY: &str = "nothing on this machine can be told what to start next: no GRUB that \
                       follows next_entry, no loader with the Boot Loader Interface, no state area";
@@ -51,20 +49,68 @@ impl Next {
     }
 }
 
-/// Has the firmware start the kernel that runs now, as it was started, if it comes to that.
-pub(super) fn keep_running() -> Next {
+/// Has the firmware start the kernel that runs now, as it was started, if it comes to that:
+/// the entry of this id is about to be started.
+pub(super) fn keep_running(target: Option<&str>) -> Next {
+    let menus = match here() {
+        Ok(menus) => menus,
+        Err(failure) => return Next::Unknown(failure.sentence()),
+    };
+    let here = machine();
+    let startable = here.keeper().map_or(Startable::All, startable);
+    let mut entries: Vec<_> = menus.menu.entries.iter().collect();
+    entries.retain(|entry| startable.has(entry.format));
+    match running(&entries, target) {
+        Ok(entry) => prefer(&menus, entry, here),
+        Err(why) => Next::Unknown(why),
+    }
+}
+
+/// # Errors
+/// Why it is not known.
+fn running<'a>(entries: &[&'a Entry], target: Option<&str>) -> Result<&'a Entry, String> {
     let cmdline = sys::running_cmdline().unwrap_or_default();
     let release = records::release();
+    let started = records::asked().ok().flatten().and_then(|asked| started_by(asked, &cmdline));
+    let known = Known { started: started.as_deref(), target };
     let running = Running { cmdline: &cmdline, release: &release };
-    let found = here().map(|menus| entry_of(&menus.menu.entries, running).map(|at| (menus, at)));
-    match found {
-        Err(failure) => Next::Unknown(failure.sentence()),
-        Ok(None) => Next::Unknown(format!("no entry of the menus starts {release}")),
-        Ok(Some((menus, at))) => match menus.menu.entries.get(at) {
-            Some(entry) => prefer(&menus, entry),
-            None => Next::Unknown(format!("no entry of the menus starts {release}")),
-        },
+    entry_of(entries, running, known).map_err(|why| not_found(&why, &release))
+}
+
+/// The entry of a jump whose token is here.
+fn started_by(asked: Asked, cmdline: &str) -> Option<String> {
+    let is_proven = asked.token.is_some_and(|token| token::is_in(&token, cmdline));
+    asked.entry.filter(|_| is_proven)
+}
+
+fn not_found(why: &NotFound, release: &str) -> String {
+    match why {
+        NotFound::Nothing => {
+            format!("no entry of the menus starts {release} as it runs, of those that can be told")
+        }
+        NotFound::Several(ids) => {
+            let ids: Vec<_> = ids.iter().map(|id| quoted(id)).collect();
+            format!("it is not known which entry has started {release}: {}", ids.join(", "))
+        }
     }
+}
+
+/// What the one who is told reads.
+fn startable(keeper: Keeper) -> Startable {
+    match keeper {
+        Keeper::Area(_) => Startable::All,
+        Keeper::OneShot | Keeper::Default if is_ours() => Startable::All,
+        Keeper::OneShot | Keeper::Default => Startable::Specified,
+        Keeper::Grub(block) => {
+            Startable::by_script(&next_start::script_beside(&block).unwrap_or_default())
+        }
+    }
+}
+
+/// Whether the loader is a Turnout itself.
+fn is_ours() -> bool {
+    let info = next_start::variable(Variable::Info).ok().flatten();
+    info.is_some_and(|info| info.starts_with(choice::OURS))
 }
 
 /// Has the firmware start the entry of this id.
@@ -74,7 +120,7 @@ pub(super) fn start(id: &str) -> Next {
         Err(failure) => return Next::Unknown(failure.sentence()),
     };
     let entry = menus.find(id).and_then(|at| menus.menu.entries.get(at));
-    entry.map_or_else(|| Next::Unknown(menus.no_such(id)), |entry| prefer(&menus, entry))
+    entry.map_or_else(|| Next::Unknown(menus.no_such(id)), |entry| prefer(&menus, entry, machine()))
 }
 
 /// This machine's menus, wherever the entry that is booted is from.
@@ -82,8 +128,7 @@ fn here() -> Result<Menus, Failure> {
     choice::menus_of_this_machine()
 }
 
-fn prefer(menus: &Menus, entry: &Entry) -> Next {
-    let here = machine();
+fn prefer(menus: &Menus, entry: &Entry, here: Here) -> Next {
     // The state area's slots have their own order, which no menu shows.
     if here.area.is_none() && is_default(menus, entry, here.loader) {
         return Next::AnyWay(entry.id.clone());
@@ -286,6 +331,26 @@ mod tests {
         assert_eq!(rest, Asked { when: rest.when, ..asked(None) });
         assert_eq!(parted(rest), None);
         assert_eq!(parted(asked(Some("\"old\" is the default"))), None, "nobody was told");
+    }
+
+    #[test]
+    fn only_a_token_proves_which_entry_has_started_this_system() {
+        let asked = |token: Option<&str>| Asked {
+            entry: Some("a".to_owned()),
+            token: token.map(str::to_owned),
+            ..Target::unknown().asked(Way::Kexec, None, false)
+        };
+        let cmdline = "ro turnout.boot=kexec-0a";
+        assert_eq!(started_by(asked(Some("kexec-0a")), cmdline).as_deref(), Some("a"));
+        assert_eq!(started_by(asked(Some("kexec-0b")), cmdline), None);
+        assert_eq!(started_by(asked(None), cmdline), None);
+    }
+
+    #[test]
+    fn which_entries_it_may_be_is_said() {
+        let several = NotFound::Several(vec!["a".to_owned(), "b".to_owned()]);
+        let said = not_found(&several, "6.1");
+        assert_eq!(said, "it is not known which entry has started 6.1: \"a\", \"b\"");
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub mod running;
 use core::fmt;
 
 use crate::base::text::quoted;
+use crate::menu::Format;
 
 /// Whoever is told, and by which name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +56,40 @@ impl Here {
     }
 }
 
+/// What whoever is told can start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Startable {
+    /// Whatever Turnout finds.
+    All,
+    /// Entries of the Boot Loader Specification.
+    Specified,
+    /// Those of GRUB's script.
+    OfScript,
+    /// Both: the script has them read (`blscfg`).
+    OfScriptAndSpecified,
+}
+
+impl Startable {
+    /// Of a script of GRUB.
+    #[must_use]
+    pub fn by_script(script: &str) -> Self {
+        let mut words = script.split_ascii_whitespace();
+        let reads = words.any(|word| ["blscfg", "blsuki"].contains(&word));
+        if reads { Self::OfScriptAndSpecified } else { Self::OfScript }
+    }
+
+    /// Whether an entry of this format is among them.
+    #[must_use]
+    pub fn has(self, format: Format) -> bool {
+        match self {
+            Self::All => true,
+            Self::Specified => format.is_specified(),
+            Self::OfScript => format.name() == GRUB,
+            Self::OfScriptAndSpecified => format.name() == GRUB || format.is_specified(),
+        }
+    }
+}
+
 impl Keeper {
     /// The place, without a blank.
     fn place(&self) -> &str {
@@ -83,6 +118,8 @@ impl Keeper {
 
 /// The variable of GRUB.
 pub const NEXT_ENTRY: &str = "next_entry";
+/// The format whose entries have GRUB's own names.
+pub const GRUB: &str = "grub";
 const FIRMWARE: &str = "firmware";
 const AREA: &str = "one-shot";
 const BEFORE: &str = "before";
@@ -241,5 +278,18 @@ mod tests {
         here.area = Some("/dev/sda3".to_owned());
         assert_eq!(here.keeper(), Some(Keeper::Area("/dev/sda3".to_owned())));
         assert_eq!(Here::default().keeper(), None);
+    }
+
+    #[test]
+    fn whoever_is_told_can_start_only_what_it_reads() {
+        let formats = ["grub", "bls", "uki", "extlinux"].map(|name| Format::named(name).unwrap());
+        let has = |startable: Startable| formats.map(|format| startable.has(format));
+        let debian =
+            Startable::by_script("set default=0\n# no blscfg-like command\nmenuentry x {}");
+        assert_eq!(has(debian), [true, false, false, false]);
+        let fedora = Startable::by_script("insmod blscfg\nblscfg\n");
+        assert_eq!(has(fedora), [true, true, true, false]);
+        assert_eq!(has(Startable::Specified), [false, true, true, false]);
+        assert_eq!(has(Startable::All), [true; 4]);
     }
 }

@@ -3,7 +3,8 @@
 //! No boot loader says so in a way that outlasts a kexec: `BOOT_IMAGE=` is often handed on
 //! to another kernel. So it is the entry with this kernel's release in its file's name, or
 //! else with the file that the loader has told, and of several the one whose command line
-//! the running one is made of.
+//! the running one is made of. Where several are left that start different things, it is
+//! not known: a guess might be the very entry that is about to fail.
 
 use crate::menu::{Entry, split};
 
@@ -30,21 +31,70 @@ enum Fit {
     Exact,
 }
 
-/// The index of the entry that starts the running kernel as it was started; of several the
-/// first. None where no entry has its kernel.
-#[must_use]
-pub fn entry_of(entries: &[Entry], running: Running<'_>) -> Option<usize> {
-    let mut best: Option<(Fit, usize)> = None;
-    let by_release = entries.iter().any(|entry| running.is_release_of(entry));
-    for (index, entry) in entries.iter().enumerate() {
-        let is_kernel =
-            if by_release { running.is_release_of(entry) } else { running.is_image_of(entry) };
-        let fit = is_kernel.then(|| running.fit(entry));
-        if fit > best.map(|(fit, _)| fit) {
-            best = fit.map(|fit| (fit, index));
+/// What is known besides, each by an entry's id.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Known<'a> {
+    /// A token proves that it has started the running kernel.
+    pub started: Option<&'a str>,
+    /// It is about to be started.
+    pub target: Option<&'a str>,
+}
+
+/// Why no entry is found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotFound {
+    /// None has this kernel.
+    Nothing,
+    /// These have it, fit alike and start different things.
+    Several(Vec<String>),
+}
+
+/// The entry that starts the running kernel as it was started; of several that start one
+/// thing the first.
+///
+/// # Errors
+/// Why it is not known.
+pub fn entry_of<'a>(
+    entries: &[&'a Entry],
+    running: Running<'_>,
+    known: Known<'_>,
+) -> Result<&'a Entry, NotFound> {
+    let of_kernel = running.of_kernel(entries);
+    if let Some(started) = of_kernel.iter().find(|entry| Some(entry.id.as_str()) == known.started) {
+        return Ok(started);
+    }
+    let best = of_kernel.iter().map(|entry| running.fit(entry)).max();
+    let fitting = of_kernel.into_iter().filter(|entry| Some(running.fit(entry)) == best);
+    let target = entries.iter().find(|entry| Some(entry.id.as_str()) == known.target);
+    one_of(&starts(fitting), target.copied(), best == Some(Fit::Kernel))
+}
+
+/// The only one, or the only one beside what is about to be started. That one by itself
+/// counts only where more than the kernel's release speaks for it.
+fn one_of<'a>(
+    starts: &[&'a Entry],
+    target: Option<&Entry>,
+    is_vague: bool,
+) -> Result<&'a Entry, NotFound> {
+    let is_target = |entry: &Entry| target.is_some_and(|target| is_same_start(target, entry));
+    let others: Vec<_> = starts.iter().copied().filter(|entry| !is_target(entry)).collect();
+    match (starts, others.as_slice()) {
+        ([one], _) if !(is_vague && is_target(one)) => Ok(one),
+        (_, [other]) => Ok(other),
+        (_, []) => Err(NotFound::Nothing),
+        _ => Err(NotFound::Several(starts.iter().map(|entry| entry.id.clone()).collect())),
+    }
+}
+
+/// The first of those that start one thing.
+fn starts<'a>(entries: impl Iterator<Item = &'a Entry>) -> Vec<&'a Entry> {
+    let mut starts: Vec<&Entry> = Vec::new();
+    for entry in entries {
+        if !starts.iter().any(|known| is_same_start(known, entry)) {
+            starts.push(entry);
         }
     }
-    best.map(|(_, index)| index)
+    starts
 }
 
 /// Whether two entries start one thing.
@@ -58,6 +108,17 @@ pub fn is_same_start(one: &Entry, other: &Entry) -> bool {
 }
 
 impl Running<'_> {
+    /// The entries with this kernel: by its release, if any has that.
+    fn of_kernel<'a>(&self, entries: &[&'a Entry]) -> Vec<&'a Entry> {
+        let mut found = entries.to_vec();
+        found.retain(|entry| self.is_release_of(entry));
+        if found.is_empty() {
+            found = entries.to_vec();
+            found.retain(|entry| self.is_image_of(entry));
+        }
+        found
+    }
+
     fn fit(&self, entry: &Entry) -> Fit {
         let wanted: Vec<_> = words(&entry.options).filter(|word| !has_slot(word)).collect();
         let slots = words(&entry.options).filter(|word| has_slot(word)).count();
@@ -110,12 +171,21 @@ fn ends_with(path: &str, end: &str) -> bool {
     path.strip_suffix(end).is_some_and(|_| end.starts_with('/'))
 }
 
+/// Without the boot counter of a unified kernel image, `+LEFT` or `+LEFT-DONE`; a release may
+/// have a `+` itself, so only digits count.
+fn without_counter(path: &str) -> &str {
+    let Some((name, counter)) = path.rsplit_once('+') else { return path };
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
+    let (left, done) = counter.split_once('-').unwrap_or((counter, "0"));
+    if is_number(left) && is_number(done) { name } else { path }
+}
+
 /// `/vmlinuz-RELEASE`, `/ID/RELEASE/linux`, `/EFI/Linux/ID-RELEASE.efi`.
 fn is_of_release(path: &str, release: &str) -> bool {
     if release.is_empty() {
         return false;
     }
-    let path = path.strip_suffix(".efi").unwrap_or(path);
+    let path = without_counter(path.strip_suffix(".efi").unwrap_or(path));
     let is_folder = path.split('/').any(|part| part == release);
     let name = path.strip_suffix(release);
     is_folder || name.is_some_and(|name| name.ends_with(['-', '/', '_']))
@@ -145,8 +215,18 @@ mod tests {
         ]
     }
 
-    fn found<'a>(menu: &'a [Entry], cmdline: &str, release: &str) -> Option<&'a str> {
-        entry_of(menu, Running { cmdline, release }).map(|index| menu[index].id.as_str())
+    /// The id, or how many it may be.
+    fn found_by(menu: &[Entry], running: Running<'_>, known: Known<'_>) -> Result<String, usize> {
+        let entries: Vec<_> = menu.iter().collect();
+        match entry_of(&entries, running, known) {
+            Ok(entry) => Ok(entry.id.clone()),
+            Err(NotFound::Nothing) => Err(0),
+            Err(NotFound::Several(ids)) => Err(ids.len()),
+        }
+    }
+
+    fn found(menu: &[Entry], cmdline: &str, release: &str) -> Result<String, usize> {
+        found_by(menu, Running { cmdline, release }, Known::default())
     }
 
     #[test]
@@ -158,21 +238,20 @@ mod tests {
             ("BOOT_IMAGE=/vmlinuz-6.1 root=UUID=a ro single", "6.1", "old-recovery"),
             ("root=UUID=a ro quiet", "6.1", "old"),
             ("root=UUID=a ro quiet crashkernel=1G", "6.12", "simple"),
-            ("BOOT_IMAGE=/boot/vmlinuz-6.1 root=UUID=b ro", "6.1", "old-recovery"),
             ("BOOT_IMAGE=/boot/vmlinuz-6.1 root=UUID=a ro quiet", "6.12", "simple"),
             ("BOOT_IMAGE=/boot/vmlinuz-6.1 root=UUID=a ro quiet", "6.1-own", "old"),
         ] {
-            assert_eq!(found(&menu, cmdline, release), Some(id), "{cmdline}");
+            assert_eq!(found(&menu, cmdline, release).as_deref(), Ok(id), "{cmdline}");
         }
     }
 
     #[test]
     fn a_kernel_that_no_entry_has_is_not_guessed() {
         let menu = menu();
-        assert_eq!(found(&menu, "BOOT_IMAGE=/boot/vmlinuz-5.10 root=UUID=a ro quiet", "5"), None);
-        assert_eq!(found(&menu, "root=UUID=a ro quiet", "6"), None);
-        assert_eq!(found(&menu, "root=UUID=a ro quiet", "2"), None, "of vmlinuz-6.12");
-        assert_eq!(found(&menu, "root=UUID=a ro quiet", ""), None);
+        assert_eq!(found(&menu, "BOOT_IMAGE=/boot/vmlinuz-5.10 root=UUID=a ro quiet", "5"), Err(0));
+        assert_eq!(found(&menu, "root=UUID=a ro quiet", "6"), Err(0));
+        assert_eq!(found(&menu, "root=UUID=a ro quiet", "2"), Err(0), "of vmlinuz-6.12");
+        assert_eq!(found(&menu, "root=UUID=a ro quiet", ""), Err(0));
     }
 
     #[test]
@@ -180,16 +259,61 @@ mod tests {
         let options = "root=a turnout.boot=${boot}";
         let menu = [entry("a", "/b/6.1/linux", "root=a x"), entry("b", "/b/6.1/linux", options)];
         for cmdline in ["root=a turnout.boot=kexec-00", "root=a turnout.boot=${boot}"] {
-            assert_eq!(found(&menu, cmdline, "6.1"), Some("b"), "{cmdline}");
+            assert_eq!(found(&menu, cmdline, "6.1").as_deref(), Ok("b"), "{cmdline}");
         }
     }
 
     #[test]
     fn a_unified_kernel_image_and_a_path_on_another_volume_are_known_too() {
-        let uki = Entry { uki: Some("/EFI/Linux/debian-6.1.efi".to_owned()), ..Entry::default() };
-        assert_eq!(entry_of(&[uki], Running { cmdline: "quiet", release: "6.1" }), Some(0));
+        for name in ["debian-6.1", "debian-6.1+3", "debian-6.1+2-1", "6.1"] {
+            let uki = Some(format!("/EFI/Linux/{name}.efi"));
+            let uki = [Entry { id: "uki".to_owned(), uki, ..Entry::default() }];
+            assert_eq!(found(&uki, "quiet", "6.1").as_deref(), Ok("uki"), "{name}");
+        }
+        let of_git = [entry("git", "/b/vmlinuz-6.1+", "ro")];
+        assert_eq!(found(&of_git, "ro", "6.1+").as_deref(), Ok("git"));
+        assert_eq!(found(&of_git, "ro", "6.1"), Err(0));
         let menu = [entry("a", "(boot)/vmlinuz-6.1", "ro")];
-        assert_eq!(found(&menu, "BOOT_IMAGE=/vmlinuz-6.1 ro", "6.1"), Some("a"));
+        assert_eq!(found(&menu, "BOOT_IMAGE=/vmlinuz-6.1 ro", "6.1").as_deref(), Ok("a"));
+    }
+
+    /// Two that differ in their initrd alone, as after a new initrd was made.
+    fn alike() -> [Entry; 2] {
+        let of = |id, initrd: &str| Entry {
+            initrds: vec![initrd.to_owned()],
+            ..entry(id, "/boot/vmlinuz-6.1", "root=a ro")
+        };
+        [of("next", "/boot/initrd-new"), of("now", "/boot/initrd-old")]
+    }
+
+    #[test]
+    fn what_is_about_to_be_started_is_no_way_back_where_another_may_run() {
+        let menu = alike();
+        let running = Running { cmdline: "root=a ro", release: "6.1" };
+        let target = |id| Known { target: Some(id), ..Known::default() };
+        assert_eq!(found_by(&menu, running, target("next")).as_deref(), Ok("now"));
+        assert_eq!(found_by(&menu, running, target("now")).as_deref(), Ok("next"));
+        assert_eq!(found_by(&menu, running, Known::default()), Err(2), "not guessed");
+        assert_eq!(found_by(&menu, running, target("another")), Err(2), "not guessed");
+    }
+
+    #[test]
+    fn the_running_entry_may_be_started_again_but_not_with_other_words() {
+        let menu = [entry("a", "/boot/vmlinuz-6.1", "root=a ro")];
+        let known = Known { target: Some("a"), ..Known::default() };
+        let running = |cmdline| Running { cmdline, release: "6.1" };
+        assert_eq!(found_by(&menu, running("root=a ro x"), known).as_deref(), Ok("a"));
+        assert_eq!(found_by(&menu, running("root=b ro"), known), Err(0));
+        assert_eq!(found(&menu, "root=b ro", "6.1").as_deref(), Ok("a"), "it is nothing else's");
+    }
+
+    #[test]
+    fn what_a_token_proves_comes_first_if_it_has_this_kernel() {
+        let menu = alike();
+        let known = Known { started: Some("next"), target: Some("next") };
+        let running = |release| Running { cmdline: "root=a ro", release };
+        assert_eq!(found_by(&menu, running("6.1"), known).as_deref(), Ok("next"));
+        assert_eq!(found_by(&menu, running("6.12"), known), Err(0));
     }
 
     #[test]
