@@ -202,20 +202,31 @@ check_debian_means() {
     [ "$have" -ge "$need" ] || no_room "$need" "$have"
 }
 
+# What a system is made by; another one makes it anew.
+debian_recipe() { # RELEASE
+    local packages="$guest_packages"
+    [ "${1%-server}" = "$1" ] || packages+=",$server_packages"
+    { echo "$packages"; cat "$tree"/qemu/setup.d/{settle,second-stage}; } | sha256sum | cut -c 1-16
+}
+
+is_made() { # DIRECTORY RELEASE
+    [ -e "$1/.complete" ] && [ "$(cat "$1/.complete")" = "$(debian_recipe "$2")" ]
+}
+
 make_debian() { # ARCH RELEASE
     local made="$cache/debian/$1/$2" part="$cache/debian/$1/$2.part" way=guest
-    [ -e "$made/.complete" ] && return
+    is_made "$made" "$2" && return
     check_debian_means
     mkdir -p "$cache/debian/$1"
     lock_for_guests
-    [ -e "$made/.complete" ] && return
-    rm -rf "$part"
+    is_made "$made" "$2" && return
+    rm -rf "$part" "$made"
     mkdir -p "$part"
     "$cache/tools/bin/ssh-keygen" -q -t ed25519 -N '' -C turnout-guest -f "$part/key"
     [ "$(id -u)" != 0 ] || [ "$host_debian" != "$(debian_of "$1")" ] || way=chroot
     say "making a whole Debian ($2, $1), which takes some minutes"
     "make_by_$way" "$1" "$2" "$part"
-    touch "$part/.complete"
+    debian_recipe "$2" >"$part/.complete"
     mv -T "$part" "$made"
     say "made a whole Debian ($2, $1)"
 }

@@ -10,6 +10,7 @@ use turnout_qemu::debian::Release::{Bookworm, Trixie};
 pub(crate) const LINES: &[Line] = &[
     Line { name: "boot", releases: &[Trixie, Bookworm], checks: BOOT },
     Line { name: "watchdog", releases: &[Trixie], checks: WATCHDOG },
+    Line { name: "ways", releases: &[Trixie, Bookworm], checks: WAYS },
     Line { name: "crash", releases: &[Trixie, Bookworm], checks: CRASH },
 ];
 
@@ -17,6 +18,7 @@ const BOOT: &[Check] = &[
     check("is_as_installed", is_as_installed),
     check("an_ordinary_user_is_refused", an_ordinary_user_is_refused),
     check("load_beside_kexec_tools", load_beside_kexec_tools),
+    check("kexec_load_kernel", debians_script),
     check("unsigned_is_refused", unsigned_is_refused),
     check("staged_and_changed", staged_and_changed),
     check("too_little_memory", too_little_memory),
@@ -28,6 +30,12 @@ const WATCHDOG: &[Check] = &[
     check("a_hang_is_caught", a_hang_is_caught),
     check("it_is_told", a_hang_is_told),
     long(check("it_is_not_tried_again", a_hang_is_not_tried_again)),
+];
+
+const WAYS: &[Check] = &[
+    long(check("now", now)),
+    long(check("defer", deferred)),
+    long(check("firmware", by_the_firmware)),
 ];
 
 const CRASH: &[Check] = &[
@@ -51,8 +59,16 @@ fn is_as_installed(guest: &mut Guest) -> Result<()> {
     guest.says("kexec --version", "kexec-tools")?;
     guest.says("cat /boot/grub/grub.cfg", "gnulinux-simple-")?;
     guest.says("turnout list", NEXT)?;
+    finds(guest, "NO_RING", true)?;
+    finds(guest, "PAIR_FAILED", false)
+}
+
+/// What `turnout check` finds, or does not find.
+fn finds(guest: &Guest, code: &str, is_found: bool) -> Result<()> {
     let found = guest.try_ssh("turnout check")?;
     ensure!(found.status.is_some_and(|status| status <= 1), "turnout check: {found:?}");
+    let not = if is_found { "not " } else { "" };
+    ensure!(found.text.contains(code) == is_found, "{code} is {not}found:\n{}", found.text);
     Ok(())
 }
 
@@ -74,13 +90,26 @@ fn load_beside_kexec_tools(guest: &mut Guest) -> Result<()> {
 }
 
 fn timed(guest: &Guest, who: &str, shell: &str) -> Result<()> {
+    guest.ssh("turnout unload")?;
+    guest.is_loaded(false, true)?;
     let clock = "date +%s%N";
-    let text = guest
-        .ssh(&format!("b=$({clock}); {shell} >/dev/null 2>&1; e=$({clock}); echo $((e - b))"))?;
+    let measured = format!("b=$({clock}); {shell} >/dev/null && e=$({clock}) && echo $((e - b))");
+    let seconds = guest.ssh(&measured)?.trim().parse::<f64>()? / 1e9;
     guest.is_loaded(true, true)?;
-    let seconds = text.trim().parse::<f64>()? / 1e9;
     println!("time   load by {who}: {seconds:.2} s");
     Ok(())
+}
+
+/// Debian's own script, as it is; it says that a kernel is loaded whatever became of it.
+fn debians_script(guest: &mut Guest) -> Result<()> {
+    guest.take_name()?;
+    guest.ssh("turnout unload")?;
+    let [kernel, initrd] = [guest.kernel(), guest.initrd()];
+    let settings = format!("KERNEL_IMAGE={kernel}\nINITRD={initrd}\n");
+    guest.ssh(&format!("printf '{settings}' >/etc/default/kexec.d/guest"))?;
+    guest.says("kexec-load-kernel", "Loading new kernel image")?;
+    guest.is_loaded(true, true)?;
+    guest.ssh("turnout unload").map(drop)
 }
 
 fn unsigned_is_refused(guest: &mut Guest) -> Result<()> {
@@ -94,6 +123,7 @@ fn unsigned_is_refused(guest: &mut Guest) -> Result<()> {
     guest.ssh(&format!("turnout load {NEXT}"))?;
     guest.is_loaded(true, true)?;
     guest.says("turnout status", "signed by release")?;
+    finds(guest, "NO_RING", false)?;
     guest.ssh("turnout unload").map(drop)
 }
 
@@ -120,7 +150,8 @@ fn too_little_memory(guest: &mut Guest) -> Result<()> {
 }
 
 fn boot_is_proven(guest: &mut Guest) -> Result<()> {
-    guest.replace("turnout boot", &format!("turnout boot {NEXT}"))?;
+    guest.replace("turnout boot", &format!("turnout boot {NEXT} >/root/said 2>&1"))?;
+    guest.says("cat /root/said", "the firmware starts")?;
     guest.says("turnout status", "by kexec, as asked")?;
     guest.says("cat /proc/cmdline", "turnout.boot=kexec-")?;
     guest.says("turnout history", "by kexec")?;
@@ -156,14 +187,42 @@ fn a_hang_is_caught(guest: &mut Guest) -> Result<()> {
 
 fn a_hang_is_told(guest: &mut Guest) -> Result<()> {
     guest.says("turnout status", "by a watchdog, which reset the machine")?;
-    guest.says("turnout status --settle; turnout history", "watchdog").map(drop)
+    guest.says("turnout status --settle; turnout history", "watchdog")?;
+    finds(guest, "PAIR_FAILED", true)
 }
 
 /// The firmware's way is taken instead, by itself.
 fn a_hang_is_not_tried_again(guest: &mut Guest) -> Result<()> {
-    let shell = format!("turnout boot {HANGING} 2>&1 | tee /root/said; sync");
+    let shell = format!("turnout boot {HANGING} >/root/said 2>&1");
     guest.replace("cold, by the firmware", &shell)?;
     guest.says("cat /root/said", "has failed on this machine, so the firmware's way is taken")?;
+    guest.says("turnout status", "by the firmware, as asked").map(drop)
+}
+
+/// No service is stopped; what had been written is there all the same.
+fn now(guest: &mut Guest) -> Result<()> {
+    guest.lock()?;
+    guest.ssh("echo before >/root/note")?;
+    guest.replace("turnout boot --now", &format!("turnout boot {NEXT} --now"))?;
+    guest.says("turnout status", "by kexec, as asked")?;
+    guest.says("cat /root/note", "before").map(drop)
+}
+
+/// Loaded when the services have stopped.
+fn deferred(guest: &mut Guest) -> Result<()> {
+    guest.install_unit("turnout-defer.service")?;
+    guest.ssh("systemctl start turnout-defer")?;
+    guest.replace("turnout boot --defer", &format!("turnout boot {NEXT} --defer"))?;
+    guest.says("turnout status", "by kexec, as asked")?;
+    guest.says("journalctl -b -1 -o cat TURNOUT_EVENT=load", NEXT).map(drop)
+}
+
+/// What is loaded does not make a kexec of it.
+fn by_the_firmware(guest: &mut Guest) -> Result<()> {
+    guest.ssh(&format!("turnout load {NEXT}"))?;
+    guest.replace("turnout boot --firmware", "turnout boot --firmware")?;
+    let cmdline = guest.ssh("cat /proc/cmdline")?;
+    ensure!(!cmdline.contains("turnout.boot"), "it did not come up by the firmware: {cmdline}");
     guest.says("turnout status", "by the firmware, as asked").map(drop)
 }
 

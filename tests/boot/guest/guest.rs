@@ -72,7 +72,7 @@ impl Guest {
         self.debian.put(&key.ring, &format!("{RING}.aside"))
     }
 
-    fn install_unit(&self, name: &str) -> Result<()> {
+    pub(crate) fn install_unit(&self, name: &str) -> Result<()> {
         let unit = place::tree().join("dist/systemd").join(name);
         self.debian.put(&unit, &format!("/etc/systemd/system/{name}"))?;
         self.ssh(&format!("systemctl -q daemon-reload; systemctl -q enable {name}")).map(drop)

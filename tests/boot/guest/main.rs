@@ -148,6 +148,7 @@ fn chosen(plan: Plan, arguments: &Arguments) -> impl Iterator<Item = &'static Li
     let filters = arguments.filters.clone();
     checks::LINES.iter().filter(move |line| {
         line.releases.contains(&plan.release)
+            && plan.checks(line).next().is_some()
             && (filters.is_empty() || filters.iter().any(|it| line.name.contains(it.as_str())))
     })
 }
