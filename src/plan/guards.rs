@@ -47,6 +47,28 @@ impl LiveUpdate<'_> {
     }
 }
 
+/// Where `secure_boot` is in boot_params, and its value for "enabled" (Linux,
+/// Documentation/arch/x86/zero-page.rst and include/linux/efi.h).
+const SECURE_BOOT_AT: usize = 0x1ec;
+const SECURE_BOOT_ENABLED: u8 = 3;
+
+/// Whether the firmware checks signatures: by its variable `SecureBoot`, four bytes of
+/// attributes and one of value (UEFI 2.10, section 3.3); where nobody has mounted those, by
+/// what the boot loader told an x86_64 kernel.
+#[must_use]
+pub fn secure_boot(variable: Option<&[u8]>, boot_params: Option<&[u8]>) -> Option<bool> {
+    let by_variable = variable.and_then(|bytes| bytes.get(4)).map(|value| *value == 1);
+    let told = boot_params.and_then(|bytes| bytes.get(SECURE_BOOT_AT));
+    by_variable.or_else(|| told.map(|value| *value == SECURE_BOOT_ENABLED))
+}
+
+/// Whether this is the first domain of a Xen hypervisor, by `type` and `uuid` of
+/// /sys/hypervisor: it has no UUID of its own.
+#[must_use]
+pub fn is_xen_dom0(hypervisor: &str, uuid: &str) -> bool {
+    hypervisor == "xen" && uuid.chars().all(|c| matches!(c, '0' | '-'))
+}
+
 /// Whether IMA demands a signature in the file of a kernel; `policy` is its own text,
 /// where the running kernel shows it. What it does not show, its command line tells.
 #[must_use]
@@ -95,6 +117,26 @@ mod tests {
         assert!(!LiveUpdate { cmdline: "kho=on kho=off", has_debug_folder: true, ..plain }.is_on());
         assert!(LiveUpdate { has_debug_folder: true, ..plain }.is_on());
         assert!(LiveUpdate { cmdline: "kho=what", has_device: true, ..plain }.is_on());
+    }
+
+    #[test]
+    fn the_firmwares_variable_counts_before_what_a_loader_told() {
+        let mut told = [0; 4096];
+        assert_eq!(secure_boot(None, None), None);
+        assert_eq!(secure_boot(None, Some(&told)), Some(false));
+        told[SECURE_BOOT_AT] = SECURE_BOOT_ENABLED;
+        assert_eq!(secure_boot(None, Some(&told)), Some(true));
+        assert_eq!(secure_boot(Some(&[6, 0, 0, 0, 0]), Some(&told)), Some(false));
+        assert_eq!(secure_boot(Some(&[6, 0, 0, 0, 1]), None), Some(true));
+        assert_eq!(secure_boot(Some(&[6, 0]), Some(&told[..9])), None);
+    }
+
+    #[test]
+    fn the_first_domain_has_no_uuid() {
+        let none = "00000000-0000-0000-0000-000000000000";
+        assert!(is_xen_dom0("xen", none));
+        assert!(!is_xen_dom0("xen", "5a1cf0b6-3b0c-4f1d-9d3e-0c7e1f2a3b4c"));
+        assert!(!is_xen_dom0("kvm", none));
     }
 
     #[test]

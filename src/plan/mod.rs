@@ -45,7 +45,7 @@ pub use engine::{
 pub use errno::{is_inability, is_missing, meaning_of_load, meaning_of_reboot};
 pub use error::Error;
 pub use files::{Content, Files};
-pub use guards::{FileRule, LiveUpdate, ima_appraises};
+pub use guards::{FileRule, LiveUpdate, ima_appraises, is_xen_dom0, secure_boot};
 pub use initrd::initrds;
 pub use layout::{Check, Segment};
 pub use machine::{Board, Machine, Pc, Platform};

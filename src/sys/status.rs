@@ -8,7 +8,7 @@ use std::path::Path;
 use super::mount::{self, Access};
 use super::{file, is_pid_1, kexec, running_cmdline};
 use crate::base::arch::Arch;
-use crate::plan::{Facts, FileRule, LiveUpdate, Lockdown, Slot, ima_appraises};
+use crate::plan::{self, Facts, FileRule, LiveUpdate, Lockdown, Slot, ima_appraises};
 
 use super::arch;
 use super::machine::BOOT_PARAMS;
@@ -21,13 +21,8 @@ const KHO: &str = "/sys/kernel/debug/kho";
 const LIVE_UPDATE: &str = "/dev/liveupdate";
 const SELINUX: &str = "/sys/fs/selinux/enforce";
 const IMA_POLICY: &str = "/sys/kernel/security/ima/policy";
-/// Four bytes of attributes and one of value (UEFI 2.10, section 3.3).
 const SECURE_BOOT: &str =
     "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c";
-/// `secure_boot` in boot_params, and its value for "enabled" (Linux,
-/// Documentation/arch/x86/zero-page.rst and include/linux/efi.h).
-const SECURE_BOOT_AT: usize = 0x1ec;
-const SECURE_BOOT_ENABLED: u8 = 3;
 
 /// The running kernel and kexec.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,32 +137,22 @@ pub fn file_rule() -> Option<FileRule> {
 /// told the running kernel, or on other architectures the variable after all.
 fn secure_boot() -> Option<bool> {
     let has_efi = file::names(EFI).is_ok();
-    match (secure_boot_variable(), arch::native()) {
-        (Some(enabled), _) => Some(enabled),
-        (None, Arch::X86_64) if has_efi => secure_boot_in_boot_params(),
-        (None, Arch::Aarch64) if has_efi && is_pid_1() => {
-            let _mounted = mount::EfiVariables::mount(Access::Read);
-            secure_boot_variable()
-        }
-        _ => None,
+    let told = if has_efi { read_firmware(BOOT_PARAMS) } else { None };
+    let known = plan::secure_boot(read_firmware(SECURE_BOOT).as_deref(), told.as_deref());
+    if known.is_none() && has_efi && is_pid_1() && arch::native() == Arch::Aarch64 {
+        let _mounted = mount::EfiVariables::mount(Access::Read);
+        return plan::secure_boot(read_firmware(SECURE_BOOT).as_deref(), None);
     }
+    known
 }
 
-fn secure_boot_variable() -> Option<bool> {
-    let bytes = file::read_bytes(SECURE_BOOT.as_ref(), file::MAX_TEXT).ok()?;
-    bytes.get(4).map(|value| *value == 1)
+fn read_firmware(path: &str) -> Option<Vec<u8>> {
+    file::read_bytes(path.as_ref(), file::MAX_TEXT).ok()
 }
 
-fn secure_boot_in_boot_params() -> Option<bool> {
-    let boot_params = file::read_bytes(BOOT_PARAMS.as_ref(), file::MAX_TEXT).ok()?;
-    boot_params.get(SECURE_BOOT_AT).map(|value| *value == SECURE_BOOT_ENABLED)
-}
-
-/// The first domain has no UUID of its own.
 fn is_xen_dom0() -> bool {
-    let uuid = file::read_line("/sys/hypervisor/uuid").unwrap_or_default();
-    file::read_line("/sys/hypervisor/type").is_ok_and(|kind| kind == "xen")
-        && uuid.chars().all(|c| matches!(c, '0' | '-'))
+    let kind = file::read_line("/sys/hypervisor/type").unwrap_or_default();
+    plan::is_xen_dom0(&kind, &file::read_line("/sys/hypervisor/uuid").unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -11,10 +11,10 @@ pub struct Security {
     pub secure_boot: Option<bool>,
     /// Whether SELinux enforces; none where it is off.
     pub selinux: Option<bool>,
-    /// The word on the command line that puts appraisal by IMA in force.
-    pub ima: Option<String>,
-    /// What shows that state is handed over at a kexec (KHO).
-    pub handover: Option<String>,
+    /// Whether IMA demands a signature in a kernel's file.
+    pub ima: bool,
+    /// Whether state may be handed over at a kexec (KHO).
+    pub handover: bool,
     /// Whether this is the first domain of a Xen hypervisor.
     pub xen_dom0: bool,
 }

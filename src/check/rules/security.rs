@@ -62,19 +62,23 @@ fn selinux(facts: &Facts) -> Option<Said> {
 }
 
 fn ima(facts: &Facts) -> Option<Said> {
-    let word = facts.security.ima.as_deref()?;
+    if !facts.security.ima {
+        return None;
+    }
     let sentence =
-        format!("IMA appraises ({word}), and judges files by their signatures: {FROM_THE_FILE}");
+        format!("IMA appraises kernels, and judges files by their signatures: {FROM_THE_FILE}");
     Said::notes(sentence, "")
 }
 
 fn handover(facts: &Facts) -> Option<Said> {
-    let shown = facts.security.handover.as_deref()?;
-    let sentence = format!(
-        "state is handed over at a kexec ({shown}), which only kexec_file_load does: an image \
-         loaded by kexec_load would lose it"
-    );
-    Said::notes(sentence, "")
+    if !facts.security.handover {
+        return None;
+    }
+    Said::notes(
+        "state may be handed over at a kexec (KHO), which only kexec_file_load does: an image \
+         loaded by kexec_load would lose it",
+        "",
+    )
 }
 
 fn xen(facts: &Facts) -> Option<Said> {
@@ -118,8 +122,8 @@ mod tests {
         let facts = with(Security {
             secure_boot: Some(true),
             selinux: Some(true),
-            ima: Some("ima_policy=appraise_tcb".to_owned()),
-            handover: Some("kho=on".to_owned()),
+            ima: true,
+            handover: true,
             ..Security::default()
         });
         for code in ["SECURE_BOOT", "SELINUX_ENFORCING", "IMA_APPRAISES", "KHO_IN_USE"] {
