@@ -4,7 +4,7 @@ use super::departure::Target;
 use super::next_start::{self, Next};
 use super::report::Report;
 use super::{check_way, chosen, judge, ready, refused};
-use crate::cli::arguments::Boot;
+use crate::cli::arguments::{Boot, Leave};
 use crate::cli::judge::Judge;
 use crate::cli::loading;
 use crate::failure::{Failure, Stage};
@@ -74,13 +74,17 @@ fn unload(report: &mut Report) {
     }
 }
 
-/// An entry that was named is started, or nothing is.
+/// An entry that was named for `--firmware` is started, or nothing is. Where only the
+/// kexec to it has failed before, nobody has asked for the firmware: its default is better
+/// than no way out of this system.
 fn say(next: &Next, boot: &Boot, report: &mut Report) -> Result<(), Failure> {
     match next {
         Next::AnyWay(_) => report.line("the firmware starts the default"),
         Next::Told(told) => report.line(&format!("the firmware starts {told}, this once")),
-        Next::Unknown(why) if boot.force => {
-            report.warn(&format!("the firmware may start another entry: {why}"));
+        Next::Unknown(why) if boot.force || boot.leave != Leave::Firmware => {
+            report.warn(&format!(
+                "the firmware starts its default, which may be another entry: {why}"
+            ));
         }
         Next::Unknown(why) => {
             let why = format!(
@@ -116,5 +120,26 @@ fn event(target: &Target) -> Event {
     match &target.entry {
         Some(entry) => event.with("ENTRY", entry.clone()),
         None => event,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(leave: Leave, force: bool) -> Result<(), String> {
+        let boot = Boot { leave, force, entry: Some("debian".to_owned()), ..Boot::default() };
+        let next = Next::Unknown("nobody can be told".to_owned());
+        say(&next, &boot, &mut Report::new(true)).map_err(|failure| failure.sentence())
+    }
+
+    #[test]
+    fn a_pair_that_has_failed_is_left_by_the_default_where_nobody_can_be_told() {
+        for leave in [Leave::Orderly, Leave::Now, Leave::Defer] {
+            assert_eq!(said(leave, false), Ok(()), "{leave:?}");
+        }
+        let why = said(Leave::Firmware, false).unwrap_err();
+        assert!(why.starts_with("the firmware would start its default, not the entry"), "{why}");
+        assert_eq!(said(Leave::Firmware, true), Ok(()));
     }
 }

@@ -168,6 +168,8 @@ fn has_failed(target: &Target, boot: &Boot, report: &mut Report) -> bool {
         "kexec {both} has failed on this machine, so the firmware's way is taken (--force tries it \
          again)"
     ));
+    // Whatever comes of it: that is why the firmware is asked at all.
+    report.flush();
     true
 }
 
