@@ -117,6 +117,18 @@ impl Ready {
         done.ok_or_else(|| Failure::new(Stage::Plan, "there is no plan"))
     }
 
+    /// Has the running kernel take the same once more, in place of whatever it has now: what
+    /// was written down and told of it stays true.
+    ///
+    /// # Errors
+    /// As [`load_files`].
+    pub(super) fn load_again(&self, load: &Load) -> Result<(), Failure> {
+        let outcome = planning::with_plan(load, &self.proven, &mut |planned, mut plan| {
+            planned.load(&mut plan).map(drop)
+        });
+        told(load, outcome.map_err(|failure| failure.of(&self.proven.get().entry)))
+    }
+
     fn done(&self, planned: &Planned<'_>, plan: &Plan<'_, Sealed>, by: By) -> Done {
         let load = planned.load;
         let loaded = (!load.dry_run).then(|| self.record(planned, plan, by));

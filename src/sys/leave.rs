@@ -22,10 +22,26 @@ const SOFTWARE: &str = "Software Watchdog";
 /// The errno of the write.
 pub fn seal() -> Result<bool, Error> {
     guard::may("kernel.kexec_load_limit_reboot")?;
+    // It takes no number that is not less than what it has.
+    if loads_left() == Some(0) {
+        return Ok(true);
+    }
     match file::write_text(LIMIT, "0") {
         Err(error) if error.is_absence() => Ok(false),
         sealed => sealed.map(|()| true),
     }
+}
+
+/// How many more calls that load or unload a kernel for a reboot the running kernel
+/// takes; none where that is not limited, or it does not tell.
+#[must_use]
+pub fn loads_left() -> Option<u64> {
+    left(&file::read_line(LIMIT).ok()?)
+}
+
+/// Without a limit it is -1.
+fn left(said: &str) -> Option<u64> {
+    said.parse().ok()
 }
 
 /// What there is of watchdogs; what turnout.conf says is not looked at.
@@ -70,6 +86,11 @@ mod tests {
         let found = has_hardware(&class);
         std::fs::remove_dir_all(class).unwrap();
         assert!(found);
+    }
+
+    #[test]
+    fn a_kernel_without_a_limit_has_no_number_of_loads() {
+        assert_eq!((left("-1"), left("0"), left("1")), (None, Some(0), Some(1)));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::refused;
 use super::report::Report;
 use crate::base::digest::Digest;
 use crate::cli::allow::Ready;
-use crate::cli::arguments::Leave;
+use crate::cli::arguments::{Leave, Load};
 use crate::cli::judge::describe;
 use crate::cli::loading;
 use crate::cli::settings;
@@ -142,9 +142,19 @@ impl Target {
     }
 }
 
+/// What somebody has signed, still in memory.
+#[derive(Clone, Copy)]
+pub(super) struct Signed<'a> {
+    pub(super) ready: &'a Ready,
+    pub(super) load: &'a Load,
+}
+
 /// A system that is being left by kexec, up to what cannot be undone.
-pub(super) struct Departure {
+pub(super) struct Departure<'a> {
     target: Target,
+    /// Is loaded once more right before the seal: nothing that was slipped in meanwhile is
+    /// sealed in its place.
+    signed: Option<Signed<'a>>,
     force: bool,
     fallback: Next,
     watchdogs: Watchdogs,
@@ -162,11 +172,12 @@ struct Changed {
     micros: u64,
 }
 
-impl Departure {
+impl<'a> Departure<'a> {
     /// `is_own`: it was loaded for this departure.
     pub(super) fn new(target: Target, is_own: bool, force: bool) -> Self {
         Self {
             target,
+            signed: None,
             is_own,
             force,
             fallback: Next::Unknown(String::new()),
@@ -174,6 +185,11 @@ impl Departure {
             changed: None,
             is_asked: false,
         }
+    }
+
+    /// With what is loaded once more at the end.
+    pub(super) fn with(self, signed: Option<Signed<'a>>) -> Self {
+        Self { signed, ..self }
     }
 
     /// Leaves; comes back once the services are being stopped, or with the reason why
@@ -188,7 +204,8 @@ impl Departure {
                  ${boot} that was signed",
             );
         }
-        if let Err(failure) = self.prepare(how, report).and_then(|()| self.check_loaded()) {
+        let prepared = self.prepare(how, report).and_then(|()| self.check_loaded());
+        if let Err(failure) = prepared.and_then(|()| self.load_again()) {
             self.undo(report);
             return Err(refused(failure));
         }
@@ -255,6 +272,10 @@ impl Departure {
         }
         self.is_own = false;
         Err(Failure::new(Stage::Quiesce, "somebody has loaded another kernel meanwhile"))
+    }
+
+    fn load_again(&self) -> Result<(), Failure> {
+        self.signed.map_or(Ok(()), |signed| signed.ready.load_again(signed.load))
     }
 
     fn tell_firmware(&mut self, report: &mut Report) {
@@ -507,7 +528,10 @@ fn tell_journal(target: &Target, by: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bundle::{Blob, Bundle};
+    use crate::cli::planning;
     use crate::host::next_start::{Keeper, Told};
+    use crate::sys::read::Sealed;
 
     fn target() -> Target {
         Target {
@@ -550,7 +574,7 @@ mod tests {
     }
 
     /// A departure in which everything was done that can be undone.
-    fn prepared() -> Departure {
+    fn prepared() -> Departure<'static> {
         let told = Told {
             keeper: Keeper::Grub("/nonexistent/grubenv".to_owned()),
             id: "old".to_owned(),
@@ -562,6 +586,33 @@ mod tests {
             changed: Some(Changed { setting: Setting::KexecWatchdog, micros: 0 }),
             ..Departure::new(target(), true, false)
         }
+    }
+
+    #[test]
+    fn what_is_signed_is_loaded_once_more() {
+        let bundle = Bundle {
+            entry: "debian".to_owned(),
+            linux: Blob::hash("/vmlinuz", Sealed::copy("kernel", b"none").unwrap()),
+            profile: None,
+            initrds: Vec::new(),
+            devicetree: None,
+            overlays: Vec::new(),
+            addons: Vec::new(),
+            options: String::new(),
+        };
+        let ready = Ready {
+            proven: planning::by_the_administrator(bundle).unwrap(),
+            entry: None,
+            trust: "signed by alice".to_owned(),
+            token: None,
+            said: Vec::new(),
+        };
+        let load = Load::default();
+        let signed = Signed { ready: &ready, load: &load };
+        let departure = |signed| Departure::new(target(), true, false).with(signed);
+        assert_eq!(departure(None).load_again().map_err(|failure| failure.sentence()), Ok(()));
+        let failure = departure(Some(signed)).load_again().unwrap_err();
+        assert!(failure.sentence().contains("/vmlinuz"), "{failure}");
     }
 
     /// Each is tried; a test may not do it.

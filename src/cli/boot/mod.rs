@@ -23,9 +23,9 @@ use crate::host::record::By;
 use crate::menu::Entry;
 use crate::plan::Slot;
 use crate::sys::survey::{Tree, survey};
-use crate::sys::{self, records, systemd};
+use crate::sys::{self, leave, records, systemd};
 
-use departure::{Departure, Target};
+use departure::{Departure, Signed, Target};
 use report::Report;
 
 pub(super) use next_start::clear as clear_fallback;
@@ -77,9 +77,14 @@ fn by_kexec(boot: &Boot, report: &mut Report) -> Result<(), Failure> {
     if has_failed(&target, boot, report) {
         return firmware::leave(&judge, boot, &target, report);
     }
-    let taken = stage::take_or_load(&ready, &load_of(boot), By::Boot, report)?;
+    let load = load_of(boot);
+    // The last one that the running kernel takes needs no seal, and cannot be done again.
+    let is_last = leave::loads_left() == Some(1);
+    let taken = stage::take_or_load(&ready, &load, By::Boot, report)?;
     let target = Target::of_loaded(&taken.loaded);
-    Departure::new(target, taken.is_own, boot.force).leave(boot.leave, report)
+    let signed = Signed { ready: &ready, load: &load };
+    let signed = (ready.is_signed() && !is_last).then_some(signed);
+    Departure::new(target, taken.is_own, boot.force).with(signed).leave(boot.leave, report)
 }
 
 /// What can be known before anything is read.

@@ -27,7 +27,8 @@ pub(super) fn run(boot: &Boot, report: &mut Report) -> Result<(), Failure> {
     let loaded = load_now(&ready, &load, By::Stage, report)?;
     report.facts.result = "staged";
     report.line(&format!(
-        "staged{}: \"turnout boot\" verifies it again and starts it, \"turnout unload\" takes it out",
+        "staged{}: \"turnout boot\" verifies it again and starts it, \"turnout unload\" takes it out; \
+         every other kexec (systemd 255 and newer: every reboot) starts it as it is",
         held(&loaded)
     ));
     show(&loaded, report);
