@@ -124,7 +124,9 @@ impl Ready {
     /// As [`load_files`].
     pub(super) fn load_again(&self, load: &Load) -> Result<(), Failure> {
         let outcome = planning::with_plan(load, &self.proven, &mut |planned, mut plan| {
-            planned.load(&mut plan).map(drop)
+            // For two at once there may be no memory.
+            steps::load::unload(load.slot)?;
+            planned.load(&mut plan)
         });
         told(load, outcome.map_err(|failure| failure.of(&self.proven.get().entry)))
     }
