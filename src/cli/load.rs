@@ -6,8 +6,10 @@ use super::arguments::Load;
 use super::judge::Judge;
 use super::loading::{self, Done};
 use crate::failure::{Failure, Stage};
+use crate::host::leaving::said_of_reboots;
 use crate::host::record::By;
-use crate::sys::read;
+use crate::plan::Slot;
+use crate::sys::{self, read, systemd};
 
 /// Loads, or only plans; gives what is to be printed.
 pub(super) fn run(load: &Load) -> Result<String, Failure> {
@@ -25,8 +27,15 @@ pub(super) fn run(load: &Load) -> Result<String, Failure> {
     };
     if !(load.json || load.dry_run) {
         done.said.iter().for_each(|one| complain(one));
+        stays(load.slot).iter().for_each(|one| complain(one));
     }
     Ok(if load.json { done.json } else { done.text })
+}
+
+/// What has to be known of what stays loaded.
+fn stays(slot: Slot) -> Option<String> {
+    let may_start = slot == Slot::Normal && sys::is_run_by_systemd();
+    may_start.then(|| said_of_reboots(systemd::version())).flatten()
 }
 
 /// A word without a slash is an entry, also where a file is called so.

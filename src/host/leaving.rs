@@ -114,6 +114,17 @@ pub const fn reboots_by_kexec(version: u32) -> bool {
     version >= 255
 }
 
+/// What has to be known of a kernel that stays loaded under this systemd; none where only
+/// a kexec that was asked for starts it.
+#[must_use]
+pub fn said_of_reboots(version: Option<u32>) -> Option<String> {
+    let version = version.filter(|version| reboots_by_kexec(*version))?;
+    Some(format!(
+        "with systemd {version} every reboot starts what is loaded; \"turnout boot --firmware\" \
+         does not"
+    ))
+}
+
 /// The number that `systemctl --version` begins with.
 #[must_use]
 pub fn version_of(said: &str) -> Option<u32> {
@@ -183,6 +194,12 @@ mod tests {
         assert_eq!(number_of("s \"1\""), None);
         assert_eq!(text_of("s \"shutdown:sleep\"\n"), Some("shutdown:sleep"));
         assert_eq!(text_of("t 1"), None);
+    }
+
+    #[test]
+    fn a_reboot_that_is_a_kexec_is_said_with_the_version() {
+        assert!(said_of_reboots(Some(257)).unwrap().starts_with("with systemd 257 every reboot"));
+        assert_eq!((said_of_reboots(Some(254)), said_of_reboots(None)), (None, None));
     }
 
     #[test]

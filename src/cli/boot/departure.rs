@@ -2,8 +2,8 @@
 //! and undone again if this system is not left after all.
 
 use super::next_start::{self, Next};
-use super::refused;
 use super::report::Report;
+use super::{check_inhibited, is_inhibited, refused};
 use crate::base::digest::Digest;
 use crate::cli::allow::Ready;
 use crate::cli::arguments::{Leave, Load};
@@ -20,14 +20,14 @@ use crate::host::token;
 use crate::plan::{self, Slot};
 use crate::steps::load::jump;
 use crate::sys::systemd::{self, Setting};
-use crate::sys::{clock, journal, kexec, leave, quiesce, records, watchdog};
+use crate::sys::{self, clock, journal, kexec, leave, quiesce, records, watchdog};
 
 const WRITTEN: &str = "written down, for the next system to compare";
 
 /// What is said where this system goes on although it was sealed.
 const STAYS: &str = "what is loaded can no longer be taken out, and every \"systemctl kexec\" of this \
                      system starts it (systemd 255 and newer: every reboot); \
-                     SYSTEMCTL_SKIP_AUTO_KEXEC=1 systemctl reboot goes through the firmware";
+                     \"turnout boot --firmware\" goes through the firmware";
 
 /// What is to be started, as the record of the jump has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -205,7 +205,9 @@ impl<'a> Departure<'a> {
             );
         }
         let prepared = self.prepare(how, report).and_then(|()| self.check_loaded());
-        if let Err(failure) = prepared.and_then(|()| self.load_again()) {
+        if let Err(failure) =
+            prepared.and_then(|()| self.load_again()).and_then(|()| self.check_way(how))
+        {
             self.undo(report);
             return Err(refused(failure));
         }
@@ -272,6 +274,14 @@ impl<'a> Departure<'a> {
         }
         self.is_own = false;
         Err(Failure::new(Stage::Quiesce, "somebody has loaded another kernel meanwhile"))
+    }
+
+    /// Somebody may have asked for no shutdown while it was loaded.
+    fn check_way(&self, how: Leave) -> Result<(), Failure> {
+        match how {
+            Leave::Now => Ok(()),
+            _ => check_inhibited(self.force),
+        }
     }
 
     fn load_again(&self) -> Result<(), Failure> {
@@ -391,7 +401,7 @@ impl<'a> Departure<'a> {
 
     fn stop_services(self, report: &mut Report) -> Result<(), Failure> {
         tell_journal(&self.target, "systemctl kexec");
-        if let Err(error) = systemd::kexec() {
+        if let Err(error) = self.start_kexec() {
             self.undo(report);
             return Err(Failure::new(Stage::Quiesce, error));
         }
@@ -399,6 +409,15 @@ impl<'a> Departure<'a> {
         report.facts.way = Some(Way::Kexec.name());
         report.line(&format!("leaving for {}: systemd stops the services", self.target.in_words()));
         Ok(())
+    }
+
+    /// logind refuses a plain `systemctl kexec` while somebody blocks shutdowns, to root too
+    /// (systemd 257); the job is systemd's own, which asks nobody.
+    fn start_kexec(&self) -> Result<(), sys::Error> {
+        match self.force && is_inhibited() {
+            true => systemd::kexec_later(),
+            false => systemd::kexec(),
+        }
     }
 
     /// Without stopping a service. Comes back only with the reason why not.
@@ -612,7 +631,7 @@ mod tests {
         let departure = |signed| Departure::new(target(), true, false).with(signed);
         assert_eq!(departure(None).load_again().map_err(|failure| failure.sentence()), Ok(()));
         let failure = departure(Some(signed)).load_again().unwrap_err();
-        assert!(failure.sentence().contains("/vmlinuz"), "{failure}");
+        assert!(failure.sentence().contains("no kernel image"), "{failure}");
     }
 
     /// Each is tried; a test may not do it.
@@ -642,7 +661,7 @@ mod tests {
             let said = report.answer().text;
             UNDONE.iter().for_each(|what| assert!(said.contains(what), "{what}: {said}"));
             assert!(!said.contains("the kernel is still loaded: "), "{said}");
-            assert!(said.contains("SYSTEMCTL_SKIP_AUTO_KEXEC=1 systemctl reboot"), "{said}");
+            assert!(said.contains("boot --firmware"), "{said}");
         }
     }
 

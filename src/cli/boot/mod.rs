@@ -78,12 +78,12 @@ fn by_kexec(boot: &Boot, report: &mut Report) -> Result<(), Failure> {
         return firmware::leave(&judge, boot, &target, report);
     }
     let load = load_of(boot);
-    // The last one that the running kernel takes needs no seal, and cannot be done again.
-    let is_last = leave::loads_left() == Some(1);
+    // To load, take out and load again are three calls, all of them counted.
+    let may_repeat = leave::loads_left().is_none_or(|left| left >= 3);
     let taken = stage::take_or_load(&ready, &load, By::Boot, report)?;
     let target = Target::of_loaded(&taken.loaded);
     let signed = Signed { ready: &ready, load: &load };
-    let signed = (ready.is_signed() && !is_last).then_some(signed);
+    let signed = (ready.is_signed() && may_repeat).then_some(signed);
     Departure::new(target, taken.is_own, boot.force).with(signed).leave(boot.leave, report)
 }
 
@@ -110,8 +110,15 @@ fn check_way(boot: &Boot) -> Result<(), Failure> {
                    \"kexec -e\" does it in its order";
         return Err(Failure::new(Stage::Quiesce, why));
     }
-    let is_inhibited = systemd::inhibited().is_some_and(|inhibited| inhibited.is_shutdown());
-    if is_inhibited && !boot.force {
+    check_inhibited(boot.force)
+}
+
+fn is_inhibited() -> bool {
+    systemd::inhibited().is_some_and(|inhibited| inhibited.is_shutdown())
+}
+
+fn check_inhibited(force: bool) -> Result<(), Failure> {
+    if !force && is_inhibited() {
         let why = "somebody keeps this system from being shut down (\"systemd-inhibit --list\" \
                    says who); --force leaves all the same";
         return Err(Failure::new(Stage::Quiesce, why));

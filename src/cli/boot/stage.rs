@@ -7,10 +7,11 @@ use crate::cli::allow::Ready;
 use crate::cli::arguments::{Boot, Load};
 use crate::cli::loading;
 use crate::failure::{Failure, Stage};
+use crate::host::leaving::said_of_reboots;
 use crate::host::record::{By, Loaded};
 use crate::host::staged::Bytes;
 use crate::plan::{self, Slot};
-use crate::sys::{kexec, records};
+use crate::sys::{kexec, records, systemd};
 
 /// Loads, and leaves it at that. What is staged already stays if it is the same, and goes
 /// if it may not be loaded any more.
@@ -28,10 +29,13 @@ pub(super) fn run(boot: &Boot, report: &mut Report) -> Result<(), Failure> {
     report.facts.result = "staged";
     report.line(&format!(
         "staged{}: \"turnout boot\" verifies it again and starts it, \"turnout unload\" takes it out; \
-         every other kexec (systemd 255 and newer: every reboot) starts it as it is",
+         every other kexec starts it as it is",
         held(&loaded)
     ));
     show(&loaded, report);
+    if let Some(said) = said_of_reboots(systemd::version()) {
+        report.warn(&said);
+    }
     Ok(())
 }
 
