@@ -60,6 +60,7 @@ pub(super) fn keep_running(target: Option<&str>) -> Next {
     let startable = here.keeper().map_or(Startable::All, startable);
     let mut entries: Vec<_> = menus.menu.entries.iter().collect();
     entries.retain(|entry| startable.has(entry.format));
+    let target = target.and_then(|id| menus.menu.entries.get(menus.find(id)?));
     match running(&entries, target) {
         Ok(entry) => prefer(&menus, entry, here),
         Err(why) => Next::Unknown(why),
@@ -68,7 +69,7 @@ pub(super) fn keep_running(target: Option<&str>) -> Next {
 
 /// # Errors
 /// Why it is not known.
-fn running<'a>(entries: &[&'a Entry], target: Option<&str>) -> Result<&'a Entry, String> {
+fn running<'a>(entries: &[&'a Entry], target: Option<&Entry>) -> Result<&'a Entry, String> {
     let cmdline = sys::running_cmdline().unwrap_or_default();
     let release = records::release();
     let started = records::asked().ok().flatten().and_then(|asked| started_by(asked, &cmdline));

@@ -31,13 +31,13 @@ enum Fit {
     Exact,
 }
 
-/// What is known besides, each by an entry's id.
+/// What is known besides.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Known<'a> {
-    /// A token proves that it has started the running kernel.
+    /// Id of the entry of which a token proves that it has started the running kernel.
     pub started: Option<&'a str>,
-    /// It is about to be started.
-    pub target: Option<&'a str>,
+    /// The entry that is about to be started, of whatever format.
+    pub target: Option<&'a Entry>,
 }
 
 /// Why no entry is found.
@@ -65,8 +65,7 @@ pub fn entry_of<'a>(
     }
     let best = of_kernel.iter().map(|entry| running.fit(entry)).max();
     let fitting = of_kernel.into_iter().filter(|entry| Some(running.fit(entry)) == best);
-    let target = entries.iter().find(|entry| Some(entry.id.as_str()) == known.target);
-    one_of(&starts(fitting), target.copied(), best == Some(Fit::Kernel))
+    one_of(&starts(fitting), known.target, best == Some(Fit::Kernel))
 }
 
 /// The only one, or the only one beside what is about to be started. That one by itself
@@ -290,17 +289,20 @@ mod tests {
     fn what_is_about_to_be_started_is_no_way_back_where_another_may_run() {
         let menu = alike();
         let running = Running { cmdline: "root=a ro", release: "6.1" };
-        let target = |id| Known { target: Some(id), ..Known::default() };
-        assert_eq!(found_by(&menu, running, target("next")).as_deref(), Ok("now"));
-        assert_eq!(found_by(&menu, running, target("now")).as_deref(), Ok("next"));
+        let target = |entry| Known { target: Some(entry), ..Known::default() };
+        assert_eq!(found_by(&menu, running, target(&menu[0])).as_deref(), Ok("now"));
+        assert_eq!(found_by(&menu, running, target(&menu[1])).as_deref(), Ok("next"));
+        let of_no_script = Entry { id: "signed".to_owned(), ..menu[0].clone() };
+        assert_eq!(found_by(&menu, running, target(&of_no_script)).as_deref(), Ok("now"));
         assert_eq!(found_by(&menu, running, Known::default()), Err(2), "not guessed");
-        assert_eq!(found_by(&menu, running, target("another")), Err(2), "not guessed");
+        let another = entry("another", "/boot/vmlinuz-6.12", "root=a ro");
+        assert_eq!(found_by(&menu, running, target(&another)), Err(2), "not guessed");
     }
 
     #[test]
     fn the_running_entry_may_be_started_again_but_not_with_other_words() {
         let menu = [entry("a", "/boot/vmlinuz-6.1", "root=a ro")];
-        let known = Known { target: Some("a"), ..Known::default() };
+        let known = Known { target: Some(&menu[0]), ..Known::default() };
         let running = |cmdline| Running { cmdline, release: "6.1" };
         assert_eq!(found_by(&menu, running("root=a ro x"), known).as_deref(), Ok("a"));
         assert_eq!(found_by(&menu, running("root=b ro"), known), Err(0));
@@ -310,7 +312,7 @@ mod tests {
     #[test]
     fn what_a_token_proves_comes_first_if_it_has_this_kernel() {
         let menu = alike();
-        let known = Known { started: Some("next"), target: Some("next") };
+        let known = Known { started: Some("next"), target: Some(&menu[0]) };
         let running = |release| Running { cmdline: "root=a ro", release };
         assert_eq!(found_by(&menu, running("6.1"), known).as_deref(), Ok("next"));
         assert_eq!(found_by(&menu, running("6.12"), known), Err(0));
