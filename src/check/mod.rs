@@ -111,6 +111,19 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
     found
 }
 
+/// Makes notes of the warnings that somebody has looked at and takes as they are. What
+/// stops stays so: there is nothing to take.
+pub fn accept(found: &mut [Finding], codes: &[String]) {
+    let is_accepted = |one: &&mut Finding| codes.iter().any(|code| code == one.code);
+    for one in found.iter_mut().filter(is_accepted) {
+        if one.said.weight == Weight::Warns {
+            one.said.weight = Weight::Notes;
+            one.said.sentence.push_str(" (accepted in turnout.conf)");
+        }
+    }
+    sort::sort_by_key(found, |finding| core::cmp::Reverse(finding.said.weight));
+}
+
 /// Whether the machine may kexec: nothing stops it, and nothing warns.
 #[must_use]
 pub fn is_ready(found: &[Finding]) -> bool {
@@ -138,6 +151,20 @@ mod tests {
             assert!(!known.contains(&code), "{code} is there twice");
             known.push(code);
         }
+    }
+
+    #[test]
+    fn a_warning_that_is_accepted_is_a_note_that_says_so_and_a_stop_stays() {
+        let of = |code, weight| Finding { code, said: Said::new(weight, "it is so", "do this") };
+        let mut found =
+            [of("STOPS", Weight::Stops), of("A", Weight::Warns), of("B", Weight::Warns)];
+        accept(&mut found, &["STOPS".to_owned(), "A".to_owned()]);
+        let order: Vec<_> = found.iter().map(|one| (one.code, one.said.weight)).collect();
+        let expected = [("STOPS", Weight::Stops), ("B", Weight::Warns), ("A", Weight::Notes)];
+        assert_eq!(order, expected);
+        assert_eq!(found[2].said.sentence, "it is so (accepted in turnout.conf)");
+        assert_eq!(found[0].said.sentence, "it is so");
+        assert!(is_ready(&found[2..]) && !is_ready(&found[1..]));
     }
 
     #[test]

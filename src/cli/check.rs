@@ -1,10 +1,11 @@
 //! `turnout check`: what was found, for eyes and for monitoring.
 
 use super::answer::Answer;
-use super::offer;
+use super::{offer, settings};
 use crate::base::json::{self, Object};
 use crate::base::text::{printable, split_at_column};
-use crate::check::{Facts, Finding, Weight, findings, is_ready};
+use crate::check::{self, Facts, Finding, Weight, findings, is_ready};
+use crate::failure::Failure;
 use crate::sys::survey::{Tree, survey};
 
 /// Of a terminal that nobody has widened.
@@ -15,10 +16,21 @@ const INDENT: &str = "     ";
 const REMEDY: &str = "  => ";
 
 /// Gives what is to be printed; the status is 0 for a machine that is ready.
-pub(super) fn run(json: bool) -> Answer {
-    let found = findings(&facts());
+///
+/// # Errors
+/// turnout.conf cannot be understood.
+pub(super) fn run(json: bool) -> Result<Answer, Failure> {
+    let facts = facts();
+    let mut found = findings(&facts);
+    check::accept(&mut found, &accepted(&facts)?);
     let text = if json { as_json(&found) } else { as_text(&found) };
-    Answer { text, status: u8::from(!is_ready(&found)) }
+    Ok(Answer { text, status: u8::from(!is_ready(&found)) })
+}
+
+/// The file may be for root alone; without it more is warned of, not less.
+fn accepted(facts: &Facts) -> Result<Vec<String>, Failure> {
+    let is_root = facts.rights.is_root != Some(false);
+    settings::accepted().or_else(|failure| if is_root { Err(failure) } else { Ok(Vec::new()) })
 }
 
 /// Keys and menus are for root to read; that nobody did is a finding of its own.

@@ -150,7 +150,7 @@ fn obey(command: Command) -> Result<Answer, Failure> {
         Command::Unload(slot) => unload::run(slot),
         Command::Exec => exec::run(),
         Command::Boot(boot) => return boot::run(&boot),
-        Command::Check { json } => return Ok(check::run(json)),
+        Command::Check { json } => return check::run(json),
         Command::Bless { entry, state, json } => {
             bless::run(entry.as_deref(), &state_device(state)?, json)
         }

@@ -8,6 +8,7 @@ use core::mem;
 use std::path::Path;
 
 use crate::base::text::quoted;
+use crate::check;
 use crate::failure::{Failure, Stage};
 use crate::host::leaving::Wish;
 use crate::source::StateDevice;
@@ -16,7 +17,7 @@ use crate::sys::file;
 /// Where it is.
 pub(super) const PATH: &str = "/etc/turnout/turnout.conf";
 /// Every key.
-const KEYS: &str = "state-device, crash and watchdog";
+const KEYS: &str = "state-device, crash, watchdog and accept";
 
 /// What it says.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -26,6 +27,8 @@ struct Settings {
     crash_unsigned: bool,
     /// What becomes of the watchdog over a jump.
     watchdog: Option<Wish>,
+    /// Findings of a check that are taken as they are.
+    accepted: Vec<String>,
 }
 
 /// Where the state area is: what was typed counts before what the file says.
@@ -53,6 +56,14 @@ pub(super) fn allows_unsigned_crash() -> Result<bool, Failure> {
 /// The file cannot be read or understood.
 pub(super) fn watchdog() -> Result<Wish, Failure> {
     Ok(read(Path::new(PATH))?.watchdog.unwrap_or_default())
+}
+
+/// Codes of a check's findings that are taken as they are.
+///
+/// # Errors
+/// The file cannot be read or understood.
+pub(super) fn accepted() -> Result<Vec<String>, Failure> {
+    Ok(read(Path::new(PATH))?.accepted)
 }
 
 fn read(path: &Path) -> Result<Settings, Failure> {
@@ -83,6 +94,10 @@ impl Settings {
             "state-device" => self.state_device.replace(device(value)?).is_some(),
             "crash" => mem::replace(&mut self.crash_unsigned, is_unsigned(value)?),
             "watchdog" => self.watchdog.replace(wish(value)?).is_some(),
+            "accept" => {
+                self.accepted.push(code(value)?);
+                false
+            }
             _ => return Err(format!("{} is no key: there is {KEYS}", quoted(key))),
         };
         if is_twice { Err(format!("{key} is there twice")) } else { Ok(()) }
@@ -104,6 +119,13 @@ fn is_unsigned(value: &str) -> Result<bool, String> {
         return Ok(true);
     }
     Err(format!("crash cannot be {}: it is unsigned, or the line is left out", quoted(value)))
+}
+
+fn code(value: &str) -> Result<String, String> {
+    if check::codes().any(|code| code == value) {
+        return Ok(value.to_owned());
+    }
+    Err(format!("accept cannot be {}: it is a code that turnout check prints", quoted(value)))
 }
 
 /// The kernel's own limit of a watchdog's timeout is far above it.
@@ -135,6 +157,8 @@ mod tests {
         assert_eq!(parse("watchdog 90").unwrap().watchdog, Some(Wish::Seconds(90)));
         assert_eq!(parse("watchdog off").unwrap().watchdog, Some(Wish::Off));
         assert!(parse("crash  unsigned\n").unwrap().crash_unsigned);
+        let accepted = parse("accept KNOWN_TROUBLE\naccept NO_ENTRY\n").unwrap().accepted;
+        assert_eq!(accepted, ["KNOWN_TROUBLE", "NO_ENTRY"]);
     }
 
     #[test]
@@ -148,10 +172,12 @@ mod tests {
         for (text, said) in [
             (
                 "\nstate-devise auto",
-                "2: \"state-devise\" is no key: there is state-device, crash and watchdog",
+                "2: \"state-devise\" is no key: there is state-device, crash, watchdog and accept",
             ),
             ("watchdog 0", "1: watchdog cannot be \"0\": it is auto, off, or 1 to 3600 seconds"),
             ("watchdog off\nwatchdog auto", "2: watchdog is there twice"),
+            ("accept NO_WACHDOG", "1: accept cannot be \"NO_WACHDOG\": it is a code that turnout "),
+            ("accept", "1: accept cannot be \"\": it is a code"),
             ("crash", "1: crash cannot be \"\": it is unsigned, or the line is left out"),
             ("crash signed", "1: crash cannot be \"signed\": it is unsigned, "),
             ("crash unsigned\ncrash unsigned", "2: crash is there twice"),
