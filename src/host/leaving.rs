@@ -29,7 +29,8 @@ pub struct Watchdogs {
 /// What the administrator wants of the watchdog over the jump.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Wish {
-    /// As systemd has it, and where it has nothing for [`WATCHDOG_SECONDS`].
+    /// As systemd has it for a jump, and else for [`WATCHDOG_SECONDS`] where it serves one: the
+    /// next system then most likely does so too.
     #[default]
     Auto,
     /// None.
@@ -58,6 +59,8 @@ pub enum Why {
     NoDevice,
     /// The running kernel stops it at the jump.
     Stopped,
+    /// systemd serves none here, so the next one may not either.
+    NotServed,
 }
 
 impl Watchdogs {
@@ -72,6 +75,7 @@ impl Watchdogs {
             (Wish::Seconds(seconds), Some(told)) if seconds == told => Cover::Armed(told),
             (Wish::Seconds(seconds), _) => Cover::Arm(seconds),
             (Wish::Auto, Some(told)) => Cover::Armed(told),
+            (Wish::Auto, None) if !self.is_served() => Cover::Nothing(Why::NotServed),
             (Wish::Auto, None) => Cover::Arm(WATCHDOG_SECONDS),
         }
     }
@@ -89,6 +93,10 @@ impl fmt::Display for Why {
             Self::Unwanted => "turnout.conf says \"watchdog off\"",
             Self::NoDevice => "this machine has none that outlasts the kernel",
             Self::Stopped => "the running kernel stops it at the jump (watchdog.stop_on_reboot=1)",
+            Self::NotServed => {
+                "systemd serves none here (RuntimeWatchdogSec=), and a next system that does not \
+                 either would be reset; \"watchdog SECONDS\" in turnout.conf arms it all the same"
+            }
         })
     }
 }
@@ -165,7 +173,9 @@ mod tests {
         for (watchdogs, cover) in [
             (SERVED, Cover::Arm(WATCHDOG_SECONDS)),
             (Watchdogs { kexec: Some(60_000_000), ..SERVED }, Cover::Armed(60)),
-            (Watchdogs { runtime: None, kexec: None, ..SERVED }, Cover::Arm(WATCHDOG_SECONDS)),
+            (Watchdogs { runtime: None, kexec: None, ..SERVED }, Cover::Nothing(Why::NotServed)),
+            (Watchdogs { runtime: Some(0), ..SERVED }, Cover::Nothing(Why::NotServed)),
+            (Watchdogs { runtime: Some(0), kexec: Some(60_000_000), ..SERVED }, Cover::Armed(60)),
             (Watchdogs { runtime: Some(0), wish: Wish::Seconds(90), ..SERVED }, Cover::Arm(90)),
             (Watchdogs { there: false, ..SERVED }, Cover::Nothing(Why::NoDevice)),
             (Watchdogs { stops_on_reboot: true, ..SERVED }, Cover::Nothing(Why::Stopped)),
