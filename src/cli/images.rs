@@ -84,7 +84,7 @@ fn lines(name: &'static str, loaded: &Loaded) -> Vec<Line> {
         .chain(devicetree)
         .chain([of("  options", format!("\"{}\"", loaded.cmdline))])
         .chain(loaded.entry.iter().map(|entry| of("  entry", entry.clone())))
-        .chain([of("  signed by", loaded.trust.clone())])
+        .chain([of("  signed by", loaded.trust_in_words())])
         .chain([of("  loaded", loading(loaded))])
         .collect()
 }
@@ -116,7 +116,7 @@ fn write(loaded: &Loaded, out: &mut Object<'_>) {
     }
     out.text("cmdline", &loaded.cmdline);
     out.maybe_text("token", loaded.token.as_deref());
-    out.text("trust", &loaded.trust);
+    out.text("trust", &loaded.trust_in_words());
     out.text("engine", loaded.engine.name());
     out.text("by", loaded.by.name());
     out.text("user", &loaded.user);
@@ -150,6 +150,7 @@ mod tests {
             entry: Some("debian".to_owned()),
             release: Some("6.12".to_owned()),
             trust: "ops".to_owned(),
+            remark: None,
             engine: Engine::Segments,
             kernel: file("/k"),
             initrds: vec![file("/i")],

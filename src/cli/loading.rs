@@ -168,10 +168,8 @@ impl Ready {
             boot_id: records::boot_id(),
             entry: self.entry.clone(),
             release: planned.release.clone(),
-            trust: match planned.is_read_again(plan) {
-                true => format!("{}; {READ_AGAIN}", self.trust),
-                false => self.trust.clone(),
-            },
+            trust: self.trust.clone(),
+            remark: planned.is_read_again(plan).then(|| READ_AGAIN.to_owned()),
             engine: plan.engine(),
             kernel: file(&bundle.linux),
             initrds: bundle.initrds.iter().map(file).collect(),
@@ -249,14 +247,14 @@ fn event_of_load(loaded: &Loaded) -> Event {
     if let Some(entry) = &loaded.entry {
         let _ = write!(sentence, " as {entry}");
     }
-    let _ = write!(sentence, " ({}), for {}", loaded.trust, loaded.user);
+    let _ = write!(sentence, " ({}), for {}", loaded.trust_in_words(), loaded.user);
     let mut fields = vec![
         Field { name: "SLOT", value: word(loaded.slot).to_owned() },
         Field { name: "ENGINE", value: loaded.engine.name().to_owned() },
         Field { name: "KERNEL", value: loaded.kernel.path.clone() },
         Field { name: "KERNEL_SHA256", value: loaded.kernel.digest.to_string() },
         Field { name: "CMDLINE", value: token::hidden(&loaded.cmdline) },
-        Field { name: "TRUST", value: loaded.trust.clone() },
+        Field { name: "TRUST", value: loaded.trust_in_words() },
         Field { name: "USER", value: loaded.user.clone() },
     ];
     let entry = loaded.entry.clone().map(|value| Field { name: "ENTRY", value });

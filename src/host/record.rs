@@ -89,6 +89,8 @@ pub struct Loaded {
     pub release: Option<String>,
     /// Who signed it, or `unsigned`.
     pub trust: String,
+    /// What is less than that about how it was loaded.
+    pub remark: Option<String>,
     /// Which system call.
     pub engine: Engine,
     /// The kernel, or the unified kernel image.
@@ -210,6 +212,7 @@ impl Loaded {
         out.maybe("entry", self.entry.as_deref());
         out.maybe("release", self.release.as_deref());
         out.line("trust", &self.trust);
+        out.maybe("remark", self.remark.as_deref());
         out.line("engine", self.engine.name());
         out.line("kernel", &self.kernel.line());
         self.initrds.iter().for_each(|initrd| out.line("initrd", &initrd.line()));
@@ -217,6 +220,15 @@ impl Loaded {
         out.line("cmdline", &self.cmdline);
         out.maybe("token", self.token.as_deref());
         out.end()
+    }
+
+    /// Who signed it, with the remark.
+    #[must_use]
+    pub fn trust_in_words(&self) -> String {
+        match &self.remark {
+            Some(remark) => format!("{}; {remark}", self.trust),
+            None => self.trust.clone(),
+        }
     }
 
     /// Undoes [`Loaded::text`].
@@ -236,6 +248,7 @@ impl Loaded {
             entry: lines.maybe("entry")?,
             release: lines.maybe("release")?,
             trust: lines.take("trust")?,
+            remark: lines.maybe("remark")?,
             engine: lines.take_as("engine", |word| {
                 named(&[Engine::File, Engine::Segments], Engine::name, word)
             })?,

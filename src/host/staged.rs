@@ -67,6 +67,8 @@ impl Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::record::{By, File};
+    use crate::plan::{Engine, Slot};
 
     fn bytes(token: Option<&str>) -> Bytes {
         let word = token.map(|token| format!(" turnout.boot={token}")).unwrap_or_default();
@@ -89,6 +91,31 @@ mod tests {
         assert_eq!(old.difference(&bytes(None)), Some("its command line has changed"));
         let forged = Bytes { cmdline: "root=b turnout.boot=kexec-1 quiet".to_owned(), ..new };
         assert_eq!(old.difference(&forged), Some("its command line has changed"));
+    }
+
+    #[test]
+    fn how_it_was_loaded_is_no_difference() {
+        let file = |byte| File { path: "x".to_owned(), size: 1, digest: Digest([byte; 32]) };
+        let loaded = Loaded {
+            slot: Slot::Normal,
+            by: By::Stage,
+            user: "root".to_owned(),
+            when: 1,
+            boot_id: "one".to_owned(),
+            entry: Some("debian".to_owned()),
+            release: None,
+            trust: "alice".to_owned(),
+            remark: Some("the running kernel reads the files once more itself".to_owned()),
+            engine: Engine::File,
+            kernel: file(1),
+            initrds: vec![file(2)],
+            devicetree: None,
+            cmdline: "root=a quiet".to_owned(),
+            token: None,
+        };
+        assert!(loaded.trust_in_words().starts_with("alice; the running kernel reads"));
+        let read = Loaded::read(&loaded.text()).unwrap();
+        assert_eq!(Bytes::of(&read).difference(&bytes(None)), None);
     }
 
     #[test]
