@@ -87,7 +87,10 @@ fn as_other(words: Vec<OsString>, run: fn(&[String]) -> Result<Answer, Misused>)
     match answered {
         Ok(answer) if answer.text.is_empty() => answer.status,
         Ok(answer) => {
-            print(&answer.text);
+            // What said everything as it went has no more to say.
+            if !answer.text.is_empty() {
+                print(&answer.text);
+            }
             answer.status
         }
         Err(Misused::Words(what)) => {

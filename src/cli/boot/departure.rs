@@ -434,7 +434,6 @@ impl<'a> Departure<'a> {
             self.target.in_words()
         ));
         // Programs hear only of a jump that was refused: one object, not two.
-        report.flush();
         let Some(staged) = kexec::staged(Slot::Normal) else {
             self.undo(report);
             return Err(Failure::new(Stage::Jump, "the loaded kernel is gone"));

@@ -10,8 +10,8 @@ pub(super) struct Report {
     steps: Vec<String>,
     warnings: Vec<String>,
     pub(super) facts: Facts,
-    /// A line that is held back to be the last one.
-    last: Option<String>,
+    /// Where a line goes.
+    say: fn(&str),
 }
 
 /// What programs want to know.
@@ -36,37 +36,28 @@ pub(super) struct Facts {
 impl Report {
     pub(super) fn new(json: bool) -> Self {
         let facts = Facts { result: "nothing", ..Facts::default() };
-        Self { json, steps: Vec::new(), warnings: Vec::new(), facts, last: None }
+        Self { json, steps: Vec::new(), warnings: Vec::new(), facts, say: print }
     }
 
-    /// A step that is done. It is seen while the next one is under way.
+    /// A step that is done, or that begins. It is seen at once, whatever follows.
     pub(super) fn line(&mut self, line: &str) {
-        self.flush();
         self.steps.push(line.to_owned());
-        self.last = Some(line.to_owned());
+        if !self.json {
+            (self.say)(&printable(line));
+        }
     }
 
     /// What has to be known, and stops nothing.
     pub(super) fn warn(&mut self, what: &str) {
-        self.flush();
         self.warnings.push(what.to_owned());
         // Also for programs: where this ends in a failure, its object has no place for them.
         complain(&printable(&format!("warning: {what}")));
     }
 
+    /// For programs; for people everything has been said.
     pub(super) fn answer(self) -> Answer {
-        let text = match self.json {
-            true => self.object(),
-            false => self.last.map(|line| printable(&line).into_owned()).unwrap_or_default(),
-        };
+        let text = if self.json { self.object() } else { String::new() };
         Answer { text, status: 0 }
-    }
-
-    /// Says to people what is held back: there may be no later.
-    pub(super) fn flush(&mut self) {
-        if let (Some(line), false) = (self.last.take(), self.json) {
-            print(&printable(&line));
-        }
     }
 
     fn object(&self) -> String {
@@ -90,6 +81,7 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use core::cell::RefCell;
 
     #[test]
     fn programs_get_one_object_with_every_step() {
@@ -107,11 +99,18 @@ mod tests {
     }
 
     #[test]
-    fn the_last_line_is_the_answer_and_cannot_draw() {
-        let mut report = Report::new(false);
-        report.line("first");
-        report.line("last\u{1b}[2J");
-        let text = report.answer().text;
-        assert!(text.starts_with("last") && !text.contains('\u{1b}'), "{text}");
+    fn each_line_is_said_at_once_and_cannot_draw() {
+        thread_local! {
+            static SAID: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+        }
+        let say: fn(&str) = |line| SAID.with_borrow_mut(|said| said.push(line.to_owned()));
+        let mut report = Report { say, ..Report::new(false) };
+        for (at, line) in ["first", "last\u{1b}[2J"].into_iter().enumerate() {
+            report.line(line);
+            assert_eq!(SAID.with_borrow(Vec::len), at + 1, "whatever follows");
+        }
+        assert_eq!(report.answer().text, "");
+        let said = SAID.take();
+        assert!(said[1].starts_with("last") && !said[1].contains('\u{1b}'), "{said:?}");
     }
 }
