@@ -34,8 +34,8 @@ boots machines is turnout-init, PID 1 of an initramfs made by mkinitramfs.)
                [--crash] [--dry-run] [SOURCE] [TRUST] [--json]
   turnout unload [--crash]
   turnout exec
-  turnout boot [ENTRY] [--now | --firmware | --stage | --defer] [--force]
-               [SOURCE] [TRUST] [--json]
+  turnout boot [ENTRY] [--now | --firmware | --stage | --defer] [--retry]
+               [--force] [SOURCE] [TRUST] [--json]
   turnout boot --deferred
   turnout check [--json]
   turnout bless [ENTRY] [--state-device DEV] [--json]
@@ -167,7 +167,9 @@ pub(super) struct Boot {
     pub(super) entry: Option<String>,
     pub(super) asked: Asked,
     pub(super) leave: Leave,
-    /// Also by kexec where this pair of kernels has failed, and with what stops.
+    /// Also by kexec where this pair of kernels has failed.
+    pub(super) retry: bool,
+    /// Likewise, and with what stops.
     pub(super) force: bool,
 }
 
@@ -377,7 +379,7 @@ const COMMANDS: [Row; 15] = [
     Row {
         name: "boot",
         operand: Operand::Optional,
-        options: &[LEAVE, FORCE, SOURCE, TRUST, JSON],
+        options: &[LEAVE, RETRY, FORCE, SOURCE, TRUST, JSON],
         finish: boot,
     },
     Row { name: "check", operand: Operand::None, options: &[JSON], finish: check },
@@ -441,6 +443,9 @@ const LEAVE: &[Flag] = &[
     alone("defer", |typed| typed.set_leave(Leave::Defer)),
     alone("deferred", |typed| typed.set_leave(Leave::Deferred)),
 ];
+
+/// A kexec that has failed is tried again.
+const RETRY: &[Flag] = &[alone("retry", |typed| set(&mut typed.retry, true))];
 
 /// What else would be refused is done.
 const FORCE: &[Flag] = &[alone("force", |typed| set(&mut typed.force, true))];
@@ -508,6 +513,7 @@ struct Typed {
     arch: Option<Arch>,
     state: Option<StateDevice>,
     leave: Leave,
+    retry: bool,
     force: bool,
     clear: bool,
     settle: bool,
@@ -679,8 +685,9 @@ fn exec(_: Typed) -> Result<Command, Misuse> {
 fn boot(mut typed: Typed) -> Result<Command, Misuse> {
     let entry = typed.word()?;
     let leave = typed.leave;
+    let retry = typed.retry;
     let force = typed.force;
-    Ok(Command::Boot(Box::new(Boot { entry, leave, force, asked: typed.asked()? })))
+    Ok(Command::Boot(Box::new(Boot { entry, leave, retry, force, asked: typed.asked()? })))
 }
 
 fn check(typed: Typed) -> Result<Command, Misuse> {
@@ -863,6 +870,17 @@ mod tests {
             Ok(Command::Load(load)) => *load,
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn a_failed_kexec_is_tried_again_without_giving_up_what_else_protects() {
+        let boot = |line: &str| match read(line) {
+            Ok(Command::Boot(boot)) => (boot.retry, boot.force),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(boot("boot debian --retry"), (true, false));
+        assert_eq!(boot("boot debian --force"), (false, true));
+        assert!(read("slot install A --retry").is_err());
     }
 
     #[test]

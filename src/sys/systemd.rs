@@ -15,8 +15,10 @@ const MANAGER: [&str; 3] =
     ["org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager"];
 const LOGIN: [&str; 3] =
     ["org.freedesktop.login1", "/org/freedesktop/login1", "org.freedesktop.login1.Manager"];
-/// Has `systemctl reboot` go through the firmware also while a kernel is loaded (255+).
-const SKIP_KEXEC: &str = "SYSTEMCTL_SKIP_AUTO_KEXEC";
+/// Have `systemctl reboot` go through the firmware also while a kernel is loaded (255+), or
+/// another root is prepared (256+).
+const SKIP_OTHERS: [(&str, &str); 2] =
+    [("SYSTEMCTL_SKIP_AUTO_KEXEC", "1"), ("SYSTEMCTL_SKIP_AUTO_SOFT_REBOOT", "1")];
 
 /// A setting of the manager that is a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,7 +104,7 @@ pub fn kexec_later() -> Result<(), Error> {
 /// As [`kexec`].
 pub fn reboot_by_firmware() -> Result<(), Error> {
     let mut command = command("systemctl", &["reboot"]);
-    command.env(SKIP_KEXEC, "1");
+    command.envs(SKIP_OTHERS);
     run(command).map(drop)
 }
 

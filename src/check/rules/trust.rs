@@ -110,7 +110,7 @@ fn pair_failed(facts: &Facts) -> Option<Said> {
         "a kexec from {from} to {to} has failed on this machine: turnout boot takes the firmware's \
          way instead"
     );
-    Said::warns(sentence, "to try it again: turnout boot --force")
+    Said::warns(sentence, "to try it again: turnout boot --retry")
 }
 
 #[cfg(test)]
@@ -211,7 +211,9 @@ mod tests {
             };
             said("PAIR_FAILED", &facts)
         };
-        assert!(of("6.1", "6.12")[0].sentence.contains("from 6.1 to 6.12"));
+        let found = &of("6.1", "6.12")[0];
+        assert!(found.sentence.contains("from 6.1 to 6.12"));
+        assert_eq!(found.remedy, "to try it again: turnout boot --retry");
         assert_eq!(of("6.12", "6.1"), []);
         assert_eq!(of("6.1", "6.1"), []);
     }

@@ -172,12 +172,12 @@ fn has_failed(target: &Target, boot: &Boot, report: &mut Report) -> bool {
         return false;
     }
     let both = format!("from {} to {}", pair.from, pair.to);
-    if boot.force {
+    if boot.retry || boot.force {
         report.warn(&format!("kexec {both} has failed on this machine; it is tried all the same"));
         return false;
     }
     report.line(&format!(
-        "kexec {both} has failed on this machine, so the firmware's way is taken (--force tries it \
+        "kexec {both} has failed on this machine, so the firmware's way is taken (--retry tries it \
          again)"
     ));
     // Whatever comes of it: that is why the firmware is asked at all.
