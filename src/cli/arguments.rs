@@ -872,6 +872,23 @@ mod tests {
         }
     }
 
+    /// Its lines as one, whatever they are broken at.
+    fn in_one(text: &str) -> String {
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn every_command_is_in_the_document_as_it_is_typed() {
+        let document = in_one(include_str!("../../docs/cli.md"));
+        let (_, commands) = USAGE.split_once("\n\n").unwrap();
+        let (commands, _) = commands.split_once("\n\n").unwrap();
+        let commands: Vec<_> = commands.split("  turnout ").skip(1).map(in_one).collect();
+        assert!(commands.len() > 15, "{commands:?}");
+        for command in commands {
+            assert!(document.contains(&format!("turnout {command}")), "{command}");
+        }
+    }
+
     #[test]
     fn a_failed_kexec_is_tried_again_without_giving_up_what_else_protects() {
         let boot = |line: &str| match read(line) {

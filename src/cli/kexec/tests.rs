@@ -481,3 +481,23 @@ fn no_command_line_makes_it_fall_over() {
     }
     assert!(understood > 1000, "{understood}");
 }
+
+/// The document, in which every option stands as it is typed, and with its reason what is
+/// not done.
+const DOCUMENT: &str = include_str!("../../../docs/kexec.md");
+
+#[test]
+fn every_option_is_in_the_document_with_why_it_is_not_done() {
+    for row in OPTIONS {
+        let value = if row.value.is_some() { "=" } else { "`" };
+        for name in row.names {
+            let typed = format!("`--{name}{value}");
+            let mut lines = DOCUMENT.lines().filter(|line| line.contains(&typed));
+            let is_there = match row.does {
+                Does::Refused(why) | Does::NoMode(why) => lines.any(|line| line.contains(why)),
+                _ => lines.next().is_some(),
+            };
+            assert!(is_there, "{typed} has no line in docs/kexec.md with its reason");
+        }
+    }
+}
