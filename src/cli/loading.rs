@@ -332,6 +332,7 @@ mod tests {
             entry: None,
             release: None,
             trust: "unsigned".to_owned(),
+            remark: None,
             engine: Engine::File,
             kernel: File { path: "/k".to_owned(), size: 1, digest: Digest([0; 32]) },
             initrds: Vec::new(),

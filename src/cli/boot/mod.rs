@@ -180,8 +180,6 @@ fn has_failed(target: &Target, boot: &Boot, report: &mut Report) -> bool {
         "kexec {both} has failed on this machine, so the firmware's way is taken (--retry tries it \
          again)"
     ));
-    // Whatever comes of it: that is why the firmware is asked at all.
-    report.flush();
     true
 }
 
