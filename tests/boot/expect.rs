@@ -254,7 +254,7 @@ fn check_disk(prepared: &Prepared, before: Digest) -> Result<()> {
 fn boots(console: &mut Console, prepared: &Prepared) -> Result<()> {
     let options = expected_options(prepared)?;
     // What the tests have Turnout fill in.
-    let slots = [("${entry}", "good"), ("${tries}", "3"), ("${name}", "b")];
+    let slots = [("${entry}", "good"), ("${tries}", "3"), ("${name}", "b"), ("${boot}", "menu")];
     let options = slots.iter().fold(options, |o, (slot, value)| o.replace(slot, value));
     see_end_of(console, REACHED)?;
     see_end_of(console, READY)?;
