@@ -37,6 +37,7 @@ pub(super) const CASES: &[Case] = &[
 ];
 
 const LOAD_AND_UNLOAD: &str = "
+mkdir -p /run
 run turnout status
 run turnout list
 run turnout explain good
@@ -62,28 +63,62 @@ fn was_loaded(stages: &[Stage]) -> Result<()> {
     says(stage, "loaded by kexec_load, because it is faster")?;
     ends(stage, "turnout unload", 0)?;
     let said: Vec<_> = stage.text.lines().filter(|line| line.starts_with("{\"loaded\":")).collect();
-    ensure!(said.len() == 2, "status was not printed twice: {said:?}");
-    for (line, loaded) in said.iter().zip(["true", "false"]) {
-        let expected = format!("{{\"loaded\":{loaded},\"crash_loaded\":false,");
-        ensure!(line.starts_with(&expected), "not {loaded}: {line}");
-    }
+    let [loaded, unloaded] = said.as_slice() else {
+        anyhow::bail!("status was not printed twice: {said:?}")
+    };
+    has(loaded, "{\"loaded\":true,\"crash_loaded\":false,")?;
+    has(loaded, "\"loaded_image\":{\"known\":true,\"entry\":null,")?;
+    has(unloaded, "{\"loaded\":false,\"crash_loaded\":false,")?;
+    has(unloaded, "\"loaded_image\":null,")?;
+    has(unloaded, "\"came_up\":{\"how\":\"not-asked\"}")
+}
+
+fn has(line: &str, part: &str) -> Result<()> {
+    ensure!(line.contains(part), "{part} is not in {line}");
     Ok(())
 }
 
+/// What `turnout boot` writes down, handed to the next system in an initrd: its disk.
 const EXEC: &str = r#"
+mkdir -p /run /var/lib/turnout
+asked() {
+    printf 'turnout-record 1 asked\nway kexec\nwhen 1\nboot-id %s\nfrom 6.0\nto %s\nkernel %064d\n' \
+        "$1" "$(uname -r)" 1 >/var/lib/turnout/asked
+    printf 'cmdline ro\ntoken %s\nwatchdog no\nend\n' "$2" >>/var/lib/turnout/asked
+}
 if [ "$stage" = 1 ]; then
-    run turnout load /boot/vmlinuz --initrd /boot/initrd.img --append "stage=2 spaced=\"a  b\""
+    asked "$(cat /proc/sys/kernel/random/boot_id)" kexec-1
+    turnout status | grep -e 'came up' -e 'asked for'
+    (cd / && printf '%s\n' var var/lib var/lib/turnout var/lib/turnout/asked | cpio -o -H newc) >/asked
+    run turnout load /boot/vmlinuz --initrd /boot/initrd.img --initrd /asked \
+        --append "stage=2 spaced=\"a  b\" boot=kexec-1"
     umount /boot
     ends
     turnout exec
 fi
 echo "cmdline: $(cat /proc/cmdline)"
+run turnout status --settle
+run turnout bless
+rm /var/lib/turnout/history
+asked another-system kexec-2
+run turnout status --settle
+sed 's/^/failed: /' /var/lib/turnout/failed
+run turnout history
 "#;
 
 fn second_system(stages: &[Stage]) -> Result<()> {
     let [first, second] = stages else { anyhow::bail!("{} systems ran, not 2", stages.len()) };
+    says(first, "came up           not known: no jump to it was written down")?;
+    says(first, "asked for         kexec to files that were named at 1970-01-01 00:00:01 UTC")?;
     ends(first, "turnout load", 0)?;
-    says(second, "stage=2 spaced=\"a  b\"")
+    says(second, "stage=2 spaced=\"a  b\"")?;
+    says(second, "came up           by kexec, as asked (6.0 to ")?;
+    ends(second, "turnout bless", 0)?;
+    says(second, "this system came up by kexec, as asked (6.0 to ")?;
+    says(second, "came up           by the firmware, although kexec was asked for (6.0 to ")?;
+    says(second, "failed: from 6.0")?;
+    ends(second, "turnout history", 0)?;
+    says(second, " UTC  by the firmware, although kexec was asked for (6.0 to ")
 }
 
 /// Every refusal, with the sentence and the status of each.
