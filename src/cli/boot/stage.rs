@@ -1,5 +1,6 @@
-//! A kernel that is loaded now and used later: it is verified again when it is used, and
-//! does not stay where it would not be loaded today.
+//! A kernel that is loaded now and used later: `turnout boot` verifies it again before it
+//! uses it, and takes it out where it would not be loaded today. Every other kexec starts
+//! it as it is.
 
 use super::report::Report;
 use super::{judge, load_of, ready};
