@@ -25,6 +25,7 @@ pub mod menu;
 pub mod plan;
 pub mod preflight;
 pub mod rollback;
+pub mod settings;
 pub mod slots;
 pub mod source;
 pub(crate) mod steps;

@@ -8,4 +8,5 @@
 pub mod arguments;
 pub mod image;
 pub mod output;
+pub mod programs;
 pub mod signing;

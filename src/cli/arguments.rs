@@ -15,6 +15,7 @@ use lexopt::prelude::{Long, Short, Value, ValueExt as _};
 use super::cmdline::Cmdline;
 use super::kernel_kind::Kind;
 use super::source::Source;
+use super::words;
 use crate::base::arch::Arch;
 use crate::base::similar::similar;
 use crate::plan::{Decompress, Request, Slot};
@@ -335,6 +336,11 @@ struct Row {
     finish: fn(Typed) -> Result<Command, Misuse>,
 }
 
+/// Every command, for those who write about them.
+pub(super) fn commands() -> Vec<words::Command> {
+    COMMANDS.iter().map(Row::described).collect()
+}
+
 /// Whether a command takes words besides options.
 enum Operand {
     None,
@@ -611,6 +617,11 @@ fn unknown<'a>(word: &str, what: &str, names: impl Iterator<Item = &'a str>) -> 
 }
 
 impl Row {
+    fn described(&self) -> words::Command {
+        let options = self.options.iter().copied().flatten().map(Flag::described).collect();
+        words::Command { name: self.name, operands: "", about: "", options }
+    }
+
     fn read(&self, parser: &mut Parser) -> Result<Command, Misuse> {
         let mut typed = Typed::default();
         while let Some(argument) = parser.next()? {
@@ -648,6 +659,11 @@ impl Row {
 }
 
 impl Flag {
+    fn described(&self) -> words::Opt {
+        let value = matches!(self.take, Take::Value(_)).then_some("VALUE");
+        words::Opt { names: vec![self.name], short: None, value, about: "" }
+    }
+
     fn typed(&self) -> String {
         format!("--{}", self.name)
     }

@@ -14,6 +14,7 @@ mod came_up;
 mod check;
 mod choice;
 mod cmdline;
+pub mod described;
 mod exec;
 mod explain;
 mod firmware_environment;
@@ -39,6 +40,7 @@ mod tpm;
 mod unload;
 mod verify;
 mod volumes;
+pub mod words;
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;

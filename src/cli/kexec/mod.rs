@@ -17,15 +17,21 @@ mod tests;
 use std::ffi::OsString;
 
 use super::answer::{complain_as, print};
+use super::words;
 use crate::base::text::printable;
 use crate::sys::{arch, clock, kexec};
 
-use options::{Answers, OPTIONS};
+use options::{Answers, OPTIONS, Row};
 use parse::Asked;
 use status::{DONE, MISUSED, Stopped};
 
 /// The release of kexec-tools whose command line this is.
 const AS_OF: &str = "2.0.32";
+
+/// Every option, for those who write about them.
+pub(super) fn options() -> Vec<words::Opt> {
+    OPTIONS.iter().map(Row::described).collect()
+}
 
 /// Does what the arguments say; gives the exit status.
 pub(super) fn run(arguments: Vec<OsString>) -> u8 {

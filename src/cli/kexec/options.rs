@@ -8,6 +8,7 @@ use std::ffi::OsString;
 
 use super::job::{Job, Mode};
 use crate::base::arch::Arch;
+use crate::cli::words;
 use crate::plan::{Engine, Request};
 
 /// A row.
@@ -85,6 +86,11 @@ impl Row {
 
     const fn on(self, on: On) -> Self {
         Self { on, ..self }
+    }
+
+    pub(super) fn described(&self) -> words::Opt {
+        let names = self.names.to_vec();
+        words::Opt { names, short: self.short, value: self.value, about: self.help }
     }
 
     /// The name to show, with its dashes.

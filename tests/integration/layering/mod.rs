@@ -16,13 +16,14 @@ use tokens::Named;
 
 /// The rooms of `src`, from the ground up. A file imports from its own room and
 /// from floors below its own.
-const FLOORS: [&[&str]; 10] = [
+const FLOORS: [&[&str]; 11] = [
     &["base", "efi"],
     &["bundle.rs", "fdt", "memmap.rs", "slots", "tpm"],
     &["image", "trust"],
     &["menu", "plan", "rollback"],
     &["choose", "failure.rs", "host", "measure", "source"],
     &["check", "config.rs", "preflight.rs"],
+    &["settings.rs"],
     &["sys"],
     &["steps"],
     &["boot", "cli"],

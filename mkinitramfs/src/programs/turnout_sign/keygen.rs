@@ -3,16 +3,16 @@
 use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 
+use crate::signing::{key_file, ring};
 use anyhow::{Result, ensure};
 use clap::Args;
-use mkinitramfs::signing::{key_file, ring};
 use turnout::trust::Namespace;
 
-use crate::Verdict;
-use crate::select::namespace;
+use super::Verdict;
+use super::select::namespace;
 
 #[derive(Args)]
-pub(crate) struct Keygen {
+pub(super) struct Keygen {
     /// Private key to create; never overwritten
     #[arg(short, long)]
     file: PathBuf,
@@ -30,7 +30,7 @@ pub(crate) struct Keygen {
 }
 
 impl Keygen {
-    pub(crate) fn run(&self) -> Result<Verdict> {
+    pub(super) fn run(&self) -> Result<Verdict> {
         let passphrase = match &self.passphrase {
             Some(passphrase) => passphrase.clone(),
             None if io::stdin().is_terminal() => ask_twice()?,

@@ -15,9 +15,9 @@ mod verify;
 
 use std::process::ExitCode;
 
+use crate::arguments;
 use anyhow::Result;
-use clap::{Parser, Subcommand};
-use mkinitramfs::arguments;
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// Signs what Turnout boots
 #[derive(Parser)]
@@ -58,7 +58,15 @@ enum Verdict {
     Refused,
 }
 
-fn main() -> ExitCode {
+/// What the program can be called with.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Does what the arguments say.
+#[must_use]
+pub fn main() -> ExitCode {
     match arguments::parse(std::env::args_os()) {
         Err(end) => end,
         Ok(Cli { command }) => ended(run(command)),

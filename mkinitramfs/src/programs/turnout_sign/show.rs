@@ -2,16 +2,16 @@
 
 use std::path::PathBuf;
 
+use crate::signing::{sign, words};
 use anyhow::{Context as _, Result};
 use clap::Args;
-use mkinitramfs::signing::{sign, words};
 use turnout::base::text::printable;
 
-use crate::Verdict;
-use crate::files::{self, signatures_of};
+use super::Verdict;
+use super::files::{self, signatures_of};
 
 #[derive(Args)]
-pub(crate) struct Show {
+pub(super) struct Show {
     /// Manifests, policies, key rings, signature files and public keys
     #[arg(required = true)]
     file: Vec<PathBuf>,
@@ -21,7 +21,7 @@ pub(crate) struct Show {
 }
 
 impl Show {
-    pub(crate) fn run(&self) -> Result<Verdict> {
+    pub(super) fn run(&self) -> Result<Verdict> {
         let ring = self.keys.as_deref().map(files::ring).transpose()?;
         for path in &self.file {
             let bytes = files::read(path)?;

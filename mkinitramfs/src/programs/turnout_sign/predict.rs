@@ -1,10 +1,10 @@
 //! `turnout-sign predict`: what the PCRs hold in a system that Turnout has
 //! started, from the same code that measures on the device.
 
+use crate::signing::entry::BootEntry;
+use crate::signing::sign::{self, Admitted, Target};
 use anyhow::{Context as _, Result};
 use clap::Args;
-use mkinitramfs::signing::entry::BootEntry;
-use mkinitramfs::signing::sign::{self, Admitted, Target};
 use turnout::base::json;
 use turnout::measure::{self, Boundary, Sections};
 use turnout::tpm::log::{Event, replay};
@@ -15,12 +15,12 @@ use turnout::trust::policy::Policy;
 use turnout::trust::slots::{Slot, SlotValues};
 use turnout::trust::verify::{Attested, Mode};
 
-use crate::Verdict;
-use crate::files::Anchor;
-use crate::select::Entries;
+use super::Verdict;
+use super::files::Anchor;
+use super::select::Entries;
 
 #[derive(Args)]
-pub(crate) struct Predict {
+pub(super) struct Predict {
     #[command(flatten)]
     anchor: Anchor,
     #[command(flatten)]
@@ -41,7 +41,7 @@ pub(crate) struct Predict {
 }
 
 impl Predict {
-    pub(crate) fn run(&self) -> Result<Verdict> {
+    pub(super) fn run(&self) -> Result<Verdict> {
         let (ring, policy) = self.anchor.read()?;
         let mut verdict = Verdict::Good;
         for id in self.entries.ids()? {

@@ -2,23 +2,23 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::output;
+use crate::signing::{ring, sign, signer, words};
 use anyhow::{Context as _, Result, ensure};
 use clap::{Args, Subcommand};
-use mkinitramfs::output;
-use mkinitramfs::signing::{ring, sign, signer, words};
 use turnout::base::digest::Digest;
 use turnout::trust::allowed_signers::KeyRing;
 use turnout::trust::key::Fingerprint;
 use turnout::trust::policy::{self, Policy};
 use turnout::trust::{Namespace, Role, update};
 
-use crate::Verdict;
-use crate::files::{self, sign_file, signatures_of, tell_update};
-use crate::select::{namespace, role};
-use crate::signer::SignerArgs;
+use super::Verdict;
+use super::files::{self, sign_file, signatures_of, tell_update};
+use super::select::{namespace, role};
+use super::signer::SignerArgs;
 
 #[derive(Subcommand)]
-pub(crate) enum Command {
+pub(super) enum Command {
     /// Writes a policy, for mkinitramfs --policy or for the boot partition
     Write(Box<Write>),
     /// Says what a policy demands; with --in-force whether devices would take it
@@ -28,7 +28,7 @@ pub(crate) enum Command {
 }
 
 #[derive(Args)]
-pub(crate) struct Write {
+pub(super) struct Write {
     /// Policy to write
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
@@ -60,7 +60,7 @@ pub(crate) struct Write {
 }
 
 #[derive(Args)]
-pub(crate) struct Check {
+pub(super) struct Check {
     /// The policy
     file: PathBuf,
     /// The key ring that devices have: also check whether enough of its keys are
@@ -74,7 +74,7 @@ pub(crate) struct Check {
 }
 
 #[derive(Args)]
-pub(crate) struct Sign {
+pub(super) struct Sign {
     /// The policy
     file: PathBuf,
     #[command(flatten)]
@@ -85,7 +85,7 @@ pub(crate) struct Sign {
 }
 
 impl Command {
-    pub(crate) fn run(&self) -> Result<Verdict> {
+    pub(super) fn run(&self) -> Result<Verdict> {
         match self {
             Self::Write(args) => args.run(),
             Self::Check(args) => args.run(),

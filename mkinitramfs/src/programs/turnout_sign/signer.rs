@@ -3,14 +3,14 @@
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
+use crate::signing::key_file;
+use crate::signing::signer::Signer;
 use anyhow::{Result, bail};
 use clap::Args;
-use mkinitramfs::signing::key_file;
-use mkinitramfs::signing::signer::Signer;
 
 #[derive(Args)]
 #[group(required = true, multiple = false)]
-pub(crate) struct SignerArgs {
+pub(super) struct SignerArgs {
     /// OpenSSH private key, type ssh-ed25519
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
@@ -22,7 +22,7 @@ pub(crate) struct SignerArgs {
 }
 
 impl SignerArgs {
-    pub(crate) fn open(&self) -> Result<Signer> {
+    pub(super) fn open(&self) -> Result<Signer> {
         let signer = match (&self.key, &self.agent) {
             (Some(path), _) => Signer::file(key_file::load(path, || ask_passphrase(path))?)?,
             (None, Some(wanted)) => {

@@ -1,20 +1,20 @@
 //! `turnout-sign sign`.
 
+use crate::signing::entry;
+use crate::signing::sign::{self, Claims, Outcome};
+use crate::signing::signer::Signer;
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
-use mkinitramfs::signing::entry;
-use mkinitramfs::signing::sign::{self, Claims, Outcome};
-use mkinitramfs::signing::signer::Signer;
 use turnout::base::arch::Arch;
 use turnout::trust::Role;
 use turnout::trust::slots::Slot;
 
-use crate::Verdict;
-use crate::select::{Entries, role};
-use crate::signer::SignerArgs;
+use super::Verdict;
+use super::select::{Entries, role};
+use super::signer::SignerArgs;
 
 #[derive(Args)]
-pub(crate) struct Sign {
+pub(super) struct Sign {
     #[command(flatten)]
     signer: SignerArgs,
     #[command(flatten)]
@@ -63,7 +63,7 @@ fn warn_of_shell(id: &str, options: &str) {
 impl Sign {
     /// With `--all`, an entry that cannot be signed does not keep the others
     /// from it.
-    pub(crate) fn run(&self) -> Result<Verdict> {
+    pub(super) fn run(&self) -> Result<Verdict> {
         let mut signer = self.signer.open()?;
         let ids = self.entries.ids()?;
         let mut failed = Vec::new();

@@ -1,19 +1,19 @@
 //! `turnout-sign verify`.
 
+use crate::signing::sign::{self, Target};
 use anyhow::{Context as _, Result};
 use clap::Args;
-use mkinitramfs::signing::sign::{self, Target};
 use turnout::trust::Role;
 use turnout::trust::allowed_signers::KeyRing;
 use turnout::trust::policy::Policy;
 use turnout::trust::verify::{Refusal, Signed};
 
-use crate::Verdict;
-use crate::files::Anchor;
-use crate::select::{Entries, role};
+use super::Verdict;
+use super::files::Anchor;
+use super::select::{Entries, role};
 
 #[derive(Args)]
-pub(crate) struct Verify {
+pub(super) struct Verify {
     #[command(flatten)]
     anchor: Anchor,
     #[command(flatten)]
@@ -30,7 +30,7 @@ pub(crate) struct Verify {
 }
 
 impl Verify {
-    pub(crate) fn run(&self) -> Result<Verdict> {
+    pub(super) fn run(&self) -> Result<Verdict> {
         let (ring, policy) = self.anchor.read()?;
         let mut verdict = Verdict::Good;
         for id in self.entries.ids()? {

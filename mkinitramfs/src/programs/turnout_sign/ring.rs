@@ -2,22 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::signing::{ring, sign, signer};
 use anyhow::{Context as _, Result, ensure};
 use clap::{Args, Subcommand};
-use mkinitramfs::signing::{ring, sign, signer};
 use turnout::base::text::printable;
 use turnout::trust::Namespace;
 use turnout::trust::allowed_signers::KeyRing;
 use turnout::trust::policy::Policy;
 use turnout::trust::update;
 
-use crate::Verdict;
-use crate::files::{self, policy, sign_file, signatures_of, tell_update};
-use crate::select::namespace;
-use crate::signer::SignerArgs;
+use super::Verdict;
+use super::files::{self, policy, sign_file, signatures_of, tell_update};
+use super::select::namespace;
+use super::signer::SignerArgs;
 
 #[derive(Subcommand)]
-pub(crate) enum Ring {
+pub(super) enum Ring {
     /// Prints a ring's line for a public key
     Line(Line),
     /// Finds weak keys, duplicates and whatever else a device refuses, and says
@@ -28,7 +28,7 @@ pub(crate) enum Ring {
 }
 
 #[derive(Args)]
-pub(crate) struct Line {
+pub(super) struct Line {
     /// Public key file (KEY.pub)
     key: PathBuf,
     /// What the key may sign: boot, recovery, policy or unlock
@@ -37,7 +37,7 @@ pub(crate) struct Line {
 }
 
 #[derive(Args)]
-pub(crate) struct Check {
+pub(super) struct Check {
     /// The ring
     file: PathBuf,
     /// The ring that devices have: also check whether they would take FILE with
@@ -51,7 +51,7 @@ pub(crate) struct Check {
 }
 
 #[derive(Args)]
-pub(crate) struct Sign {
+pub(super) struct Sign {
     /// The ring; its first line is "# turnout-ring N"
     file: PathBuf,
     #[command(flatten)]
@@ -62,7 +62,7 @@ pub(crate) struct Sign {
 }
 
 impl Ring {
-    pub(crate) fn run(&self) -> Result<Verdict> {
+    pub(super) fn run(&self) -> Result<Verdict> {
         match self {
             Self::Line(args) => args.run(),
             Self::Check(args) => args.run(),

@@ -5,21 +5,21 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::output;
+use crate::signing::signer::Signer;
+use crate::signing::{seal, sign};
 use anyhow::{Context as _, Result};
 use clap::Args;
-use mkinitramfs::output;
-use mkinitramfs::signing::signer::Signer;
-use mkinitramfs::signing::{seal, sign};
 use turnout::trust::Namespace;
 use turnout::trust::allowed_signers::KeyRing;
 use turnout::trust::policy::{self, Policy};
 use turnout::trust::verify::Refusal;
 
-use crate::Verdict;
+use super::Verdict;
 
 /// What a device trusts.
 #[derive(Args)]
-pub(crate) struct Anchor {
+pub(super) struct Anchor {
     /// Key ring of the device, in OpenSSH's allowed_signers format
     #[arg(long, value_name = "FILE")]
     keys: PathBuf,
@@ -29,35 +29,35 @@ pub(crate) struct Anchor {
 }
 
 impl Anchor {
-    pub(crate) fn read(&self) -> Result<(KeyRing, Policy)> {
+    pub(super) fn read(&self) -> Result<(KeyRing, Policy)> {
         Ok((ring(&self.keys)?, policy(self.policy.as_deref())?))
     }
 }
 
-pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
+pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
 /// A key ring that a device would take.
-pub(crate) fn ring(path: &Path) -> Result<KeyRing> {
+pub(super) fn ring(path: &Path) -> Result<KeyRing> {
     KeyRing::parse(&read(path)?).with_context(|| path.display().to_string())
 }
 
 /// A policy; without a file, what holds on a device without one.
-pub(crate) fn policy(path: Option<&Path>) -> Result<Policy> {
+pub(super) fn policy(path: Option<&Path>) -> Result<Policy> {
     let Some(path) = path else { return Ok(Policy::default()) };
     policy::parse(&read(path)?).with_context(|| path.display().to_string())
 }
 
 /// Where the signatures over a file lie.
-pub(crate) fn signatures_of(path: &Path) -> PathBuf {
+pub(super) fn signatures_of(path: &Path) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(".sig");
     PathBuf::from(name)
 }
 
 /// Says whether devices would take a file, and on what it follows if they would.
-pub(crate) fn tell_update(path: &Path, taken: std::result::Result<String, Refusal>) -> Verdict {
+pub(super) fn tell_update(path: &Path, taken: std::result::Result<String, Refusal>) -> Verdict {
     let name = path.display();
     match taken {
         Ok(follows) => {
@@ -73,7 +73,7 @@ pub(crate) fn tell_update(path: &Path, taken: std::result::Result<String, Refusa
 
 /// Signs a policy or a ring: writes FILE.sig, or with `add` a signature more
 /// into it.
-pub(crate) fn sign_file(path: &Path, text: &[u8], signer: &mut Signer, add: bool) -> Result<()> {
+pub(super) fn sign_file(path: &Path, text: &[u8], signer: &mut Signer, add: bool) -> Result<()> {
     let namespace = Namespace::Policy.name();
     let to = signatures_of(path);
     let there = sign::read_if_there(&to)?;

@@ -1,15 +1,15 @@
 //! Which entries a command is about, and for which machine.
 
+use crate::signing::entry::{self, BootEntry, Roots};
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
-use mkinitramfs::signing::entry::{self, BootEntry, Roots};
 use turnout::base::arch::Arch;
 use turnout::slots;
 use turnout::trust::slots::{Slot, SlotValues};
 use turnout::trust::{Namespace, Role};
 
 #[derive(Args)]
-pub(crate) struct Entries {
+pub(super) struct Entries {
     /// Root of the boot partition, as a directory. Again with NAME=DIR, and
     /// ,uuid=U, ,label=L or ,partlabel=P behind it, for each other device that
     /// its menu names
@@ -17,10 +17,10 @@ pub(crate) struct Entries {
     root: Vec<String>,
     /// x86_64 or aarch64, where the kernel image does not tell
     #[arg(long, value_name = "ARCH", value_parser = architecture)]
-    pub(crate) architecture: Option<Arch>,
+    pub(super) architecture: Option<Arch>,
     /// Every entry of the menu in DIR
     #[arg(long, conflicts_with = "entry")]
-    pub(crate) all: bool,
+    pub(super) all: bool,
     /// But this one; repeatable
     #[arg(long, value_name = "ID", requires = "all")]
     except: Vec<String>,
@@ -44,7 +44,7 @@ impl Entries {
     }
 
     /// The entry, with one of the values that its command line can be given.
-    pub(crate) fn read(&self, id: &str, boards: &[String]) -> Result<BootEntry> {
+    pub(super) fn read(&self, id: &str, boards: &[String]) -> Result<BootEntry> {
         let mut boot = entry::read(&self.roots()?, id, boards)?;
         let values = &mut boot.values;
         values.name = values.name.take().or_else(|| self.slot_name.first().cloned());
@@ -53,7 +53,7 @@ impl Entries {
     }
 
     /// Every value that slots which are declared in a manifest can have on a device.
-    pub(crate) fn values(&self, boot: &BootEntry, slots: &[Slot]) -> Vec<SlotValues> {
+    pub(super) fn values(&self, boot: &BootEntry, slots: &[Slot]) -> Vec<SlotValues> {
         let names = match &boot.entry.slot {
             Some(name) => vec![name.clone()],
             None => self.slot_name.clone(),
@@ -83,7 +83,7 @@ impl Entries {
         self.tries.or(by_slots)
     }
 
-    pub(crate) fn ids(&self) -> Result<Vec<String>> {
+    pub(super) fn ids(&self) -> Result<Vec<String>> {
         if !self.all {
             return Ok(self.entry.clone());
         }
@@ -106,7 +106,7 @@ fn architecture(name: &str) -> Result<Arch> {
 }
 
 /// A role, by its name or its namespace's.
-pub(crate) fn role(name: &str) -> Result<Role> {
+pub(super) fn role(name: &str) -> Result<Role> {
     Role::ALL
         .into_iter()
         .find(|role| name == role.name() || name == role.namespace().name())
@@ -114,7 +114,7 @@ pub(crate) fn role(name: &str) -> Result<Role> {
 }
 
 /// What a key may sign, by its full name or without "turnout-".
-pub(crate) fn namespace(name: &str) -> Result<Namespace> {
+pub(super) fn namespace(name: &str) -> Result<Namespace> {
     let found = Namespace::parse(name).or_else(|| Namespace::parse(&format!("turnout-{name}")));
     found.context("choose boot, recovery, policy or unlock")
 }

@@ -1,0 +1,16 @@
+//! The command lines of `turnout` and `kexec`, for those who write about them.
+
+use super::words::Program;
+use super::{arguments, kexec};
+
+/// `turnout`.
+#[must_use]
+pub fn turnout() -> Program {
+    Program { name: "turnout", commands: arguments::commands(), options: Vec::new() }
+}
+
+/// kexec-tools' command line.
+#[must_use]
+pub fn kexec() -> Program {
+    Program { name: "kexec", commands: Vec::new(), options: kexec::options() }
+}
