@@ -619,7 +619,15 @@ fn unknown<'a>(word: &str, what: &str, names: impl Iterator<Item = &'a str>) -> 
 impl Row {
     fn described(&self) -> words::Command {
         let options = self.options.iter().copied().flatten().map(Flag::described).collect();
-        words::Command { name: self.name, operands: "", about: "", options }
+        let usage = self.name.to_owned();
+        words::Command {
+            name: self.name,
+            operands: "",
+            takes: Vec::new(),
+            about: "",
+            usage,
+            options,
+        }
     }
 
     fn read(&self, parser: &mut Parser) -> Result<Command, Misuse> {
@@ -661,7 +669,15 @@ impl Row {
 impl Flag {
     fn described(&self) -> words::Opt {
         let value = matches!(self.take, Take::Value(_)).then_some("VALUE");
-        words::Opt { names: vec![self.name], short: None, value, about: "" }
+        words::Opt {
+            names: vec![self.name],
+            short: None,
+            value,
+            kind: words::Kind::Free,
+            repeats: false,
+            group: None,
+            about: "",
+        }
     }
 
     fn typed(&self) -> String {

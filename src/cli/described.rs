@@ -1,16 +1,28 @@
 //! The command lines of `turnout` and `kexec`, for those who write about them.
 
-use super::words::Program;
+use super::words::{Kind, Program};
 use super::{arguments, kexec};
 
 /// `turnout`.
 #[must_use]
 pub fn turnout() -> Program {
-    Program { name: "turnout", commands: arguments::commands(), options: Vec::new() }
+    Program {
+        name: "turnout",
+        commands: arguments::commands(),
+        options: Vec::new(),
+        takes: Vec::new(),
+        groups: Vec::new(),
+    }
 }
 
 /// kexec-tools' command line.
 #[must_use]
 pub fn kexec() -> Program {
-    Program { name: "kexec", commands: Vec::new(), options: kexec::options() }
+    Program {
+        name: "kexec",
+        commands: Vec::new(),
+        options: kexec::options(),
+        takes: vec![Kind::File],
+        groups: Vec::new(),
+    }
 }

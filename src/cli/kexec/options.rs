@@ -89,8 +89,15 @@ impl Row {
     }
 
     pub(super) fn described(&self) -> words::Opt {
-        let names = self.names.to_vec();
-        words::Opt { names, short: self.short, value: self.value, about: self.help }
+        words::Opt {
+            names: self.names.to_vec(),
+            short: self.short,
+            value: self.value,
+            kind: self.value.map_or(words::Kind::Free, words::Kind::of),
+            repeats: false,
+            group: None,
+            about: self.help,
+        }
     }
 
     /// The name to show, with its dashes.
