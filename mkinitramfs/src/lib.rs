@@ -3,10 +3,11 @@
 //! `mkinitramfs` ([`image`]) packs the static binary, a kernel's modules and the
 //! key ring into an initramfs, bit for bit the same from the same input.
 //! `turnout-sign` ([`signing`]) makes keys, and signs and checks the entries of a
-//! boot partition. Neither ever puts a private key into an image.
+//! boot partition; it also keeps a machine's boot menu signed ([`upkeep`]). Neither ever puts a private key into an image.
 
 pub mod arguments;
 pub mod image;
 pub mod output;
 pub mod programs;
 pub mod signing;
+pub mod upkeep;

@@ -8,6 +8,8 @@
 use std::env;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use ssh_key::encoding::{Decode as _, Encode as _};
@@ -48,6 +50,23 @@ impl Agent {
                 path.display()
             )
         })?;
+        Ok(Self(stream))
+    }
+
+    /// Connects to the agent that listens at `socket`, for a program that nobody watches:
+    /// an answer that takes longer than `patience` is none.
+    ///
+    /// # Errors
+    /// Nothing listens there.
+    pub fn at(socket: &Path, patience: Duration) -> Result<Self> {
+        let stream = UnixStream::connect(socket).with_context(|| {
+            format!(
+                "there is no ssh-agent at {}: start it, or correct sign-agent",
+                socket.display()
+            )
+        })?;
+        stream.set_read_timeout(Some(patience))?;
+        stream.set_write_timeout(Some(patience))?;
         Ok(Self(stream))
     }
 }

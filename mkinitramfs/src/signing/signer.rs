@@ -41,8 +41,15 @@ impl Signer {
     /// There is no agent, it does not hold the key, or it holds several and
     /// none is named.
     pub fn agent(wanted: Option<&str>) -> Result<Self> {
+        Self::of_agent(Agent::connect()?, wanted)
+    }
+
+    /// The same of an agent that is there.
+    ///
+    /// # Errors
+    /// As [`Signer::agent`].
+    pub fn of_agent(mut agent: Agent, wanted: Option<&str>) -> Result<Self> {
         let wanted = wanted.map(fingerprint).transpose()?;
-        let mut agent = Agent::connect()?;
         let key = choose(agent.keys()?, wanted.as_deref())?;
         refuse_weak(&key)?;
         Ok(Self::Agent(agent, key))

@@ -1,0 +1,7 @@
+//! Keeps a machine's boot menu signed while kernels and initrds come and go.
+//!
+//! Specification: `docs/upkeep.md`.
+
+pub mod program;
+pub mod sealer;
+pub mod waiting;
