@@ -26,6 +26,10 @@ use crate::trust::slots::SlotValues;
 use crate::trust::verify::{Attested, Mode, Refusal, Signed, verify};
 
 const UNSIGNED: &str = "unsigned";
+/// Code of a refusal where only the command line is another.
+const EDITED: &str = "EDITED";
+/// How words begin that a boot loader adds, or Turnout fills in, another at each start.
+const OF_START: [&str; 3] = ["BOOT_IMAGE=", "initrd=", "turnout."];
 /// What is said where there is no ring.
 const NOTHING_VERIFIED: &str = "nothing is verified: there is no /etc/turnout/allowed_signers";
 
@@ -173,6 +177,8 @@ impl Files<'_> {
         for candidate in candidates.iter().filter(|candidate| candidate.has_kernel(&bundle)) {
             match self.binds(candidate, &bundle) {
                 Ok(()) => return as_signed(candidate, bundle),
+                // All files fit: nearer than any that has the kernel alone.
+                Err(miss) if miss.code == EDITED => near = Some(miss),
                 Err(miss) => near = near.or(Some(miss)),
             }
         }
@@ -194,7 +200,10 @@ impl Files<'_> {
             return Ok(());
         }
         let meant = candidate.command_lines(verified.get().options.clone());
-        match meant.iter().any(|one| is_same(one, &bundle.options)) {
+        let asked = &bundle.options;
+        let is_crash = self.load.slot == Slot::Crash;
+        match meant.iter().any(|one| is_same(one, asked) || (is_crash && is_inherited(one, asked)))
+        {
             true => Ok(()),
             false => Err(Miss::edited(candidate)),
         }
@@ -237,7 +246,7 @@ impl<'a> Miss<'a> {
     fn edited(by: &'a Candidate) -> Self {
         let signed = by.linux().map(|linux| quoted(&linux.options));
         let signed = signed.unwrap_or_else(|| "that of the image".to_owned());
-        Self { by, code: "EDITED", why: format!("the signed command line is {signed}") }
+        Self { by, code: EDITED, why: format!("the signed command line is {signed}") }
     }
 
     fn refuses(&self, bundle: &Bundle<Sealed>) -> Failure {
@@ -304,6 +313,15 @@ fn as_signed(candidate: &Candidate, bundle: Bundle<Sealed>) -> Result<Ready, Fai
 /// blanks that the kernel does not see are not worth a refusal.
 fn is_same(one: &str, other: &str) -> bool {
     one.split_ascii_whitespace().eq(other.split_ascii_whitespace())
+}
+
+/// Whether a crash kernel's command line is the signed one but for words of the running
+/// system's start, as whoever makes it of /proc/cmdline hands them on. They are dropped:
+/// what is loaded is the signed one.
+fn is_inherited(signed: &str, asked: &str) -> bool {
+    let of_start = |word: &&str| OF_START.iter().any(|own| word.starts_with(own));
+    let asked = asked.split_ascii_whitespace().filter(|word| !of_start(word));
+    signed.split_ascii_whitespace().eq(asked)
 }
 
 /// Whether an entry may be loaded: where there is a ring, none that nobody signed, also

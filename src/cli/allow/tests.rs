@@ -283,6 +283,20 @@ fn a_signed_crash_kernel_takes_what_nobody_signed_only_where_that_is_allowed() {
 }
 
 #[test]
+fn a_signed_crash_kernel_may_be_named_with_words_of_the_running_systems_start() {
+    let tree = Tree::new("kdump");
+    tree.sign(RELEASE, &tree.manifest("kdump-6.1", &["kdump.img"], "root=LABEL=root irqpoll"));
+    let line = "BOOT_IMAGE=/vmlinuz root=LABEL=root  turnout.boot=kexec-0f irqpoll";
+    let ready = files(&tree.crash("vmlinuz", "kdump.img", given(line))).unwrap();
+    assert_eq!(ready.entry.as_deref(), Some("kdump-6.1"));
+    assert_eq!(ready.proven.get().options, "root=LABEL=root irqpoll", "what was signed");
+    let (code, _) = refused(&tree.load("vmlinuz", &["kdump.img"], given(line)));
+    assert_eq!(code, "EDITED", "in the ordinary slot the words count");
+    let more = format!("{line} init=/bin/sh");
+    assert_eq!(refused(&tree.crash("vmlinuz", "kdump.img", given(&more))).0, "EDITED");
+}
+
+#[test]
 fn a_crash_kernel_takes_no_device_tree_that_nobody_signed() {
     let tree = Tree::new("crash-tree");
     let crash = tree.crash("vmlinuz", "kdump.img", given("irqpoll"));
