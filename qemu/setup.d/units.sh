@@ -26,7 +26,7 @@ wanted_units() { # ARCH...
     done
     echo tools/disks
     [ "$demo" = 0 ] || return 0
-    printf "%s\n" tools/tests tools/rauc bootstrap fuzz
+    printf "%s\n" tools/tests tools/rauc tools/pages bootstrap fuzz
     # Debian builds GRUB's emulator for x86 only.
     [ "$host_debian" != amd64 ] || echo tools/grub
     for arch in "$@"; do
@@ -82,6 +82,13 @@ describe() { # UNIT
         closure=1 packages=(rauc squashfs-tools openssl libjson-glib-1.0-0)
         programs=(rauc mksquashfs openssl)
         data=(/etc/ssl/openssl.cnf)
+        ;;
+    # What shows manual pages, and the shells that complete what is typed.
+    tools/pages)
+        closure=1 packages=(mandoc groff-base zsh fish)
+        programs=(mandoc groff troff grotty zsh fish)
+        loads=(zsh/5.9/zsh/{complete,complist,computil,parameter,stat,terminfo,zle,zleparameter,zpty,zutil}.so)
+        data=(share/groff/1.23.0 /etc/groff share/fish/functions share/zsh/functions/Completion/{compinit,compdump,compaudit,Base,Unix,Zsh})
         ;;
     */rauc)
         closure=1 packages=("rauc:$debian" "dbus-daemon:$debian" "libjson-glib-1.0-0:$debian")
