@@ -8,6 +8,7 @@
 //! Specification: docs/check.md, which lists every code.
 
 pub mod facts;
+pub mod releases;
 mod rules;
 pub mod settings;
 mod shell;
@@ -108,6 +109,36 @@ pub fn codes() -> impl Iterator<Item = &'static str> {
 pub fn findings(facts: &Facts) -> Vec<Finding> {
     let mut found: Vec<Finding> = rules::all().flat_map(|row| row.look(facts)).collect();
     sort::sort_by_key(&mut found, |finding| core::cmp::Reverse(finding.said.weight));
+    found
+}
+
+/// What is said of the next start, by whoever asks for nothing else.
+const OF_NEXT_START: [&str; 10] = [
+    "NOT_ROOT",
+    "RING_BROKEN",
+    "NO_ENTRY",
+    "ENTRY_REFUSED",
+    "NOTHING_SIGNED",
+    "NOTHING_BOOTS",
+    "KEPT_ONLY",
+    "NEWEST_UNSIGNED",
+    "NEWEST_NO_ENTRY",
+    "OLDER_DEFAULT",
+];
+
+/// Of these the first two say nothing that the others do not say too.
+const SAME: [&str; 2] = ["NO_ENTRY", "ENTRY_REFUSED"];
+const SAID_BY: [&str; 5] =
+    ["NOTHING_SIGNED", "NOTHING_BOOTS", "KEPT_ONLY", "NEWEST_UNSIGNED", "NEWEST_NO_ENTRY"];
+
+/// What is found of the next start, the worst first, each thing once.
+#[must_use]
+pub fn of_next_start(facts: &Facts) -> Vec<Finding> {
+    let mut found = findings(facts);
+    found.retain(|one| OF_NEXT_START.contains(&one.code) && one.said.weight != Weight::Notes);
+    if found.iter().any(|one| SAID_BY.contains(&one.code)) {
+        found.retain(|one| !SAME.contains(&one.code));
+    }
     found
 }
 

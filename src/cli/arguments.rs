@@ -39,6 +39,7 @@ boots machines is turnout-init, PID 1 of an initramfs made by mkinitramfs.)
                [--force] [SOURCE] [TRUST] [--json]
   turnout boot --deferred
   turnout check [--json]
+  turnout check --next-start [SOURCE] [TRUST] [--json]
   turnout bless [ENTRY] [--state-device DEV] [--json]
   turnout slot [list | set-primary NAME | set-state NAME good |
                 set-state NAME bad [--force] | install NAME [--force]]
@@ -73,7 +74,7 @@ pub(super) enum Command {
     Unload(Slot),
     Exec,
     Boot(Box<Boot>),
-    Check { json: bool },
+    Check(Box<Check>),
     Bless { entry: Option<String>, state: Option<StateDevice>, json: bool },
     Slot { act: Act, state: Option<StateDevice>, json: bool },
     Choose { choice: Choice, state: Option<StateDevice>, json: bool },
@@ -93,8 +94,8 @@ impl Command {
             Self::Explain(explain) => explain.asked.json,
             Self::Verify(verify) => verify.asked.json,
             Self::Boot(boot) => boot.asked.json,
-            Self::Check { json }
-            | Self::Status { json, .. }
+            Self::Check(check) => check.asked.json,
+            Self::Status { json, .. }
             | Self::Image { json, .. }
             | Self::Bless { json, .. }
             | Self::Slot { json, .. }
@@ -172,6 +173,15 @@ pub(super) struct Boot {
     pub(super) retry: bool,
     /// Likewise, and with what stops.
     pub(super) force: bool,
+}
+
+/// `turnout check`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Check {
+    /// Only what the next start finds; else all of this machine.
+    pub(super) next_start: bool,
+    /// This machine's, unless it is about the next start.
+    pub(super) asked: Asked,
 }
 
 /// How `turnout boot` leaves this system.
@@ -388,7 +398,12 @@ const COMMANDS: [Row; 15] = [
         options: &[LEAVE, RETRY, FORCE, SOURCE, TRUST, JSON],
         finish: boot,
     },
-    Row { name: "check", operand: Operand::None, options: &[JSON], finish: check },
+    Row {
+        name: "check",
+        operand: Operand::None,
+        options: &[NEXT_START, SOURCE, TRUST, ARCH, JSON],
+        finish: check,
+    },
     Row { name: "bless", operand: Operand::Optional, options: &[STATE, JSON], finish: bless },
     Row { name: "slot", operand: Operand::UpTo(3), options: &[FORCE, STATE, JSON], finish: slot },
     Row {
@@ -455,6 +470,9 @@ const RETRY: &[Flag] = &[alone("retry", |typed| set(&mut typed.retry, true))];
 
 /// What else would be refused is done.
 const FORCE: &[Flag] = &[alone("force", |typed| set(&mut typed.force, true))];
+
+/// Nothing else is looked at.
+const NEXT_START: &[Flag] = &[alone("next-start", |typed| set(&mut typed.next_start, true))];
 
 /// A choice is forgotten.
 const SETTLE: &[Flag] = &[alone("settle", |typed| set(&mut typed.settle, true))];
@@ -523,6 +541,7 @@ struct Typed {
     force: bool,
     clear: bool,
     settle: bool,
+    next_start: bool,
     json: bool,
 }
 
@@ -722,8 +741,16 @@ fn boot(mut typed: Typed) -> Result<Command, Misuse> {
     Ok(Command::Boot(Box::new(Boot { entry, leave, retry, force, asked: typed.asked()? })))
 }
 
+const ONLY_NEXT_START: &str =
+    "this machine is checked as it is: other menus and keys only with --next-start";
+
 fn check(typed: Typed) -> Result<Command, Misuse> {
-    Ok(Command::Check { json: typed.json })
+    let next_start = typed.next_start;
+    let asked = typed.asked()?;
+    if !next_start && asked != (Asked { json: asked.json, ..Asked::default() }) {
+        return Err(Misuse::Wrong(ONLY_NEXT_START.to_owned()));
+    }
+    Ok(Command::Check(Box::new(Check { next_start, asked })))
 }
 
 fn bless(mut typed: Typed) -> Result<Command, Misuse> {

@@ -1,30 +1,54 @@
 //! `turnout check`: what was found, for eyes and for monitoring.
 
 use super::answer::Answer;
-use super::{offer, settings};
-use crate::base::json::{self, Object};
-use crate::base::text::{printable, split_at_column};
-use crate::check::{self, Facts, Finding, Weight, findings, is_ready};
+use super::arguments::{Asked, Check};
+use super::source::Location;
+use super::{brief, offer, settings, told};
+use crate::check::{self, Facts, findings, is_ready};
 use crate::failure::Failure;
-use crate::sys::survey::{Tree, survey};
-
-/// Of a terminal that nobody has widened.
-const COLUMNS: usize = 80;
-/// What goes on from one line to the next is moved in by.
-const INDENT: &str = "     ";
-/// What a remedy begins with.
-const REMEDY: &str = "  => ";
+use crate::sys::survey::{Tree, rights, survey};
 
 /// Gives what is to be printed; the status is 0 for a machine that is ready.
 ///
 /// # Errors
 /// turnout.conf cannot be understood.
-pub(super) fn run(json: bool) -> Result<Answer, Failure> {
+pub(super) fn run(check: &Check) -> Result<Answer, Failure> {
+    if check.next_start {
+        return next_start(&check.asked);
+    }
     let facts = facts();
     let mut found = findings(&facts);
     check::accept(&mut found, &accepted(&facts)?);
-    let text = if json { as_json(&found) } else { as_text(&found) };
+    let text = if check.asked.json { told::as_json(&found) } else { told::as_text(&found) };
     Ok(Answer { text, status: u8::from(!is_ready(&found)) })
+}
+
+/// Only what the next start finds, of this machine or of one that directories stand for.
+fn next_start(asked: &Asked) -> Result<Answer, Failure> {
+    let mut facts = Facts::default();
+    let mut accepted = Vec::new();
+    match &asked.source.location {
+        Location::Directories(all) => {
+            let root = all.first().map_or_else(Tree::live, |first| Tree::at(&first.path));
+            offer::look_ahead(asked, &root, &mut facts);
+        }
+        Location::Here | Location::Device(_) => {
+            let tree = Tree::live();
+            facts.rights = rights(&tree);
+            accepted = self::accepted(&facts)?;
+            if facts.rights.is_root != Some(false) {
+                offer::look_ahead(asked, &tree, &mut facts);
+            }
+        }
+    }
+    let mut found = check::of_next_start(&facts);
+    check::accept(&mut found, &accepted);
+    let status = u8::from(!is_ready(&found));
+    let text = match asked.json {
+        true => brief::as_json(&found, &facts),
+        false => brief::as_text(&found, &facts),
+    };
+    Ok(Answer { text, status })
 }
 
 /// The file may be for root alone; without it more is warned of, not less.
@@ -41,124 +65,4 @@ fn facts() -> Facts {
         offer::look(&tree, &mut facts);
     }
     facts
-}
-
-fn as_text(found: &[Finding]) -> String {
-    let mut out = String::new();
-    for one in found {
-        let said = &one.said;
-        let head = format!("{} {}: ", word(said.weight), one.code);
-        fold(&head, &said.sentence, &mut out);
-        for (index, line) in said.remedy.lines().enumerate() {
-            fold(if index == 0 { REMEDY } else { INDENT }, line, &mut out);
-        }
-    }
-    out.push_str(if is_ready(found) { "ready" } else { "not ready" });
-    out
-}
-
-/// A line in as many as it takes, broken at blanks. A word that is longer than a line
-/// keeps one to itself.
-fn fold(head: &str, line: &str, out: &mut String) {
-    let line = printable(line);
-    let mut rest: &str = &line;
-    let mut before = head;
-    loop {
-        let (part, tail) = break_at(rest, COLUMNS.saturating_sub(before.len()));
-        out.push_str(before);
-        out.push_str(part);
-        out.push('\n');
-        if tail.is_empty() {
-            return;
-        }
-        rest = tail;
-        before = INDENT;
-    }
-}
-
-/// Before and after the last blank that leaves no more than `room` columns before it.
-fn break_at(text: &str, room: usize) -> (&str, &str) {
-    let (fits, rest) = split_at_column(text, room);
-    if rest.is_empty() {
-        return (text, "");
-    }
-    let whole = if rest.starts_with(' ') { Some(fits.len()) } else { fits.rfind(' ') };
-    let at = whole.or_else(|| text.find(' ')).unwrap_or(text.len());
-    let (head, tail) = text.split_at_checked(at).unwrap_or((text, ""));
-    (head, tail.trim_start())
-}
-
-fn as_json(found: &[Finding]) -> String {
-    json::object(|out| {
-        out.flag("ready", is_ready(found));
-        out.array("findings", |list| {
-            found.iter().for_each(|one| list.object(|out| write(one, out)));
-        });
-    })
-}
-
-fn write(one: &Finding, out: &mut Object<'_>) {
-    out.text("code", one.code);
-    out.text("weight", word(one.said.weight));
-    out.text("sentence", &one.said.sentence);
-    out.text("remedy", &one.said.remedy);
-}
-
-const fn word(weight: Weight) -> &'static str {
-    match weight {
-        Weight::Stops => "stop",
-        Weight::Warns => "warn",
-        Weight::Notes => "note",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::check::Said;
-
-    fn finding(weight: Weight, sentence: &str, remedy: &str) -> Finding {
-        let said = Said { weight, sentence: sentence.to_owned(), remedy: remedy.to_owned() };
-        Finding { code: "CODE", said }
-    }
-
-    #[test]
-    fn a_finding_fits_a_terminal_and_says_last_what_it_comes_to() {
-        let sentence = "a sentence that goes on for longer than a line of a terminal has columns";
-        let remedy = format!("first line\n{}", "word ".repeat(30));
-        let text = as_text(&[finding(Weight::Warns, sentence, &remedy)]);
-        let expected = [
-            "warn CODE: a sentence that goes on for longer than a line of a terminal has",
-            "     columns",
-            "  => first line",
-        ];
-        let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines[..3], expected);
-        assert!(lines.iter().all(|line| line.len() <= COLUMNS), "{text}");
-        assert_eq!(lines.iter().filter(|line| line.starts_with("     word")).count(), 2);
-        assert_eq!(lines.last(), Some(&"not ready"));
-        assert_eq!(as_text(&[finding(Weight::Notes, "good", "")]), "note CODE: good\nready");
-    }
-
-    #[test]
-    fn a_word_that_is_longer_than_a_line_is_not_cut() {
-        let long = "x".repeat(100);
-        let text = as_text(&[finding(Weight::Stops, &format!("see {long} there"), "")]);
-        assert!(text.contains(&format!("\n     {long}\n     there\n")), "{text}");
-    }
-
-    #[test]
-    fn a_value_cannot_draw_on_the_terminal() {
-        let text = as_text(&[finding(Weight::Notes, "a\u{1b}[2Jb\nstop CODE: c", "")]);
-        assert_eq!(text.lines().count(), 2, "{text}");
-        assert!(!text.contains('\u{1b}'));
-    }
-
-    #[test]
-    fn programs_get_the_same() {
-        let text = as_json(&[finding(Weight::Stops, "a", "b")]);
-        let expected = r#"{"code":"CODE","weight":"stop","sentence":"a","remedy":"b"}"#;
-        assert!(text.replace([' ', '\n'], "").contains(expected), "{text}");
-        assert!(text.contains("\"ready\": false") || text.contains("\"ready\":false"), "{text}");
-    }
 }

@@ -259,8 +259,17 @@ impl Judge {
             cmdline: plan::longest_cmdline(self.machine.arch),
             consoles: &consoles,
         };
+        self.examine_with(entry, &limits)
+    }
+
+    /// The same of a machine with other limits.
+    pub(super) fn examine_with(
+        &self,
+        entry: &Entry,
+        limits: &Limits<'_>,
+    ) -> Result<Preflight, Failure> {
         let context = self.context(self.machine.arch);
-        self.menus.judging(entry, |files| examine(&context, files, entry, &limits, Ok))
+        self.menus.judging(entry, |files| examine(&context, files, entry, limits, Ok))
     }
 
     /// The same, and whether what it starts is a kernel for the machine; with the

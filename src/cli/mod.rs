@@ -10,6 +10,7 @@ mod answer;
 mod arguments;
 mod bless;
 mod boot;
+mod brief;
 mod came_up;
 mod check;
 mod choice;
@@ -27,6 +28,7 @@ mod list;
 mod load;
 mod loading;
 mod offer;
+mod outlook;
 mod planning;
 mod rauc;
 mod remembered;
@@ -36,6 +38,7 @@ mod source;
 mod status;
 mod store;
 mod target;
+mod told;
 mod tpm;
 mod unload;
 mod verify;
@@ -155,7 +158,7 @@ fn obey(command: Command) -> Result<Answer, Failure> {
         Command::Unload(slot) => unload::run(slot),
         Command::Exec => exec::run(),
         Command::Boot(boot) => return boot::run(&boot),
-        Command::Check { json } => return check::run(json),
+        Command::Check(check) => return check::run(&check),
         Command::Bless { entry, state, json } => {
             bless::run(entry.as_deref(), &state_device(state)?, json)
         }

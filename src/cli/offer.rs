@@ -4,19 +4,21 @@
 //! Nothing is loaded or changed. What keeps the entry from being loaded is a fact here
 //! like any other.
 
-use super::arguments::Asked;
+use super::arguments::{Asked, Load};
 use super::explain::default_of;
 use super::judge::Judge;
-use super::{settings, store, target};
+use super::outlook::{Found, Known};
+use super::{outlook, settings, store, target};
 use crate::check::Facts;
-use crate::check::facts::{Entry, Offer, Refusal, Ring};
+use crate::check::facts::{Entry, Offer, Ring};
 use crate::failure::Failure;
 use crate::menu;
 use crate::preflight::{self, Preflight};
 use crate::steps::prepare::Proven;
 use crate::sys::records;
-use crate::sys::survey::Tree;
-use crate::trust::verify::Mode;
+use crate::sys::survey::{Tree, kernels};
+use crate::trust::Role;
+use crate::trust::verify::{Attested, Mode};
 
 /// Adds them to what was read of this machine.
 pub(super) fn look(tree: &Tree, facts: &mut Facts) {
@@ -44,22 +46,68 @@ fn ring(asked: &Asked) -> Ring {
 }
 
 fn look_at_menu(asked: &Asked, tree: &Tree, facts: &mut Facts) {
-    let judge = match Judge::new(asked) {
-        Ok((judge, _)) => judge,
+    let judge = match judge(asked) {
+        Ok(judge) => judge,
         Err(failure) => {
             facts.trust.offer = Offer::Nothing(failure.sentence());
             return;
         }
     };
+    let known = look_at_default(&judge, tree, facts);
+    facts.outlook = Some(outlook::of(&judge, kernels(tree), known.as_ref()));
+}
+
+/// What this machine remembers counts, as for a load.
+fn judge(asked: &Asked) -> Result<Judge, Failure> {
+    let load = Load { asked: asked.clone(), dry_run: true, ..Load::default() };
+    Judge::of_load(&load).map(|(judge, _)| judge)
+}
+
+/// The entry with all that its files say, and what came of that.
+fn look_at_default<'j>(judge: &'j Judge, tree: &Tree, facts: &mut Facts) -> Option<Known<'j>> {
     let Some(entry) = default_of(&judge.menus) else {
-        facts.trust.offer = Offer::Nothing(nothing(&judge));
-        return;
+        facts.trust.offer = Offer::Nothing(nothing(judge));
+        return None;
     };
     let examined = judge.examine(entry);
-    let proven =
-        examined.as_ref().map_err(Clone::clone).and_then(|found| prove(&judge, entry, found));
-    facts.trust.offer = Offer::Entry(offered(entry, examined.as_ref().ok(), proven.as_ref().err()));
-    facts.target = proven.ok().map(|proven| target::of(&entry.id, &proven, tree));
+    let found = examined.as_ref().map_err(Clone::clone);
+    let proven = found.and_then(|found| prove(judge, entry, found));
+    let examined = examined.ok();
+    facts.trust.offer = Offer::Entry(offered(entry, examined.as_ref(), proven.as_ref().err()));
+    let role = examined.as_ref().and_then(|found| found.verdict().ok()).map(Attested::role);
+    let outcome = proven.map(|proven| {
+        let target = target::of(&entry.id, &proven, tree);
+        let release = target.release.clone();
+        facts.target = Some(target);
+        Found { role: role.unwrap_or(Role::Boot), release }
+    });
+    Some(Known { entry, outcome })
+}
+
+/// Only what the next start finds, in menus that may be another machine's. `tree` is its
+/// root, or its boot partition.
+pub(super) fn look_ahead(asked: &Asked, tree: &Tree, facts: &mut Facts) {
+    facts.trust.ring = ring(asked);
+    if matches!(facts.trust.ring, Ring::Broken(_)) {
+        return;
+    }
+    let judge = match judge(asked) {
+        Ok(judge) => judge,
+        Err(failure) => {
+            facts.trust.offer = Offer::Nothing(failure.sentence());
+            return;
+        }
+    };
+    let outlook = outlook::of(&judge, kernels(tree), None);
+    facts.trust.offer = match outlook.begins() {
+        Some(default) => Offer::Entry(Entry {
+            id: default.id.clone(),
+            refusal: default.refusal().cloned(),
+            options: None,
+        }),
+        None => Offer::Nothing(nothing(&judge)),
+    };
+    facts.outlook = Some(outlook);
 }
 
 fn nothing(judge: &Judge) -> String {
@@ -77,10 +125,6 @@ fn prove(judge: &Judge, entry: &menu::Entry, found: &Preflight) -> Result<Proven
 fn offered(entry: &menu::Entry, found: Option<&Preflight>, why_not: Option<&Failure>) -> Entry {
     let attested = found.and_then(|found| found.verdict().ok());
     let options = entry.linux.is_some().then(|| preflight::cmdline(entry, attested).to_owned());
-    let refusal = why_not.map(|failure| Refusal {
-        code: failure.code(),
-        lacks_memory: failure.code() == preflight::MEMORY,
-        sentence: failure.sentence(),
-    });
+    let refusal = why_not.map(outlook::refusal);
     Entry { id: entry.id.clone(), refusal, options }
 }

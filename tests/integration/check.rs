@@ -29,6 +29,12 @@ const BY_COMMAND: &[&str] = &[
     "INITRD_OTHER_KERNEL",
     "INITRD_LACKS_DRIVER",
     "NO_MODULES",
+    "NOTHING_SIGNED",
+    "NOTHING_BOOTS",
+    "KEPT_ONLY",
+    "NEWEST_UNSIGNED",
+    "NEWEST_NO_ENTRY",
+    "OLDER_DEFAULT",
 ];
 
 struct Machine {

@@ -7,6 +7,7 @@ mod cpus;
 mod crash;
 mod devices;
 mod kernel;
+mod outlook;
 mod platform;
 mod rights;
 mod security;
@@ -21,6 +22,7 @@ pub use cpus::Cpus;
 pub use crash::{Crash, Kdump};
 pub use devices::{Bound, Devices};
 pub use kernel::{Config, Kernel};
+pub use outlook::{Outlook, Prospect, Verdict};
 pub use platform::Platform;
 pub use rights::Rights;
 pub use security::Security;
@@ -65,4 +67,6 @@ pub struct Facts {
     pub storage: Storage,
     /// What would be started; none where nobody has looked.
     pub target: Option<Target>,
+    /// What the next start finds; none where nobody has looked.
+    pub outlook: Option<Outlook>,
 }

@@ -7,6 +7,7 @@ mod devices;
 mod kernel;
 mod known;
 mod next_start;
+mod outlook;
 mod rights;
 mod security;
 mod shutdown;
@@ -21,6 +22,7 @@ use super::Row;
 const TABLES: &[&[Row]] = &[
     rights::ROWS,
     trust::ROWS,
+    outlook::ROWS,
     kernel::ROWS,
     security::ROWS,
     cpus::ROWS,

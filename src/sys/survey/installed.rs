@@ -1,4 +1,5 @@
-//! The modules of a kernel on this system's root. Specification: kmod, modules.builtin.
+//! The kernels on this system's root, and their modules. Specification: kmod,
+//! modules.builtin; Debian's, Fedora's and kernel-install's names of kernels.
 
 use super::Tree;
 use crate::image::initramfs;
@@ -23,9 +24,57 @@ pub fn installed(tree: &Tree, release: &str) -> Installed {
     Installed { is_there: tree.has(&folder), builtin: list.map(|text| initramfs::listed(&text)) }
 }
 
+/// What the kernels call themselves that have an image: in `/boot` or, as
+/// kernel-install's, beside their modules. Where there is a folder of modules, a kernel
+/// without its own is a copy that somebody has put aside.
+#[must_use]
+pub fn kernels(tree: &Tree) -> Vec<String> {
+    let mut found = tree.names(MODULES);
+    found.retain(|release| tree.has(&format!("{MODULES}/{release}/vmlinuz")));
+    let names = BOOT.into_iter().flat_map(|folder| tree.names(folder));
+    let releases = names.filter_map(|name| Some(name.strip_prefix("vmlinuz-")?.to_owned()));
+    let has_modules = tree.has(MODULES);
+    found.extend(releases.filter(|one| !has_modules || tree.has(&format!("{MODULES}/{one}"))));
+    found.retain(|release| release.starts_with(|c: char| c.is_ascii_digit()));
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+const MODULES: &str = "lib/modules";
+/// The second one where the tree is a boot partition.
+const BOOT: [&str; 2] = ["boot", ""];
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_kernel_is_one_with_an_image_and_modules_of_its_own() {
+        let root = std::env::temp_dir().join(format!("turnout-kernels-{}", std::process::id()));
+        let put = |path: &str| {
+            let path = root.join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        };
+        for name in ["6.1.0-50-amd64", "6.1.0-50-amd64.old", "6.12.90+deb13-amd64", "0-rescue-1"] {
+            put(&format!("boot/vmlinuz-{name}"));
+        }
+        put("boot/vmlinuz.old");
+        let of = || kernels(&Tree::at(&root));
+        assert_eq!(
+            of(),
+            ["0-rescue-1", "6.1.0-50-amd64", "6.1.0-50-amd64.old", "6.12.90+deb13-amd64"],
+            "a boot partition has no modules"
+        );
+        put("lib/modules/6.1.0-50-amd64/modules.builtin");
+        put("lib/modules/6.1.0-49-amd64/updates/dkms.ko");
+        put("lib/modules/6.11.4-301.fc41.x86_64/vmlinuz");
+        put("lib/modules/next/vmlinuz");
+        let found = of();
+        std::fs::remove_dir_all(&root).unwrap();
+        assert_eq!(found, ["6.1.0-50-amd64", "6.11.4-301.fc41.x86_64"]);
+    }
 
     #[test]
     fn what_is_built_in_is_listed() {

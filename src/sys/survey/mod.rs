@@ -21,11 +21,11 @@ mod watchdog;
 
 use std::path::{Path, PathBuf};
 
-pub use installed::{Installed, installed};
+pub use installed::{Installed, installed, kernels};
 
 use super::{file, next_start};
 use crate::check::Facts;
-use crate::check::facts::Trust;
+use crate::check::facts::{Rights, Trust};
 
 /// The root that is read.
 #[derive(Debug)]
@@ -113,6 +113,12 @@ impl Tree {
     }
 }
 
+/// Who asks.
+#[must_use]
+pub fn rights(tree: &Tree) -> Rights {
+    rights::read(tree)
+}
+
 /// Everything.
 #[must_use]
 pub fn survey(tree: &Tree) -> Facts {
@@ -131,5 +137,6 @@ pub fn survey(tree: &Tree) -> Facts {
         devices: devices::read(tree),
         storage: storage::read(tree),
         target: None,
+        outlook: None,
     }
 }
