@@ -2,6 +2,7 @@
 //!
 //! Specification: `docs/upkeep.md`.
 
+pub mod kdump;
 pub mod program;
 pub mod sealer;
 pub mod waiting;
