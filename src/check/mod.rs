@@ -113,7 +113,7 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
 }
 
 /// What is said of the next start, by whoever asks for nothing else.
-const OF_NEXT_START: [&str; 10] = [
+const OF_NEXT_START: [&str; 11] = [
     "NOT_ROOT",
     "RING_BROKEN",
     "NO_ENTRY",
@@ -124,6 +124,7 @@ const OF_NEXT_START: [&str; 10] = [
     "NEWEST_UNSIGNED",
     "NEWEST_NO_ENTRY",
     "OLDER_DEFAULT",
+    "FIRMWARE_WAITS",
 ];
 
 /// Of these the first two say nothing that the others do not say too.

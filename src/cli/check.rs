@@ -6,7 +6,7 @@ use super::source::Location;
 use super::{brief, offer, settings, told};
 use crate::check::{self, Facts, findings, is_ready};
 use crate::failure::Failure;
-use crate::sys::survey::{Tree, rights, survey};
+use crate::sys::survey::{Tree, survey, survey_next_start};
 
 /// Gives what is to be printed; the status is 0 for a machine that is ready.
 ///
@@ -25,22 +25,17 @@ pub(super) fn run(check: &Check) -> Result<Answer, Failure> {
 
 /// Only what the next start finds, of this machine or of one that directories stand for.
 fn next_start(asked: &Asked) -> Result<Answer, Failure> {
-    let mut facts = Facts::default();
-    let mut accepted = Vec::new();
-    match &asked.source.location {
-        Location::Directories(all) => {
-            let root = all.first().map_or_else(Tree::live, |first| Tree::at(&first.path));
-            offer::look_ahead(asked, &root, &mut facts);
-        }
-        Location::Here | Location::Device(_) => {
-            let tree = Tree::live();
-            facts.rights = rights(&tree);
-            accepted = self::accepted(&facts)?;
-            if facts.rights.is_root != Some(false) {
-                offer::look_ahead(asked, &tree, &mut facts);
-            }
-        }
+    let root = match &asked.source.location {
+        Location::Directories(all) => all.first().map(|first| first.path.as_path()),
+        Location::Here | Location::Device(_) => None,
+    };
+    let tree = root.map_or_else(Tree::live, Tree::at);
+    let mut facts = survey_next_start(&tree);
+    if facts.rights.is_root != Some(false) {
+        offer::look_ahead(asked, &tree, &mut facts);
     }
+    // What was accepted is of this machine.
+    let accepted = if root.is_none() { accepted(&facts)? } else { Vec::new() };
     let mut found = check::of_next_start(&facts);
     check::accept(&mut found, &accepted);
     let status = u8::from(!is_ready(&found));

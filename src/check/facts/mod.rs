@@ -6,6 +6,7 @@
 mod cpus;
 mod crash;
 mod devices;
+mod firmware;
 mod kernel;
 mod outlook;
 mod platform;
@@ -21,6 +22,7 @@ mod watchdog;
 pub use cpus::Cpus;
 pub use crash::{Crash, Kdump};
 pub use devices::{Bound, Devices};
+pub use firmware::Firmware;
 pub use kernel::{Config, Kernel};
 pub use outlook::{Outlook, Prospect, Verdict};
 pub use platform::Platform;
@@ -65,6 +67,8 @@ pub struct Facts {
     pub devices: Devices,
     /// Disks and file systems.
     pub storage: Storage,
+    /// What the firmware is to do.
+    pub firmware: Firmware,
     /// What would be started; none where nobody has looked.
     pub target: Option<Target>,
     /// What the next start finds; none where nobody has looked.

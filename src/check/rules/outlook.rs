@@ -12,6 +12,7 @@ pub(super) const ROWS: &[Row] = &[
     Row::one("NEWEST_UNSIGNED", newest_unsigned),
     Row::one("NEWEST_NO_ENTRY", newest_no_entry),
     Row::one("OLDER_DEFAULT", older_default),
+    Row::one("FIRMWARE_WAITS", firmware_waits),
 ];
 
 /// How the id of what is kept for the case that nothing else boots begins
@@ -140,11 +141,23 @@ fn older_default(facts: &Facts) -> Option<Said> {
     Said::warns(older.sentence(&why), remedy)
 }
 
+/// A kexec leaves the firmware out.
+fn firmware_waits(facts: &Facts) -> Option<Said> {
+    let firmware = &facts.firmware;
+    let what = match firmware.staged.as_slice() {
+        [] if firmware.looks_for_capsules => "capsules on the EFI system partition".to_owned(),
+        [] => return None,
+        staged => format!("fwupd's update of {}", staged.join(", ")),
+    };
+    let sentence = format!("the firmware is to install {what}, and a kexec leaves it out");
+    Said::warns(sentence, "turnout boot --firmware")
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::testing::said;
     use super::*;
-    use crate::check::facts::Refusal;
+    use crate::check::facts::{Firmware, Refusal};
     use crate::check::{Weight, of_next_start};
 
     const OLD: &str = "6.1.0-49-amd64";
@@ -251,6 +264,28 @@ mod tests {
             assert!(
                 found.remedy.starts_with("turnout boot 'a;b'; for good: turnout set-default 'a;b'")
             );
+        }
+    }
+
+    #[test]
+    fn what_waits_for_the_firmware_is_said() {
+        let of = |looks_for_capsules, staged: &[&str]| {
+            let staged = staged.iter().map(|&guid| guid.to_owned()).collect();
+            let firmware = Firmware { looks_for_capsules, staged };
+            said("FIRMWARE_WAITS", &Facts { firmware, ..Facts::default() })
+        };
+        assert_eq!(of(false, &[]), []);
+        let found = &of(true, &[])[0];
+        assert_eq!(
+            (found.weight, found.remedy.as_str()),
+            (Weight::Warns, "turnout boot --firmware")
+        );
+        assert!(found.sentence.contains("capsules on the EFI system partition"));
+        for looks in [true, false] {
+            let found = of(looks, &["61b65ccc", "a"]);
+            let expected = "the firmware is to install fwupd's update of 61b65ccc, a, and a kexec \
+                            leaves it out";
+            assert_eq!(found[0].sentence, expected);
         }
     }
 

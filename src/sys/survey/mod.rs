@@ -8,6 +8,7 @@ mod chain;
 mod cpus;
 mod crash;
 mod devices;
+mod firmware;
 mod installed;
 mod kernel;
 mod locked;
@@ -25,7 +26,7 @@ pub use installed::{Installed, installed, kernels};
 
 use super::{file, next_start};
 use crate::check::Facts;
-use crate::check::facts::{Rights, Trust};
+use crate::check::facts::Trust;
 
 /// The root that is read.
 #[derive(Debug)]
@@ -113,10 +114,10 @@ impl Tree {
     }
 }
 
-/// Who asks.
+/// Only what tells of the next start, and who asks.
 #[must_use]
-pub fn rights(tree: &Tree) -> Rights {
-    rights::read(tree)
+pub fn survey_next_start(tree: &Tree) -> Facts {
+    Facts { rights: rights::read(tree), firmware: firmware::read(tree), ..Facts::default() }
 }
 
 /// Everything.
@@ -136,6 +137,7 @@ pub fn survey(tree: &Tree) -> Facts {
         cpus: cpus::read(tree),
         devices: devices::read(tree),
         storage: storage::read(tree),
+        firmware: firmware::read(tree),
         target: None,
         outlook: None,
     }
