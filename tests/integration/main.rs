@@ -17,3 +17,4 @@ mod oracles;
 mod purgatory;
 mod source;
 mod tpm;
+mod turnout_conf;
