@@ -390,7 +390,8 @@ fn yes(key: &str, value: &str) -> Result<bool, String> {
 }
 
 fn number(value: &str) -> Result<u32, String> {
-    value.parse().map_err(|_| format!("sign-security-version cannot be {}", quoted(value)))
+    let number = value.parse().ok();
+    number.ok_or_else(|| format!("sign-security-version cannot be {}", quoted(value)))
 }
 
 fn slot(value: &str) -> Result<Slot, String> {

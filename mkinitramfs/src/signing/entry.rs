@@ -12,7 +12,7 @@ use turnout::base::arch::Arch;
 use turnout::bundle::{Blob, Bundle};
 use turnout::menu::bls;
 use turnout::menu::{
-    self, Budget, Code, Device, Diagnostic, Entry, Identity, Menu, Metered, Sight, Target,
+    self, Budget, Code, Device, Diagnostic, Entry, Group, Identity, Menu, Metered, Sight, Target,
 };
 use turnout::source::directory::{self, Directory};
 use turnout::sys::mounted::{self, Mounted};
@@ -27,6 +27,9 @@ const GRUB: &str = "grub";
 
 /// How much is read between two looks at the progress, in bytes.
 const CHUNK: usize = 1 << 20;
+
+/// Those of machines that have menus.
+const ARCHITECTURES: [Arch; 2] = [Arch::X86_64, Arch::Aarch64];
 
 /// The boot partition, and other devices that its menus may name.
 #[derive(Debug)]
@@ -70,7 +73,8 @@ impl Roots {
     }
 
     /// The boot partition's directory.
-    fn home(&self) -> &Path {
+    #[must_use]
+    pub fn home(&self) -> &Path {
         self.0.first().map_or(Path::new("."), |first| &first.path)
     }
 
@@ -87,13 +91,21 @@ impl Roots {
         self.of(path).map_or(self.home(), |one| &one.path)
     }
 
+    /// The file that a path of an entry means.
+    #[must_use]
+    pub fn place(&self, path: &str) -> Option<PathBuf> {
+        let root = self.of(path)?;
+        let inside = root.files.inside(menu::on_device(path));
+        Some(root.path.join(inside.trim_start_matches('/')))
+    }
+
     /// The menus of the boot partition, for machines of each architecture.
     fn menus(&self, boards: &[String]) -> Result<[Menu; 2]> {
         let (home, others) = self.0.split_first().context("there is no root")?;
         let others = others.iter().map(|one| Device { identity: &one.identity, files: &one.files });
         let others: Vec<_> = others.collect();
         let sight = Sight { others: &others, ..Sight::alone(&home.identity) };
-        Ok([Arch::X86_64, Arch::Aarch64].map(|arch| {
+        Ok(ARCHITECTURES.map(|arch| {
             let budget = Budget::default();
             let files = Metered::menus(&home.files, &budget).seeing(sight);
             let target = Target::new(arch, boards);
@@ -153,6 +165,51 @@ pub fn all(roots: &Roots) -> Result<Vec<String>> {
     let home = roots.home().display();
     ensure!(!ids.is_empty(), "there is no entry in {home}{}", why(&menus));
     Ok(ids)
+}
+
+/// The menu of the boot partition as a machine reads it.
+#[derive(Debug)]
+pub struct Order {
+    /// What may boot, in the order in which it is tried: the default first.
+    pub entries: Vec<Entry>,
+    /// Id of the default.
+    pub default: Option<String>,
+}
+
+impl Order {
+    /// Whether there is an entry of this id.
+    #[must_use]
+    pub fn has(&self, id: &str) -> bool {
+        self.entries.iter().any(|entry| entry.id == id)
+    }
+}
+
+/// What a machine of this architecture tries, without rows that load nothing.
+///
+/// # Errors
+/// There is no menu, or nothing in it.
+pub fn in_order(roots: &Roots, arch: Arch) -> Result<Order> {
+    let menus = roots.menus(&[])?;
+    let home = roots.home().display();
+    let why = why(&menus);
+    let menu = menus.into_iter().zip(ARCHITECTURES).find(|(_, of)| *of == arch);
+    let menu = menu.map(|(menu, _)| menu::merge(vec![(Group::default(), menu)]));
+    let menu = menu.unwrap_or_default();
+    let at = menu.default.unwrap_or_default();
+    let count = menu.entries.len();
+    let tried = menu.fallback.iter().copied().chain(at..count).chain(0..at);
+    let tried = menu.default.into_iter().chain(tried);
+    let tried = tried.filter_map(|index| menu.entries.get(index));
+    let default = menu.default.and_then(|index| menu.entries.get(index));
+    let default = default.map(|entry| entry.id.clone());
+    let mut order = Order { entries: Vec::new(), default };
+    for entry in tried.filter(|entry| !loads_nothing(entry)) {
+        if !order.has(&entry.id) {
+            order.entries.push(entry.clone());
+        }
+    }
+    ensure!(!order.entries.is_empty(), "there is no entry in {home}{why}");
+    Ok(order)
 }
 
 /// Of GRUB also what switches off, restarts or leads to another menu.
@@ -267,9 +324,8 @@ fn blobs(roots: &Roots, paths: &[String]) -> Result<Vec<Blob<Vec<u8>>>> {
 /// Reads a file once; the digest is of the bytes that were read. It is called as on
 /// its own device: a manifest is the same on every machine.
 fn blob(roots: &Roots, path: &str) -> Result<Blob<Vec<u8>>> {
-    let root = roots.of(path).context("there is no root")?;
+    let from = roots.place(path).context("there is no root")?;
     let path = menu::on_device(path);
-    let from = root.path.join(root.files.inside(path).trim_start_matches('/'));
     let bytes = read_large(&from, path);
     let bytes = bytes.with_context(|| format!("cannot read {}", from.display()))?;
     Ok(Blob::hash(path, bytes))
@@ -288,6 +344,16 @@ fn read_large(from: &Path, name: &str) -> Result<Vec<u8>> {
 }
 
 impl BootEntry {
+    /// Lets go of the files' bytes; what was found of them stays.
+    #[must_use]
+    pub fn without_bytes(mut self) -> Self {
+        let bundle = &mut self.bundle;
+        let lists = [&mut bundle.initrds, &mut bundle.overlays, &mut bundle.addons];
+        let blobs = lists.into_iter().flatten().chain(&mut bundle.devicetree);
+        blobs.chain([&mut bundle.linux]).for_each(|blob| blob.bytes = Vec::new());
+        self
+    }
+
     /// The architecture that the entry is for: `asked`, what the kernel image
     /// looks like, and the entry's own `architecture` must agree as far as they
     /// say anything. `None` if none does.

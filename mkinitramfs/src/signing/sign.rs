@@ -137,7 +137,10 @@ fn others(root: &Path, id: &str, text: &str, signer: &Signer) -> Result<Others> 
 }
 
 /// The manifest's text, which reads back as what was meant.
-fn text(boot: &BootEntry, arch: Arch, claims: &Claims) -> Result<String> {
+///
+/// # Errors
+/// Something in the entry cannot stand in a manifest.
+pub fn text(boot: &BootEntry, arch: Arch, claims: &Claims) -> Result<String> {
     let manifest = manifest(boot, arch, claims);
     refuse_blanks(&manifest)?;
     refuse_undeclared(&manifest)?;

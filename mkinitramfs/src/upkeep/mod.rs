@@ -1,8 +1,302 @@
 //! Keeps a machine's boot menu signed while kernels and initrds come and go.
 //!
-//! Specification: `docs/upkeep.md`.
+//! Run by hooks of package managers, as root and with nobody there: it never asks, never
+//! waits without an end, and whatever goes wrong with one entry does not keep the others
+//! from being signed. At each moment, and if the power goes out then, what booted before
+//! still boots, or what takes its place does. Specification: `docs/upkeep.md`.
 
+pub mod disk;
+pub mod homes;
 pub mod kdump;
+pub mod kept;
+pub mod ledger;
 pub mod program;
+pub mod renew;
 pub mod sealer;
+pub mod stale;
+pub mod trust;
 pub mod waiting;
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, anyhow};
+use turnout::base::arch::Arch;
+use turnout::menu::Entry;
+use turnout::menu::text::glob;
+use turnout::settings::{self, Settings, Signing};
+use turnout::trust::manifest_path;
+
+use crate::signing::entry::{self, Order, Roots};
+use crate::signing::sign::{self, read_if_there};
+use crate::upkeep::disk::{Disk, names};
+use crate::upkeep::kept::{KEPT, is_kept};
+use crate::upkeep::ledger::Ledger;
+use crate::upkeep::renew::{Read, Standing, below};
+use crate::upkeep::sealer::Sealer;
+use crate::upkeep::stale::Stale;
+use crate::upkeep::trust::Trust;
+
+/// What is wanted.
+#[derive(Debug)]
+pub struct Request {
+    /// `turnout.conf`.
+    pub conf: PathBuf,
+    /// Boot partition and further devices, as `--root` takes them; empty for what
+    /// `turnout.conf` says, or else for those that are found.
+    pub roots: Vec<String>,
+    /// A kernel release that was just removed.
+    pub removed: Option<String>,
+    /// The key ring of this machine's image.
+    pub ring: PathBuf,
+    /// Its policy.
+    pub policy: PathBuf,
+    /// Where the list of what was made is.
+    pub state: PathBuf,
+}
+
+/// What was done and what was not, in sentences.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// What was done.
+    pub done: Vec<String>,
+    /// What is wrong, and what to do about it.
+    pub problems: Vec<String>,
+}
+
+impl Report {
+    fn say(&mut self, what: String) {
+        println!("{what}");
+        self.done.push(what);
+    }
+
+    fn complain(&mut self, what: String) {
+        eprintln!("turnout-sign: {what}");
+        self.problems.push(what);
+    }
+}
+
+/// Everything that an entry is looked at with.
+#[derive(Debug)]
+pub struct Keeper<'a> {
+    disk: &'a Disk,
+    ledger: Ledger,
+    trust: Trust,
+    signing: &'a Signing,
+    by: &'a settings::Signer,
+    /// A kernel release that was just removed.
+    removed: Option<&'a str>,
+    sealer: Option<Sealer>,
+    arch: Arch,
+    security_version: u32,
+    report: Report,
+}
+
+/// Signs what is to be signed and drops what is stale.
+///
+/// # Errors
+/// `turnout.conf`, the ring or the list cannot be read. Whatever else is wrong is in the
+/// report.
+pub fn run(request: &Request, disk: &Disk) -> Result<Report> {
+    let settings = read_settings(request)?;
+    let signing = &settings.signing;
+    let Some(by) = signing.by.as_ref() else {
+        return drop_own(request, disk, signing);
+    };
+    let mut keeper = Keeper::new(request, disk, signing, by)?;
+    for specs in homes(request, signing) {
+        if let Err(error) = keeper.look_after(&specs) {
+            keeper.report.complain(format!("{error:#}"));
+        }
+    }
+    keeper.end()
+}
+
+fn read_settings(request: &Request) -> Result<Settings> {
+    let name = request.conf.display();
+    let text = read_if_there(&request.conf)?.unwrap_or_default();
+    let text = String::from_utf8(text).with_context(|| format!("{name} is not UTF-8"))?;
+    settings::parse(&text).map_err(|what| anyhow!("{name}:{what}"))
+}
+
+fn homes(request: &Request, signing: &Signing) -> Vec<Vec<String>> {
+    match [&request.roots, &signing.roots].into_iter().find(|roots| !roots.is_empty()) {
+        Some(roots) => vec![roots.clone()],
+        None => homes::homes(),
+    }
+}
+
+/// Where nobody signs any more, only what is of no use any more goes.
+fn drop_own(request: &Request, disk: &Disk, signing: &Signing) -> Result<Report> {
+    if !Ledger::is_there(&request.state) {
+        return Ok(Report::default());
+    }
+    let nobody = settings::Signer::Command(Vec::new());
+    let mut keeper = Keeper::new(request, disk, signing, &nobody)?;
+    for specs in homes(request, signing) {
+        let dropped = Roots::parse(&specs).and_then(|roots| keeper.drop_all(&roots));
+        if let Err(error) = dropped {
+            keeper.report.complain(format!("{error:#}"));
+        }
+    }
+    keeper.end()
+}
+
+impl<'a> Keeper<'a> {
+    fn new(
+        request: &'a Request,
+        disk: &'a Disk,
+        signing: &'a Signing,
+        by: &'a settings::Signer,
+    ) -> Result<Self> {
+        Ok(Self {
+            disk,
+            ledger: Ledger::open(&request.state)?,
+            trust: Trust::read(&request.ring, &request.policy)?,
+            signing,
+            by,
+            removed: request.removed.as_deref(),
+            sealer: None,
+            arch: Arch::parse(std::env::consts::ARCH).unwrap_or(Arch::X86_64),
+            security_version: 0,
+            report: Report::default(),
+        })
+    }
+
+    fn end(mut self) -> Result<Report> {
+        self.ledger.forget_gone(self.disk)?;
+        Ok(self.report)
+    }
+
+    /// Who signs; asked for only when something is to be signed.
+    fn sealer(&mut self) -> Result<&mut Sealer> {
+        let sealer = match self.sealer.take() {
+            Some(sealer) => sealer,
+            None => Sealer::open(self.by)?,
+        };
+        Ok(self.sealer.insert(sealer))
+    }
+
+    fn look_after(&mut self, specs: &[String]) -> Result<()> {
+        let roots = Roots::parse(specs)?;
+        self.sweep(&roots)?;
+        self.security_version = self.version_of(&roots)?;
+        let order = entry::in_order(&roots, self.arch)?;
+        let first = self.renew_all(&roots, &order);
+        self.tend_spare(&roots, specs, &order, first);
+        self.drop_all(&roots)
+    }
+
+    /// Signs what is to be signed; gives the first entry of the menu that then boots.
+    fn renew_all(&mut self, roots: &Roots, order: &Order) -> Option<Read> {
+        let mut first = None;
+        let mut shells = Vec::new();
+        let ours = order.entries.iter().filter(|entry| self.is_ours(roots, order, entry));
+        for entry in ours.collect::<Vec<_>>() {
+            let id = &entry.id;
+            if !self.signing.shell && entry::shell(&entry.options).is_some() {
+                shells.push(id.as_str());
+                continue;
+            }
+            match self.renew(roots, id, None) {
+                Ok(standing) => first = first.or(self.boots(id, standing)),
+                Err(error) => self.report.complain(format!("{id} is not signed: {error:#}")),
+            }
+        }
+        if !shells.is_empty() && !self.report.done.is_empty() {
+            let shells = shells.join(", ");
+            self.report.say(format!(
+                "not signed, as their command lines may give a root shell (sign-shell): {shells}"
+            ));
+        }
+        first
+    }
+
+    /// What cannot boot, was never signed and is not the default is nobody's loss: a
+    /// system on another disk.
+    fn is_ours(&self, roots: &Roots, order: &Order, entry: &Entry) -> bool {
+        let id = &entry.id;
+        let is_of_use = || {
+            entry.is_bootable()
+                || order.default.as_ref() == Some(id)
+                || below(roots.home(), &manifest_path(id)).exists()
+        };
+        let is_going = || self.removed.is_some_and(|release| is_gone(roots, entry, release));
+        !is_kept(id) && !self.is_left_out(id) && is_of_use() && !is_going()
+    }
+
+    fn boots(&mut self, id: &str, standing: Standing) -> Option<Read> {
+        if let Standing::Refused(why) = &standing {
+            self.report.complain(format!("{id} would be refused: {why}"));
+        }
+        standing.boots()
+    }
+
+    fn is_left_out(&self, id: &str) -> bool {
+        self.signing.except.iter().any(|except| glob::matches(except, id))
+    }
+
+    /// The spare follows the default; where that is refused, it stays what it is.
+    fn tend_spare(&mut self, roots: &Roots, specs: &[String], order: &Order, first: Option<Read>) {
+        let home = roots.home().to_owned();
+        if self.is_left_out(KEPT) {
+            if let Err(error) = self.drop_kept(&home, |_| true) {
+                self.report.complain(format!("{error:#}"));
+            }
+            return;
+        }
+        let Some(first) = first else { return };
+        let is_default = order.default.as_ref() == Some(&first.boot.entry.id);
+        if !is_default && self.has_spare(roots, order) {
+            return;
+        }
+        if let Err(error) = self.keep(roots, specs, &first) {
+            self.report.complain(format!(
+                "there is no spare of {}: {error:#}; sign-except {KEPT} goes without",
+                first.boot.entry.id
+            ));
+        }
+    }
+
+    fn has_spare(&self, roots: &Roots, order: &Order) -> bool {
+        let mut spares = order.entries.iter().filter(|entry| is_kept(&entry.id));
+        spares.any(|spare| self.boots_as_it_is(roots, &spare.id))
+    }
+
+    fn drop_all(&mut self, roots: &Roots) -> Result<()> {
+        if let Some(release) = self.removed {
+            self.drop_stale(roots, Stale::OfRelease(release))?;
+        }
+        let order = entry::in_order(roots, self.arch)?;
+        self.drop_stale(roots, Stale::NotIn(&order))
+    }
+
+    /// What an earlier run could not end.
+    fn sweep(&self, roots: &Roots) -> Result<()> {
+        let home = roots.home();
+        for directory in ["turnout", "loader/entries", "boot/loader/entries"] {
+            self.disk.sweep(&home.join(directory))?;
+        }
+        Ok(())
+    }
+
+    /// That of `turnout.conf`, or the highest that is there.
+    fn version_of(&self, roots: &Roots) -> Result<u32> {
+        if let Some(version) = self.signing.security_version {
+            return Ok(version);
+        }
+        let names = names(&roots.home().join("turnout"));
+        let mut highest = 0;
+        for id in names.iter().filter_map(|name| name.strip_suffix(".manifest")) {
+            let version = sign::security_version(roots.home(), id)?.unwrap_or_default();
+            highest = highest.max(version);
+        }
+        Ok(highest)
+    }
+}
+
+/// Whether an entry, which the menu still has, is of a kernel release that is gone.
+fn is_gone(roots: &Roots, entry: &Entry, release: &str) -> bool {
+    let ending = format!("-{release}");
+    let mut files = entry.files().filter(|path| path.ends_with(&ending));
+    files.any(|path| roots.place(path).is_some_and(|place| !place.exists()))
+}

@@ -11,6 +11,7 @@ mod select;
 mod show;
 mod sign;
 mod signer;
+mod upkeep;
 mod verify;
 
 use std::process::ExitCode;
@@ -41,6 +42,8 @@ enum Command {
     Verify(verify::Verify),
     /// Tells what the TPM's PCRs hold once entries have been booted
     Predict(predict::Predict),
+    /// Signs what the boot menu has, as turnout.conf says, for hooks of packages
+    Upkeep(upkeep::Upkeep),
     /// Says in words what is in a manifest, policy, key ring, signature or key
     Show(show::Show),
     /// Checks and signs key rings
@@ -79,6 +82,7 @@ fn run(command: Command) -> Result<Verdict> {
         Command::Sign(args) => args.run(),
         Command::Verify(args) => args.run(),
         Command::Predict(args) => args.run(),
+        Command::Upkeep(args) => args.run(),
         Command::Show(args) => args.run(),
         Command::Ring(command) => command.run(),
         Command::Policy(command) => command.run(),

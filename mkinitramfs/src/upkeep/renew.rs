@@ -1,0 +1,255 @@
+//! Signs an entry anew where its files are not those of its manifest, so that at no moment
+//! less boots than before: the new signature comes beside the old ones, then the manifest,
+//! then the old ones go.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, anyhow, ensure};
+use turnout::base::arch::Arch;
+use turnout::base::digest::Digest;
+use turnout::trust::manifest::{Manifest, System};
+use turnout::trust::verify::Refusal;
+use turnout::trust::{Role, manifest_path, signature_path, sshsig};
+
+use crate::signing::entry::{self, BootEntry, Roots};
+use crate::signing::sign::{self, Claims, read_if_there};
+use crate::upkeep::trust::{Papers, Trust};
+use crate::upkeep::{Keeper, sealer};
+
+/// How an entry stands after it was looked at.
+#[derive(Debug)]
+pub enum Standing {
+    /// It boots, and nothing was to be done.
+    Boots(Read),
+    /// It was signed, and boots.
+    Signed(Read),
+    /// It is not upkeep's to sign, and boots or not by what somebody else has signed.
+    NotOurs,
+    /// It does not boot, for this reason.
+    Refused(String),
+}
+
+/// An entry that boots, and what its manifest says.
+#[derive(Debug)]
+pub struct Read {
+    /// The entry, without its files' bytes.
+    pub boot: BootEntry,
+    /// What it is signed as.
+    pub claims: Claims,
+}
+
+impl Standing {
+    /// The entry, if it boots.
+    #[must_use]
+    pub fn boots(self) -> Option<Read> {
+        match self {
+            Self::Boots(read) | Self::Signed(read) => Some(read),
+            Self::NotOurs | Self::Refused(_) => None,
+        }
+    }
+}
+
+/// An entry with all that is known of it.
+struct Case {
+    boot: BootEntry,
+    arch: Arch,
+    papers: Papers,
+    was: Option<Manifest>,
+}
+
+impl Keeper<'_> {
+    /// Looks at an entry, and signs it if that is needed. `spare_of` is the entry that this
+    /// one is the spare of.
+    ///
+    /// # Errors
+    /// It cannot be read or signed, or is no true spare.
+    pub fn renew(&mut self, roots: &Roots, id: &str, spare_of: Option<&Read>) -> Result<Standing> {
+        let case = self.case(roots, id)?;
+        if case.was.as_ref().is_some_and(|was| was.role == Role::Recovery) {
+            return Ok(Standing::NotOurs);
+        }
+        let was = case.was.as_ref().map(Self::claims_of);
+        let judged = self.trust.judge(case.boot.clone(), case.arch, &case.papers);
+        let refusal = match judged {
+            Ok(()) if was.as_ref().is_some_and(|was| case.is_as(was)) => {
+                let claims = was.unwrap_or_else(|| self.new_claims());
+                return Ok(Standing::Boots(Read { boot: case.boot, claims }));
+            }
+            Ok(()) => None,
+            Err(refusal) => Some(refusal),
+        };
+        if let Some(refusal) = refusal.filter(|refusal| is_meant(refusal)) {
+            return Ok(Standing::Refused(format!("{}: {refusal}", refusal.code())));
+        }
+        if let Some(original) = spare_of {
+            ensure!(is_same(&original.boot, &case.boot), "{id} has other files than were signed");
+        }
+        let claims = was.or_else(|| spare_of.map(|original| original.claims.clone()));
+        let claims = claims.unwrap_or_else(|| self.new_claims());
+        let claims = Claims { title: None, ..self.raised(claims) };
+        self.sign(case, claims)
+    }
+
+    /// Whether an entry boots with what it has.
+    #[must_use]
+    pub fn boots_as_it_is(&self, roots: &Roots, id: &str) -> bool {
+        let Ok(case) = self.case(roots, id) else { return false };
+        self.trust.judge(case.boot, case.arch, &case.papers).is_ok()
+    }
+
+    fn case(&self, roots: &Roots, id: &str) -> Result<Case> {
+        let boot = entry::read(roots, id, &[])?;
+        let arch = boot.architecture(None)?.unwrap_or(self.arch);
+        let boot = boot.without_bytes();
+        let papers = papers(&boot.root, id)?;
+        let was = papers.read();
+        Ok(Case { boot, arch, papers, was })
+    }
+
+    fn claims_of(was: &Manifest) -> Claims {
+        let slots = match &was.system {
+            System::Linux(linux) => linux.slots.clone(),
+            System::Uki(_) => Vec::new(),
+        };
+        Claims {
+            title: was.title.clone(),
+            role: was.role,
+            security_version: was.security_version,
+            boards: was.boards.clone(),
+            devices: was.devices.clone(),
+            slots,
+        }
+    }
+
+    fn new_claims(&self) -> Claims {
+        Claims {
+            title: None,
+            role: Role::Boot,
+            security_version: self.security_version,
+            boards: Vec::new(),
+            devices: Vec::new(),
+            slots: self.signing.slots.clone(),
+        }
+    }
+
+    /// What is signed anew is as new as the newest that is there.
+    fn raised(&self, claims: Claims) -> Claims {
+        Claims { security_version: claims.security_version.max(self.security_version), ..claims }
+    }
+
+    fn sign(&mut self, case: Case, claims: Claims) -> Result<Standing> {
+        let id = case.boot.entry.id.clone();
+        let text = sign::text(&case.boot, case.arch, &claims)?;
+        let namespace = claims.role.namespace().name();
+        let sealed = self.sealer()?.seal(&id, namespace, text.as_bytes())?;
+        let made = Papers {
+            manifest: Some(text.clone().into_bytes()),
+            signatures: Some(sealed.armored.clone().into_bytes()),
+        };
+        let alone = Trust::default().judge(case.boot.clone(), case.arch, &made);
+        alone.map_err(|refusal| anyhow!("{refusal}")).context("what was signed does not verify")?;
+        self.put(&case, &text, &sealed)?;
+        self.report.say(format!("signed {id}: {}, {namespace}, {}", case.arch, who(&sealed)));
+        match self.trust.judge(case.boot.clone(), case.arch, &made) {
+            Ok(()) => Ok(Standing::Signed(Read { boot: case.boot, claims })),
+            Err(refusal) => Ok(Standing::Refused(remedied(&refusal, &sealed))),
+        }
+    }
+
+    /// The order of writes that [`self`] promises.
+    fn put(&mut self, case: &Case, text: &str, sealed: &sealer::Sealed) -> Result<()> {
+        let id = &case.boot.entry.id;
+        let manifest = below(&case.boot.root, &manifest_path(id));
+        let signatures = below(&case.boot.root, &signature_path(id));
+        self.ledger.note(self.disk, &[manifest.clone(), signatures.clone()])?;
+        if case.papers.manifest.is_some() {
+            let beside = self.beside(&sealed.armored, case.papers.signatures.as_deref());
+            if let Some(beside) = beside {
+                self.disk.write(&signatures, beside.as_bytes())?;
+                self.disk.write(&manifest, text.as_bytes())?;
+                return self.disk.write(&signatures, sealed.armored.as_bytes());
+            }
+        }
+        self.disk.write(&signatures, sealed.armored.as_bytes())?;
+        self.disk.write(&manifest, text.as_bytes())
+    }
+
+    /// The new signature and the old ones; none where a machine would not read so many.
+    fn beside(&self, new: &str, old: Option<&[u8]>) -> Option<String> {
+        let old = core::str::from_utf8(old?).ok()?;
+        let both = format!("{new}{old}");
+        sshsig::parse_at_most(both.as_bytes(), self.trust.most_signatures()).ok()?;
+        Some(both)
+    }
+}
+
+impl Case {
+    /// Whether the manifest is the one that would be written of these claims.
+    fn is_as(&self, claims: &Claims) -> bool {
+        let text = sign::text(&self.boot, self.arch, claims);
+        text.is_ok_and(|text| self.papers.manifest.as_deref() == Some(text.as_bytes()))
+    }
+}
+
+/// Whether both are made of the same bytes.
+fn is_same(one: &BootEntry, other: &BootEntry) -> bool {
+    digests(one).eq(digests(other))
+}
+
+/// The digests of all files that a spare has.
+pub fn digests(boot: &BootEntry) -> impl Iterator<Item = Digest> {
+    let bundle = &boot.bundle;
+    let blobs = [&bundle.linux].into_iter().chain(&bundle.initrds).chain(&bundle.devicetree);
+    blobs.chain(&bundle.overlays).map(|blob| blob.digest)
+}
+
+/// Refusals that somebody has decided on: to sign anew would undo that.
+fn is_meant(refusal: &Refusal) -> bool {
+    matches!(
+        refusal,
+        Refusal::Floor { .. }
+            | Refusal::DigestRevoked { .. }
+            | Refusal::Board { .. }
+            | Refusal::Device { .. }
+    )
+}
+
+/// What is in the way of what was just signed, and what to do about it.
+fn remedied(refusal: &Refusal, sealed: &sealer::Sealed) -> String {
+    let key = sealed.signature.key.fingerprint();
+    let what = match refusal {
+        Refusal::KeyUnknown { .. } => format!(
+            "add its line to the ring (turnout-sign ring line {key}.pub) and build the image anew"
+        ),
+        Refusal::KeyRevoked { .. } => "sign with another key".to_owned(),
+        Refusal::Namespace { .. } => {
+            "give the key its namespace in the ring, and build the image anew".to_owned()
+        }
+        Refusal::Threshold { .. } => {
+            "let the others sign too, with turnout-sign sign --add".to_owned()
+        }
+        _ => "see docs/reason-codes.md".to_owned(),
+    };
+    format!("{}: {refusal}; {what}", refusal.code())
+}
+
+fn who(sealed: &sealer::Sealed) -> String {
+    format!("key {}", sealed.signature.key.fingerprint())
+}
+
+/// The papers of an entry.
+///
+/// # Errors
+/// They are there and cannot be read.
+pub fn papers(root: &Path, id: &str) -> Result<Papers> {
+    Ok(Papers {
+        manifest: read_if_there(&below(root, &manifest_path(id)))?,
+        signatures: read_if_there(&below(root, &signature_path(id)))?,
+    })
+}
+
+/// A path of the boot partition in the directory where that is mounted.
+#[must_use]
+pub fn below(root: &Path, path: &str) -> PathBuf {
+    root.join(path.trim_start_matches('/'))
+}
