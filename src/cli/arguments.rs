@@ -37,7 +37,7 @@ boots machines is turnout-init, PID 1 of an initramfs made by mkinitramfs.)
   turnout exec
   turnout boot [ENTRY] [--now | --firmware | --stage | --defer] [--retry]
                [--force] [SOURCE] [TRUST] [--json]
-  turnout boot --deferred
+  turnout boot --deferred | --staged
   turnout check [--json]
   turnout check --next-start [SOURCE] [TRUST] [--json]
   turnout bless [ENTRY] [--state-device DEV] [--json]
@@ -200,6 +200,8 @@ pub(super) enum Leave {
     Defer,
     /// What was deferred is loaded now, as this system goes down.
     Deferred,
+    /// What was staged is verified again, as this system goes down.
+    Staged,
 }
 
 /// A machine that is described by files.
@@ -463,6 +465,7 @@ const LEAVE: &[Flag] = &[
     alone("stage", |typed| typed.set_leave(Leave::Stage)),
     alone("defer", |typed| typed.set_leave(Leave::Defer)),
     alone("deferred", |typed| typed.set_leave(Leave::Deferred)),
+    alone("staged", |typed| typed.set_leave(Leave::Staged)),
 ];
 
 /// A kexec that has failed is tried again.

@@ -116,6 +116,33 @@ impl Inhibited {
     }
 }
 
+/// Where a system goes, by what systemd has to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Goal {
+    /// It goes on.
+    Stays,
+    /// Into another kernel, by kexec or by the firmware.
+    Restarts,
+    /// It is switched off, or nothing but its user space is started anew.
+    Ends,
+}
+
+impl Goal {
+    /// Of what `systemctl list-jobs --no-legend` prints: a number, a unit and two words a line.
+    #[must_use]
+    pub fn of_jobs(said: &str) -> Self {
+        let mut goal = Self::Stays;
+        for unit in said.lines().filter_map(|line| line.split_ascii_whitespace().nth(1)) {
+            match unit {
+                "reboot.target" | "kexec.target" => return Self::Restarts,
+                "shutdown.target" | "umount.target" => goal = Self::Ends,
+                _ => {}
+            }
+        }
+        goal
+    }
+}
+
 /// systemd 255 and newer makes a kexec of every reboot while a kernel is loaded.
 #[must_use]
 pub const fn reboots_by_kexec(version: u32) -> bool {
@@ -204,6 +231,24 @@ mod tests {
         assert_eq!(number_of("s \"1\""), None);
         assert_eq!(text_of("s \"shutdown:sleep\"\n"), Some("shutdown:sleep"));
         assert_eq!(text_of("t 1"), None);
+    }
+
+    #[test]
+    fn where_a_system_goes_is_told_by_its_jobs() {
+        let jobs = |target: &str| {
+            Goal::of_jobs(&format!(
+                " 1201 turnout-stage.service stop  running\n \
+                 1189 {target}             start waiting\n \
+                 1190 shutdown.target      start waiting\n"
+            ))
+        };
+        assert_eq!([jobs("reboot.target"), jobs("kexec.target")], [Goal::Restarts; 2]);
+        assert_eq!([jobs("poweroff.target"), jobs("soft-reboot.target")], [Goal::Ends; 2]);
+        let one = "77 turnout-stage.service stop running\n";
+        assert_eq!(
+            [Goal::of_jobs(one), Goal::of_jobs(""), Goal::of_jobs("No jobs running.")],
+            [Goal::Stays; 3]
+        );
     }
 
     #[test]

@@ -108,6 +108,13 @@ pub fn reboot_by_firmware() -> Result<(), Error> {
     run(command).map(drop)
 }
 
+/// Where this system goes. Where the manager does not tell, it may be restarted.
+#[must_use]
+pub fn goal() -> leaving::Goal {
+    let jobs = run(command("systemctl", &["list-jobs", "--no-legend", "--no-pager"]));
+    jobs.map_or(leaving::Goal::Restarts, |jobs| leaving::Goal::of_jobs(&jobs))
+}
+
 /// Starts a unit, and waits for that.
 ///
 /// # Errors

@@ -17,4 +17,4 @@ mod oracles;
 mod purgatory;
 mod source;
 mod tpm;
-mod turnout_conf;
+mod units;

@@ -22,7 +22,7 @@ use crate::grub::made_up::dice::Dice;
 const IMAGE: &[u8] = include_bytes!("../data/image/Image.gz");
 
 /// The program that runs; said once if there is none.
-fn tool(name: &str) -> Option<PathBuf> {
+pub(crate) fn tool(name: &str) -> Option<PathBuf> {
     let cache =
         |variable, below: &str| Some(PathBuf::from(std::env::var_os(variable)?).join(below));
     let cache = cache("TURNOUT_CACHE", "")

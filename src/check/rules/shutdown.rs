@@ -22,6 +22,13 @@ const SLOW_TO_START: [&str; 1] = ["systemd-random-seed.service"];
 /// So many of the worst are named.
 const NAMED: usize = 5;
 
+/// Installed with Turnout, and off until somebody links it.
+const DROP_IN: &str = "for 30 s in place of the default 90:\n\
+                       mkdir -p /etc/systemd/system.conf.d\n\
+                       ln -s /usr/share/turnout/system.conf.d/shutdown.conf \
+                       /etc/systemd/system.conf.d/turnout-shutdown.conf\n\
+                       then: systemctl daemon-reexec";
+
 fn default_stop(facts: &Facts) -> Span {
     facts.systemd.default_stop.unwrap_or(DEFAULT)
 }
@@ -87,7 +94,8 @@ fn shutdown_time(facts: &Facts) -> Option<Said> {
          processes that are left{limit}",
         named.join(", then ")
     );
-    Said::notes(sentence, "")
+    let is_long = total > LONG && after >= DEFAULT;
+    Said::notes(sentence, if is_long { DROP_IN } else { "" })
 }
 
 /// Units that stop one after the other, first to last.
@@ -234,6 +242,17 @@ mod tests {
                         web.service (30 s), then db.service (100 s), then 90 s for processes that \
                         are left";
         assert_eq!(said, expected);
+    }
+
+    #[test]
+    fn a_shorter_limit_for_all_is_the_remedy_of_what_takes_long() {
+        let of = |seconds: u64, default: Option<u64>| {
+            let mut facts = with(vec![unit("web.service", seconds, &[], &[])]);
+            facts.systemd.default_stop = default.map(Span::Seconds);
+            said("SHUTDOWN_TIME", &facts).remove(0).remedy
+        };
+        assert!(of(220, None).contains("ln -s /usr/share/turnout/system.conf.d/shutdown.conf"));
+        assert_eq!([of(200, None), of(900, Some(30))], ["", ""]);
     }
 
     #[test]

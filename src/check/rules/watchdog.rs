@@ -17,10 +17,11 @@ pub(super) const ROWS: &[Row] = &[
     Row::one("WATCHDOG_NOWAYOUT", nowayout),
 ];
 
-const DROP_IN: &str = "in /etc/systemd/system.conf.d/turnout.conf:\n\
-                       [Manager]\n\
-                       RuntimeWatchdogSec=60\n\
-                       KExecWatchdogSec=180\n\
+/// Installed with Turnout, and off until somebody links it.
+const DROP_IN: &str = "mkdir -p /etc/systemd/system.conf.d\n\
+                       ln -s /usr/share/turnout/system.conf.d/watchdog.conf \
+                       /etc/systemd/system.conf.d/turnout-watchdog.conf\n\
+                       which says, below [Manager]: RuntimeWatchdogSec=60 and KExecWatchdogSec=180\n\
                        then: systemctl daemon-reexec";
 
 /// A machine with a watchdog as it comes is no worse than one without: only where

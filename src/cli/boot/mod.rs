@@ -34,12 +34,15 @@ pub(super) use next_start::clear as clear_fallback;
 pub(super) fn run(boot: &Boot) -> Result<Answer, Failure> {
     loading::need_root("leave this system")?;
     let mut report = Report::new(boot.asked.json);
-    settle(&mut report);
-    if boot.leave != Leave::Deferred {
+    if boot.leave != Leave::Staged {
+        settle(&mut report);
+    }
+    if !matches!(boot.leave, Leave::Deferred | Leave::Staged) {
         clear_earlier(&mut report);
     }
     match boot.leave {
         Leave::Stage => stage::run(boot, &mut report)?,
+        Leave::Staged => stage::end(boot, &mut report)?,
         Leave::Defer => defer::run(boot, &mut report)?,
         Leave::Deferred => defer::load(boot, &mut report)?,
         Leave::Firmware => firmware::run(boot, &mut report)?,

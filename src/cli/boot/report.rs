@@ -17,7 +17,7 @@ pub(super) struct Report {
 /// What programs want to know.
 #[derive(Debug, Default)]
 pub(super) struct Facts {
-    /// `leaving`, `staged`, `already-staged`, or `nothing`.
+    /// `leaving`, `staged`, `already-staged`, `kept`, `taken-out`, or `nothing`.
     pub(super) result: &'static str,
     /// `kexec` or `firmware`.
     pub(super) way: Option<&'static str>,

@@ -1,6 +1,6 @@
 //! A kernel that is loaded now and used later: `turnout boot` verifies it again before it
 //! uses it, and takes it out where it would not be loaded today. Every other kexec starts
-//! it as it is.
+//! it as it is, unless `turnout-stage.service` runs: that does the same as it is stopped.
 
 use super::report::Report;
 use super::{judge, load_of, ready};
@@ -8,8 +8,8 @@ use crate::cli::allow::Ready;
 use crate::cli::arguments::{Boot, Load};
 use crate::cli::loading;
 use crate::failure::{Failure, Stage};
-use crate::host::leaving::said_of_reboots;
-use crate::host::record::{By, Loaded};
+use crate::host::leaving::{Goal, said_of_reboots};
+use crate::host::record::{By, Loaded, Way};
 use crate::host::staged::Bytes;
 use crate::plan::{self, Slot};
 use crate::sys::{kexec, records, systemd};
@@ -38,6 +38,74 @@ pub(super) fn run(boot: &Boot, report: &mut Report) -> Result<(), Failure> {
         report.warn(&said);
     }
     Ok(())
+}
+
+/// For `turnout-stage.service`, as it is stopped: what would not be loaded today is not
+/// started by whoever restarts this system. A departure of `turnout boot` has verified it
+/// itself, and means just what it has loaded.
+pub(super) fn end(boot: &Boot, report: &mut Report) -> Result<(), Failure> {
+    let Some(staged) = staged(report) else {
+        report.line("nothing is staged");
+        return Ok(());
+    };
+    if is_departing(report) {
+        return keep(report, "\"turnout boot\" has verified what is loaded, and leaves for it");
+    }
+    match (systemd::goal(), &staged.entry) {
+        (_, None) => keep(report, "what is loaded is no entry of the menu, and is left alone"),
+        (Goal::Ends, _) => keep(report, "this system is left without another kernel"),
+        (Goal::Stays, _) => take_out(report),
+        (Goal::Restarts, _) => again(boot, &staged, report),
+    }
+}
+
+/// Whether `turnout boot` leaves this very system by kexec.
+fn is_departing(report: &mut Report) -> bool {
+    let asked = records::asked().unwrap_or_else(|error| {
+        report.warn(&format!("whether \"turnout boot\" leaves is not known: {error}"));
+        None
+    });
+    asked.is_some_and(|asked| asked.boot_id == records::boot_id() && asked.way == Way::Kexec)
+}
+
+fn keep(report: &mut Report, why: &str) -> Result<(), Failure> {
+    report.facts.result = "kept";
+    report.line(why);
+    Ok(())
+}
+
+fn take_out(report: &mut Report) -> Result<(), Failure> {
+    loading::unload(Slot::Normal)?;
+    report.facts.result = "taken-out";
+    report.line("what was staged is taken out");
+    Ok(())
+}
+
+/// The entry that is staged, verified with what counts today. Whatever keeps that from
+/// being done has it taken out: the firmware's way is always safe.
+fn again(boot: &Boot, staged: &Loaded, report: &mut Report) -> Result<(), Failure> {
+    let boot = Boot { entry: staged.entry.clone(), ..boot.clone() };
+    let Err(failure) = is_same_today(&boot, staged, report) else {
+        return keep(report, "what is staged is the same today, and is started");
+    };
+    if kexec::is_loaded(Slot::Normal) != Some(false) {
+        take_out(report)?;
+    }
+    report.warn("what was staged is not started: the firmware starts this machine");
+    Err(failure)
+}
+
+fn is_same_today(boot: &Boot, staged: &Loaded, report: &mut Report) -> Result<(), Failure> {
+    let judge = judge(boot, report)?;
+    let ready = ready(&judge, boot, report)?;
+    match Bytes::of(staged).difference(&bytes_of(&ready)) {
+        None => Ok(()),
+        Some(difference) => Err(Failure::new(Stage::Verify, not_the_same(difference))),
+    }
+}
+
+fn not_the_same(difference: &str) -> String {
+    format!("what was staged is not what would be loaded today: {difference}")
 }
 
 /// What is loaded already, if it is just this, or else this, loaded now. What somebody has
@@ -73,7 +141,7 @@ fn still_staged(ready: &Ready, report: &mut Report) -> Result<Option<Loaded>, Fa
     let Some(difference) = Bytes::of(&staged).difference(&bytes_of(ready)) else {
         return Ok(Some(staged));
     };
-    report.line(&format!("what was staged is not what would be loaded today: {difference}"));
+    report.line(&not_the_same(difference));
     loading::unload(Slot::Normal)?;
     Ok(None)
 }
