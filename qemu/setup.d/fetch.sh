@@ -29,9 +29,10 @@ closure_of() { # RELEASE PACKAGE...
     grep "^'" "$cache/log" | specifications | without_unused "${@:2}"
 }
 
-# What a unit names stays.
+# What a unit names stays, and all of one that is entered.
 without_unused() { # PACKAGE...; specifications on standard input
     local named
+    if [ "$entered" = 1 ]; then cat && return; fi
     named="$(printf '%s\n' "${@%%:*}" | paste -s -d '|')"
     awk -v named="^($named)[:=]" -v unused="^($unused)" '$0 ~ named || $0 !~ unused'
 }

@@ -26,7 +26,7 @@ wanted_units() { # ARCH...
     done
     echo tools/disks
     [ "$demo" = 0 ] || return 0
-    printf "%s\n" tools/tests tools/rauc tools/pages bootstrap fuzz
+    printf "%s\n" tools/tests tools/rauc tools/pages bootstrap fuzz packaging
     # Debian builds GRUB's emulator for x86 only.
     [ "$host_debian" != amd64 ] || echo tools/grub
     for arch in "$@"; do
@@ -37,11 +37,12 @@ wanted_units() { # ARCH...
 
 # Of one unit: the release; the packages, alone or with what they depend on; for
 # tools of this machine the programs, what they load while they run, and data.
-# What is kept of other units is all but documents, or what "keep" matches.
+# What is kept of other units is all but documents, or what "keep" matches. One that is
+# "entered" is a small system, complete, for dist/packages/enter.
 describe() { # UNIT
     local arch="${1%%/*}" debian
     debian="$(debian_of "$arch")"
-    release=trixie closure=0 packages=() programs=() loads=() data=() keep=()
+    release=trixie closure=0 entered=0 packages=() programs=() loads=() data=() keep=()
     case "$1" in
     tools/x86_64)
         closure=1 packages=(qemu-system-x86 seabios ipxe-qemu) programs=(qemu-system-x86_64)
@@ -122,6 +123,12 @@ describe() { # UNIT
         release=bookworm
         packages=("libclang-rt-14-dev:$host_debian" "libstdc++-12-dev:$host_debian")
         keep=('libclang_rt.fuzzer-*.a' 'libstdc++.a')
+        ;;
+    # What checks packages, and what makes a repository of them.
+    packaging)
+        closure=1 entered=1
+        packages=(lintian apt-utils sqop rpm makepkg base-files bash dash coreutils grep sed mawk findutils
+            tar gzip xz-utils diffutils libc-bin)
         ;;
     # What makes bare systems, for tests/bare and for whole guests.
     bootstrap) packages=(debootstrap debian-archive-keyring ubuntu-keyring) ;;

@@ -6,19 +6,23 @@ documents=(--exclude=./usr/share/{doc,doc-base,man,info,lintian,locale,bug,help,
     --exclude='./boot/System.map-*')
 
 extract() { # DEB DIRECTORY
-    dpkg-deb --fsys-tarfile "$1" | tar -x -C "$2" --no-same-owner --keep-directory-symlink "${documents[@]}"
+    local left_out=("${documents[@]}")
+    # There lintian is a program, and elsewhere a word to it.
+    [ "$entered" = 0 ] || left_out=(--exclude=./usr/share/{doc,doc-base,info,help,icons,locale})
+    dpkg-deb --fsys-tarfile "$1" | tar -x -C "$2" --no-same-owner --keep-directory-symlink "${left_out[@]}"
 }
 
 unpack_unit() { # UNIT
     local part="$cache/$1.part" file rest
     rm -rf "$part"
     mkdir -p "$part"
+    describe "$1"
     while read -r file rest; do
         once "unpacking $file" extract "$debs/$file" "$part"
     done <"$plans/${1//\//-}"
-    describe "$1"
     case "$1" in
     tools/*) collect_programs "$part" ;;
+    packaging) settle_packaging "$part" ;;
     fuzz) keep_only "$part" && flatten "$part" ;;
     *) keep_only "$part" ;;
     esac
@@ -28,6 +32,14 @@ unpack_unit() { # UNIT
     case "$1" in
     tools/*) write_starters "$1" ;;
     esac
+}
+
+# What its packages would do when they are configured, as far as their programs ask for it.
+settle_packaging() { # DIRECTORY
+    ln -sf mawk "$1/usr/bin/awk"
+    ln -sf debian "$1/etc/dpkg/origins/default"
+    mkdir -p "$1/mnt" "$1"/var/lib/dpkg/{info,updates,triggers}
+    : >"$1/var/lib/dpkg/status"
 }
 
 # Libraries of deep directories, in one.
