@@ -17,4 +17,5 @@ mod oracles;
 mod purgatory;
 mod source;
 mod tpm;
+mod turnout_conf;
 mod units;
