@@ -2,6 +2,8 @@
 //!
 //! Specification: docs/boot.md, "What boots if nobody chooses"; docs/check.md.
 
+use std::borrow::Cow;
+
 use crate::check::facts::{Outlook, Prospect, Verdict};
 use crate::check::{Facts, Row, Said, releases, shell};
 
@@ -19,8 +21,11 @@ pub(super) const ROWS: &[Row] = &[
 /// (docs/upkeep.md).
 const KEPT: &str = "turnout-kept";
 
-/// What signs, and says of what it does not sign why.
-const SIGN: &str = "turnout-sign upkeep; without a configured signer: turnout-sign sign --key KEY";
+/// What signs, and says why of what it does not sign.
+fn sign(entry: Option<&Prospect>) -> String {
+    let id = entry.map_or(Cow::Borrowed("--all"), |entry| shell::word(&entry.id));
+    format!("turnout-sign upkeep\nby hand: turnout-sign sign --key FILE --root DIR {id}")
+}
 
 /// The menus, where nothing of them boots.
 fn nothing(facts: &Facts, is_locked: bool) -> Option<&Outlook> {
@@ -36,7 +41,7 @@ fn nothing_signed(facts: &Facts) -> Option<Said> {
         None => "nothing, and the machine is reset again and again".to_owned(),
     };
     let sentence = format!("the next start boots {what}: {}", why_first(outlook));
-    Said::stops(sentence, SIGN)
+    Said::stops(sentence, sign(first_refused(outlook)))
 }
 
 fn nothing_boots(facts: &Facts) -> Option<Said> {
@@ -45,10 +50,13 @@ fn nothing_boots(facts: &Facts) -> Option<Said> {
     Said::stops(sentence, "turnout list shows what the entries lack")
 }
 
-/// Why the entry that is tried first does not boot.
+/// The first that is tried and does not boot.
+fn first_refused(outlook: &Outlook) -> Option<&Prospect> {
+    outlook.entries.iter().find(|one| one.refusal().is_some())
+}
+
 fn why_first(outlook: &Outlook) -> String {
-    let first = outlook.entries.iter().find(|one| one.refusal().is_some());
-    first.map_or_else(|| "its menus are empty".to_owned(), why)
+    first_refused(outlook).map_or_else(|| "its menus are for recovery".to_owned(), why)
 }
 
 fn why(entry: &Prospect) -> String {
@@ -69,7 +77,7 @@ fn kept_only(facts: &Facts) -> Option<Said> {
         kernel(kept),
         why_first(outlook)
     );
-    Said::warns(sentence, SIGN)
+    Said::warns(sentence, sign(first_refused(outlook)))
 }
 
 fn kernel(entry: &Prospect) -> String {
@@ -115,7 +123,7 @@ impl<'a> Older<'a> {
 fn newest_unsigned(facts: &Facts) -> Option<Said> {
     let older = Older::of(facts).filter(|older| older.outlook.is_locked)?;
     let refused = older.refused().filter(|_| older.may_boot().is_none())?;
-    Said::warns(older.sentence(&why(refused)), SIGN)
+    Said::warns(older.sentence(&why(refused)), sign(Some(refused)))
 }
 
 fn newest_no_entry(facts: &Facts) -> Option<Said> {
@@ -204,7 +212,7 @@ mod tests {
             "the next start boots nothing, and the machine is reset again and again: new is \
              refused (INITRD_SIZE)"
         );
-        assert!(found[0].remedy.starts_with("turnout-sign upkeep; "));
+        assert!(found[0].remedy.starts_with("turnout-sign upkeep\n"));
         assert_eq!(codes(&with(true, entries())), ["NOTHING_SIGNED"]);
         let found = said("NOTHING_BOOTS", &with(false, entries()));
         assert!(
