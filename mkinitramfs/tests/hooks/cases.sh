@@ -290,48 +290,48 @@ SCRIPT
     done
 }
 
-# As kernel-install(8) calls its plugins, on an EFI system partition with entries of their own.
-kernel_install() { # add|remove RELEASE
-    local image=()
-    [ "$1" = remove ] || image=("/boot/vmlinuz-$2" "/boot/initrd.img-$2")
-    KERNEL_INSTALL_BOOT_ROOT=/boot KERNEL_INSTALL_LAYOUT=bls KERNEL_INSTALL_ENTRY_TOKEN=debian \
-        /usr/lib/kernel/install.d/95-turnout.install "$1" "$2" "/boot/debian/$2" "${image[@]}" \
-        || fail "the plugin ended with $?"
+# An EFI system partition whose entries kernel-install(8) writes, with its own plugins and ours.
+as_esp() {
+    mkdir -p /etc/kernel /boot/loader /boot/EFI
+    echo 0123456789abcdef0123456789abcdef >/etc/machine-id
+    echo debian >/etc/kernel/entry-token
+    echo 'root=LABEL=root ro' >/etc/kernel/cmdline
+    printf 'layout=bls\nBOOT_ROOT=/boot\ninitrd_generator=none\n' >/etc/kernel/install.conf
+    printf 'ID=debian\nPRETTY_NAME=Debian\n' >/etc/os-release
 }
 
-entry_of_kernel_install() { # RELEASE
-    mkdir -p /boot/loader/entries "/boot/debian/$1"
-    { cat /test/kernel; echo "$1"; } >"/boot/debian/$1/linux"
-    echo "initrd of $1" >"/boot/debian/$1/initrd"
-    cat >"/boot/loader/entries/debian-$1.conf" <<CONF
-title Debian $1
-version $1
-sort-key debian
-options root=LABEL=root ro
-linux /debian/$1/linux
-initrd /debian/$1/initrd
-CONF
+# Runs kernel-install, which ends with 0.
+kernel_install() { # add|remove RELEASE [KERNEL INITRD]
+    said="$(kernel-install "$@" 2>&1)" || fail "kernel-install $* failed: $said"
+    echo "$said"
 }
 
 by_kernel_install_too_the_newest_boots() {
     as_machine
     install turnout
+    as_esp
     with_signer
     local release
     for release in 1 2; do
-        entry_of_kernel_install "$release"
-        kernel_install add "$release"
+        { cat /test/kernel; echo "$release"; } >"/test/vmlinuz-$release"
+        echo "initrd of $release" >"/test/initrd-$release"
+        kernel_install add "$release" "/test/vmlinuz-$release" "/test/initrd-$release"
         boots "debian-$release"
     done
-    rm -r /boot/debian/2 /boot/loader/entries/debian-2.conf
     kernel_install remove 2
     boots debian-1
+    # It removes the files behind its last plugin: the next run drops what was for them.
+    kernel_install add 1 /test/vmlinuz-1 /test/initrd-1
     [ ! -e /boot/turnout/debian-2.manifest ] || fail "a stale manifest is left"
+    boots debian-1
     all_is_well
-    echo 'exit 77' >/usr/lib/turnout/upkeep
-    kernel_install add 1
+    local way
+    for way in 77 1 130; do
+        printf '#!/bin/sh\nexit %s\n' "$way" >/usr/lib/turnout/upkeep
+        kernel_install add 1 /test/vmlinuz-1 /test/initrd-1
+    done
     rm /usr/lib/turnout/upkeep
-    kernel_install remove 1
+    kernel_install add 1 /test/vmlinuz-1 /test/initrd-1
 }
 
 main() {
