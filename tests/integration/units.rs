@@ -133,7 +133,13 @@ fn no_unit_may_do_more_than_it_needs() {
         let score = said.lines().find(|line| line.contains("Overall exposure level"));
         println!("{}", score.unwrap_or("systemd says nothing of it"));
         assert!(output.status.success(), "{name}: {said}");
-        for never in ["PrivateUsers=", "PrivateDevices=", "DynamicUser=", "ProtectSystem=full"] {
+        for never in [
+            "RestrictSUIDSGID=",
+            "PrivateUsers=",
+            "PrivateDevices=",
+            "DynamicUser=",
+            "ProtectSystem=full",
+        ] {
             assert!(!text.lines().any(|line| line.starts_with(never)), "{name} has {never}");
         }
     }
