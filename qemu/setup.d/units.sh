@@ -88,8 +88,8 @@ describe() { # UNIT
     tools/pages)
         closure=1 packages=(mandoc groff-base zsh fish)
         programs=(mandoc groff troff grotty zsh fish)
-        loads=(zsh/5.9/zsh/{complete,complist,computil,parameter,stat,terminfo,zle,zleparameter,zpty,zutil}.so)
-        data=(share/groff/1.23.0 /etc/groff share/fish/functions share/zsh/functions/Completion/{compinit,compdump,compaudit,Base,Unix,Zsh})
+        loads=(zsh/5.9/zsh/{compctl,complete,complist,computil,parameter,stat,terminfo,zle,zleparameter,zpty,zutil}.so)
+        data=(share/groff/1.23.0 /etc/groff share/fish/functions share/zsh/functions/Completion/{compinit,compinstall,compdump,compaudit,Base,Unix,Zsh})
         ;;
     */rauc)
         closure=1 packages=("rauc:$debian" "dbus-daemon:$debian" "libjson-glib-1.0-0:$debian")

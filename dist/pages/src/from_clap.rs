@@ -9,7 +9,7 @@ pub(crate) fn program(mut clap: Clap, name: &str) -> Program {
     clap.build();
     let mut commands = Vec::new();
     add(&clap, &[], &mut commands);
-    Program { name: name.to_owned(), commands }
+    Program { name: name.to_owned(), commands, groups: Vec::new() }
 }
 
 /// Adds a command, and those that begin with its words.
@@ -23,21 +23,38 @@ fn add(clap: &Clap, words: &[String], commands: &mut Vec<Command>) {
 }
 
 fn command(clap: &Clap, words: &[String]) -> Command {
-    let about = clap.get_about().map(ToString::to_string).unwrap_or_default();
+    let options: Vec<_> = clap.get_arguments().filter(|arg| is_shown_option(arg)).collect();
     let positionals: Vec<_> = clap.get_positionals().collect();
-    let usage = positionals.iter().map(|arg| as_usage(arg)).collect::<Vec<_>>().join(" ");
-    let shown = clap.get_opts().chain(clap.get_arguments().filter(is_flag));
     Command {
         words: words.to_vec(),
-        about,
-        usages: if clap.has_subcommands() { Vec::new() } else { vec![usage] },
+        about: clap.get_about().map(ToString::to_string).unwrap_or_default(),
+        usage: usage(clap, words, &options, &positionals),
         operands: positionals.iter().map(|arg| operand(arg)).collect(),
-        options: shown.filter(|arg| !arg.is_hide_set()).map(option).collect(),
+        options: options.into_iter().map(option).collect(),
     }
 }
 
-fn is_flag(arg: &&Arg) -> bool {
-    !arg.is_positional() && !arg.get_action().takes_values()
+fn is_shown_option(arg: &Arg) -> bool {
+    !arg.is_positional() && !arg.is_hide_set()
+}
+
+/// Options that must be there, that others may, and the words.
+fn usage(clap: &Clap, words: &[String], options: &[&Arg], positionals: &[&Arg]) -> String {
+    if clap.is_subcommand_required_set() {
+        return String::new();
+    }
+    let needed = options.iter().filter(|arg| arg.is_required_set());
+    let needed = needed.map(|arg| shown(&option(arg)));
+    let words = words.iter().cloned().chain(needed).chain(["[OPTION]...".to_owned()]);
+    words.chain(positionals.iter().map(|arg| as_usage(arg))).collect::<Vec<_>>().join(" ")
+}
+
+fn shown(option: &Opt) -> String {
+    let spelling = option.spellings.first().map_or("", String::as_str);
+    match &option.value {
+        Some(value) => format!("{spelling} {}", value.name),
+        None => spelling.to_owned(),
+    }
 }
 
 fn as_usage(arg: &Arg) -> String {
@@ -63,6 +80,8 @@ fn option(arg: &Arg) -> Opt {
     Opt {
         spellings: long.chain(short).collect(),
         value: arg.get_action().takes_values().then(|| value(arg)),
+        repeats: repeats(arg),
+        group: None,
         about: about(arg),
     }
 }
@@ -70,7 +89,8 @@ fn option(arg: &Arg) -> Opt {
 /// Its help, and what holds without it.
 fn about(arg: &Arg) -> String {
     let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
-    let defaults: Vec<_> = arg.get_default_values().iter().map(|text| text.to_string_lossy()).collect();
+    let defaults: Vec<_> =
+        arg.get_default_values().iter().map(|text| text.to_string_lossy()).collect();
     match defaults.join(",") {
         default if default.is_empty() || !arg.get_action().takes_values() => help,
         default => format!("{help}; without it {default}"),
@@ -85,19 +105,27 @@ fn value(arg: &Arg) -> Value {
 fn value_name(arg: &Arg) -> String {
     let possible = arg.get_possible_values();
     if arg.get_action().takes_values() && !possible.is_empty() {
-        return possible.iter().map(clap::builder::PossibleValue::get_name).collect::<Vec<_>>().join("|");
+        return possible
+            .iter()
+            .map(clap::builder::PossibleValue::get_name)
+            .collect::<Vec<_>>()
+            .join("|");
     }
     match arg.get_value_names() {
-        Some(names) => names.iter().map(|name| name.to_uppercase()).collect::<Vec<_>>().join(" "),
+        Some(names) => names.iter().map(clap::builder::Str::as_str).collect::<Vec<_>>().join(" "),
         None => arg.get_id().as_str().to_uppercase(),
     }
 }
 
+/// By what it is called, and by what it is read as.
 fn kind(arg: &Arg) -> Kind {
-    let id = arg.get_id().as_str();
-    match Kind::of(&value_name(arg)) {
-        _ if id == "entry" || id == "except" => Kind::Entry(Vec::new()),
-        Kind::Text if arg.get_value_hint() == ValueHint::AnyPath => Kind::File,
-        kind => kind,
+    let name = value_name(arg);
+    match name.as_str() {
+        _ if ["entry", "except"].contains(&arg.get_id().as_str()) => Kind::Entry,
+        _ if name.contains('|') => Kind::Words(name.split('|').map(str::to_owned).collect()),
+        "DIR" => Kind::Directory,
+        "FILE" => Kind::File,
+        _ if arg.get_value_hint() == ValueHint::AnyPath => Kind::File,
+        _ => Kind::Free,
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Pages and completions are made of these values alone.
 
+use turnout::cli::words;
+
 /// A program.
 #[derive(Debug, Clone)]
 pub(crate) struct Program {
@@ -10,6 +12,17 @@ pub(crate) struct Program {
     /// Everything that can be said; the first has no words, and is what can be said
     /// without a command.
     pub(crate) commands: Vec<Command>,
+    /// Families of options, each explained once.
+    pub(crate) groups: Vec<Group>,
+}
+
+/// A family of options.
+#[derive(Debug, Clone)]
+pub(crate) struct Group {
+    /// What options are of it by.
+    pub(crate) name: String,
+    /// What it is about, in a line.
+    pub(crate) about: String,
 }
 
 /// A command, or a word that commands begin with.
@@ -19,9 +32,10 @@ pub(crate) struct Command {
     pub(crate) words: Vec<String>,
     /// What it does, in a line or a few.
     pub(crate) about: String,
-    /// What it takes besides options, as a usage has it; several for different ways.
-    pub(crate) usages: Vec<String>,
-    /// The same, for completing it.
+    /// How it is called, from the program's name on, in as many lines as there are ways;
+    /// none for a word that only begins commands.
+    pub(crate) usage: String,
+    /// What its words besides options are.
     pub(crate) operands: Vec<Operand>,
     /// What it takes.
     pub(crate) options: Vec<Opt>,
@@ -43,6 +57,10 @@ pub(crate) struct Opt {
     pub(crate) spellings: Vec<String>,
     /// What follows it.
     pub(crate) value: Option<Value>,
+    /// Whether it may be there more than once.
+    pub(crate) repeats: bool,
+    /// Name of the family that it is of.
+    pub(crate) group: Option<String>,
     /// What it is for.
     pub(crate) about: String,
 }
@@ -62,11 +80,15 @@ pub(crate) struct Value {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Nobody can tell.
-    Text,
+    Free,
     File,
     Directory,
-    /// An id of the boot menu, or one of these words in its place.
-    Entry(Vec<String>),
+    /// A block device.
+    Device,
+    /// An id of the boot menu.
+    Entry,
+    /// The same, or a file, whose name has a slash.
+    EntryOrFile,
     /// The name of a slot.
     Slot,
     /// One of these.
@@ -108,15 +130,19 @@ impl Opt {
     }
 }
 
-impl Kind {
-    /// By what a usage calls it: `a|b` are words to choose from.
-    pub(crate) fn of(name: &str) -> Self {
-        match name {
-            "FILE" | "PATH" | "./KERNEL" | "KERNEL" | "OUT" => Self::File,
-            "DIR" => Self::Directory,
-            "ENTRY" => Self::Entry(Vec::new()),
-            _ if name.contains('|') => Self::Words(name.split('|').map(str::to_owned).collect()),
-            _ => Self::Text,
+impl From<&words::Kind> for Kind {
+    fn from(kind: &words::Kind) -> Self {
+        match kind {
+            words::Kind::Free => Self::Free,
+            words::Kind::File => Self::File,
+            words::Kind::Directory => Self::Directory,
+            words::Kind::Device => Self::Device,
+            words::Kind::Entry => Self::Entry,
+            words::Kind::EntryOrFile => Self::EntryOrFile,
+            words::Kind::Slot => Self::Slot,
+            words::Kind::Words(words) => {
+                Self::Words(words.iter().map(|word| (*word).to_owned()).collect())
+            }
         }
     }
 }

@@ -24,8 +24,8 @@ pub(super) struct Keygen {
     passphrase: Option<String>,
     /// What the key may sign, for the printed line: boot, recovery, policy or
     /// unlock
-    #[arg(long, value_name = "ROLE", value_delimiter = ',', default_value = "boot",
-        value_parser = namespace)]
+    #[arg(long, value_name = "boot|recovery|policy|unlock", value_delimiter = ',',
+        default_value = "boot", value_parser = namespace)]
     role: Vec<Namespace>,
 }
 

@@ -32,7 +32,8 @@ pub(super) struct Line {
     /// Public key file (KEY.pub)
     key: PathBuf,
     /// What the key may sign: boot, recovery, policy or unlock
-    #[arg(long, value_delimiter = ',', default_value = "boot", value_parser = namespace)]
+    #[arg(long, value_name = "boot|recovery|policy|unlock", value_delimiter = ',',
+        default_value = "boot", value_parser = namespace)]
     role: Vec<Namespace>,
 }
 

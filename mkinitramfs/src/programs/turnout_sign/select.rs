@@ -16,7 +16,7 @@ pub(super) struct Entries {
     #[arg(long, value_name = "DIR", required = true)]
     root: Vec<String>,
     /// x86_64 or aarch64, where the kernel image does not tell
-    #[arg(long, value_name = "ARCH", value_parser = architecture)]
+    #[arg(long, value_name = "x86_64|aarch64", value_parser = architecture)]
     pub(super) architecture: Option<Arch>,
     /// Every entry of the menu in DIR
     #[arg(long, conflicts_with = "entry")]

@@ -24,7 +24,8 @@ pub(super) struct Sign {
     #[arg(long, conflicts_with_all = ["role", "security_version", "title", "board", "device", "slot"])]
     add: bool,
     /// What the system is for: boot or recovery
-    #[arg(long, alias = "namespace", default_value = "boot", value_parser = role)]
+    #[arg(long, alias = "namespace", default_value = "boot", value_name = "boot|recovery",
+        value_parser = role)]
     role: Role,
     /// Grows when older entries must no longer boot
     #[arg(long, default_value_t = 0, value_name = "N")]
@@ -42,7 +43,7 @@ pub(super) struct Sign {
     device: Vec<String>,
     /// What the loader may fill into the options: entry, tries, name or boot,
     /// where ${entry}, ${tries}, ${name} or ${boot} stands; repeatable
-    #[arg(long, value_name = "SLOT", value_parser = slot)]
+    #[arg(long, value_name = "entry|tries|name|boot", value_parser = slot)]
     slot: Vec<Slot>,
 }
 

@@ -19,7 +19,7 @@ pub(super) struct Verify {
     #[command(flatten)]
     entries: Entries,
     /// Accept only this role: boot or recovery
-    #[arg(long, alias = "namespace", value_parser = role)]
+    #[arg(long, alias = "namespace", value_name = "boot|recovery", value_parser = role)]
     role: Option<Role>,
     /// Name of the device's board; without it the board is the right one
     #[arg(long, value_name = "NAME")]
