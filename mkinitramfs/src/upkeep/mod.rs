@@ -17,7 +17,7 @@ pub mod stale;
 pub mod trust;
 pub mod waiting;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow};
 use turnout::base::arch::Arch;
@@ -52,6 +52,8 @@ pub struct Request {
     pub policy: PathBuf,
     /// Where the list of what was made is.
     pub state: PathBuf,
+    /// The root of the running system, whose crash kernels are signed too.
+    pub system: PathBuf,
 }
 
 /// What was done and what was not, in sentences.
@@ -85,6 +87,7 @@ pub struct Keeper<'a> {
     by: &'a settings::Signer,
     /// A kernel release that was just removed.
     removed: Option<&'a str>,
+    system: &'a Path,
     sealer: Option<Sealer>,
     arch: Arch,
     security_version: u32,
@@ -103,10 +106,14 @@ pub fn run(request: &Request, disk: &Disk) -> Result<Report> {
         return drop_own(request, disk, signing);
     };
     let mut keeper = Keeper::new(request, disk, signing, by)?;
-    for specs in homes(request, signing) {
-        if let Err(error) = keeper.look_after(&specs) {
+    let homes = homes(request, signing);
+    for specs in &homes {
+        if let Err(error) = keeper.look_after(specs) {
             keeper.report.complain(format!("{error:#}"));
         }
+    }
+    if let Err(error) = homes.first().map_or(Ok(()), |specs| keeper.renew_crash(specs)) {
+        keeper.report.complain(format!("what kdump loads is not signed: {error:#}"));
     }
     keeper.end()
 }
@@ -155,6 +162,7 @@ impl<'a> Keeper<'a> {
             signing,
             by,
             removed: request.removed.as_deref(),
+            system: &request.system,
             sealer: None,
             arch: Arch::parse(std::env::consts::ARCH).unwrap_or(Arch::X86_64),
             security_version: 0,
@@ -222,6 +230,22 @@ impl<'a> Keeper<'a> {
         };
         let is_going = || self.removed.is_some_and(|release| is_gone(roots, entry, release));
         !is_kept(id) && !self.is_left_out(id) && is_of_use() && !is_going()
+    }
+
+    /// What is loaded for a panic, beside the manifests of the first boot partition.
+    fn renew_crash(&mut self, specs: &[String]) -> Result<()> {
+        let roots = Roots::parse(specs)?;
+        for boot in kdump::entries(self.system, roots.home())? {
+            let id = boot.entry.id.clone();
+            if self.is_left_out(&id) {
+                continue;
+            }
+            match self.renew_read(boot) {
+                Ok(standing) => drop(self.boots(&id, standing)),
+                Err(error) => self.report.complain(format!("{id} is not signed: {error:#}")),
+            }
+        }
+        Ok(())
     }
 
     fn boots(&mut self, id: &str, standing: Standing) -> Option<Read> {

@@ -64,7 +64,21 @@ impl Keeper<'_> {
     /// # Errors
     /// It cannot be read or signed, or is no true spare.
     pub fn renew(&mut self, roots: &Roots, id: &str, spare_of: Option<&Read>) -> Result<Standing> {
-        let case = self.case(roots, id)?;
+        let case = self.case(entry::read(roots, id, &[])?)?;
+        self.renew_case(case, spare_of)
+    }
+
+    /// The same of an entry that was read already.
+    ///
+    /// # Errors
+    /// It cannot be signed.
+    pub fn renew_read(&mut self, boot: BootEntry) -> Result<Standing> {
+        let case = self.case(boot)?;
+        self.renew_case(case, None)
+    }
+
+    fn renew_case(&mut self, case: Case, spare_of: Option<&Read>) -> Result<Standing> {
+        let id = case.boot.entry.id.clone();
         if case.was.as_ref().is_some_and(|was| was.role == Role::Recovery) {
             return Ok(Standing::NotOurs);
         }
@@ -93,15 +107,15 @@ impl Keeper<'_> {
     /// Whether an entry boots with what it has.
     #[must_use]
     pub fn boots_as_it_is(&self, roots: &Roots, id: &str) -> bool {
-        let Ok(case) = self.case(roots, id) else { return false };
+        let case = entry::read(roots, id, &[]).and_then(|boot| self.case(boot));
+        let Ok(case) = case else { return false };
         self.trust.judge(case.boot, case.arch, &case.papers).is_ok()
     }
 
-    fn case(&self, roots: &Roots, id: &str) -> Result<Case> {
-        let boot = entry::read(roots, id, &[])?;
+    fn case(&self, boot: BootEntry) -> Result<Case> {
         let arch = boot.architecture(None)?.unwrap_or(self.arch);
         let boot = boot.without_bytes();
-        let papers = papers(&boot.root, id)?;
+        let papers = papers(&boot.root, &boot.entry.id)?;
         let was = papers.read();
         Ok(Case { boot, arch, papers, was })
     }

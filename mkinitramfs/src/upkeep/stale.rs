@@ -3,19 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use turnout::trust::manifest;
+use turnout::trust::manifest::{self, File};
 
 use crate::signing::entry::{Order, Roots};
 use crate::signing::sign::read_if_there;
-use crate::upkeep::Keeper;
 use crate::upkeep::disk::names;
 use crate::upkeep::kept::is_kept;
 use crate::upkeep::renew::below;
+use crate::upkeep::{Keeper, kdump};
 
 const SUFFIX: &str = ".manifest";
-/// Crash kernels have no menu entry: `kdump` looks after its own manifests.
-const KDUMP: &str = "kdump";
-
 /// Which manifests are stale.
 #[derive(Debug, Clone, Copy)]
 pub enum Stale<'a> {
@@ -34,9 +31,9 @@ impl Keeper<'_> {
         let directory = roots.home().join("turnout");
         let names = names(&directory);
         let ids = names.iter().filter_map(|name| name.strip_suffix(SUFFIX));
-        for id in ids.filter(|id| !is_kept(id) && !id.starts_with(KDUMP)) {
+        for id in ids.filter(|id| !is_kept(id)) {
             let path = directory.join(format!("{id}{SUFFIX}"));
-            if is_stale(roots, id, &path, stale)? {
+            if self.is_stale(roots, id, &path, stale)? {
                 self.drop_papers(id, &path)?;
             }
         }
@@ -56,20 +53,23 @@ impl Keeper<'_> {
         self.report.say(format!("dropped the manifest of {id}, which is gone"));
         Ok(())
     }
-}
 
-fn is_stale(roots: &Roots, id: &str, path: &Path, stale: Stale<'_>) -> Result<bool> {
-    let is_of = match stale {
-        Stale::NotIn(order) => !order.has(id),
-        Stale::OfRelease(_) => true,
-    };
-    let text = read_if_there(path)?.unwrap_or_default();
-    let Some(manifest) = manifest::parse(&text).ok().filter(|_| is_of) else { return Ok(false) };
-    let is_of = match stale {
-        Stale::NotIn(_) => true,
-        Stale::OfRelease(release) => {
-            manifest.files().any(|file| file.path.ends_with(&format!("-{release}")))
-        }
-    };
-    Ok(is_of && manifest.files().all(|file| !below(roots.home(), &file.path).exists()))
+    fn is_stale(&self, roots: &Roots, id: &str, path: &Path, stale: Stale<'_>) -> Result<bool> {
+        let text = read_if_there(path)?.unwrap_or_default();
+        let Ok(manifest) = manifest::parse(&text) else { return Ok(false) };
+        // Crash kernels have no menu entry, and are called as the running system does.
+        let is_crash = id.starts_with(kdump::ID);
+        let root = if is_crash { self.system } else { roots.home() };
+        let is_meant = match stale {
+            Stale::NotIn(order) => !order.has(id),
+            Stale::OfRelease(release) => {
+                manifest.files().any(|file| file.path.ends_with(&format!("-{release}")))
+            }
+        };
+        let mut files = manifest.files();
+        let is_gone = |file: &File| !below(root, &file.path).exists();
+        // The kernel comes first.
+        Ok(is_meant
+            && if is_crash { files.next().is_some_and(is_gone) } else { files.all(is_gone) })
+    }
 }

@@ -154,6 +154,7 @@ impl Machine {
             ring: self.files.path("ring"),
             policy: self.files.path("policy"),
             state: self.files.path("state"),
+            system: self.files.path("no-system"),
         }
     }
 

@@ -43,6 +43,7 @@ impl Upkeep {
             ring: self.keys,
             policy: self.policy,
             state: self.state,
+            system: PathBuf::from("/"),
         };
         let problems = match upkeep::run(&request, &Disk::default()) {
             Ok(report) => !report.problems.is_empty(),
