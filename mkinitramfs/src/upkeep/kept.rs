@@ -99,23 +99,25 @@ impl Keeper<'_> {
     /// # Errors
     /// What the file system reports.
     pub fn drop_kept(&mut self, home: &Path, is_wanted_away: impl Fn(&str) -> bool) -> Result<()> {
-        let is_away = |id: &str| is_kept(id) && is_wanted_away(id);
         for prefix in PREFIXES {
             let entries = home.join(prefix).join(ENTRIES);
-            for name in names(&entries).iter().filter(|name| is_away(id_in(name))) {
+            for name in names(&entries).iter().filter(|name| is_away(id_in(name), &is_wanted_away))
+            {
                 self.disk.remove(&entries.join(name))?;
             }
         }
         let papers = home.join("turnout");
         let ids = names(&papers);
         let ids = ids.iter().filter_map(|name| name.strip_suffix(".manifest"));
-        for id in ids.filter(|id| is_away(id)) {
+        for id in ids.filter(|id| is_away(id, &is_wanted_away)) {
             self.disk.remove(&below(home, &manifest_path(id)))?;
             self.disk.remove(&below(home, &signature_path(id)))?;
         }
         let files = home.join(FILES);
-        for name in names(&files).iter().filter(|name| is_away(&format!("{KEPT}-{name}"))) {
-            self.disk.remove_directory(&files.join(name))?;
+        for name in names(&files) {
+            if is_away(&format!("{KEPT}-{name}"), &is_wanted_away) {
+                self.disk.remove_directory(&files.join(name))?;
+            }
         }
         Ok(())
     }
@@ -126,6 +128,10 @@ fn why(boots: Result<bool>) -> String {
         Ok(_) => "it would be refused".to_owned(),
         Err(error) => format!("{error:#}"),
     }
+}
+
+fn is_away(id: &str, is_wanted_away: impl Fn(&str) -> bool) -> bool {
+    is_kept(id) && is_wanted_away(id)
 }
 
 /// The id in the name of an entry's file, which somebody may have taken the counter from.
@@ -145,11 +151,13 @@ const PREFIXES: [&str; 2] = ["", "boot"];
 /// the last, so that none is put before entries that others make later.
 fn place(home: &Path) -> PathBuf {
     let mut places = PREFIXES.map(|prefix| home.join(prefix)).into_iter();
-    let has_entry =
-        |above: &PathBuf| names(&above.join(ENTRIES)).iter().any(|name| name.ends_with(".conf"));
-    let found = places.clone().find(has_entry);
-    let last = || places.rfind(|above| above.is_dir());
-    found.or_else(last).unwrap_or_else(|| home.to_owned()).join(ENTRIES)
+    let found = places.clone().find(|above| has_entry(above));
+    let found = found.or_else(|| places.rfind(|above| above.is_dir()));
+    found.unwrap_or_else(|| home.to_owned()).join(ENTRIES)
+}
+
+fn has_entry(above: &Path) -> bool {
+    names(&above.join(ENTRIES)).iter().any(|name| name.ends_with(".conf"))
 }
 
 /// Names of a spare's files.
@@ -162,11 +170,12 @@ struct Links {
 impl Links {
     /// Each file of the entry, and the name that it gets as well.
     fn pairs(&self, roots: &Roots, entry: &Entry) -> Result<Vec<(PathBuf, PathBuf)>> {
-        let each = |(number, path): (usize, &str)| {
+        let mut pairs = Vec::new();
+        for (number, path) in entry.files().enumerate() {
             let from = roots.place(path).context("there is no root")?;
-            Ok((from, self.directory.join(name(number, path))))
-        };
-        entry.files().enumerate().map(each).collect()
+            pairs.push((from, self.directory.join(name(number, path))));
+        }
+        Ok(pairs)
     }
 
     /// The entry's file, in the words of the Boot Loader Specification.

@@ -223,13 +223,13 @@ impl<'a> Keeper<'a> {
     /// system on another disk.
     fn is_ours(&self, roots: &Roots, order: &Order, entry: &Entry) -> bool {
         let id = &entry.id;
-        let is_of_use = || {
-            entry.is_bootable()
-                || order.default.as_ref() == Some(id)
-                || below(roots.home(), &manifest_path(id)).exists()
-        };
-        let is_going = || self.removed.is_some_and(|release| is_gone(roots, entry, release));
-        !is_kept(id) && !self.is_left_out(id) && is_of_use() && !is_going()
+        let is_going = self.removed.is_some_and(|release| is_gone(roots, entry, release));
+        if is_kept(id) || self.is_left_out(id) || is_going {
+            return false;
+        }
+        entry.is_bootable()
+            || order.default.as_ref() == Some(id)
+            || below(roots.home(), &manifest_path(id)).exists()
     }
 
     /// What is loaded for a panic, beside the manifests of the first boot partition.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use turnout::trust::manifest::{self, File};
+use turnout::trust::manifest;
 
 use crate::signing::entry::{Order, Roots};
 use crate::signing::sign::read_if_there;
@@ -66,10 +66,10 @@ impl Keeper<'_> {
                 manifest.files().any(|file| file.path.ends_with(&format!("-{release}")))
             }
         };
-        let mut files = manifest.files();
-        let is_gone = |file: &File| !below(root, &file.path).exists();
+        let mut gone = manifest.files().map(|file| !below(root, &file.path).exists());
         // The kernel comes first.
-        Ok(is_meant
-            && if is_crash { files.next().is_some_and(is_gone) } else { files.all(is_gone) })
+        let is_useless =
+            if is_crash { gone.next().unwrap_or_default() } else { gone.all(|gone| gone) };
+        Ok(is_meant && is_useless)
     }
 }
