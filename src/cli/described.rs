@@ -9,9 +9,9 @@ pub fn turnout() -> Program {
     Program {
         name: "turnout",
         commands: arguments::commands(),
-        options: arguments::options(),
+        options: Vec::new(),
         takes: Vec::new(),
-        groups: arguments::groups(),
+        groups: Vec::new(),
     }
 }
 
