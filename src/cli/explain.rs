@@ -12,6 +12,7 @@ use super::judge::{Judge, describe};
 use super::list::{self, Row, write_diagnostics, write_entries, write_wrapped};
 use super::planning::{with_plan, write_blob};
 use super::volumes::{Menus, Volume};
+use super::{settings, store};
 use crate::base::arch::Arch;
 use crate::base::json::{self, Object};
 use crate::base::text::printable;
@@ -21,6 +22,7 @@ use crate::failure::{Failure, Stage};
 use crate::menu::{self, Entry, Menu, Read, Timeout, Variables, What};
 use crate::plan::{self, Need, Plan};
 use crate::preflight::{mark, named_consoles};
+use crate::slots::Slots;
 use crate::steps::prepare::Proven;
 use crate::sys::arch;
 use crate::sys::read::Sealed;
@@ -55,9 +57,16 @@ pub(super) fn chosen<'a>(judge: &'a Judge, id: Option<&str>) -> Result<&'a Entry
     found.ok_or_else(|| Failure::new(Stage::Menu, menus.no_such(id)))
 }
 
-/// The entry that boots by itself on this machine.
-pub(super) fn default_of(menus: &Menus) -> Option<&Entry> {
-    DefaultEntry::of(&menus.menu, variables()).entry
+/// The entry that boots by itself, as PID 1 would have it.
+pub(super) fn default_of(judge: &Judge) -> Option<&Entry> {
+    DefaultEntry::new(judge).entry
+}
+
+/// The same for a boot loader that knows of no state area.
+pub(super) fn default_by_firmware(menus: &Menus) -> Option<&Entry> {
+    let mut wishes = wishes(&Slots::default());
+    wishes.retain(|wish| wish.by.is_firmware());
+    DefaultEntry::of(&menus.menu, wishes).entry
 }
 
 /// What is shown.
@@ -109,8 +118,9 @@ impl<'a> View<'a> {
             line("note", &diagnostic.to_string(), &mut out);
         }
         let default = DefaultEntry::new(judge);
-        for (name, value) in &default.variables {
-            write_line("firmware", format_args!("{name}={value}"), &mut out);
+        for Wish { by, pattern } in &default.wishes {
+            let whose = if by.is_firmware() { "firmware" } else { "state area" };
+            write_line(whose, format_args!("{}={pattern}", by.name()), &mut out);
         }
         let id = default.entry.map_or("none", |entry| &entry.id);
         write_line("default", format_args!("{id}: {}", default.why), &mut out);
@@ -154,7 +164,8 @@ impl<'a> View<'a> {
         out.maybe_text("default", default.entry.map(|entry| entry.id.as_str()));
         out.text("default_reason", &default.why);
         out.object("firmware", |out| {
-            default.variables.iter().for_each(|(name, value)| out.text(name, value));
+            let firmware = default.wishes.iter().filter(|wish| wish.by.is_firmware());
+            firmware.for_each(|wish| out.text(wish.by.name(), &wish.pattern));
         });
         out.text("timeout", &timeout_in_words(menu.timeout));
         let rows = self.one.as_ref().map(|one| core::slice::from_ref(&one.row));
@@ -236,41 +247,100 @@ fn write_read(read: &Read, out: &mut Object<'_>) {
 struct DefaultEntry<'a> {
     entry: Option<&'a Entry>,
     why: String,
-    /// What the variables of the firmware say.
-    variables: Vec<(&'static str, String)>,
+    /// What firmware and state area say.
+    wishes: Vec<Wish>,
+}
+
+/// A wish for a default.
+struct Wish {
+    by: WishedBy,
+    pattern: String,
+}
+
+/// In the order in which they count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum WishedBy {
+    Firmware(Variable),
+    AreaOnce,
+    AreaAlways,
+}
+
+impl WishedBy {
+    const fn is_firmware(self) -> bool {
+        matches!(self, Self::Firmware(_))
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Firmware(variable) => variable.name(),
+            Self::AreaOnce => "choice for one start",
+            Self::AreaAlways => "default",
+        }
+    }
+
+    fn in_words(self) -> String {
+        let whose = if self.is_firmware() { "firmware's variable" } else { "state area's" };
+        format!("the {whose} {} says so", self.name())
+    }
 }
 
 impl<'a> DefaultEntry<'a> {
-    /// A variable that means no entry is passed over, as by PID 1.
+    /// A wish that means no entry is passed over, as by PID 1.
     fn new(judge: &'a Judge) -> Self {
-        let variables = if judge.machine.is_here { variables() } else { Vec::new() };
-        Self::of(&judge.menus.menu, variables)
+        let wishes = if judge.machine.is_here { wishes(&slots()) } else { Vec::new() };
+        Self::of(&judge.menus.menu, wishes)
     }
 
-    fn of(menu: &'a Menu, variables: Vec<(&'static str, String)>) -> Self {
-        let named = variables.iter().find_map(|(name, pattern)| {
-            let entry = menu.entries.get(menu.named_by(pattern)?)?;
-            Some((entry, format!("the firmware's variable {name} says so")))
+    fn of(menu: &'a Menu, wishes: Vec<Wish>) -> Self {
+        let named = wishes.iter().find_map(|wish| {
+            let entry = menu.entries.get(menu.named_by(&wish.pattern)?)?;
+            Some((entry, wish.by.in_words()))
         });
         if let Some((entry, why)) = named {
-            return Self { entry: Some(entry), why, variables };
+            return Self { entry: Some(entry), why, wishes };
         }
         let entry = menu.default.and_then(|index| menu.entries.get(index));
         let why = entry.map_or_else(|| NO_DEFAULT.to_owned(), |entry| why(menu, entry));
-        Self { entry, why, variables }
+        Self { entry, why, wishes }
     }
 }
 
 const NO_DEFAULT: &str = "no entry can boot by itself";
 
+/// What stands for the system that was started last.
+const LAST: &str = "@saved";
+
 /// Where a running system has the variables of the firmware.
 const EFI_VARIABLES: &str = "/sys/firmware/efi/efivars";
 
-/// The wishes that the firmware keeps, the one for the next boot first. One that
-/// cannot be read is none.
-fn variables() -> Vec<(&'static str, String)> {
-    let both = [Variable::EntryOneShot, Variable::EntryDefault].into_iter();
-    both.filter_map(|variable| Some((variable.name(), value_of(variable)?))).collect()
+/// What the state area remembers, for whoever may read it.
+fn slots() -> Slots {
+    let area = settings::state_device(None).and_then(|device| store::read_if_there(&device));
+    area.ok().flatten().map(|held| held.state.slots).unwrap_or_default()
+}
+
+/// The wishes that firmware and state area keep. One that cannot be read is none.
+fn wishes(area: &Slots) -> Vec<Wish> {
+    let firmware = |variable| (WishedBy::Firmware(variable), value_of(variable));
+    let all = [
+        firmware(Variable::EntryOneShot),
+        (WishedBy::AreaOnce, area.once.clone()),
+        firmware(Variable::EntryDefault),
+        (WishedBy::AreaAlways, area.default.clone()),
+    ];
+    let all = all.into_iter().filter_map(|(by, pattern)| Some(Wish { by, pattern: pattern? }));
+    all.filter_map(|wish| wish.resolved(area)).collect()
+}
+
+impl Wish {
+    fn resolved(self, area: &Slots) -> Option<Self> {
+        let pattern = match self.by {
+            _ if self.pattern != LAST => self.pattern,
+            WishedBy::Firmware(_) => value_of(Variable::EntryLastBooted)?,
+            WishedBy::AreaOnce | WishedBy::AreaAlways => area.last_started()?.to_owned(),
+        };
+        Some(Self { pattern, ..self })
+    }
 }
 
 fn value_of(variable: Variable) -> Option<String> {
@@ -494,27 +564,37 @@ mod tests {
         merge(vec![(Group::default(), read_volume(&files, &target))])
     }
 
-    fn said(more: Pairs<'_>, variables: Pairs<'_>) -> String {
-        let variables = variables.iter().map(|(name, value)| (*name, (*value).to_owned()));
+    type Wishes<'a> = &'a [(WishedBy, &'static str)];
+
+    fn said(more: Pairs<'_>, wishes: Wishes<'_>) -> String {
+        let wishes =
+            wishes.iter().map(|(by, pattern)| Wish { by: *by, pattern: (*pattern).into() });
         let menu = menu(more);
-        let default = DefaultEntry::of(&menu, variables.collect());
+        let default = DefaultEntry::of(&menu, wishes.collect());
         format!("{}: {}", default.entry.unwrap().id, default.why)
     }
 
     #[test]
     fn the_default_says_who_named_it() {
-        let once = ("LoaderEntryOneShot", "a.conf");
-        let always = ("LoaderEntryDefault", "b*");
-        let stale = ("LoaderEntryOneShot", "gone.conf");
+        let once = (WishedBy::Firmware(Variable::EntryOneShot), "a.conf");
+        let always = (WishedBy::Firmware(Variable::EntryDefault), "b*");
+        let stale = (WishedBy::Firmware(Variable::EntryOneShot), "gone.conf");
+        let area = (WishedBy::AreaAlways, "b");
         let conf = ("/loader/loader.conf", "timeout 3\ndefault b\n");
         let grubenv = ("/grub2/grubenv", "saved_entry=a\n");
         let first = "c: the first that can boot, for nothing else says";
-        let cases: [(Pairs<'_>, Pairs<'_>, &str); 7] = [
+        let cases: [(Pairs<'_>, Wishes<'_>, &str); 9] = [
             (&[], &[], first),
             (&[conf], &[], "b: /loader/loader.conf:2 says so"),
             (&[grubenv], &[], "a: /grub2/grubenv says so"),
             (&[conf], &[once], "a: the firmware's variable LoaderEntryOneShot says so"),
             (&[], &[once, always], "a: the firmware's variable LoaderEntryOneShot says so"),
+            (&[], &[area], "b: the state area's default says so"),
+            (
+                &[],
+                &[(WishedBy::AreaOnce, "a"), area],
+                "a: the state area's choice for one start says so",
+            ),
             (&[], &[stale, always], "b: the firmware's variable LoaderEntryDefault says so"),
             (
                 &[("/loader/loader.conf", "default gone")],
@@ -522,9 +602,17 @@ mod tests {
                 "c: the first that can boot, for what /loader/loader.conf names is no entry",
             ),
         ];
-        for (files, variables, expected) in cases {
-            assert_eq!(said(files, variables), expected);
+        for (files, wishes, expected) in cases {
+            assert_eq!(said(files, wishes), expected);
         }
+    }
+
+    #[test]
+    fn what_was_started_last_is_looked_up_where_it_is_meant() {
+        let saved = |by| Wish { by, pattern: LAST.to_owned() }.resolved(&Slots::default());
+        assert!(saved(WishedBy::AreaAlways).is_none(), "nothing was started");
+        let other = Wish { by: WishedBy::AreaOnce, pattern: "a".to_owned() };
+        assert_eq!(other.resolved(&Slots::default()).unwrap().pattern, "a");
     }
 
     #[test]

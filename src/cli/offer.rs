@@ -7,7 +7,6 @@
 use super::arguments::{Asked, Load};
 use super::explain::default_of;
 use super::judge::Judge;
-use super::outlook::{Found, Known};
 use super::{outlook, settings, store, target};
 use crate::check::Facts;
 use crate::check::facts::{Entry, Offer, Ring};
@@ -17,8 +16,7 @@ use crate::preflight::{self, Preflight};
 use crate::steps::prepare::Proven;
 use crate::sys::records;
 use crate::sys::survey::{Tree, kernels};
-use crate::trust::Role;
-use crate::trust::verify::{Attested, Mode};
+use crate::trust::verify::Mode;
 
 /// Adds them to what was read of this machine.
 pub(super) fn look(tree: &Tree, facts: &mut Facts) {
@@ -53,8 +51,8 @@ fn look_at_menu(asked: &Asked, tree: &Tree, facts: &mut Facts) {
             return;
         }
     };
-    let known = look_at_default(&judge, tree, facts);
-    facts.outlook = Some(outlook::of(&judge, kernels(tree), known.as_ref()));
+    look_at_default(&judge, tree, facts);
+    facts.outlook = Some(outlook::of(&judge, kernels(tree)));
 }
 
 /// What this machine remembers counts, as for a load.
@@ -63,25 +61,17 @@ fn judge(asked: &Asked) -> Result<Judge, Failure> {
     Judge::of_load(&load).map(|(judge, _)| judge)
 }
 
-/// The entry with all that its files say, and what came of that.
-fn look_at_default<'j>(judge: &'j Judge, tree: &Tree, facts: &mut Facts) -> Option<Known<'j>> {
-    let Some(entry) = default_of(&judge.menus) else {
+/// The entry with all that its files say.
+fn look_at_default(judge: &Judge, tree: &Tree, facts: &mut Facts) {
+    let Some(entry) = default_of(judge) else {
         facts.trust.offer = Offer::Nothing(nothing(judge));
-        return None;
+        return;
     };
     let examined = judge.examine(entry);
-    let found = examined.as_ref().map_err(Clone::clone);
-    let proven = found.and_then(|found| prove(judge, entry, found));
-    let examined = examined.ok();
-    facts.trust.offer = Offer::Entry(offered(entry, examined.as_ref(), proven.as_ref().err()));
-    let role = examined.as_ref().and_then(|found| found.verdict().ok()).map(Attested::role);
-    let outcome = proven.map(|proven| {
-        let target = target::of(&entry.id, &proven, tree);
-        let release = target.release.clone();
-        facts.target = Some(target);
-        Found { role: role.unwrap_or(Role::Boot), release }
-    });
-    Some(Known { entry, outcome })
+    let proven =
+        examined.as_ref().map_err(Clone::clone).and_then(|found| prove(judge, entry, found));
+    facts.trust.offer = Offer::Entry(offered(entry, examined.as_ref().ok(), proven.as_ref().err()));
+    facts.target = proven.ok().map(|proven| target::of(&entry.id, &proven, tree));
 }
 
 /// Only what the next start finds, in menus that may be another machine's. `tree` is its
@@ -98,7 +88,7 @@ pub(super) fn look_ahead(asked: &Asked, tree: &Tree, facts: &mut Facts) {
             return;
         }
     };
-    let outlook = outlook::of(&judge, kernels(tree), None);
+    let outlook = outlook::of(&judge, kernels(tree));
     facts.trust.offer = match outlook.begins() {
         Some(default) => Offer::Entry(Entry {
             id: default.id.clone(),

@@ -15,14 +15,14 @@ mod stage;
 use super::allow::Ready;
 use super::answer::Answer;
 use super::arguments::{Boot, Leave, Load};
-use super::judge::Judge;
+use super::judge::{Judge, describe};
 use super::{came_up, explain, loading};
-use crate::check::{Weight, findings};
+use crate::check::{Weight, findings, releases};
 use crate::failure::{Failure, Stage};
 use crate::host::record::By;
 use crate::menu::Entry;
 use crate::plan::Slot;
-use crate::sys::survey::{Tree, survey};
+use crate::sys::survey::{Tree, kernels, survey};
 use crate::sys::{self, leave, records, systemd};
 
 use departure::{Departure, Signed, Target};
@@ -157,7 +157,22 @@ fn ready(judge: &Judge, boot: &Boot, report: &mut Report) -> Result<Ready, Failu
     let ready = ready.inspect_err(|_| stage::discard(boot, report))?;
     ready.said.iter().for_each(|said| report.warn(said));
     report.line(&format!("{}: {}", ready.entry.as_deref().unwrap_or("the entry"), ready.trust));
+    if boot.entry.is_none() {
+        warn_of_newer(&ready, report);
+    }
     Ok(ready)
+}
+
+/// The default may be an older kernel than what was installed since.
+fn warn_of_newer(ready: &Ready, report: &mut Report) {
+    let release = describe(&ready.proven).ok().and_then(|kernel| kernel.version);
+    let Some(release) = release else { return };
+    if let Some(newest) = releases::newest(&kernels(&Tree::live()), &release) {
+        report.warn(&format!(
+            "the default is kernel {release}, and {newest} is installed: \
+             \"turnout check --next-start\" says why"
+        ));
+    }
 }
 
 fn load_of(boot: &Boot) -> Load {

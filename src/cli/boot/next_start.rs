@@ -151,7 +151,7 @@ fn machine() -> Here {
 /// What the firmware's variables say counts only for a loader that reads them.
 fn is_default(menus: &Menus, entry: &Entry, has_loader: bool) -> bool {
     let default = match has_loader {
-        true => explain::default_of(menus),
+        true => explain::default_by_firmware(menus),
         false => menus.menu.default.and_then(|at| menus.menu.entries.get(at)),
     };
     default.is_some_and(|default| is_same_start(default, entry))
