@@ -216,6 +216,9 @@ pub(crate) fn write_option(option: &Opt, roff: &mut Roff) {
     }
     roff.tagged();
     roff.words(&sentence(&option.about), Font::Roman);
+    if option.repeats && !option.about.contains("repeatable") {
+        roff.words(" Repeatable.", Font::Roman);
+    }
 }
 
 /// With a capital letter and a full stop.

@@ -48,6 +48,15 @@ const CASES: &[Case] = &[
     case("kexec --ini", &["--initrd"], &["--load"]),
     case("kexec -l k --comm", &["--command-line"], &["--load"]),
     // Words of a value.
+    case("turnout load --engine ", &["auto", "file", "segments"], &["--crash", "always"]),
+    case("turnout load --crash --vmlinux a", &["auto", "always"], &["never", "file"]),
+    case("turnout slot ", &["list", "set-primary", "set-state", "install"], &["good"]),
+    case("turnout slot set-state A ", &["good", "bad"], &["list"]),
+    case("turnout boot --root DIR/boot ", &["debian-6.1", "debian-6.12"], &["list"]),
+    case("turnout explain --root=DIR/boot debian-6.12", &["debian-6.12"], &["debian-6.1"]),
+    case("turnout boot d", &["debian-6.1", "debian-6.12"], &["--now"]),
+    case("turnout boot --root DIR/none ", &[], &["debian-6.1"]),
+    case("turnout slot set-primary ", &[], &["debian-6.1", "A"]),
     case("turnout-mkinitramfs --compress ", &["zstd", "xz", "gzip", "none"], &["check"]),
     case("turnout-sign sign --role ", &["boot", "recovery"], &["policy"]),
     // Entries of the menu.
@@ -57,6 +66,11 @@ const CASES: &[Case] = &[
 
 /// The same, of which shells write files each in their own way.
 const FILES: &[Case] = &[
+    case("turnout load --initrd DIR/boot/vm", &["vmlinuz"], &["loader"]),
+    case("turnout boot --keys DIR/boot/lo", &["loader"], &["vmlinuz"]),
+    case("turnout boot --root DIR/bo", &["boot"], &["ring"]),
+    case("turnout image DIR/ri", &["ring"], &["boot"]),
+    case("turnout load DIR/boot/v", &["vmlinuz"], &["loader"]),
     case("kexec -l DIR/boot/v", &["vmlinuz"], &["loader"]),
     case("turnout-sign show DIR/ring DIR/r", &["ring"], &["boot"]),
     case("turnout-mkinitramfs --keys DIR/r", &["ring"], &["boot"]),
