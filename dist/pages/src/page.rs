@@ -221,10 +221,14 @@ pub(crate) fn write_option(option: &Opt, roff: &mut Roff) {
     }
 }
 
-/// With a capital letter and a full stop.
+/// With a capital letter, unless it begins with a word that is typed so, and a full stop.
 fn sentence(text: &str) -> String {
+    let is_typed = text.split_whitespace().next().is_some_and(|word| word.ends_with(':'));
     let mut letters = text.chars();
-    let first = letters.next().map(|letter| letter.to_uppercase().to_string());
+    let first = letters.next().map(|letter| match is_typed {
+        true => letter.to_string(),
+        false => letter.to_uppercase().to_string(),
+    });
     let stop = if text.ends_with(['.', ':', '?']) { "" } else { "." };
     format!("{}{}{stop}", first.unwrap_or_default(), letters.as_str())
 }
@@ -239,5 +243,11 @@ mod tests {
         let headings: Vec<_> = parts.iter().map(|part| part.heading.as_str()).collect();
         assert_eq!(headings, ["", "A", "C"]);
         assert_eq!(parts.first().unwrap().text, "one\n");
+    }
+
+    #[test]
+    fn what_an_option_is_for_is_a_sentence() {
+        assert_eq!(sentence("only load it"), "Only load it.");
+        assert_eq!(sentence("file: kexec_file_load"), "file: kexec_file_load.");
     }
 }

@@ -97,6 +97,27 @@ fn what_pages_call_a_page_of_ours_is_one() {
     }
 }
 
+/// Packages install docs/ where pages say that it is.
+#[test]
+fn what_pages_call_a_document_is_one() {
+    let documents = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs");
+    let scratch = Scratch::new("page-documents");
+    let mut count = 0;
+    for file in scratch.files("man") {
+        let page = fs::read_to_string(&file).unwrap().replace("\\fI", " ").replace("\\-", "-");
+        let words =
+            page.split(|letter: char| !(letter.is_ascii_alphanumeric() || "-.".contains(letter)));
+        for word in
+            words.map(|word| word.trim_end_matches('.')).filter(|word| word.ends_with(".md"))
+        {
+            let is_there = std::path::Path::new(documents).join(word).is_file();
+            assert!(is_there, "{} names {word}", file.display());
+            count += 1;
+        }
+    }
+    assert!(count > 10);
+}
+
 #[test]
 fn mandoc_and_groff_show_every_page_without_a_warning() {
     if unpacked().is_none() {
