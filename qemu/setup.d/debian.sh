@@ -7,8 +7,8 @@
 # shellcheck shell=bash
 
 guest_packages=systemd-sysv,udev,dbus,openssh-server,python3,initramfs-tools,iproute2,kmod,zstd
-# What is there more where a release's name ends in "-server".
-server_packages=kexec-tools,kdump-tools,makedumpfile,grub-common,grub2-common
+# What is there more where a release's name ends in "-server"; its kernel comes later.
+server_packages=kexec-tools,kdump-tools,makedumpfile,grub-common,grub2-common,linux-base,apparmor
 
 # For aarch64 beside two busy processors it took more than 24; without a word for so
 # long it hangs.
@@ -22,22 +22,50 @@ console_of() { # ARCH
     esac
 }
 
-bootstrap_guest() { # ARCH RELEASE ROOT OPTION...
-    local debian more=""
+is_server() { [ "${1%-server}" != "$1" ]; } # RELEASE
+
+# What a server is upgraded from and to: the older and the newer of the two newest
+# kernels, in $PART/packages and then in the guest's /root/packages.
+fetch_kernels() { # ARCH RELEASE PART
+    is_server "$2" || return 0
+    local release="${2%-server}" debian names
     debian="$(debian_of "$1")"
-    [ "${2%-server}" = "$2" ] || more=",$server_packages"
-    DEBOOTSTRAP_DIR="$cache/bootstrap/usr/share/debootstrap" \
-        "$cache/bootstrap/usr/sbin/debootstrap" --variant=minbase --arch="$debian" \
-        --include="$guest_packages$more,linux-image-cloud-$debian" \
-        --keyring="$(debian_keyring)" "${@:4}" "${2%-server}" "$3" "$(cat "$cache/origin/.complete")"
+    kernel_archives "$release" | make_root kernels "\"$debian\";"
+    patiently "reading the package lists of $release's kernels" in_root kernels apt-get -q update
+    mapfile -t names < <(newest_kernels "$debian")
+    [ "${#names[@]}" = 2 ] || die "Debian's archive has no two kernels for $2: try again when it has"
+    mkdir -p "$3/packages"
+    patiently "fetching two kernels" in_directory "$3/packages" \
+        in_root kernels apt-get -q download "${names[@]/%/:$debian}"
+    mv "$3/packages/${names[0]}"_*.deb "$3/packages/older.deb"
+    mv "$3/packages/${names[1]}"_*.deb "$3/packages/newer.deb"
+    rm -rf "$apt_roots/kernels"
 }
 
-# Debian 12's kdump-tools looks for the disk below "/" as the kernel is configured, and
-# there is none in a chroot: it does not look where somebody has chosen the modules.
-choose_modules() { # RELEASE ROOT
-    [ "$1" = bookworm-server ] || return 0
-    mkdir -p "$2/etc/initramfs-tools/conf.d"
-    echo MODULES=list >"$2/etc/initramfs-tools/conf.d/chosen"
+# The release itself, and its updates where this machine knows who has them.
+kernel_archives() { # RELEASE
+    local uri suite signed
+    signed="[signed-by=$(debian_keyring)]"
+    echo "deb $signed $(cat "$cache/origin/.complete") $1 main"
+    while read -r uri suite; do
+        ! is_debian || [ "${suite%-security}" = "$suite" ] || { echo "deb $signed $uri $1-security main" && return; }
+    done < <(host_archives)
+}
+
+newest_kernels() { # DEBIAN-ARCH
+    in_root kernels apt-cache search --names-only "^linux-image-[0-9].*-cloud-$1\$" \
+        | cut -d ' ' -f 1 | cut -d : -f 1 | sort -V -u | tail -n 2
+}
+
+bootstrap_guest() { # ARCH RELEASE ROOT OPTION...
+    local debian more
+    debian="$(debian_of "$1")"
+    more=",linux-image-cloud-$debian"
+    ! is_server "$2" || more=",$server_packages"
+    DEBOOTSTRAP_DIR="$cache/bootstrap/usr/share/debootstrap" \
+        "$cache/bootstrap/usr/sbin/debootstrap" --variant=minbase --arch="$debian" \
+        --include="$guest_packages$more" \
+        --keyring="$(debian_keyring)" "${@:4}" "${2%-server}" "$3" "$(cat "$cache/origin/.complete")"
 }
 
 # What a login needs and no command has to be run for: a name, the network, one key.
@@ -49,6 +77,10 @@ write_settings() { # ROOT KEY
     printf '[Match]\nName=en* eth*\n[Network]\nDHCP=ipv4\n' >"$1/etc/systemd/network/any.network"
     install -d -m 700 "$1/root/.ssh"
     install -m 600 "$2.pub" "$1/root/.ssh/authorized_keys"
+}
+
+add_kernels() { # ROOT PART
+    [ ! -e "$2/packages" ] || mv "$2/packages" "$1/root"
 }
 
 # The file system in a file, made from the directory without mounting anything.
@@ -63,9 +95,9 @@ build_by_chroot() { # ARCH RELEASE PART
     rm -rf "$root"
     mkdir -p "$root"
     mount --make-rprivate /
-    choose_modules "$2" "$root"
     bootstrap_guest "$1" "$2" "$root"
     write_settings "$root" "$3/key"
+    add_kernels "$root" "$3"
     chroot "$root" /bin/sh -s "$(console_of "$1")" <"$tree/qemu/setup.d/settle"
     cp -L "$root"/boot/vmlinuz-* "$3/vmlinuz"
     cp -L "$root"/boot/initrd.img-* "$3/initrd"
@@ -120,6 +152,7 @@ make_first_disk() { # ARCH PART
     local root="$2/root"
     rm -rf "$root"/dev/* "$2/pretend"
     write_settings "$root" "$2/key"
+    add_kernels "$root" "$2"
     shorten_lists "$root"
     install -m 755 "$tree"/qemu/setup.d/{second-stage,settle} "$root/debootstrap"
     once "making a disk of the unpacked system" image_of "$root" "$2/disk.img"
@@ -205,7 +238,7 @@ check_debian_means() {
 # What a system is made by; another one makes it anew.
 debian_recipe() { # RELEASE
     local packages="$guest_packages"
-    [ "${1%-server}" = "$1" ] || packages+=",$server_packages"
+    ! is_server "$1" || packages+=",$server_packages"
     { echo "$packages"; cat "$tree"/qemu/setup.d/{settle,second-stage}; } | sha256sum | cut -c 1-16
 }
 
@@ -225,6 +258,7 @@ make_debian() { # ARCH RELEASE
     "$cache/tools/bin/ssh-keygen" -q -t ed25519 -N '' -C turnout-guest -f "$part/key"
     [ "$(id -u)" != 0 ] || [ "$host_debian" != "$(debian_of "$1")" ] || way=chroot
     say "making a whole Debian ($2, $1), which takes some minutes"
+    fetch_kernels "$1" "$2" "$part"
     "make_by_$way" "$1" "$2" "$part"
     debian_recipe "$2" >"$part/.complete"
     mv -T "$part" "$made"

@@ -92,11 +92,12 @@ impl Kind {
         }
     }
 
-    /// Run once, before the guest is kept.
+    /// Run once, before the guest is kept. The menu's kernels tell their version on the
+    /// console.
     const fn preparation(self) -> &'static str {
         match self {
             Self::Plain => "true",
-            Self::Server => "update-grub",
+            Self::Server => "sed -i s/=quiet/=/ /etc/default/grub; update-grub",
         }
     }
 }
@@ -128,6 +129,15 @@ impl System {
         Ok(Self { arch, kind, made })
     }
 
+    /// The kernel that it was made with.
+    fn first(&self, line: &str) -> First {
+        First {
+            kernel: self.made.join("vmlinuz"),
+            initrd: self.made.join("initrd"),
+            options: format!("root=/dev/vda ro console={line} quiet{}", self.kind.options()),
+        }
+    }
+
     fn qemu(&self) -> Command {
         command::tool(&format!("qemu-system-{}", self.arch))
     }
@@ -141,12 +151,25 @@ impl System {
     }
 }
 
+/// What the firmware of a guest starts at each of its restarts, where that is not the
+/// kernel that it was made with.
+#[derive(Debug, Clone)]
+pub struct First {
+    /// A kernel.
+    pub kernel: PathBuf,
+    /// Its initramfs.
+    pub initrd: PathBuf,
+    /// Its command line.
+    pub options: String,
+}
+
 /// What of a machine is its own.
 #[derive(Debug, Default)]
-struct Parts {
+struct Parts<'a> {
     disk: PathBuf,
     /// Where its secure shell is reached.
     port: u16,
+    first: Option<&'a First>,
 }
 
 /// What a guest begins with.
@@ -155,6 +178,7 @@ struct Beginning<'a> {
     disk: &'a Path,
     /// The memory of a guest that was up; otherwise it boots.
     memory: Option<&'a Path>,
+    first: Option<&'a First>,
 }
 
 impl Debian {
@@ -174,6 +198,20 @@ impl Debian {
     ///
     /// As of [`Debian::start`].
     pub fn start_a(arch: Arch, release: Release, kind: Kind) -> Result<Self> {
+        Self::start_with(arch, release, kind, None)
+    }
+
+    /// The same with what the firmware starts from its first restart on.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Debian::start`].
+    pub fn start_with(
+        arch: Arch,
+        release: Release,
+        kind: Kind,
+        first: Option<&First>,
+    ) -> Result<Self> {
         let system = System::make(arch, release, kind)?;
         let kept = system.made.join("started");
         // Several guests of one process: the first one makes it.
@@ -182,9 +220,9 @@ impl Debian {
             keep_started(&system, &kept)?;
         }
         drop(keeping);
-        let memory = kept.join("memory");
-        let guest =
-            Self::launch(&system, &Beginning { disk: &kept.join("disk"), memory: Some(&memory) })?;
+        let [disk, memory] = ["disk", "memory"].map(|name| kept.join(name));
+        let beginning = Beginning { disk: &disk, memory: Some(&memory), first };
+        let guest = Self::launch(&system, &beginning)?;
         guest.wait_until_up()?;
         guest.set_clock()?;
         Ok(guest)
@@ -260,6 +298,19 @@ impl Debian {
         Ok(start.elapsed())
     }
 
+    /// Copies its disk as it is at this moment: what a power cut would leave.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be copied.
+    pub fn copy_disk(&self, to: &Path) -> Result<()> {
+        let socket = PathBuf::from(monitor(&self.scratch));
+        ask_monitor(&socket, "stop")?;
+        let copied = fs::copy(self.scratch.path().join("disk"), to);
+        ask_monitor(&socket, "cont")?;
+        copied.with_context(|| to.display().to_string()).map(drop)
+    }
+
     /// The id of the running system.
     ///
     /// # Errors
@@ -274,7 +325,7 @@ impl Debian {
         let scratch = place::Scratch::new(&format!("debian-{port}"))?;
         let disk = scratch.path().join("disk");
         cover(beginning.disk, &disk)?;
-        let mut qemu = machine(system, &Parts { disk, port });
+        let mut qemu = machine(system, &Parts { disk, port, first: beginning.first });
         qemu.args(["-monitor", &format!("unix:{},server=on,wait=off", monitor(&scratch))]);
         if let Some(memory) = beginning.memory {
             qemu.args(["-incoming", &format!("file:{}", memory.display())]);
@@ -351,7 +402,7 @@ fn monitor(scratch: &place::Scratch) -> String {
     scratch.path().join("monitor").display().to_string()
 }
 
-fn machine(system: &System, parts: &Parts) -> Command {
+fn machine(system: &System, parts: &Parts<'_>) -> Command {
     let [board, processor, line] = match system.arch {
         Arch::X86_64 => ["q35", "max", "ttyS0"],
         Arch::Aarch64 => ["virt,gic-version=3", "cortex-a57", "ttyAMA0"],
@@ -360,12 +411,10 @@ fn machine(system: &System, parts: &Parts) -> Command {
     qemu.args(["-M", board, "-cpu", processor, "-accel", "tcg", "-display", "none"]);
     qemu.args(system.kind.arguments());
     qemu.args(["-serial", "stdio", "-device", "virtio-rng-pci"]);
-    qemu.arg("-kernel").arg(system.made.join("vmlinuz"));
-    qemu.arg("-initrd").arg(system.made.join("initrd"));
-    qemu.args([
-        "-append",
-        &format!("root=/dev/vda ro console={line} quiet{}", system.kind.options()),
-    ]);
+    let usual = system.first(line);
+    let first = parts.first.unwrap_or(&usual);
+    qemu.arg("-kernel").arg(&first.kernel).arg("-initrd").arg(&first.initrd);
+    qemu.args(["-append", &first.options]);
     let drive = format!("file={},format=qcow2,if=virtio,cache=unsafe", parts.disk.display());
     qemu.args(["-drive", &drive]);
     let network = format!("user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{}-:22", parts.port);
@@ -393,7 +442,7 @@ fn is_current(system: &System, kept: &Path) -> Result<bool> {
 /// Boots the system once, and keeps its memory and its disk.
 fn keep_started(system: &System, kept: &Path) -> Result<()> {
     let disk = system.made.join("disk.img");
-    let mut guest = Debian::launch(system, &Beginning { disk: &disk, memory: None })?;
+    let mut guest = Debian::launch(system, &Beginning { disk: &disk, memory: None, first: None })?;
     guest.wait_until_up()?;
     guest.wait_until_settled()?;
     guest.ssh(system.kind.preparation())?;
