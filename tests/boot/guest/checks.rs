@@ -1,17 +1,23 @@
 //! What must be so, in the order in which it is looked at.
 
 use crate::guest::{Guest, HANGING, NEXT};
-use crate::{Check, Line};
+use crate::{Check, Line, upkeep};
 use anyhow::{Result, ensure};
 use turnout_qemu::debian::Release::{Bookworm, Trixie};
 
 /// Debian 12's cloud kernel has no hardware watchdog, so nothing that hangs is caught
 /// there.
 pub(crate) const LINES: &[Line] = &[
-    Line { name: "boot", releases: &[Trixie, Bookworm], checks: BOOT },
-    Line { name: "watchdog", releases: &[Trixie], checks: WATCHDOG },
-    Line { name: "ways", releases: &[Trixie, Bookworm], checks: WAYS },
-    Line { name: "crash", releases: &[Trixie, Bookworm], checks: CRASH },
+    Line { name: "boot", releases: &[Trixie, Bookworm], begin: Guest::start, checks: BOOT },
+    Line { name: "watchdog", releases: &[Trixie], begin: Guest::start, checks: WATCHDOG },
+    Line { name: "ways", releases: &[Trixie, Bookworm], begin: Guest::start, checks: WAYS },
+    Line { name: "crash", releases: &[Trixie, Bookworm], begin: Guest::start, checks: CRASH },
+    Line {
+        name: "upkeep",
+        releases: &[Trixie, Bookworm],
+        begin: upkeep::begin,
+        checks: upkeep::CHECKS,
+    },
 ];
 
 const BOOT: &[Check] = &[
@@ -46,11 +52,11 @@ const CRASH: &[Check] = &[
     check("a_panic_leaves_a_dump", a_panic_leaves_a_dump),
 ];
 
-const fn check(name: &'static str, run: fn(&mut Guest) -> Result<()>) -> Check {
+pub(crate) const fn check(name: &'static str, run: fn(&mut Guest) -> Result<()>) -> Check {
     Check { name, is_long: false, run }
 }
 
-const fn long(check: Check) -> Check {
+pub(crate) const fn long(check: Check) -> Check {
     Check { is_long: true, ..check }
 }
 

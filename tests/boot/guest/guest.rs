@@ -1,6 +1,7 @@
 //! A Debian with this tree's `turnout`, and with entries that a key of its ring signed.
 
 use crate::Programs;
+use crate::upkeep::Upkeep;
 use anyhow::{Context, Result, ensure};
 use mkinitramfs::image::cpio::Archive;
 use std::fs;
@@ -36,20 +37,31 @@ pub(crate) struct Outcome {
 
 /// The guest of a line of checks.
 pub(crate) struct Guest {
-    debian: Debian,
-    /// What its kernel calls itself.
+    pub(crate) debian: Debian,
+    /// What its kernel calls itself, when it begins.
     pub(crate) version: String,
-    scratch: place::Scratch,
+    pub(crate) scratch: place::Scratch,
+    /// Of the line "upkeep".
+    pub(crate) upkeep: Option<Upkeep>,
 }
 
 impl Guest {
     pub(crate) fn start(line: &str, release: Release, programs: &Programs) -> Result<Self> {
         let debian = Debian::start_a(Arch::X86_64, release, Kind::Server)?;
-        let version = debian.ssh("uname -r")?.trim().to_owned();
         let scratch = place::Scratch::new(&format!("guest-{line}"))?;
-        let guest = Self { debian, version, scratch };
+        let guest = Self::with(debian, scratch, None)?;
         guest.install(programs)?;
         Ok(guest)
+    }
+
+    /// One that runs, as it is.
+    pub(crate) fn with(
+        debian: Debian,
+        scratch: place::Scratch,
+        upkeep: Option<Upkeep>,
+    ) -> Result<Self> {
+        let version = debian.ssh("uname -r")?.trim().to_owned();
+        Ok(Self { debian, version, scratch, upkeep })
     }
 
     /// As an administrator would: the program, entries, and the ring aside until a check

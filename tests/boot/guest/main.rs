@@ -6,7 +6,9 @@
 //! last. The lines run beside each other.
 
 mod checks;
+mod first;
 mod guest;
+mod upkeep;
 
 use anyhow::{Result, bail, ensure};
 use guest::Guest;
@@ -37,6 +39,7 @@ struct Check {
 struct Line {
     name: &'static str,
     releases: &'static [Release],
+    begin: fn(&str, Release, &Programs) -> Result<Guest>,
     checks: &'static [Check],
 }
 
@@ -175,7 +178,7 @@ fn run_beside(plan: Plan, arguments: &Arguments, programs: &Programs) -> Count {
 /// A guest that does not come up is every check's failure.
 fn run_line(line: &Line, plan: Plan, programs: &Programs) -> Count {
     let mut count = Count::default();
-    let mut guest = match Guest::start(line.name, plan.release, programs) {
+    let mut guest = match (line.begin)(line.name, plan.release, programs) {
         Ok(guest) => guest,
         Err(error) => {
             println!("FAILED debian-{}/{}: {error:#}", plan.release.number(), line.name);
