@@ -118,6 +118,12 @@ impl Guest {
         self.upkeep()?.starter.starts(&copy)
     }
 
+    /// Whether what PID 1 started last was the entry that upkeep keeps.
+    fn started_the_spare(&self) -> Result<bool> {
+        let log = fs::read(self.scratch.path().join("copy.log"))?;
+        Ok(String::from_utf8_lossy(&log).contains("jumping to turnout-kept"))
+    }
+
     /// The machine's next start is by this kernel, after everything was written out.
     fn next_start_is(&self, release: &str) -> Result<()> {
         self.ssh("sync")?;
@@ -220,7 +226,7 @@ fn initrd_rebuilt(guest: &mut Guest) -> Result<()> {
     guest.next_start_is(&newer)
 }
 
-/// Nobody has signed the new initrd yet, and nothing was written out but by the kernel.
+/// The new initrd is there, and nobody has signed it yet.
 fn power_cut(guest: &mut Guest) -> Result<()> {
     let newer = guest.newer()?;
     guest.write_program("/usr/local/sbin/slow", SLOW)?;
@@ -230,7 +236,8 @@ fn power_cut(guest: &mut Guest) -> Result<()> {
     let started = guest.would_start();
     guest.ssh("touch /run/leave; while pgrep -f [u]pdate-initramfs; do sleep 1; done")?;
     guest.configure(&format!("sign-key {KEY}"))?;
-    ensure!(started? == newer, "not the kept one was started");
+    ensure!(started? == newer, "not the newest signed kernel was started");
+    ensure!(guest.started_the_spare()?, "the new initrd was no reason to take the spare entry");
     guest.ssh("/usr/lib/turnout/upkeep installed")?;
     guest.is_well()
 }
