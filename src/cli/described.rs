@@ -9,9 +9,9 @@ pub fn turnout() -> Program {
     Program {
         name: "turnout",
         commands: arguments::commands(),
-        options: Vec::new(),
+        options: arguments::options(),
         takes: Vec::new(),
-        groups: Vec::new(),
+        groups: arguments::groups(),
     }
 }
 

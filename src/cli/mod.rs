@@ -152,7 +152,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 
 fn obey(command: Command) -> Result<Answer, Failure> {
     let text = match command {
-        Command::Help => Ok(arguments::USAGE.to_owned()),
+        Command::Help(command) => Ok(arguments::help(command)),
         Command::Version => Ok(switches::version("turnout")),
         Command::Load(load) => load::run(&load),
         Command::Unload(slot) => unload::run(slot),

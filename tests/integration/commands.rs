@@ -205,18 +205,18 @@ fn each_fault_has_its_status_and_its_sentence() {
 
 #[test]
 fn what_is_wrong_with_a_command_line_is_said_first_and_alone() {
-    for (arguments, sentence) in [
-        (&["lod", KERNEL][..], "\"lod\" is no command; did you mean \"load\"?"),
-        (&["load", KERNEL, "--dryrun"], "did you mean \"--dry-run\"?"),
-        (&["image"], "\"turnout image\" needs a file"),
-        (&[], "no command says what to do"),
+    for (arguments, sentence, help) in [
+        (&["lod", KERNEL][..], "\"lod\" is no command; did you mean \"load\"?", "turnout"),
+        (&["load", KERNEL, "--dryrun"], "did you mean \"--dry-run\"?", "turnout load"),
+        (&["image"], "\"turnout image\" needs a file", "turnout image"),
+        (&[], "no command says what to do", "turnout"),
     ] {
         let output = turnout(arguments);
         let (status, printed, faults) = printed(&output);
         assert_eq!((status, printed), (Some(2), ""), "{arguments:?}");
         assert!(faults.starts_with("turnout: "), "{arguments:?}: {faults}");
         assert!(faults.contains(sentence), "{arguments:?}: {faults}");
-        assert!(faults.contains("(\"turnout --help\" "), "{arguments:?}: {faults}");
+        assert!(faults.contains(&format!("(\"{help} --help\" ")), "{arguments:?}: {faults}");
         assert_eq!(faults.lines().count(), 1, "{arguments:?}: {faults}");
     }
 }
