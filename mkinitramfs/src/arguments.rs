@@ -2,7 +2,8 @@
 //! stands alone; how a program is called is for `--help`, which people ask for
 //! when they want to read so much.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -17,7 +18,21 @@ const MISUSED: u8 = 2;
 /// How the program is to end: there is nothing left to do after `--help` and
 /// `--version`, and nothing can be done if the words make no sense.
 pub fn parse<P: Parser>(words: impl IntoIterator<Item = OsString>) -> Result<P, ExitCode> {
-    P::try_parse_from(words).map_err(|error| end(P::command().get_name(), error))
+    P::try_parse_from(words).map_err(|error| end(&called(P::command().get_name()), error))
+}
+
+/// A program's name, as the link has it that it was called by: packages have such links where
+/// the name is another program's. What follows the name, as in `mkinitramfs check`, stays.
+#[must_use]
+pub fn called(name: &str) -> String {
+    let (_, command) = name.split_once(' ').unwrap_or_default();
+    let word = std::env::args_os().next();
+    let word = word.as_deref().and_then(|word| Path::new(word).file_name()).and_then(OsStr::to_str);
+    match (word, command) {
+        (None, _) => name.to_owned(),
+        (Some(word), "") => word.to_owned(),
+        (Some(word), command) => format!("{word} {command}"),
+    }
 }
 
 fn end(program: &str, mut error: Error) -> ExitCode {

@@ -354,6 +354,25 @@ fn without_a_name_the_program_beside_mkinitramfs_becomes_init() {
     run(&here, &arguments).expect(1, &[&missing]);
 }
 
+/// As packages have it, where another program has the name.
+#[test]
+fn called_by_a_link_it_takes_the_name_of_that_and_what_is_beside_itself() {
+    let inputs = inputs();
+    fs::copy(MKINITRAMFS, inputs.path("mkinitramfs")).unwrap();
+    fs::create_dir(inputs.path("sbin")).unwrap();
+    let link = text(&inputs.path("sbin/turnout-mkinitramfs"));
+    std::os::unix::fs::symlink("../mkinitramfs", &link).unwrap();
+    let out = text(&inputs.path("out"));
+    run(&link, &["--mode", "open", "--compress", "none", "-o", &out]).expect(0, &[]);
+    assert!(files(&inputs)["init"].contains(NOT_PID_1));
+    run(&link, &["--help"]).expect(0, &["Usage: turnout-mkinitramfs "]);
+    run(&link, &["--frob"]).expect(2, &["turnout-mkinitramfs: unexpected argument '--frob'"]);
+    run(&link, &["check", "--frob"]).expect(2, &["turnout-mkinitramfs check: unexpected"]);
+    fs::remove_file(inputs.path("turnout-init")).unwrap();
+    run(&link, &["--mode", "open", "-o", &out])
+        .expect(1, &["turnout-mkinitramfs: no --binary is given: cannot read "]);
+}
+
 /// What the suffix says, at its fastest.
 fn compress(suffix: &str, bytes: &[u8]) -> Vec<u8> {
     match suffix {

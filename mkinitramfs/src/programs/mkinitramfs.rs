@@ -116,7 +116,7 @@ fn ended(done: Result<bool>) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
-            eprintln!("mkinitramfs: {error:#}");
+            eprintln!("{}: {error:#}", arguments::called("mkinitramfs"));
             ExitCode::from(1)
         }
     }

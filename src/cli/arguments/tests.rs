@@ -235,6 +235,25 @@ fn every_option_of_list_and_explain_arrives() {
     assert!(read("explain --arch aarch64").is_ok());
 }
 
+/// Lines that begin with `turnout ` in the blocks of a document that are for a shell.
+fn typed_in(document: &str) -> Vec<&str> {
+    let blocks = document.split("```sh\n").skip(1).filter_map(|block| block.split("```").next());
+    blocks.flat_map(str::lines).filter_map(|line| line.strip_prefix("turnout ")).collect()
+}
+
+#[test]
+fn what_documents_have_turnout_do_it_takes() {
+    for document in
+        [include_str!("../../../docs/day-2.md"), include_str!("../../../docs/distributions.md")]
+    {
+        let lines = typed_in(document);
+        assert!(lines.len() > 5, "{lines:?}");
+        for line in lines {
+            assert!(read(line).is_ok(), "{line}: {:?}", read(line));
+        }
+    }
+}
+
 /// A value that an option takes which calls it so.
 fn value_for(flag: &Flag) -> Option<&'static str> {
     match (flag.name, flag.value()?) {
