@@ -22,11 +22,9 @@ fn words(line: &str) -> Vec<String> {
     let mut rest = line.trim_start();
     while let Some(first) = rest.chars().next().filter(|first| !"#>|".contains(*first)) {
         let (word, more) = match first {
-            '"' => rest.trim_start_matches('"').split_once('"').unwrap_or(("", "")),
+            '"' => rest.strip_prefix('"').and_then(|rest| rest.split_once('"')).unwrap(),
             _ => rest.split_once(' ').unwrap_or((rest, "")),
         };
-        // An empty word in quotes has lost both of them above.
-        let (word, more) = if rest.starts_with("\"\"") { ("", &rest[2..]) } else { (word, more) };
         words.push(word.to_owned());
         rest = more.trim_start();
     }

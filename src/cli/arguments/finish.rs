@@ -148,7 +148,7 @@ fn choose(mut typed: Typed, when: When) -> Result<Command, Misuse> {
         }
         (id, _) => Ok(id.filter(|id| !id.is_empty())),
     };
-    let choice = Choice { when, id: id.map_err(|why| Misuse::from(why))? };
+    let choice = Choice { when, id: id.map_err(Misuse::from)? };
     let state = typed.state;
     Ok(Command::Choose { choice, state, json: typed.json })
 }
