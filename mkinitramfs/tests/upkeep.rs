@@ -295,6 +295,18 @@ fn a_claim_of_the_manifest_stays_and_the_version_never_falls() {
 }
 
 #[test]
+fn what_nobody_signed_says_nothing() {
+    let machine = signed();
+    let path = format!("root/turnout/{SIMPLE}.manifest");
+    let text = String::from_utf8(machine.files.read(&path)).unwrap();
+    let planted = text.replace("security-version 0", "security-version 4294967295");
+    machine.write(&path, &planted);
+    machine.write("root/turnout/planted.manifest", planted.replace(SIMPLE, "planted"));
+    machine.upkeep(&[]).expect(0, &[&format!("signed {SIMPLE}")]);
+    assert_eq!(String::from_utf8(machine.files.read(&path)).unwrap(), text);
+}
+
+#[test]
 fn what_a_policy_has_shut_out_is_not_signed_in_again() {
     let machine = signed();
     machine.write("policy", "turnout-policy 1\nversion 1\nminimum-security-version boot 1\n");

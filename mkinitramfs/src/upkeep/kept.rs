@@ -47,7 +47,8 @@ fn id_of(read: &Read) -> String {
 }
 
 fn title(boot: &BootEntry) -> String {
-    let name: String = boot.entry.name().chars().take(100).collect();
+    let name = boot.entry.name().chars().filter(|one| !one.is_control()).take(100);
+    let name: String = name.collect();
     format!("Spare, as signed last: {name}")
 }
 

@@ -18,8 +18,9 @@ pub mod trust;
 pub mod waiting;
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use turnout::base::arch::Arch;
 use turnout::menu::Entry;
 use turnout::menu::text::glob;
@@ -27,12 +28,12 @@ use turnout::settings::{self, Settings, Signing};
 use turnout::trust::manifest_path;
 
 use crate::signing::entry::{self, Order, Roots};
-use crate::signing::sign::{self, read_if_there};
+use crate::signing::sign::read_if_there;
 use crate::upkeep::disk::{Disk, names};
 use crate::upkeep::kept::{KEPT, is_kept};
 use crate::upkeep::ledger::Ledger;
-use crate::upkeep::renew::{Read, Standing, below};
-use crate::upkeep::sealer::Sealer;
+use crate::upkeep::renew::{Read, Standing, below, papers};
+use crate::upkeep::sealer::{DEADLINE, Sealed, Sealer};
 use crate::upkeep::stale::Stale;
 use crate::upkeep::trust::Trust;
 
@@ -89,6 +90,8 @@ pub struct Keeper<'a> {
     removed: Option<&'a str>,
     system: &'a Path,
     sealer: Option<Sealer>,
+    /// Whether the signer has let a deadline pass.
+    is_silent: bool,
     arch: Arch,
     security_version: u32,
     report: Report,
@@ -140,10 +143,8 @@ fn drop_own(request: &Request, disk: &Disk, signing: &Signing) -> Result<Report>
     let nobody = settings::Signer::Command(Vec::new());
     let mut keeper = Keeper::new(request, disk, signing, &nobody)?;
     for specs in homes(request, signing) {
-        let dropped = Roots::parse(&specs).and_then(|roots| keeper.drop_all(&roots));
-        if let Err(error) = dropped {
-            keeper.report.complain(format!("{error:#}"));
-        }
+        // Nobody asked for it: a menu that cannot be read keeps what is there.
+        let _ = Roots::parse(&specs).and_then(|roots| keeper.drop_all(&roots));
     }
     keeper.end()
 }
@@ -164,6 +165,7 @@ impl<'a> Keeper<'a> {
             removed: request.removed.as_deref(),
             system: &request.system,
             sealer: None,
+            is_silent: false,
             arch: Arch::parse(std::env::consts::ARCH).unwrap_or(Arch::X86_64),
             security_version: 0,
             report: Report::default(),
@@ -173,6 +175,15 @@ impl<'a> Keeper<'a> {
     fn end(mut self) -> Result<Report> {
         self.ledger.forget_gone(self.disk)?;
         Ok(self.report)
+    }
+
+    /// Has a text signed. Of one who has not answered in time nothing more is asked.
+    fn seal(&mut self, id: &str, namespace: &str, text: &[u8]) -> Result<Sealed> {
+        ensure!(!self.is_silent, "its signer has not answered before");
+        let begin = Instant::now();
+        let sealed = self.sealer().and_then(|sealer| sealer.seal(id, namespace, text));
+        self.is_silent = sealed.is_err() && begin.elapsed() >= DEADLINE;
+        sealed
     }
 
     /// Who signs; asked for only when something is to be signed.
@@ -311,8 +322,8 @@ impl<'a> Keeper<'a> {
         let names = names(&roots.home().join("turnout"));
         let mut highest = 0;
         for id in names.iter().filter_map(|name| name.strip_suffix(".manifest")) {
-            let version = sign::security_version(roots.home(), id)?.unwrap_or_default();
-            highest = highest.max(version);
+            let signed = self.trust.vouched(&papers(roots.home(), id)?);
+            highest = highest.max(signed.map_or(0, |signed| signed.security_version));
         }
         Ok(highest)
     }

@@ -13,7 +13,7 @@ use turnout::trust::{Role, manifest_path, signature_path, sshsig};
 
 use crate::signing::entry::{self, BootEntry, Roots};
 use crate::signing::sign::{self, Claims, read_if_there};
-use crate::upkeep::trust::{Papers, Trust};
+use crate::upkeep::trust::{Papers, Trust, is_meant};
 use crate::upkeep::{Keeper, sealer};
 
 /// How an entry stands after it was looked at.
@@ -79,7 +79,7 @@ impl Keeper<'_> {
 
     fn renew_case(&mut self, case: Case, spare_of: Option<&Read>) -> Result<Standing> {
         let id = case.boot.entry.id.clone();
-        if case.was.as_ref().is_some_and(|was| was.role == Role::Recovery) {
+        if case.papers.read().is_some_and(|was| was.role == Role::Recovery) {
             return Ok(Standing::NotOurs);
         }
         let was = case.was.as_ref().map(Self::claims_of);
@@ -116,7 +116,7 @@ impl Keeper<'_> {
         let arch = boot.architecture(None)?.unwrap_or(self.arch);
         let boot = boot.without_bytes();
         let papers = papers(&boot.root, &boot.entry.id)?;
-        let was = papers.read();
+        let was = self.trust.vouched(&papers);
         Ok(Case { boot, arch, papers, was })
     }
 
@@ -155,7 +155,7 @@ impl Keeper<'_> {
         let id = case.boot.entry.id.clone();
         let text = sign::text(&case.boot, case.arch, &claims)?;
         let namespace = claims.role.namespace().name();
-        let sealed = self.sealer()?.seal(&id, namespace, text.as_bytes())?;
+        let sealed = self.seal(&id, namespace, text.as_bytes())?;
         let made = Papers {
             manifest: Some(text.clone().into_bytes()),
             signatures: Some(sealed.armored.clone().into_bytes()),
@@ -205,9 +205,9 @@ impl Case {
     }
 }
 
-/// Whether both are made of the same bytes.
+/// Whether both start the same.
 fn is_same(one: &BootEntry, other: &BootEntry) -> bool {
-    digests(one).eq(digests(other))
+    digests(one).eq(digests(other)) && one.bundle.options == other.bundle.options
 }
 
 /// The digests of all files that a spare has.
@@ -215,17 +215,6 @@ pub fn digests(boot: &BootEntry) -> impl Iterator<Item = Digest> {
     let bundle = &boot.bundle;
     let blobs = [&bundle.linux].into_iter().chain(&bundle.initrds).chain(&bundle.devicetree);
     blobs.chain(&bundle.overlays).map(|blob| blob.digest)
-}
-
-/// Refusals that somebody has decided on: to sign anew would undo that.
-fn is_meant(refusal: &Refusal) -> bool {
-    matches!(
-        refusal,
-        Refusal::Floor { .. }
-            | Refusal::DigestRevoked { .. }
-            | Refusal::Board { .. }
-            | Refusal::Device { .. }
-    )
 }
 
 /// What is in the way of what was just signed, and what to do about it.

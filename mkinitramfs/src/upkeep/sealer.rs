@@ -16,7 +16,7 @@ use crate::upkeep::program::Program;
 use crate::upkeep::waiting::Waiting;
 
 /// How long a program or an agent may take for one signature.
-const DEADLINE: Duration = Duration::from_secs(60);
+pub(super) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Somebody who signs.
 #[derive(Debug)]

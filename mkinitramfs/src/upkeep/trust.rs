@@ -10,7 +10,7 @@ use turnout::trust::allowed_signers::KeyRing;
 use turnout::trust::manifest::{self, Manifest};
 use turnout::trust::policy::{self, Policy};
 use turnout::trust::sshsig::{self, Signature};
-use turnout::trust::verify::{self, Context, Evidence, Identity, Mode, Refusal};
+use turnout::trust::verify::{self, Attested, Context, Evidence, Identity, Mode, Refusal};
 
 use crate::signing::entry::BootEntry;
 use crate::signing::sign::read_if_there;
@@ -60,12 +60,29 @@ impl Trust {
         self.policy.signatures.into()
     }
 
+    /// The manifest, if its signatures count: what anybody may have written next to a menu
+    /// says nothing.
+    #[must_use]
+    pub fn vouched(&self, papers: &Papers) -> Option<Manifest> {
+        let manifest = papers.read()?;
+        match self.attest(manifest.architecture, &manifest.entry, papers) {
+            Ok(_) => Some(manifest),
+            Err(refusal) => is_meant(&refusal).then_some(manifest),
+        }
+    }
+
     /// What PID 1 says about an entry; without a ring, as if every key that signed were in
     /// one.
     ///
     /// # Errors
     /// Why it does not boot.
     pub fn judge(&self, boot: BootEntry, arch: Arch, papers: &Papers) -> Result<(), Box<Refusal>> {
+        let attested = self.attest(arch, &boot.bundle.entry, papers)?;
+        verify::verify(&attested, boot.bundle, &boot.values)?;
+        Ok(())
+    }
+
+    fn attest(&self, arch: Arch, id: &str, papers: &Papers) -> Result<Attested, Box<Refusal>> {
         let assumed;
         let ring = match &self.ring {
             Some(ring) => Some(ring),
@@ -88,9 +105,7 @@ impl Trust {
             manifest: papers.manifest.as_deref(),
             signature: papers.signatures.as_deref(),
         };
-        let attested = verify::check_manifest(&context, &boot.bundle.entry, evidence)?;
-        verify::verify(&attested, boot.bundle, &boot.values)?;
-        Ok(())
+        Ok(verify::check_manifest(&context, id, evidence)?)
     }
 }
 
@@ -107,4 +122,16 @@ fn line(signature: &Signature) -> String {
     let key = &signature.key;
     let blob = Base64::encode_string(&key.to_blob());
     format!("signer namespaces=\"{}\" {} {blob}\n", signature.namespace, key.kind())
+}
+
+/// Refusals of what is signed that somebody has decided on: to sign anew would undo that.
+#[must_use]
+pub const fn is_meant(refusal: &Refusal) -> bool {
+    matches!(
+        refusal,
+        Refusal::Floor { .. }
+            | Refusal::DigestRevoked { .. }
+            | Refusal::Board { .. }
+            | Refusal::Device { .. }
+    )
 }
