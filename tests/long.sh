@@ -3,7 +3,7 @@
 # shellcheck shell=bash
 
 results="docs/long-run.md"
-readonly long_stages=(kernels power slots cuts oracle fuzzing benchmark guests servers packages bare)
+readonly long_stages=(kernels power slots cuts oracle fuzzing benchmark guests servers packages-long bare)
 passed_before="${cache:?}/long-run" # "TREE STAGE" a line
 
 long_usual_times() {
@@ -17,7 +17,7 @@ long_usual_times() {
 500 benchmark
 2000 guests
 900 servers
-900 packages
+900 packages-long
 2400 bare
 TABLE
 }
@@ -35,7 +35,7 @@ TABLE
     stage_benchmark() { qemu/bench --budgets; }
     stage_guests() { cargo test --quiet -p turnout-qemu --test debian -- --ignored; }
     stage_servers() { cargo run --quiet -p turnout-boot-tests --bin guest-tests -- --long; }
-    stage_packages() { tests/packages --long; }
+    stage_packages_long() { tests/packages --long; }
     stage_bare() { tests/bare bookworm trixie noble; }
 }
 

@@ -26,7 +26,7 @@ wanted_units() { # ARCH...
     done
     echo tools/disks
     [ "$demo" = 0 ] || return 0
-    printf "%s\n" tools/tests tools/rauc tools/pages bootstrap fuzz packaging
+    printf "%s\n" tools/tests tools/rauc tools/pages tools/scripts bootstrap fuzz packaging
     # Debian builds GRUB's emulator for x86 only.
     [ "$host_debian" != amd64 ] || echo tools/grub
     for arch in "$@"; do
@@ -91,6 +91,8 @@ describe() { # UNIT
         loads=(zsh/5.9/zsh/{compctl,complete,complist,computil,parameter,stat,terminfo,zle,zleparameter,zpty,zutil}.so)
         data=(share/groff/1.23.0 /etc/groff share/fish/functions share/zsh/functions/Completion/{compinit,compinstall,compdump,compaudit,Base,Unix,Zsh})
         ;;
+    # What reads the scripts that are in packages.
+    tools/scripts) closure=1 packages=(shellcheck) programs=(shellcheck) ;;
     */rauc)
         closure=1 packages=("rauc:$debian" "dbus-daemon:$debian" "libjson-glib-1.0-0:$debian")
         keep=('bin/rauc' 'bin/dbus-daemon' 'lib/*/*.so.*' 'lib64/*.so.*' 'lib/*.so.*')
