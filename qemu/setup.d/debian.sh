@@ -42,14 +42,21 @@ fetch_kernels() { # ARCH RELEASE PART
     rm -rf "$apt_roots/kernels"
 }
 
-# The release itself, and its updates where this machine knows who has them.
 kernel_archives() { # RELEASE
-    local uri suite signed
-    signed="[signed-by=$(debian_keyring)]"
-    echo "deb $signed $(cat "$cache/origin/.complete") $1 main"
+    local mirror signed
+    signed="deb [signed-by=$(debian_keyring)]"
+    mirror="$(cat "$cache/origin/.complete")"
+    echo "$signed $mirror $1 main"
+    echo "$signed $(security_archive "$mirror") $1-security main"
+}
+
+# The one in this machine's sources; elsewhere it lies beside the mirror.
+security_archive() { # MIRROR
+    local uri suite
     while read -r uri suite; do
-        ! is_debian || [ "${suite%-security}" = "$suite" ] || { echo "deb $signed $uri $1-security main" && return; }
+        ! is_debian || [ "${suite%-security}" = "$suite" ] || { echo "$uri" && return; }
     done < <(host_archives)
+    echo "${1%/}-security"
 }
 
 newest_kernels() { # DEBIAN-ARCH
