@@ -317,6 +317,61 @@ fn what_a_policy_has_shut_out_is_not_signed_in_again() {
 }
 
 #[test]
+fn what_was_changed_while_the_system_was_down_is_not_signed_until_it_is_made_anew() {
+    let machine = signed();
+    machine.rebuild(NEW, "evil");
+    machine.upkeep(&["--start"]).expect(0, &[]);
+    let said = format!("{SIMPLE} is not signed: it was changed while this system was down");
+    machine.upkeep(&[]).expect(1, &[&said, "make it anew (update-initramfs -u), or look at it"]);
+    assert!(machine.boots().is_some_and(|id| id.starts_with("turnout-kept-")));
+    // A second look is no look at the start.
+    machine.rebuild(NEW, "second");
+    machine.upkeep(&["--start"]).expect(0, &[]);
+    machine.upkeep(&[]).expect(0, &[&format!("signed {SIMPLE}")]);
+    machine.rebuild(NEW, "evil");
+    machine.upkeep(&[]).expect(1, &[&said]);
+    machine.upkeep(&["--accept", SIMPLE]).expect(0, &[&format!("signed {SIMPLE}")]);
+    assert_eq!(machine.boots().as_deref(), Some(SIMPLE));
+}
+
+#[test]
+fn a_file_that_the_menu_hides_at_the_start_and_a_command_line_are_seen_too() {
+    let machine = signed();
+    let good = machine.files.read("root/boot/grub/grub.cfg");
+    machine.install(OLD);
+    machine.upkeep(&["--start"]).expect(0, &[]);
+    machine.write("root/boot/grub/grub.cfg", menu(&[NEW, OLD]));
+    let said = format!("{} is not signed: it was changed while", advanced(OLD));
+    machine.upkeep(&[]).expect(1, &[&said]);
+    fs::remove_file(machine.files.path("note")).unwrap();
+    let text = String::from_utf8(good).unwrap().replace("ro quiet", "ro break=top");
+    machine.write("root/boot/grub/grub.cfg", &text);
+    machine.upkeep(&["--start"]).expect(0, &[]);
+    let said = format!("{SIMPLE} is not signed: it was changed while");
+    machine.write("conf", format!("sign-key {}\nsign-shell yes\n", machine.path("key")));
+    machine.upkeep(&[]).expect(1, &[&said]);
+    machine.write("root/boot/grub/grub.cfg", text.replace("break=top", "quiet splash"));
+    machine.upkeep(&[]).expect(0, &[&format!("signed {SIMPLE}")]);
+}
+
+#[test]
+fn what_was_seen_before_the_power_went_out_is_signed_after_the_start() {
+    let machine = signed();
+    machine.rebuild(NEW, "second");
+    machine.write("conf", "sign-command /bin/false\n");
+    machine.upkeep(&[]).expect(1, &["refuses"]);
+    machine.write("conf", format!("sign-key {}\n", machine.path("key")));
+    let done = machine.upkeep(&["--start"]);
+    assert_eq!((done.code, done.text.as_str()), (0, ""));
+    assert!(machine.has("note"));
+    machine.upkeep(&[]).expect(0, &[&format!("signed {SIMPLE}")]);
+    assert_eq!(machine.boots().as_deref(), Some(SIMPLE));
+    fs::remove_file(machine.files.path("note")).unwrap();
+    machine.rebuild(NEW, "third");
+    machine.upkeep(&[]).expect(0, &["systemctl enable turnout-next-start.service", SIMPLE]);
+}
+
+#[test]
 fn two_runs_do_not_meet() {
     let machine = Machine::new(&[NEW]);
     fs::create_dir_all(machine.files.path("state")).unwrap();

@@ -5,6 +5,7 @@
 //! from being signed. At each moment, and if the power goes out then, what booted before
 //! still boots, or what takes its place does. Specification: `docs/upkeep.md`.
 
+pub mod changed;
 pub mod disk;
 pub mod homes;
 pub mod kdump;
@@ -29,6 +30,7 @@ use turnout::trust::manifest_path;
 
 use crate::signing::entry::{self, Order, Roots};
 use crate::signing::sign::read_if_there;
+use crate::upkeep::changed::{Memory, Parts, options_part};
 use crate::upkeep::disk::{Disk, names};
 use crate::upkeep::kept::{KEPT, is_kept};
 use crate::upkeep::ledger::Ledger;
@@ -55,6 +57,10 @@ pub struct Request {
     pub state: PathBuf,
     /// The root of the running system, whose crash kernels are signed too.
     pub system: PathBuf,
+    /// Where it is written down what was changed while the system was down.
+    pub note: PathBuf,
+    /// Ids of entries that are signed even so: somebody has looked at them.
+    pub accepted: Vec<String>,
 }
 
 /// What was done and what was not, in sentences.
@@ -89,6 +95,8 @@ pub struct Keeper<'a> {
     /// A kernel release that was just removed.
     removed: Option<&'a str>,
     system: &'a Path,
+    accepted: &'a [String],
+    memory: Memory,
     sealer: Option<Sealer>,
     /// Whether the signer has let a deadline pass.
     is_silent: bool,
@@ -164,6 +172,8 @@ impl<'a> Keeper<'a> {
             by,
             removed: request.removed.as_deref(),
             system: &request.system,
+            accepted: &request.accepted,
+            memory: Memory::open(&request.state, &request.note)?,
             sealer: None,
             is_silent: false,
             arch: Arch::parse(std::env::consts::ARCH).unwrap_or(Arch::X86_64),
@@ -174,6 +184,11 @@ impl<'a> Keeper<'a> {
 
     fn end(mut self) -> Result<Report> {
         self.ledger.forget_gone(self.disk)?;
+        if self.report.problems.is_empty() {
+            self.memory.end(self.disk)?;
+        } else {
+            self.memory.keep(self.disk)?;
+        }
         Ok(self.report)
     }
 
@@ -199,7 +214,10 @@ impl<'a> Keeper<'a> {
         let roots = Roots::parse(specs)?;
         self.sweep(&roots)?;
         self.security_version = self.version_of(&roots)?;
+        self.know(&roots)?;
         let order = entry::in_order(&roots, self.arch)?;
+        let options = order.entries.iter().map(|entry| options_part(&entry.options));
+        options.for_each(|part| self.memory.see(&Parts::from([part])));
         let first = self.renew_all(&roots, &order);
         self.tend_spare(&roots, specs, &order, first);
         self.drop_all(&roots)
@@ -212,7 +230,7 @@ impl<'a> Keeper<'a> {
         let ours = order.entries.iter().filter(|entry| self.is_ours(roots, order, entry));
         for entry in ours.collect::<Vec<_>>() {
             let id = &entry.id;
-            if !self.signing.shell && entry::shell(&entry.options).is_some() {
+            if self.is_shell(&entry.options) {
                 shells.push(id.as_str());
                 continue;
             }
@@ -264,6 +282,10 @@ impl<'a> Keeper<'a> {
             self.report.complain(format!("{id} would be refused: {why}"));
         }
         standing.boots()
+    }
+
+    fn is_shell(&self, options: &str) -> bool {
+        !self.signing.shell && entry::shell(options).is_some()
     }
 
     fn is_left_out(&self, id: &str) -> bool {

@@ -14,7 +14,7 @@ use turnout::trust::{Role, manifest_path, signature_path, sshsig};
 use crate::signing::entry::{self, BootEntry, Roots};
 use crate::signing::sign::{self, Claims, read_if_there};
 use crate::upkeep::trust::{Papers, Trust, is_meant};
-use crate::upkeep::{Keeper, sealer};
+use crate::upkeep::{Keeper, changed, sealer};
 
 /// How an entry stands after it was looked at.
 #[derive(Debug)]
@@ -82,6 +82,7 @@ impl Keeper<'_> {
         if case.papers.read().is_some_and(|was| was.role == Role::Recovery) {
             return Ok(Standing::NotOurs);
         }
+        self.memory.see(&changed::parts_of(&case.boot));
         let was = case.was.as_ref().map(Self::claims_of);
         let judged = self.trust.judge(case.boot.clone(), case.arch, &case.papers);
         let refusal = match judged {
@@ -97,11 +98,43 @@ impl Keeper<'_> {
         }
         if let Some(original) = spare_of {
             ensure!(is_same(&original.boot, &case.boot), "{id} has other files than were signed");
+        } else {
+            self.refuse_changed(&case.boot)?;
         }
         let claims = was.or_else(|| spare_of.map(|original| original.claims.clone()));
         let claims = claims.unwrap_or_else(|| self.new_claims());
         let claims = Claims { title: None, ..self.raised(claims) };
         self.sign(case, claims)
+    }
+
+    /// What somebody else may have put there is not signed unseen.
+    fn refuse_changed(&mut self, boot: &BootEntry) -> Result<()> {
+        let id = &boot.entry.id;
+        ensure!(
+            self.accepted.contains(id) || !self.memory.has_changed(&changed::parts_of(boot)),
+            "it was changed while this system was down, so nobody here has made it: make it anew \
+             (update-initramfs -u), or look at it and then run turnout-sign upkeep --accept {id}"
+        );
+        Ok(())
+    }
+
+    /// What was changed while the system was down cannot be told apart then.
+    fn say_blind(&mut self) {
+        if self.memory.is_blind() && self.report.done.is_empty() {
+            self.report.say(
+                "what was changed while this system was down is signed too, as nobody has looked \
+                 at its start: systemctl enable turnout-next-start.service"
+                    .to_owned(),
+            );
+        }
+    }
+
+    /// Whether it has the manifest that it would get, and boots by it.
+    pub(super) fn is_as_signed(&self, boot: BootEntry) -> bool {
+        let Ok(case) = self.case(boot) else { return false };
+        let was = case.was.as_ref().map(Self::claims_of);
+        was.is_some_and(|was| case.is_as(&was))
+            && self.trust.judge(case.boot, case.arch, &case.papers).is_ok()
     }
 
     /// Whether an entry boots with what it has.
@@ -155,6 +188,8 @@ impl Keeper<'_> {
         let id = case.boot.entry.id.clone();
         let text = sign::text(&case.boot, case.arch, &claims)?;
         let namespace = claims.role.namespace().name();
+        self.say_blind();
+        self.memory.keep(self.disk)?;
         let sealed = self.seal(&id, namespace, text.as_bytes())?;
         let made = Papers {
             manifest: Some(text.clone().into_bytes()),
@@ -163,6 +198,7 @@ impl Keeper<'_> {
         let alone = Trust::default().judge(case.boot.clone(), case.arch, &made);
         alone.map_err(|refusal| anyhow!("{refusal}")).context("what was signed does not verify")?;
         self.put(&case, &text, &sealed)?;
+        self.memory.known.extend(changed::parts_of(&case.boot));
         self.report.say(format!("signed {id}: {}, {namespace}, {}", case.arch, who(&sealed)));
         match self.trust.judge(case.boot.clone(), case.arch, &made) {
             Ok(()) => Ok(Standing::Signed(Read { boot: case.boot, claims })),

@@ -155,6 +155,8 @@ impl Machine {
             policy: self.files.path("policy"),
             state: self.files.path("state"),
             system: self.files.path("no-system"),
+            note: self.files.path("note"),
+            accepted: Vec::new(),
         }
     }
 
@@ -169,7 +171,9 @@ impl Machine {
         let (conf, ring, policy, state) =
             (self.path("conf"), self.path("ring"), self.path("policy"), self.path("state"));
         let args = ["upkeep", "--conf", &conf, "--root", &root, "--keys", &ring];
-        let args = [&args[..], &["--policy", &policy, "--state", &state], more].concat();
+        let note = self.path("note");
+        let rest = ["--policy", &policy, "--state", &state, "--note", &note];
+        let args = [&args[..], &rest, more].concat();
         execute(TURNOUT_SIGN, &args)
     }
 

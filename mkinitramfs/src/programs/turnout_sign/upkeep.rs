@@ -8,7 +8,7 @@ use turnout::settings;
 
 use super::Verdict;
 use crate::upkeep::disk::Disk;
-use crate::upkeep::{self, Request};
+use crate::upkeep::{self, Report, Request, changed};
 
 #[derive(Args)]
 pub(super) struct Upkeep {
@@ -31,6 +31,16 @@ pub(super) struct Upkeep {
     /// Where it is written down what was made here
     #[arg(long, value_name = "DIR", default_value = "/var/lib/turnout")]
     state: PathBuf,
+    /// At a start of the system, sign nothing, and write down what was changed while it was
+    /// down: that is not signed until it is made anew
+    #[arg(long)]
+    start: bool,
+    /// Sign this entry even if it was changed while the system was down
+    #[arg(long, value_name = "ID")]
+    accept: Vec<String>,
+    /// Where it is written down what was changed
+    #[arg(long, value_name = "FILE", default_value = "/run/turnout/changed-while-down")]
+    note: PathBuf,
 }
 
 impl Upkeep {
@@ -44,8 +54,15 @@ impl Upkeep {
             policy: self.policy,
             state: self.state,
             system: PathBuf::from("/"),
+            note: self.note,
+            accepted: self.accept,
         };
-        let problems = match upkeep::run(&request, &Disk::default()) {
+        let disk = Disk::default();
+        let done = match self.start {
+            true => changed::note(&request, &disk).map(|()| Report::default()),
+            false => upkeep::run(&request, &disk),
+        };
+        let problems = match done {
             Ok(report) => !report.problems.is_empty(),
             Err(error) => {
                 eprintln!("turnout-sign: {error:#}");
