@@ -11,7 +11,7 @@ mod machine;
 mod programs;
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::time::{Duration, Instant};
 
 use common::{run, text};
@@ -111,6 +111,44 @@ fn a_stale_manifest_of_somebody_else_is_said_and_left() {
     let said = format!("{path} is of an entry that is gone, and was not made here: remove it");
     machine.upkeep(&[]).expect(0, &[&said]);
     assert!(machine.has(&stale));
+}
+
+#[test]
+fn nothing_is_touched_through_a_link_that_somebody_left() {
+    let machine = signed();
+    machine.write("etc/policy", "precious");
+    let etc = machine.files.path("etc");
+    let link = machine.files.path("root/turnout/kept/0123abcd");
+    symlink(&etc, &link).unwrap();
+    machine.upkeep(&[]).expect(0, &[]);
+    assert!(!link.is_symlink(), "the link goes, and not what it leads to");
+    assert!(machine.has("etc/policy"));
+    for below in ["root/turnout/kept", "root/turnout", "root/boot/loader/entries"] {
+        let path = machine.files.path(below);
+        let away = machine.files.path("away");
+        fs::rename(&path, &away).unwrap();
+        symlink(&etc, &path).unwrap();
+        machine.rebuild(NEW, below);
+        let said = format!("{} is a symbolic link", text(&path));
+        machine.upkeep(&[]).expect(1, &[&said]);
+        assert_eq!(fs::read_dir(&etc).unwrap().count(), 1, "{below}");
+        fs::remove_file(&path).unwrap();
+        fs::rename(&away, &path).unwrap();
+    }
+    machine.upkeep(&[]).expect(0, &[&format!("signed {SIMPLE}")]);
+}
+
+#[test]
+fn a_file_that_is_linked_from_elsewhere_is_not_signed_and_not_copied() {
+    let machine = signed();
+    let secret = machine.write("etc/sign.key", "secret");
+    let initrd = machine.files.path(&format!("root/boot/initrd.img-{NEW}"));
+    fs::remove_file(&initrd).unwrap();
+    symlink(&secret, &initrd).unwrap();
+    let said = format!("cannot read {}: this path leads out of the boot partition", text(&initrd));
+    machine.upkeep(&[]).expect(1, &[&said]);
+    let found = run("grep", &["-rl".into(), "secret".into(), machine.path("root/turnout")]);
+    assert_eq!(found.text, "");
 }
 
 /// Cuts the power after each step of a run, and wants something to boot then; and that the

@@ -151,6 +151,15 @@ impl Root {
         if_regular(path, File::from(self.resolve(path, flags, links)?))
     }
 
+    /// Opens a regular file for a tool of the host: through symbolic links that stay
+    /// beneath the root, on whatever file system it is there.
+    ///
+    /// # Errors
+    /// The errno, or what is wrong with the path.
+    pub fn file(&self, path: &str) -> Result<File, Error> {
+        self.regular(path, Links::Followed).map(|opened| opened.file)
+    }
+
     /// Looks whether a regular file is there, and how long it is, in bytes. The
     /// file is not opened.
     ///

@@ -15,6 +15,7 @@ use turnout::menu::{
     self, Budget, Code, Device, Diagnostic, Entry, Group, Identity, Menu, Metered, Sight, Target,
 };
 use turnout::source::directory::{self, Directory};
+use turnout::sys::machine;
 use turnout::sys::mounted::{self, Mounted};
 use turnout::sys::read::Root;
 use turnout::trust::slots::SlotValues;
@@ -97,6 +98,20 @@ impl Roots {
         let root = self.of(path)?;
         let inside = root.files.inside(menu::on_device(path));
         Some(root.path.join(inside.trim_start_matches('/')))
+    }
+
+    /// The file that a path of an entry means, if it is one of that device, as PID 1 reads
+    /// it: what is linked from elsewhere is none.
+    ///
+    /// # Errors
+    /// It cannot be opened, or is no such file.
+    pub fn open(&self, path: &str) -> Result<File> {
+        let root = self.of(path).context("there is no root")?;
+        let opened = root.files.file(menu::on_device(path));
+        let shown = self.place(path).unwrap_or_default();
+        opened
+            .map_err(|error| anyhow!(error.source))
+            .with_context(|| format!("cannot read {}", shown.display()))
     }
 
     /// The menus of the boot partition, for machines of each architecture.
@@ -324,18 +339,19 @@ fn blobs(roots: &Roots, paths: &[String]) -> Result<Vec<Blob<Vec<u8>>>> {
 /// Reads a file once; the digest is of the bytes that were read. It is called as on
 /// its own device: a manifest is the same on every machine.
 fn blob(roots: &Roots, path: &str) -> Result<Blob<Vec<u8>>> {
-    let from = roots.place(path).context("there is no root")?;
+    let file = roots.open(path)?;
+    let from = roots.place(path).unwrap_or_default();
     let path = menu::on_device(path);
-    let bytes = read_large(&from, path);
+    let bytes = read_large(file, path);
     let bytes = bytes.with_context(|| format!("cannot read {}", from.display()))?;
     Ok(Blob::hash(path, bytes))
 }
 
-fn read_large(from: &Path, name: &str) -> Result<Vec<u8>> {
-    let mut file = File::open(from)?;
-    let metadata = file.metadata()?;
-    ensure!(metadata.is_file(), "it is not a regular file");
-    let mut progress = Progress::new(name, metadata.len());
+fn read_large(mut file: File, name: &str) -> Result<Vec<u8>> {
+    let size = file.metadata()?.len();
+    let available = machine::room().available;
+    ensure!(size <= available, "it has {size} bytes, and there is memory for {available}");
+    let mut progress = Progress::new(name, size);
     let mut bytes = Vec::new();
     while file.by_ref().take(CHUNK as u64).read_to_end(&mut bytes)? > 0 {
         progress.at(bytes.len() as u64);

@@ -16,13 +16,13 @@ use turnout::trust::{manifest_path, signature_path};
 
 use crate::signing::entry::{BootEntry, Roots};
 use crate::upkeep::Keeper;
-use crate::upkeep::disk::names;
+use crate::upkeep::disk::{Pair, names};
 use crate::upkeep::renew::{Read, below, digests};
 
 /// How ids of spare entries begin; also what `sign-except` calls them.
 pub const KEPT: &str = "turnout-kept";
 /// Where their files are.
-const FILES: &str = "turnout/kept";
+pub const FILES: &str = "turnout/kept";
 /// Where entries of the Boot Loader Specification are, below a prefix.
 const ENTRIES: &str = "loader/entries";
 
@@ -61,7 +61,9 @@ impl Keeper<'_> {
         let home = roots.home().to_owned();
         let id = id_of(read);
         if !place(&home).join(file_name(&id)).is_file() {
-            self.make(roots, &home, &id, read)?;
+            // What an earlier run could not end would be in the way of this one.
+            self.drop_kept(&home, |there| !has_file(&home, there))?;
+            self.make_or_drop(roots, &home, &id, read)?;
         }
         let roots = Roots::parse(specs)?;
         let standing = self.renew(&roots, &id, Some(read));
@@ -71,6 +73,15 @@ impl Keeper<'_> {
             bail!("the spare entry {id} is dropped: {}", why(boots));
         }
         self.drop_kept(&home, |there| there != id)
+    }
+
+    fn make_or_drop(&mut self, roots: &Roots, home: &Path, id: &str, read: &Read) -> Result<()> {
+        let made = self.make(roots, home, id, read);
+        if made.is_err() {
+            // Why it was not made is what there is to say.
+            let _ = self.drop_kept(home, |there| there == id);
+        }
+        made
     }
 
     /// Links, then the entry's file: unsigned, it is refused.
@@ -84,12 +95,10 @@ impl Keeper<'_> {
         let entry = read.boot.entry.clone();
         let pairs = kept.pairs(roots, &entry)?;
         let conf = place(home).join(file_name(id));
-        let mut made: Vec<PathBuf> = pairs.iter().map(|(_, to)| to.clone()).collect();
+        let mut made: Vec<PathBuf> = pairs.iter().map(|pair| pair.to.clone()).collect();
         made.push(conf.clone());
         self.ledger.note(self.disk, &made)?;
-        for (from, to) in &pairs {
-            self.disk.keep(from, to)?;
-        }
+        self.disk.keep(&pairs)?;
         let text = kept.text(&title(&read.boot), &entry);
         self.disk.write(&conf, text.as_bytes())
     }
@@ -141,6 +150,12 @@ fn id_in(name: &str) -> &str {
     stem.split_once('+').map_or(stem, |(id, _)| id)
 }
 
+/// Whether a spare entry has its file: it comes last and goes first.
+fn has_file(home: &Path, id: &str) -> bool {
+    let mut places = PREFIXES.iter().map(|prefix| home.join(prefix).join(ENTRIES));
+    places.any(|entries| names(&entries).iter().any(|name| id_in(name) == id))
+}
+
 fn file_name(id: &str) -> String {
     format!("{id}+0.conf")
 }
@@ -170,11 +185,12 @@ struct Links {
 
 impl Links {
     /// Each file of the entry, and the name that it gets as well.
-    fn pairs(&self, roots: &Roots, entry: &Entry) -> Result<Vec<(PathBuf, PathBuf)>> {
+    fn pairs(&self, roots: &Roots, entry: &Entry) -> Result<Vec<Pair>> {
         let mut pairs = Vec::new();
         for (number, path) in entry.files().enumerate() {
             let from = roots.place(path).context("there is no root")?;
-            pairs.push((from, self.directory.join(name(number, path))));
+            let to = self.directory.join(name(number, path));
+            pairs.push(Pair { file: roots.open(path)?, from, to });
         }
         Ok(pairs)
     }

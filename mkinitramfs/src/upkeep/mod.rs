@@ -32,7 +32,7 @@ use crate::signing::entry::{self, Order, Roots};
 use crate::signing::sign::read_if_there;
 use crate::upkeep::changed::{Memory, Parts, options_part};
 use crate::upkeep::disk::{Disk, names};
-use crate::upkeep::kept::{KEPT, is_kept};
+use crate::upkeep::kept::{FILES, KEPT, is_kept};
 use crate::upkeep::ledger::Ledger;
 use crate::upkeep::renew::{Read, Standing, below, papers};
 use crate::upkeep::sealer::{DEADLINE, Sealed, Sealer};
@@ -152,7 +152,7 @@ fn drop_own(request: &Request, disk: &Disk, signing: &Signing) -> Result<Report>
     let mut keeper = Keeper::new(request, disk, signing, &nobody)?;
     for specs in homes(request, signing) {
         // Nobody asked for it: a menu that cannot be read keeps what is there.
-        let _ = Roots::parse(&specs).and_then(|roots| keeper.drop_all(&roots));
+        let _ = keeper.open(&specs).and_then(|roots| keeper.drop_all(&roots));
     }
     keeper.end()
 }
@@ -164,6 +164,7 @@ impl<'a> Keeper<'a> {
         signing: &'a Signing,
         by: &'a settings::Signer,
     ) -> Result<Self> {
+        disk.stay_in(&request.state);
         Ok(Self {
             disk,
             ledger: Ledger::open(&request.state)?,
@@ -210,8 +211,15 @@ impl<'a> Keeper<'a> {
         Ok(self.sealer.insert(sealer))
     }
 
-    fn look_after(&mut self, specs: &[String]) -> Result<()> {
+    /// A boot partition, in which upkeep stays from then on.
+    fn open(&self, specs: &[String]) -> Result<Roots> {
         let roots = Roots::parse(specs)?;
+        self.disk.stay_in(roots.home());
+        Ok(roots)
+    }
+
+    fn look_after(&mut self, specs: &[String]) -> Result<()> {
+        let roots = self.open(specs)?;
         self.sweep(&roots)?;
         self.security_version = self.version_of(&roots)?;
         self.know(&roots)?;
@@ -263,7 +271,7 @@ impl<'a> Keeper<'a> {
 
     /// What is loaded for a panic, beside the manifests of the first boot partition.
     fn renew_crash(&mut self, specs: &[String]) -> Result<()> {
-        let roots = Roots::parse(specs)?;
+        let roots = self.open(specs)?;
         for boot in kdump::entries(self.system, roots.home())? {
             let id = boot.entry.id.clone();
             if self.is_left_out(&id) {
@@ -332,6 +340,14 @@ impl<'a> Keeper<'a> {
         let home = roots.home();
         for directory in ["turnout", "loader/entries", "boot/loader/entries"] {
             self.disk.sweep(&home.join(directory))?;
+        }
+        let kept = home.join(FILES);
+        for path in names(&kept).iter().map(|mark| kept.join(mark)) {
+            // A link has no business there, and is never followed.
+            match path.symlink_metadata().is_ok_and(|there| there.is_dir()) {
+                true => self.disk.sweep(&path)?,
+                false => self.disk.remove(&path)?,
+            }
         }
         Ok(())
     }
