@@ -40,6 +40,7 @@ pub mod mounted;
 pub mod next_start;
 pub mod panic;
 pub mod patience;
+mod program;
 pub mod pstore;
 pub mod quiesce;
 pub mod read;

@@ -2,11 +2,9 @@
 //! loaded kernel where the system is set up so.
 
 use std::io;
-use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::Command;
 
-use super::{Error, guard};
+use super::{Error, guard, program};
 
 /// Where shutdown(8) is looked for, the first that is there.
 const PLACES: [&str; 3] = ["/sbin/shutdown", "/etc/shutdown", "/bin/shutdown"];
@@ -17,12 +15,11 @@ pub fn restart() -> Error {
     if let Err(error) = guard::may("shutdown -r now") {
         return error;
     }
-    let Some(program) = PLACES.into_iter().find(|place| Path::new(place).exists()) else {
+    let Some(place) = PLACES.into_iter().find(|place| Path::new(place).exists()) else {
         let why = format!("there is none of {}", PLACES.join(", "));
         return Error::new("shutdown -r now", io::Error::new(io::ErrorKind::NotFound, why));
     };
-    let error = Command::new(program).args(["-r", "now"]).exec();
-    Error::new(format!("{program} -r now"), error)
+    Error::new(format!("{place} -r now"), program::replace_this(place, &["-r", "now"]))
 }
 
 #[cfg(test)]

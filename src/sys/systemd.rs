@@ -4,13 +4,10 @@
 //! None is run by a test or a development build ([`super::guard`]). What an answer means
 //! is decided in [`crate::host::leaving`].
 
-use std::process::{Command, Stdio};
-
+use super::program::Program;
 use super::{Error, guard};
 use crate::host::leaving;
 
-/// Where the system's own programs are, whatever whoever calls has in PATH.
-const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 const MANAGER: [&str; 3] =
     ["org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager"];
 const LOGIN: [&str; 3] =
@@ -103,9 +100,7 @@ pub fn kexec_later() -> Result<(), Error> {
 /// # Errors
 /// As [`kexec`].
 pub fn reboot_by_firmware() -> Result<(), Error> {
-    let mut command = command("systemctl", &["reboot"]);
-    command.envs(SKIP_OTHERS);
-    run(command).map(drop)
+    run(Program { variables: &SKIP_OTHERS, ..command("systemctl", &["reboot"]) }).map(drop)
 }
 
 /// Where this system goes. Where the manager does not tell, it may be restarted.
@@ -132,30 +127,29 @@ pub fn reboot_without() -> Result<(), Error> {
     run(command("reboot", &[])).map(drop)
 }
 
-fn command(program: &str, words: &[&str]) -> Command {
-    let mut command = Command::new(program);
-    command.args(words).env("PATH", PATH).env("LC_ALL", "C").stdin(Stdio::null());
-    command
+const fn command<'a>(name: &'a str, words: &'a [&'a str]) -> Program<'a> {
+    Program { name, words, variables: &[] }
 }
 
 /// What it prints.
-fn run(mut command: Command) -> Result<String, Error> {
-    let what = in_words(&command);
+fn run(command: Program<'_>) -> Result<String, Error> {
+    let what = in_words(command);
     guard::may(&what)?;
     let output = command.output().map_err(|source| Error::new(&what, source))?;
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    let said = said.trim();
-    let why = if said.is_empty() { output.status.to_string() } else { said.replace('\n', "; ") };
+    let Some(failure) = output.failure else { return Ok(output.printed) };
+    let said = output.complaint.trim();
+    let why = if said.is_empty() { failure } else { said.replace('\n', "; ") };
     Err(Error::refusal(what, &why))
 }
 
 /// The program and its first word.
-fn in_words(command: &Command) -> String {
-    let words = [command.get_program()].into_iter().chain(command.get_args().take(1));
-    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+fn in_words(command: Program<'_>) -> String {
+    let mut words = command.name.to_owned();
+    if let Some(first) = command.words.first() {
+        words.push(' ');
+        words.push_str(first);
+    }
+    words
 }
 
 #[cfg(test)]
@@ -174,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_program_is_named_with_its_first_word() {
-        assert_eq!(in_words(&command("systemctl", &["start", "x"])), "systemctl start");
-        assert_eq!(in_words(&command("reboot", &[])), "reboot");
+        assert_eq!(in_words(command("systemctl", &["start", "x"])), "systemctl start");
+        assert_eq!(in_words(command("reboot", &[])), "reboot");
     }
 }
