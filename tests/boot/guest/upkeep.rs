@@ -19,6 +19,7 @@ pub(crate) const CHECKS: &[Check] = &[
     checks::check("installed_from_the_repository", installed),
     checks::check("kernel_upgraded", kernel_upgraded),
     checks::check("initrd_rebuilt", initrd_rebuilt),
+    checks::check("confined_by_apparmor", confined),
     checks::check("left_by_turnout_boot", left_by_turnout_boot),
     checks::check("old_kernel_removed", old_kernel_removed),
     checks::check("power_cut_before_the_signature", power_cut),
@@ -224,6 +225,27 @@ fn initrd_rebuilt(guest: &mut Guest) -> Result<()> {
     ensure!(guest.ssh(&digest)? != before, "the trigger rebuilt no initrd");
     guest.is_well()?;
     guest.next_start_is(&newer)
+}
+
+/// The package's profile is in force, and in nobody's way: kdump's neither.
+fn confined(guest: &mut Guest) -> Result<()> {
+    guest.says("cat /sys/kernel/security/apparmor/profiles", "turnout (enforce)")?;
+    let check = guest.try_ssh("turnout check")?;
+    ensure!(check.status.is_some_and(|status| status <= 1), "turnout check: {check:?}");
+    guest.ssh("kdump-config unload")?;
+    guest.is_loaded(false, false)?;
+    guest.ssh("kdump-config load")?;
+    guest.is_loaded(false, true)?;
+    let load = format!("turnout load {} --initrd=/etc/shadow --append=quiet", guest.kernel());
+    let shadow = guest.try_ssh(&load)?;
+    ensure!(shadow.status != Some(0), "a file of secrets is loaded: {shadow:?}");
+    ensure!(shadow.text.contains("Permission denied"), "refused for another reason: {shadow:?}");
+    let denied = guest.ssh("dmesg | grep -F 'apparmor=\"DENIED\"'")?;
+    let [asked, others]: [Vec<&str>; 2] = [true, false]
+        .map(|it| denied.lines().filter(|l| l.contains("/etc/shadow") == it).collect());
+    ensure!(!asked.is_empty(), "the kernel logged no denial of /etc/shadow:\n{denied}");
+    ensure!(others.is_empty(), "the profile denies what Turnout needs:\n{denied}");
+    Ok(())
 }
 
 /// The new initrd is there, and nobody has signed it yet.
