@@ -48,6 +48,9 @@ cases! {
     kernels_come_and_go_and_the_newest_boots
     a_full_boot_is_said_and_mended_by_the_next_run_of_apt
     a_signer_that_is_not_there_or_refuses_is_said
+    who_does_not_answer_is_asked_once_by_hooks_and_once_by_apt
+    a_signer_that_comes_back_is_asked_again
+    what_is_staged_is_staged_anew_wherever_its_unit_runs
     after_a_start_the_words_are_written_again
     needrestart_says_which_way_to_restart
 }

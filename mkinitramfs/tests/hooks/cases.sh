@@ -104,7 +104,11 @@ a_signer_that_fails_leaves_the_kernel_installed() {
     local way
     for way in 'exit 1' 'exit 2' 'exit 101' 'kill -9 $$' 'exec sleep 1000'; do
         stand_in turnout-sign <<<"echo 'turnout-sign: no agent: start it' >&2; $way"
-        stand_in timeout <<<'shift 3; exec /usr/bin/timeout 1 "$@"'
+        stand_in timeout <<'SCRIPT'
+shift 3
+[ "$1" != turnout-sign ] || exec /usr/bin/timeout 1 "$@"
+exec "$@"
+SCRIPT
         install linux-image-1
         is installed linux-image-1
         says 'stop NOTHING_SIGNED'
@@ -254,6 +258,87 @@ a_signer_that_is_not_there_or_refuses_is_said() {
     boots gnulinux-1
 }
 
+# A signer that answers no more: `turnout-sign` waits for a while and gives up.
+as_if_nobody_answered() { # SECONDS
+    stand_in turnout-sign <<SCRIPT
+echo run >>/var/runs
+echo 'turnout-sign: waiting for the key to sign gnulinux-1, 60 s at most' >&2
+sleep $1
+echo 'turnout-sign: gnulinux-1 is not signed: it has not answered' >&2
+exit 1
+SCRIPT
+    sed -i 's/^long_seconds=.*/long_seconds=1/' /usr/lib/turnout/upkeep
+    : >/var/runs
+}
+
+runs() { # NUMBER
+    [ "$(grep -c . /var/runs)" = "$1" ] || fail "it was signed $(grep -c . /var/runs) times, not $1"
+}
+
+who_does_not_answer_is_asked_once_by_hooks_and_once_by_apt() {
+    as_machine
+    install turnout linux-image-1
+    with_signer
+    as_if_nobody_answered 1
+    install linux-image-1 linux-image-2 firmware
+    is installed linux-image-2
+    runs 2
+    says 'turnout-sign: waiting for the key'
+    says '2 is not signed yet: its signer has not answered just now'
+    ends_with_words
+    ! grep -q 'waiting for' "$words" || fail "the words tell of a wait: $(cat "$words")"
+    # By hand it is asked in any case, and shown while it waits.
+    /usr/lib/turnout/upkeep installed 2>/var/shown &
+    local tries=0
+    until grep -q 'waiting for' /var/shown; do
+        tries=$((tries + 1))
+        [ "$tries" -lt 200 ] || fail "nothing was shown"
+        sleep 0.05
+    done
+    ! grep -q 'has not answered' /var/shown || fail "it was shown only after the wait"
+    wait
+    runs 3
+}
+
+a_signer_that_comes_back_is_asked_again() {
+    as_machine
+    install turnout linux-image-1
+    with_signer
+    as_if_nobody_answered 0
+    install linux-image-2
+    says 'NOTHING_SIGNED'
+    ends_with_words
+    rm /usr/local/sbin/turnout-sign
+    # Nothing but the signer has changed.
+    install plain
+    boots gnulinux-2
+    all_is_well
+    said="$(/usr/lib/turnout/upkeep retry 2>&1)"
+    silent
+    as_if_nobody_answered 0
+    touch /boot/changed
+    /usr/lib/turnout/upkeep retry
+    [ -s "$words" ] || fail "there are no words"
+    rm /usr/local/sbin/turnout-sign
+    said="$(/usr/lib/turnout/upkeep retry 2>&1)"
+    all_is_well
+}
+
+what_is_staged_is_staged_anew_wherever_its_unit_runs() {
+    as_machine
+    install turnout linux-image-1
+    stand_in systemctl <<'SCRIPT'
+echo "$*" >>/var/systemctl
+[ -e /run/active ]
+SCRIPT
+    mkdir -p /run/systemd/system
+    install linux-image-2
+    ! grep -q try-restart /var/systemctl || fail "it was staged without its unit"
+    : >/run/active
+    install linux-image-2
+    grep -q -- '--no-block try-restart turnout-stage.service' /var/systemctl || fail "nothing was staged"
+}
+
 after_a_start_the_words_are_written_again() {
     as_machine
     install turnout linux-image-1
@@ -288,6 +373,13 @@ SCRIPT
         *) fail "of $states it said: $said" ;;
         esac
     done
+    # Where the next start is no better than it was, nobody is told to restart.
+    sed -i 's/KSTA: 1/KSTA: 3/; s/UCSTA: 2/UCSTA: 1/' /usr/local/sbin/needrestart
+    install linux-image-2
+    says 'warn NEWEST_UNSIGNED'
+    ! grep -q 'waits: restart' <<<"$said" || fail "it says to restart: $said"
+    ends_with_words
+    grep -Fq 'this looks again: /usr/lib/turnout/upkeep' "$words" || fail "nothing takes them away"
 }
 
 # An EFI system partition whose entries kernel-install(8) writes, with its own plugins and ours.

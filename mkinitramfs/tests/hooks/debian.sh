@@ -58,7 +58,9 @@ kernel_image() { # VERSION
 kernel_package() { # RELEASE VERSION
     local name="linux-image-$1" when
     rm -rf "${packages:?}/$name"
-    mkdir -p "$packages/$name/boot"
+    # Its modules are looked for below the directory that stands for the machine (as_machine).
+    mkdir -p "$packages/$name/boot/lib/modules/$1"
+    : >"$packages/$name/boot/lib/modules/$1/vmlinuz"
     kernel_image "$2" >"$packages/$name/boot/vmlinuz-$1"
     for when in postinst postrm; do
         script "$name" "$when" <<SCRIPT
