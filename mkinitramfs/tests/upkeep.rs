@@ -354,6 +354,156 @@ fn what_a_policy_has_shut_out_is_not_signed_in_again() {
     machine.upkeep(&[]).expect(1, &["FLOOR"]);
 }
 
+/// Has somebody sign an entry by hand.
+fn sign(machine: &Machine, key: &str, more: &[&str]) {
+    let (key, root) = (machine.path(key), machine.root());
+    let args = ["sign", "--key", &key, "--root", &root];
+    run(TURNOUT_SIGN, &[&args[..], more].concat()).expect(0, &[]);
+}
+
+/// A signer for one entry alone.
+fn only_simple(machine: &Machine, key: &str) {
+    let key = machine.path(key);
+    machine.write("conf", format!("sign-key {key}\nsign-except *-advanced-*\n"));
+}
+
+fn papers(machine: &Machine) -> (Vec<u8>, Vec<u8>) {
+    let manifest = format!("root/turnout/{SIMPLE}.manifest");
+    (machine.files.read(&manifest), machine.files.read(&format!("{manifest}.sig")))
+}
+
+#[test]
+fn what_two_have_signed_is_not_replaced_by_what_one_has() {
+    let machine = Machine::new(&[NEW]);
+    machine.key("second", "boot");
+    only_simple(&machine, "key");
+    machine.write("policy", "turnout-policy 1\nversion 1\nthreshold turnout-boot 2\n");
+    sign(&machine, "second", &["--device", "serial-1", SIMPLE]);
+    sign(&machine, "key", &["--add", SIMPLE]);
+    let done = machine.upkeep(&[]);
+    assert_eq!((done.code, done.text.as_str()), (0, ""), "it boots");
+    let before = papers(&machine);
+    let changed = menu(&[NEW]).replace("ro quiet", "ro quiet splash");
+    machine.write("root/boot/grub/grub.cfg", changed);
+    let refused = format!("{SIMPLE} would be refused: THRESHOLD: ");
+    machine.upkeep(&[]).expect(1, &[&refused, "what was signed before still fits and stays"]);
+    assert_eq!(papers(&machine), before);
+    machine.rebuild(NEW, "second");
+    machine.upkeep(&[]).expect(1, &[&format!("signed {SIMPLE}"), &refused]);
+    let half = papers(&machine);
+    assert!(String::from_utf8_lossy(&half.0).contains("\ndevice serial-1\n"), "claims stay");
+    let again = machine.upkeep(&[]);
+    again.expect(1, &[&refused, "this machine's signer has signed"]);
+    assert!(!again.text.contains("signed gnulinux"), "{}", again.text);
+    assert_eq!(papers(&machine), half, "nobody is asked twice");
+    sign(&machine, "second", &["--add", SIMPLE]);
+    let whole = papers(&machine);
+    let done = machine.upkeep(&[]);
+    assert_eq!((done.code, done.text.as_str()), (0, ""));
+    assert_eq!(papers(&machine), whole);
+    assert_eq!(machine.spares(), [""; 0], "one signer makes no spare that boots");
+}
+
+#[test]
+fn a_wrong_key_does_not_replace_what_still_boots() {
+    let machine = signed();
+    let ring = machine.files.read("ring");
+    machine.key("stranger", "boot");
+    machine.write("ring", ring);
+    only_simple(&machine, "stranger");
+    let changed = menu(&[NEW]).replace("ro quiet", "ro quiet splash");
+    machine.write("root/boot/grub/grub.cfg", changed);
+    let before = papers(&machine);
+    machine.upkeep(&[]).expect(1, &["KEY_UNKNOWN: ", "what was signed before still fits"]);
+    assert_eq!(papers(&machine), before);
+    assert_eq!(machine.boots().as_deref(), Some(SIMPLE));
+}
+
+/// As `turnout` judges with another ring.
+fn boots_with(machine: &Machine, ring: &str) -> Option<String> {
+    let here = machine.files.read("ring");
+    machine.write("ring", machine.files.read(ring));
+    let boots = machine.boots();
+    machine.write("ring", here);
+    boots
+}
+
+#[test]
+fn a_key_may_change_before_the_image_knows_the_next() {
+    let machine = signed();
+    machine.write("image", machine.files.read("ring"));
+    fs::remove_file(machine.files.path("ring")).unwrap();
+    machine.key("next", "boot");
+    only_simple(&machine, "next");
+    let before = Snapshot::of(&machine);
+    machine.upkeep(&[]).expect(0, &[&format!("signed {SIMPLE}")]);
+    for _ in 0..2 {
+        assert_eq!(machine.boots().as_deref(), Some(SIMPLE));
+        assert_eq!(boots_with(&machine, "image").as_deref(), Some(SIMPLE));
+        machine.upkeep(&[]).expect(0, &[]);
+    }
+    before.restore();
+    machine.rebuild(NEW, "second");
+    let spare = boots_with(&machine, "image").unwrap();
+    machine.upkeep(&[]).expect(0, &[&format!("signed {SIMPLE}"), "the spare stays as it was"]);
+    assert_eq!(machine.boots().as_deref(), Some(SIMPLE));
+    assert_eq!(boots_with(&machine, "image"), Some(spare));
+}
+
+#[test]
+fn a_policy_of_the_boot_partition_counts() {
+    let machine = Machine::new(&[NEW]);
+    machine.key("owner", "policy");
+    machine.upkeep(&[]).expect(0, &[]);
+    machine.key("next", "boot");
+    let stolen = run("ssh-keygen", &["-lf", &machine.path("key.pub")]).text;
+    let stolen = stolen.split_whitespace().nth(1).unwrap();
+    let text = format!("turnout-policy 1\nversion 2\nrevoked-key {stolen}\n");
+    let policy = common::text(&machine.write("root/turnout/policy", text));
+    let args = ["-q", "-Y", "sign", "-n", "turnout-policy", "-f", &machine.path("owner"), &policy];
+    run("ssh-keygen", &args).expect(0, &[]);
+    only_simple(&machine, "next");
+    assert_eq!(machine.boots(), None, "everything is shut out");
+    machine.upkeep(&[]).expect(0, &[&format!("signed {SIMPLE}")]);
+    assert_eq!(machine.boots().as_deref(), Some(SIMPLE));
+    let signatures = String::from_utf8(papers(&machine).1).unwrap();
+    assert_eq!(signatures.matches("BEGIN SSH").count(), 1, "the revoked one is gone");
+}
+
+#[test]
+fn without_a_ring_only_the_own_signer_counts() {
+    let machine = signed();
+    let ring = machine.files.read("ring");
+    fs::remove_file(machine.files.path("ring")).unwrap();
+    let done = machine.upkeep(&[]);
+    assert_eq!((done.code, done.text.as_str()), (0, ""), "the own one is known");
+    machine.key("stranger", "boot");
+    fs::remove_file(machine.files.path("ring")).unwrap();
+    sign(&machine, "stranger", &[SIMPLE]);
+    machine.write("conf", "sign-command /bin/false\n");
+    machine.upkeep(&[]).expect(1, &[&format!("{SIMPLE} is not signed: /bin/false refuses")]);
+    let kept = machine.spares();
+    only_simple(&machine, "key");
+    machine.upkeep(&[]).expect(0, &[&format!("signed {SIMPLE}")]);
+    assert_eq!(machine.spares(), kept);
+    machine.write("ring", ring);
+    assert_eq!(machine.boots().as_deref(), Some(SIMPLE));
+}
+
+#[test]
+fn an_unsigned_manifest_makes_no_recovery_system() {
+    let machine = signed();
+    let path = format!("root/turnout/{SIMPLE}.manifest");
+    let text = String::from_utf8(machine.files.read(&path)).unwrap();
+    let recovery = text.replace("\nsecurity-version", "\nrole recovery\nsecurity-version");
+    assert_ne!(text, recovery);
+    machine.write(&path, recovery);
+    let said = ["says that it is a recovery system, and no key that counts has signed that"];
+    machine.upkeep(&[]).expect(1, &said);
+    fs::remove_file(machine.files.path(&path)).unwrap();
+    machine.upkeep(&[]).expect(0, &[&format!("signed {SIMPLE}")]);
+}
+
 #[test]
 fn what_was_changed_while_the_system_was_down_is_not_signed_until_it_is_made_anew() {
     let machine = signed();

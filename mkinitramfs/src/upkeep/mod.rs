@@ -11,6 +11,7 @@ pub mod homes;
 pub mod kdump;
 pub mod kept;
 pub mod ledger;
+pub mod own;
 pub mod program;
 pub mod renew;
 pub mod sealer;
@@ -18,6 +19,7 @@ pub mod stale;
 pub mod trust;
 pub mod waiting;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -26,7 +28,7 @@ use turnout::base::arch::Arch;
 use turnout::menu::Entry;
 use turnout::menu::text::glob;
 use turnout::settings::{self, Settings, Signing};
-use turnout::trust::manifest_path;
+use turnout::trust::{Role, manifest_path};
 
 use crate::signing::entry::{self, Order, Roots};
 use crate::signing::sign::read_if_there;
@@ -34,6 +36,7 @@ use crate::upkeep::changed::{Memory, Parts, options_part};
 use crate::upkeep::disk::{Disk, names};
 use crate::upkeep::kept::{FILES, KEPT, is_kept};
 use crate::upkeep::ledger::Ledger;
+use crate::upkeep::own::Own;
 use crate::upkeep::renew::{Read, Standing, below, papers};
 use crate::upkeep::sealer::{DEADLINE, Sealed, Sealer};
 use crate::upkeep::stale::Stale;
@@ -89,7 +92,16 @@ impl Report {
 pub struct Keeper<'a> {
     disk: &'a Disk,
     ledger: Ledger,
+    /// The keys of who signs.
+    own: Own,
+    /// What the image was made with.
+    image: Trust,
+    /// The same with the updates of the boot partition that is looked after.
     trust: Trust,
+    /// Keys by which something was signed there before this run, once that was asked for.
+    signers: Option<BTreeSet<String>>,
+    /// Whether this run is the first that signs with a key.
+    has_new_key: bool,
     signing: &'a Signing,
     by: &'a settings::Signer,
     /// A kernel release that was just removed.
@@ -165,10 +177,15 @@ impl<'a> Keeper<'a> {
         by: &'a settings::Signer,
     ) -> Result<Self> {
         disk.stay_in(&request.state);
+        let image = Trust::read(&request.ring, &request.policy)?;
         Ok(Self {
             disk,
             ledger: Ledger::open(&request.state)?,
-            trust: Trust::read(&request.ring, &request.policy)?,
+            own: Own::open(&request.state, by)?,
+            trust: image.clone(),
+            image,
+            signers: None,
+            has_new_key: false,
             signing,
             by,
             removed: request.removed.as_deref(),
@@ -221,7 +238,7 @@ impl<'a> Keeper<'a> {
     fn look_after(&mut self, specs: &[String]) -> Result<()> {
         let roots = self.open(specs)?;
         self.sweep(&roots)?;
-        self.security_version = self.version_of(&roots)?;
+        self.begin(&roots)?;
         self.know(&roots)?;
         let order = entry::in_order(&roots, self.arch)?;
         let options = order.entries.iter().map(|entry| options_part(&entry.options));
@@ -229,6 +246,28 @@ impl<'a> Keeper<'a> {
         let first = self.renew_all(&roots, &order);
         self.tend_spare(&roots, specs, &order, first);
         self.drop_all(&roots)
+    }
+
+    /// What counts beside this menu.
+    fn begin(&mut self, roots: &Roots) -> Result<()> {
+        self.meet_own();
+        self.trust = self.image.updated(roots.home())?.or_own(self.own.ring());
+        self.signers = None;
+        self.has_new_key = false;
+        self.security_version = self.version_of(roots)?;
+        Ok(())
+    }
+
+    /// Without a ring it has to be known whose signatures are our own.
+    fn meet_own(&mut self) {
+        let is_program = matches!(self.by, settings::Signer::Command(_));
+        if self.image.has_ring() || is_program || self.own.ring().is_some() {
+            return;
+        }
+        // One that is not there is complained of when something is to be signed.
+        if let Ok(Some(key)) = self.sealer().and_then(|sealer| sealer.key()) {
+            self.own.add(&key);
+        }
     }
 
     /// Signs what is to be signed; gives the first entry of the menu that then boots.
@@ -272,6 +311,7 @@ impl<'a> Keeper<'a> {
     /// What is loaded for a panic, beside the manifests of the first boot partition.
     fn renew_crash(&mut self, specs: &[String]) -> Result<()> {
         let roots = self.open(specs)?;
+        self.begin(&roots)?;
         for boot in kdump::entries(self.system, roots.home())? {
             let id = boot.entry.id.clone();
             if self.is_left_out(&id) {
@@ -309,7 +349,19 @@ impl<'a> Keeper<'a> {
             }
             return;
         }
+        // One signer alone makes none that boots.
+        if self.trust.wants_others() {
+            return;
+        }
         let Some(first) = first else { return };
+        if self.has_new_key && order.entries.iter().any(|entry| is_kept(&entry.id)) {
+            self.report.say(
+                "the spare stays as it was signed before, as this machine's key is a new one; \
+                 it follows at the next run"
+                    .to_owned(),
+            );
+            return;
+        }
         let is_default = order.default.as_ref() == Some(&first.boot.entry.id);
         if !is_default && self.has_spare(roots, order) {
             return;
@@ -361,6 +413,7 @@ impl<'a> Keeper<'a> {
         let mut highest = 0;
         for id in names.iter().filter_map(|name| name.strip_suffix(".manifest")) {
             let signed = self.trust.vouched(&papers(roots.home(), id)?);
+            let signed = signed.filter(|signed| signed.role == Role::Boot);
             highest = highest.max(signed.map_or(0, |signed| signed.security_version));
         }
         Ok(highest)

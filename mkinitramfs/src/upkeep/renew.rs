@@ -2,9 +2,10 @@
 //! less boots than before: the new signature comes beside the old ones, then the manifest,
 //! then the old ones go.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use turnout::base::arch::Arch;
 use turnout::base::digest::Digest;
 use turnout::trust::manifest::{Manifest, System};
@@ -13,8 +14,13 @@ use turnout::trust::{Role, manifest_path, signature_path, sshsig};
 
 use crate::signing::entry::{self, BootEntry, Roots};
 use crate::signing::sign::{self, Claims, read_if_there};
-use crate::upkeep::trust::{Papers, Trust, is_meant};
+use crate::upkeep::disk::names;
+use crate::upkeep::trust::{self, Papers, is_meant};
 use crate::upkeep::{Keeper, changed, sealer};
+
+/// What is missing where this machine's signer has done what it can.
+const OTHERS: &str =
+    "this machine's signer has signed; let the others sign too, with turnout-sign sign --add";
 
 /// How an entry stands after it was looked at.
 #[derive(Debug)]
@@ -79,8 +85,16 @@ impl Keeper<'_> {
 
     fn renew_case(&mut self, case: Case, spare_of: Option<&Read>) -> Result<Standing> {
         let id = case.boot.entry.id.clone();
-        if case.papers.read().is_some_and(|was| was.role == Role::Recovery) {
+        if self.trust.is_recovery(&case.papers) {
             return Ok(Standing::NotOurs);
+        }
+        if case.papers.read().is_some_and(|was| was.role == Role::Recovery) {
+            let path = below(&case.boot.root, &manifest_path(&id));
+            bail!(
+                "{} says that it is a recovery system, and no key that counts has signed that: \
+                 remove it, or have it signed by hand",
+                path.display()
+            );
         }
         self.memory.see(&changed::parts_of(&case.boot));
         let was = case.was.as_ref().map(Self::claims_of);
@@ -187,41 +201,94 @@ impl Keeper<'_> {
     fn sign(&mut self, case: Case, claims: Claims) -> Result<Standing> {
         let id = case.boot.entry.id.clone();
         let text = sign::text(&case.boot, case.arch, &claims)?;
+        if self.is_for_others(&case, &text) {
+            return Ok(Standing::Refused(format!("THRESHOLD: {OTHERS}")));
+        }
         let namespace = claims.role.namespace().name();
         self.say_blind();
         self.memory.keep(self.disk)?;
         let sealed = self.seal(&id, namespace, text.as_bytes())?;
-        let made = Papers {
-            manifest: Some(text.clone().into_bytes()),
-            signatures: Some(sealed.armored.clone().into_bytes()),
-        };
-        let alone = Trust::default().judge(case.boot.clone(), case.arch, &made);
+        let by_it = Papers::new(&text, &sealed.armored);
+        let alone = trust::judge_alone(case.boot.clone(), case.arch, &by_it);
         alone.map_err(|refusal| anyhow!("{refusal}")).context("what was signed does not verify")?;
-        self.put(&case, &text, &sealed)?;
-        self.memory.known.extend(changed::parts_of(&case.boot));
-        self.report.say(format!("signed {id}: {}, {namespace}, {}", case.arch, who(&sealed)));
-        match self.trust.judge(case.boot.clone(), case.arch, &made) {
-            Ok(()) => Ok(Standing::Signed(Read { boot: case.boot, claims })),
-            Err(refusal) => Ok(Standing::Refused(remedied(&refusal, &sealed))),
+        self.learn(&case.boot.root, &sealed)?;
+        let made = Papers::new(&text, &self.with_others(&case.papers, &text, &sealed));
+        let refusal = self.trust.judge(case.boot.clone(), case.arch, &made).err();
+        match refusal.map(|refusal| remedied(&refusal, &sealed)) {
+            Some(why) if case.is_lost_by(&text) => {
+                let stays = "what was signed before still fits and stays";
+                Ok(Standing::Refused(format!("{why}; {stays}")))
+            }
+            Some(why) => {
+                self.put_said(&case, &made, &sealed)?;
+                Ok(Standing::Refused(why))
+            }
+            None => {
+                self.put_said(&case, &made, &sealed)?;
+                Ok(Standing::Signed(Read { boot: case.boot, claims }))
+            }
         }
     }
 
+    /// Whether this key has signed exactly this, and only others are missing.
+    fn is_for_others(&self, case: &Case, text: &str) -> bool {
+        let judged = self.trust.judge(case.boot.clone(), case.arch, &case.papers);
+        let is_short = judged.is_err_and(|why| matches!(*why, Refusal::Threshold { .. }));
+        is_short && case.papers.good(text).iter().any(|(one, _)| self.own.has(&one.key))
+    }
+
+    /// What is known of the key afterwards: that it is ours, and whether it is new here.
+    fn learn(&mut self, home: &Path, sealed: &sealer::Sealed) -> Result<()> {
+        let before = self.signers.get_or_insert_with(|| signers(home));
+        let key = sealed.signature.key.fingerprint().to_string();
+        self.has_new_key |= !before.is_empty() && !before.contains(&key);
+        self.own.note(self.disk, &sealed.signature.key)?;
+        self.trust = self.trust.clone().or_own(self.own.ring());
+        Ok(())
+    }
+
+    /// The signature file: the new one, and of the old ones those that are good for this
+    /// text too. A machine whose ring does not have the new key yet goes on to boot by them.
+    fn with_others(&self, old: &Papers, text: &str, sealed: &sealer::Sealed) -> String {
+        let mut others = old.good(text);
+        others.retain(|(one, _)| one.key != sealed.signature.key && !self.trust.revokes(one));
+        others.sort_by_key(|(one, _)| !self.trust.knows(one));
+        others.truncate(self.trust.most_signatures().saturating_sub(1));
+        let others: String = others.into_iter().map(|(_, armored)| armored).collect();
+        format!("{}{others}", sealed.armored)
+    }
+
+    fn put_said(&mut self, case: &Case, made: &Papers, sealed: &sealer::Sealed) -> Result<()> {
+        self.memory.known.extend(changed::parts_of(&case.boot));
+        if *made == case.papers {
+            return Ok(());
+        }
+        self.put(case, made, sealed)?;
+        let (id, namespace) = (&case.boot.entry.id, &sealed.signature.namespace);
+        self.report.say(format!("signed {id}: {}, {namespace}, {}", case.arch, who(sealed)));
+        Ok(())
+    }
+
     /// The order of writes that [`self`] promises.
-    fn put(&mut self, case: &Case, text: &str, sealed: &sealer::Sealed) -> Result<()> {
+    fn put(&mut self, case: &Case, made: &Papers, sealed: &sealer::Sealed) -> Result<()> {
         let id = &case.boot.entry.id;
         let manifest = below(&case.boot.root, &manifest_path(id));
         let signatures = below(&case.boot.root, &signature_path(id));
         self.ledger.note(self.disk, &[manifest.clone(), signatures.clone()])?;
-        if case.papers.manifest.is_some() {
-            let beside = self.beside(&sealed.armored, case.papers.signatures.as_deref());
-            if let Some(beside) = beside {
-                self.disk.write(&signatures, beside.as_bytes())?;
-                self.disk.write(&manifest, text.as_bytes())?;
-                return self.disk.write(&signatures, sealed.armored.as_bytes());
-            }
+        let [text, last] =
+            [&made.manifest, &made.signatures].map(|bytes| bytes.as_deref().unwrap_or_default());
+        if case.papers.manifest == made.manifest {
+            return self.disk.write(&signatures, last);
         }
-        self.disk.write(&signatures, sealed.armored.as_bytes())?;
-        self.disk.write(&manifest, text.as_bytes())
+        if case.papers.manifest.is_some()
+            && let Some(beside) = self.beside(&sealed.armored, case.papers.signatures.as_deref())
+        {
+            self.disk.write(&signatures, beside.as_bytes())?;
+            self.disk.write(&manifest, text)?;
+            return self.disk.write(&signatures, last);
+        }
+        self.disk.write(&signatures, last)?;
+        self.disk.write(&manifest, text)
     }
 
     /// The new signature and the old ones; none where a machine would not read so many.
@@ -238,6 +305,13 @@ impl Case {
     fn is_as(&self, claims: &Claims) -> bool {
         let text = sign::text(&self.boot, self.arch, claims);
         text.is_ok_and(|text| self.papers.manifest.as_deref() == Some(text.as_bytes()))
+    }
+
+    /// Whether another manifest in its place would cost what still fits, and boots by
+    /// whatever ring and policy the machine's image has.
+    fn is_lost_by(&self, text: &str) -> bool {
+        let fits = trust::judge_alone(self.boot.clone(), self.arch, &self.papers).is_ok();
+        fits && self.papers.manifest.as_deref() != Some(text.as_bytes())
     }
 }
 
@@ -265,7 +339,7 @@ fn remedied(refusal: &Refusal, sealed: &sealer::Sealed) -> String {
             "give the key its namespace in the ring, and build the image anew".to_owned()
         }
         Refusal::Threshold { .. } => {
-            "let the others sign too, with turnout-sign sign --add".to_owned()
+            "let the others sign too, with turnout-sign sign, then sign --add".to_owned()
         }
         _ => "see docs/reason-codes.md".to_owned(),
     };
@@ -274,6 +348,14 @@ fn remedied(refusal: &Refusal, sealed: &sealer::Sealed) -> String {
 
 fn who(sealed: &sealer::Sealed) -> String {
     format!("key {}", sealed.signature.key.fingerprint())
+}
+
+/// Fingerprints of all keys by which something is signed beside a menu.
+fn signers(home: &Path) -> BTreeSet<String> {
+    let names = names(&home.join("turnout"));
+    let ids = names.iter().filter_map(|name| name.strip_suffix(".manifest"));
+    let papers = ids.filter_map(|id| papers(home, id).ok());
+    papers.flat_map(|papers| papers.signers()).collect()
 }
 
 /// The papers of an entry.

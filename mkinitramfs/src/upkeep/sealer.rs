@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use turnout::settings;
+use turnout::trust::key::PublicKey;
 use turnout::trust::sshsig::{self, Signature};
 
 use crate::signing::agent::Agent;
-use crate::signing::signer::Signer;
+use crate::signing::signer::{Signer, device_key};
 use crate::signing::{key_file, seal};
 use crate::upkeep::program::Program;
 use crate::upkeep::waiting::Waiting;
@@ -76,6 +77,17 @@ impl Sealer {
                     .with_context(|| format!("{name} wrote something else than a signature"))?;
                 checked(answer, namespace, text).with_context(|| name.to_owned())
             }
+        }
+    }
+
+    /// The key that it signs with, where that is known without asking.
+    ///
+    /// # Errors
+    /// No machine would take such a key.
+    pub fn key(&self) -> Result<Option<PublicKey>> {
+        match self {
+            Self::Key(signer) => device_key(signer.public()).map(Some),
+            Self::Program(_) => Ok(None),
         }
     }
 

@@ -1,5 +1,6 @@
 //! What this machine trusts, as far as the running system knows: the ring and the policy
-//! in `/etc/turnout` that its image was made with. Says what PID 1 would say.
+//! in `/etc/turnout` that its image was made with, and their updates on the boot
+//! partition. Says what PID 1 would say.
 
 use std::path::Path;
 
@@ -10,20 +11,28 @@ use turnout::trust::allowed_signers::KeyRing;
 use turnout::trust::manifest::{self, Manifest};
 use turnout::trust::policy::{self, Policy};
 use turnout::trust::sshsig::{self, Signature};
+use turnout::trust::update::{take_policy, take_ring};
 use turnout::trust::verify::{self, Attested, Context, Evidence, Identity, Mode, Refusal};
+use turnout::trust::{Namespace, POLICY_PATH, RING_PATH, Role, signatures_of};
 
 use crate::signing::entry::BootEntry;
 use crate::signing::sign::read_if_there;
+use crate::upkeep::renew::below;
+
+/// The last line of a signature in its file.
+const ARMOR_END: &str = "-----END SSH SIGNATURE-----";
 
 /// Ring and policy.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Trust {
     ring: Option<KeyRing>,
+    /// Whether the ring is this machine's, and not only of who signs here.
+    has_ring: bool,
     policy: Policy,
 }
 
 /// A manifest and the signatures over it, where there are any.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Papers {
     /// The manifest.
     pub manifest: Option<Vec<u8>>,
@@ -32,6 +41,40 @@ pub struct Papers {
 }
 
 impl Papers {
+    /// A manifest's text, and the text of its signature file.
+    #[must_use]
+    pub fn new(manifest: &str, signatures: &str) -> Self {
+        let [manifest, signatures] =
+            [manifest, signatures].map(|text| Some(text.as_bytes().to_vec()));
+        Self { manifest, signatures }
+    }
+
+    /// The signatures that are good for `text` and for booting, one of each key, and how
+    /// each stands in the file.
+    #[must_use]
+    pub fn good(&self, text: &str) -> Vec<(Signature, String)> {
+        let file = self.signatures.as_deref().unwrap_or_default();
+        let mut good: Vec<(Signature, String)> = Vec::new();
+        for armored in String::from_utf8_lossy(file).split_inclusive(ARMOR_END) {
+            let armored = format!("{}\n", armored.trim());
+            let one = sshsig::parse(armored.as_bytes()).ok().and_then(|mut one| one.pop());
+            let one = one.filter(|one| one.namespace == Namespace::Boot.name());
+            let Some(one) = one.filter(|one| one.verifies(text.as_bytes())) else { continue };
+            if !good.iter().any(|(earlier, _)| earlier.key == one.key) {
+                good.push((one, armored));
+            }
+        }
+        good
+    }
+
+    /// Fingerprints of the keys whose signatures are good for this manifest.
+    #[must_use]
+    pub fn signers(&self) -> Vec<String> {
+        let text = String::from_utf8_lossy(self.manifest.as_deref().unwrap_or_default());
+        let good = self.good(&text).into_iter();
+        good.map(|(one, _)| one.key.fingerprint().to_string()).collect()
+    }
+
     /// The manifest, read; none where it is none.
     #[must_use]
     pub fn read(&self) -> Option<Manifest> {
@@ -51,7 +94,62 @@ impl Trust {
         let text = read_if_there(policy)?;
         let demands = text.map(|text| policy::parse(&text)).transpose();
         let demands = demands.with_context(|| policy.display().to_string())?;
-        Ok(Self { ring: keys, policy: demands.unwrap_or_default() })
+        let has_ring = keys.is_some();
+        Ok(Self { ring: keys, has_ring, policy: demands.unwrap_or_default() })
+    }
+
+    /// Whether this machine has a ring.
+    #[must_use]
+    pub const fn has_ring(&self) -> bool {
+        self.has_ring
+    }
+
+    /// Where this machine has no ring, only what its own signer has signed counts: what
+    /// anybody else has signed is a change like any other.
+    #[must_use]
+    pub fn or_own(self, own: Option<KeyRing>) -> Self {
+        let ring = if self.has_ring { self.ring } else { own };
+        Self { ring, ..self }
+    }
+
+    /// With the newer ring and policy of a boot partition, where PID 1 would take them.
+    ///
+    /// # Errors
+    /// One is there and cannot be read.
+    pub fn updated(&self, home: &Path) -> Result<Self> {
+        let Some(ring) = self.ring.as_ref().filter(|_| self.has_ring) else {
+            return Ok(self.clone());
+        };
+        let file = Update::read(home, RING_PATH)?;
+        let newer = file.and_then(|file| {
+            take_ring(ring, &self.policy, &file.text, file.signatures.as_deref()).ok()
+        });
+        let ring = newer.unwrap_or_else(|| ring.clone());
+        let file = Update::read(home, POLICY_PATH)?;
+        let newer = file.and_then(|file| {
+            take_policy(&self.policy, &ring, &file.text, file.signatures.as_deref()).ok()
+        });
+        let policy = newer.unwrap_or_else(|| self.policy.clone());
+        Ok(Self { ring: Some(ring), has_ring: true, policy })
+    }
+
+    /// Whether one signer alone cannot have anything boot.
+    #[must_use]
+    pub const fn wants_others(&self) -> bool {
+        self.policy.threshold(Namespace::Boot) > 1
+    }
+
+    /// Whether the ring or the policy has anything against a key, so that its signature
+    /// need not be kept.
+    #[must_use]
+    pub fn revokes(&self, signature: &Signature) -> bool {
+        self.policy.revokes_key(&signature.key.fingerprint())
+    }
+
+    /// Whether the ring knows a key.
+    #[must_use]
+    pub fn knows(&self, signature: &Signature) -> bool {
+        self.ring.as_ref().is_some_and(|ring| ring.find(&signature.key).is_some())
     }
 
     /// How many signatures a file may hold.
@@ -67,12 +165,22 @@ impl Trust {
         let manifest = papers.read()?;
         match self.attest(manifest.architecture, &manifest.entry, papers) {
             Ok(_) => Some(manifest),
+            // The signatures that are there count; others are still to come.
+            Err(refusal) if matches!(*refusal, Refusal::Threshold { .. }) => Some(manifest),
             Err(refusal) => is_meant(&refusal).then_some(manifest),
         }
     }
 
-    /// What PID 1 says about an entry; without a ring, as if every key that signed were in
-    /// one.
+    /// Whether the manifest says by a signature that counts that the entry is a recovery
+    /// system, which other keys sign. Without a ring nobody here knows those keys.
+    #[must_use]
+    pub fn is_recovery(&self, papers: &Papers) -> bool {
+        let manifest = if self.has_ring { self.vouched(papers) } else { alone(papers) };
+        manifest.is_some_and(|manifest| manifest.role == Role::Recovery)
+    }
+
+    /// What PID 1 says about an entry; without a ring, as if the keys of who signs here
+    /// were in one.
     ///
     /// # Errors
     /// Why it does not boot.
@@ -83,19 +191,11 @@ impl Trust {
     }
 
     fn attest(&self, arch: Arch, id: &str, papers: &Papers) -> Result<Attested, Box<Refusal>> {
-        let assumed;
-        let ring = match &self.ring {
-            Some(ring) => Some(ring),
-            None => {
-                assumed = ring_of(papers);
-                assumed.as_ref()
-            }
-        };
         let named = papers.read();
         let identity = named.map(|named| Identity { boards: named.boards, devices: named.devices });
         let context = Context {
             mode: Mode::Locked,
-            ring,
+            ring: self.ring.as_ref(),
             policy: &self.policy,
             arch,
             identity: &identity.unwrap_or_default(),
@@ -106,6 +206,37 @@ impl Trust {
             signature: papers.signatures.as_deref(),
         };
         Ok(verify::check_manifest(&context, id, evidence)?)
+    }
+}
+
+/// What a ring of all those who signed would say: whether an entry is as it was signed,
+/// whoever that was.
+///
+/// # Errors
+/// It is not.
+pub fn judge_alone(boot: BootEntry, arch: Arch, papers: &Papers) -> Result<(), Box<Refusal>> {
+    trusting_all(papers).judge(boot, arch, papers)
+}
+
+fn alone(papers: &Papers) -> Option<Manifest> {
+    trusting_all(papers).vouched(papers)
+}
+
+fn trusting_all(papers: &Papers) -> Trust {
+    Trust { ring: ring_of(papers), ..Trust::default() }
+}
+
+/// A newer ring or policy as it lies on a boot partition.
+struct Update {
+    text: Vec<u8>,
+    signatures: Option<Vec<u8>>,
+}
+
+impl Update {
+    fn read(home: &Path, path: &str) -> Result<Option<Self>> {
+        let Some(text) = read_if_there(&below(home, path))? else { return Ok(None) };
+        let signatures = read_if_there(&below(home, &signatures_of(path)))?;
+        Ok(Some(Self { text, signatures }))
     }
 }
 
