@@ -51,6 +51,7 @@ cases! {
     who_does_not_answer_is_asked_once_by_hooks_and_once_by_apt
     a_signer_that_comes_back_is_asked_again
     what_is_staged_is_staged_anew_wherever_its_unit_runs
+    what_no_longer_boots_is_said_as_turnout_goes
     after_a_start_the_words_are_written_again
     needrestart_says_which_way_to_restart
 }

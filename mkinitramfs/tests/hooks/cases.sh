@@ -339,6 +339,24 @@ SCRIPT
     grep -q -- '--no-block try-restart turnout-stage.service' /var/systemctl || fail "nothing was staged"
 }
 
+what_no_longer_boots_is_said_as_turnout_goes() {
+    as_machine
+    install turnout linux-image-1
+    apt_get remove turnout
+    silent
+    install turnout
+    with_signer
+    install linux-image-1
+    boots gnulinux-1
+    apt_get remove turnout
+    says "turnout: nothing signs the next kernels any more"
+    [ -s /boot/turnout/gnulinux-1.manifest ] || fail "its signatures are gone already"
+    apt_get purge turnout
+    says "turnout: the signatures that upkeep has made are removed"
+    [ ! -e /boot/turnout/gnulinux-1.manifest ] || fail "its signatures are left"
+    [ -s /etc/turnout/key ] || fail "a key of somebody's own is gone"
+}
+
 after_a_start_the_words_are_written_again() {
     as_machine
     install turnout linux-image-1

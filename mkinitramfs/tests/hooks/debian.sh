@@ -156,6 +156,8 @@ turnout_package() {
     cp /test/hooks/initramfs-post-update "$root/etc/initramfs/post-update.d/zzz-turnout"
     cp /test/hooks/apt.conf "$root/etc/apt/apt.conf.d/99turnout"
     cp /test/hooks/95-turnout.install "$root/usr/lib/kernel/install.d/"
+    cp /test/debian/prerm /test/debian/postrm "$root/DEBIAN/"
+    chmod 755 "$root"/DEBIAN/p*rm
     (cd "$root" && find etc -type f | sed 's,^,/,') >"$root/DEBIAN/conffiles"
     pack turnout 1
 }
