@@ -560,6 +560,14 @@ fn what_was_seen_before_the_power_went_out_is_signed_after_the_start() {
 }
 
 #[test]
+fn a_default_that_may_give_a_shell_is_a_problem() {
+    let machine = Machine::new(&[NEW]);
+    machine
+        .write("root/boot/grub/grub.cfg", menu(&[NEW]).replace("ro quiet", "ro \"init=/bin/sh\""));
+    machine.upkeep(&[]).expect(1, &[&format!("{SIMPLE} is not signed"), "sign-shell yes"]);
+}
+
+#[test]
 fn two_runs_do_not_meet() {
     let machine = Machine::new(&[NEW]);
     fs::create_dir_all(machine.files.path("state")).unwrap();

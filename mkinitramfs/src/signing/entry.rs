@@ -236,15 +236,55 @@ fn loads_nothing(entry: &Entry) -> bool {
         })
 }
 
+/// Words that may have the system give a shell without asking for a password
+/// (kernel-command-line(7), systemd-debug-generator(8), sulogin(8), initramfs-tools(7),
+/// dracut.cmdline(7), friendly-recovery).
+const SHELLS: [&str; 15] = [
+    "single",
+    "recovery",
+    "rescue",
+    "emergency",
+    "S",
+    "s",
+    "-S",
+    "-s",
+    "-b",
+    "1",
+    "break",
+    "rd.break",
+    "rd.shell",
+    "systemd.debug_shell",
+    "rd.systemd.debug_shell",
+];
+/// How further ones begin.
+const SHELL_STARTS: [&str; 14] = [
+    "init=",
+    "rdinit=",
+    "break=",
+    "rd.break=",
+    "rd.shell=",
+    "systemd.unit=rescue",
+    "systemd.unit=emergency",
+    "rd.systemd.unit=rescue",
+    "rd.systemd.unit=emergency",
+    "systemd.debug_shell=",
+    "rd.systemd.debug_shell=",
+    "systemd.wants=debug-shell",
+    "systemd.run=",
+    "SYSTEMD_SULOGIN_FORCE=",
+];
+
 /// The word of a command line that may have the system give a shell without asking for
-/// a password (kernel-command-line(7), friendly-recovery).
+/// a password. Quotes are left out, as the kernel does, which takes `-` for `_` too.
 #[must_use]
 pub fn shell(options: &str) -> Option<&str> {
     options.split_ascii_whitespace().find(|word| {
-        ["single", "recovery", "rescue", "emergency", "S", "1"].contains(word)
-            || ["init=", "rdinit=", "systemd.unit=rescue", "systemd.unit=emergency"]
-                .iter()
-                .any(|start| word.starts_with(start))
+        let word = word.replace('"', "");
+        let (name, value) = word.split_at(word.find('=').unwrap_or(word.len()));
+        let plain = format!("{}{value}", name.replace("debug-shell", "debug_shell"));
+        let is_off = ["=0", "=no", "=off", "=false"].contains(&value);
+        let begins = |start: &&str| plain.starts_with(*start);
+        !is_off && (SHELLS.contains(&plain.as_str()) || SHELL_STARTS.iter().any(begins))
     })
 }
 
@@ -467,6 +507,35 @@ mod tests {
             options: String::new(),
         };
         BootEntry { root: PathBuf::from("."), entry, bundle, values: SlotValues::default() }
+    }
+
+    #[test]
+    fn what_may_give_a_shell_is_told_by_its_word() {
+        for word in [
+            "single",
+            "\"single\"",
+            "\"init=/bin/sh\"",
+            "init=\"/bin/sh\"",
+            "-b",
+            "s",
+            "break",
+            "break=top",
+            "rd.break",
+            "rd.shell",
+            "systemd.debug-shell",
+            "systemd.debug_shell=ttyS0",
+            "rd.systemd.debug-shell=1",
+            "systemd.wants=debug-shell.service",
+            "systemd.run=/bin/sh",
+            "SYSTEMD_SULOGIN_FORCE=1",
+        ] {
+            let options = format!("root=/dev/vda ro {word} quiet");
+            assert_eq!(shell(&options), Some(word));
+        }
+        assert_eq!(
+            shell("root=/dev/vda ro quiet breakfast rd.shell=0 systemd.debug_shell=no"),
+            None
+        );
     }
 
     #[test]

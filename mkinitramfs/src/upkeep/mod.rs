@@ -278,6 +278,9 @@ impl<'a> Keeper<'a> {
         for entry in ours.collect::<Vec<_>>() {
             let id = &entry.id;
             if self.is_shell(&entry.options) {
+                if order.default.as_ref() == Some(id) {
+                    self.complain_of_shell(id);
+                }
                 shells.push(id.as_str());
                 continue;
             }
@@ -317,6 +320,10 @@ impl<'a> Keeper<'a> {
             if self.is_left_out(&id) {
                 continue;
             }
+            if self.is_shell(&boot.bundle.options) {
+                self.complain_of_shell(&id);
+                continue;
+            }
             match self.renew_read(boot) {
                 Ok(standing) => drop(self.boots(&id, standing)),
                 Err(error) => self.report.complain(format!("{id} is not signed: {error:#}")),
@@ -330,6 +337,12 @@ impl<'a> Keeper<'a> {
             self.report.complain(format!("{id} would be refused: {why}"));
         }
         standing.boots()
+    }
+
+    fn complain_of_shell(&mut self, id: &str) {
+        self.report.complain(format!(
+            "{id} is not signed: its command line may give a root shell; sign-shell yes signs it"
+        ));
     }
 
     fn is_shell(&self, options: &str) -> bool {
