@@ -139,6 +139,19 @@ fn nothing_is_touched_through_a_link_that_somebody_left() {
 }
 
 #[test]
+fn what_is_planted_beside_the_manifests_stops_nobody_and_drives_no_terminal() {
+    let machine = signed();
+    let planted = |name: &str| machine.files.path(&format!("root/turnout/{name}.manifest"));
+    fs::create_dir(planted("a\x1b[2Jb")).unwrap();
+    run("mkfifo", &[text(&planted("pipe"))]).expect(0, &[]);
+    machine.rebuild(NEW, "second");
+    let done = machine.upkeep(&[]);
+    let signed = format!("signed {SIMPLE}");
+    done.expect(1, &[&signed, "a\\u{1b}[2Jb.manifest: not a regular", "pipe.manifest: not a"]);
+    assert!(!done.text.contains('\x1b'), "{}", done.text);
+}
+
+#[test]
 fn a_file_that_is_linked_from_elsewhere_is_not_signed_and_not_copied() {
     let machine = signed();
     let secret = machine.write("etc/sign.key", "secret");

@@ -100,6 +100,16 @@ impl Roots {
         Some(root.path.join(inside.trim_start_matches('/')))
     }
 
+    /// Whether a file that a manifest names, which names no device, is on any of them.
+    #[must_use]
+    pub fn has(&self, path: &str) -> bool {
+        let mut places = self
+            .0
+            .iter()
+            .map(|root| root.path.join(root.files.inside(path).trim_start_matches('/')));
+        places.any(|place| place.exists())
+    }
+
     /// The file that a path of an entry means, if it is one of that device, as PID 1 reads
     /// it: what is linked from elsewhere is none.
     ///

@@ -142,7 +142,8 @@ impl Keeper<'_> {
     pub fn know(&mut self, roots: &Roots) -> Result<()> {
         let names = names(&roots.home().join("turnout"));
         for id in names.iter().filter_map(|name| name.strip_suffix(".manifest")) {
-            if let Some(signed) = self.trust.vouched(&papers(roots.home(), id)?) {
+            let Ok(papers) = papers(roots.home(), id) else { continue };
+            if let Some(signed) = self.trust.vouched(&papers) {
                 self.memory.known.extend(parts_of_manifest(&signed));
             }
         }

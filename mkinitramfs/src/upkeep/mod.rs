@@ -25,6 +25,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use turnout::base::arch::Arch;
+use turnout::base::text::printable;
 use turnout::menu::Entry;
 use turnout::menu::text::glob;
 use turnout::settings::{self, Settings, Signing};
@@ -76,12 +77,15 @@ pub struct Report {
 }
 
 impl Report {
+    /// Names and values come from disks: none drives the terminal, or looks like two lines.
     fn say(&mut self, what: String) {
+        let what = printable(&what).into_owned();
         println!("{what}");
         self.done.push(what);
     }
 
     fn complain(&mut self, what: String) {
+        let what = printable(&what).into_owned();
         eprintln!("turnout-sign: {what}");
         self.problems.push(what);
     }
@@ -425,7 +429,9 @@ impl<'a> Keeper<'a> {
         let names = names(&roots.home().join("turnout"));
         let mut highest = 0;
         for id in names.iter().filter_map(|name| name.strip_suffix(".manifest")) {
-            let signed = self.trust.vouched(&papers(roots.home(), id)?);
+            // One that cannot be read is complained of where it may be stale.
+            let Ok(papers) = papers(roots.home(), id) else { continue };
+            let signed = self.trust.vouched(&papers);
             let signed = signed.filter(|signed| signed.role == Role::Boot);
             highest = highest.max(signed.map_or(0, |signed| signed.security_version));
         }

@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use turnout::base::arch::Arch;
 use turnout::base::digest::Digest;
+use turnout::sys::read::Root;
 use turnout::trust::manifest::{Manifest, System};
 use turnout::trust::verify::Refusal;
-use turnout::trust::{Role, manifest_path, signature_path, sshsig};
+use turnout::trust::{MAX_FILE, Role, manifest_path, signature_path, sshsig};
 
 use crate::signing::entry::{self, BootEntry, Roots};
-use crate::signing::sign::{self, Claims, read_if_there};
+use crate::signing::sign::{self, Claims};
 use crate::upkeep::disk::names;
 use crate::upkeep::trust::{self, Papers, is_meant};
 use crate::upkeep::{Keeper, changed, sealer};
@@ -364,9 +365,18 @@ fn signers(home: &Path) -> BTreeSet<String> {
 /// They are there and cannot be read.
 pub fn papers(root: &Path, id: &str) -> Result<Papers> {
     Ok(Papers {
-        manifest: read_if_there(&below(root, &manifest_path(id)))?,
-        signatures: read_if_there(&below(root, &signature_path(id)))?,
+        manifest: paper(root, &manifest_path(id))?,
+        signatures: paper(root, &signature_path(id))?,
     })
+}
+
+/// One of them, as PID 1 reads it: a small regular file that no link leads to.
+fn paper(root: &Path, path: &str) -> Result<Option<Vec<u8>>> {
+    let shown = below(root, path);
+    let files = root.to_str().context("the boot partition's path is not UTF-8")?;
+    let read = Root::open(files).and_then(|files| files.small(path, MAX_FILE as u64));
+    read.map_err(|error| anyhow!(error.source))
+        .with_context(|| format!("cannot read {}", shown.display()))
 }
 
 /// A path of the boot partition in the directory where that is mounted.

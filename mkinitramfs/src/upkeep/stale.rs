@@ -6,10 +6,9 @@ use anyhow::Result;
 use turnout::trust::manifest;
 
 use crate::signing::entry::{Order, Roots};
-use crate::signing::sign::read_if_there;
 use crate::upkeep::disk::names;
 use crate::upkeep::kept::is_kept;
-use crate::upkeep::renew::below;
+use crate::upkeep::renew::{below, papers};
 use crate::upkeep::{Keeper, kdump};
 
 const SUFFIX: &str = ".manifest";
@@ -33,8 +32,11 @@ impl Keeper<'_> {
         let ids = names.iter().filter_map(|name| name.strip_suffix(SUFFIX));
         for id in ids.filter(|id| !is_kept(id)) {
             let path = directory.join(format!("{id}{SUFFIX}"));
-            if self.is_stale(roots, id, &path, stale)? {
-                self.drop_papers(id, &path)?;
+            match self.is_stale(roots, id, stale) {
+                Ok(true) => self.drop_papers(id, &path)?,
+                Ok(false) => {}
+                // One that somebody has planted does not keep the others from their turn.
+                Err(error) => self.report.complain(format!("{error:#}")),
             }
         }
         Ok(())
@@ -54,19 +56,22 @@ impl Keeper<'_> {
         Ok(())
     }
 
-    fn is_stale(&self, roots: &Roots, id: &str, path: &Path, stale: Stale<'_>) -> Result<bool> {
-        let text = read_if_there(path)?.unwrap_or_default();
+    fn is_stale(&self, roots: &Roots, id: &str, stale: Stale<'_>) -> Result<bool> {
+        let text = papers(roots.home(), id)?.manifest.unwrap_or_default();
         let Ok(manifest) = manifest::parse(&text) else { return Ok(false) };
         // Crash kernels have no menu entry, and are called as the running system does.
         let is_crash = id.starts_with(kdump::ID);
-        let root = if is_crash { self.system } else { roots.home() };
+        let is_gone = |path: &str| match is_crash {
+            true => !below(self.system, path).exists(),
+            false => !roots.has(path),
+        };
         let is_meant = match stale {
             Stale::NotIn(order) => !order.has(id),
             Stale::OfRelease(release) => {
                 manifest.files().any(|file| file.path.ends_with(&format!("-{release}")))
             }
         };
-        let mut gone = manifest.files().map(|file| !below(root, &file.path).exists());
+        let mut gone = manifest.files().map(|file| is_gone(&file.path));
         // The kernel comes first.
         let is_useless =
             if is_crash { gone.next().unwrap_or_default() } else { gone.all(|gone| gone) };
