@@ -18,7 +18,7 @@ use turnout::trust::manifest::{Manifest, System};
 use crate::signing::entry::{self, BootEntry, Roots};
 use crate::signing::sign::read_if_there;
 use crate::upkeep::disk::{Disk, names};
-use crate::upkeep::renew::{digests, papers};
+use crate::upkeep::trust::papers;
 use crate::upkeep::{Keeper, Request, homes, read_settings};
 
 /// Another one at each start.
@@ -229,4 +229,11 @@ fn parts(text: &str) -> Parts {
 
 fn lines(parts: &Parts) -> String {
     parts.iter().map(|part| format!("{part}\n")).collect()
+}
+
+/// The digests of all files that a spare has.
+pub fn digests(boot: &BootEntry) -> impl Iterator<Item = Digest> {
+    let bundle = &boot.bundle;
+    let blobs = [&bundle.linux].into_iter().chain(&bundle.initrds).chain(&bundle.devicetree);
+    blobs.chain(&bundle.overlays).map(|blob| blob.digest)
 }

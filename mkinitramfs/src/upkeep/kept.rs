@@ -16,8 +16,10 @@ use turnout::trust::{manifest_path, signature_path};
 
 use crate::signing::entry::{BootEntry, Roots};
 use crate::upkeep::Keeper;
+use crate::upkeep::changed::digests;
 use crate::upkeep::disk::{Pair, names};
-use crate::upkeep::renew::{Read, below, digests};
+use crate::upkeep::renew::Read;
+use crate::upkeep::trust::below;
 
 /// How ids of spare entries begin; also what `sign-except` calls them.
 pub const KEPT: &str = "turnout-kept";

@@ -38,10 +38,10 @@ use crate::upkeep::disk::{Disk, names};
 use crate::upkeep::kept::{FILES, KEPT, is_kept};
 use crate::upkeep::ledger::Ledger;
 use crate::upkeep::own::Own;
-use crate::upkeep::renew::{Read, Standing, below, papers};
+use crate::upkeep::renew::{Read, Standing};
 use crate::upkeep::sealer::{DEADLINE, Sealed, Sealer};
 use crate::upkeep::stale::Stale;
-use crate::upkeep::trust::Trust;
+use crate::upkeep::trust::{Trust, below, papers};
 
 /// What is wanted.
 #[derive(Debug)]

@@ -3,20 +3,19 @@
 //! then the old ones go.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use turnout::base::arch::Arch;
-use turnout::base::digest::Digest;
-use turnout::sys::read::Root;
 use turnout::trust::manifest::{Manifest, System};
 use turnout::trust::verify::Refusal;
-use turnout::trust::{MAX_FILE, Role, manifest_path, signature_path, sshsig};
+use turnout::trust::{Role, manifest_path, signature_path, sshsig};
 
 use crate::signing::entry::{self, BootEntry, Roots};
 use crate::signing::sign::{self, Claims};
+use crate::upkeep::changed::digests;
 use crate::upkeep::disk::names;
-use crate::upkeep::trust::{self, Papers, is_meant};
+use crate::upkeep::trust::{self, Papers, below, is_meant, papers};
 use crate::upkeep::{Keeper, changed, sealer};
 
 /// What is missing where this machine's signer has done what it can.
@@ -321,13 +320,6 @@ fn is_same(one: &BootEntry, other: &BootEntry) -> bool {
     digests(one).eq(digests(other)) && one.bundle.options == other.bundle.options
 }
 
-/// The digests of all files that a spare has.
-pub fn digests(boot: &BootEntry) -> impl Iterator<Item = Digest> {
-    let bundle = &boot.bundle;
-    let blobs = [&bundle.linux].into_iter().chain(&bundle.initrds).chain(&bundle.devicetree);
-    blobs.chain(&bundle.overlays).map(|blob| blob.digest)
-}
-
 /// What is in the way of what was just signed, and what to do about it.
 fn remedied(refusal: &Refusal, sealed: &sealer::Sealed) -> String {
     let key = sealed.signature.key.fingerprint();
@@ -357,30 +349,4 @@ fn signers(home: &Path) -> BTreeSet<String> {
     let ids = names.iter().filter_map(|name| name.strip_suffix(".manifest"));
     let papers = ids.filter_map(|id| papers(home, id).ok());
     papers.flat_map(|papers| papers.signers()).collect()
-}
-
-/// The papers of an entry.
-///
-/// # Errors
-/// They are there and cannot be read.
-pub fn papers(root: &Path, id: &str) -> Result<Papers> {
-    Ok(Papers {
-        manifest: paper(root, &manifest_path(id))?,
-        signatures: paper(root, &signature_path(id))?,
-    })
-}
-
-/// One of them, as PID 1 reads it: a small regular file that no link leads to.
-fn paper(root: &Path, path: &str) -> Result<Option<Vec<u8>>> {
-    let shown = below(root, path);
-    let files = root.to_str().context("the boot partition's path is not UTF-8")?;
-    let read = Root::open(files).and_then(|files| files.small(path, MAX_FILE as u64));
-    read.map_err(|error| anyhow!(error.source))
-        .with_context(|| format!("cannot read {}", shown.display()))
-}
-
-/// A path of the boot partition in the directory where that is mounted.
-#[must_use]
-pub fn below(root: &Path, path: &str) -> PathBuf {
-    root.join(path.trim_start_matches('/'))
 }

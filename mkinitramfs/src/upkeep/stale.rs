@@ -8,7 +8,7 @@ use turnout::trust::manifest;
 use crate::signing::entry::{Order, Roots};
 use crate::upkeep::disk::names;
 use crate::upkeep::kept::is_kept;
-use crate::upkeep::renew::{below, papers};
+use crate::upkeep::trust::{below, papers};
 use crate::upkeep::{Keeper, kdump};
 
 const SUFFIX: &str = ".manifest";

@@ -2,22 +2,24 @@
 //! in `/etc/turnout` that its image was made with, and their updates on the boot
 //! partition. Says what PID 1 would say.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use base64ct::{Base64, Encoding as _};
 use turnout::base::arch::Arch;
+use turnout::sys::read::Root;
 use turnout::trust::allowed_signers::KeyRing;
 use turnout::trust::manifest::{self, Manifest};
 use turnout::trust::policy::{self, Policy};
 use turnout::trust::sshsig::{self, Signature};
 use turnout::trust::update::{take_policy, take_ring};
 use turnout::trust::verify::{self, Attested, Context, Evidence, Identity, Mode, Refusal};
-use turnout::trust::{Namespace, POLICY_PATH, RING_PATH, Role, signatures_of};
+use turnout::trust::{
+    MAX_FILE, Namespace, POLICY_PATH, RING_PATH, Role, manifest_path, signature_path, signatures_of,
+};
 
 use crate::signing::entry::BootEntry;
 use crate::signing::sign::read_if_there;
-use crate::upkeep::renew::below;
 
 /// The last line of a signature in its file.
 const ARMOR_END: &str = "-----END SSH SIGNATURE-----";
@@ -234,8 +236,8 @@ struct Update {
 
 impl Update {
     fn read(home: &Path, path: &str) -> Result<Option<Self>> {
-        let Some(text) = read_if_there(&below(home, path))? else { return Ok(None) };
-        let signatures = read_if_there(&below(home, &signatures_of(path)))?;
+        let Some(text) = paper(home, path)? else { return Ok(None) };
+        let signatures = paper(home, &signatures_of(path))?;
         Ok(Some(Self { text, signatures }))
     }
 }
@@ -265,4 +267,30 @@ pub const fn is_meant(refusal: &Refusal) -> bool {
             | Refusal::Board { .. }
             | Refusal::Device { .. }
     )
+}
+
+/// The papers of an entry.
+///
+/// # Errors
+/// They are there and cannot be read.
+pub fn papers(root: &Path, id: &str) -> Result<Papers> {
+    Ok(Papers {
+        manifest: paper(root, &manifest_path(id))?,
+        signatures: paper(root, &signature_path(id))?,
+    })
+}
+
+/// One of them, as PID 1 reads it: a small regular file that no link leads to.
+fn paper(root: &Path, path: &str) -> Result<Option<Vec<u8>>> {
+    let shown = below(root, path);
+    let files = root.to_str().context("the boot partition's path is not UTF-8")?;
+    let read = Root::open(files).and_then(|files| files.small(path, MAX_FILE as u64));
+    read.map_err(|error| anyhow!(error.source))
+        .with_context(|| format!("cannot read {}", shown.display()))
+}
+
+/// A path of the boot partition in the directory where that is mounted.
+#[must_use]
+pub fn below(root: &Path, path: &str) -> PathBuf {
+    root.join(path.trim_start_matches('/'))
 }
