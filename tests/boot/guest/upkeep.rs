@@ -23,7 +23,7 @@ pub(crate) const CHECKS: &[Check] = &[
     checks::check("left_by_turnout_boot", left_by_turnout_boot),
     checks::check("old_kernel_removed", old_kernel_removed),
     checks::check("power_cut_before_the_signature", power_cut),
-    checks::check("signer_refuses", signer_refuses),
+    checks::long(checks::check("signer_refuses", signer_refuses)),
     checks::long(checks::check("started_by_pid_1", started_by_pid_1)),
     checks::check("purged", purged),
 ];
