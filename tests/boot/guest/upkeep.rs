@@ -19,7 +19,7 @@ pub(crate) const CHECKS: &[Check] = &[
     checks::check("installed_from_the_repository", installed),
     checks::check("kernel_upgraded", kernel_upgraded),
     checks::check("initrd_rebuilt", initrd_rebuilt),
-    checks::check("confined_by_apparmor", confined),
+    checks::long(checks::check("confined_by_apparmor", confined)),
     checks::check("left_by_turnout_boot", left_by_turnout_boot),
     checks::check("old_kernel_removed", old_kernel_removed),
     checks::check("power_cut_before_the_signature", power_cut),
