@@ -271,8 +271,10 @@ fn signer_refuses(guest: &mut Guest) -> Result<()> {
     guest.ssh("update-initramfs -u")?;
     let said = guest.ssh(&format!("{APT} install --reinstall turnout-kexec 2>&1"))?;
     guest.is_configured("turnout-kexec")?;
-    let last: Vec<&str> = said.lines().rev().take(8).collect();
-    ensure!(last.iter().any(|line| line.contains("KEPT_ONLY")), "apt's last lines:\n{said}");
+    let last = said.rsplit_once("*** Turnout: ").map(|(_, last)| last);
+    let is_last =
+        last.is_some_and(|last| last.contains("KEPT_ONLY") && !last.contains("Setting up"));
+    ensure!(is_last, "apt's last lines:\n{said}");
     let check = guest.try_ssh("turnout check")?;
     ensure!(check.status == Some(1) && check.text.contains("KEPT_ONLY"), "{check:?}");
     let motd = guest.login()?;
