@@ -361,10 +361,74 @@ fn what_nobody_signed_says_nothing() {
 fn what_a_policy_has_shut_out_is_not_signed_in_again() {
     let machine = signed();
     machine.write("policy", "turnout-policy 1\nversion 1\nminimum-security-version boot 1\n");
-    machine.write("conf", format!("sign-key {}\nsign-security-version 1\n", machine.path("key")));
-    machine.upkeep(&[]).expect(1, &[&format!("{SIMPLE} would be refused: FLOOR")]);
+    let said = format!("{SIMPLE} is shut out and the default: FLOOR");
+    machine.upkeep(&[]).expect(1, &[&said]);
     machine.rebuild(NEW, "second");
-    machine.upkeep(&[]).expect(1, &["FLOOR"]);
+    machine.upkeep(&[]).expect(1, &[&said]);
+}
+
+/// A machine with two kernels whose floor was raised, and with it what is signed anew.
+fn raised() -> Machine {
+    let machine = Machine::new(&[NEW, OLD]);
+    machine.upkeep(&[]).expect(0, &[]);
+    machine.write("policy", "turnout-policy 1\nversion 1\nminimum-security-version boot 1\n");
+    machine.write("conf", format!("sign-key {}\nsign-security-version 1\n", machine.path("key")));
+    machine
+}
+
+#[test]
+fn the_default_passes_a_floor_with_its_version_and_an_older_kernel_is_a_note() {
+    let machine = raised();
+    let shut_out = format!("{} is shut out: FLOOR", advanced(OLD));
+    let signed = format!("signed {SIMPLE}");
+    machine.upkeep(&[]).expect(0, &[&shut_out, &signed, "signed turnout-kept-"]);
+    let manifest = String::from_utf8(papers(&machine).0).unwrap();
+    assert!(manifest.contains("\nsecurity-version 1\n"), "{manifest}");
+    assert_eq!(machine.spares().len(), 1);
+    let again = machine.upkeep(&[]);
+    again.expect(0, &[&shut_out]);
+    assert!(!again.text.contains("signed"), "{}", again.text);
+    // Nor does it pass as the default, now that something newer was signed.
+    let good = machine.files.read("root/boot/grub/grub.cfg");
+    let text = String::from_utf8(good).unwrap();
+    let older = format!("set default=\"gnulinux-advanced-5d2f>{}\"", advanced(OLD));
+    machine.write("root/boot/grub/grub.cfg", text.replace("set default=\"0\"", &older));
+    let said = format!("{} is shut out and the default: FLOOR", advanced(OLD));
+    machine.upkeep(&[]).expect(1, &[&said]);
+    machine.write("root/boot/grub/grub.cfg", menu(&[OLD]));
+    machine.upkeep(&[]).expect(0, &[&shut_out]);
+}
+
+#[test]
+fn a_floor_that_nothing_reaches_is_a_problem() {
+    let machine = raised();
+    machine.write("policy", "turnout-policy 1\nversion 1\nminimum-security-version boot 2\n");
+    machine.upkeep(&[]).expect(1, &[&format!("{SIMPLE} is shut out and the default: FLOOR")]);
+}
+
+/// In a mount namespace of its own, as root there.
+#[test]
+fn where_no_spare_can_be_made_that_is_a_note() {
+    let machine = Machine::new(&[NEW]);
+    let text = menu(&[NEW]).replace("--set=root 5d2f", "--set=root 77aa");
+    machine.write("root/boot/grub/grub.cfg", text);
+    let script = "set -eu\n\
+         mount -t tmpfs other \"$0\"\n\
+         mkdir \"$0/boot\"\n\
+         cp \"$1\"/boot/*-amd64 \"$0/boot\"\n\
+         chmod 600 \"$0\"/boot/initrd*\n\
+         shift; exec \"$@\"\n";
+    fs::create_dir_all(machine.files.path("other")).unwrap();
+    let (place, other) =
+        (machine.path("other"), format!("vdb1={},uuid=77AA", machine.path("other")));
+    let (home, root, conf) = (machine.path("root"), machine.root(), machine.path("conf"));
+    let (ring, state) = (machine.path("ring"), machine.path("state"));
+    let args = ["-Urm", "sh", "-c", script, &place, &home, TURNOUT_SIGN, "upkeep", "--conf", &conf];
+    let more = ["--root", &root, "--root", &other, "--keys", &ring, "--state", &state];
+    let said = format!("there is no spare of {SIMPLE}: ");
+    let why = "is on another disk and not for everybody to read";
+    run("unshare", &[&args[..], &more].concat())
+        .expect(0, &[&format!("signed {SIMPLE}"), &said, why]);
 }
 
 /// Has somebody sign an entry by hand.

@@ -8,7 +8,9 @@
 //! step.
 
 use std::cell::{Cell, RefCell};
+use std::error::Error;
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::os::fd::{AsRawFd as _, OwnedFd};
@@ -51,6 +53,19 @@ pub struct Pair {
     /// The new name.
     pub to: PathBuf,
 }
+
+/// Why there is no copy of something, where that stays so until somebody changes the
+/// machine: no run has to be tried again for it.
+#[derive(Debug)]
+pub struct Lasting(pub String);
+
+impl fmt::Display for Lasting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for Lasting {}
 
 impl Disk {
     /// For a test: nothing happens any more after so many steps.
@@ -149,10 +164,12 @@ impl Disk {
         rest.iter().try_for_each(|pair| folder.may_have(pair))?;
         let (takes, next) = (size(rest)?, size(all)?);
         let free = folder.free()?;
-        ensure!(
-            takes.saturating_add(next).saturating_add(SLACK) <= free,
-            "a copy takes {takes} bytes, and a new kernel as many as {next}: there are {free}"
-        );
+        let has_room = takes.saturating_add(next).saturating_add(SLACK) <= free;
+        has_room.then_some(()).ok_or_else(|| {
+            Lasting(format!(
+                "a copy takes {takes} bytes, and a new kernel as many as {next}: there are {free}"
+            ))
+        })?;
         for pair in rest {
             let mode = pair.file.metadata()?.permissions().mode() & 0o777;
             let mut source = &pair.file;
@@ -296,12 +313,13 @@ impl Folder {
     fn may_have(&self, pair: &Pair) -> Result<()> {
         let file = pair.file.metadata()?;
         let is_secret = file.mode() & 0o004 == 0;
-        ensure!(
-            !is_secret || file.dev() == self.0.metadata()?.dev(),
-            "{} is on another disk and not for everybody to read: it is not copied to this one",
-            pair.from.display()
-        );
-        Ok(())
+        let may = !is_secret || file.dev() == self.0.metadata()?.dev();
+        may.then_some(()).ok_or_else(|| {
+            let from = pair.from.display();
+            let why =
+                "is on another disk and not for everybody to read: it is not copied to this one";
+            anyhow!(Lasting(format!("{from} {why}")))
+        })
     }
 
     /// How many bytes are free for everybody.

@@ -9,7 +9,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, bail};
 use turnout::base::digest::Digest;
 use turnout::menu::Entry;
 use turnout::trust::{manifest_path, signature_path};
@@ -17,7 +17,7 @@ use turnout::trust::{manifest_path, signature_path};
 use crate::signing::entry::{BootEntry, Roots};
 use crate::upkeep::Keeper;
 use crate::upkeep::changed::digests;
-use crate::upkeep::disk::{Pair, names};
+use crate::upkeep::disk::{Lasting, Pair, names};
 use crate::upkeep::renew::Read;
 use crate::upkeep::trust::below;
 
@@ -88,10 +88,9 @@ impl Keeper<'_> {
 
     /// Links, then the entry's file: unsigned, it is refused.
     fn make(&mut self, roots: &Roots, home: &Path, id: &str, read: &Read) -> Result<()> {
-        ensure!(
-            read.boot.bundle.profile.is_none(),
-            "of a unified kernel image no spare entry is made"
-        );
+        let is_image = read.boot.bundle.profile.is_some();
+        let never = || Lasting("of a unified kernel image no spare entry is made".to_owned());
+        (!is_image).then_some(()).ok_or_else(never)?;
         let directory = home.join(FILES).join(mark(id).unwrap_or_default());
         let kept = Links { directory, shown: format!("/{FILES}/{}", mark(id).unwrap_or_default()) };
         let entry = read.boot.entry.clone();

@@ -34,7 +34,7 @@ use turnout::trust::{Role, manifest_path};
 use crate::signing::entry::{self, Order, Roots};
 use crate::signing::sign::read_if_there;
 use crate::upkeep::changed::{Memory, Parts, options_part};
-use crate::upkeep::disk::{Disk, names};
+use crate::upkeep::disk::{Disk, Lasting, names};
 use crate::upkeep::kept::{FILES, KEPT, is_kept};
 use crate::upkeep::ledger::Ledger;
 use crate::upkeep::own::Own;
@@ -72,6 +72,8 @@ pub struct Request {
 pub struct Report {
     /// What was done.
     pub done: Vec<String>,
+    /// What is as it is meant to be, or cannot be otherwise here.
+    pub notes: Vec<String>,
     /// What is wrong, and what to do about it.
     pub problems: Vec<String>,
 }
@@ -82,6 +84,12 @@ impl Report {
         let what = printable(&what).into_owned();
         println!("{what}");
         self.done.push(what);
+    }
+
+    fn note(&mut self, what: String) {
+        let what = printable(&what).into_owned();
+        println!("{what}");
+        self.notes.push(what);
     }
 
     fn complain(&mut self, what: String) {
@@ -118,6 +126,10 @@ pub struct Keeper<'a> {
     is_silent: bool,
     arch: Arch,
     security_version: u32,
+    /// The highest of what is signed beside the menu, before this run.
+    highest_signed: u32,
+    /// The entry that boots if nobody chooses another.
+    default: Option<String>,
     report: Report,
 }
 
@@ -200,6 +212,8 @@ impl<'a> Keeper<'a> {
             is_silent: false,
             arch: Arch::parse(std::env::consts::ARCH).unwrap_or(Arch::X86_64),
             security_version: 0,
+            highest_signed: 0,
+            default: None,
             report: Report::default(),
         })
     }
@@ -247,6 +261,7 @@ impl<'a> Keeper<'a> {
         let order = entry::in_order(&roots, self.arch)?;
         let options = order.entries.iter().map(|entry| options_part(&entry.options));
         options.for_each(|part| self.memory.see(&Parts::from([part])));
+        self.default.clone_from(&order.default);
         let first = self.renew_all(&roots, &order);
         self.tend_spare(&roots, specs, &order, first);
         self.drop_all(&roots)
@@ -258,7 +273,9 @@ impl<'a> Keeper<'a> {
         self.trust = self.image.updated(roots.home())?.or_own(self.own.ring());
         self.signers = None;
         self.has_new_key = false;
-        self.security_version = self.version_of(roots)?;
+        self.default = None;
+        self.highest_signed = self.version_of(roots);
+        self.security_version = self.signing.security_version.unwrap_or(self.highest_signed);
         Ok(())
     }
 
@@ -337,8 +354,15 @@ impl<'a> Keeper<'a> {
     }
 
     fn boots(&mut self, id: &str, standing: Standing) -> Option<Read> {
-        if let Standing::Refused(why) = &standing {
-            self.report.complain(format!("{id} would be refused: {why}"));
+        match &standing {
+            Standing::Refused(why) => {
+                self.report.complain(format!("{id} would be refused: {why}"));
+            }
+            Standing::ShutOut(why) if self.is_default(id) => {
+                self.report.complain(format!("{id} is shut out and the default: {why}"));
+            }
+            Standing::ShutOut(why) => self.report.note(format!("{id} is shut out: {why}")),
+            Standing::Boots(_) | Standing::Signed(_) | Standing::NotOurs => {}
         }
         standing.boots()
     }
@@ -347,6 +371,10 @@ impl<'a> Keeper<'a> {
         self.report.complain(format!(
             "{id} is not signed: its command line may give a root shell; sign-shell yes signs it"
         ));
+    }
+
+    fn is_default(&self, id: &str) -> bool {
+        self.default.as_deref() == Some(id)
     }
 
     fn is_shell(&self, options: &str) -> bool {
@@ -384,10 +412,13 @@ impl<'a> Keeper<'a> {
             return;
         }
         if let Err(error) = self.keep(roots, specs, &first) {
-            self.report.complain(format!(
-                "there is no spare of {}: {error:#}; sign-except {KEPT} goes without",
-                first.boot.entry.id
-            ));
+            let id = &first.boot.entry.id;
+            let what =
+                format!("there is no spare of {id}: {error:#}; sign-except {KEPT} goes without");
+            match error.downcast_ref::<Lasting>() {
+                Some(_) => self.report.note(what),
+                None => self.report.complain(what),
+            }
         }
     }
 
@@ -421,11 +452,8 @@ impl<'a> Keeper<'a> {
         Ok(())
     }
 
-    /// That of `turnout.conf`, or the highest that is there.
-    fn version_of(&self, roots: &Roots) -> Result<u32> {
-        if let Some(version) = self.signing.security_version {
-            return Ok(version);
-        }
+    /// The highest that is signed beside a menu.
+    fn version_of(&self, roots: &Roots) -> u32 {
         let names = names(&roots.home().join("turnout"));
         let mut highest = 0;
         for id in names.iter().filter_map(|name| name.strip_suffix(".manifest")) {
@@ -435,7 +463,7 @@ impl<'a> Keeper<'a> {
             let signed = signed.filter(|signed| signed.role == Role::Boot);
             highest = highest.max(signed.map_or(0, |signed| signed.security_version));
         }
-        Ok(highest)
+        highest
     }
 }
 

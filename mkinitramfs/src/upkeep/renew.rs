@@ -31,6 +31,8 @@ pub enum Standing {
     Signed(Read),
     /// It is not upkeep's to sign, and boots or not by what somebody else has signed.
     NotOurs,
+    /// Somebody has decided that it does not boot, in this way.
+    ShutOut(String),
     /// It does not boot, for this reason.
     Refused(String),
 }
@@ -50,7 +52,7 @@ impl Standing {
     pub fn boots(self) -> Option<Read> {
         match self {
             Self::Boots(read) | Self::Signed(read) => Some(read),
-            Self::NotOurs | Self::Refused(_) => None,
+            Self::NotOurs | Self::ShutOut(_) | Self::Refused(_) => None,
         }
     }
 }
@@ -107,8 +109,9 @@ impl Keeper<'_> {
             Ok(()) => None,
             Err(refusal) => Some(refusal),
         };
-        if let Some(refusal) = refusal.filter(|refusal| is_meant(refusal)) {
-            return Ok(Standing::Refused(format!("{}: {refusal}", refusal.code())));
+        let shut_out = refusal.filter(|refusal| is_meant(refusal));
+        if let Some(refusal) = shut_out.filter(|why| !self.is_lifted(why, &id, spare_of)) {
+            return Ok(Standing::ShutOut(format!("{}: {refusal}", refusal.code())));
         }
         if let Some(original) = spare_of {
             ensure!(is_same(&original.boot, &case.boot), "{id} has other files than were signed");
@@ -119,6 +122,16 @@ impl Keeper<'_> {
         let claims = claims.unwrap_or_else(|| self.new_claims());
         let claims = Claims { title: None, ..self.raised(claims) };
         self.sign(case, claims)
+    }
+
+    /// Whether an entry passes a floor that was raised above it, as `sign-security-version`
+    /// was too: the default, if nothing beside the menu was ever signed as newer, and then
+    /// its spare. An older system does not become the default and newer by that.
+    fn is_lifted(&self, refusal: &Refusal, id: &str, spare_of: Option<&Read>) -> bool {
+        let Refusal::Floor { signed, floor, .. } = *refusal else { return false };
+        let reaches = self.signing.security_version.is_some_and(|version| version >= floor);
+        let is_newest = self.is_default(id) && signed == self.highest_signed;
+        reaches && (spare_of.is_some() || is_newest)
     }
 
     /// What somebody else may have put there is not signed unseen.
