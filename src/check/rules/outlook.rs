@@ -38,15 +38,15 @@ fn nothing_signed(facts: &Facts) -> Option<Said> {
     let outlook = nothing(facts, true)?;
     let what = match outlook.recovers() {
         Some(entry) => format!("only the recovery entry {}", entry.id),
-        None => "nothing, and the machine is reset again and again".to_owned(),
+        None => "nothing and is reset, again and again".to_owned(),
     };
-    let sentence = format!("the next start boots {what}: {}", why_first(outlook));
+    let sentence = format!("a start by Turnout boots {what}: {}", why_first(outlook));
     Said::stops(sentence, sign(first_refused(outlook)))
 }
 
 fn nothing_boots(facts: &Facts) -> Option<Said> {
     let outlook = nothing(facts, false)?;
-    let sentence = format!("the next start finds nothing that boots: {}", why_first(outlook));
+    let sentence = format!("a start by Turnout finds nothing that boots: {}", why_first(outlook));
     Said::stops(sentence, "turnout list shows what the entries lack")
 }
 
@@ -209,14 +209,16 @@ mod tests {
         assert_eq!(found[0].weight, Weight::Stops);
         assert_eq!(
             found[0].sentence,
-            "the next start boots nothing, and the machine is reset again and again: new is \
-             refused (INITRD_SIZE)"
+            "a start by Turnout boots nothing and is reset, again and again: new is refused \
+             (INITRD_SIZE)"
         );
         assert!(found[0].remedy.starts_with("turnout-sign upkeep\n"));
         assert_eq!(codes(&with(true, entries())), ["NOTHING_SIGNED"]);
         let found = said("NOTHING_BOOTS", &with(false, entries()));
         assert!(
-            found[0].sentence.ends_with("finds nothing that boots: new is refused (INITRD_SIZE)")
+            found[0]
+                .sentence
+                .ends_with("by Turnout finds nothing that boots: new is refused (INITRD_SIZE)")
         );
         assert_eq!(codes(&with(false, entries())), ["NOTHING_BOOTS"]);
     }
@@ -227,7 +229,7 @@ mod tests {
             vec![entry("rescue", OLD, Verdict::Recovers), entry("new", NEW, refused("UNSIGNED"))];
         let found = said("NOTHING_SIGNED", &with(true, entries));
         let expected =
-            "the next start boots only the recovery entry rescue: new is refused (UNSIGNED)";
+            "a start by Turnout boots only the recovery entry rescue: new is refused (UNSIGNED)";
         assert_eq!(found[0].sentence, expected);
     }
 
