@@ -114,6 +114,44 @@ fn a_stale_manifest_of_somebody_else_is_said_and_left() {
 }
 
 #[test]
+fn what_somebody_has_signed_since_is_theirs() {
+    let machine = Machine::new(&[NEW, OLD]);
+    machine.upkeep(&[]).expect(0, &[]);
+    machine.key("second", "boot");
+    let id = advanced(OLD);
+    sign(&machine, "second", &["--add", &id]);
+    machine.upkeep(&[]).expect(0, &[]);
+    let manifest = machine.path(&format!("root/turnout/{id}.manifest"));
+    let ledger = String::from_utf8(machine.files.read("state/signed")).unwrap();
+    assert!(ledger.contains(&format!(" {manifest}\n")), "{ledger}");
+    assert!(!ledger.contains(&format!("{manifest}.sig")), "{ledger}");
+    machine.remove(OLD);
+    machine.write("root/boot/grub/grub.cfg", menu(&[NEW]));
+    let said = format!("{manifest} is of an entry that is gone, and was not made here: remove it");
+    machine.upkeep(&[]).expect(0, &[&said]);
+    assert!(machine.has(&format!("root/turnout/{id}.manifest.sig")));
+}
+
+#[test]
+fn a_list_without_digests_is_read_and_gets_them() {
+    let machine = Machine::new(&[NEW, OLD]);
+    machine.upkeep(&[]).expect(0, &[]);
+    let ledger = String::from_utf8(machine.files.read("state/signed")).unwrap();
+    let of_before = ledger.lines().map(|line| format!("/{}\n", line.split_once('/').unwrap().1));
+    machine.write("state/signed", of_before.collect::<String>());
+    machine.rebuild(NEW, "second");
+    machine.upkeep(&[]).expect(0, &[]);
+    let after = String::from_utf8(machine.files.read("state/signed")).unwrap();
+    let line = |id: &str| format!("{}\n", machine.path(&format!("root/turnout/{id}.manifest")));
+    assert!(after.contains(&format!(" {}", line(SIMPLE))), "{after}");
+    assert!(!after.contains(&format!("\n{}", line(SIMPLE))), "{after}");
+    assert!(after.contains(&format!("\n{}", line(&advanced(OLD)))), "{after}");
+    machine.remove(OLD);
+    machine.write("root/boot/grub/grub.cfg", menu(&[NEW]));
+    machine.upkeep(&[]).expect(0, &["dropped the manifest of "]);
+}
+
+#[test]
 fn nothing_is_touched_through_a_link_that_somebody_left() {
     let machine = signed();
     machine.write("etc/policy", "precious");

@@ -3,7 +3,9 @@
 //! before there is anything at it.
 //!
 //! One absolute path a line, in an order in which all of it can be removed: files, then
-//! directories, which end in `/`, the deepest first.
+//! directories, which end in `/`, the deepest first. Before the path of a manifest or a
+//! signature stands the SHA-256 of what upkeep has written, in hexadecimal, and a blank:
+//! a file of other bytes is somebody else's. Lines of before have no digest.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -13,6 +15,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use turnout::base::digest::Digest;
+use turnout::trust::MAX_FILE;
 
 use crate::signing::sign::read_if_there;
 use crate::upkeep::disk::Disk;
@@ -20,6 +24,8 @@ use crate::upkeep::waiting::Waiting;
 
 /// How long another run may take.
 const PATIENCE: Duration = Duration::from_secs(300);
+/// Digits of a SHA-256.
+const DIGITS: usize = 64;
 const TURN: Duration = Duration::from_millis(50);
 
 /// The list. Two runs never have it at the same time.
@@ -47,14 +53,16 @@ impl Ledger {
         let path = path(state);
         let text = read_if_there(&path)?.unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
-        let lines = text.lines().filter(|line| line.starts_with('/')).map(str::to_owned).collect();
+        let lines = text.lines().filter(|line| path_in(line).is_absolute());
+        let lines = lines.map(str::to_owned).collect();
         Ok(Self { path, lines, _lock: lock })
     }
 
-    /// Whether upkeep has made it.
+    /// Whether upkeep has made what is at this path now.
     #[must_use]
     pub fn has(&self, path: &Path) -> bool {
-        self.lines.contains(&*path.to_string_lossy())
+        let shown = path.to_string_lossy();
+        self.lines.contains(&*shown) || self.lines.contains(&line_now(path))
     }
 
     /// Writes down what is about to be made: files, and the directories that are not there
@@ -66,19 +74,35 @@ impl Ledger {
         let before = self.lines.len();
         for path in paths {
             self.lines.insert(path.to_string_lossy().into_owned());
-            let above = path.ancestors().skip(1).take_while(|above| !above.exists());
-            self.lines.extend(above.map(|above| format!("{}/", above.display())));
+            self.add_above(path);
         }
         if self.lines.len() == before { Ok(()) } else { self.write(disk) }
     }
 
-    /// Forgets what is not there any more.
+    /// Writes down what a small file is about to be.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn note_bytes(&mut self, disk: &Disk, path: &Path, bytes: &[u8]) -> Result<()> {
+        let before = self.lines.len();
+        self.lines.insert(line(path, bytes));
+        self.add_above(path);
+        if self.lines.len() == before { Ok(()) } else { self.write(disk) }
+    }
+
+    fn add_above(&mut self, path: &Path) {
+        let above = path.ancestors().skip(1).take_while(|above| !above.exists());
+        self.lines.extend(above.map(|above| format!("{}/", above.display())));
+    }
+
+    /// Forgets what is not there any more, or is somebody else's by now.
     ///
     /// # Errors
     /// It cannot be written.
     pub fn forget_gone(&mut self, disk: &Disk) -> Result<()> {
         let before = self.lines.len();
-        self.lines.retain(|line| Path::new(line).symlink_metadata().is_ok());
+        let lines = self.lines.clone();
+        self.lines.retain(|line| is_there(line, &lines));
         if self.lines.len() == before { Ok(()) } else { self.write(disk) }
     }
 
@@ -88,6 +112,37 @@ impl Ledger {
         let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
         disk.write(&self.path, text.as_bytes())
     }
+}
+
+fn path_in(line: &str) -> &Path {
+    let noted = line.split_once(' ').filter(|(digest, _)| is_digest(digest));
+    Path::new(noted.map_or(line, |(_, path)| path))
+}
+
+fn is_digest(word: &str) -> bool {
+    word.len() == DIGITS && word.bytes().all(|digit| digit.is_ascii_hexdigit())
+}
+
+/// Whether a line is of what is there. One without a digest says nothing more beside one
+/// that has it.
+fn is_there(line: &str, lines: &BTreeSet<String>) -> bool {
+    let path = path_in(line);
+    let now = line_now(path);
+    let is_of_before = line.starts_with('/');
+    let is_mine = if is_of_before { !lines.contains(&now) } else { line == now };
+    is_mine && path.symlink_metadata().is_ok()
+}
+
+fn line(path: &Path, bytes: &[u8]) -> String {
+    format!("{} {}", Digest::of(bytes), path.display())
+}
+
+/// The line of a small file as it is now; that of an empty one for what is none.
+fn line_now(path: &Path) -> String {
+    let there = path.symlink_metadata();
+    let is_small = there.is_ok_and(|there| there.is_file() && there.len() <= MAX_FILE as u64);
+    let bytes = if is_small { fs::read(path).unwrap_or_default() } else { Vec::new() };
+    line(path, &bytes)
 }
 
 fn path(state: &Path) -> PathBuf {

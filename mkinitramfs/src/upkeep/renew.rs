@@ -287,21 +287,26 @@ impl Keeper<'_> {
         let id = &case.boot.entry.id;
         let manifest = below(&case.boot.root, &manifest_path(id));
         let signatures = below(&case.boot.root, &signature_path(id));
-        self.ledger.note(self.disk, &[manifest.clone(), signatures.clone()])?;
         let [text, last] =
             [&made.manifest, &made.signatures].map(|bytes| bytes.as_deref().unwrap_or_default());
         if case.papers.manifest == made.manifest {
-            return self.disk.write(&signatures, last);
+            return self.write(&signatures, last);
         }
         if case.papers.manifest.is_some()
             && let Some(beside) = self.beside(&sealed.armored, case.papers.signatures.as_deref())
         {
-            self.disk.write(&signatures, beside.as_bytes())?;
-            self.disk.write(&manifest, text)?;
-            return self.disk.write(&signatures, last);
+            self.write(&signatures, beside.as_bytes())?;
+            self.write(&manifest, text)?;
+            return self.write(&signatures, last);
         }
-        self.disk.write(&signatures, last)?;
-        self.disk.write(&manifest, text)
+        self.write(&signatures, last)?;
+        self.write(&manifest, text)
+    }
+
+    /// Whose bytes these are is known before they are there.
+    fn write(&mut self, path: &Path, bytes: &[u8]) -> Result<()> {
+        self.ledger.note_bytes(self.disk, path, bytes)?;
+        self.disk.write(path, bytes)
     }
 
     /// The new signature and the old ones; none where a machine would not read so many.

@@ -44,14 +44,16 @@ impl Keeper<'_> {
 
     fn drop_papers(&mut self, id: &str, manifest: &Path) -> Result<()> {
         let name = manifest.display();
-        if !self.ledger.has(manifest) {
+        let signatures = PathBuf::from(format!("{name}.sig"));
+        let is_own = |path: &Path| path.symlink_metadata().is_err() || self.ledger.has(path);
+        if !(is_own(manifest) && is_own(&signatures)) {
             self.report.say(format!(
                 "{name} is of an entry that is gone, and was not made here: remove it"
             ));
             return Ok(());
         }
         self.disk.remove(manifest)?;
-        self.disk.remove(&PathBuf::from(format!("{name}.sig")))?;
+        self.disk.remove(&signatures)?;
         self.report.say(format!("dropped the manifest of {id}, which is gone"));
         Ok(())
     }
