@@ -14,6 +14,7 @@ pub mod check;
 pub mod choose;
 pub mod cli;
 pub mod config;
+pub mod drivers;
 pub mod efi;
 pub mod failure;
 pub mod fdt;

@@ -7,6 +7,7 @@ pub mod arch;
 pub mod bytes;
 pub mod cpio;
 pub mod digest;
+pub mod glob;
 pub mod json;
 pub mod patience;
 pub mod progress;

@@ -5,8 +5,8 @@
 //! run. A value that cannot be used becomes a problem of the entry, which then
 //! stays visible and cannot boot.
 
+use crate::base::glob::Pattern;
 use crate::menu::bls::file_name::Counter;
-use crate::menu::text::glob::Pattern;
 use crate::menu::text::line::Line;
 use crate::menu::{Code, Diagnostic, Format, paths};
 

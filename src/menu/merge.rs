@@ -1,10 +1,10 @@
 //! One menu of those of several volumes, and its default.
 
+use crate::base::glob::Pattern;
 use crate::base::sort::sort_by;
 use crate::base::text::quoted;
 use crate::menu::bls::sort;
 use crate::menu::settings::{Settings, Wanted, What};
-use crate::menu::text::glob::Pattern;
 use crate::menu::{Code, Diagnostic, Entry, Menu};
 
 /// Most settings of a default that are tried, of all volumes.

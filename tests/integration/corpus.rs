@@ -12,7 +12,8 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 use turnout::base::arch::Arch;
-use turnout::menu::text::{glob, line, version};
+use turnout::base::glob;
+use turnout::menu::text::{line, version};
 use turnout::menu::{self, Entry, Group, Memory, Menu, Target};
 
 /// The JSON file at `path` in the corpus; `None`, said once per test, if there

@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use turnout::base::arch::Arch;
 use turnout::config::Watchdog;
+use turnout::drivers::table;
 use turnout::trust::allowed_signers::KeyRing;
 use turnout::trust::policy;
 use turnout::trust::verify::Mode;
@@ -75,6 +76,9 @@ impl Image {
         let mut archive = skeleton();
         archive.file("/etc/turnout/config", 0o644, config.into_bytes());
         archive.file("/etc/turnout/modules", 0o644, self.module_list()?.into_bytes());
+        if !self.modules.is_empty() {
+            archive.file(table::PATH, 0o644, self.driver_table().into_bytes());
+        }
         if let Some(release) = &self.release {
             archive.file("/etc/turnout/release", 0o644, format!("{release}\n").into_bytes());
         }
@@ -170,6 +174,10 @@ impl Image {
         });
         turnout::config::read(name, &text)?;
         Ok(text)
+    }
+
+    fn driver_table(&self) -> String {
+        table::write(&self.modules.iter().map(Module::driver).collect::<Vec<_>>())
     }
 
     /// `/etc/turnout/modules`: absolute paths in load order.

@@ -4,6 +4,7 @@
 
 mod aliases;
 pub mod binary;
+pub mod class;
 pub mod compress;
 pub mod cpio;
 pub mod hardening;

@@ -8,8 +8,11 @@ use std::collections::BTreeSet;
 use anyhow::{Result, ensure};
 
 use turnout::base::similar::similar;
+use turnout::drivers::class::Class;
+use turnout::drivers::table::Driver;
 
 use super::aliases::Aliases;
+use super::class::class_of;
 use super::module_tree::{Unpacked, canonical, unpacked_path};
 
 pub use super::module_tree::Tree;
@@ -27,6 +30,35 @@ pub struct Module {
     pub bytes: Vec<u8>,
     /// ELF machine number.
     pub machine: u16,
+    /// What it is for.
+    pub class: Class,
+    /// Names of the modules that have to be loaded before.
+    pub needs: Vec<String>,
+    /// Names of those that should be loaded before, and were packed.
+    pub likes: Vec<String>,
+    /// Patterns of the devices that it is for, and its other names.
+    pub aliases: Vec<String>,
+    /// Whether it is loaded whatever devices there are.
+    pub always: bool,
+    /// Whether its devices go on after a jump, for want of a `.shutdown`.
+    pub no_shutdown: bool,
+}
+
+impl Module {
+    /// Its part of the image's table of drivers.
+    #[must_use]
+    pub fn driver(&self) -> Driver<'_> {
+        Driver {
+            name: self.name.clone(),
+            path: Some(&self.path),
+            class: self.class,
+            needs: self.needs.iter().map(String::as_str).collect(),
+            likes: self.likes.iter().map(String::as_str).collect(),
+            always: self.always,
+            no_shutdown: self.no_shutdown,
+            aliases: self.aliases.iter().map(String::as_str).collect(),
+        }
+    }
 }
 
 /// What to pack, and what a person should know about it.
@@ -91,43 +123,51 @@ impl Resolver<'_> {
             info.release,
             self.release
         );
-        for name in &info.soft_before {
-            self.prefer(name, path)?;
+        let mut likes = Vec::new();
+        for name in info.soft_before.iter().map(String::as_str).chain(unsaid(name).iter().copied())
+        {
+            likes.extend(self.prefer(name, path)?);
         }
-        for name in unsaid(name) {
-            self.prefer(name, path)?;
-        }
+        let mut needs = Vec::new();
         for name in &info.depends {
             self.require(name, path)?;
+            needs.push(canonical(name));
         }
+        needs.retain(|name| !self.tree.is_builtin(name));
         self.selection.modules.push(Module {
             name: name.to_owned(),
             path: unpacked_path(path).to_owned(),
             bytes,
             machine: info.machine,
+            class: class_of(path),
+            needs,
+            likes,
+            aliases: info.aliases,
+            always: true,
+            no_shutdown: false,
         });
         Ok(())
     }
 
-    /// Adds a module, or one that answers to the alias, if there is any.
-    fn prefer(&mut self, name: &str, owner: &str) -> Result<()> {
+    /// Adds a module, or one that answers to the alias, if there is any; gives its name.
+    fn prefer(&mut self, name: &str, owner: &str) -> Result<Option<String>> {
         let name = canonical(name);
         if self.tree.has_builtin(&name) {
             self.note_builtin(&name, owner);
-            return Ok(());
+            return Ok(None);
         }
         let module = match self.tree.path_of(&name).is_some() {
             true => Some(name.clone()),
             false => self.by_alias(&name)?,
         };
-        match module {
-            Some(module) => self.require(&module, owner),
+        match &module {
+            Some(module) => self.require(module, owner)?,
             None => {
                 let note = format!("{name}: not there, {owner} would like it but can do without");
                 self.selection.notes.push(note);
-                Ok(())
             }
         }
+        Ok(module)
     }
 
     /// The portable one of the modules that answer to an alias, so that the

@@ -25,9 +25,9 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use turnout::base::arch::Arch;
+use turnout::base::glob;
 use turnout::base::text::printable;
 use turnout::menu::Entry;
-use turnout::menu::text::glob;
 use turnout::settings::{self, Settings, Signing};
 use turnout::trust::{Role, manifest_path};
 

@@ -9,8 +9,8 @@ use super::evaluator::Evaluator;
 use super::rules::Trap;
 use super::script::{Part, Word};
 use super::world::{Found, Place};
+use crate::base::glob;
 use crate::menu::paths::MAX_PATH;
-use crate::menu::text::glob;
 
 /// Most bytes of a command with its variables replaced.
 const MAX_WORDS: usize = 256 << 10;
