@@ -1,0 +1,83 @@
+//! What `mkinitramfs` can be called with.
+
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+use turnout::trust::verify;
+
+use crate::image::compress::Compress;
+
+/// Packs Turnout, kernel modules and a key ring into an initramfs
+///
+/// The same input gives the same bytes.
+#[derive(Parser)]
+#[command(
+    version,
+    after_help = "mkinitramfs check --config FILE checks a kernel's configuration.\n\
+                  Exit codes: 0 done, 1 no image was written, 2 usage."
+)]
+pub(super) struct Cli {
+    /// Static turnout-init for the target; without it the one beside this program
+    #[arg(long, value_name = "FILE")]
+    pub(super) binary: Option<PathBuf>,
+    /// Module tree of the target's kernel: .../lib/modules/RELEASE
+    #[arg(long, value_name = "DIR", requires = "release")]
+    pub(super) modules_dir: Option<PathBuf>,
+    /// Release of the target's kernel, as uname -r prints it there
+    #[arg(long)]
+    pub(super) release: Option<String>,
+    /// Modules to load at boot; what they depend on comes along
+    #[arg(long, value_name = "NAME", num_args = 1.., requires = "modules_dir")]
+    pub(super) module: Vec<String>,
+    /// Key ring, in OpenSSH's allowed_signers format
+    #[arg(long, value_name = "FILE")]
+    pub(super) keys: Option<PathBuf>,
+    /// How many keys must sign, what is too old and what is revoked; see
+    /// docs/policy.md
+    #[arg(long, value_name = "FILE")]
+    pub(super) policy: Option<PathBuf>,
+    /// Whether only signed entries boot; locked if there are --keys
+    #[arg(long, value_enum)]
+    pub(super) mode: Option<Mode>,
+    /// Settings of the image; must not contain "mode"
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// How to compress the archive
+    #[arg(long, value_enum, default_value_t = Compress::Zstd)]
+    pub(super) compress: Compress,
+    /// Accept a binary that was built for fault injection
+    #[arg(long)]
+    pub(super) allow_test_hooks: bool,
+    /// Where to write the image; - is the standard output
+    #[arg(short, long, value_name = "OUT")]
+    pub(super) output: PathBuf,
+}
+
+/// Checks a kernel's configuration against what a boot environment needs
+///
+/// docs/hardening.md has the list.
+#[derive(Parser)]
+#[command(
+    name = "mkinitramfs check",
+    after_help = "Exit codes: 0 it has all that is required, 1 it has not, 2 usage."
+)]
+pub(super) struct Check {
+    /// .config, /boot/config-RELEASE or /proc/config.gz; may be in gzip
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: PathBuf,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum Mode {
+    Locked,
+    Open,
+}
+
+impl From<Mode> for verify::Mode {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::Locked => Self::Locked,
+            Mode::Open => Self::Open,
+        }
+    }
+}
