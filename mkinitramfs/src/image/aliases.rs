@@ -1,98 +1,69 @@
 //! Which modules answer to another name: `crypto-crc32c`, say, of which ext4 only
-//! knows that it would like to have one.
-//!
-//! On an installed system depmod has written them down (`modules.alias`). A
-//! package has only the modules, and to read them all takes half a minute where
-//! they are compressed: those in `crypto` folders, where nearly all that is asked
-//! for lies, are read first, and the others only if none of these answers.
-//! Patterns, which are for devices, are left out.
+//! knows that it would like to have one; or to what a device says of itself. It must
+//! never read a file: who has read them fills it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::Result;
+use turnout::base::glob;
 
-use super::module_tree::{Tree, canonical};
+use super::facts::Facts;
+use super::suffix::canonical;
 
-/// What is known so far.
+/// Names of modules by other names, both with `_`; and by pattern.
 #[derive(Debug, Default)]
-pub(super) struct Aliases {
-    /// What depmod has written down; without that what is in `crypto` folders.
-    first: Option<Names>,
-    /// What is in the other folders.
-    rest: Option<Names>,
-}
-
-/// Names of modules by alias, both with `_`.
-#[derive(Debug, Default)]
-struct Names(BTreeMap<String, BTreeSet<String>>);
-
-impl Aliases {
-    /// The modules of `tree` that answer to `alias`, which has `_` for `-`.
-    ///
-    /// # Errors
-    /// What cannot be read.
-    pub(super) fn modules(&mut self, tree: &Tree, alias: &str) -> Result<Vec<String>> {
-        if self.first.is_none() {
-            self.learn(tree)?;
-        }
-        if let Some(found) = self.first.as_ref().and_then(|names| names.of(alias)) {
-            return Ok(found);
-        }
-        if self.rest.is_none() {
-            self.rest = Some(Names::scan(tree, |path| !is_crypto(path))?);
-        }
-        Ok(self.rest.as_ref().and_then(|names| names.of(alias)).unwrap_or_default())
-    }
-
-    fn learn(&mut self, tree: &Tree) -> Result<()> {
-        match tree.alias_list()? {
-            Some(list) => {
-                self.first = Some(Names::listed(&list));
-                self.rest = Some(Names::default());
-            }
-            None => self.first = Some(Names::scan(tree, is_crypto)?),
-        }
-        Ok(())
-    }
+pub(super) struct Names {
+    names: BTreeMap<String, BTreeSet<String>>,
+    patterns: Vec<(String, String)>,
 }
 
 impl Names {
-    fn listed(list: &str) -> Self {
+    /// What depmod has written down.
+    pub(super) fn listed(list: &str) -> Self {
         let mut names = Self::default();
         list.lines().filter_map(listed).for_each(|(alias, module)| names.add(alias, module));
         names
     }
 
-    fn scan(tree: &Tree, wanted: impl Fn(&str) -> bool) -> Result<Self> {
+    /// What modules say of themselves.
+    pub(super) fn said<'f>(modules: impl Iterator<Item = &'f Facts>) -> Self {
         let mut names = Self::default();
-        for (module, path) in tree.files().filter(|(_, path)| wanted(path)) {
-            for alias in tree.read(path)?.info.aliases {
-                names.add(&alias, module);
-            }
+        for module in modules {
+            module.aliases.iter().for_each(|alias| names.add(alias, &module.name));
         }
-        Ok(names)
+        names
     }
 
     fn add(&mut self, alias: &str, module: &str) {
-        if !alias.contains(['*', '?', '[']) {
-            self.0.entry(canonical(alias)).or_default().insert(canonical(module));
+        let module = canonical(module);
+        if alias.contains(':') {
+            self.patterns.push((alias.to_owned(), module));
+        } else {
+            self.names.entry(canonical(alias)).or_default().insert(module);
         }
     }
 
-    fn of(&self, alias: &str) -> Option<Vec<String>> {
-        self.0.get(alias).map(|modules| modules.iter().cloned().collect())
+    /// The modules with this other name, which has `_` for `-`.
+    pub(super) fn of(&self, alias: &str) -> Option<Vec<String>> {
+        self.names.get(alias).map(|modules| modules.iter().cloned().collect())
+    }
+
+    /// The modules for the device of this modalias.
+    pub(super) fn matching(&self, modalias: &str) -> BTreeSet<String> {
+        let fitting = self.patterns.iter().filter(|(pattern, _)| fits(pattern, modalias));
+        fitting.map(|(_, module)| module.clone()).collect()
     }
 }
 
-fn is_crypto(path: &str) -> bool {
-    path.contains("/crypto/")
+/// A pattern is asked for by itself, too.
+fn fits(pattern: &str, modalias: &str) -> bool {
+    pattern == modalias || glob::matches(pattern, modalias)
 }
 
-/// Alias and module in a line of `modules.alias`: `alias fs-ext4 ext4`.
+/// Alias and module in a line of `modules.alias`: `alias fs-ext4 ext4`. Patterns may
+/// have blanks in them.
 fn listed(line: &str) -> Option<(&str, &str)> {
-    let mut words = line.split_ascii_whitespace();
-    (words.next()? == "alias").then_some(())?;
-    Some((words.next()?, words.next()?))
+    let (alias, module) = line.strip_prefix("alias ")?.trim_end().rsplit_once(' ')?;
+    Some((alias.trim(), module)).filter(|(alias, _)| !alias.is_empty())
 }
 
 #[cfg(test)]
@@ -100,12 +71,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn depmods_list_is_read_without_patterns() {
+    fn depmods_list_is_read_with_its_patterns() {
         let names = Names::listed(
             "# made\nalias crypto-a a-fast\nalias crypto-a a_generic\n\
-                                   alias pci:v*d* x\nsoftdep y\nalias\n",
+             alias pci:v*d* x-y\nalias dmi:*pn a b* z\nsoftdep y\nalias\nalias  x\n",
         );
         assert_eq!(names.of("crypto_a").unwrap(), ["a_fast", "a_generic"]);
-        assert_eq!(names.0.len(), 1);
+        assert_eq!(names.names.len(), 1);
+        let patterns = [("pci:v*d*", "x_y"), ("dmi:*pn a b*", "z")];
+        assert!(names.patterns.iter().map(|(a, b)| (a.as_str(), b.as_str())).eq(patterns));
+        assert!(fits("pci:v*d*", "pci:v1d2") && fits("[pci:", "[pci:") && !fits("[pci:", "x"));
     }
 }

@@ -78,9 +78,9 @@ impl Image {
         archive.file("/etc/turnout/modules", 0o644, self.module_list()?.into_bytes());
         if !self.modules.is_empty() {
             archive.file(table::PATH, 0o644, self.driver_table().into_bytes());
-        }
-        if let Some(release) = &self.release {
-            archive.file("/etc/turnout/release", 0o644, format!("{release}\n").into_bytes());
+            let release =
+                self.release.iter().map(|release| format!("{release}\n")).collect::<String>();
+            archive.file("/etc/turnout/release", 0o644, release.into_bytes());
         }
         self.check_trust()?;
         if let Some(keys) = self.keys {

@@ -4,11 +4,21 @@
 
 mod aliases;
 pub mod binary;
+mod builtin;
 pub mod class;
 pub mod compress;
 pub mod cpio;
+pub mod facts;
 pub mod hardening;
 pub mod initramfs;
+mod lookup;
 pub mod modinfo;
+mod module_files;
+mod module_home;
 mod module_tree;
 pub mod modules;
+pub mod parallel;
+mod partners;
+mod shutdown;
+pub mod suffix;
+mod wanted;

@@ -9,121 +9,194 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use turnout::image::compression::Compressor;
-
-use super::modinfo::{self, Modinfo};
+use super::aliases::Names;
+use super::builtin::Builtin;
+use super::facts::Facts;
+use super::module_files::Files;
+use super::module_home::{self, folder_name};
+use super::suffix::compressor;
+use super::{modinfo, parallel};
 
 /// No module comes near it: one that unpacks to more was made to fill the memory.
 const MAX_MODULE: u64 = 256 << 20;
+
+const ALIAS_LIST: &str = "modules.alias";
 
 /// A kernel's module tree: `.../lib/modules/RELEASE`.
 #[derive(Debug)]
 pub struct Tree {
     dir: PathBuf,
-    /// Path below `dir` of each module, by its name.
-    files: BTreeMap<String, String>,
-    builtin: BTreeSet<String>,
-    builtin_aliases: BTreeSet<String>,
-}
-
-/// A module of the tree, as the kernel takes it.
-pub(super) struct Unpacked {
-    pub(super) bytes: Vec<u8>,
-    pub(super) info: Modinfo,
+    release: String,
+    pub(super) files: Files,
+    pub(super) builtin: Builtin,
+    /// By name: a module is read once.
+    known: Mutex<BTreeMap<String, Arc<Facts>>>,
+    pub(super) likely: OnceLock<Names>,
+    pub(super) all: OnceLock<Names>,
 }
 
 impl Tree {
-    /// Reads which modules there are and what is built in.
+    /// Reads which modules there are and what is built in, at `dir` or in the tree that
+    /// is below it (`lib/modules/RELEASE`). Without `release` the modules tell it.
     ///
     /// # Errors
-    /// `dir` has no `kernel` directory, or one name belongs to two files.
-    pub fn open(dir: &Path) -> Result<Self> {
-        ensure!(
-            dir.join("kernel").is_dir(),
-            "{} has no kernel directory; --modules-dir takes .../lib/modules/RELEASE",
-            dir.display()
-        );
-        let mut files = BTreeMap::new();
-        walk(dir, "kernel", &mut files)?;
-        let builtin = lines(&dir.join("modules.builtin"))?;
-        let builtin = builtin.lines().filter_map(module_name).collect();
-        let builtin_aliases = lines(&dir.join("modules.builtin.modinfo"))?;
-        let builtin_aliases = builtin_aliases.split('\0').filter_map(builtin_alias).collect();
-        Ok(Self { dir: dir.to_owned(), files, builtin, builtin_aliases })
+    /// There is no tree or more than one, its modules are for another release, or one
+    /// name belongs to two files.
+    pub fn open(dir: &Path, release: Option<&str>) -> Result<Self> {
+        let dir = module_home::find(dir, release)?;
+        let list = lines(&dir.join("modules.builtin"))?;
+        let modinfo = lines(&dir.join("modules.builtin.modinfo"))?;
+        let mut tree = Self {
+            files: Files::find(&dir)?,
+            builtin: Builtin::read(&list, &modinfo),
+            release: String::new(),
+            known: Mutex::default(),
+            likely: OnceLock::new(),
+            all: OnceLock::new(),
+            dir,
+        };
+        tree.release = tree.find_release(release)?;
+        Ok(tree)
     }
 
-    /// Whether the kernel has it.
-    pub(super) fn is_builtin(&self, name: &str) -> bool {
-        self.builtin.contains(name)
+    /// What the first of the modules says; of a tree without any, its name.
+    fn find_release(&self, asked: Option<&str>) -> Result<String> {
+        let dir = self.dir.display();
+        if let Some(path) = self.files.taken.values().min_by_key(|path| self.distance(path)) {
+            let found = self.read(path)?.1.release;
+            let asked = asked.unwrap_or(&found);
+            ensure!(asked == found, "the modules in {dir} are for kernel {found}, not {asked}");
+            return Ok(found);
+        }
+        let named = folder_name(&self.dir).filter(|name| module_home::is_release(name));
+        match (asked, named) {
+            (Some(asked), Some(named)) if asked != named => {
+                bail!("{dir} is for kernel {named}, by its name, not for {asked}")
+            }
+            (Some(release), _) | (None, Some(release)) => Ok(release.to_owned()),
+            (None, None) => bail!("nothing in {dir} says for which kernel it is; give --release"),
+        }
     }
 
-    /// Whether the kernel has it, under this name or another.
-    pub(super) fn has_builtin(&self, name: &str) -> bool {
-        self.builtin.contains(name) || self.builtin_aliases.contains(name)
+    /// How far a module is from those that came with the kernel, and then its path.
+    fn distance<'p>(&self, path: &'p str) -> (bool, &'p str) {
+        (!path.starts_with("kernel/"), path)
+    }
+
+    /// The release of its kernel.
+    #[must_use]
+    pub fn release(&self) -> &str {
+        &self.release
+    }
+
+    /// Where the tree is.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Whether there is such a module; `name` has `_`.
+    #[must_use]
+    pub fn has_module(&self, name: &str) -> bool {
+        self.files.taken.contains_key(name)
+    }
+
+    /// Whether the kernel has it, under this name or another; `name` has `_`.
+    #[must_use]
+    pub fn has_builtin(&self, name: &str) -> bool {
+        self.builtin.has(name) || self.builtin.called(name).is_some()
+    }
+
+    /// What is built in for the device of this modalias.
+    #[must_use]
+    pub fn builtin_matching(&self, modalias: &str) -> Vec<String> {
+        self.builtin.matching(modalias).into_iter().collect()
     }
 
     /// The path of a module.
     pub(super) fn path_of(&self, name: &str) -> Option<&str> {
-        self.files.get(name).map(String::as_str)
+        self.files.taken.get(name).map(String::as_str)
+    }
+
+    /// Files of that name which are not loaded, because another folder comes first.
+    pub(super) fn passed_over(&self, name: &str) -> impl Iterator<Item = &String> {
+        self.files.passed_over.get(name).into_iter().flatten()
     }
 
     /// Every name that can be asked for.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.files.keys().chain(&self.builtin).map(String::as_str)
-    }
-
-    /// Where the tree is.
-    pub(super) fn dir(&self) -> &Path {
-        &self.dir
+        let modules = self.files.taken.keys().map(String::as_str);
+        modules.chain(self.builtin.names()).collect::<BTreeSet<_>>().into_iter()
     }
 
     /// Name and path of each module, by name.
-    pub(super) fn files(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.files.iter().map(|(name, path)| (name.as_str(), path.as_str()))
+    pub fn paths(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.files.taken.iter().map(|(name, path)| (name.as_str(), path.as_str()))
     }
 
-    /// What depmod has written down about other names, if it was here.
-    pub(super) fn alias_list(&self) -> Result<Option<String>> {
-        let list = self.dir.join("modules.alias");
-        if list.exists() { lines(&list).map(Some) } else { Ok(None) }
+    /// Whether depmod has written down other names.
+    pub(super) fn has_alias_list(&self) -> bool {
+        self.dir.join(ALIAS_LIST).exists()
+    }
+
+    /// What depmod has written down about other names.
+    pub(super) fn alias_list(&self) -> Result<String> {
+        lines(&self.dir.join(ALIAS_LIST))
+    }
+
+    /// What is known of a module; `name` has `_`.
+    ///
+    /// # Errors
+    /// There is none of this name, or it cannot be read.
+    pub fn facts(&self, name: &str) -> Result<Arc<Facts>> {
+        if let Some(facts) = self.remembered(name) {
+            return Ok(facts);
+        }
+        let dir = self.dir.display();
+        let path = self.path_of(name).with_context(|| format!("{dir} has no module {name}"))?;
+        let (bytes, info) = self.read(path)?;
+        let facts = Arc::new(Facts::new(name, path, bytes.len(), info));
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(name.to_owned(), Arc::clone(&facts));
+        Ok(facts)
+    }
+
+    fn remembered(&self, name: &str) -> Option<Arc<Facts>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// What is known of all modules in the files that are `wanted`, by name.
+    ///
+    /// # Errors
+    /// The first that cannot be read.
+    pub fn survey(&self, wanted: impl Fn(&str) -> bool) -> Result<Vec<Arc<Facts>>> {
+        let names: Vec<_> =
+            self.paths().filter(|(_, path)| wanted(path)).map(|(name, _)| name).collect();
+        parallel::map(&names, |name| self.facts(name)).into_iter().collect()
     }
 
     /// Reads a module, and unpacks it if need be.
-    pub(super) fn read(&self, path: &str) -> Result<Unpacked> {
+    pub(super) fn read(&self, path: &str) -> Result<(Vec<u8>, modinfo::Modinfo)> {
+        let bytes = self.bytes(path)?;
+        let info = modinfo::read(&bytes).with_context(|| self.dir.join(path).display().to_string());
+        Ok((bytes, info?))
+    }
+
+    /// A module as the kernel takes it.
+    pub(super) fn bytes(&self, path: &str) -> Result<Vec<u8>> {
         let file = self.dir.join(path);
         let bytes = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        let bytes = match compressor(path) {
+        match compressor(path) {
             Some(compressor) => compressor
                 .decode(&bytes, MAX_MODULE)
-                .with_context(|| format!("cannot unpack {}", file.display()))?,
-            None => bytes,
-        };
-        let info = modinfo::read(&bytes).with_context(|| file.display().to_string())?;
-        Ok(Unpacked { bytes, info })
-    }
-}
-
-/// Collects the module files below `dir/below`.
-fn walk(dir: &Path, below: &str, files: &mut BTreeMap<String, String>) -> Result<()> {
-    let here = dir.join(below);
-    let entries = fs::read_dir(&here).with_context(|| format!("cannot read {}", here.display()))?;
-    for entry in entries {
-        let entry = entry?;
-        let name = entry.file_name();
-        let name = name.to_str().with_context(|| format!("{} is not UTF-8", here.display()))?;
-        let path = format!("{below}/{name}");
-        if entry.file_type()?.is_dir() {
-            walk(dir, &path, files)?;
-        } else if let Some(module) = module_name(&path)
-            && let Some(other) = files.insert(module.clone(), path.clone())
-        {
-            bail!("the module {module} is there twice: {other} and {path}");
+                .with_context(|| format!("cannot unpack {}", file.display())),
+            None => Ok(bytes),
         }
     }
-    Ok(())
 }
 
 /// A file of the tree as text; empty if there is none.
@@ -135,62 +208,13 @@ fn lines(path: &Path) -> Result<String> {
     }
 }
 
-/// The module in a file such as `kernel/fs/ext4/ext4.ko` or `x.ko.xz`.
-fn module_name(path: &str) -> Option<String> {
-    let file = path.rsplit('/').next()?;
-    unpacked_path(file).strip_suffix(".ko").map(canonical)
-}
-
-/// What a module file is compressed with, by its name (`depmod.d(5)`).
-fn compressor(path: &str) -> Option<Compressor> {
-    match path.rsplit_once(".ko")?.1 {
-        ".xz" => Some(Compressor::Xz),
-        ".zst" => Some(Compressor::Zstd),
-        ".gz" => Some(Compressor::Gzip),
-        _ => None,
-    }
-}
-
-/// The path without the suffix of a compressor.
-pub(super) fn unpacked_path(path: &str) -> &str {
-    match compressor(path) {
-        Some(_) => path.rsplit_once('.').map_or(path, |(path, _)| path),
-        None => path,
-    }
-}
-
-/// The alias in `crc32c_generic.alias=crypto-crc32c`.
-fn builtin_alias(field: &str) -> Option<String> {
-    let (key, value) = field.split_once('=')?;
-    key.ends_with(".alias").then(|| canonical(value))
-}
-
-pub(super) fn canonical(name: &str) -> String {
-    name.replace('-', "_")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_module_is_named_after_its_file() {
-        assert_eq!(module_name("kernel/a/dm-mod.ko").as_deref(), Some("dm_mod"));
-        assert_eq!(module_name("kernel/a/x.ko.xz").as_deref(), Some("x"));
-        assert_eq!(module_name("modules.order"), None);
-        assert_eq!(module_name("kernel/a/x.ko.old"), None);
-    }
-
-    #[test]
-    fn a_built_in_alias_is_told_from_other_fields() {
-        assert_eq!(builtin_alias("x.alias=crypto-a").as_deref(), Some("crypto_a"));
-        assert_eq!(builtin_alias("x.license=GPL"), None);
-        assert_eq!(builtin_alias(""), None);
-    }
-
-    #[test]
     fn a_directory_that_is_no_module_tree_is_refused_with_advice() {
-        let error = Tree::open(Path::new("/dev")).unwrap_err().to_string();
+        let error = Tree::open(Path::new("/dev"), None).unwrap_err().to_string();
         assert!(error.contains("/dev has no kernel directory"), "{error}");
     }
 }

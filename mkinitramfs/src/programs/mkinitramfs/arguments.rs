@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, ValueEnum};
+use clap::{ArgGroup, Parser, ValueEnum};
 use turnout::trust::verify;
 
 use crate::image::compress::Compress;
+
+use super::tree::Kernel;
 
 /// Packs Turnout, kernel modules and a key ring into an initramfs
 ///
@@ -13,6 +15,7 @@ use crate::image::compress::Compress;
 #[derive(Parser)]
 #[command(
     version,
+    group = ArgGroup::new("kernel").multiple(true),
     after_help = "mkinitramfs check --config FILE checks a kernel's configuration.\n\
                   Exit codes: 0 done, 1 no image was written, 2 usage."
 )]
@@ -20,15 +23,8 @@ pub(super) struct Cli {
     /// Static turnout-init for the target; without it the one beside this program
     #[arg(long, value_name = "FILE")]
     pub(super) binary: Option<PathBuf>,
-    /// Module tree of the target's kernel: .../lib/modules/RELEASE
-    #[arg(long, value_name = "DIR", requires = "release")]
-    pub(super) modules_dir: Option<PathBuf>,
-    /// Release of the target's kernel, as uname -r prints it there
-    #[arg(long)]
-    pub(super) release: Option<String>,
-    /// Modules to load at boot; what they depend on comes along
-    #[arg(long, value_name = "NAME", num_args = 1.., requires = "modules_dir")]
-    pub(super) module: Vec<String>,
+    #[command(flatten)]
+    pub(super) kernel: Kernel,
     /// Key ring, in OpenSSH's allowed_signers format
     #[arg(long, value_name = "FILE")]
     pub(super) keys: Option<PathBuf>,

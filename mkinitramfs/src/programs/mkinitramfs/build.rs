@@ -12,6 +12,7 @@ use crate::image::modules::{Module, Selection, Tree};
 use crate::output;
 
 use super::arguments::{Cli, Mode};
+use super::tree::Found;
 
 /// Of an xz image that could be smaller.
 const NO_BRANCHES: &str = "without the filter for arm64's branches, which Linux knows since 6.12: \
@@ -38,10 +39,14 @@ pub(super) fn run(cli: &Cli) -> Result<()> {
 }
 
 fn build(cli: &Cli) -> Result<Built> {
-    let Selection { modules, mut notes } = select(cli)?;
-    let image = image(cli, modules)?;
+    let Found { tree, note } =
+        cli.kernel.find(Path::new("/"), false, !cli.kernel.module.is_empty())?;
+    let Selection { modules, mut notes } = select(cli, tree.as_ref())?;
+    notes.extend(note);
+    let release = tree.as_ref().map(Tree::release).or(cli.kernel.release.as_deref());
+    let image = image(cli, release, modules)?;
     let arch = image.arch(cli.allow_test_hooks)?;
-    let branches = compress::branches(arch, cli.release.as_deref());
+    let branches = compress::branches(arch, release);
     notes.extend(image.note().map(str::to_owned));
     if cli.compress == Compress::Xz && branches.is_none() {
         notes.push(NO_BRANCHES.to_owned());
@@ -54,11 +59,11 @@ fn build(cli: &Cli) -> Result<Built> {
     Ok(Built { bytes, lines })
 }
 
-fn image(cli: &Cli, modules: Vec<Module>) -> Result<Image> {
+fn image(cli: &Cli, release: Option<&str>, modules: Vec<Module>) -> Result<Image> {
     Ok(Image {
         mode: choose_mode(cli.mode.map(Mode::into), cli.keys.is_some())?,
         binary: binary(cli.binary.as_deref())?,
-        release: cli.release.clone(),
+        release: release.map(str::to_owned),
         modules,
         keys: cli.keys.as_deref().map(input).transpose()?,
         policy: cli.policy.as_deref().map(input).transpose()?,
@@ -84,11 +89,8 @@ fn binary(asked: Option<&Path>) -> Result<Input> {
     input(&here.with_file_name(INIT)).context("no --binary is given")
 }
 
-fn select(cli: &Cli) -> Result<Selection> {
-    let (Some(dir), Some(release)) = (&cli.modules_dir, &cli.release) else {
-        return Ok(Selection::default());
-    };
-    Tree::open(dir)?.select(release, &cli.module)
+fn select(cli: &Cli, tree: Option<&Tree>) -> Result<Selection> {
+    tree.map_or_else(|| Ok(Selection::default()), |tree| tree.select(&cli.kernel.wanted()))
 }
 
 /// A file that goes into the image, or is checked.

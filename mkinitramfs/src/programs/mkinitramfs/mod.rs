@@ -5,6 +5,7 @@
 mod arguments;
 mod build;
 mod check;
+mod tree;
 
 use std::process::ExitCode;
 

@@ -1,0 +1,84 @@
+//! What is known of a module of a tree without its bytes.
+
+use std::collections::BTreeSet;
+
+use turnout::base::glob;
+use turnout::drivers::class::Class;
+
+use super::class::class_of;
+use super::modinfo::Modinfo;
+
+/// A module of a tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// Its name, with `_`.
+    pub name: String,
+    /// Path below the tree, with the suffix of what the file is compressed with.
+    pub path: String,
+    /// What it is for.
+    pub class: Class,
+    /// Names of the modules that have to be loaded before, as its author wrote them.
+    pub depends: Vec<String>,
+    /// Names and aliases of those that should be, if they are there.
+    pub soft_before: Vec<String>,
+    /// Patterns of the devices that it is for, and its other names.
+    pub aliases: Vec<String>,
+    /// Symbols of the kernel and of other modules that it uses.
+    pub imports: BTreeSet<String>,
+    /// Files below /lib/firmware that it asks for.
+    pub firmware: Vec<String>,
+    /// Release of the kernel that it is for.
+    pub release: String,
+    /// ELF machine number.
+    pub machine: u16,
+    /// Whether it drives PCI devices, and none of its drivers has a `.shutdown`.
+    pub no_shutdown: bool,
+    /// Bytes, unpacked.
+    pub size: usize,
+}
+
+impl Facts {
+    pub(super) fn new(name: &str, path: &str, size: usize, info: Modinfo) -> Self {
+        Self {
+            name: name.to_owned(),
+            path: path.to_owned(),
+            class: class_at(path),
+            depends: info.depends,
+            soft_before: info.soft_before,
+            aliases: info.aliases,
+            imports: info.imports,
+            firmware: info.firmware,
+            release: info.release,
+            machine: info.machine,
+            no_shutdown: info.no_shutdown,
+            size,
+        }
+    }
+
+    /// Whether it is for the device that says this of itself, or is called so.
+    #[must_use]
+    pub fn matches(&self, modalias: &str) -> bool {
+        self.aliases.iter().any(|alias| alias == modalias || glob::matches(alias, modalias))
+    }
+}
+
+/// What a module in this file is for. Folders beside `kernel` often have its layout.
+#[must_use]
+pub fn class_at(path: &str) -> Class {
+    match (class_of(path), path.split_once('/')) {
+        (Class::Other, Some((_, below))) => class_of(&format!("kernel/{below}")),
+        (class, _) => class,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_replaces_a_driver_is_of_its_class() {
+        assert_eq!(class_at("kernel/drivers/ata/ahci.ko"), Class::Storage);
+        assert_eq!(class_at("updates/drivers/ata/ahci.ko.xz"), Class::Storage);
+        assert_eq!(class_at("updates/dkms/ahci.ko.xz"), Class::Other);
+    }
+}
