@@ -58,3 +58,49 @@ fn what_is_no_configuration_is_an_error_with_its_name_and_line() {
     check(&scratch.path("none")).expect(1, &["cannot read ", "none"]);
     run(MKINITRAMFS, &["check"]).expect(2, &["--config"]);
 }
+
+/// What the command prints; its exit code is 0.
+fn fragment(words: &[&str]) -> String {
+    let done = run(MKINITRAMFS, &[&["check", "--fragment"], words].concat());
+    done.expect(0, &["CONFIG_BLK_DEV_INITRD=y"]);
+    done.text
+}
+
+#[test]
+fn a_fragment_passes_the_check_of_its_classes_and_fails_that_of_others() {
+    let scratch = Scratch::new();
+    for arch in ["x86_64", "aarch64"] {
+        let words = ["--arch", arch, "--class", "nvme", "ext4", "serial"];
+        let path = text(&scratch.write("fragment", fragment(&words)));
+        let check = ["check", "--config", &path, "--class"];
+        let met = format!("requirements for {arch} are met");
+        run(MKINITRAMFS, &[&check[..], &["nvme"]].concat()).expect(0, &[&met]);
+        let wanted = "CONFIG_USB_STORAGE=n; wanted CONFIG_USB_STORAGE=y: sticks and disks";
+        run(MKINITRAMFS, &[&check[..], &["usb"]].concat()).expect(1, &[wanted]);
+    }
+}
+
+#[test]
+fn a_fragment_has_efi_unless_it_is_left_out() {
+    assert!(fragment(&["--arch", "aarch64"]).contains("\nCONFIG_EFI=y\n"));
+    let without = fragment(&["--arch", "aarch64", "--without", "efi", "usb"]);
+    assert!(without.contains("\n# CONFIG_EFI is not set\n"), "{without}");
+    assert!(!without.contains("CONFIG_USB_STORAGE"), "{without}");
+}
+
+#[test]
+fn what_is_named_for_a_fragment_is_in_it_or_refused() {
+    let words = ["--arch", "x86_64", "--cmdline", "console=ttyS1", "--initramfs", "/t.cpio"];
+    let text = fragment(&words);
+    assert!(text.contains("\nCONFIG_CMDLINE=\"console=ttyS1\"\n"), "{text}");
+    assert!(text.contains("\nCONFIG_INITRAMFS_SOURCE=\"/t.cpio\"\n"), "{text}");
+    refused(&["--class", "floppy"], 1, &["there is no class floppy for ", "; there are base, "]);
+    refused(&["--cmdline", "init=/bin/sh"], 1, &["without init=: no system is ever started"]);
+    refused(&["--arch", "riscv64"], 2, &["it is x86_64 or aarch64"]);
+    refused(&["--config", "/dev/null"], 2, &["cannot be used with"]);
+    refused(&["--class", "nvme", "--without", "efi"], 2, &["cannot be used with"]);
+}
+
+fn refused(words: &[&str], code: i32, lines: &[&str]) {
+    run(MKINITRAMFS, &[&["check", "--fragment"], words].concat()).expect(code, lines);
+}

@@ -4,7 +4,9 @@
 //! [`RULES`] is the only list: `docs/hardening.md` shows it, and a test holds the
 //! two together. The check reads what Kconfig writes (`.config`,
 //! /boot/config-RELEASE, /proc/config.gz); it says nothing of patches, of the
-//! command line of a boot loader, or of how kernel and image are kept together.
+//! command line of a boot loader, or of how kernel and image are kept together. What
+//! some hardware needs besides is in `needs`, and a configuration is made of both by
+//! `fragment`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -167,7 +169,7 @@ impl Rule {
         wanted.join(" or ")
     }
 
-    fn is_for(&self, arch: Arch) -> bool {
+    pub(super) fn is_for(&self, arch: Arch) -> bool {
         self.arch.is_none_or(|own| own == arch)
     }
 
@@ -256,10 +258,12 @@ impl Config {
         format!("CONFIG_{name}={}", self.get(name))
     }
 
-    /// How many requirements there are for this kernel, and which are not met.
+    /// How many requirements there are for this kernel, and which are not met: those of every
+    /// boot environment, and `needed`, which its hardware needs.
     #[must_use]
-    pub fn check(&self) -> (usize, Vec<Finding>) {
-        let rules: Vec<_> = RULES.iter().filter(|rule| rule.is_for(self.arch)).collect();
+    pub fn check(&self, needed: &[Rule]) -> (usize, Vec<Finding>) {
+        let required = RULES.iter().filter(|rule| rule.is_for(self.arch));
+        let rules: Vec<&Rule> = required.chain(needed).collect();
         let broken = rules.iter().filter(|rule| !rule.is_met(self));
         let findings = broken.map(|rule| Finding { rule: **rule, found: rule.found(self) });
         (rules.len(), findings.collect())
@@ -319,7 +323,7 @@ mod tests {
     ];
 
     fn findings(text: &str) -> Vec<Finding> {
-        Config::read(text.as_bytes()).unwrap().check().1
+        Config::read(text.as_bytes()).unwrap().check(&[]).1
     }
 
     /// The text with another value for an option.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Parser, ValueEnum};
+use turnout::base::arch::Arch;
 use turnout::trust::verify;
 
 use crate::image::compress::Compress;
@@ -49,18 +50,42 @@ pub(super) struct Cli {
     pub(super) output: PathBuf,
 }
 
-/// Checks a kernel's configuration against what a boot environment needs
+/// Checks a kernel's configuration against what a boot environment needs, or prints one
 ///
-/// docs/hardening.md has the list.
+/// docs/hardening.md has the list, docs/first-kernel.md the classes.
 #[derive(Parser)]
 #[command(
     name = "mkinitramfs check",
-    after_help = "Exit codes: 0 it has all that is required, 1 it has not, 2 usage."
+    after_help = "Exit codes: 0 it has all that is required, 1 it has not, 2 usage.",
+    group(ArgGroup::new("what").required(true).args(["config", "fragment"]))
 )]
 pub(super) struct Check {
     /// .config, /boot/config-RELEASE or /proc/config.gz; may be in gzip
     #[arg(long, value_name = "FILE")]
-    pub(super) config: PathBuf,
+    pub(super) config: Option<PathBuf>,
+    /// Print a configuration of a first kernel, for "make allnoconfig" of Linux
+    #[arg(long)]
+    pub(super) fragment: bool,
+    /// What the kernel has drivers for, built in; without it the usual classes are in a
+    /// fragment, and none is asked of a configuration
+    #[arg(long, value_name = "CLASS", num_args = 1..)]
+    pub(super) class: Vec<String>,
+    /// Of the usual classes all but these
+    #[arg(long, value_name = "CLASS", num_args = 1.., requires = "fragment", conflicts_with = "class")]
+    pub(super) without: Vec<String>,
+    /// Architecture of the kernel; that of this machine if none is named
+    #[arg(long, requires = "fragment", value_parser = arch)]
+    pub(super) arch: Option<Arch>,
+    /// The kernel's own command line: its consoles, the one to be used last at the end
+    #[arg(long, value_name = "TEXT", requires = "fragment")]
+    pub(super) cmdline: Option<String>,
+    /// Image to build into the kernel; its name ends in .cpio
+    #[arg(long, value_name = "FILE", requires = "fragment")]
+    pub(super) initramfs: Option<String>,
+}
+
+fn arch(word: &str) -> Result<Arch, String> {
+    Arch::parse(word).ok_or_else(|| "it is x86_64 or aarch64".to_owned())
 }
 
 #[derive(Clone, Copy, ValueEnum)]
