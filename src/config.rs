@@ -7,6 +7,7 @@
 use core::fmt;
 use core::time::Duration;
 
+use crate::drivers::gate::Classes;
 use crate::menu::Limits;
 use crate::plan::{Decompress, Request};
 use crate::rollback::Strength;
@@ -45,6 +46,12 @@ pub struct Config {
     pub start_limit: Option<StartLimit>,
     /// Names of drivers that are taken off their devices before the jump.
     pub unbind: Vec<String>,
+    /// Names of modules whose drivers stay on their devices, whatever the rules for
+    /// leaving say; `all` for every one.
+    pub keep_bound: Vec<String>,
+    /// Classes whose drivers load for what is plugged in; none where the mode decides
+    /// ([`Config::hotplug`]).
+    pub hotplug: Option<Classes>,
     /// Whether a bzImage is unpacked before it is started.
     pub vmlinux: Decompress,
     /// Lowest security version that a boot entry may have, whatever any store
@@ -242,6 +249,9 @@ const WATCHDOG: &str = "off, disarm or a number of seconds, 1 to 3600";
 const WATCHDOG_START: &str = "auto, off or a number of seconds, 10 to 3600";
 const START_LIMIT: &str = "off or a number of seconds, 10 to 86400";
 const DRIVERS: &str = "1 to 32 names of drivers, with blanks between";
+const KEPT: &str = "1 to 32 names of modules, with blanks between, or all";
+const HOTPLUG: &str = "all, none or words of storage, usb, mmc, hypervisor, filesystem, keyboard, tpm, watchdog, \
+                       network, display, serial, platform and other, with blanks between";
 const VMLINUX: &str = "auto, always or never";
 const FLOOR: &str = "a security version, 0 to 4294967295";
 const ROLLBACK: &str = "off, advisory or enforced";
@@ -274,6 +284,8 @@ impl Config {
             watchdog_start: WatchdogStart::Auto,
             start_limit: None,
             unbind: Vec::new(),
+            keep_bound: Vec::new(),
+            hotplug: None,
             vmlinux: Decompress::Auto,
             floor: 0,
             recovery_floor: 0,
@@ -304,6 +316,17 @@ impl Config {
             Mode::Open => Scan::All,
         };
         self.scan.unwrap_or(by_mode)
+    }
+
+    /// Classes whose drivers load for what is plugged in. Whoever reaches a port of a
+    /// locked image's machine is not to choose among all that was packed.
+    #[must_use]
+    pub fn hotplug(&self) -> Classes {
+        let by_mode = match self.mode {
+            Mode::Locked => Classes::LOCKED,
+            Mode::Open => Classes::ALL,
+        };
+        self.hotplug.unwrap_or(by_mode)
     }
 
     /// Whether a boot needs a TPM. Where the TPM holds the record, it does: what
@@ -371,6 +394,10 @@ impl Config {
                 self.start_limit = Some(parse("start-limit", value, start_limit, START_LIMIT)?);
             }
             "unbind" => self.unbind = parse("unbind", value, drivers, DRIVERS)?,
+            "keep-bound" => self.keep_bound = parse("keep-bound", value, kept, KEPT)?,
+            "hotplug" => {
+                self.hotplug = Some(parse("hotplug", value, Classes::parse, HOTPLUG)?);
+            }
             "efi-variables" => {
                 self.efi_variables = parse("efi-variables", value, yes_or_no, YES_OR_NO)?;
             }
@@ -629,6 +656,12 @@ fn drivers(value: &str) -> Option<Vec<String>> {
     good.then_some(names)
 }
 
+/// Names of modules are written with `_` in the table.
+fn kept(value: &str) -> Option<Vec<String>> {
+    let names = drivers(value)?;
+    Some(names.iter().map(|name| name.replace('-', "_")).collect())
+}
+
 fn is_file_name(name: &str) -> bool {
     !name.contains('/') && !name.starts_with('.')
 }
@@ -655,7 +688,8 @@ mod tests {
                     floor 7\nrecovery-floor 4294967295\nrollback enforced\nprovision yes\n\
                     state-device PARTUUID=12345678-03\n\
                     tpm required\ntpm-platform leave\ntpm-timeout 60\nmeasure-uki yes\ncolour no\n\
-                    efi-variables no\nunverified-time 9\nunverified-memory 128\n";
+                    efi-variables no\nunverified-time 9\nunverified-memory 128\n\
+                    keep-bound sdhci-pci ena\nhotplug storage usb\n";
         let expected = Config {
             device: Selector::parse("LABEL=boot").unwrap(),
             scan: Some(Scan::All),
@@ -667,6 +701,8 @@ mod tests {
             watchdog_start: WatchdogStart::Seconds(60),
             start_limit: Some(StartLimit::After(Duration::from_secs(600))),
             unbind: vec!["xhci_hcd".to_owned(), "mlx5_core".to_owned()],
+            keep_bound: vec!["sdhci_pci".to_owned(), "ena".to_owned()],
+            hotplug: Classes::parse("usb storage"),
             vmlinux: Decompress::Never,
             floor: 7,
             recovery_floor: u32::MAX,
@@ -683,6 +719,18 @@ mod tests {
             ..Config::new(Mode::Locked)
         };
         assert_eq!(read("config", text).unwrap(), expected);
+    }
+
+    #[test]
+    fn only_an_open_image_loads_every_driver_for_what_is_plugged_in_by_itself() {
+        for (text, classes) in [
+            ("mode locked\n", Classes::LOCKED),
+            ("hotplug all\nmode locked\n", Classes::ALL),
+            ("mode open\n", Classes::ALL),
+            ("hotplug keyboard\nmode open\n", Classes::parse("keyboard").unwrap()),
+        ] {
+            assert_eq!(read("config", text).unwrap().hotplug(), classes, "{text}");
+        }
     }
 
     #[test]
@@ -781,6 +829,12 @@ mod tests {
                 "mode open\nstart-limit 0\n",
                 "config:2: \"0\" is no value for \"start-limit\": \
                  off or a number of seconds, 10 to 86400",
+            ),
+            (
+                "mode open\nhotplug disks\n",
+                "config:2: \"disks\" is no value for \"hotplug\": all, none or words of storage, usb, \
+                 mmc, hypervisor, filesystem, keyboard, tpm, watchdog, network, display, serial, \
+                 platform and other, with blanks between",
             ),
             (
                 "mode open\nunbind a ../b\n",

@@ -7,4 +7,9 @@
 //! include/linux/mod_devicetable.h describes.
 
 pub mod class;
+pub mod deferred;
+pub mod device;
+pub mod gate;
+pub mod leaving;
+pub mod missing;
 pub mod table;

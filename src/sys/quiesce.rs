@@ -8,6 +8,7 @@ use super::patience::{self, End};
 use super::watchdog::{self, Armed};
 use super::{Error, teardown};
 use crate::config::Watchdog;
+use crate::drivers::leaving::Leaving;
 
 /// The machine is ready to jump; only [`super::jump::jump`] takes this. It holds
 /// the watchdogs open until then.
@@ -19,6 +20,8 @@ pub struct Quiet(#[expect(dead_code, reason = "held open, not used")] Armed);
 pub struct Leave<'a> {
     /// Drivers that are taken down.
     pub unbind: &'a [String],
+    /// Modules whose drivers leave their devices by rule.
+    pub leaving: &'a [Leaving<'a>],
     /// What becomes of the watchdogs.
     pub watchdog: Watchdog,
     /// The last line on the console.
@@ -40,9 +43,9 @@ pub struct Leave<'a> {
 pub fn quiesce(_staged: Staged, console: &Console, leave: &Leave<'_>) -> Result<Quiet, Error> {
     kexec::disable_loading()?;
     let rest = "disks and devices to come to rest";
-    let faults = patience::during(rest, End::Unknown, || teardown::all(leave.unbind));
-    for fault in faults {
-        console.line(&format!("turnout: {fault}"));
+    let said = patience::during(rest, End::Unknown, || teardown::all(leave.unbind, leave.leaving));
+    for line in said {
+        console.line(&format!("turnout: {line}"));
     }
     let (armed, said) = watchdog::apply(leave.watchdog);
     for line in said {

@@ -4,6 +4,7 @@
 //! Best effort: every fault is a sentence for the console and keeps nothing from
 //! going on. Nothing here is for a running system.
 
+use core::time::Duration;
 use std::ffi::CString;
 use std::fs::File;
 use std::io;
@@ -11,7 +12,12 @@ use std::os::fd::AsRawFd as _;
 
 use nix::libc;
 
-use super::{Error, file, mount};
+use super::thread::{Job, Shelf, Work};
+use super::{Error, clock, file, mount};
+use crate::drivers::leaving::Leaving;
+
+/// How long a driver may take to let go of its devices.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// struct dm_ioctl of include/uapi/linux/dm-ioctl.h; only its first words are
 /// not zero for DM_REMOVE_ALL.
@@ -32,15 +38,17 @@ nix::ioctl_readwrite!(
 );
 
 /// Swap off, file systems off, device mapper and md arrays apart, drivers off
-/// their devices, in this order; gives what did not work.
+/// their devices, in this order: those that are named, and those of the modules that are
+/// to leave. Gives what did not work, and which module has left what.
 #[must_use]
-pub(super) fn all(unbind: &[String]) -> Vec<String> {
+pub(super) fn all(unbind: &[String], leaving: &[Leaving<'_>]) -> Vec<String> {
     let mut faults = swap_off();
     faults.extend(mount::release_all());
     faults.extend(remove_device_mapper().err());
     faults.extend(stop_arrays());
-    faults.extend(unbind.iter().flat_map(|driver| unbind_driver(driver)));
-    faults.iter().map(ToString::to_string).collect()
+    let faults = faults.iter().map(ToString::to_string);
+    let named = unbind.iter().flat_map(|driver| unbind_driver(driver));
+    faults.chain(named).chain(leaving.iter().flat_map(leave)).collect()
 }
 
 fn swap_off() -> Vec<Error> {
@@ -84,24 +92,78 @@ fn stop_array(name: &str) -> Result<(), Error> {
     file::write_text(&format!("/sys/block/{name}/md/array_state"), "clear")
 }
 
-/// Takes a driver off all its devices, on whichever bus it is.
-fn unbind_driver(driver: &str) -> Vec<Error> {
+/// Takes a driver off all its devices, on whichever bus it is; gives what did not work.
+fn unbind_driver(driver: &str) -> Vec<String> {
     let buses = file::names("/sys/bus").unwrap_or_default();
     let folders = buses.iter().map(|bus| format!("/sys/bus/{bus}/drivers/{driver}"));
     let folders: Vec<_> = folders.filter(|folder| file::names(folder).is_ok()).collect();
     if folders.is_empty() {
-        let none = io::Error::other("there is no such driver");
-        return vec![Error::new(format!("unbinding {driver}"), none)];
+        return vec![["unbinding ", driver, ": there is no such driver"].concat()];
     }
-    folders.iter().flat_map(|folder| unbind_all(folder)).collect()
+    unbind(driver, folders, PATIENCE)
+}
+
+/// Takes the drivers of a module off their devices on PCI, where nobody else sees to it
+/// that they come to rest (Linux, drivers/pci/pci-driver.c, `pci_device_shutdown`).
+/// Says so, and what did not work; nothing where there are none.
+fn leave(leaving: &Leaving<'_>) -> Vec<String> {
+    let drivers = file::names(["/sys/module/", leaving.module, "/drivers"].concat());
+    let drivers = drivers.unwrap_or_default();
+    let drivers = drivers.iter().filter_map(|driver| driver.strip_prefix("pci:"));
+    let folders: Vec<_> = drivers.map(|name| ["/sys/bus/pci/drivers/", name].concat()).collect();
+    let devices: Vec<_> = folders.iter().flat_map(|folder| devices_of(folder)).collect();
+    if devices.is_empty() {
+        return Vec::new();
+    }
+    let mut said = unbind(leaving.module, folders, PATIENCE);
+    if said.is_empty() {
+        let devices = devices.join(" ");
+        said.push([leaving.module, " is taken off ", &devices, ": ", leaving.why].concat());
+    }
+    said
+}
+
+/// The directories of drivers that are to leave all their devices.
+struct Unbinding(Vec<String>);
+
+impl Work for Unbinding {
+    type Place = ();
+    type Product<'p> = Vec<String>;
+
+    fn run<'p>(self, _: &'p (), shelf: &Shelf<Vec<String>>) {
+        let faults = self.0.iter().flat_map(|folder| unbind_all(folder));
+        shelf.put(faults.map(|fault| fault.to_string()).collect());
+    }
+}
+
+/// Has drivers leave their devices, and waits for so long; gives what did not work. What
+/// has not ended goes on: the kernel waits for it at the jump, and resets the machine if
+/// that never ends ([`super::hung_tasks`]).
+fn unbind(name: &str, folders: Vec<String>, patience: Duration) -> Vec<String> {
+    let Some(job) = Job::start(Unbinding(folders)) else {
+        return vec![["unbinding ", name, ": there is no thread for it"].concat()];
+    };
+    if job.wait_until(clock::elapsed().saturating_add(patience)) {
+        return job.finish(Option::unwrap_or_default);
+    }
+    let seconds = patience.as_secs().to_string();
+    vec![
+        ["unbinding ", name, " has not ended after ", &seconds, " s, and is not waited for"]
+            .concat(),
+    ]
+}
+
+fn unbind_all(folder: &str) -> Vec<Error> {
+    let unbind = format!("{folder}/unbind");
+    let devices = devices_of(folder);
+    devices.iter().filter_map(|device| file::write_text(&unbind, device).err()).collect()
 }
 
 /// The devices of a driver are the links in its directory, but for `module`.
-fn unbind_all(folder: &str) -> Vec<Error> {
-    let names = file::names(folder).unwrap_or_default();
-    let devices = names.iter().filter(|name| is_device(folder, name));
-    let unbind = format!("{folder}/unbind");
-    devices.filter_map(|device| file::write_text(&unbind, device).err()).collect()
+fn devices_of(folder: &str) -> Vec<String> {
+    let mut names = file::names(folder).unwrap_or_default();
+    names.retain(|name| is_device(folder, name));
+    names
 }
 
 fn is_device(folder: &str, name: &str) -> bool {
@@ -120,8 +182,43 @@ mod tests {
 
     #[test]
     fn a_driver_that_is_not_there_is_said() {
-        let faults = unbind_driver("turnout-no-such-driver");
-        let said: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        let said = unbind_driver("turnout-no-such-driver");
         assert_eq!(said, ["unbinding turnout-no-such-driver: there is no such driver"]);
+        let leaving = Leaving { module: "turnout_no_such_module", why: "it has no .shutdown" };
+        assert_eq!(leave(&leaving), [""; 0]);
+    }
+
+    /// A directory as sysfs has one for a driver, whose `unbind` is what `make` makes.
+    fn driver(name: &str, make: impl Fn(&std::path::Path)) -> std::path::PathBuf {
+        let folder = std::env::temp_dir().join(format!("turnout-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        for link in ["0000:00:04.0", "module"] {
+            std::os::unix::fs::symlink("/", folder.join(link)).unwrap();
+        }
+        std::fs::write(folder.join("bind"), "").unwrap();
+        make(&folder.join("unbind"));
+        folder
+    }
+
+    #[test]
+    fn a_driver_leaves_its_devices_and_nothing_else() {
+        let folder = driver("leaves", |unbind| std::fs::write(unbind, "").unwrap());
+        let faults = unbind("x", vec![folder.display().to_string()], PATIENCE);
+        let written = std::fs::read_to_string(folder.join("unbind")).unwrap();
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert_eq!((faults.as_slice(), written.as_str()), (&[][..], "0000:00:04.0"));
+    }
+
+    #[test]
+    fn a_driver_that_does_not_let_go_is_not_waited_for() {
+        clock::start();
+        // Nobody reads from it: whoever opens it to write waits for ever.
+        let folder = driver("hangs", |unbind| {
+            nix::unistd::mkfifo(unbind, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        });
+        let folders = vec![folder.display().to_string()];
+        let said = unbind("sym53c8xx", folders, Duration::from_secs(1));
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(said, ["unbinding sym53c8xx has not ended after 1 s, and is not waited for"]);
     }
 }

@@ -18,7 +18,7 @@ use tokens::Named;
 /// from floors below its own.
 const FLOORS: [&[&str]; 11] = [
     &["base", "efi"],
-    &["bundle.rs", "fdt", "memmap.rs", "slots", "tpm"],
+    &["bundle.rs", "drivers", "fdt", "memmap.rs", "slots", "tpm"],
     &["image", "trust"],
     &["menu", "plan", "rollback"],
     &["choose", "failure.rs", "host", "measure", "source"],
