@@ -13,7 +13,7 @@ use std::os::fd::AsRawFd as _;
 use nix::libc;
 
 use super::thread::{Job, Shelf, Work};
-use super::{Error, clock, file, mount};
+use super::{Error, clock, file, hung_tasks, mount};
 use crate::drivers::leaving::Leaving;
 
 /// How long a driver may take to let go of its devices.
@@ -146,6 +146,7 @@ fn unbind(name: &str, folders: Vec<String>, patience: Duration) -> Vec<String> {
     if job.wait_until(clock::elapsed().saturating_add(patience)) {
         return job.finish(Option::unwrap_or_default);
     }
+    hung_tasks::mind_all();
     let seconds = patience.as_secs().to_string();
     vec![
         ["unbinding ", name, " has not ended after ", &seconds, " s, and is not waited for"]
