@@ -71,12 +71,13 @@ pub fn applies(path: &str, subsystem: &str, is_cold: bool) -> bool {
 /// A root hub is called `usb1`, and what is plugged into its ports lies below.
 fn is_behind_usb(path: &str) -> bool {
     let mut parts = path.split('/');
-    let is_hub = |part: &str| {
-        let number = part.strip_prefix("usb").unwrap_or_default();
-        !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
-    };
     // The hub's own interface is called `1-0:1.0`.
     parts.any(is_hub) && parts.next().is_some_and(|below| !below.contains("-0:"))
+}
+
+fn is_hub(part: &str) -> bool {
+    let number = part.strip_prefix("usb").unwrap_or_default();
+    !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Why a driver does not load for a device that was plugged in.

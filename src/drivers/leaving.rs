@@ -54,14 +54,17 @@ const QUIRKS: [(&str, Quirk); 7] = [
 /// of modules that the image has stay, or `all` for every one.
 #[must_use]
 pub fn leaving<'t>(table: &'t [Driver<'t>], kept: &[String]) -> Vec<Leaving<'t>> {
-    let is_kept = |module: &str| kept.iter().any(|one| one == "all" || one == module);
     let by_quirk = QUIRKS.iter().filter_map(|(module, quirk)| match quirk {
         Quirk::Unbind(why) => Some(Leaving { module, why }),
         Quirk::Keep => None,
     });
     let by_rule = table.iter().filter(|driver| driver.no_shutdown && is_left(driver));
     let by_rule = by_rule.map(|driver| Leaving { module: &driver.name, why: NO_SHUTDOWN });
-    by_quirk.chain(by_rule).filter(|one| !is_kept(one.module)).collect()
+    by_quirk.chain(by_rule).filter(|one| !is_kept(one.module, kept)).collect()
+}
+
+fn is_kept(module: &str, kept: &[String]) -> bool {
+    kept.iter().any(|one| one == "all" || one == module)
 }
 
 /// Whether a driver without `.shutdown` is taken off.
@@ -70,8 +73,12 @@ fn is_left(driver: &Driver<'_>) -> bool {
         driver.class,
         Class::Storage | Class::Usb | Class::Mmc | Class::Network | Class::Other
     );
-    let needs = |module: &str| driver.name == module || driver.needs.contains(&module);
-    is_of_class && !QUIRKS.iter().any(|(module, _)| needs(module))
+    is_of_class && !QUIRKS.iter().any(|(module, _)| is_on(driver, module))
+}
+
+/// Whether a driver is this module, or one on top of it.
+fn is_on(driver: &Driver<'_>, module: &str) -> bool {
+    driver.name == module || driver.needs.contains(&module)
 }
 
 #[cfg(test)]

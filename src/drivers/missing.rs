@@ -48,9 +48,9 @@ struct Missed {
 /// waits for another one.
 #[must_use]
 pub fn told(devices: &[Device], deferred: &[Deferred], known: &Known<'_>) -> Vec<String> {
-    let waits = |device: &Device| deferred.iter().any(|one| one.device == device.name());
     let mut missed = Vec::new();
-    for device in devices.iter().filter(|device| device.driver.is_none() && !waits(device)) {
+    let unbound = devices.iter().filter(|device| device.driver.is_none());
+    for device in unbound.filter(|device| !deferred.iter().any(|one| device.is(&one.device))) {
         add(device, known, &mut missed);
     }
     let lines = missed.iter().map(Missed::line);
@@ -154,7 +154,7 @@ impl Driver<'_> {
 /// A place for a device of virtio that need not have one: most that a machine shows are
 /// empty, and only a driver that is missing altogether is worth a word.
 fn is_empty_slot(device: &Device, known: &Known<'_>) -> bool {
-    let is_slot = SLOTS.iter().any(|id| device.modalias.contains(id));
+    let is_slot = has(&device.modalias, &SLOTS);
     let mut fits = known.table.iter().filter(|driver| driver.is_for(device));
     is_slot && fits.all(|driver| driver.path.is_some())
 }
@@ -265,17 +265,19 @@ const OF_SERVANTS: [&str; 3] = ["phy", "pwrseq", "usb-connector"];
 fn of(id: &str) -> Option<String> {
     let (_, compatible) = id.split_once('C')?;
     let all = compatible.to_ascii_lowercase();
-    let has = |words: &[&str]| words.iter().any(|word| all.contains(word));
-    let is_carrier = has(&SLOTS) || (has(&OF_CARRIERS) && !has(&OF_SERVANTS));
+    let is_carrier = has(&all, &SLOTS) || (has(&all, &OF_CARRIERS) && !has(&all, &OF_SERVANTS));
     let first = compatible.split('C').next().filter(|_| is_carrier)?;
     Some(["compatible ", &shown(first, MAX_NAME)].concat())
+}
+
+fn has(text: &str, words: &[&str]) -> bool {
+    words.iter().any(|word| text.contains(word))
 }
 
 /// `80860F14:PNP0D40:`; the second is what every SD host of this kind is compatible with.
 fn acpi(id: &str) -> Option<String> {
     const CARRIERS: [&str; 5] = ["PNP0D40", "VMBUS", "VMBus", "LNRO0005", "AMDI004"];
-    let is_carrier = CARRIERS.iter().any(|one| id.contains(one));
-    is_carrier.then(|| ["ACPI ", &shown(id.trim_end_matches(':'), MAX_NAME)].concat())
+    has(id, &CARRIERS).then(|| ["ACPI ", &shown(id.trim_end_matches(':'), MAX_NAME)].concat())
 }
 
 fn lower(text: &str) -> String {
