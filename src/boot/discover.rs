@@ -7,9 +7,11 @@
 
 use core::mem;
 use core::time::Duration;
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::mirrors::Mirrors;
 use super::slots::owner;
 use super::voice::{Voice, note_signals};
 use super::volume::{self, Opened, Opening, Volume};
@@ -56,6 +58,7 @@ pub(super) struct Devices<'s> {
     signals: &'s Signals,
     uevents: Uevents,
     inventory: Inventory,
+    mirrors: Mirrors,
     /// What is there and has not been looked at yet.
     pending: Vec<Candidate>,
     report: Report,
@@ -72,6 +75,13 @@ pub(super) struct Devices<'s> {
     hints: Vec<String>,
     /// What all devices together may cost yet.
     allowance: Arc<Allowance>,
+}
+
+/// A device that is used no more.
+pub(super) struct Lost {
+    pub(super) name: String,
+    /// What became of it.
+    pub(super) why: &'static str,
 }
 
 /// Who is asked and told while devices are read.
@@ -128,6 +138,7 @@ pub(super) fn discover<'s>(
         signals,
         uevents,
         inventory: Inventory::default(),
+        mirrors: Mirrors::default(),
         pending: Vec::new(),
         report: Report::default(),
         slow: Vec::new(),
@@ -140,18 +151,33 @@ pub(super) fn discover<'s>(
 }
 
 impl Devices<'_> {
-    /// Takes note of devices that came and went; the names of those that are gone.
-    pub(super) fn look(&mut self) -> Vec<String> {
+    /// Takes note of devices that came and went; those that are gone, or of which another
+    /// one holds the same and newer.
+    pub(super) fn look(&mut self) -> Vec<Lost> {
         let changes = self.inventory.refresh();
-        for name in &changes.gone {
-            self.pending.retain(|candidate| candidate.name != *name);
-            self.slow.retain(|slow| slow.candidate.name != *name);
-            self.passed.retain(|(_, candidate)| candidate.name != *name);
-            self.idle.retain(|idle| idle.candidate.name != *name);
-            self.report.forget(name);
+        changes.gone.iter().for_each(|name| self.forget(name));
+        let (members, others): (Vec<_>, _) =
+            changes.fresh.into_iter().partition(|one| one.read_member().is_some());
+        self.pending.extend(others);
+        let config = self.config;
+        let turn = self.mirrors.turn(&changes.gone, members, |one| worth(config, one));
+        turn.replaced.iter().for_each(|name| self.forget(name));
+        self.pending.extend(turn.read);
+        for candidate in turn.passed {
+            self.report.note(volume::looked(&candidate, Outcome::Passed(Passed::Mirror)));
         }
-        self.pending.extend(changes.fresh);
-        changes.gone
+        let gone = changes.gone.into_iter().map(|name| Lost { name, why: "was taken out" });
+        let older = "is not used any more: another member of its array is newer";
+        let replaced = turn.replaced.into_iter().map(|name| Lost { name, why: older });
+        gone.chain(replaced).collect()
+    }
+
+    fn forget(&mut self, name: &str) {
+        self.pending.retain(|candidate| candidate.name != *name);
+        self.slow.retain(|slow| slow.candidate.name != *name);
+        self.passed.retain(|(_, candidate)| candidate.name != *name);
+        self.idle.retain(|idle| idle.candidate.name != *name);
+        self.report.forget(name);
     }
 
     /// Those that are to be looked at, best first; the others are told of in the
@@ -194,10 +220,10 @@ impl Devices<'_> {
         host: &mut Host<'_>,
     ) -> Fresh {
         let mut fresh = self.take_late(mounted, host.voice);
-        let mut ranked = ranked.into_iter();
+        let mut ranked = VecDeque::from(ranked);
         // Each menu is asked once.
         let mut asked = 0;
-        for (tier, candidate) in ranked.by_ref() {
+        while let Some((tier, candidate)) = ranked.pop_front() {
             let outcome = match self.against(&candidate, mounted.volumes, &fresh, host.voice) {
                 Some(why) => Outcome::Passed(why),
                 None if self.is_intruder(&candidate, mounted, &fresh) => {
@@ -208,6 +234,9 @@ impl Devices<'_> {
                     self.open(&candidate, tier, patience, host, &mut fresh)
                 }
             };
+            if let Some(other) = self.instead(&candidate, &outcome) {
+                ranked.push_front(other);
+            }
             self.report.note(volume::looked(&candidate, outcome));
             let mut new = fresh.iter().skip(asked);
             let is_enough = !mounted.has_entries && new.any(|(_, menu)| settles_all(menu));
@@ -216,10 +245,20 @@ impl Devices<'_> {
             }
             asked = fresh.len();
         }
-        self.hold_back(ranked.collect());
+        self.hold_back(ranked.into());
         self.recall(mounted, host, &mut fresh);
         self.keep_wanted(mounted, &mut fresh);
         fresh
+    }
+
+    /// The member of an array that is to be read where another one could not be.
+    fn instead(&mut self, candidate: &Candidate, outcome: &Outcome) -> Option<Ranked> {
+        if !matches!(outcome, Outcome::Unmounted(_)) {
+            return None;
+        }
+        let other = self.mirrors.fail(&candidate.name)?;
+        self.slow.retain(|slow| slow.candidate.name != candidate.name);
+        Some((self.tier(&other).ok()?, other))
     }
 
     /// Whether one that was passed over may be the state area.
@@ -408,6 +447,9 @@ impl Devices<'_> {
         };
         let what = if tier.role.is_boot() { "boot partition" } else { "file system" };
         voice.say(&format!("{what} {} ({why}, {kind})", candidate.name));
+        if let Some(line) = self.lacking(candidate) {
+            voice.say(&line);
+        }
         let opening = Opening {
             candidate: candidate.clone(),
             tier,
@@ -431,6 +473,15 @@ impl Devices<'_> {
         let end = began.saturating_add(LAST_PATIENCE);
         self.slow.push(Slow { candidate: candidate.clone(), end, job });
         Outcome::Unmounted(format!("{why}: check the disk and its cable"))
+    }
+
+    /// That members are missing of the array that is read from this one.
+    fn lacking(&self, candidate: &Candidate) -> Option<String> {
+        let member = candidate.read_member()?;
+        let count = self.mirrors.count(candidate);
+        let is_whole = u32::try_from(count).is_ok_and(|count| count >= member.disks);
+        let name = &candidate.name;
+        (!is_whole).then(|| format!("{name} is {member}: {count} of {} are here", member.disks))
     }
 
     /// What came of a device that was opened; its menu is put to the others.
@@ -503,6 +554,15 @@ impl Devices<'_> {
             text.push_str(hint);
         }
         Failure::new(stage, text)
+    }
+}
+
+/// How much of an array's members this one is wanted: most where it is a slot's.
+fn worth(config: &Config, candidate: &Candidate) -> u8 {
+    let is_looked_at = source::tier(candidate, &config.device, config.scan()).is_ok();
+    match owner(config, candidate) {
+        Some(_) => 2,
+        None => is_looked_at.into(),
     }
 }
 
@@ -648,6 +708,7 @@ mod tests {
                 uuid: Some("5d2f-9c".to_owned()),
                 label: Some("root".to_owned()),
             }),
+            member: None,
             removable: false,
             size: 20 << 30,
             fault: None,

@@ -1,7 +1,7 @@
 //! What the prompt wants of a disk, done by a thread of its own: a disk that does not
 //! answer keeps it and not the person waiting.
 
-use core::ops::ControlFlow;
+use core::ops::{ControlFlow, Range};
 use core::time::Duration;
 use std::sync::Arc;
 
@@ -46,6 +46,8 @@ enum What {
 /// A device and its file system.
 pub(super) struct Mounting {
     name: String,
+    /// Where on it the file system lies, if not at its start.
+    window: Option<Range<u64>>,
     kind: &'static str,
 }
 
@@ -93,7 +95,8 @@ impl Errand {
         let found = candidate.filesystem.as_ref().filter(|found| found.kind.is_mountable());
         let nothing = || format!("{}: nothing to mount", source::describe(candidate));
         let kind = found.ok_or_else(nothing)?.kind.name();
-        Ok(Self::Mount(Mounting { name: candidate.name.clone(), kind }))
+        let (name, window) = (candidate.name.clone(), candidate.window());
+        Ok(Self::Mount(Mounting { name, window, kind }))
     }
 
     /// The names in a directory.
@@ -145,11 +148,12 @@ impl Work for Errand {
 /// Mounts a device beside where menus have it; of a btrfs the top, which has all
 /// subvolumes.
 fn hold(mounting: Mounting) -> Result<Held, String> {
-    let Mounting { name, kind } = mounting;
+    let Mounting { name, window, kind } = mounting;
     let place = format!("{}/by-hand-{name}", mount::VOLUMES);
     let subvolume = (kind == Kind::Btrfs.name()).then_some(BTRFS_TOP);
-    let mounted = mount::Volume::mount(&format!("/dev/{name}"), place, kind, subvolume)
-        .map_err(|error| error.to_string())?;
+    let device = mount::Device { name: &format!("/dev/{name}"), window };
+    let mounted =
+        mount::Volume::mount(&device, place, kind, subvolume).map_err(|error| error.to_string())?;
     let root = Root::open(mounted.place()).map_err(|error| error.to_string())?;
     Ok(Held { name, root: Arc::new(root), mounted })
 }

@@ -18,6 +18,7 @@ mod item;
 mod launch;
 mod measure;
 mod menu;
+mod mirrors;
 mod once;
 mod prepare;
 mod recovery;

@@ -177,7 +177,8 @@ impl Volume {
     ) -> Result<Self, Outcome> {
         let name = &candidate.name;
         let place = format!("{}/{name}", mount::VOLUMES);
-        let mounted = mount::Volume::mount(&format!("/dev/{name}"), place, kind, subvolume)
+        let device = mount::Device { name: &format!("/dev/{name}"), window: candidate.window() };
+        let mounted = mount::Volume::mount(&device, place, kind, subvolume)
             .map_err(|error| Outcome::Unmounted(error.to_string()))?;
         let root = Root::open(mounted.place());
         let root = Arc::new(root.map_err(|error| Outcome::Unmounted(error.to_string()))?);
@@ -250,7 +251,7 @@ pub(super) fn looked(candidate: &Candidate, outcome: Outcome) -> Looked {
         name: candidate.name.clone(),
         description: source::describe(candidate),
         selector: selector.map(|selector| selector.to_string()),
-        shut: found.and_then(|found| found.kind.shut()),
+        shut: candidate.shut(),
         outcome,
     }
 }

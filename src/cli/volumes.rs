@@ -439,7 +439,8 @@ fn open_device(device: &Path) -> Result<Volume, Failure> {
         Failure::new(Stage::Read, format!("{name}: no file system that Turnout knows"))
     })?;
     mount::keep_to_this_process().map_err(at_read)?;
-    let mounted = mount::Volume::mount(&name, PLACES[0].to_owned(), found.kind.name(), None);
+    let device = mount::Device { name: &name, window: None };
+    let mounted = mount::Volume::mount(&device, PLACES[0].to_owned(), found.kind.name(), None);
     // What is open on it stays, and so does the file system.
     let mounted = mounted.map_err(|error| {
         let why = format!("{error}; if it is mounted already, name the place with --root");

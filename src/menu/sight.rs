@@ -27,6 +27,8 @@ pub struct Identity {
     pub partlabel: Option<String>,
     /// Linux's name of its file system, such as `ext4`.
     pub file_system: Option<&'static str>,
+    /// As GRUB calls the array that it mirrors (`mduuid/` and 32 digits), if it does.
+    pub array: Option<String>,
 }
 
 impl Identity {
@@ -61,13 +63,16 @@ impl Identity {
     }
 
     /// Whether somebody means it by `name`, as scripts write it in parentheses: its
-    /// name, the UUID of its file system, or `UUID=...` and `LABEL=...`.
+    /// name or its array's, the UUID of its file system, or `UUID=...` and `LABEL=...`.
     #[must_use]
     pub fn is_called(&self, name: &str) -> bool {
         match name.split_once('=') {
             Some(("UUID", uuid)) => self.is(By::Uuid, uuid),
             Some(("LABEL", label)) => self.is(By::Label, label),
-            _ => self.is(By::Name, name) || self.is(By::Uuid, name),
+            _ => {
+                let is_array = self.array.as_deref() == Some(name);
+                is_array || self.is(By::Name, name) || self.is(By::Uuid, name)
+            }
         }
     }
 }
@@ -184,6 +189,7 @@ mod tests {
             partuuid: Some("abcd-02".to_owned()),
             partlabel: Some("my root".to_owned()),
             file_system: Some("ext4"),
+            array: None,
         }
     }
 

@@ -238,19 +238,19 @@ fn label(bytes: &[u8], at: usize, length: usize) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-fn bytes_at(bytes: &[u8], at: usize, length: usize) -> Option<&[u8]> {
+pub(super) fn bytes_at(bytes: &[u8], at: usize, length: usize) -> Option<&[u8]> {
     bytes.get(at..)?.get(..length)
 }
 
-fn byte_at(bytes: &[u8], at: usize) -> Option<u8> {
+pub(super) fn byte_at(bytes: &[u8], at: usize) -> Option<u8> {
     bytes.get(at).copied()
 }
 
-fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+pub(super) fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+pub(super) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 

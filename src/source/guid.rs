@@ -13,6 +13,8 @@ impl Guid {
     pub const XBOOTLDR: Self = Self(0xbc13c2ff_59e6_4262_a352_b275fd6f7172);
     /// Partition type of Linux data without a special role (UAPI.2).
     pub const LINUX_FILE_SYSTEM: Self = Self(0x0fc63daf_8483_4772_8e79_3d69d8477de4);
+    /// Partition type of a member of an array of Linux.
+    pub const LINUX_RAID: Self = Self(0xa19d880f_05fc_4d3b_a006_743f0f84911e);
     /// Partition types of a root and of a /usr file system, for x86_64 and for
     /// AArch64 (UAPI.2).
     pub const ROOTS: [Self; 4] = [

@@ -29,6 +29,8 @@ impl Kind {
     pub const ESP: u8 = 0xef;
     /// Linux.
     pub const LINUX: u8 = 0x83;
+    /// A member of an array of Linux.
+    pub const LINUX_RAID: u8 = 0xfd;
     /// The whole disk belongs to a GUID partition table.
     const PROTECTIVE: u8 = 0xee;
 

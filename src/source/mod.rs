@@ -9,13 +9,16 @@ pub mod filesystem;
 pub mod gpt;
 mod guid;
 pub mod mbr;
+pub mod raid;
 pub mod report;
 pub mod tier;
 
 use core::fmt;
+use core::ops::Range;
 
 pub use filesystem::FileSystem;
 pub use guid::Guid;
+pub use raid::Member;
 pub use tier::{Passed, Role, Tier, rank, tier, twin};
 
 use crate::base::text::{printable, quoted};
@@ -144,8 +147,11 @@ pub struct Candidate {
     pub partuuid: Option<String>,
     /// Name from the GUID partition table; outside text.
     pub partlabel: Option<String>,
-    /// What it holds, if that is known.
+    /// What it holds, if that is known; of a member of an array that can be read, what
+    /// the array holds.
     pub filesystem: Option<FileSystem>,
+    /// What it is in an array of md's, if it is.
+    pub member: Option<Member>,
     /// Whether the disk can be taken out.
     pub removable: bool,
     /// Size in bytes.
@@ -159,6 +165,38 @@ impl Candidate {
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.name == self.disk
+    }
+
+    /// What it is in an array that is read from it.
+    #[must_use]
+    pub fn read_member(&self) -> Option<&Member> {
+        self.member.as_ref().filter(|member| member.fault.is_none())
+    }
+
+    /// Where on the device its file system lies, in bytes, unless that is at the start.
+    #[must_use]
+    pub fn window(&self) -> Option<Range<u64>> {
+        let data = &self.read_member()?.data;
+        (data.start != 0).then(|| data.clone())
+    }
+
+    /// Which of the members of an array is to be read: the greatest.
+    fn freshness(&self) -> impl Ord + use<> {
+        (!self.removable, self.read_member().map(Member::freshness))
+    }
+
+    /// Why nothing is read of what it holds, where it is a container.
+    #[must_use]
+    pub fn shut(&self) -> Option<&'static str> {
+        let member = self.member.as_ref().and_then(|member| member.fault);
+        member.or_else(|| self.filesystem.as_ref().and_then(|found| found.kind.shut()))
+    }
+
+    /// Whether both hold one array's data, as far as they are up to date.
+    #[must_use]
+    pub fn is_mirror_of(&self, other: &Self) -> bool {
+        let both = self.read_member().zip(other.read_member());
+        both.is_some_and(|(one, other)| one.is_mirror_of(other))
     }
 }
 
@@ -240,6 +278,7 @@ impl Candidate {
             partuuid: self.partuuid.clone(),
             partlabel: self.partlabel.clone(),
             file_system: file_system.map(|found| found.kind.name()),
+            array: self.read_member().map(Member::grub_name),
         }
     }
 
@@ -287,7 +326,8 @@ pub fn names(candidate: &Candidate) -> Vec<String> {
 }
 
 /// The device that somebody calls so: by one of its [`names`], with `/dev/` before the
-/// kernel's or parentheses around GRUB's form; UUIDs in any case.
+/// kernel's or parentheses around GRUB's form; UUIDs in any case. Of members of one
+/// array the one that is to be read.
 ///
 /// # Errors
 /// It is none, or not the only one.
@@ -301,8 +341,11 @@ pub fn named<'a>(candidates: &'a [Candidate], name: &str) -> Result<&'a Candidat
     let Some(first) = found.next() else {
         return Err(format!("there is no device {name}: \"from\" alone names what there is"));
     };
-    match found.next() {
-        None => Ok(first),
+    match found.find(|other| !other.is_mirror_of(first)) {
+        None => {
+            let all = candidates.iter().filter(is_meant).rev();
+            Ok(all.max_by_key(|one| one.freshness()).unwrap_or(first))
+        }
         Some(other) => {
             Err(format!("{name} is {} and {}: take one of these names", first.name, other.name))
         }
@@ -327,7 +370,8 @@ pub fn describe(candidate: &Candidate) -> String {
     let removable = if candidate.removable { "removable" } else { "" };
     let filesystem = describe_filesystem(candidate);
     let fault = candidate.fault.as_deref().unwrap_or_default();
-    for part in [&type_name(candidate), removable, &filesystem, fault] {
+    let member = candidate.member.as_ref().map(ToString::to_string).unwrap_or_default();
+    for part in [&type_name(candidate), removable, &filesystem, &member, fault] {
         if !part.is_empty() {
             line.push_str(", ");
             line.push_str(part);
@@ -363,6 +407,7 @@ fn guid_name(guid: Guid) -> String {
         Guid::XBOOTLDR => "XBOOTLDR".to_owned(),
         Guid::ESP => "ESP".to_owned(),
         Guid::LINUX_FILE_SYSTEM => "Linux file system".to_owned(),
+        Guid::LINUX_RAID => "Linux RAID".to_owned(),
         _ if Guid::ROOTS.contains(&guid) => "Linux root or /usr".to_owned(),
         _ => format!("GPT type {guid}"),
     }
@@ -425,6 +470,7 @@ mod tests {
             partuuid: None,
             partlabel: None,
             filesystem: None,
+            member: None,
             removable: false,
             size: 512 << 20,
             fault: None,

@@ -101,7 +101,9 @@ fn write_way(why: Passed, selector: &str, f: &mut fmt::Formatter<'_>) -> fmt::Re
     let scan = match why {
         Passed::Scan => "\"scan all\" or ",
         Passed::Type | Passed::NoAuto => "",
-        Passed::Unnamed | Passed::Duplicate | Passed::Count | Passed::Killed => return Ok(()),
+        Passed::Unnamed | Passed::Duplicate | Passed::Mirror | Passed::Count | Passed::Killed => {
+            return Ok(());
+        }
     };
     write!(f, "; {scan}\"device {}\" in the image looks at it", printable(selector))
 }

@@ -56,6 +56,8 @@ pub enum Passed {
     Scan,
     /// Another one with the same identifier comes first.
     Duplicate,
+    /// Another member of the same array is read.
+    Mirror,
     /// There are too many.
     Count,
     /// The last start came to its end while it, or one like it, was being mounted.
@@ -70,6 +72,7 @@ impl fmt::Display for Passed {
             Self::Type => "not of a type that holds menus",
             Self::Scan => "no boot partition, and no others are looked at (scan boot)",
             Self::Duplicate => "another one with the same identifier comes first",
+            Self::Mirror => "another member of its array is read",
             Self::Count => "there are too many devices",
             Self::Killed => "a mount has ended the last start: passed over this once",
         })
@@ -99,12 +102,15 @@ pub fn tier(candidate: &Candidate, selector: &Selector, scan: Scan) -> Result<Ti
 
 fn role(candidate: &Candidate) -> Option<Role> {
     let kind = candidate.filesystem.as_ref().map(|found| found.kind);
+    let member = candidate.read_member().map(|_| Role::Linux);
     match candidate.kind {
+        Some(PartitionType::Gpt(Guid::LINUX_RAID)) => member,
         Some(PartitionType::Gpt(guid)) => role_of_guid(guid),
         Some(PartitionType::Mbr(found)) => match found.code {
             mbr::Kind::BOOT => Some(Role::Boot),
             mbr::Kind::ESP => Some(Role::Esp),
             mbr::Kind::LINUX => Some(Role::Linux),
+            mbr::Kind::LINUX_RAID => member,
             _ if found.active && found.is_fat() => Some(Role::ActiveFat),
             _ => None,
         },

@@ -12,6 +12,7 @@ use std::path::Path;
 use super::file;
 use crate::source::filesystem::{self, FileSystem, Kind};
 use crate::source::gpt::{self, Header};
+use crate::source::raid::{self, Member};
 use crate::source::{Candidate, Guid, PartitionType, StateDevice, mbr};
 
 const CLASS: &str = "/sys/class/block";
@@ -46,6 +47,21 @@ struct Slot {
 /// The partitions of a disk; or why its table cannot be used.
 type Table = Result<Vec<Slot>, String>;
 
+/// What a disk says of its partitions.
+struct Disk<'a> {
+    name: &'a str,
+    table: Table,
+    /// What all of the disk is in an array, which then has the partitions.
+    member: Option<Member>,
+}
+
+/// What a device holds, as far as that is known.
+#[derive(Default)]
+struct Content {
+    filesystem: Option<FileSystem>,
+    member: Option<Member>,
+}
+
 /// The block devices, each probed once: a device that answers slowly, or not at
 /// all, does not get in the way whenever another one comes or goes.
 #[derive(Debug, Default)]
@@ -63,7 +79,9 @@ pub struct Changes {
 impl Inventory {
     /// Looks for devices that came and went, and probes those that are new.
     pub fn refresh(&mut self) -> Changes {
-        let now = devices();
+        let mut now = devices();
+        // Those are parts of others, which show them already.
+        now.retain(|device| !device.name.starts_with("loop"));
         let gone = self.0.iter().filter(|device| !now.contains(device));
         let gone = gone.map(|device| device.name.clone()).collect();
         let fresh: Vec<_> = now.iter().filter(|device| !self.0.contains(device)).collect();
@@ -127,7 +145,10 @@ fn fixed_first(found: &[&Device]) -> Vec<String> {
 #[must_use]
 pub fn content(name: &str) -> Option<&'static str> {
     let is_disk = devices().iter().any(|one| one.partition.is_some() && one.disk == name);
-    let held = file_system(name).map(|found| found.kind.name());
+    let size = devices().iter().find(|one| one.name == name)?.size;
+    let Content { filesystem, member } = open(name).map(|one| held(&one, size))?;
+    let held = filesystem.map(|found| found.kind.name());
+    let held = if member.is_some() { Some(Kind::Raid.name()) } else { held };
     held.or(is_disk.then_some("partitions"))
 }
 
@@ -136,19 +157,19 @@ fn devices() -> Vec<Device> {
 }
 
 /// The tables of the disks that one of these is, or is on.
-fn tables<'a>(devices: &'a [Device], of: &[&Device]) -> Vec<(&'a str, Table)> {
+fn tables<'a>(devices: &'a [Device], of: &[&Device]) -> Vec<Disk<'a>> {
     let disks = devices.iter().filter(|device| device.partition.is_none());
     let needed = disks.filter(|disk| of.iter().any(|device| device.disk == disk.name));
-    needed.map(|disk| (disk.name.as_str(), partition_table(&disk.name))).collect()
+    needed.map(disk).collect()
 }
 
-fn table<'a>(disk: &str, tables: &'a [(&str, Table)]) -> Option<&'a Table> {
-    tables.iter().find(|(name, _)| *name == disk).map(|(_, table)| table)
+fn disk_of<'a>(device: &Device, tables: &'a [Disk<'a>]) -> Option<&'a Disk<'a>> {
+    tables.iter().find(|disk| disk.name == device.disk)
 }
 
 /// What the table of its disk says of a partition.
-fn slot<'a>(device: &Device, tables: &'a [(&str, Table)]) -> Option<&'a Slot> {
-    let slots = table(&device.disk, tables)?.as_ref().ok()?;
+fn slot<'a>(device: &Device, tables: &'a [Disk<'a>]) -> Option<&'a Slot> {
+    let slots = disk_of(device, tables)?.table.as_ref().ok()?;
     slots.iter().find(|slot| Some(slot.index) == device.partition)
 }
 
@@ -177,20 +198,30 @@ fn is_on_usb(path: &Path) -> bool {
     path.iter().any(|part| part.as_encoded_bytes().starts_with(b"usb"))
 }
 
-fn candidate(device: &Device, tables: &[(&str, Table)], devices: &[Device]) -> Candidate {
+fn candidate(device: &Device, tables: &[Disk<'_>], devices: &[Device]) -> Candidate {
     let slot = slot(device, tables);
     let is_whole = device.partition.is_none();
-    let fault = table(&device.name, tables).and_then(|table| table.as_ref().err());
+    let is_partitioned =
+        is_whole && devices.iter().any(|one| one.partition.is_some() && one.disk == device.name);
+    let disk = disk_of(device, tables);
+    let fault = disk.filter(|_| is_whole).and_then(|disk| disk.table.as_ref().err());
+    let Content { filesystem, member } =
+        open(&device.name).map(|opened| held(&opened, device.size)).unwrap_or_default();
+    // Where all of a disk is one, it says so with its partitions.
+    let member = match member.filter(|_| !is_partitioned) {
+        None => disk.and_then(|disk| inside(device, disk.member.as_ref()?)),
+        own => own,
+    };
     Candidate {
         name: device.name.clone(),
         disk: device.disk.clone(),
         kind: slot.map(|slot| slot.kind),
-        is_partitioned: is_whole
-            && devices.iter().any(|one| one.partition.is_some() && one.disk == device.name),
+        is_partitioned,
         no_auto: slot.is_some_and(|slot| slot.no_auto),
         partuuid: slot.map(|slot| slot.partuuid.clone()),
         partlabel: slot.and_then(|slot| slot.label.clone()),
-        filesystem: file_system(&device.name),
+        filesystem,
+        member,
         removable: device.removable,
         size: device.size,
         fault: fault.cloned(),
@@ -210,13 +241,26 @@ fn read_range(device: &File, range: Range<u64>) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
+fn disk(device: &Device) -> Disk<'_> {
+    let Device { name, size, .. } = device;
+    let opened = open(name);
+    let member = opened.as_ref().and_then(|opened| held(opened, *size).member);
+    let table = opened.map_or(Ok(Vec::new()), |opened| partition_table(name, &opened));
+    Disk { name, table, member }
+}
+
+/// What a partition is in the array that its disk is a member of.
+fn inside(device: &Device, member: &Member) -> Option<Member> {
+    let start = attribute(&device.name, "start")?.checked_mul(SECTOR)?;
+    member.inside(device.partition?, start..start.checked_add(device.size)?)
+}
+
 /// No partitions where there is no table.
-fn partition_table(disk: &str) -> Table {
-    let Some(device) = open(disk) else { return Ok(Vec::new()) };
+fn partition_table(disk: &str, device: &File) -> Table {
     let block_size = file::read_number(format!("{CLASS}/{disk}/queue/logical_block_size"));
     let block_size = block_size.unwrap_or(SECTOR);
-    match gpt_slots(&device, block_size) {
-        Some(Err(gpt::Error::Signature)) => Ok(mbr_slots(&device, block_size).unwrap_or_default()),
+    match gpt_slots(device, block_size) {
+        Some(Err(gpt::Error::Signature)) => Ok(mbr_slots(device, block_size).unwrap_or_default()),
         Some(Err(error)) => Err(error.to_string()),
         Some(Ok(slots)) => Ok(slots),
         None => Ok(Vec::new()),
@@ -269,13 +313,63 @@ fn mbr_slot(table: &mbr::Table, partition: &mbr::Partition) -> Slot {
     }
 }
 
-fn file_system(name: &str) -> Option<FileSystem> {
-    let device = open(name)?;
-    let start = read_range(&device, 0..u64::try_from(filesystem::PROBE_BYTES).ok()?)?;
-    let mut found = filesystem::identify(&start)?;
+/// What a device of so many bytes holds. Where it is a member of an array that can be
+/// read from it, that is what the array holds.
+fn held(device: &File, size: u64) -> Content {
+    let start = first_bytes(device, 0);
+    let filesystem = start.as_deref().and_then(|start| file_system(device, 0, start));
+    let is_cd = filesystem.as_ref().is_some_and(|found| found.kind == Kind::Iso9660);
+    let member = start.and_then(|start| member(device, &start, size, is_cd));
+    let Some(mut member) = member.filter(|one| one.is_certain() || filesystem.is_none()) else {
+        return Content { filesystem, member: None };
+    };
+    let at = member.data.start;
+    let is_read = member.fault.is_none();
+    let filesystem = match first_bytes(device, at) {
+        _ if !is_read => None,
+        _ if at == 0 => filesystem,
+        Some(first) => {
+            let found = file_system(device, at, &first);
+            if found.is_none() && mbr::Table::parse(&first).is_some() {
+                member.fault = Some(raid::PARTITIONED);
+            }
+            found
+        }
+        None => None,
+    };
+    let filesystem = match member.fault {
+        Some(_) => Some(FileSystem { kind: Kind::Raid, uuid: None, label: None }),
+        None => filesystem,
+    };
+    Content { filesystem, member: Some(member) }
+}
+
+/// What a device of so many bytes is in an array. The end of a CD is not looked at: many
+/// have none that can be read, and a drive tries for long.
+fn member(device: &File, start: &[u8], size: u64, is_cd: bool) -> Option<Member> {
+    const LENGTH: u64 = raid::SUPERBLOCK_BYTES as u64;
+    raid::Place::ALL.into_iter().find_map(|place| {
+        let at = place.offset(size)?;
+        match usize::try_from(at).ok().and_then(|at| start.get(at..)) {
+            Some(bytes) => Member::parse(bytes, place, size),
+            None if is_cd => None,
+            None => Member::parse(&read_range(device, at..at.checked_add(LENGTH)?)?, place, size),
+        }
+    })
+}
+
+fn first_bytes(device: &File, at: u64) -> Option<Vec<u8>> {
+    read_range(device, at..at.checked_add(u64::try_from(filesystem::PROBE_BYTES).ok()?)?)
+}
+
+/// The file system that begins at a byte of a device, of which these are the first.
+fn file_system(device: &File, at: u64, start: &[u8]) -> Option<FileSystem> {
+    let mut found = filesystem::identify(start)?;
     if found.kind == Kind::Vfat {
-        let directory = filesystem::fat_directory(&start);
-        let directory = directory.and_then(|range| read_range(&device, range));
+        let directory = filesystem::fat_directory(start).and_then(|range| {
+            let range = at.checked_add(range.start)?..at.checked_add(range.end)?;
+            read_range(device, range)
+        });
         found.label = directory.and_then(|it| filesystem::fat_label(&it)).or(found.label);
     }
     Some(found)

@@ -69,6 +69,7 @@ pub mod vigil;
 pub mod wait;
 pub mod wake;
 pub mod watchdog;
+mod window;
 
 /// A call that the kernel refused.
 #[derive(Debug)]

@@ -1,11 +1,13 @@
 //! Mounts: the kernel's own file systems, and those of disks, read-only.
 
+use core::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 
+use super::window::Window;
 use super::{Error, file};
 
 /// Where PID 1 mounts file systems of disks, each in a directory of its own.
@@ -91,6 +93,15 @@ pub fn keep_to_this_process() -> Result<(), Error> {
         .map_err(|errno| Error::new("a mount namespace of its own", errno))
 }
 
+/// Where a file system lies.
+#[derive(Debug)]
+pub struct Device<'a> {
+    /// Path of the device.
+    pub name: &'a str,
+    /// The part of it that is the file system's, in bytes, if it is not all of it.
+    pub window: Option<Range<u64>>,
+}
+
 /// A file system of a disk that is mounted until this is dropped; where something
 /// still holds it then, as long as that does.
 #[derive(Debug)]
@@ -104,11 +115,12 @@ impl Volume {
     /// journal replay, nosuid, nodev, noexec, and nosymfollow unless it is of a
     /// kind on which kernels have links for names (which [`super::read`] follows
     /// inside it only). `subvolume` is one more of the file system's own options.
+    /// What shows a part of a device goes when what is mounted does.
     ///
     /// # Errors
     /// The errno, with device and type.
     pub fn mount(
-        device: &str,
+        device: &Device<'_>,
         place: String,
         kind: &str,
         subvolume: Option<&str>,
@@ -118,8 +130,11 @@ impl Volume {
             Some(subvolume) => format!("{},{subvolume}", boot_options(kind)),
             None => boot_options(kind).to_owned(),
         };
-        mount(Some(device), place.as_str(), Some(kind), boot_flags(kind), Some(options.as_str()))
-            .map_err(|errno| refused(device, kind, errno))?;
+        let name = device.name;
+        let window = device.window.as_ref().map(|window| Window::show(name, window)).transpose()?;
+        let source = window.as_ref().map_or(name, Window::path);
+        mount(Some(source), place.as_str(), Some(kind), boot_flags(kind), Some(options.as_str()))
+            .map_err(|errno| refused(name, kind, errno))?;
         Ok(Self { place })
     }
 

@@ -12,7 +12,7 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use super::choose::Feed;
-use super::discover::{Devices, Fresh, Host, Mounted, Ranked, say_diagnostics, settles_all};
+use super::discover::{Devices, Fresh, Host, Lost, Mounted, Ranked, say_diagnostics, settles_all};
 use super::efi;
 use super::item::item;
 use super::once;
@@ -226,8 +226,8 @@ impl<'s> BootMenu<'s> {
     /// Takes note of devices that came and went, and puts the menus of new ones
     /// behind those that are there.
     fn look(&mut self) {
-        for name in self.devices.look() {
-            self.lose(&name);
+        for lost in self.devices.look() {
+            self.lose(&lost);
         }
         let ranked = self.devices.rank();
         if !ranked.is_empty() {
@@ -773,13 +773,13 @@ impl<'s> BootMenu<'s> {
     }
 
     /// A device is gone, and what was on it cannot boot.
-    fn lose(&mut self, name: &str) {
+    fn lose(&mut self, Lost { name, why }: &Lost) {
         let found = self.volumes.iter_mut().enumerate();
-        let lost = found.into_iter().find(|(_, volume)| volume.is_here && volume.name() == name);
+        let lost = found.into_iter().find(|(_, volume)| volume.is_here && volume.name() == *name);
         let Some((lost, volume)) = lost else { return };
         volume.leave();
         let called = volume.identity.name().to_owned();
-        let gone = format!("{name} was taken out");
+        let gone = format!("{name} {why}");
         let both = self.menu.entries.iter().zip(&mut self.verdicts);
         for (entry, verdict) in both {
             let is_needed = needs(entry, &called);

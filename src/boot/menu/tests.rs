@@ -66,6 +66,7 @@ fn candidate(name: &str, kind: Guid) -> Candidate {
             uuid: Some(format!("uuid-{name}")),
             label: None,
         }),
+        member: None,
         removable: false,
         size: 1 << 30,
         fault: None,

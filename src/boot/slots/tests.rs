@@ -24,6 +24,7 @@ fn device(partuuid: &str) -> Candidate {
         partuuid: Some(partuuid.to_owned()),
         partlabel: None,
         filesystem: None,
+        member: None,
         removable: false,
         size: 1 << 30,
         fault: None,
