@@ -26,11 +26,11 @@ wanted_units() { # ARCH...
     done
     echo tools/disks
     [ "$demo" = 0 ] || return 0
-    printf "%s\n" tools/tests tools/rauc tools/pages tools/scripts bootstrap fuzz packaging
+    printf "%s\n" tools/tests tools/rauc tools/pages tools/scripts tools/forms bootstrap fuzz packaging
     # Debian builds GRUB's emulator for x86 only.
     [ "$host_debian" != amd64 ] || echo tools/grub
     for arch in "$@"; do
-        printf "$arch/%s\n" generic cloud-13 generic-13 firmware rauc efibootmgr
+        printf "$arch/%s\n" generic cloud-13 generic-13 firmware stub rauc efibootmgr
         [ "$arch" != x86_64 ] || echo x86_64/shim
     done
 }
@@ -93,6 +93,8 @@ describe() { # UNIT
         ;;
     # What reads the scripts that are in packages.
     tools/scripts) closure=1 packages=(shellcheck) programs=(shellcheck) ;;
+    # What signs EFI programs, and what looks for faults in a FAT.
+    tools/forms) closure=1 packages=(sbsigntool dosfstools) programs=(sbsign sbverify fsck.vfat) loads=(gconv/IBM850.so) ;;
     */rauc)
         closure=1 packages=("rauc:$debian" "dbus-daemon:$debian" "libjson-glib-1.0-0:$debian")
         keep=('bin/rauc' 'bin/dbus-daemon' 'lib/*/*.so.*' 'lib64/*.so.*' 'lib/*.so.*')
@@ -115,6 +117,8 @@ describe() { # UNIT
         packages=(qemu-efi-aarch64)
         keep=('AAVMF/AAVMF_CODE.fd' 'AAVMF/AAVMF_CODE.no-secboot.fd' 'AAVMF/AAVMF_VARS.fd')
         ;;
+    # What becomes of a kernel and an image one EFI program.
+    */stub) packages=("systemd-boot-efi:$debian") keep=('boot/efi/linux*.efi.stub') ;;
     x86_64/shim)
         packages=(shim-signed:amd64 grub-efi-amd64-signed:amd64)
         keep=('shim/shimx64.efi.signed' 'grub/x86_64-efi-signed/grubx64.efi.signed')

@@ -8,6 +8,7 @@ use turnout::trust::verify;
 
 use crate::image::compress::Compress;
 
+use super::forms::Forms;
 use super::tree::Kernel;
 
 /// Packs Turnout, kernel modules and a key ring into an initramfs
@@ -18,6 +19,7 @@ use super::tree::Kernel;
     version,
     group = ArgGroup::new("kernel").multiple(true),
     after_help = "mkinitramfs check --config FILE checks a kernel's configuration.\n\
+                  mkinitramfs disk --uki FILE -o OUT makes a disk of a signed EFI program.\n\
                   Exit codes: 0 done, 1 no image was written, 2 usage."
 )]
 pub(super) struct Cli {
@@ -45,9 +47,8 @@ pub(super) struct Cli {
     /// Accept a binary that was built for fault injection
     #[arg(long)]
     pub(super) allow_test_hooks: bool,
-    /// Where to write the image; - is the standard output
-    #[arg(short, long, value_name = "OUT")]
-    pub(super) output: PathBuf,
+    #[command(flatten)]
+    pub(super) forms: Forms,
 }
 
 /// Checks a kernel's configuration against what a boot environment needs, or prints one

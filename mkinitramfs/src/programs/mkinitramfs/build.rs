@@ -1,17 +1,18 @@
 //! Makes the image that the arguments ask for, and says what is in it.
 
-use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use turnout::base::arch::Arch;
 
 use crate::image::compress::{self, Compress};
 use crate::image::cpio::Archive;
 use crate::image::initramfs::{Image, Input, choose_mode};
 use crate::image::modules::{Module, Selection, Tree};
-use crate::output;
 
 use super::arguments::{Cli, Mode};
+use super::files::input;
+use super::forms::{self, Target};
 use super::tree::Found;
 
 /// Of an xz image that could be smaller.
@@ -26,15 +27,19 @@ struct Built {
     bytes: Vec<u8>,
     /// One line each: the files, the notes, the sizes.
     lines: String,
+    /// What it is for.
+    arch: Arch,
+    release: Option<String>,
 }
 
 /// Makes the image and writes it.
 pub(super) fn run(cli: &Cli) -> Result<()> {
-    let Built { bytes, mut lines } = build(cli)?;
-    output::write(&cli.output, &bytes)?;
-    let name = cli.output.display();
-    lines.push_str(&format!("{:>10}  {name}, {}\n", bytes.len(), cli.compress.name()));
-    tell(&lines, &cli.output);
+    cli.forms.check()?;
+    let Built { bytes, mut lines, arch, release } = build(cli)?;
+    let target = Target { arch, release: release.as_deref() };
+    let made = cli.forms.make(bytes, cli.compress.name(), target)?;
+    lines.push_str(&forms::write(&made)?);
+    forms::tell(&lines, cli.forms.take_standard_output());
     Ok(())
 }
 
@@ -56,7 +61,7 @@ fn build(cli: &Cli) -> Result<Built> {
     let mut lines = listing(&archive, &notes);
     lines.push_str(&format!("{:>10}  archive\n", raw.len()));
     let bytes = cli.compress.apply(raw, branches)?;
-    Ok(Built { bytes, lines })
+    Ok(Built { bytes, lines, arch, release: release.map(str::to_owned) })
 }
 
 fn image(cli: &Cli, release: Option<&str>, modules: Vec<Module>) -> Result<Image> {
@@ -71,15 +76,6 @@ fn image(cli: &Cli, release: Option<&str>, modules: Vec<Module>) -> Result<Image
     })
 }
 
-/// Where it is in nobody's way: the standard output may be the image.
-fn tell(lines: &str, output: &Path) {
-    if output::is_standard_output(output) {
-        eprint!("{lines}");
-    } else {
-        print!("{lines}");
-    }
-}
-
 /// What becomes `/init`.
 fn binary(asked: Option<&Path>) -> Result<Input> {
     if let Some(path) = asked {
@@ -91,13 +87,6 @@ fn binary(asked: Option<&Path>) -> Result<Input> {
 
 fn select(cli: &Cli, tree: Option<&Tree>) -> Result<Selection> {
     tree.map_or_else(|| Ok(Selection::default()), |tree| tree.select(&cli.kernel.wanted()))
-}
-
-/// A file that goes into the image, or is checked.
-pub(super) fn input(path: &Path) -> Result<Input> {
-    let name = path.display().to_string();
-    let bytes = fs::read(path).with_context(|| format!("cannot read {name}"))?;
-    Ok(Input { name, bytes })
 }
 
 /// One line per file: its length in bytes and its path in the image.

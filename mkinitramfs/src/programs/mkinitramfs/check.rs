@@ -12,7 +12,7 @@ use crate::image::initramfs::Input;
 use crate::image::needs;
 
 use super::arguments::Check;
-use super::build::input;
+use super::files::input;
 
 /// Whether the configuration has all that is required; prints what it has not. A fragment
 /// has it always.

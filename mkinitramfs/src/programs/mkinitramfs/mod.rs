@@ -5,6 +5,8 @@
 mod arguments;
 mod build;
 mod check;
+mod files;
+mod forms;
 mod tree;
 
 use std::process::ExitCode;
@@ -15,11 +17,14 @@ use clap::CommandFactory as _;
 use arguments::{Check, Cli};
 use build::run;
 use check::check;
+use forms::{Disk, make_disk};
 
 /// What the program can be called with.
 #[must_use]
 pub fn command() -> clap::Command {
-    Cli::command().subcommand(Check::command().name("check"))
+    Cli::command()
+        .subcommand(Check::command().name("check"))
+        .subcommand(Disk::command().name("disk"))
 }
 
 /// Does what the arguments say.
@@ -29,6 +34,8 @@ pub fn main() -> ExitCode {
         Some(word) if word == "check" => {
             crate::arguments::parse(std::env::args_os().skip(1)).map(|cli| check(&cli))
         }
+        Some(word) if word == "disk" => crate::arguments::parse(std::env::args_os().skip(1))
+            .map(|cli| make_disk(&cli).map(|()| true)),
         _ => crate::arguments::parse(std::env::args_os()).map(|cli| run(&cli).map(|()| true)),
     };
     match result {
