@@ -26,7 +26,7 @@ wanted_units() { # ARCH...
     done
     echo tools/disks
     [ "$demo" = 0 ] || return 0
-    printf "%s\n" tools/tests tools/rauc tools/pages tools/scripts tools/forms bootstrap fuzz packaging
+    printf "%s\n" tools/tests tools/f2fs tools/rauc tools/pages tools/scripts tools/forms bootstrap fuzz packaging
     # Debian builds GRUB's emulator for x86 only.
     [ "$host_debian" != amd64 ] || echo tools/grub
     for arch in "$@"; do
@@ -71,6 +71,7 @@ describe() { # UNIT
             grub-syslinux2cfg grub-editenv grub-script-check qemu-img)
         loads=(libtss2-tcti-device.so.0 libtss2-tcti-swtpm.so.0)
         ;;
+    tools/f2fs) closure=1 packages=(f2fs-tools) programs=(mkfs.f2fs sload.f2fs) ;;
     # GRUB itself, which scripts and menus are compared with, and what makes its
     # menus: grub-mkconfig as it was packaged, with absolute paths in it.
     tools/grub)

@@ -1,6 +1,6 @@
 //! Boot disks: a plain file with a partition table and file systems, built by
-//! sfdisk, mkfs.vfat, mtools, mke2fs, mkfs.xfs, mkfs.btrfs and genisoimage. No loop
-//! device, no root.
+//! sfdisk, mkfs.vfat, mtools, mke2fs, mkfs.xfs, mkfs.btrfs, mkfs.f2fs and genisoimage. No
+//! loop device, no root.
 //!
 //! Partition types: the UAPI Group's discoverable partitions specification.
 
@@ -28,6 +28,8 @@ pub enum Content {
     Xfs(PathBuf),
     /// A btrfs with the files of this directory.
     Btrfs(PathBuf),
+    /// An F2FS with the files of this directory.
+    F2fs(PathBuf),
     /// What this file holds, as it stands.
     Image(PathBuf),
     /// Zeros, 1 MiB of them.
@@ -41,6 +43,49 @@ pub enum Table {
     Gpt,
     /// An MBR.
     Mbr,
+}
+
+/// How a disk is divided, and which of several it is.
+#[derive(Debug, Clone, Copy)]
+pub struct Layout {
+    /// Its partition table.
+    pub table: Table,
+    /// Length of its logical blocks in bytes.
+    pub sector: u64,
+    /// A number that no other disk of the machine has: from it come all UUIDs.
+    pub number: u16,
+    /// Whether its length is a power of two, as cards have it.
+    pub power_of_two: bool,
+}
+
+impl Layout {
+    /// The only disk, or the first one.
+    #[must_use]
+    pub const fn first(table: Table) -> Self {
+        Self { table, sector: SECTOR, number: 0, power_of_two: false }
+    }
+
+    /// What the table begins with.
+    fn heading(&self) -> String {
+        let number = self.number;
+        match self.table {
+            Table::Gpt => {
+                format!("label: gpt\nlabel-id: 5455524E-4F55-5400-{number:04}-000000000000\n")
+            }
+            Table::Mbr => {
+                format!("label: dos\nlabel-id: {:#010x}\n", 0x5455_524e_u32 + u32::from(number))
+            }
+        }
+    }
+
+    /// Fixed, so that two disks of the same files are the same bytes.
+    fn uuid(&self, partition: u32) -> String {
+        format!("5455524E-4F55-5400-{:04}-{partition:012}", self.number)
+    }
+
+    fn size(&self, end: u64) -> u64 {
+        if self.power_of_two { end.next_power_of_two() } else { end }
+    }
 }
 
 /// What a partition is for.
@@ -106,27 +151,41 @@ pub fn build(partitions: &[Partition], scratch: &Path, out: &Path) -> Result<()>
 
 /// The same with a partition table of either kind.
 pub fn build_with(kind: Table, partitions: &[Partition], scratch: &Path, out: &Path) -> Result<()> {
-    let mut table = match kind {
-        Table::Gpt => "label: gpt\nlabel-id: 5455524E-4F55-5400-0000-000000000000\n",
-        Table::Mbr => "label: dos\nlabel-id: 0x5455524e\n",
-    }
-    .to_owned();
+    build_as(&Layout::first(kind), partitions, scratch, out)
+}
+
+/// The same for one of several disks, or for one with longer blocks.
+pub fn build_as(
+    layout: &Layout,
+    partitions: &[Partition],
+    scratch: &Path,
+    out: &Path,
+) -> Result<()> {
+    let mut table = layout.heading();
+    let sector = layout.sector;
     let mut start = MIB;
     let mut placed = Vec::new();
     for (partition, number) in partitions.iter().zip(1_u32..) {
         let image = scratch.join(format!("partition{number}"));
-        let size = make_file_system(partition, number, &image)?;
-        let code = partition.kind.code(kind);
-        write!(table, "start={}, size={}, type={code}", start / SECTOR, size / SECTOR)?;
-        match kind {
-            Table::Gpt => writeln!(table, ", uuid={}, name={}", uuid(number), partition.label)?,
+        let size = make_file_system(partition, &layout.uuid(number), &image)?;
+        let code = partition.kind.code(layout.table);
+        write!(table, "start={}, size={}, type={code}", start / sector, size / sector)?;
+        match layout.table {
+            Table::Gpt => {
+                let uuid = layout.uuid(number);
+                writeln!(table, ", uuid={uuid}, name={}", partition.label)?;
+            }
             Table::Mbr => writeln!(table)?,
         }
         placed.push((start, image));
         start += size;
     }
-    sized_file(out, start + MIB)?;
-    command::feed(command::tool("sfdisk").arg("--quiet").arg(out), &table)?;
+    sized_file(out, layout.size(start + MIB))?;
+    let mut sfdisk = command::tool("sfdisk");
+    if sector != SECTOR {
+        sfdisk.args(["--sector-size", &sector.to_string()]);
+    }
+    command::feed(sfdisk.arg("--quiet").arg(out), &table)?;
     placed.iter().try_for_each(|(start, image)| {
         copy_into(image, out, *start)?;
         Ok(fs::remove_file(image)?)
@@ -234,17 +293,13 @@ fn extent(line: &str) -> Option<Range<u64>> {
     (level == depth).then_some(physical..last + 1)
 }
 
-/// Fixed, so that two disks of the same files are the same bytes.
-fn uuid(number: u32) -> String {
-    format!("5455524E-4F55-5400-0000-{number:012}")
-}
-
-fn make_file_system(partition: &Partition, number: u32, image: &Path) -> Result<u64> {
+fn make_file_system(partition: &Partition, uuid: &str, image: &Path) -> Result<u64> {
     match &partition.content {
         Content::Fat(tree) => make_fat(tree, partition.label, image),
-        Content::Ext4(tree) => make_ext4(tree, partition.label, number, image),
-        Content::Xfs(tree) => make_xfs(tree, partition.label, number, image),
-        Content::Btrfs(tree) => make_btrfs(tree, partition.label, number, image),
+        Content::Ext4(tree) => make_ext4(tree, partition.label, uuid, image),
+        Content::Xfs(tree) => make_xfs(tree, partition.label, uuid, image),
+        Content::Btrfs(tree) => make_btrfs(tree, partition.label, uuid, image),
+        Content::F2fs(tree) => make_f2fs(tree, partition.label, uuid, image),
         Content::Image(made) => clone_of(made, image),
         Content::Blank => sized_file(image, MIB).map(|()| MIB),
     }
@@ -271,13 +326,13 @@ fn make_fat(tree: &Path, label: &str, image: &Path) -> Result<u64> {
     Ok(size)
 }
 
-fn make_ext4(tree: &Path, label: &str, number: u32, image: &Path) -> Result<u64> {
+fn make_ext4(tree: &Path, label: &str, uuid: &str, image: &Path) -> Result<u64> {
     let size = (tree_size(tree)? / MIB + 16) * MIB;
     sized_file(image, size)?;
     let mut mkfs = command::tool("mke2fs");
     mkfs.env("E2FSPROGS_FAKE_TIME", "1700000000").args(["-q", "-F", "-t", "ext4", "-m", "0"]);
-    let fixed = format!("hash_seed={}", uuid(number));
-    mkfs.args(["-L", label, "-U", &uuid(number), "-E", &fixed, "-d"]).arg(tree).arg(image);
+    let fixed = format!("hash_seed={uuid}");
+    mkfs.args(["-L", label, "-U", uuid, "-E", &fixed, "-d"]).arg(tree).arg(image);
     command::output(&mut mkfs)?;
     Ok(size)
 }
@@ -285,14 +340,14 @@ fn make_ext4(tree: &Path, label: &str, number: u32, image: &Path) -> Result<u64>
 /// The smallest XFS that mkfs.xfs makes.
 const XFS_MIB: u64 = 320;
 
-fn make_xfs(tree: &Path, label: &str, number: u32, image: &Path) -> Result<u64> {
+fn make_xfs(tree: &Path, label: &str, uuid: &str, image: &Path) -> Result<u64> {
     let size = (tree_size(tree)? / MIB + XFS_MIB) * MIB;
     sized_file(image, size)?;
     let prototype = image.with_extension("prototype");
     // A boot block that nobody reads, numbers that nobody reads, the root.
     fs::write(&prototype, format!("/\n0 0\nd--755 0 0\n{}$\n", xfs_prototype(tree)?))?;
     let mut mkfs = command::tool("mkfs.xfs");
-    let fixed = format!("uuid={}", uuid(number));
+    let fixed = format!("uuid={uuid}");
     mkfs.args(["-q", "-f", "-m", &fixed, "-L", label, "-p"]).arg(prototype).arg(image);
     command::output(&mut mkfs)?;
     Ok(size)
@@ -318,12 +373,25 @@ fn xfs_prototype(directory: &Path) -> Result<String> {
 /// The smallest btrfs that is no mixed one.
 const BTRFS_MIB: u64 = 128;
 
-fn make_btrfs(tree: &Path, label: &str, number: u32, image: &Path) -> Result<u64> {
+fn make_btrfs(tree: &Path, label: &str, uuid: &str, image: &Path) -> Result<u64> {
     let size = (tree_size(tree)? / MIB * 2 + BTRFS_MIB) * MIB;
     sized_file(image, size)?;
     let mut mkfs = command::tool("mkfs.btrfs");
-    mkfs.args(["-q", "-f", "-m", "single", "-L", label, "-U", &uuid(number), "--rootdir"]);
+    mkfs.args(["-q", "-f", "-m", "single", "-L", label, "-U", uuid, "--rootdir"]);
     command::output(mkfs.arg(tree).arg(image))?;
+    Ok(size)
+}
+
+/// The smallest F2FS that mkfs.f2fs makes, and some.
+const F2FS_MIB: u64 = 64;
+
+fn make_f2fs(tree: &Path, label: &str, uuid: &str, image: &Path) -> Result<u64> {
+    let size = (tree_size(tree)? / MIB * 2 + F2FS_MIB) * MIB;
+    sized_file(image, size)?;
+    let mut mkfs = command::tool("mkfs.f2fs");
+    command::output(mkfs.args(["-q", "-f", "-l", label, "-U", uuid]).arg(image))?;
+    let mut fill = command::tool("sload.f2fs");
+    command::output(fill.args(["-P", "-f"]).arg(tree).arg(image))?;
     Ok(size)
 }
 
@@ -412,7 +480,8 @@ mod tests {
             let partition =
                 Partition { kind: Type::Linux, label: "MyBoot", content: content(tree.clone()) };
             let image = scratch.path().join(format!("image{number}"));
-            make_file_system(&partition, number, &image).unwrap();
+            let uuid = Layout::first(Table::Gpt).uuid(number);
+            make_file_system(&partition, &uuid, &image).unwrap();
             images.push(image);
         }
         let cd = scratch.path().join("cd");

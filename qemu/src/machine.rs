@@ -6,13 +6,60 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use turnout::base::arch::Arch;
 
-/// The bus that a disk hangs on.
+/// The bus that a disk hangs on; each but [`Bus::Ide`] brings a controller of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bus {
     /// virtio-blk: a module in all of Debian's kernels.
     Virtio,
     /// NVMe: built into the cloud kernels.
     Nvme,
+    /// The same without PCI: what a board has slots for.
+    VirtioMmio,
+    /// A SATA disk at a controller of its own.
+    Ahci,
+    /// The board's own IDE; only the board `pc` has it.
+    Ide,
+    /// A SCSI disk at a controller of this model.
+    Scsi(Scsi),
+    /// An SD card, which has to have a power of two bytes.
+    SdCard,
+    /// A USB disk as most sticks are: bulk only.
+    UsbStorage,
+    /// A USB disk by UAS.
+    UsbUas,
+    /// UFS, whose blocks have 4096 bytes.
+    Ufs,
+}
+
+/// A model of SCSI controllers, all of them on PCI.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scsi {
+    /// virtio-scsi.
+    Virtio,
+    /// LSI's `MegaRAID` SAS 1078.
+    Megasas,
+    /// LSI's SAS 1068, of Fusion MPT.
+    Mptsas,
+    /// LSI's 53C895A, of the last parallel ones.
+    Lsi,
+    /// AMD's 53C974.
+    Am53c974,
+    /// VMware's.
+    Pvscsi,
+}
+
+impl Scsi {
+    /// As QEMU calls it.
+    const fn device(self) -> &'static str {
+        match self {
+            Self::Virtio => "virtio-scsi-pci",
+            Self::Megasas => "megasas",
+            Self::Mptsas => "mptsas1068",
+            Self::Lsi => "lsi53c895a",
+            Self::Am53c974 => "am53c974",
+            Self::Pvscsi => "pvscsi",
+        }
+    }
 }
 
 /// The x86_64 processor of a counted machine: all that QEMU has but random
@@ -286,11 +333,46 @@ fn add_recorded(qemu: &mut Command, disk: &Path, log: &Path) {
 }
 
 fn add_disk(qemu: &mut Command, index: usize, bus: Bus) {
-    let device = match bus {
-        Bus::Virtio => format!("virtio-blk-pci,drive=disk{index}"),
-        Bus::Nvme => format!("nvme,drive=disk{index},serial=turnout{index}"),
-    };
-    qemu.args(["-device", &device]);
+    for device in devices(index, bus) {
+        qemu.args(["-device", &device]);
+    }
+}
+
+/// A disk, and before it the controller that it hangs on.
+fn devices(index: usize, bus: Bus) -> Vec<String> {
+    let drive = format!("drive=disk{index}");
+    let hba = format!("hba{index}");
+    match bus {
+        Bus::Virtio => vec![format!("virtio-blk-pci,{drive}")],
+        Bus::VirtioMmio => vec![format!("virtio-blk-device,{drive}")],
+        Bus::Nvme => vec![format!("nvme,{drive},serial=turnout{index}")],
+        Bus::Ahci => vec![format!("ich9-ahci,id={hba}"), format!("ide-hd,bus={hba}.0,{drive}")],
+        Bus::Ide => vec![format!("ide-hd,bus=ide.0,{drive}")],
+        // Linux attaches no disk without a name of its own to Fusion MPT's.
+        Bus::Scsi(Scsi::Mptsas) => vec![
+            format!("mptsas1068,id={hba}"),
+            format!(
+                "scsi-hd,bus={hba}.0,wwn={:#x},{drive}",
+                0x5000_c500_0000_0000_u64 + index as u64
+            ),
+        ],
+        Bus::Scsi(model) => {
+            vec![format!("{},id={hba}", model.device()), format!("scsi-hd,bus={hba}.0,{drive}")]
+        }
+        Bus::SdCard => vec!["sdhci-pci".to_owned(), format!("sd-card,{drive}")],
+        Bus::UsbStorage => {
+            vec![format!("qemu-xhci,id={hba}"), format!("usb-storage,bus={hba}.0,{drive}")]
+        }
+        Bus::UsbUas => vec![
+            format!("qemu-xhci,id={hba}"),
+            format!("usb-uas,id=uas{index},bus={hba}.0"),
+            format!("scsi-hd,bus=uas{index}.0,{drive}"),
+        ],
+        Bus::Ufs => vec![
+            format!("ufs,id={hba},serial=turnout{index}"),
+            format!("ufs-lu,bus={hba},lun=0,{drive}"),
+        ],
+    }
 }
 
 /// A path as QEMU takes it among other values.

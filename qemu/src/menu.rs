@@ -3,19 +3,50 @@
 
 use crate::serial::{Console, Event};
 use anyhow::{Context, Result, bail};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The end of the menu's last line: when it is there, all of the menu is.
 pub const DRAWN: &str = "Enter boots";
 
-/// Chooses the entry with this id.
+/// How often the menu is looked at.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// Chooses the entry with this id, once the menu is drawn.
 pub fn choose(console: &mut Console, id: &str, limit: Duration) -> Result<()> {
     wait_until_drawn(console, limit)?;
+    choose_shown(console, id)
+}
+
+/// Chooses the entry with this id from a menu that is drawn.
+///
+/// # Errors
+///
+/// If it has none.
+pub fn choose_shown(console: &mut Console, id: &str) -> Result<()> {
     let number =
         number_of(console.text(), id).with_context(|| format!("the menu has no entry \"{id}\""))?;
     console.send(&keys_to(number))?;
     std::thread::sleep(Duration::from_millis(300));
     console.send(b"\r")
+}
+
+/// Waits until the menu has all these entries, whose disks come one after the other.
+///
+/// # Errors
+///
+/// If one is not there in time.
+pub fn wait_until_all(console: &mut Console, ids: &[&str], limit: Duration) -> Result<()> {
+    wait_until_drawn(console, limit)?;
+    let deadline = Instant::now() + limit;
+    loop {
+        let Some(missing) = ids.iter().find(|id| number_of(console.text(), id).is_none()) else {
+            return Ok(());
+        };
+        if Instant::now() > deadline {
+            bail!("the menu has no entry \"{missing}\"");
+        }
+        console.wait_for(&[DRAWN], AGAIN)?;
+    }
 }
 
 /// Waits until the menu is on the screen.
