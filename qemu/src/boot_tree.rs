@@ -135,6 +135,8 @@ pub struct Image<'a> {
     pub policy: Option<&'a Path>,
     /// The kernel whose modules to take, and their names.
     pub modules: Option<(&'a Kernel, &'a [&'a str])>,
+    /// Whether the drivers of nearly every machine are in it, too.
+    pub universal: bool,
     /// Text of the configuration file.
     pub config: &'a str,
     /// How it is compressed: zstd, xz, gzip or none.
@@ -151,6 +153,7 @@ impl<'a> Image<'a> {
             ring: None,
             policy: None,
             modules: None,
+            universal: false,
             config: "",
             compress: "zstd",
             hooks: false,
@@ -176,6 +179,9 @@ impl<'a> Image<'a> {
             names.iter().for_each(|name| {
                 mkinitramfs.args(["--module", name]);
             });
+        }
+        if self.universal {
+            mkinitramfs.arg("--universal");
         }
         if self.hooks {
             mkinitramfs.arg("--allow-test-hooks");

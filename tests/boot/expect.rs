@@ -1,6 +1,6 @@
 //! Runs a case and holds what the machine did against what was expected.
 
-use crate::cases::{Case, Expect, Start};
+use crate::cases::{Case, Expect, Further, Start};
 use crate::power;
 use crate::world::{Prepared, World, factory_image};
 use anyhow::{Context, Result, bail, ensure};
@@ -159,11 +159,40 @@ fn check(world: &World, console: &mut Console, prepared: &Prepared, case: &Case)
             console.send(b"poweroff\r")?;
             never_boots(console)
         }
+        Expect::Reads => {
+            tries_all(console, case.boot.further)?;
+            boots(console, prepared)?;
+            were_read(console.text(), case.boot.further)
+        }
         Expect::Acts(act) => {
             act(console, &prepared.machine)?;
             boots(console, prepared)
         }
     }
+}
+
+/// Starts to boot once every entry is in the menu: the last disk's first, then all others.
+fn tries_all(console: &mut Console, disks: &[Further]) -> Result<()> {
+    let ids: Vec<&str> = disks.iter().map(|disk| disk.id).chain(["good"]).collect();
+    menu::wait_until_all(console, &ids, DEADLINE)?;
+    menu::choose_shown(console, disks.last().context("no further disk")?.id)
+}
+
+/// What each disk's entry names as its kernel was read, and found to be none: it is the
+/// disk's own.
+fn were_read(text: &str, disks: &[Further]) -> Result<()> {
+    let unread = disks.iter().find(|disk| {
+        let begins: Vec<String> =
+            disk.id.bytes().cycle().take(8).map(|byte| format!("{byte:02x}")).collect();
+        !text.contains(&format!(
+            "turnout: failed {}: identify: /vmlinuz: this is no kernel image that Turnout knows; \
+             it begins with {}",
+            disk.id,
+            begins.join(" ")
+        ))
+    });
+    ensure!(unread.is_none(), "the kernel of {} was not read", unread.map_or("", |disk| disk.id));
+    Ok(())
 }
 
 /// The PCRs of the next system are the predicted ones, and replaying its log gives

@@ -1,7 +1,7 @@
 //! What all cases of one architecture share: programs, keys and kernels; and
 //! how a case turns them into a disk and a machine.
 
-use crate::cases::{Anchor, Case, Expect, Partitions};
+use crate::cases::{Anchor, Case, Expect, Further, Partitions};
 use crate::recipe::Recipe;
 use crate::signing::Signers;
 use anyhow::{Context, Result};
@@ -9,13 +9,16 @@ use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 use turnout::base::arch::Arch;
+use turnout::base::digest::Digest;
 use turnout_qemu::boot_tree::{
     BootTree, Entry, Image, Key, VIRTIO_MODULES, console, doubled_esp, secure_esp,
 };
 use turnout_qemu::build::{self, Tools};
 use turnout_qemu::command;
-use turnout_qemu::disk::{self, Content, Partition, Table, Type};
+use turnout_qemu::disk::{self, Content, Layout, Partition, Table, Type};
 use turnout_qemu::guest::{self, Flavour, Kernel};
 use turnout_qemu::initrd;
 use turnout_qemu::machine::{Accelerator, Bus, Firmware, Machine};
@@ -26,6 +29,8 @@ use turnout_qemu::tpm::{ARM64_MODULES, SoftTpm};
 pub(crate) const LINUX: &str = "/vmlinuz";
 pub(crate) const INITRD: &str = "/initrd.img";
 pub(crate) const SECOND: &str = "/second.img";
+/// How often the name of a further disk is its kernel: some 100 KiB of it.
+const NO_KERNEL: usize = 16 << 10;
 /// Number of the boot partition of [`Partitions::Boot`].
 pub(crate) const BOOT_PARTITION: usize = 2;
 /// Number of the state area of [`Partitions::State`].
@@ -39,9 +44,11 @@ pub(crate) struct World {
     scratch: Scratch,
     transcripts: PathBuf,
     binary: PathBuf,
-    hooked_binary: PathBuf,
-    /// What the scripts of a running system call.
-    pub(crate) commands: PathBuf,
+    /// Built by the first case that needs it, as is what follows.
+    hooked_binary: Mutex<Option<PathBuf>>,
+    commands: Mutex<Option<PathBuf>>,
+    /// Held while an image is made that several cases share.
+    universal: Mutex<()>,
     initrd: Vec<u8>,
 }
 
@@ -89,8 +96,9 @@ impl World {
             key: Key::generate(&tools, scratch.path(), "trusted")?,
             signers: Signers::new()?,
             binary: build::init(arch, &[], scratch.path())?,
-            hooked_binary: build::init(arch, &["test-hooks"], scratch.path())?,
-            commands: build::commands(arch)?,
+            hooked_binary: Mutex::default(),
+            commands: Mutex::default(),
+            universal: Mutex::default(),
             initrd: initrd::next_system(arch, Some(&ticks))?,
             tools,
             scratch,
@@ -120,7 +128,8 @@ impl World {
             Partitions::StateOfMbr => Table::Mbr,
             _ => Table::Gpt,
         };
-        disk::build_with(table, &partitions, &directory, &disk)?;
+        let bus = case.boot.bus.unwrap_or(bus(case.boot.flavour));
+        disk::build_as(&layout(table, bus, 0), &partitions, &directory, &disk)?;
         let socket = directory.join("nbd");
         let liar = liar(case, &disk, &socket)?;
         let attached = if liar.is_some() {
@@ -128,7 +137,11 @@ impl World {
         } else {
             disk.clone()
         };
-        machine.disks.push((case.boot.bus.unwrap_or(bus(case.boot.flavour)), attached));
+        machine.disks.push((bus, attached));
+        for (further, number) in case.boot.further.iter().zip(1..) {
+            let image = self.further_disk(further, number, &directory)?;
+            machine.disks.push((further.bus, image));
+        }
         (case.boot.more_disks)(&disk, &mut machine).context("building further disks")?;
         // One that ends with its machine would be of no use to the next start.
         let once = case.boot.tpm && !matches!(case.expect, Expect::Starts(_));
@@ -189,7 +202,7 @@ impl World {
         tree.add_file(LINUX, &kernel.image)?;
         match case.boot.script.or(case.boot.next_script) {
             Some(script) => {
-                let running = initrd::running(kernel, &self.commands, script)?;
+                let running = initrd::running(kernel, &self.commands()?, script)?;
                 fs::write(tree.host_path(INITRD), running)?;
             }
             None => fs::write(tree.host_path(INITRD), &self.initrd)?,
@@ -203,6 +216,22 @@ impl World {
         self.add_entry_with(&tree, "good", case.boot.next_options)?;
         self.key.sign(&self.tools, &tree, "good", &[])?;
         Ok(tree)
+    }
+
+    /// Builds a disk that does not boot.
+    fn further_disk(&self, further: &Further, number: u16, directory: &Path) -> Result<PathBuf> {
+        let directory = directory.join(further.id);
+        let tree = BootTree::new(directory.join("boot"))?;
+        fs::write(tree.host_path(LINUX), further.id.repeat(NO_KERNEL))?;
+        tree.set_loader_conf("timeout menu-force\n")?;
+        let Further { id, .. } = *further;
+        tree.add_entry(&Entry { id, title: id, linux: LINUX, initrds: &[], options: "quiet" })?;
+        self.key.sign(&self.tools, &tree, id, &["--architecture", self.arch.name()])?;
+        let image = directory.join("disk.img");
+        let partition = boot_of((further.holds)(tree.root().to_owned()));
+        let layout = layout(Table::Gpt, further.bus, number);
+        disk::build_as(&layout, &[partition], &directory, &image)?;
+        Ok(image)
     }
 
     /// Adds an entry like "good", not signed.
@@ -225,8 +254,16 @@ impl World {
         command::output(predict.arg("--root").arg(tree.root()).arg(entry))
     }
 
-    fn binary(&self, case: &Case) -> &Path {
-        if case.boot.hooks { &self.hooked_binary } else { &self.binary }
+    fn binary(&self, case: &Case) -> Result<PathBuf> {
+        if !case.boot.hooks {
+            return Ok(self.binary.clone());
+        }
+        once(&self.hooked_binary, || build::init(self.arch, &["test-hooks"], self.scratch.path()))
+    }
+
+    /// What the scripts of a running system call.
+    pub(crate) fn commands(&self) -> Result<PathBuf> {
+        once(&self.commands, || build::commands(self.arch))
     }
 
     /// The image, and beside it the factory's where a case has use for one.
@@ -244,7 +281,29 @@ impl World {
             let config = format!("{config}provision yes\n");
             self.write_image(case, kernel, &config, anchor, &factory_image(out))?;
         }
+        if case.boot.universal {
+            return self.copy_universal(case, kernel, out);
+        }
         self.write_image(case, kernel, config, anchor, out)
+    }
+
+    /// The image that all such cases of a kernel share, made by the first of them.
+    fn copy_universal(&self, case: &Case, kernel: &Kernel, out: &Path) -> Result<()> {
+        let kept =
+            format!("universal-{}-{}", kernel.release, Digest::of(case.boot.config.as_bytes()));
+        let kept = self.scratch.path().join(kept);
+        let _alone = self.universal.lock().unwrap_or_else(PoisonError::into_inner);
+        if !kept.exists() {
+            let start = Instant::now();
+            self.write_image(case, kernel, case.boot.config, None, &kept)?;
+            let took = start.elapsed().as_secs_f32();
+            let bytes = fs::metadata(&kept)?.len();
+            println!(
+                "time   the universal image of {}: {took:.1} s, {bytes} bytes",
+                kernel.release
+            );
+        }
+        fs::copy(&kept, out).map(drop).context("copying the universal image")
     }
 
     fn write_image(
@@ -257,24 +316,35 @@ impl World {
     ) -> Result<()> {
         let modules = modules(self.arch, case);
         // xz sees through as much as the kernel does.
-        let names_kernel = !modules.is_empty() || case.boot.compress == "xz";
+        let names_kernel = !modules.is_empty() || case.boot.universal || case.boot.compress == "xz";
         let [ring, policy] = ["ring", "policy"].map(|extension| out.with_extension(extension));
         if let Some(anchor) = anchor {
             fs::write(&ring, &anchor.ring)?;
             fs::write(&policy, &anchor.policy)?;
         }
         let ring = if anchor.is_some() { &ring } else { &self.key.ring };
+        let binary = self.binary(case)?;
         let image = Image {
             ring: (!case.boot.open).then_some(ring.as_path()),
             policy: anchor.map(|_| policy.as_path()),
             modules: names_kernel.then_some((kernel, modules.as_slice())),
+            universal: case.boot.universal,
             config,
             compress: case.boot.compress,
             hooks: case.boot.hooks,
-            ..Image::new(self.binary(case))
+            ..Image::new(&binary)
         };
         image.write(&self.tools, out)
     }
+}
+
+/// What was built before, or is now.
+fn once(made: &Mutex<Option<PathBuf>>, make: impl FnOnce() -> Result<PathBuf>) -> Result<PathBuf> {
+    let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(path) = made.as_ref() {
+        return Ok(path.clone());
+    }
+    Ok(made.insert(make()?).clone())
 }
 
 /// Where the factory's image lies beside the other one.
@@ -300,6 +370,12 @@ fn liar(case: &Case, disk: &Path, socket: &Path) -> Result<Option<Liar>> {
     Ok(Some(Liar { server, true_once }))
 }
 
+/// Cards have a power of two bytes, and UFS has long blocks.
+const fn layout(table: Table, bus: Bus, number: u16) -> Layout {
+    let sector = if matches!(bus, Bus::Ufs) { 4096 } else { 512 };
+    Layout { sector, number, power_of_two: matches!(bus, Bus::SdCard), ..Layout::first(table) }
+}
+
 /// The cloud kernels have NVMe and ext4 built in, the generic ones nothing.
 const fn bus(flavour: Flavour) -> Bus {
     if flavour.is_generic() { Bus::Virtio } else { Bus::Nvme }
@@ -307,6 +383,9 @@ const fn bus(flavour: Flavour) -> Bus {
 
 fn modules(arch: Arch, case: &Case) -> Vec<&'static str> {
     let mut modules = Vec::new();
+    if case.boot.universal {
+        return case.boot.modules.to_vec();
+    }
     if case.boot.flavour.is_generic() {
         modules.extend(VIRTIO_MODULES);
     }
@@ -344,10 +423,10 @@ fn partitions(
             let b = system("system-b", directory.join("b"));
             vec![esp_of(esp), a, b, system("rescue", directory.join("rescue")), disk::state_area()]
         }
-        Partitions::Xfs => {
-            let [esp, boot] = disk::boot_partitions(esp, tree.root());
-            vec![esp, Partition { content: Content::Xfs(tree.root().to_owned()), ..boot }]
+        Partitions::Holding(file_system) => {
+            vec![esp_of(esp), boot_of(file_system(tree.root().to_owned()))]
         }
+        Partitions::Only(file_system) => vec![boot_of(file_system(tree.root().to_owned()))],
         Partitions::Root => vec![esp_of(esp), linux("debian", tree.root())],
         Partitions::WholeDebian => {
             let content = Content::Image(directory.join("debian.img"));
@@ -390,6 +469,10 @@ fn partitions(
 
 const fn esp_of(files: PathBuf) -> Partition {
     Partition { kind: Type::Esp, label: "ESP", content: Content::Fat(files) }
+}
+
+const fn boot_of(content: Content) -> Partition {
+    Partition { kind: Type::Xbootldr, label: "XBOOTLDR", content }
 }
 
 /// A boot partition, of one of several systems.

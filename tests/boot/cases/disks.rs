@@ -27,7 +27,7 @@ const FAILING: &str = "/failing";
 pub(super) const CASES: &[Case] = &[
     case(
         "boot_partition_with_xfs",
-        Boot { partitions: Partitions::Xfs, modules: &["xfs"], ..PLAIN },
+        Boot { partitions: Partitions::Holding(Content::Xfs), modules: &["xfs"], ..PLAIN },
         super::nothing,
         Expect::Boots { after: &["boot partition nvme0n1p2 (XBOOTLDR, xfs)"] },
     ),

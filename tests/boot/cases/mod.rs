@@ -12,6 +12,7 @@ mod faults;
 mod formats;
 mod grub;
 mod hangs;
+mod hardware;
 mod hostile;
 mod images;
 mod machines;
@@ -34,9 +35,10 @@ mod updaters;
 use crate::power::{Outage, Wear};
 use crate::world::World;
 use anyhow::Result;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use turnout::base::arch::Arch;
 use turnout_qemu::boot_tree::BootTree;
+use turnout_qemu::disk::Content;
 use turnout_qemu::facts::{Facts, Stage};
 use turnout_qemu::guest::Flavour;
 use turnout_qemu::machine::{Bus, Machine, Shape};
@@ -51,6 +53,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         power::CASES,
         boots::CASES,
         machines::CASES,
+        hardware::CASES,
+        hardware::ALONE,
         images::CASES,
         prepare::CASES,
         defaults::CASES,
@@ -132,6 +136,11 @@ pub(crate) struct Boot {
     /// Files of the boot partition that the disk lies about. One that answers as
     /// it is only once must be read exactly once, every sector of it.
     pub(crate) lies: &'static [(&'static str, Answer)],
+    /// Whether the image is the one for nearly every machine, with no module named but
+    /// those in `modules`.
+    pub(crate) universal: bool,
+    /// More disks, each of a kind of its own.
+    pub(crate) further: &'static [Further],
     /// Adds disks to the machine, once the first one has been built.
     pub(crate) more_disks: fn(&Path, &mut Machine) -> Result<()>,
     /// Whether the machine has a TPM.
@@ -140,6 +149,17 @@ pub(crate) struct Boot {
     pub(crate) counted: bool,
     /// Whether the case is one of the long run: not worth its time in every run.
     pub(crate) long: bool,
+}
+
+/// A disk with one boot partition, on which one signed entry is. What it names as its
+/// kernel is none: it is read and verified, and then nothing can load it.
+#[derive(Clone, Copy)]
+pub(crate) struct Further {
+    /// The entry.
+    pub(crate) id: &'static str,
+    pub(crate) bus: Bus,
+    /// The file system of a directory.
+    pub(crate) holds: fn(PathBuf) -> Content,
 }
 
 /// The texts of a key ring and of a policy.
@@ -169,8 +189,10 @@ pub(crate) enum Partitions {
     Updated,
     /// An ESP, a Linux file system for `/boot`, and one for what is else.
     BootApart,
-    /// An ESP, and a boot partition with XFS.
-    Xfs,
+    /// An ESP, and a boot partition with such a file system.
+    Holding(fn(PathBuf) -> Content),
+    /// The second of these alone.
+    Only(fn(PathBuf) -> Content),
     /// An ESP, the boot partition, and a state area.
     State,
     /// The same in an MBR, where no type says what the last one is.
@@ -262,6 +284,9 @@ pub(crate) enum Expect {
     Wears(Wear),
     /// These texts, then a reset.
     Ends(&'static [&'static str]),
+    /// The entries of all further disks, in one menu; each of them read and verified once
+    /// it is chosen; at last the entry "good", which boots.
+    Reads,
     /// What is done to the running menu; the machine must boot all the same.
     Acts(fn(&mut Console, &Machine) -> Result<()>),
     /// These texts, then the prompt of an open image, which turns the machine
@@ -295,6 +320,8 @@ const PLAIN: Boot = Boot {
     keyboard: false,
     second_line: false,
     lies: &[],
+    universal: false,
+    further: &[],
     more_disks: one_disk,
     tpm: false,
     counted: false,

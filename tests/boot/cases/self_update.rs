@@ -108,7 +108,7 @@ fn add_script(world: &World, tree: &BootTree) -> Result<()> {
         fs::write(tree.host_path(&format!("{module}.ko")), content)?;
     }
     let script = functions_of(PAGE, BLOCKS)? + SCRIPT;
-    fs::write(tree.host_path(INITRD), initrd::running(&kernel, &world.commands, &script)?)?;
+    fs::write(tree.host_path(INITRD), initrd::running(&kernel, &world.commands()?, &script)?)?;
     world.key.sign(&world.tools, tree, "good", &[])
 }
 

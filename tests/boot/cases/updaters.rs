@@ -251,7 +251,7 @@ fn system(world: &World, directory: PathBuf, name: &str, script: &str) -> Result
 /// Makes the script what these entries of a boot partition run, and signs them.
 fn write_systems(world: &World, tree: &BootTree, names: &[&str], script: &str) -> Result<()> {
     let kernel = Kernel::find(world.arch, Flavour::Cloud)?;
-    let running = initrd::running(&kernel, &world.commands, script)?;
+    let running = initrd::running(&kernel, &world.commands()?, script)?;
     fs::write(tree.host_path(INITRD), running)?;
     fs::write(tree.host_path(SECOND), initrd::second("as signed")?)?;
     tree.set_loader_conf(UPDATED.loader_conf)?;
