@@ -12,8 +12,8 @@ use crate::initrd::{self, BOOT_DEVICE, Incumbent, READY};
 use crate::machine::{Accelerator, Bus, COUNTED_WITHOUT_SHA_NI, Machine};
 use crate::place::{self, Scratch};
 use crate::report::{
-    DIRECT_VMLINUX, Processor, Report, Row, Sizes, Turns, crate_hash_ns, labelled, next_clock,
-    numbers_after,
+    DIRECT_VMLINUX, HAND_PICKED, Processor, Report, Row, Sizes, Turns, UNIVERSAL, crate_hash_ns,
+    labelled, next_clock, numbers_after,
 };
 use crate::serial::{Console, Event};
 use anyhow::{Context, Result, anyhow, bail};
@@ -46,13 +46,45 @@ enum Loader {
     Turnout(&'static str),
     /// kexec-tools, and its options.
     KexecTools(&'static str),
+    /// Turnout with such drivers, on a kernel that has none built in.
+    Drivers(Drivers, Flavour),
 }
+
+/// Which drivers are in an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Drivers {
+    /// What this machine needs, named one by one.
+    HandPicked,
+    /// Those of nearly every machine.
+    Universal,
+}
+
+impl Drivers {
+    const fn row(self) -> &'static str {
+        match self {
+            Self::HandPicked => HAND_PICKED,
+            Self::Universal => UNIVERSAL,
+        }
+    }
+}
+
+/// What reaches the boot partition of the benchmark's machine, and its ESP.
+const NVME_MODULES: &[&str] = &["nvme", "ext4", "vfat"];
 
 impl Way {
     fn name(self) -> String {
         match self.loader {
             Loader::Turnout(engine) => format!("turnout {engine}"),
             Loader::KexecTools(mode) => format!("kexec-tools {mode}"),
+            Loader::Drivers(drivers, flavour) => format!("{}{}", drivers.row(), flavour.name()),
+        }
+    }
+
+    /// The first kernel.
+    const fn flavour(self) -> Flavour {
+        match self.loader {
+            Loader::Drivers(_, flavour) => flavour,
+            Loader::Turnout(_) | Loader::KexecTools(_) => Flavour::Cloud,
         }
     }
 
@@ -94,7 +126,13 @@ fn ways(arch: Arch) -> Vec<Way> {
         ],
         Arch::Aarch64 => &[],
     };
-    [(usual, Processor::Usual), (without, Processor::WithoutShaNi)]
+    let drivers: &[Loader] = &[
+        Loader::Drivers(Drivers::HandPicked, Flavour::Generic),
+        Loader::Drivers(Drivers::Universal, Flavour::Generic),
+        Loader::Drivers(Drivers::HandPicked, Flavour::Generic13),
+        Loader::Drivers(Drivers::Universal, Flavour::Generic13),
+    ];
+    [(usual, Processor::Usual), (without, Processor::WithoutShaNi), (drivers, Processor::Usual)]
         .into_iter()
         .flat_map(|(loaders, processor)| loaders.iter().map(move |loader| (*loader, processor)))
         .map(|(loader, processor)| Way { loader, processor })
@@ -141,11 +179,10 @@ fn configuration(engine: &str) -> String {
     }
 }
 
-/// What every row shares: the kernel, the disk and the helper that tells time.
+/// What every row shares: the disk and the helper that tells time.
 struct Bench {
     arch: Arch,
     scratch: Scratch,
-    kernel: Kernel,
     ticks: PathBuf,
     disk: PathBuf,
     tools: Tools,
@@ -167,7 +204,7 @@ impl Bench {
         let payload = size(&tree.host_path(LINUX))? + size(&tree.host_path(INITRD))?;
         let disk = scratch.path().join("disk");
         build_disk(&scratch, &tree, &disk)?;
-        Ok(Self { arch, scratch, kernel, ticks, disk, tools, key, binary, payload })
+        Ok(Self { arch, scratch, ticks, disk, tools, key, binary, payload })
     }
 
     /// Measures what is in the queue until it is empty.
@@ -184,6 +221,7 @@ impl Bench {
         match way.loader {
             Loader::Turnout(engine) => self.turnout(way, engine),
             Loader::KexecTools(mode) => self.incumbent(way, mode),
+            Loader::Drivers(drivers, flavour) => self.with_drivers(way, drivers, flavour),
         }
     }
 
@@ -208,6 +246,36 @@ impl Bench {
             trust_ns: trust,
             menu_ns: menus.first().copied(),
             script_ns: menus.get(1).copied(),
+            initramfs_bytes: Some(size(&image)?),
+            peak_rss_bytes: rss,
+            payload_rss_bytes: payload,
+            ..way.row()
+        };
+        row.fill_times(&Turns { start, open, jump, next: next_clock(&text) });
+        Ok(row)
+    }
+
+    fn with_drivers(&self, way: Way, drivers: Drivers, flavour: Flavour) -> Result<Row> {
+        let image = self.scratch.path().join(way.file("initramfs"));
+        let kernel = Kernel::find(self.arch, flavour)?;
+        let modules: &[&str] = match drivers {
+            Drivers::HandPicked => NVME_MODULES,
+            Drivers::Universal => &[],
+        };
+        let made = Image {
+            modules: Some((&kernel, modules)),
+            universal: drivers == Drivers::Universal,
+            ..self.image("", "zstd")
+        };
+        made.write(&self.tools, &image)?;
+        let text = self.boot(way, &image, "quiet turnout.ticks")?;
+        let [start, open, jump] =
+            ["start", "open", "jump"].map(|name| labelled(&text, "turnout: ticks ", name));
+        let [rss, payload] = ["rss", "payload"].map(|name| {
+            labelled(&text, "turnout: peak ", name).map(|kib| kib.saturating_mul(1024))
+        });
+        let mut row = Row {
+            power_to_jump_ns: jump,
             initramfs_bytes: Some(size(&image)?),
             peak_rss_bytes: rss,
             payload_rss_bytes: payload,
@@ -254,7 +322,8 @@ impl Bench {
 
     /// Boots once, until the next system is ready, and gives all that was printed.
     fn boot(&self, way: Way, image: &Path, options: &str) -> Result<String> {
-        let mut machine = Machine::new(self.arch, self.kernel.image.clone(), image.to_owned());
+        let kernel = Kernel::find(self.arch, way.flavour())?;
+        let mut machine = Machine::new(self.arch, kernel.image, image.to_owned());
         machine.options = options.to_owned();
         machine.accelerator = Accelerator::Counted;
         machine.disks.push((Bus::Nvme, self.disk.clone()));
