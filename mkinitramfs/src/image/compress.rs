@@ -1,17 +1,24 @@
 //! Compresses the archive in a form that Linux unpacks, without a time stamp.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 
 use anyhow::{Result, anyhow};
 use clap::ValueEnum;
 use flate2::{Compression, GzBuilder};
 use lzma_rust2::{CheckType, DICT_SIZE_MIN, FilterType, Write as _, XzOptions, XzWriter};
 use turnout::base::arch::Arch;
+use zstd::zstd_safe::CParameter;
+
+use super::parallel::processors;
 
 /// zstd's level: the best one whose window costs little to unpack. It is 8 MiB, or
 /// as long as the archive, where that is known when the frame begins: a kernel with
 /// little memory has none for a window that nothing needs.
 const ZSTD_LEVEL: i32 = 19;
+
+/// What one thread compresses at a time, looking back on what lies before it. It is
+/// fixed, as are the bytes of the image: they must not depend on the number of threads.
+const ZSTD_JOB: u32 = 8 << 20;
 
 /// xz's level, with at most as large a window; and how far it may look for a better
 /// match.
@@ -55,7 +62,7 @@ impl Compress {
     /// What the compressor reports.
     pub fn apply(self, bytes: Vec<u8>, branches: Branches) -> Result<Vec<u8>> {
         match self {
-            Self::Zstd => Ok(zstd::bulk::compress(&bytes, ZSTD_LEVEL)?),
+            Self::Zstd => Ok(zstd_by(&bytes, ZSTD_LEVEL, processors())?),
             Self::Xz => xz(&bytes, branches).map_err(|error| anyhow!("xz: {error:?}")),
             Self::Gzip => gzip(&bytes),
             Self::None => Ok(bytes),
@@ -79,6 +86,13 @@ pub fn branches(arch: Arch, release: Option<&str>) -> Branches {
 fn version(release: &str) -> Option<(u32, u32)> {
     let mut numbers = release.split(|character: char| !character.is_ascii_digit());
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+fn zstd_by(bytes: &[u8], level: i32, threads: usize) -> io::Result<Vec<u8>> {
+    let mut compressor = zstd::bulk::Compressor::new(level)?;
+    compressor.set_parameter(CParameter::JobSize(ZSTD_JOB))?;
+    compressor.multithread(u32::try_from(threads).unwrap_or(1))?;
+    compressor.compress(bytes)
 }
 
 fn gzip(bytes: &[u8]) -> Result<Vec<u8>> {
@@ -135,6 +149,17 @@ mod tests {
             assert_eq!(Compressor::Xz.decode(&xz, 1 << 20).unwrap(), bytes);
         }
         assert_eq!(Compress::None.apply(bytes.clone(), None).unwrap(), bytes);
+    }
+
+    /// There are three jobs, of which two look back on the one before.
+    #[test]
+    fn zstd_gives_the_same_bytes_by_any_number_of_threads() {
+        let words: Vec<u8> = (0..5_000_000_u32).flat_map(|n| (n % 9973).to_be_bytes()).collect();
+        let one = zstd_by(&words, 1, 1).unwrap();
+        for threads in [2, 5] {
+            assert!(zstd_by(&words, 1, threads).unwrap() == one, "{threads} threads");
+        }
+        assert!(Compressor::Zstd.decode(&one, 1 << 30).unwrap() == words);
     }
 
     /// Then its window is no longer than what it holds (RFC 8878, 3.1.1.1.1).

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use goblin::elf::Elf;
 use goblin::elf::reloc::{R_AARCH64_ABS64, R_X86_64_64};
-use goblin::elf::section_header::SHF_EXECINSTR;
+use goblin::elf::section_header::{SHF_EXECINSTR, SHN_UNDEF};
 
 /// What a module with PCI drivers imports.
 pub(super) const REGISTER: &str = "__pci_register_driver";
@@ -32,7 +32,7 @@ pub(super) fn of_pci_drivers(elf: &Elf<'_>) -> Option<bool> {
     let pointers = pointers(elf);
     let points_to_table = pointers.iter().filter(|(_, to)| tables.contains(to));
     let drivers = points_to_table.filter(|(place, _)| {
-        behind(&pointers, **place, PROBE).is_some_and(|(section, _)| is_code(elf, section))
+        behind(&pointers, **place, PROBE).is_some_and(|(section, _)| may_be_code(elf, section))
     });
     let with_shutdown = drivers.map(|(place, _)| behind(&pointers, *place, SHUTDOWN).is_some());
     with_shutdown.reduce(|one, other| one || other)
@@ -71,7 +71,9 @@ fn pointers(elf: &Elf<'_>) -> BTreeMap<Place, Place> {
     pointers
 }
 
-fn is_code(elf: &Elf<'_>, section: usize) -> bool {
+/// Another module's function is in no section.
+fn may_be_code(elf: &Elf<'_>, section: usize) -> bool {
     let header = elf.section_headers.get(section);
-    header.is_some_and(|header| header.sh_flags & u64::from(SHF_EXECINSTR) != 0)
+    let is_code = header.is_some_and(|header| header.sh_flags & u64::from(SHF_EXECINSTR) != 0);
+    section == SHN_UNDEF as usize || is_code
 }
