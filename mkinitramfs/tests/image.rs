@@ -12,6 +12,7 @@ use std::fs;
 
 use mkinitramfs::image::compress::Compress;
 use turnout::boot::NOT_PID_1;
+use turnout::drivers::table;
 
 use common::{Done, Scratch, run, text};
 use elf::{AARCH64, ET_EXEC, ET_REL, X86_64, elf, init};
@@ -100,11 +101,10 @@ fn files(inputs: &Scratch) -> BTreeMap<String, String> {
     }
 }
 
-/// Names in `/etc/turnout/modules`, without directory and `.ko`.
+/// Names of the drivers in `/etc/turnout/drivers`.
 fn load_order(inputs: &Scratch) -> Vec<String> {
-    let list = files(inputs).remove("etc/turnout/modules").unwrap();
-    let name = |line: &str| line.rsplit('/').next().unwrap().trim_end_matches(".ko").to_owned();
-    list.lines().map(name).collect()
+    let Some(table) = files(inputs).remove("etc/turnout/drivers") else { return Vec::new() };
+    table::parse(&table).unwrap().into_iter().map(|driver| driver.name).collect()
 }
 
 #[test]
@@ -113,9 +113,10 @@ fn modules_come_after_what_they_need_and_the_portable_one_of_an_alias_is_taken()
     build_with(&inputs, &["fs"]).expect(0, &["nothing: not there", "kernel/fs/fs.ko"]);
     assert_eq!(load_order(&inputs), ["pages", "sum_generic", "journal", "fs"]);
     let files = files(&inputs);
-    let list = &files["etc/turnout/modules"];
-    assert!(list.starts_with("/lib/modules/6.1.0-test/kernel/mm/pages.ko\n"), "{list}");
-    assert!(list.lines().all(|path| files.contains_key(path.trim_start_matches('/'))));
+    let drivers = table::parse(&files["etc/turnout/drivers"]).unwrap();
+    assert_eq!(drivers[0].path, Some("kernel/mm/pages.ko"));
+    let mut paths = drivers.iter().filter_map(|driver| driver.path);
+    assert!(paths.all(|path| files.contains_key(&format!("lib/modules/6.1.0-test/{path}"))));
     assert_eq!(files["etc/turnout/release"], "6.1.0-test\n");
 }
 
@@ -123,7 +124,7 @@ fn modules_come_after_what_they_need_and_the_portable_one_of_an_alias_is_taken()
 fn a_module_is_packed_once_and_dashes_are_underscores() {
     let inputs = inputs();
     build_with(&inputs, &["two_words", "pages", "two-words", "journal"]).expect(0, &[]);
-    assert_eq!(load_order(&inputs), ["two-words", "pages", "journal"]);
+    assert_eq!(load_order(&inputs), ["two_words", "pages", "journal"]);
 }
 
 #[test]
@@ -181,7 +182,6 @@ fn the_layout_is_what_pid_1_reads() {
             "etc/turnout",
             "etc/turnout/allowed_signers",
             "etc/turnout/config",
-            "etc/turnout/modules",
             "init",
             "proc",
             "run",
@@ -191,7 +191,6 @@ fn the_layout_is_what_pid_1_reads() {
     );
     assert_eq!(files["etc/turnout/config"], "# ours\nwait 5\nmode locked\n");
     assert_eq!(files["etc/turnout/allowed_signers"], RING);
-    assert_eq!(files["etc/turnout/modules"], "");
     assert!(files["init"].starts_with("\u{7f}ELF"));
 }
 
@@ -435,7 +434,7 @@ fn other_names_are_those_that_depmod_has_written_down() {
     let inputs = inputs();
     inputs.write("tree/modules.alias", "alias crypto-sum two_words\n");
     build_with(&inputs, &["fs"]).expect(0, &["nothing: not there"]);
-    assert_eq!(load_order(&inputs), ["two-words", "pages", "journal", "fs"]);
+    assert_eq!(load_order(&inputs), ["two_words", "pages", "journal", "fs"]);
 }
 
 #[test]

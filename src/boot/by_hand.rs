@@ -59,7 +59,7 @@ impl<'s> Hand<'s> {
     /// # Errors
     /// The kernel does not announce devices.
     pub(super) fn new(session: &'s Session, memory: &'s mut Memory) -> Result<Self, Failure> {
-        let devices = discover(&session.config, &session.signals)?;
+        let devices = discover(&session.config, &session.signals, &session.drivers)?;
         Ok(Self {
             session,
             menu: BootMenu::empty(session, memory, devices, Role::Boot),
@@ -198,7 +198,9 @@ impl<'s> Hand<'s> {
         if self.held.as_ref().is_some_and(|held| held.name == candidate.name) {
             return Ok(());
         }
-        if let Found::Held(held) = self.send(Errand::mount(candidate)?, &candidate.name)? {
+        if let Found::Held(held) =
+            self.send(Errand::mount(candidate, &self.session.drivers)?, &candidate.name)?
+        {
             self.held = Some(held);
         }
         Ok(())

@@ -11,12 +11,14 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::drivers::Drivers;
 use super::mirrors::Mirrors;
 use super::slots::owner;
 use super::voice::{Voice, note_signals};
 use super::volume::{self, Opened, Opening, Volume};
 use crate::base::text::printable;
 use crate::config::Config;
+use crate::drivers::queue::LIMIT;
 use crate::failure::{Failure, Stage};
 use crate::menu::{self, Allowance, By, Entry, Menu, Missed, Target, Timeout};
 use crate::rollback::store::Fault;
@@ -56,6 +58,7 @@ pub(super) type Ranked = (Tier, Candidate);
 pub(super) struct Devices<'s> {
     config: &'s Config,
     signals: &'s Signals,
+    drivers: &'s Drivers,
     uevents: Uevents,
     inventory: Inventory,
     mirrors: Mirrors,
@@ -131,11 +134,13 @@ impl Slow {
 pub(super) fn discover<'s>(
     config: &'s Config,
     signals: &'s Signals,
+    drivers: &'s Drivers,
 ) -> Result<Devices<'s>, Failure> {
     let uevents = Uevents::open().map_err(|error| Failure::new(Stage::Discover, error))?;
     Ok(Devices {
         config,
         signals,
+        drivers,
         uevents,
         inventory: Inventory::default(),
         mirrors: Mirrors::default(),
@@ -458,6 +463,7 @@ impl Devices<'_> {
             used: target.used.to_vec(),
             limits: self.config.unverified,
             allowance: Arc::clone(&self.allowance),
+            drivers: self.drivers.clone(),
         };
         let Some(job) = Job::start(opening.clone()) else {
             return self.settle(opening.open(), voice, fresh);
@@ -513,23 +519,29 @@ impl Devices<'_> {
     /// True once a device came, went or answered, false when the time is over. One
     /// that is there and does not answer yet is given its own.
     pub(super) fn wait(&self, deadline: Duration, voice: &Voice<'_>) -> bool {
-        let deadline = self.slow.iter().map(|slow| slow.end).fold(deadline, Duration::max);
-        voice.during("a device with a menu", End::At(deadline), || {
-            let has_answered = || self.slow.iter().any(Slow::answers);
-            wait_for_block(&self.uevents, self.signals, deadline, voice, &has_answered)
-        })
+        let hear = Hear { uevents: &self.uevents, signals: self.signals, drivers: self.drivers };
+        hear.loads(voice, &|| self.has_answer())
+            || voice.during("a device with a menu", End::At(deadline), || {
+                let deadline = self.slow.iter().map(|slow| slow.end).fold(deadline, Duration::max);
+                hear.wait(deadline, voice, &|| self.has_answer())
+            })
     }
 
     /// What can be read once [`Self::changed`] has something to tell.
     pub(super) fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
         let slow = self.slow.iter().map(|slow| slow.job.as_fd());
-        core::iter::once(self.uevents.as_fd()).chain(slow).collect()
+        let others = self.drivers.descriptor().into_iter().chain(slow);
+        core::iter::once(self.uevents.as_fd()).chain(others).collect()
+    }
+
+    fn has_answer(&self) -> bool {
+        self.slow.iter().any(Slow::answers)
     }
 
     /// Whether a device came, went or answered since this was asked.
     pub(super) fn changed(&self) -> bool {
-        let has_answered = self.slow.iter().any(Slow::answers);
-        self.uevents.block_changed() || has_answered
+        let has_answer = self.has_answer();
+        self.uevents.block_changed() || has_answer
     }
 
     /// That there is no menu, and everything that was looked at. It is of
@@ -645,45 +657,72 @@ pub(super) fn settles_all(menu: &Menu) -> bool {
 }
 
 /// The state area, once there is one; it may be on another disk. What is not
-/// there so long after the start is waited for no more.
+/// there so long after the start, and after the last driver, is waited for no more.
 pub(super) fn find_state_area(
     config: &Config,
     signals: &Signals,
+    drivers: &Drivers,
     voice: &Voice<'_>,
 ) -> Result<StateArea, Fault> {
     let uevents = Uevents::open().map_err(|error| Fault::Medium(error.to_string()))?;
-    voice.during("the partition with the state", End::At(config.wait), || {
-        loop {
-            match StateArea::find(&config.state_device) {
-                Err(Fault::NoPartition | Fault::NoDevice(_))
-                    if wait_for_block(&uevents, signals, config.wait, voice, &|| false) => {}
-                found => return found,
-            }
+    let hear = Hear { uevents: &uevents, signals, drivers };
+    loop {
+        match StateArea::find(&config.state_device) {
+            Err(Fault::NoPartition | Fault::NoDevice(_)) => {}
+            found => return found,
         }
-    })
+        let deadline = drivers.extend(config.wait, config.wait);
+        let goes_on = hear.loads(voice, &|| false)
+            || voice.during("the partition with the state", End::At(deadline), || {
+                hear.wait(deadline, voice, &|| false)
+            });
+        if !goes_on {
+            return StateArea::find(&config.state_device);
+        }
+    }
 }
 
-/// True once a block device came or went, or something else has happened; false when
-/// the time is over.
-fn wait_for_block(
-    uevents: &Uevents,
-    signals: &Signals,
-    deadline: Duration,
-    voice: &Voice<'_>,
-    has_happened: &dyn Fn() -> bool,
-) -> bool {
-    loop {
-        let left = deadline.saturating_sub(clock::elapsed());
-        if left.is_zero() {
-            return false;
-        }
-        vigil::wait(deadline);
-        let [event, signal] = wait([uevents, signals], Some(left.min(vigil::TURN)));
-        if signal && let Some(note) = note_signals(signals) {
-            voice.say(&note);
-        }
-        if has_happened() || (event && uevents.block_changed()) {
-            return true;
+/// What is heard of while a device is waited for.
+struct Hear<'a> {
+    uevents: &'a Uevents,
+    signals: &'a Signals,
+    drivers: &'a Drivers,
+}
+
+impl Hear<'_> {
+    /// Waits for what is being loaded: true once it is, or something else has happened;
+    /// false where nothing is.
+    fn loads(&self, voice: &Voice<'_>, has_happened: &dyn Fn() -> bool) -> bool {
+        let Some(what) = self.drivers.busy_with() else { return false };
+        let end = clock::elapsed().saturating_add(LIMIT);
+        voice.during(&what, End::Unknown, || {
+            self.wait(end, voice, &|| {
+                has_happened() || self.drivers.busy_with().as_ref() != Some(&what)
+            });
+        });
+        true
+    }
+
+    /// True once a block device came or went, or something else has happened; false when
+    /// the time is over.
+    fn wait(&self, deadline: Duration, voice: &Voice<'_>, has_happened: &dyn Fn() -> bool) -> bool {
+        let Self { uevents, signals, drivers } = self;
+        loop {
+            let left = deadline.saturating_sub(clock::elapsed());
+            if left.is_zero() {
+                return false;
+            }
+            vigil::wait(deadline);
+            let loader = drivers.descriptor().unwrap_or_else(|| uevents.as_fd());
+            let [event, signal, _] =
+                wait([*uevents, *signals, &loader], Some(left.min(vigil::TURN)));
+            drivers.hear(voice);
+            if signal && let Some(note) = note_signals(signals) {
+                voice.say(&note);
+            }
+            if has_happened() || (event && uevents.block_changed()) {
+                return true;
+            }
         }
     }
 }

@@ -1,10 +1,11 @@
 //! What the prompt wants of a disk, done by a thread of its own: a disk that does not
 //! answer keeps it and not the person waiting.
 
-use core::ops::{ControlFlow, Range};
+use core::ops::ControlFlow;
 use core::time::Duration;
 use std::sync::Arc;
 
+use super::drivers::Drivers;
 use super::voice::Voice;
 use super::volume::BTRFS_TOP;
 use crate::base::sort;
@@ -45,10 +46,9 @@ enum What {
 
 /// A device and its file system.
 pub(super) struct Mounting {
-    name: String,
-    /// Where on it the file system lies, if not at its start.
-    window: Option<Range<u64>>,
+    candidate: Candidate,
     kind: &'static str,
+    drivers: Drivers,
 }
 
 /// What is wanted.
@@ -91,12 +91,12 @@ impl Errand {
     ///
     /// # Errors
     /// There is nothing on it that can be mounted: what there is instead.
-    pub(super) fn mount(candidate: &Candidate) -> Result<Self, String> {
+    pub(super) fn mount(candidate: &Candidate, drivers: &Drivers) -> Result<Self, String> {
         let found = candidate.filesystem.as_ref().filter(|found| found.kind.is_mountable());
         let nothing = || format!("{}: nothing to mount", source::describe(candidate));
         let kind = found.ok_or_else(nothing)?.kind.name();
-        let (name, window) = (candidate.name.clone(), candidate.window());
-        Ok(Self::Mount(Mounting { name, window, kind }))
+        let candidate = candidate.clone();
+        Ok(Self::Mount(Mounting { candidate, kind, drivers: drivers.clone() }))
     }
 
     /// The names in a directory.
@@ -148,7 +148,10 @@ impl Work for Errand {
 /// Mounts a device beside where menus have it; of a btrfs the top, which has all
 /// subvolumes.
 fn hold(mounting: Mounting) -> Result<Held, String> {
-    let Mounting { name, window, kind } = mounting;
+    let Mounting { candidate, kind, drivers } = mounting;
+    drivers.load_for(&candidate);
+    let window = candidate.window();
+    let name = candidate.name;
     let place = format!("{}/by-hand-{name}", mount::VOLUMES);
     let subvolume = (kind == Kind::Btrfs.name()).then_some(BTRFS_TOP);
     let device = mount::Device { name: &format!("/dev/{name}"), window };

@@ -6,17 +6,18 @@ use super::prepare::Ready;
 use super::rollback::signed;
 use super::session::{Memory, Session};
 use crate::base::text::printable;
+use crate::config::Watchdog;
+use crate::drivers::class::Class;
 use crate::drivers::leaving::leaving;
-use crate::drivers::table;
 use crate::failure::{Failure, Stage};
 use crate::measure::state_archive;
 use crate::plan::{Plan, Slot};
 use crate::steps::load::{self, Parts};
+use crate::sys::clock;
 use crate::sys::kexec::Staged;
 use crate::sys::quiesce::{self, Leave, Quiet};
 use crate::sys::read::Sealed;
 use crate::sys::status::Status;
-use crate::sys::{clock, file};
 use crate::trust::verify::Signed;
 
 /// Has the TPM measure what is about to be loaded; the archives for the next system,
@@ -110,12 +111,13 @@ pub(super) fn quiesce(
     ready: &Ready<'_>,
     moments: &Moments,
 ) -> Result<Quiet, Failure> {
-    let table = file::read_text(table::PATH).unwrap_or_default();
-    // One that cannot be read was said when its drivers were to be loaded.
-    let drivers = table::parse(&table).unwrap_or_default();
+    if matches!(session.config.watchdog, Watchdog::Seconds(_)) {
+        session.drivers.wait_for(Class::Watchdog, &session.voice());
+    }
+    session.drivers.end(&session.voice());
     let leave = Leave {
         unbind: &session.config.unbind,
-        leaving: &leaving(&drivers, &session.config.keep_bound),
+        leaving: &leaving(session.drivers.all(), &session.config.keep_bound),
         watchdog: session.config.watchdog,
         last_words: &last_words(plan, ready),
     };

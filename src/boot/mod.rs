@@ -11,6 +11,7 @@
 mod by_hand;
 mod choose;
 mod discover;
+mod drivers;
 mod efi;
 mod errand;
 mod figures;
@@ -80,7 +81,7 @@ pub fn run() -> ! {
 /// One walk through the sentence with the entries of one role. It comes back only
 /// with the reason why nothing was booted.
 fn attempt(session: &Session, memory: &mut Memory, role: Role) -> Result<Infallible, Failure> {
-    let devices = discover(&session.config, &session.signals)?;
+    let devices = discover(&session.config, &session.signals, &session.drivers)?;
     let mut menu = menu(session, memory, devices, role)?;
     loop {
         menu.begin_entry();

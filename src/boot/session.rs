@@ -3,6 +3,7 @@
 //! ([`Memory`]).
 
 use super::discover::find_state_area;
+use super::drivers::Drivers;
 use super::efi::Wishes;
 use super::figures;
 use super::measure::Witness;
@@ -14,6 +15,7 @@ use crate::base::json::Object;
 use crate::base::text::printable;
 use crate::base::used::Used;
 use crate::config::{self, Config};
+use crate::drivers::class::Class;
 use crate::failure::{Failure, Stage};
 use crate::menu::Target;
 use crate::rollback::Strength;
@@ -28,7 +30,7 @@ use crate::sys::sources::Sources;
 use crate::sys::state_area::StateArea;
 use crate::sys::tpm::Tpm;
 use crate::sys::{
-    arch, file, identity, kernel_settings, machine, memory, module, mount, panic, patience,
+    arch, efivars, file, identity, kernel_settings, machine, memory, mount, panic, patience,
     start_limit, sysrq, watchdog,
 };
 use crate::trust::verify::{Identity, Mode};
@@ -42,6 +44,7 @@ pub(super) struct Session {
     pub(super) anchor: Anchor,
     pub(super) arch: Arch,
     pub(super) identity: Identity,
+    pub(super) drivers: Drivers,
 }
 
 /// What changes as the boot goes on.
@@ -82,9 +85,9 @@ impl Session {
         said.extend(watchdog::start(config.watchdog_start));
         let anchor = Anchor::of_image(config.mode)?;
         let identity = identity::read(&Sources::live());
-        greet(&console, &config);
+        let drivers = greet(&console, &config);
         Voice::on(&console).say_all(&said);
-        Ok(Self { console, signals, config, anchor, arch: arch::native(), identity })
+        Ok(Self { console, signals, config, anchor, arch: arch::native(), identity, drivers })
     }
 
     /// Speaks on the consoles.
@@ -110,7 +113,10 @@ impl Memory {
     pub(super) fn new(session: &Session) -> Self {
         let Session { config, identity, .. } = session;
         let voice = session.voice();
-        let mut tpm = open_tpm(config);
+        if efivars::has_efi() {
+            session.drivers.file_system("efivarfs");
+        }
+        let mut tpm = open_tpm(session);
         let (witness, said) = Witness::find(config, identity, &mut tpm);
         voice.say_all(&said);
         Self {
@@ -128,15 +134,15 @@ impl Memory {
     /// Reads what outlasts the power; `is_seen`: whether a state area is among the devices
     /// that were seen.
     pub(super) fn open_store(&mut self, session: &Session, is_seen: bool) {
-        let Session { config, signals, .. } = session;
+        let Session { config, signals, drivers, .. } = session;
         let voice = session.voice();
         let counts = config.rules().is_declared && config.rules().count != Count::Off;
         let area = match config.rollback {
-            _ if counts => find_state_area(config, signals, &voice),
+            _ if counts => find_state_area(config, signals, drivers, &voice),
             // Only for what was used up: worth neither a wait nor a second look at disks.
             Strength::Off if is_seen => StateArea::find(&config.state_device),
             Strength::Off => Err(Fault::NoPartition),
-            _ => find_state_area(config, signals, &voice),
+            _ => find_state_area(config, signals, drivers, &voice),
         };
         let Self { standing, starts, tpm, witness, .. } = self;
         let fault = area.as_ref().err().filter(|_| counts).cloned();
@@ -274,9 +280,8 @@ fn at_start(error: crate::sys::Error) -> Failure {
     Failure::new(Stage::Start, error)
 }
 
-/// Says what runs here, shuts what a locked image keeps shut, and loads the
-/// modules.
-fn greet(console: &Console, config: &Config) {
+/// Says what runs here, shuts what a locked image keeps shut, and has drivers loaded.
+fn greet(console: &Console, config: &Config) -> Drivers {
     let voice = Voice::on(console);
     let release = machine::release();
     console.line(&format!("{}, kernel {release} {}", heading(config.mode), arch::native()));
@@ -290,18 +295,26 @@ fn greet(console: &Console, config: &Config) {
     }
     #[cfg(feature = "test-hooks")]
     crate::sys::hooks::at_start(console);
-    voice.say_all(&module::load_all(&release, module::parameters(config.watchdog)));
+    let drivers = Drivers::start(&release, config).unwrap_or_else(|why| {
+        voice.say(&why);
+        Drivers::default()
+    });
+    drivers.settle(&voice);
+    drivers.hear(&voice);
     voice.say_all(&watchdog::start(config.watchdog_start));
     if let Some(name) = watchdog::that_reset() {
         voice.say(&["a watchdog has reset the machine: ", &*printable(&name)].concat());
     }
+    drivers
 }
 
-fn open_tpm(config: &Config) -> Result<Option<Tpm>, String> {
-    match config.tpm() {
-        config::Tpm::Off => Ok(None),
-        _ => Tpm::open(config.tpm_timeout).map_err(|error| error.to_string()),
+fn open_tpm(session: &Session) -> Result<Option<Tpm>, String> {
+    let Session { config, drivers, .. } = session;
+    if config.tpm() == config::Tpm::Off {
+        return Ok(None);
     }
+    drivers.wait_for(Class::Tpm, &session.voice());
+    Tpm::open(config.tpm_timeout).map_err(|error| error.to_string())
 }
 
 fn read_config() -> Result<Config, Failure> {

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use super::drivers::Drivers;
 use crate::base::arch::Arch;
 use crate::base::used::Used;
 use crate::menu::{
@@ -41,6 +42,7 @@ pub(super) struct Opening {
     pub(super) used: Vec<Used>,
     pub(super) limits: Limits,
     pub(super) allowance: Arc<Allowance>,
+    pub(super) drivers: Drivers,
 }
 
 impl Opening {
@@ -48,6 +50,7 @@ impl Opening {
     pub(super) fn open(self) -> Opened {
         #[cfg(feature = "test-hooks")]
         crate::sys::hooks::at_mounting(&self.candidate.name);
+        self.drivers.load_for(&self.candidate);
         let target = Target { used: &self.used, ..Target::new(self.arch, &self.boards) };
         let budget = Budget::of_several(self.limits, CLOCK, self.allowance);
         Volume::open(&self.candidate, self.tier, &target, budget)

@@ -9,7 +9,10 @@
 pub mod class;
 pub mod deferred;
 pub mod device;
+pub mod event;
 pub mod gate;
 pub mod leaving;
+pub mod matching;
 pub mod missing;
+pub mod queue;
 pub mod table;

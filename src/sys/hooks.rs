@@ -63,6 +63,15 @@ pub fn at_mounting(name: &str) {
     }
 }
 
+/// Does the fault, if it is one that happens while this module is loaded.
+pub fn at_module(name: &str) {
+    if requested().and_then(|asked| Some(asked.strip_prefix("hang-at-module=")? == name))
+        == Some(true)
+    {
+        hang();
+    }
+}
+
 /// Does the fault, if it is one that happens on the main thread before an entry is
 /// loaded.
 pub fn at_loading() {

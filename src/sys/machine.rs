@@ -426,6 +426,13 @@ fn tty_address(tty: &str, attribute: &str) -> Option<u64> {
     u64::from_str_radix(text.trim_start_matches("0x").trim_start_matches("0X"), 16).ok()
 }
 
+/// How many processors are at work.
+#[must_use]
+pub fn processors() -> usize {
+    let count = nix::unistd::sysconf(nix::unistd::SysconfVar::_NPROCESSORS_ONLN).ok().flatten();
+    count.and_then(|count| usize::try_from(count).ok()).unwrap_or(1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,20 +1,27 @@
-//! Loads the kernel modules that mkinitramfs packed, in its order.
+//! Loads one kernel module from a file of the image, or from memory.
 
 use std::ffi::CStr;
 use std::fs::File;
+use std::io::Write as _;
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use nix::errno::Errno;
 use nix::kmod::{ModuleInitFlags, finit_module};
+use nix::sys::memfd::{MFdFlags, memfd_create};
 
-use super::patience::{self, End};
 use super::{Error, file};
 use crate::config::Watchdog;
+use crate::drivers::table;
 
-/// List of module paths in load order, dependencies first.
-const LIST: &str = "/etc/turnout/modules";
+/// Where the modules lie, by the release of their kernel.
+const FOLDER: &str = "/lib/modules/";
 /// The kernel release that the modules belong to.
 const RELEASE: &str = "/etc/turnout/release";
+/// A table is text of a few hundred KiB at most.
+const MAX_TABLE: u64 = 4 << 20;
+/// Largest module that is read into memory, in bytes.
+pub const MAX: u64 = 64 << 20;
 
 /// A module's name, and what it is to be loaded with.
 pub type Parameters = (&'static str, &'static CStr);
@@ -28,47 +35,89 @@ pub const fn parameters(setting: Watchdog) -> &'static [Parameters] {
     }
 }
 
-/// Loads every listed module, with its parameters if there are any; an image
-/// without a list has all it needs built in. What could not be loaded comes back
-/// as lines for the console.
+/// The image's table of drivers; none in an image that has all it needs built in.
 #[must_use]
-pub fn load_all(running: &str, parameters: &[Parameters]) -> Vec<String> {
-    let Ok(list) = file::read_text(LIST) else { return Vec::new() };
-    if let Some(mismatch) = mismatch(running) {
-        return vec![mismatch];
-    }
-    let loaded = list.lines().map(|path| load(path, of(path, parameters)));
-    loaded.filter_map(Result::err).map(|error| error.to_string()).collect()
+pub fn table() -> Option<String> {
+    let bytes = file::read_bytes(Path::new(table::PATH), MAX_TABLE).ok()?;
+    String::from_utf8(bytes).ok()
 }
 
-fn mismatch(running: &str) -> Option<String> {
+/// Why no module of this image is for the kernel that runs.
+#[must_use]
+pub fn mismatch(running: &str) -> Option<String> {
     let release = file::read_line(RELEASE).ok()?;
     (release != running).then(|| {
         format!("the image's modules are for kernel {release}, but {running} runs: none was loaded")
     })
 }
 
-/// The parameters of the module in this file.
-fn of(path: &str, parameters: &[Parameters]) -> &'static CStr {
-    let file = path.rsplit('/').next().unwrap_or_default();
-    let name = file.split('.').next().unwrap_or_default();
+/// What the module of this name is to be loaded with.
+#[must_use]
+pub fn of(name: &str, parameters: &[Parameters]) -> &'static CStr {
     parameters.iter().find(|(module, _)| *module == name).map_or(c"", |(_, given)| *given)
 }
 
-/// Loads one module.
+/// The file of a module that a table has at `path`.
+#[must_use]
+pub fn place(release: &str, path: &str) -> String {
+    [FOLDER, release, "/", path].concat()
+}
+
+/// What came of a load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loaded {
+    /// It is there.
+    There,
+    /// It has found no hardware of its own.
+    Absent,
+}
+
+/// Loads a module from a file.
 ///
 /// # Errors
-/// The errno, except where the module is there already or its device is not
-/// (a driver for hardware that this machine lacks).
-fn load(path: &str, parameters: &CStr) -> Result<(), Error> {
-    let module = File::open(Path::new(path)).map_err(|source| Error::new(path, source))?;
-    let loaded = patience::during(&format!("module {path}"), End::Unknown, || {
-        finit_module(&module, parameters, ModuleInitFlags::empty())
-    });
-    match loaded {
-        Ok(()) | Err(Errno::EEXIST | Errno::ENODEV) => Ok(()),
-        Err(errno) => Err(Error::new(format!("module {path}"), errno)),
+/// Why it cannot be loaded.
+pub fn load(place: &str, parameters: &CStr) -> Result<Loaded, Error> {
+    let module = File::open(place).map_err(|source| Error::new(place, source))?;
+    insert(&module, parameters).map_err(|errno| refused(place, errno))
+}
+
+/// Loads a module from its unpacked bytes; `place` is the file that they are of.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_bytes(place: &str, bytes: Vec<u8>, parameters: &CStr) -> Result<Loaded, Error> {
+    let mut memory = memfd_create("module", MFdFlags::MFD_CLOEXEC)
+        .map(File::from)
+        .map_err(|errno| Error::new(place, errno))?;
+    memory.write_all(&bytes).map_err(|source| Error::new(place, source))?;
+    // The kernel takes a copy of its own.
+    drop(bytes);
+    insert(&memory, parameters).map_err(|errno| refused(place, errno))
+}
+
+fn insert(module: &impl AsFd, parameters: &CStr) -> Result<Loaded, Errno> {
+    match finit_module(module, parameters, ModuleInitFlags::empty()) {
+        Ok(()) | Err(Errno::EEXIST) => Ok(Loaded::There),
+        Err(Errno::ENODEV) => Ok(Loaded::Absent),
+        Err(errno) => Err(errno),
     }
+}
+
+/// What the kernel means (kernel/module/main.c says it in its own log).
+fn refused(place: &str, errno: Errno) -> Error {
+    let what = ["module ", &table::module_of(place)].concat();
+    let why = match errno {
+        Errno::ENOENT => {
+            "a symbol is missing: a module that it needs is not in the image, or is for another \
+             kernel"
+        }
+        Errno::ENOEXEC => "it is damaged, or for another kernel",
+        Errno::EKEYREJECTED | Errno::ENOKEY | Errno::EBADMSG => {
+            "its signature is of no key that this kernel trusts"
+        }
+        _ => return Error::new(what, errno),
+    };
+    Error::refusal(what, why)
 }
 
 #[cfg(test)]
@@ -78,12 +127,24 @@ mod tests {
     #[test]
     fn parameters_belong_to_the_module_of_that_name_alone() {
         let parameters = [("watchdog", c"stop_on_reboot=0")];
-        for (path, expected) in [
-            ("/lib/modules/6.1.0/watchdog.ko", c"stop_on_reboot=0"),
-            ("/lib/modules/6.1.0/watchdog.ko.xz", c"stop_on_reboot=0"),
-            ("/lib/modules/watchdog/i6300esb.ko", c""),
+        assert_eq!(of("watchdog", &parameters), c"stop_on_reboot=0");
+        assert_eq!(of("i6300esb", &parameters), c"");
+    }
+
+    #[test]
+    fn a_refusal_says_what_the_kernel_means_by_it() {
+        let place = place("6.1.0", "kernel/drivers/scsi/hv-storvsc.ko.zst");
+        for (errno, why) in [
+            (
+                Errno::ENOENT,
+                "a symbol is missing: a module that it needs is not in the image, or is for another kernel",
+            ),
+            (Errno::ENOEXEC, "it is damaged, or for another kernel"),
+            (Errno::EKEYREJECTED, "its signature is of no key that this kernel trusts"),
+            (Errno::ENOMEM, "Cannot allocate memory (os error 12)"),
         ] {
-            assert_eq!(of(path, &parameters), expected, "{path}");
+            let said = refused(&place, errno).to_string();
+            assert_eq!(said, format!("module hv_storvsc: {why}"));
         }
     }
 }

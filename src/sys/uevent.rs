@@ -8,6 +8,7 @@ use nix::sys::socket::{
 };
 
 use super::Error;
+use crate::drivers::event::Event;
 
 /// Group of the kernel's events (udev's own come on group 2).
 const KERNEL_GROUP: u32 = 1;
@@ -36,14 +37,22 @@ impl Uevents {
     /// socket overflowed and something may have been.
     #[must_use]
     pub fn block_changed(&self) -> bool {
-        let mut buffer = [0; 8192];
         let mut changed = false;
+        let is_whole = self.each(|event| changed |= event.subsystem == "block");
+        changed || !is_whole
+    }
+
+    /// Takes all that arrived, one after the other; false if the socket overflowed, and
+    /// so something is missing.
+    pub fn each(&self, mut then: impl FnMut(Event<'_>)) -> bool {
+        let mut buffer = [0; 8192];
+        let mut is_whole = true;
         loop {
             match recv(self.0.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
-                Ok(len) => changed |= buffer.get(..len).is_some_and(is_block),
-                Err(Errno::ENOBUFS) => changed = true,
+                Ok(len) => then(Event::parse(buffer.get(..len).unwrap_or_default())),
+                Err(Errno::ENOBUFS) => is_whole = false,
                 Err(Errno::EINTR) => {}
-                Err(_) => return changed,
+                Err(_) => return is_whole,
             }
         }
     }
@@ -52,22 +61,5 @@ impl Uevents {
 impl AsFd for Uevents {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
-    }
-}
-
-/// An event is a NUL-separated list of `KEY=value`.
-fn is_block(event: &[u8]) -> bool {
-    event.split(|byte| *byte == 0).any(|field| field == b"SUBSYSTEM=block")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_events_of_block_devices_count() {
-        assert!(is_block(b"add@/devices/x\0ACTION=add\0SUBSYSTEM=block\0DEVNAME=vda\0"));
-        assert!(!is_block(b"add@/devices/x\0ACTION=add\0SUBSYSTEM=net\0"));
-        assert!(!is_block(b""));
     }
 }

@@ -75,7 +75,6 @@ impl Image {
         let config = self.config_text()?;
         let mut archive = skeleton();
         archive.file("/etc/turnout/config", 0o644, config.into_bytes());
-        archive.file("/etc/turnout/modules", 0o644, self.module_list()?.into_bytes());
         if !self.modules.is_empty() {
             archive.file(table::PATH, 0o644, self.driver_table().into_bytes());
             let release =
@@ -178,16 +177,6 @@ impl Image {
 
     fn driver_table(&self) -> String {
         table::write(&self.modules.iter().map(Module::driver).collect::<Vec<_>>())
-    }
-
-    /// `/etc/turnout/modules`: absolute paths in load order.
-    fn module_list(&self) -> Result<String> {
-        let mut list = String::new();
-        for module in &self.modules {
-            list.push_str(&module_path(self.release.as_deref(), &module.path)?);
-            list.push('\n');
-        }
-        Ok(list)
     }
 }
 

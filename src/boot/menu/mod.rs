@@ -149,6 +149,7 @@ pub(super) fn menu<'s>(
             menu.begin();
             return Ok(menu);
         }
+        let deadline = session.drivers.extend(deadline, wait);
         if !menu.devices.wait(deadline, &menu.voice) && !menu.hurries() {
             return Err(menu.devices.nothing_found());
         }
@@ -317,7 +318,8 @@ impl<'s> BootMenu<'s> {
     }
 
     fn is_late(&self) -> bool {
-        clock::elapsed() >= self.deadline
+        let wait = self.session.config.wait;
+        clock::elapsed() >= self.session.drivers.extend(self.deadline, wait)
     }
 
     /// Time is over: whether a slot's device was waited for, and others are to be looked
@@ -1118,11 +1120,12 @@ impl Feed for BootMenu<'_> {
     }
 
     fn changed(&mut self) -> Option<Update> {
-        if !self.devices.changed() {
-            return None;
-        }
+        let has_changed = self.devices.changed();
         self.voice.hold();
-        self.look();
+        self.session.drivers.hear(&self.voice);
+        if has_changed {
+            self.look();
+        }
         let said = self.voice.release();
         // Whatever is news is said; a device that holds no menu is none.
         let say = Some(said.join("; ")).filter(|said| !said.is_empty())?;

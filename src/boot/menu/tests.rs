@@ -4,6 +4,7 @@ use super::*;
 use crate::base::arch::Arch;
 use crate::base::used::Used;
 use crate::boot::discover::discover;
+use crate::boot::drivers::Drivers;
 use crate::boot::efi::Wishes;
 use crate::boot::measure::Witness;
 use crate::boot::rollback::Standing;
@@ -88,6 +89,7 @@ fn session() -> Session {
         anchor: Anchor::new(Some(ring), Policy::default()),
         arch: Arch::X86_64,
         identity: Identity { boards: Vec::new(), devices: Vec::new() },
+        drivers: Drivers::default(),
     }
 }
 
@@ -107,7 +109,7 @@ fn memory(session: &Session) -> Memory {
 }
 
 fn empty<'s>(session: &'s Session, memory: &'s mut Memory) -> BootMenu<'s> {
-    let devices = discover(&session.config, &session.signals).unwrap();
+    let devices = discover(&session.config, &session.signals, &session.drivers).unwrap();
     BootMenu::empty(session, memory, devices, Role::Boot)
 }
 

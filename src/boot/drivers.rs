@@ -1,0 +1,535 @@
+//! Loads drivers beside everything else: those that the image names, those that a
+//! device asks for, and those of file systems that were seen.
+//!
+//! One thread watches: it looks at all devices once, then hears of new ones, and of
+//! loads that take their time. A few others load, so that a driver whose hardware does
+//! not answer holds up itself and what needs it, and nothing else. None of them speaks
+//! on a console or decides what boots: what is to be said waits until the main thread
+//! asks for it ([`Drivers::hear`]).
+
+use core::time::Duration;
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use super::voice::Voice;
+use crate::config::{Config, WatchdogStart};
+use crate::drivers::class::Class;
+use crate::drivers::device::Device;
+use crate::drivers::gate::{self, Classes};
+use crate::drivers::matching::drivers_for;
+use crate::drivers::queue::{LIMIT, Late, Queue, Rank, SLOW, State};
+use crate::drivers::table::{self, Driver};
+use crate::image::compression::Compressor;
+use crate::source::Candidate;
+use crate::sys::devices;
+use crate::sys::module::{self, Loaded, Parameters};
+use crate::sys::patience::End;
+use crate::sys::thread::{Job, Shelf, Work};
+use crate::sys::uevent::Uevents;
+use crate::sys::vigil::{self, TURN};
+use crate::sys::wait::wait;
+use crate::sys::wake::Wake;
+use crate::sys::{self, AsFd as _, BorrowedFd, clock, file, hung_tasks, machine, watchdog};
+
+/// What has ended no load for so long is not waited for before the first menu.
+const STANDSTILL: Duration = Duration::from_secs(2);
+/// The same before the jump: a driver that is still at its start then may hold it up.
+const FAREWELL: Duration = Duration::from_secs(10);
+
+/// The loader; none where the image has no modules for this kernel. A copy is the same
+/// one.
+#[derive(Clone, Default)]
+pub(super) struct Drivers(Option<Arc<Shared>>);
+
+/// What the main thread is to know.
+#[derive(Default)]
+struct News {
+    said: Vec<String>,
+    /// Whether the driver of a watchdog came.
+    has_watchdog: bool,
+}
+
+impl Drivers {
+    /// Begins with what the image has loaded at once, and with the devices that are
+    /// there.
+    ///
+    /// # Errors
+    /// Why nothing is loaded, in words.
+    pub(super) fn start(release: &str, config: &Config) -> Result<Self, String> {
+        let Some(text) = module::table() else { return Ok(Self::default()) };
+        if let Some(mismatch) = module::mismatch(release) {
+            return Err(mismatch);
+        }
+        // Both are of use as long as the program runs.
+        let drivers = table::parse(text.leak()).map_err(|error| error.to_string())?.leak();
+        let shared = Shared::new(drivers, release, config);
+        let shared = Arc::new(shared.map_err(|error| error.to_string())?);
+        shared.begin();
+        Ok(Self(Some(shared)))
+    }
+
+    /// Every driver that was packed, or is known of.
+    pub(super) fn all(&self) -> &'static [Driver<'static>] {
+        self.0.as_ref().map_or(&[], |shared| shared.lock().queue.drivers())
+    }
+
+    /// What has become of a driver, by its place in [`Self::all`].
+    #[expect(dead_code, reason = "for the report of what has no driver")]
+    pub(super) fn state(&self, place: usize) -> State {
+        let Some(shared) = &self.0 else { return State::Idle };
+        shared.lock().queue.state(place).clone()
+    }
+
+    /// The driver that was loaded last, and when that ended.
+    #[expect(dead_code, reason = "for the report of what has no driver")]
+    pub(super) fn last_load(&self) -> Option<(&'static str, Duration)> {
+        self.0.as_ref()?.lock().queue.last_load()
+    }
+
+    /// What is loading or is going to be, for a sentence; none if nothing is.
+    pub(super) fn busy_with(&self) -> Option<String> {
+        let shared = self.0.as_ref()?;
+        let state = shared.lock();
+        if !state.is_busy(Rank::Other) {
+            return None;
+        }
+        let names: Vec<&str> = state.queue.loading().map(|driver| driver.name.as_str()).collect();
+        Some(["drivers: ", &names.join(", ")].concat())
+    }
+
+    /// A deadline, or as long after the last load as `time`, whichever is later.
+    pub(super) fn extend(&self, deadline: Duration, time: Duration) -> Duration {
+        let Some(shared) = &self.0 else { return deadline };
+        let state = shared.lock();
+        let end = match state.is_busy(Rank::Other) {
+            true => clock::elapsed(),
+            false => state.queue.last_end(),
+        };
+        deadline.max(end.saturating_add(time))
+    }
+
+    /// Can be read once there may be news.
+    pub(super) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.0.as_ref().map(|shared| shared.to_main.as_fd())
+    }
+
+    /// Says what has happened since this was called, and serves watchdogs that came. For
+    /// the main thread.
+    pub(super) fn hear(&self, voice: &Voice<'_>) {
+        let Some(shared) = &self.0 else { return };
+        shared.to_main.clear();
+        let News { said, has_watchdog } = core::mem::take(&mut shared.lock().news);
+        voice.say_all(&said);
+        if has_watchdog {
+            voice.say_all(&watchdog::start(shared.watchdog));
+        }
+    }
+
+    /// Waits for drivers that may bring a disk, as long as any is got done.
+    pub(super) fn settle(&self, voice: &Voice<'_>) {
+        self.wait("drivers", voice, STANDSTILL, |state| state.is_busy(Rank::Disk));
+    }
+
+    /// Waits for drivers of a class that are on their way, as long as any is got done.
+    pub(super) fn wait_for(&self, class: Class, voice: &Voice<'_>) {
+        let what = ["drivers: ", class.name()].concat();
+        self.wait(&what, voice, SLOW, |state| {
+            state.queue.busy(Rank::Other).any(|driver| driver.class == class)
+        });
+    }
+
+    /// Begins no other load, and waits for those that were begun: what its driver still
+    /// has in hand cannot be brought to rest.
+    pub(super) fn end(&self, voice: &Voice<'_>) {
+        let Some(shared) = &self.0 else { return };
+        shared.lock().is_over = true;
+        if let Some(what) = self.busy_with() {
+            self.wait(&what, voice, FAREWELL, |state| state.queue.loading().next().is_some());
+        }
+    }
+
+    fn wait(
+        &self,
+        what: &str,
+        voice: &Voice<'_>,
+        patience: Duration,
+        is_waited_for: impl Fn(&Inner) -> bool,
+    ) {
+        let Some(shared) = &self.0 else { return };
+        voice.during(what, End::Unknown, || shared.wait(patience, is_waited_for));
+    }
+
+    /// Has what it takes to mount a device loaded, and waits for it; on whatever thread.
+    pub(super) fn load_for(&self, candidate: &Candidate) {
+        if let Some(found) = &candidate.filesystem {
+            self.file_system(found.kind.name());
+        }
+        if candidate.window().is_some() {
+            self.load("devname:loop-control");
+        }
+    }
+
+    /// Has the driver of a file system loaded, and waits for it; on whatever thread.
+    pub(super) fn file_system(&self, kind: &str) {
+        self.load(&["fs-", kind].concat());
+    }
+
+    /// Has what answers to an alias loaded, and waits for it.
+    fn load(&self, alias: &str) {
+        if let Some(shared) = &self.0 {
+            shared.load_now(alias);
+        }
+    }
+}
+
+/// What all threads have.
+struct Shared {
+    drivers: &'static [Driver<'static>],
+    release: String,
+    parameters: &'static [Parameters],
+    watchdog: WatchdogStart,
+    /// Classes of which a device that somebody puts in may have drivers loaded.
+    hotplug: Classes,
+    /// Where devices are announced; none where no device chooses a driver.
+    uevents: Option<Uevents>,
+    to_main: Wake,
+    to_watcher: Wake,
+    inner: Mutex<Inner>,
+    /// Something is to be loaded, or has been.
+    change: Condvar,
+}
+
+struct Inner {
+    queue: Queue<'static>,
+    news: News,
+    /// Loads that have ended, each of which may have brought devices; looking at all that
+    /// were there is one.
+    ended: usize,
+    /// How many of them had before the last device was heard of.
+    heard: usize,
+    /// Threads that load, but for those that hang.
+    workers: usize,
+    is_over: bool,
+    /// Drivers that a device would have had, had it been let.
+    refused: Vec<usize>,
+}
+
+impl Inner {
+    /// Says, once for each driver, why a device does not have it loaded.
+    fn refuse(&mut self, place: usize, said: String) {
+        if *self.queue.state(place) == State::Idle && !self.refused.contains(&place) {
+            self.refused.push(place);
+            self.news.said.push(said);
+        }
+    }
+
+    fn is_busy(&self, rank: Rank) -> bool {
+        self.heard != self.ended || self.queue.busy(rank).next().is_some()
+    }
+}
+
+impl Shared {
+    fn new(
+        drivers: &'static [Driver<'static>],
+        release: &str,
+        config: &Config,
+    ) -> Result<Self, sys::Error> {
+        let uevents = drivers.iter().any(is_chosen).then(Uevents::open).transpose()?;
+        let inner = Inner {
+            queue: Queue::new(drivers),
+            news: News::default(),
+            ended: uevents.iter().count(),
+            heard: 0,
+            workers: 0,
+            is_over: false,
+            refused: Vec::new(),
+        };
+        Ok(Self {
+            drivers,
+            release: release.to_owned(),
+            parameters: module::parameters(config.watchdog),
+            watchdog: config.watchdog_start,
+            hotplug: config.hotplug(),
+            uevents,
+            to_main: Wake::new()?,
+            to_watcher: Wake::new()?,
+            inner: Mutex::new(inner),
+            change: Condvar::new(),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin(self: &Arc<Self>) {
+        let always = (0..).zip(self.drivers).filter(|(_, driver)| driver.always);
+        let mut inner = self.lock();
+        always.for_each(|(place, _)| inner.queue.want(place, Rank::First));
+        drop(inner);
+        self.staff();
+        let _ = Job::start(Watching(Arc::clone(self)));
+    }
+
+    /// Sees to it that there is somebody to load what waits.
+    fn staff(self: &Arc<Self>) {
+        let mut inner = self.lock();
+        let most = machine::processors().clamp(2, 4);
+        while inner.workers < most && inner.queue.busy(Rank::Other).nth(inner.workers).is_some() {
+            if Job::start(Loading(Arc::clone(self))).is_none() {
+                break;
+            }
+            inner.workers = inner.workers.saturating_add(1);
+        }
+        drop(inner);
+        self.change.notify_all();
+    }
+
+    fn wait(&self, patience: Duration, is_waited_for: impl Fn(&Inner) -> bool) {
+        let begin = clock::elapsed();
+        loop {
+            self.to_main.clear();
+            let inner = self.lock();
+            let last = inner.queue.last_end().max(begin);
+            let end = last.saturating_add(patience);
+            let left = end.saturating_sub(clock::elapsed());
+            if left.is_zero() || !is_waited_for(&inner) {
+                break;
+            }
+            drop(inner);
+            vigil::wait(end);
+            let _ = wait([&self.to_main], Some(left.min(TURN)));
+        }
+        // There may be news.
+        self.to_main.up();
+    }
+
+    /// Loads what an alias stands for, before all others, and waits for it.
+    fn load_now(self: &Arc<Self>, alias: &str) {
+        let places: Vec<usize> = drivers_for(self.drivers, alias).collect();
+        let mut inner = self.lock();
+        places.iter().for_each(|place| inner.queue.want(*place, Rank::First));
+        drop(inner);
+        self.staff();
+        let mut inner = self.lock();
+        while places.iter().any(|place| inner.queue.is_open(*place)) && !inner.is_over {
+            let woken = self.change.wait_timeout(inner, TURN);
+            inner = woken.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// A thread's work: looks at what is there, then hears of what comes.
+    fn watch(self: &Arc<Self>) {
+        let mut has_all = false;
+        loop {
+            self.to_watcher.clear();
+            let ended = self.lock().ended;
+            if !has_all {
+                self.look();
+            }
+            has_all = self.hear();
+            self.tell_late();
+            self.staff();
+            let mut inner = self.lock();
+            if has_all {
+                inner.heard = ended;
+            }
+            let time = inner.queue.loading().next().map(|_| TURN);
+            drop(inner);
+            self.to_main.up();
+            if has_all {
+                self.sleep(time);
+            }
+        }
+    }
+
+    fn sleep(&self, time: Option<Duration>) {
+        match &self.uevents {
+            Some(uevents) => {
+                let _ = wait([uevents, &self.to_watcher], time);
+            }
+            None => {
+                let _ = wait([&self.to_watcher], time);
+            }
+        }
+    }
+
+    /// Looks at all devices that have no driver.
+    fn look(&self) {
+        if self.uevents.is_none() {
+            return;
+        }
+        for Device { path, subsystem, modalias, driver } in devices::all() {
+            if driver.is_none() && !modalias.is_empty() {
+                self.consider(&modalias, gate::applies(&path, &subsystem, true));
+            }
+        }
+    }
+
+    /// Takes what was announced; whether that is all that was.
+    fn hear(&self) -> bool {
+        let Some(uevents) = &self.uevents else { return true };
+        uevents.each(|event| {
+            if event.action == "add" && event.driver.is_empty() && !event.modalias.is_empty() {
+                let is_guarded = gate::applies(event.path, event.subsystem, false);
+                self.consider(event.modalias, is_guarded);
+            }
+        })
+    }
+
+    /// Has the drivers loaded that are for a device; where anybody may have put it in, those
+    /// of the classes that may come so.
+    fn consider(&self, modalias: &str, is_guarded: bool) {
+        for place in drivers_for(self.drivers, modalias) {
+            let Some(driver) = self.drivers.get(place) else { continue };
+            let refusal = gate::refusal(self.hotplug, modalias, driver).filter(|_| is_guarded);
+            let mut inner = self.lock();
+            match refusal {
+                Some(said) => inner.refuse(place, said),
+                None => inner.queue.want(place, rank(driver.class, modalias)),
+            }
+        }
+    }
+
+    fn tell_late(&self) {
+        let mut inner = self.lock();
+        for late in inner.queue.late(clock::elapsed()) {
+            let (Late::Slow(place) | Late::GivenUp(place)) = late;
+            let name = self.drivers.get(place).map_or("", |driver| driver.name.as_str());
+            let said = match late {
+                Late::Slow(_) => {
+                    hung_tasks::bear();
+                    inner.workers = inner.workers.saturating_sub(1);
+                    format!("module {name} has been starting for {} s", SLOW.as_secs())
+                }
+                Late::GivenUp(_) => format!(
+                    "module {name} has not started in {} s, and is not waited for any more",
+                    LIMIT.as_secs()
+                ),
+            };
+            inner.news.said.push(said);
+        }
+    }
+
+    /// A thread's work: loads what waits, as long as none of it hangs.
+    fn load_all(&self) {
+        while let Some((place, driver)) = self.take() {
+            if !self.ended(place, driver, self.load(driver)) {
+                return;
+            }
+        }
+    }
+
+    fn take(&self) -> Option<(usize, &'static Driver<'static>)> {
+        let mut inner = self.lock();
+        loop {
+            if inner.is_over {
+                return None;
+            }
+            let place = inner.queue.next(clock::elapsed());
+            if let Some(found) = place.and_then(|place| Some((place, self.drivers.get(place)?))) {
+                return Some(found);
+            }
+            inner = self.change.wait(inner).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn load(&self, driver: &Driver<'_>) -> State {
+        #[cfg(feature = "test-hooks")]
+        crate::sys::hooks::at_module(&driver.name);
+        let path = driver.path.unwrap_or_default();
+        let place = module::place(&self.release, path);
+        let parameters = module::of(&driver.name, self.parameters);
+        let loaded = match path.ends_with(".zst") {
+            true => {
+                unpacked(&place).and_then(|bytes| module::load_bytes(&place, bytes, parameters))
+            }
+            false => module::load(&place, parameters),
+        };
+        match loaded {
+            Ok(Loaded::There) => State::Loaded,
+            Ok(Loaded::Absent) => State::Absent,
+            Err(error) => State::Failed(error.to_string()),
+        }
+    }
+
+    /// Takes note of the end of a load; whether whoever did it is still needed.
+    fn ended(&self, place: usize, driver: &Driver<'_>, state: State) -> bool {
+        let mut inner = self.lock();
+        inner.news.has_watchdog |= driver.class == Class::Watchdog && state == State::Loaded;
+        if let State::Failed(why) = &state {
+            inner.news.said.push(why.clone());
+        }
+        let is_needed = inner.queue.ended(place, state, clock::elapsed());
+        if !is_needed {
+            hung_tasks::mind();
+            inner.news.said.push(["module ", &driver.name, " has ended its start"].concat());
+        }
+        if self.uevents.is_some() {
+            inner.ended = inner.ended.wrapping_add(1);
+        }
+        drop(inner);
+        vigil::work();
+        self.to_watcher.up();
+        self.to_main.up();
+        self.change.notify_all();
+        is_needed
+    }
+}
+
+/// Whether a device chooses it.
+const fn is_chosen(driver: &Driver<'_>) -> bool {
+    !driver.always && driver.path.is_some() && !driver.aliases.is_empty()
+}
+
+/// How soon drivers of a class are loaded for a device. Those for the processor's own
+/// instructions come first: the signature of every other one is checked the faster.
+fn rank(class: Class, modalias: &str) -> Rank {
+    match class {
+        _ if modalias.starts_with("cpu:") => Rank::First,
+        Class::Storage
+        | Class::Mmc
+        | Class::Hypervisor
+        | Class::FileSystem
+        | Class::Platform
+        | Class::Other => Rank::Disk,
+        Class::Usb
+        | Class::Keyboard
+        | Class::Tpm
+        | Class::Watchdog
+        | Class::Network
+        | Class::Display
+        | Class::Serial => Rank::Other,
+    }
+}
+
+/// A module that was compressed by itself.
+fn unpacked(place: &str) -> Result<Vec<u8>, sys::Error> {
+    let packed = file::read_bytes(Path::new(place), module::MAX)?;
+    let unpacked = Compressor::Zstd.decode(&packed, module::MAX);
+    unpacked.map_err(|error| sys::Error::refusal(place, &error.to_string()))
+}
+
+/// Hears of devices for as long as the program runs.
+struct Watching(Arc<Shared>);
+
+impl Work for Watching {
+    type Place = ();
+    type Product<'p> = ();
+
+    fn run(self, _: &(), _: &Shelf<()>) {
+        self.0.watch();
+    }
+}
+
+/// Loads what is to be loaded.
+struct Loading(Arc<Shared>);
+
+impl Work for Loading {
+    type Place = ();
+    type Product<'p> = ();
+
+    fn run(self, _: &(), _: &Shelf<()>) {
+        self.0.load_all();
+    }
+}
