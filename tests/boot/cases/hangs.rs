@@ -40,6 +40,16 @@ const BESIDE: Boot = Boot {
     ..PLAIN
 };
 
+/// The menu is shown and boots, though a module does not come to its end.
+const HUNG_DRIVER: Boot = Boot {
+    flavour: Flavour::Generic,
+    first_options: "turnout.test=hang-at-module=i6300esb",
+    modules: &["i6300esb"],
+    loader_conf: "timeout 6\ndefault good\n",
+    config: "reset-delay 1\nattempts 1\n",
+    ..HOOKED
+};
+
 const SECOND_DISK: &str = "a_second_disk_that_hangs_does_not_hold_back_an_entry_that_is_ready";
 const GOES_ON: Expect = Expect::Boots { after: &["what else is being read is not waited for"] };
 
@@ -62,6 +72,21 @@ pub(super) const CASES: &[Case] = &[
                 after: &[
                     "turnout: /dev/watchdog0 resets the machine if it hangs for 10 s",
                     "turnout: /dev/watchdog0 stopped",
+                ],
+            },
+        )
+    },
+    Case {
+        archs: X86_64,
+        ..case(
+            "a_driver_that_hangs_is_named_and_holds_up_no_menu",
+            HUNG_DRIVER,
+            nothing,
+            Expect::Boots {
+                after: &[
+                    "module i6300esb has been starting for 5 s",
+                    "turnout: loading good",
+                    "turnout: waiting for drivers: i6300esb",
                 ],
             },
         )
