@@ -25,6 +25,7 @@ wanted_units() { # ARCH...
         echo "$arch/tools"
     done
     echo tools/disks
+    [ "$first_kernel" = 0 ] || printf "%s\n" compilers linux-source
     [ "$demo" = 0 ] || return 0
     printf "%s\n" tools/tests tools/f2fs tools/rauc tools/pages tools/scripts tools/forms bootstrap fuzz packaging
     # Debian builds GRUB's emulator for x86 only.
@@ -137,6 +138,14 @@ describe() { # UNIT
         packages=(lintian apt-utils sqop rpm makepkg base-files bash dash coreutils grep sed mawk findutils
             tar gzip xz-utils diffutils libc-bin)
         ;;
+    # What compiles kernels of both architectures, with what their build calls.
+    compilers)
+        closure=1 entered=1
+        packages=(gcc-x86-64-linux-gnu gcc-aarch64-linux-gnu gcc libc6-dev make bc bison flex libelf-dev
+            libssl-dev openssl perl cpio xz-utils zstd gzip base-files bash dash coreutils grep sed mawk
+            findutils tar diffutils libc-bin)
+        ;;
+    linux-source) packages=(linux-source-6.12) keep=('linux-source-6.12.tar.xz') ;;
     # What makes bare systems, for tests/bare and for whole guests.
     bootstrap) packages=(debootstrap debian-archive-keyring ubuntu-keyring) ;;
     *) die "there is no unit $1" ;;

@@ -22,7 +22,7 @@ unpack_unit() { # UNIT
     done <"$plans/${1//\//-}"
     case "$1" in
     tools/*) collect_programs "$part" ;;
-    packaging) settle_packaging "$part" ;;
+    packaging | compilers) settle_system "$part" ;;
     fuzz) keep_only "$part" && flatten "$part" ;;
     *) keep_only "$part" ;;
     esac
@@ -35,7 +35,7 @@ unpack_unit() { # UNIT
 }
 
 # What its packages would do when they are configured, as far as their programs ask for it.
-settle_packaging() { # DIRECTORY
+settle_system() { # DIRECTORY
     ln -sf mawk "$1/usr/bin/awk"
     ln -sf debian "$1/etc/dpkg/origins/default"
     mkdir -p "$1/mnt" "$1"/var/lib/dpkg/{info,updates,triggers}

@@ -16,6 +16,7 @@ pub mod debian;
 pub mod demo;
 pub mod disk;
 pub mod facts;
+pub mod first_kernel;
 pub mod grub;
 pub mod guest;
 pub mod initrd;

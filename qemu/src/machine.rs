@@ -130,7 +130,7 @@ pub struct Machine {
     pub arch: Arch,
     /// The first kernel.
     pub kernel: PathBuf,
-    /// Its initramfs.
+    /// Its initramfs; an empty path if it has one built in.
     pub initramfs: PathBuf,
     /// Words to add to its command line.
     pub options: String,
@@ -215,7 +215,10 @@ impl Machine {
         }
         self.add_monitor(&mut qemu, serial);
         if self.shape.firmware != Firmware::SecureBoot && !self.from_disk {
-            qemu.arg("-kernel").arg(&self.kernel).arg("-initrd").arg(&self.initramfs);
+            qemu.arg("-kernel").arg(&self.kernel);
+            if !self.initramfs.as_os_str().is_empty() {
+                qemu.arg("-initrd").arg(&self.initramfs);
+            }
             qemu.arg("-append").arg(self.first_command_line());
         }
         for ((bus, path), index) in self.disks.iter().zip(0_usize..) {
