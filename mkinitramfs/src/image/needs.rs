@@ -57,6 +57,7 @@ pub const CLASSES: &[Class] = &[
             need!(BOTH, "only with it the options below can be chosen", "EXPERT"),
             need!(BOTH, "flash is small", "CC_OPTIMIZE_FOR_SIZE"),
             need!(BOTH, "what STACKPROTECTOR_STRONG hangs on", "STACKPROTECTOR"),
+            need!(PC, "what RANDOMIZE_BASE hangs on", "RELOCATABLE"),
             need!(PC, "the processor", "64BIT", "X86_64", "SMP"),
             need!(ARM, "the processor", "ARM64", "SMP"),
             need!(
@@ -559,6 +560,12 @@ pub const CLASSES: &[Class] = &[
                 "LOCK_DOWN_KERNEL_FORCE_INTEGRITY"
             ),
             need!(BOTH, "the call that knows signatures", "KEXEC_FILE", "KEXEC_SIG"),
+            need!(
+                BOTH,
+                "without modules nothing else brings the verifier of signatures along",
+                "FS_VERITY",
+                "FS_VERITY_BUILTIN_SIGNATURES"
+            ),
             need!(
                 BOTH,
                 "keys: SYSTEM_TRUSTED_KEYS names the file with yours",
