@@ -444,6 +444,7 @@ pub const CLASSES: &[Class] = &[
         needs: &[need!(
             BOTH,
             "CDs and images of them",
+            "BLK_DEV",
             "SCSI",
             "BLK_DEV_SR",
             "ISO9660_FS",
