@@ -11,6 +11,7 @@ use turnout::trust::verify::Mode;
 use crate::image::binary;
 use crate::image::cpio::Archive;
 use crate::image::modules::Module;
+use crate::image::select::Known;
 use crate::signing::ring;
 use crate::signing::secret;
 
@@ -32,6 +33,8 @@ pub struct Image {
     pub release: Option<String>,
     /// Modules in load order.
     pub modules: Vec<Module>,
+    /// Drivers that are not packed, to be named where one is missed.
+    pub known: Vec<Known>,
     /// The key ring.
     pub keys: Option<Input>,
     /// The policy.
@@ -176,7 +179,8 @@ impl Image {
     }
 
     fn driver_table(&self) -> String {
-        table::write(&self.modules.iter().map(Module::driver).collect::<Vec<_>>())
+        let packed = self.modules.iter().map(Module::driver);
+        table::write(&packed.chain(self.known.iter().map(Known::driver)).collect::<Vec<_>>())
     }
 }
 

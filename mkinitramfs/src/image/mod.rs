@@ -21,6 +21,7 @@ pub mod modules;
 pub mod needs;
 pub mod parallel;
 mod partners;
+pub mod select;
 mod shutdown;
 pub mod suffix;
 mod wanted;

@@ -9,6 +9,7 @@ use turnout::trust::verify;
 use crate::image::compress::Compress;
 
 use super::forms::Forms;
+use super::picked::Picked;
 use super::tree::Kernel;
 
 /// Packs Turnout, kernel modules and a key ring into an initramfs
@@ -28,6 +29,8 @@ pub(super) struct Cli {
     pub(super) binary: Option<PathBuf>,
     #[command(flatten)]
     pub(super) kernel: Kernel,
+    #[command(flatten)]
+    pub(super) picked: Picked,
     /// Key ring, in OpenSSH's allowed_signers format
     #[arg(long, value_name = "FILE")]
     pub(super) keys: Option<PathBuf>,

@@ -8,7 +8,8 @@ use turnout::base::arch::Arch;
 use crate::image::compress::{self, Compress};
 use crate::image::cpio::Archive;
 use crate::image::initramfs::{Image, Input, choose_mode};
-use crate::image::modules::{Module, Selection, Tree};
+use crate::image::modules::{Module, Selection, Tree, Wanted};
+use crate::image::select::{Known, Picks};
 
 use super::arguments::{Cli, Mode};
 use super::files::input;
@@ -44,12 +45,14 @@ pub(super) fn run(cli: &Cli) -> Result<()> {
 }
 
 fn build(cli: &Cli) -> Result<Built> {
-    let Found { tree, note } =
-        cli.kernel.find(Path::new("/"), false, !cli.kernel.module.is_empty())?;
-    let Selection { modules, mut notes } = select(cli, tree.as_ref())?;
-    notes.extend(note);
+    let root = cli.picked.root();
+    let is_needed = cli.picked.needs_modules() || !cli.kernel.module.is_empty();
+    let Found { tree, note } = cli.kernel.find(root, cli.picked.host, is_needed)?;
+    let Picks { wanted, known, mut notes } = pick(cli, tree.as_ref())?;
+    let Selection { modules, notes: more } = select(tree.as_ref(), &wanted)?;
+    notes.extend(more.into_iter().chain(note));
     let release = tree.as_ref().map(Tree::release).or(cli.kernel.release.as_deref());
-    let image = image(cli, release, modules)?;
+    let image = image(cli, Kernel { release, modules, known })?;
     let arch = image.arch(cli.allow_test_hooks)?;
     let branches = compress::branches(arch, release);
     notes.extend(image.note().map(str::to_owned));
@@ -64,12 +67,20 @@ fn build(cli: &Cli) -> Result<Built> {
     Ok(Built { bytes, lines, arch, release: release.map(str::to_owned) })
 }
 
-fn image(cli: &Cli, release: Option<&str>, modules: Vec<Module>) -> Result<Image> {
+/// What of an image belongs to a kernel.
+struct Kernel<'k> {
+    release: Option<&'k str>,
+    modules: Vec<Module>,
+    known: Vec<Known>,
+}
+
+fn image(cli: &Cli, kernel: Kernel<'_>) -> Result<Image> {
     Ok(Image {
         mode: choose_mode(cli.mode.map(Mode::into), cli.keys.is_some())?,
         binary: binary(cli.binary.as_deref())?,
-        release: release.map(str::to_owned),
-        modules,
+        release: kernel.release.map(str::to_owned),
+        modules: kernel.modules,
+        known: kernel.known,
         keys: cli.keys.as_deref().map(input).transpose()?,
         policy: cli.policy.as_deref().map(input).transpose()?,
         config: cli.config.as_deref().map(input).transpose()?,
@@ -85,8 +96,15 @@ fn binary(asked: Option<&Path>) -> Result<Input> {
     input(&here.with_file_name(INIT)).context("no --binary is given")
 }
 
-fn select(cli: &Cli, tree: Option<&Tree>) -> Result<Selection> {
-    tree.map_or_else(|| Ok(Selection::default()), |tree| tree.select(&cli.kernel.wanted()))
+/// What the arguments name, and what they have looked for.
+fn pick(cli: &Cli, tree: Option<&Tree>) -> Result<Picks> {
+    let mut picks = tree.map_or_else(|| Ok(Picks::default()), |tree| cli.picked.pick(tree))?;
+    picks.wanted.extend(cli.kernel.wanted());
+    Ok(picks)
+}
+
+fn select(tree: Option<&Tree>, wanted: &[Wanted]) -> Result<Selection> {
+    tree.map_or_else(|| Ok(Selection::default()), |tree| tree.select(wanted))
 }
 
 /// One line per file: its length in bytes and its path in the image.

@@ -7,6 +7,7 @@ mod build;
 mod check;
 mod files;
 mod forms;
+mod picked;
 mod tree;
 
 use std::process::ExitCode;

@@ -1,0 +1,55 @@
+//! Which machines an image is for, where nobody names its modules.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use clap::Args;
+use turnout::drivers::class::Class;
+
+use crate::image::modules::Tree;
+use crate::image::select::{self, Picks};
+
+#[derive(Args, Debug, Default)]
+pub(super) struct Picked {
+    /// For this machine: drivers of its devices, and file systems of its boot menu
+    #[arg(skip)]
+    pub(super) host: bool,
+    /// For nearly every machine: disks and what they hang on, file systems, keyboards,
+    /// TPMs and watchdogs, but no network and no graphics
+    #[arg(long, group = "machines")]
+    universal: bool,
+    /// Classes that --universal packs whole: storage, network, display, serial...
+    #[arg(long, value_name = "CLASS", num_args = 1.., requires = "universal")]
+    #[arg(value_parser = class)]
+    class: Vec<Class>,
+    /// Where this machine's / is
+    #[arg(skip)]
+    sysroot: Option<PathBuf>,
+}
+
+impl Picked {
+    /// The system that --host looks at.
+    pub(super) fn root(&self) -> &Path {
+        self.sysroot.as_deref().unwrap_or(Path::new("/"))
+    }
+
+    pub(super) const fn needs_modules(&self) -> bool {
+        self.host || self.universal
+    }
+
+    /// The modules for these machines.
+    ///
+    /// # Errors
+    /// What cannot be read.
+    pub(super) fn pick(&self, tree: &Tree) -> Result<Picks> {
+        if self.universal {
+            return select::universal(tree, &self.class);
+        }
+        Ok(Picks::default())
+    }
+}
+
+fn class(word: &str) -> Result<Class, String> {
+    let all = Class::ALL.map(Class::name).join(", ");
+    Class::named(word).ok_or_else(|| format!("there is {all}"))
+}
