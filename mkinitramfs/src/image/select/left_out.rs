@@ -1,6 +1,8 @@
 //! What an image for nearly every machine leaves out, by rules and by name, each with
 //! its reason: with these in it, it would be twice as large.
 
+use turnout::drivers::class::Class;
+
 use crate::image::facts::Facts;
 
 use super::rules::is_for;
@@ -16,6 +18,12 @@ const BY_SYMBOL: [Symbols; 2] = [
 /// Controllers of machines that were new before 2008, card readers of cameras, and
 /// boards with a microcontroller of their own.
 const OLD: &[&str] = &[
+    "rtsx_pci_sdmmc",
+    "arcmsr",
+    "BusLogic",
+    "ie6xx_wdt",
+    "tpm_tis_i2c_cr50",
+    "sata_mv",
     "3w_9xxx",
     "3w_sas",
     "3w_xxxx",
@@ -83,7 +91,7 @@ const MAKERS: [&str; 7] = ["qcom", "mediatek", "samsung", "nvidia", "hisilicon",
 
 /// Parts of a chip that no disk needs, by words in file names.
 const NO_DISK: [&str; 12] = [
-    "camcc", "dispcc", "gpucc", "videocc", "lpass", "audio", "csi", "dphy", "hdmi", "edp", "venc",
+    "camcc", "dispcc", "gpucc", "videocc", "lpass", "audio", "mipi", "dphy", "hdmi", "edp", "venc",
     "vdec",
 ];
 
@@ -95,15 +103,16 @@ pub(super) fn reason(module: &Facts) -> Option<&'static str> {
     let name = module.name.as_str();
     let is_pata = name.starts_with("pata_") && !PATA.contains(&name);
     if is_pata || OLD.contains(&name) || is_for_old_readers(module) {
-        return Some("old machines");
+        return Some("old and rare machines");
     }
     is_for_left_out_makers(module).then_some("chips of telephones and Chromebooks")
 }
 
-/// Why an image does without a part of a chip.
-pub(super) fn part(module: &Facts) -> bool {
+/// Whether it drives a part of a chip that no disk needs.
+pub(super) fn is_idle_part(module: &Facts) -> bool {
+    let is_part = matches!(module.class, Class::Platform);
     let file = module.path.rsplit('/').next().unwrap_or_default();
-    NO_DISK.iter().any(|word| file.contains(word)) || file.ends_with("_mm.ko")
+    is_part && NO_DISK.iter().any(|word| file.contains(word))
 }
 
 fn imports(module: &Facts, prefixes: &[&str]) -> bool {
@@ -138,7 +147,7 @@ mod tests {
         let pci = ["pci:v00001077d00002100sv*sd*bc*sc*i*"];
         let qcom = ["of:N*T*Cqcom,sdhci-msm-v4", "of:N*T*Cqcom,sdhci-msm-v4C*"];
         let both = ["of:N*T*Cqcom,x", "of:N*T*Crockchip,x"];
-        let (network, old) = (Some("disks of a storage network"), Some("old machines"));
+        let (network, old) = (Some("disks of a storage network"), Some("old and rare machines"));
         for (path, imports, aliases, expected) in [
             ("qla2xxx", &["fc_attach_transport"][..], &pci[..], network),
             ("pata_sil680", &[], &pci, old),
@@ -151,5 +160,15 @@ mod tests {
             let path = format!("kernel/drivers/x/{path}.ko");
             assert_eq!(reason(&module(&path, imports, aliases)), expected, "{path}");
         }
+    }
+
+    #[test]
+    fn a_part_of_a_chip_is_left_out_and_a_disk_of_like_name_is_not() {
+        let mut clock = module("kernel/drivers/clk/qcom/dispcc-sm8250.ko", &[], &[]);
+        clock.class = Class::Platform;
+        assert!(is_idle_part(&clock));
+        let mut disk = module("kernel/drivers/scsi/hdmi_scsi.ko", &[], &[]);
+        disk.class = Class::Storage;
+        assert!(!is_idle_part(&disk));
     }
 }

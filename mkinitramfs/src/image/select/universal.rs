@@ -12,7 +12,7 @@ use crate::image::facts::{Facts, class_at};
 use crate::image::modules::Tree;
 use crate::image::suffix::canonical;
 
-use super::left_out::{part, reason};
+use super::left_out::{is_idle_part, reason};
 use super::rules::{self, Named, PLUMBING, RULES, is_for_devices};
 use super::{Known, Picks, when_met};
 
@@ -74,7 +74,7 @@ impl Picker<'_> {
         let Some(rule) = rules.find(|rule| rule.fits(module)) else { return Ok(()) };
         if let Some(reason) = reason(module) {
             self.left_out.entry(reason).or_default().push(Arc::clone(module));
-        } else if !part(module) && !self.draws(&module.name)? {
+        } else if !is_idle_part(module) && !self.draws(&module.name)? {
             self.picks.wanted.push(when_met(&module.name, rule.why));
         }
         Ok(())
