@@ -32,7 +32,7 @@ wanted_units() { # ARCH...
     [ "$host_debian" != amd64 ] || echo tools/grub
     for arch in "$@"; do
         printf "$arch/%s\n" generic cloud-13 generic-13 firmware stub rauc efibootmgr
-        [ "$arch" != x86_64 ] || echo x86_64/shim
+        [ "$arch" != x86_64 ] || printf "%s\n" x86_64/shim x86_64/microvm
     done
 }
 
@@ -121,6 +121,7 @@ describe() { # UNIT
         ;;
     # What becomes of a kernel and an image one EFI program.
     */stub) packages=("systemd-boot-efi:$debian") keep=('boot/efi/linux*.efi.stub') ;;
+    x86_64/microvm) packages=(seabios) keep=('seabios/bios-microvm.bin') ;;
     x86_64/shim)
         packages=(shim-signed:amd64 grub-efi-amd64-signed:amd64)
         keep=('shim/shimx64.efi.signed' 'grub/x86_64-efi-signed/grubx64.efi.signed')

@@ -116,6 +116,16 @@ pub fn efi_firmware(arch: Arch) -> Result<(PathBuf, PathBuf)> {
     Ok((first_existing(&root, &[code])?, first_existing(&root, &[variables])?))
 }
 
+/// What the board `microvm` starts with: it describes the board by ACPI.
+///
+/// # Errors
+///
+/// If the cache holds none.
+pub fn microvm_firmware() -> Result<PathBuf> {
+    let root = place::cache()?.join("x86_64/microvm/usr/share/seabios");
+    first_existing(&root, &["bios-microvm.bin"])
+}
+
 /// The same with Microsoft's keys in its variables, and Secure Boot on.
 ///
 /// # Errors

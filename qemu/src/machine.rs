@@ -62,6 +62,8 @@ impl Scsi {
     }
 }
 
+/// The board of x86_64 that has no PCI.
+pub const MICROVM: &str = "microvm";
 /// The x86_64 processor of a counted machine: all that QEMU has but random
 /// instructions and seeds.
 const COUNTED: &str = "max,-rdrand,-rdseed";
@@ -235,6 +237,10 @@ impl Machine {
 
     fn add_firmware(&self, qemu: &mut Command) -> Result<()> {
         let (code, variables) = match self.shape.firmware {
+            Firmware::Usual if self.shape.board == Some(MICROVM) => {
+                qemu.arg("-bios").arg(guest::microvm_firmware()?);
+                return Ok(());
+            }
             Firmware::Usual => return Ok(()),
             Firmware::Efi => guest::efi_firmware(self.arch)?,
             Firmware::SecureBoot => {

@@ -9,6 +9,7 @@ mod cases;
 mod expect;
 mod power;
 mod recipe;
+mod recorded;
 mod schedule;
 mod signing;
 mod world;

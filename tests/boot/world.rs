@@ -3,6 +3,7 @@
 
 use crate::cases::{Anchor, Case, Expect, Further, Partitions};
 use crate::recipe::Recipe;
+use crate::recorded;
 use crate::signing::Signers;
 use anyhow::{Context, Result};
 use std::fs;
@@ -297,11 +298,10 @@ impl World {
             let start = Instant::now();
             self.write_image(case, kernel, case.boot.config, None, &kept)?;
             let took = start.elapsed().as_secs_f32();
-            let bytes = fs::metadata(&kept)?.len();
-            println!(
-                "time   the universal image of {}: {took:.1} s, {bytes} bytes",
-                kernel.release
-            );
+            let image = fs::read(&kept)?;
+            let Kernel { release, .. } = kernel;
+            println!("time   the universal image of {release}: {took:.1} s, {} bytes", image.len());
+            recorded::check(&image, self.arch).with_context(|| release.clone())?;
         }
         fs::copy(&kept, out).map(drop).context("copying the universal image")
     }

@@ -10,18 +10,19 @@ use std::path::PathBuf;
 use turnout::base::arch::Arch;
 use turnout_qemu::disk::Content;
 use turnout_qemu::guest::Flavour;
-use turnout_qemu::machine::{Bus, Scsi, Shape};
+use turnout_qemu::machine::{Bus, MICROVM, Scsi, Shape};
 
-/// Gzip is unpacked fastest of what is made fast.
 const UNSEEN: Boot = Boot {
     flavour: Flavour::Generic13,
     universal: true,
     config: "scan all\nwait 60\nreset-delay 1\nattempts 1\n",
     loader_conf: "timeout menu-force\n",
-    compress: "gzip",
+    compress: "none",
     ..PLAIN
 };
 const PC: Shape = Shape { board: Some("pc"), ..Shape::USUAL };
+
+const NO_PCI: Shape = Shape { board: Some(MICROVM), ..Shape::USUAL };
 
 const fn on(id: &'static str, bus: Bus, holds: fn(PathBuf) -> Content) -> Further {
     Further { id, bus, holds }
@@ -76,6 +77,7 @@ pub(super) const ALONE: &[Case] = each_alone! {
     "usb_uas", BOTH, by(Bus::UsbUas);
     "ide", X86_64, Boot { shape: PC, ..by(Bus::Ide) };
     "virtio_mmio", AARCH64, by(Bus::VirtioMmio);
+    "microvm", X86_64, Boot { shape: NO_PCI, ..by(Bus::VirtioMmio) };
     "xfs", BOTH, holding(Content::Xfs);
     "btrfs", BOTH, holding(Content::Btrfs);
     "f2fs", BOTH, holding(Content::F2fs);
