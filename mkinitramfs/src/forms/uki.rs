@@ -71,7 +71,7 @@ impl Parts<'_> {
         ];
         sections.extend(self.dtb.map(|dtb| data(".dtb", &dtb.bytes)));
         sections.push(data(".initrd", self.initrd));
-        // Last, because it is the one that may grow in memory.
+        // Last: a kernel that is unpacked where it lies has nothing behind it.
         sections.push(Section { name: ".linux", bytes: &self.kernel.bytes, code: true });
         self.append(&sections).with_context(|| self.stub.name.clone())
     }
