@@ -53,7 +53,6 @@ struct Headers {
     coff: usize,
     /// How long the optional header is.
     optional_size: usize,
-    arch: Arch,
     sections: Vec<Header>,
     section_alignment: u32,
     file_alignment: u32,
@@ -69,12 +68,23 @@ struct Header {
     file_size: u32,
 }
 
-/// The architecture of an EFI program.
+/// The architecture of an EFI program, which nothing is to be added to: kernels have
+/// alignments that no section could come to.
 ///
 /// # Errors
 /// It is none, or for a machine that is not supported.
 pub(super) fn arch(program: &[u8]) -> Result<Arch> {
-    Ok(Headers::read(program)?.arch)
+    let machine = u16_at(program, signature(program)?.saturating_add(4))?;
+    let arch = MACHINES.iter().find(|(code, _)| *code == machine).map(|(_, arch)| *arch);
+    arch.with_context(|| format!("for PE machine {machine:#x}, neither x86_64 nor aarch64"))
+}
+
+/// Where the PE signature is.
+fn signature(program: &[u8]) -> Result<usize> {
+    ensure!(program.starts_with(b"MZ"), "no EFI program: it does not begin with MZ");
+    let at = usize::try_from(u32_at(program, POINTER)?)?;
+    ensure!(field(program, at) == Some(*b"PE\0\0"), "no EFI program: it has no PE header");
+    Ok(at)
 }
 
 /// The program with these sections behind its own, in their order.
@@ -111,14 +121,7 @@ pub(super) fn append(program: &[u8], sections: &[Section<'_>]) -> Result<Vec<u8>
 
 impl Headers {
     fn read(program: &[u8]) -> Result<Self> {
-        ensure!(program.starts_with(b"MZ"), "no EFI program: it does not begin with MZ");
-        let coff = usize::try_from(u32_at(program, POINTER)?)?;
-        let signature: Option<[u8; 4]> = field(program, coff);
-        ensure!(signature == Some(*b"PE\0\0"), "no EFI program: it has no PE header");
-        let machine = u16_at(program, coff.saturating_add(4))?;
-        let arch = MACHINES.iter().find(|(code, _)| *code == machine).map(|(_, arch)| *arch);
-        let arch = arch
-            .with_context(|| format!("for PE machine {machine:#x}, neither x86_64 nor aarch64"))?;
+        let coff = signature(program)?;
         let optional = coff.saturating_add(COFF_SIZE);
         ensure!(u16_at(program, optional)? == PE32_PLUS, "no EFI program of 64 bits (PE32+)");
         let subsystem = u16_at(program, optional.saturating_add(SUBSYSTEM))?;
@@ -126,7 +129,6 @@ impl Headers {
         let headers = Self {
             coff,
             optional_size: usize::from(u16_at(program, coff.saturating_add(20))?),
-            arch,
             sections: Vec::new(),
             section_alignment: alignment(program, optional.saturating_add(SECTION_ALIGNMENT))?,
             file_alignment: alignment(program, optional.saturating_add(FILE_ALIGNMENT))?,

@@ -24,6 +24,9 @@ pub(crate) fn arm64_kernel(release: &str) -> Vec<u8> {
     let mut file = stub(PE_AARCH64);
     put(&mut file, 0x10, &0x10_0000_u64.to_le_bytes());
     put(&mut file, 0x38, b"ARM\x64");
+    // As older kernels have them.
+    put(&mut file, OPTIONAL + 32, &0x20_0000_u32.to_le_bytes());
+    put(&mut file, OPTIONAL + 36, &0x20_u32.to_le_bytes());
     file.extend(format!("Linux version {release} (somebody)\0").as_bytes());
     file
 }
