@@ -110,7 +110,7 @@ fn what_hangs_on_usb_brings_its_hosts_unless_one_is_named() {
 fn partners_of_what_a_device_asks_for_wait_for_one_too_and_are_not_talked_of() {
     let tree = storage();
     let wanted = Wanted { why: "class".to_owned(), always: false, ..Wanted::named("ahci") };
-    let selection = open(&tree).select(&[wanted.clone()]).unwrap();
+    let selection = open(&tree).select(std::slice::from_ref(&wanted)).unwrap();
     assert!(selection.modules.iter().all(|module| !module.always) && selection.notes.is_empty());
     let both = open(&tree).select(&[wanted, Wanted::named("libata")]).unwrap();
     let always = both.modules.iter().filter(|module| module.always).map(|one| one.name.as_str());
@@ -143,7 +143,9 @@ fn depmods_list_answers_for_devices_without_a_look_at_the_modules() {
     tree.write("tree/modules.alias", "alias pci:v00001234d* ext4\n");
     tree.write("tree/kernel/drivers/scsi/broken.ko", "no module");
     assert_eq!(names(&select(&tree, &["pci:v00001234d00000001"])), ["ext4"]);
+    assert!(refused(&tree, "brokn").contains("needs brokn, which is neither in "));
     fs::remove_file(tree.path("tree/modules.alias")).unwrap();
+    assert!(refused(&tree, "brokn").ends_with("; there is broken"), "the others are not read");
     assert!(refused(&tree, "pci:v00001234d00000001").ends_with("scsi/broken.ko"));
 }
 

@@ -11,6 +11,7 @@ use anyhow::Result;
 
 use super::aliases::Names;
 use super::module_tree::Tree;
+use super::suffix::canonical;
 
 impl Tree {
     /// The modules that answer to `alias`, which has `_` for `-`.
@@ -21,6 +22,18 @@ impl Tree {
         match self.likely_names()?.of(alias) {
             Some(found) => Ok(found),
             None => Ok(self.all_names()?.of(alias).unwrap_or_default()),
+        }
+    }
+
+    /// The same, where a name that nothing has is more likely mistyped: other names have
+    /// a dash (`fs-ext4`), or are old ones of file systems (`ext3`).
+    ///
+    /// # Errors
+    /// What cannot be read.
+    pub(super) fn called_by_word(&self, word: &str) -> Result<Vec<String>> {
+        match word.contains('-') {
+            true => self.called(&canonical(word)),
+            false => Ok(self.likely_names()?.of(word).unwrap_or_default()),
         }
     }
 

@@ -15,7 +15,7 @@ use super::facts::Facts;
 use super::parallel;
 use super::partners::Rule;
 use super::suffix::{canonical, unpacked_path};
-use super::wanted::Meaning;
+use super::wanted::{Meaning, portable};
 
 pub use super::module_home::is_release;
 pub use super::module_tree::Tree;
@@ -219,7 +219,7 @@ impl Resolver<'_> {
             }
             let found = match self.tree.has_module(&name) {
                 true => Some(name.clone()),
-                false => self.tree.portable(&name)?,
+                false => portable(self.tree.called(&name)?),
             };
             let Some(found) = found else {
                 let path = &module.path;

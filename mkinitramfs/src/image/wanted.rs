@@ -126,16 +126,9 @@ impl Tree {
         if let Some(builtin) = self.builtin.called(name) {
             return Ok(Meaning { builtin: vec![builtin.to_owned()], ..Meaning::default() });
         }
-        let module = self.portable(name)?.ok_or_else(|| self.unknown("--module", word))?;
+        let module = portable(self.called_by_word(word)?);
+        let module = module.ok_or_else(|| self.unknown("--module", word))?;
         Ok(Meaning { modules: vec![module], ..Meaning::default() })
-    }
-
-    /// The portable one of the modules that answer to an alias, so that the
-    /// image does not depend on one processor's instructions.
-    pub(super) fn portable(&self, alias: &str) -> Result<Option<String>> {
-        let modules = self.called(alias)?;
-        let generic = modules.iter().find(|name| name.ends_with("_generic"));
-        Ok(generic.or(modules.first()).cloned())
     }
 
     pub(super) fn unknown(&self, owner: &str, name: &str) -> anyhow::Error {
@@ -147,4 +140,11 @@ impl Tree {
         let near = similar(name, self.names()).join(", ");
         if near.is_empty() { String::new() } else { format!("; there is {near}") }
     }
+}
+
+/// The portable one of the modules that answer to an alias, so that the
+/// image does not depend on one processor's instructions.
+pub(super) fn portable(modules: Vec<String>) -> Option<String> {
+    let generic = modules.iter().position(|name| name.ends_with("_generic"));
+    modules.into_iter().nth(generic.unwrap_or(0))
 }
