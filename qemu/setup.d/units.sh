@@ -27,7 +27,7 @@ wanted_units() { # ARCH...
     echo tools/disks
     [ "$first_kernel" = 0 ] || printf "%s\n" compilers linux-source
     [ "$demo" = 0 ] || return 0
-    printf "%s\n" tools/tests tools/f2fs tools/rauc tools/pages tools/scripts tools/forms bootstrap fuzz packaging
+    printf "%s\n" tools/tests tools/f2fs tools/raid tools/rauc tools/pages tools/scripts tools/forms bootstrap fuzz packaging
     # Debian builds GRUB's emulator for x86 only.
     [ "$host_debian" != amd64 ] || echo tools/grub
     for arch in "$@"; do
@@ -93,6 +93,8 @@ describe() { # UNIT
         loads=(zsh/5.9/zsh/{compctl,complete,complist,computil,parameter,stat,terminfo,zle,zleparameter,zpty,zutil}.so)
         data=(share/groff/1.23.0 /etc/groff share/fish/functions share/zsh/functions/Completion/{compinit,compinstall,compdump,compaudit,Base,Unix,Zsh})
         ;;
+    # What reads the superblocks of arrays, to compare with.
+    tools/raid) closure=1 packages=(mdadm) programs=(mdadm) ;;
     # What reads the scripts that are in packages.
     tools/scripts) closure=1 packages=(shellcheck) programs=(shellcheck) ;;
     # What signs EFI programs, and what looks for faults in a FAT.

@@ -84,7 +84,7 @@ const MAGICS: &[Magic] = &[
     Magic::new(Kind::Ntfs, 3, b"NTFS    "),
     Magic::new(Kind::Exfat, 3, b"EXFAT   "),
     Magic::new(Kind::Erofs, 1024, b"\xe2\xe1\xf5\xe0").with(Some(1072), (1088, 16)),
-    Magic::new(Kind::F2fs, 1024, b"\x10\x20\xf5\xf2"),
+    Magic { uuid: Some(1132), ..Magic::new(Kind::F2fs, 1024, b"\x10\x20\xf5\xf2") },
     Magic::new(Kind::Swap, 4086, b"SWAPSPACE2"),
     Magic::new(Kind::Btrfs, 65_600, b"_BHRfS_M").with(Some(65_568), (65_835, 256)),
 ];
@@ -98,8 +98,14 @@ pub fn identify(bytes: &[u8]) -> Option<FileSystem> {
         .find(|magic| bytes_at(bytes, magic.at, magic.bytes.len()) == Some(magic.bytes));
     let known = magic.map(|magic| FileSystem {
         kind: magic.kind,
-        uuid: magic.uuid.and_then(|at| uuid(bytes, at)),
-        label: magic.label.and_then(|(at, length)| label(bytes, at, length)),
+        uuid: match magic.kind {
+            Kind::Exfat => u32_at(bytes, 100).map(serial),
+            _ => magic.uuid.and_then(|at| uuid(bytes, at)),
+        },
+        label: match magic.kind {
+            Kind::F2fs => wide_label(bytes, 1148, 512),
+            _ => magic.label.and_then(|(at, length)| label(bytes, at, length)),
+        },
     });
     let known = known.or_else(|| iso9660(bytes)).or_else(|| ext4(bytes));
     known.or_else(|| vfat(bytes)).or_else(|| raid(bytes))
@@ -177,13 +183,18 @@ fn vfat(bytes: &[u8]) -> Option<FileSystem> {
 /// says what it holds: 0x28 no label, 0x29 both.
 fn vfat_identity(extension: &[u8]) -> FileSystem {
     let signature = byte_at(extension, 0);
-    let serial = u32_at(extension, 1).filter(|_| matches!(signature, Some(0x28 | 0x29)));
+    let number = u32_at(extension, 1).filter(|_| matches!(signature, Some(0x28 | 0x29)));
     let label = label(extension, 5, 11).filter(|label| label != "NO NAME");
     FileSystem {
         kind: Kind::Vfat,
-        uuid: serial.map(|serial| format!("{:04X}-{:04X}", serial >> 16, serial & 0xffff)),
+        uuid: number.map(serial),
         label: label.filter(|_| signature == Some(0x29)),
     }
+}
+
+/// The number of a file system of Microsoft's, as it is written.
+fn serial(number: u32) -> String {
+    format!("{:04X}-{:04X}", number >> 16, number & 0xffff)
 }
 
 /// Where the first entries of a FAT's root directory lie, in bytes from the start
@@ -236,6 +247,14 @@ fn label(bytes: &[u8], at: usize, length: usize) -> Option<String> {
     let text = String::from_utf8_lossy(text);
     let text = text.trim_end_matches(' ');
     (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// A label of so many units of UTF-16 at most, which a zero ends before.
+fn wide_label(bytes: &[u8], at: usize, length: usize) -> Option<String> {
+    let units = bytes.get(at..)?.as_chunks::<2>().0.iter().take(length);
+    let units = units.map(|unit| u16::from_le_bytes(*unit)).take_while(|unit| *unit != 0);
+    let text = char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER));
+    Some(text.collect()).filter(|text: &String| !text.is_empty())
 }
 
 pub(super) fn bytes_at(bytes: &[u8], at: usize, length: usize) -> Option<&[u8]> {
@@ -410,11 +429,24 @@ mod tests {
     fn the_others_are_known_by_their_magic() {
         for magic in MAGICS {
             let found = identify(&image(&[(magic.at, magic.bytes)])).unwrap();
-            assert_eq!(found, FileSystem { kind: magic.kind, uuid: None, label: None });
+            let uuid = (magic.kind == Kind::Exfat).then(|| "0000-0000".to_owned());
+            assert_eq!(found, FileSystem { kind: magic.kind, uuid, label: None });
         }
         let xfs = image(&[(0, b"XFSB"), (32, &[1; 16]), (108, b"boot")]);
         let expected = ("xfs", text("01010101-0101-0101-0101-010101010101"), text("boot"));
         assert_eq!(identity(&xfs), Some(expected));
+    }
+
+    #[test]
+    fn the_label_of_an_f2fs_is_wide_and_ends_where_its_field_does() {
+        let start: [(usize, &[u8]); 3] =
+            [(1024, b"\x10\x20\xf5\xf2"), (1132, &[1; 16]), (1148, b"B\0\xe4\0\0\xd8T\0\0\0x")];
+        let expected =
+            ("f2fs", text("01010101-0101-0101-0101-010101010101"), text("B\u{e4}\u{fffd}T"));
+        assert_eq!(identity(&image(&start)), Some(expected));
+        let endless = [&start[..2], &[(1148, &[b'a'; 2048])]].concat();
+        let label = identify(&image(&endless)).unwrap().label.unwrap();
+        assert_eq!(label.chars().count(), 512);
     }
 
     #[test]

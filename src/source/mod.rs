@@ -195,8 +195,10 @@ impl Candidate {
     /// Whether both hold one array's data, as far as they are up to date.
     #[must_use]
     pub fn is_mirror_of(&self, other: &Self) -> bool {
-        let both = self.read_member().zip(other.read_member());
-        both.is_some_and(|(one, other)| one.is_mirror_of(other))
+        let Some((one, member)) = self.read_member().zip(other.read_member()) else { return false };
+        // A superblock of all of a disk may be left from before it had partitions.
+        let is_left = one.partition.is_some() && self.partuuid != other.partuuid;
+        one.is_mirror_of(member) && !is_left
     }
 }
 
@@ -501,6 +503,50 @@ mod tests {
         let identity = holding("vda", Kind::Btrfs, "12-ab", "root").identity();
         assert_eq!((identity.name(), identity.file_system), ("vda", Some("btrfs")));
         assert!(identity.is_called("UUID=12-AB") && identity.is_called("LABEL=root"));
+    }
+
+    #[test]
+    fn members_of_an_array_are_one_device_and_other_containers_say_why_they_are_shut() {
+        let member = |bytes: &[u8]| Member::parse(bytes, raid::Place::V1_2, 24 << 20);
+        let half = |name: &str, bytes: &[u8]| Candidate {
+            member: member(bytes),
+            ..holding(name, Kind::Ext4, "1-2", "boot")
+        };
+        let [stale, fresh] = [
+            half("vda", include_bytes!("../../tests/data/raid/stale")),
+            half("vdb", include_bytes!("../../tests/data/raid/fresh")),
+        ];
+        assert!(stale.is_mirror_of(&fresh) && stale.window() == Some(1 << 20..24 << 20));
+        let all = [stale, fresh];
+        for name in ["UUID=1-2", "LABEL=boot"] {
+            assert_eq!(named(&all, name).map(|one| one.name.as_str()), Ok("vdb"));
+        }
+        assert_eq!(named(&all, "vda").map(|one| one.name.as_str()), Ok("vda"));
+        assert!(all[0].identity().is_called("mduuid/24026661c73de4f2a107e0188a48dae2"));
+        let raid5 = include_bytes!("../../tests/data/raid/raid5");
+        let raid5 = Candidate { member: member(raid5), ..candidate("vdc", None) };
+        let what = "member 2 of 3 of RAID5 server:data (4bff1b28:a113c091:4388821f:14dc38bf, \
+                    metadata 1.2, 0 events)";
+        assert!(describe(&raid5).ends_with(what), "{}", describe(&raid5));
+        assert!(raid5.shut().is_some() && raid5.window().is_none() && !raid5.is_mirror_of(&raid5));
+    }
+
+    #[test]
+    fn partitions_of_disks_that_were_mirrors_once_are_told_apart() {
+        let whole = include_bytes!("../../tests/data/raid/1.0-first");
+        let whole = Member::parse(whole, raid::Place::V1_0, 24 << 20).unwrap();
+        let [one, copy, other] =
+            [("vda1", "5-6"), ("vdb1", "5-6"), ("vdc1", "7-8")].map(|(name, partuuid)| Candidate {
+                partuuid: Some(partuuid.to_owned()),
+                member: whole.inside(1, 1 << 20..2 << 20),
+                ..candidate(name, Some(Guid::ESP))
+            });
+        assert!(one.is_mirror_of(&copy) && !one.is_mirror_of(&other));
+        let table = candidate("vda1", Some(Guid::LINUX_RAID));
+        assert_eq!(tier(&table, &Selector::Auto, Scan::All), Err(Passed::Type));
+        let table = Candidate { member: one.member, ..table };
+        assert!(tier(&table, &Selector::Auto, Scan::All).is_ok());
+        assert_eq!(tier(&table, &Selector::Auto, Scan::Boot), Err(Passed::Scan));
     }
 
     #[test]

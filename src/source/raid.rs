@@ -158,10 +158,11 @@ impl Member {
     }
 
     /// The same for a partition inside of the array, of which the device itself shows
-    /// this range; none where the array ends before.
+    /// this range; none where the array ends before, or cannot be read.
     #[must_use]
     pub fn inside(&self, number: usize, range: Range<u64>) -> Option<Self> {
         let is_inside = self.data.start == 0 && range.end <= self.data.end;
+        let is_inside = is_inside && self.fault.is_none();
         let data = 0..range.end.saturating_sub(range.start);
         is_inside.then(|| Self { partition: Some(number), data, ..self.clone() })
     }

@@ -4,10 +4,12 @@
 
 use std::fs::{self, File};
 use std::io::Write as _;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use turnout::source::filesystem::{self, FileSystem, Kind};
+use turnout::source::raid::{Member, Place};
 use turnout::source::{Guid, gpt};
 
 const UUID: &str = "3f0f3a52-9d4b-4c8b-9d3a-0d5d1c1c4d11";
@@ -69,7 +71,7 @@ fn file_systems_that_their_own_tools_wrote_are_identified() {
     let found = |kind, uuid: &str| {
         Some(FileSystem { kind, uuid: Some(uuid.to_owned()), label: Some("BOOT".to_owned()) })
     };
-    let cases: [(&str, &[&str], u64, Option<FileSystem>); 7] = [
+    let cases: [(&str, &[&str], u64, Option<FileSystem>); 8] = [
         ("mke2fs", &["-q", "-t", "ext4", "-L", "BOOT", "-U", UUID], 16, found(Kind::Ext4, UUID)),
         ("mke2fs", &["-q", "-t", "ext2", "-L", "BOOT", "-U", UUID], 16, found(Kind::Ext4, UUID)),
         (
@@ -97,6 +99,7 @@ fn file_systems_that_their_own_tools_wrote_are_identified() {
             512,
             found(Kind::Xfs, UUID),
         ),
+        ("mkfs.f2fs", &["-q", "-l", "BOOT", "-U", UUID], 64, found(Kind::F2fs, UUID)),
     ];
     for (index, (program, arguments, mebibytes, expected)) in cases.into_iter().enumerate() {
         let path = image(&format!("filesystem-{index}.img"), mebibytes << 20);
@@ -104,6 +107,61 @@ fn file_systems_that_their_own_tools_wrote_are_identified() {
             let bytes = fs::read(path).unwrap();
             let start = &bytes[..filesystem::PROBE_BYTES];
             assert_eq!(filesystem::identify(start), expected, "{program} {arguments:?}");
+        }
+    }
+}
+
+/// A disk of 24 MiB with a superblock that mdadm wrote.
+fn member(name: &str, place: Place) -> PathBuf {
+    let path = image(&format!("member-{name}.img"), MEMBER);
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/raid").join(name);
+    let disk = File::options().write(true).open(&path).unwrap();
+    disk.write_all_at(&fs::read(data).unwrap(), place.offset(MEMBER).unwrap()).unwrap();
+    path
+}
+
+const MEMBER: u64 = 24 << 20;
+
+/// Whether a line of `mdadm --examine` says this.
+fn says(examined: &str, key: &str, value: &str) -> bool {
+    let mut fields = examined.lines().filter_map(|line| line.split_once(" : "));
+    fields.any(|(found, said)| found.trim() == key && said.trim().starts_with(value))
+}
+
+#[test]
+fn members_are_read_as_mdadm_reads_them() {
+    for (name, place, role) in [
+        ("0.90-first", Place::V0_90, None),
+        ("1.0-second", Place::V1_0, Some("Active device 1")),
+        ("1.1-first", Place::V1_1, Some("Active device 0")),
+        ("1.2-second", Place::V1_2, Some("Active device 1")),
+        ("raid5", Place::V1_2, Some("Active device 1")),
+        ("stale", Place::V1_2, Some("Active device 1")),
+        ("fresh", Place::V1_2, Some("Active device 0")),
+        ("spare", Place::V1_2, Some("spare")),
+    ] {
+        let path = member(name, place);
+        let search = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
+        let mut mdadm = Command::new("mdadm");
+        let Ok(examined) = mdadm.arg("--examine").arg(&path).env("PATH", search).output() else {
+            println!("skipped: mdadm is not installed");
+            return;
+        };
+        let text = String::from_utf8(examined.stdout).unwrap();
+        let bytes = fs::read(path).unwrap();
+        let at = usize::try_from(place.offset(MEMBER).unwrap()).unwrap();
+        let found = Member::parse(&bytes[at..], place, MEMBER).unwrap();
+        let uuid = format!("{:032x}", found.uuid);
+        let uuid: Vec<&str> = (0..4).map(|part| &uuid[8 * part..8 * (part + 1)]).collect();
+        let key = if role.is_some() { "Array UUID" } else { "UUID" };
+        assert!(says(&text, key, &uuid.join(":")), "{name}: {found}: {text}");
+        assert!(says(&text, "Events", &found.events.to_string()), "{name}: {found}: {text}");
+        assert!(says(&text, "Raid Level", &format!("raid{}", found.level)), "{name}: {text}");
+        assert!(says(&text, "Raid Devices", &found.disks.to_string()), "{name}: {text}");
+        assert!(role.is_none_or(|role| says(&text, "Device Role", role)), "{name}: {text}");
+        if matches!(place, Place::V1_1 | Place::V1_2) {
+            let start = format!("{} sectors", found.data.start / 512);
+            assert!(says(&text, "Data Offset", &start), "{name}: {found}: {text}");
         }
     }
 }

@@ -18,6 +18,7 @@ mod images;
 mod machines;
 mod measure;
 mod memory;
+mod mirrors;
 mod policy;
 mod power;
 mod prepare;
@@ -72,6 +73,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         formats::CASES,
         grub::CASES,
         disks::CASES,
+        mirrors::CASES,
         trace::CASES,
         rollback::CASES,
         state::CASES,
