@@ -66,7 +66,8 @@ impl Window {
         // SAFETY: the call takes no argument and touches no memory of this process.
         let number = unsafe { free_number(control.as_raw_fd()) }?;
         let path = format!("/dev/loop{number}");
-        let open = File::open(&path).map_err(|_| Errno::ENODEV)?;
+        let open = File::open(&path)
+            .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or_default()))?;
         // SAFETY: the kernel reads the structure that the number of the call stands for.
         unsafe { configure(open.as_raw_fd(), config) }?;
         Ok(Self { path, open })
