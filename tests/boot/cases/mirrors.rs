@@ -135,6 +135,7 @@ fn boot_from_a_member(console: &mut Console, _: &Machine) -> Result<()> {
     }
     ensure!(!text.contains(" stale "), "the old member's entry is there");
     ensure!(!text.contains(" comes first"), "members are told of as if they were two disks");
-    menu::choose(console, "v1-2", DEADLINE)?;
-    see(console, "v1-2")
+    console.send(b"5")?;
+    see(console, "> 5 v1-2 ")?;
+    console.send(b"\r")
 }
