@@ -1,17 +1,20 @@
 //! Chooses modules for machines that nobody named modules for: nearly all of them
-//! ([`universal`]), this one, or a board.
+//! ([`universal()`]), or this one ([`host()`]).
 //!
 //! A module's own words decide, as far as there are any: the devices that it says it is
 //! for, and the symbols that it imports, so that a driver that no list knows comes
 //! along. Nothing that is chosen here is loaded before a device asks for it.
 
+mod host;
 mod known;
 mod left_out;
 mod rules;
+mod sysfs;
 mod universal;
 
 use super::modules::Wanted;
 
+pub use host::host;
 pub use known::Known;
 pub use universal::universal;
 

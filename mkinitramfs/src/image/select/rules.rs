@@ -251,6 +251,10 @@ pub(super) const KEYBOARDS: Named = Named {
     ],
 };
 
+/// Keyboards that any machine can have.
+pub(super) const COMMON_KEYBOARDS: Named =
+    Named { why: "keyboards", modules: &["usbhid", "hid_generic", "i8042", "atkbd"] };
+
 /// The device of an Intel watchdog is made by its parent's driver; softdog has none.
 pub(super) const WATCHDOGS: Named =
     Named { why: "watchdogs", modules: &["softdog", "i2c_i801", "lpc_ich"] };

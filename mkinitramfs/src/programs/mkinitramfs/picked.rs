@@ -12,18 +12,18 @@ use crate::image::select::{self, Picks};
 #[derive(Args, Debug, Default)]
 pub(super) struct Picked {
     /// For this machine: drivers of its devices, and file systems of its boot menu
-    #[arg(skip)]
+    #[arg(long, group = "kernel")]
     pub(super) host: bool,
     /// For nearly every machine: disks and what they hang on, file systems, keyboards,
     /// TPMs and watchdogs, but no network and no graphics
-    #[arg(long, group = "machines")]
+    #[arg(long, conflicts_with = "host")]
     universal: bool,
     /// Classes that --universal packs whole: storage, network, display, serial...
     #[arg(long, value_name = "CLASS", num_args = 1.., requires = "universal")]
     #[arg(value_parser = class)]
     class: Vec<Class>,
     /// Where this machine's / is
-    #[arg(skip)]
+    #[arg(long, value_name = "DIR", hide = true, requires = "host")]
     sysroot: Option<PathBuf>,
 }
 
@@ -44,6 +44,9 @@ impl Picked {
     pub(super) fn pick(&self, tree: &Tree) -> Result<Picks> {
         if self.universal {
             return select::universal(tree, &self.class);
+        }
+        if self.host {
+            return select::host(tree, self.root());
         }
         Ok(Picks::default())
     }

@@ -1,0 +1,109 @@
+//! An image for the machine that it is built on: drivers of its devices, and the file
+//! systems that its boot menu lies on.
+
+use std::path::Path;
+
+use anyhow::{Result, ensure};
+use turnout::drivers::class::Class;
+
+use crate::image::modules::Tree;
+use crate::image::suffix::canonical;
+
+use super::rules::{self, Named};
+use super::sysfs::{self, Device, Mount};
+use super::{Picks, when_met};
+
+/// What a machine boots by; network and graphics are the next system's.
+const CLASSES: [Class; 8] = [
+    Class::Storage,
+    Class::Usb,
+    Class::Mmc,
+    Class::Hypervisor,
+    Class::Keyboard,
+    Class::Tpm,
+    Class::Watchdog,
+    Class::Platform,
+];
+
+/// Where boot menus and EFI's system partition are mounted.
+const MENUS: [&str; 3] = ["/boot", "/boot/efi", "/efi"];
+
+const ONLY_HERE: &str = "built for this machine: on another one it may find no disk";
+
+/// Modules for the machine whose `/` is at `root`.
+///
+/// # Errors
+/// It has no sysfs, or a module cannot be read.
+pub fn host(tree: &Tree, root: &Path) -> Result<Picks> {
+    let mut picks = Picks::default();
+    for named in [rules::DISKS, rules::COMMON_KEYBOARDS, rules::USB_DISKS] {
+        add_named(tree, &named, &mut picks);
+    }
+    if root.join("sys/firmware/efi").is_dir() {
+        add_named(tree, &rules::EFI, &mut picks);
+    }
+    for device in sysfs::devices(root)? {
+        add_drivers(tree, &device, &mut picks)?;
+    }
+    add_menus(tree, root, &mut picks)?;
+    picks.notes.extend(picks.wanted.iter().map(|one| format!("{}: {}", one.word, one.why)));
+    picks.notes.sort();
+    picks.notes.dedup();
+    picks.notes.push(ONLY_HERE.to_owned());
+    Ok(picks)
+}
+
+fn add_named(tree: &Tree, named: &Named, picks: &mut Picks) {
+    let there = named.modules.iter().filter(|name| tree.has_module(name));
+    picks.wanted.extend(there.map(|name| when_met(name, named.why)));
+}
+
+/// The driver that the device has, or else all that say they are for it.
+fn add_drivers(tree: &Tree, device: &Device, picks: &mut Picks) -> Result<()> {
+    let names = match (&device.module, device.is_bound) {
+        (Some(module), _) => vec![canonical(module)],
+        (None, true) => Vec::new(),
+        (None, false) => tree.matching(&device.modalias)?,
+    };
+    for name in names.iter().filter(|name| tree.has_module(name)) {
+        if CLASSES.contains(&tree.facts(name)?.class) {
+            picks.wanted.push(when_met(name, &format!("device {}", device.name)));
+        }
+    }
+    Ok(())
+}
+
+/// File systems of boot menus, and of `/` where there is no other.
+fn add_menus(tree: &Tree, root: &Path, picks: &mut Picks) -> Result<()> {
+    let mounts = sysfs::mounts(root)?;
+    let mut menus: Vec<_> =
+        mounts.iter().filter(|mount| MENUS.contains(&mount.point.as_str())).collect();
+    if !menus.iter().any(|mount| mount.point == "/boot") {
+        menus.extend(mounts.iter().filter(|mount| mount.point == "/"));
+    }
+    // What is mounted when somebody looks has no file system yet.
+    menus.retain(|mount| mount.kind != "autofs");
+    ensure!(!menus.is_empty(), "{} says of no file system that it has /boot", root.display());
+    for menu in menus {
+        add_menu(tree, root, menu, picks);
+    }
+    Ok(())
+}
+
+fn add_menu(tree: &Tree, root: &Path, menu: &Mount, picks: &mut Picks) {
+    let Mount { kind, point, .. } = menu;
+    if tree.has_module(kind) {
+        picks.wanted.push(when_met(kind, &format!("file system of {point}")));
+    } else if !tree.has_builtin(kind) {
+        picks.notes.push(format!("{point} is {kind}, for which this kernel has no module"));
+    }
+    for disk in sysfs::block_devices(root, menu) {
+        let folder = root.join("sys/class/block").join(&disk);
+        if folder.join("md").is_dir() && tree.has_module("loop") {
+            picks.wanted.push(when_met("loop", &format!("{point} is on the mirror {disk}")));
+        }
+        if folder.join("dm").is_dir() {
+            picks.notes.push(format!("{point} is on {disk}, of LVM or LUKS, which is not opened"));
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! `mkinitramfs --host` on machines that were made up: their sysfs, mounts and modules.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+// Nothing is read back here.
+#[allow(dead_code)]
+mod common;
+// Only a few of its kinds are made here.
+#[allow(dead_code)]
+#[path = "common/elf.rs"]
+mod elf;
+
+use std::os::unix::fs::symlink;
+
+use common::{Done, Scratch, run, text};
+use elf::{ET_REL, X86_64, elf as elf_file, init};
+
+const RELEASE: &str = "6.1.0-test";
+
+const MOUNTS: &str = "25 1 8:2 / / rw - xfs /dev/sda2 rw\n\
+                      26 25 8:1 / /boot rw - ext4 /dev/sda1 rw\n";
+
+fn module(machine: &Scratch, path: &str, aliases: &[&str]) {
+    let aliases: String = aliases.iter().map(|alias| format!("alias={alias}\0")).collect();
+    let info = format!("{aliases}vermagic={RELEASE} SMP\0");
+    let path = format!("lib/modules/{RELEASE}/kernel/{path}.ko");
+    machine.write(&path, elf_file(ET_REL, X86_64, (".modinfo", info.as_bytes()), None));
+}
+
+fn device(machine: &Scratch, path: &str, uevent: &str) {
+    machine.write(&format!("sys/devices/{path}/uevent"), uevent);
+}
+
+fn machine() -> Scratch {
+    let machine = Scratch::new();
+    module(&machine, "drivers/ata/ahci", &["pci:v00008086d00002922*"]);
+    module(&machine, "drivers/ata/other", &["pci:v00008086d00002922*"]);
+    module(&machine, "drivers/scsi/unbound", &["pci:v00001000d00000097*"]);
+    module(&machine, "drivers/scsi/elsewhere", &["pci:v00001077*"]);
+    module(&machine, "drivers/net/card", &["pci:v00008086d000010d3*"]);
+    module(&machine, "drivers/block/loop", &[]);
+    module(&machine, "drivers/hid/usbhid/usbhid", &[]);
+    for kind in ["ext4", "xfs"] {
+        module(&machine, &format!("fs/{kind}/{kind}"), &[]);
+    }
+    device(&machine, "pci/0000:00:1f.2", "DRIVER=ahci\nMODALIAS=pci:v00008086d00002922sv\n");
+    machine.write("sys/module/ahci/initstate", "live");
+    machine.write("sys/bus/pci/drivers/ahci/uevent", "");
+    symlink("../../../../module/ahci", machine.path("sys/bus/pci/drivers/ahci/module")).unwrap();
+    symlink("../../../bus/pci/drivers/ahci", machine.path("sys/devices/pci/0000:00:1f.2/driver"))
+        .unwrap();
+    device(&machine, "pci/0000:01:00.0", "MODALIAS=pci:v00001000d00000097sv\n");
+    device(&machine, "pci/0000:02:00.0", "MODALIAS=pci:v00008086d000010d3sv\n");
+    machine.write("proc/self/mountinfo", MOUNTS);
+    machine.write("proc/sys/kernel/osrelease", format!("{RELEASE}\n"));
+    machine.write("init", init(X86_64));
+    machine
+}
+
+fn host(machine: &Scratch) -> Done {
+    let (root, binary) = (text(&machine.path("")), text(&machine.path("init")));
+    let out = text(&machine.path("image"));
+    let arguments =
+        ["--host", "--sysroot", &root, "--binary", &binary, "--mode", "open", "-o", &out];
+    run(env!("CARGO_BIN_EXE_mkinitramfs"), &arguments)
+}
+
+#[test]
+fn devices_and_the_menus_file_system_decide_what_is_packed_and_why() {
+    let done = host(&machine());
+    done.expect(
+        0,
+        &[
+            "  ahci: device 0000:00:1f.2\n",
+            "  unbound: device 0000:01:00.0\n",
+            "  ext4: file system of /boot\n",
+            "  usbhid: keyboards\n",
+            "  built for this machine: on another one it may find no disk\n",
+            "kernel/drivers/ata/ahci.ko\n",
+        ],
+    );
+    for absent in ["other.ko", "elsewhere.ko", "card.ko", "xfs.ko", "loop.ko"] {
+        assert!(!done.text.contains(absent), "{absent} is in {}", done.text);
+    }
+}
+
+#[test]
+fn a_mirror_takes_what_reads_it_and_lvm_is_said() {
+    let machine = machine();
+    machine.write("proc/self/mountinfo", MOUNTS.replace("8:1", "9:0"));
+    std::fs::create_dir_all(machine.path("sys/dev/block")).unwrap();
+    symlink("../../devices/virtual/block/md0", machine.path("sys/dev/block/9:0")).unwrap();
+    machine.write("sys/class/block/md0/md/level", "raid1\n");
+    machine.write("sys/class/block/md0/slaves/dm-1/size", "8\n");
+    machine.write("sys/class/block/dm-1/dm/name", "vg-boot\n");
+    host(&machine).expect(
+        0,
+        &[
+            "  loop: /boot is on the mirror md0\n",
+            "  /boot is on dm-1, of LVM or LUKS, which is not opened\n",
+        ],
+    );
+}
+
+#[test]
+fn a_machine_is_this_one_or_any_and_not_both() {
+    let done = run(env!("CARGO_BIN_EXE_mkinitramfs"), &["--host", "--universal", "-o", "x"]);
+    done.expect(2, &["the argument '--host' cannot be used with '--universal'"]);
+}
