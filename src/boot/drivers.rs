@@ -74,14 +74,14 @@ impl Drivers {
     }
 
     /// What has become of a driver, by its place in [`Self::all`].
-    #[expect(dead_code, reason = "for the report of what has no driver")]
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the report of what has no driver"))]
     pub(super) fn state(&self, place: usize) -> State {
         let Some(shared) = &self.0 else { return State::Idle };
         shared.lock().queue.state(place).clone()
     }
 
     /// The driver that was loaded last, and when that ended.
-    #[expect(dead_code, reason = "for the report of what has no driver")]
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the report of what has no driver"))]
     pub(super) fn last_load(&self) -> Option<(&'static str, Duration)> {
         self.0.as_ref()?.lock().queue.last_load()
     }
@@ -531,5 +531,75 @@ impl Work for Loading {
 
     fn run(self, _: &(), _: &Shelf<()>) {
         self.0.load_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::console::Console;
+    use crate::trust::verify::Mode;
+
+    /// Nothing of it is on this machine, so that nothing is ever loaded.
+    fn started(table: &str) -> Drivers {
+        let text = format!("turnout-drivers 1\n{table}");
+        let drivers = table::parse(text.leak()).unwrap().leak();
+        let config = Config::new(Mode::Locked);
+        let shared = Arc::new(Shared::new(drivers, "no-such-release", &config).unwrap());
+        shared.begin();
+        Drivers(Some(shared))
+    }
+
+    fn said(drivers: &Drivers) -> Vec<String> {
+        core::mem::take(&mut drivers.0.as_ref().unwrap().lock().news.said)
+    }
+
+    const MISSING: &str = "/lib/modules/no-such-release/bus.ko: No such file or directory (os \
+                           error 2)";
+
+    #[test]
+    fn what_is_always_loaded_is_waited_for_and_only_the_first_failure_is_said() {
+        clock::start();
+        let drivers = started(
+            "driver disk.ko\nneeds bus\nalways\ndriver bus.ko\nalways\n\
+             driver idle.ko\nalias turnout-test:nothing\n",
+        );
+        drivers.settle(&Voice::on(&Console::silent()));
+        assert_eq!(said(&drivers), [MISSING]);
+        assert!(matches!(drivers.state(1), State::Failed(_)));
+        assert_eq!((drivers.state(0), drivers.state(2)), (State::Without, State::Idle));
+        assert_eq!(drivers.busy_with(), None);
+        assert_eq!(drivers.last_load().map(|(name, _)| name), Some("bus"));
+    }
+
+    #[test]
+    fn a_file_system_is_loaded_when_it_was_seen_and_each_once() {
+        clock::start();
+        let drivers = started("driver ext9.ko\nneeds bus\nalias fs-ext9\ndriver bus.ko\n");
+        drivers.settle(&Voice::on(&Console::silent()));
+        assert_eq!(drivers.state(1), State::Idle);
+        drivers.file_system("ext9");
+        drivers.file_system("ext9");
+        drivers.file_system("vfat");
+        assert_eq!(said(&drivers), [MISSING]);
+        assert_eq!(drivers.state(0), State::Without);
+    }
+
+    #[test]
+    fn a_device_that_somebody_puts_in_has_no_other_class_loaded() {
+        clock::start();
+        let drivers = started(
+            "driver net.ko\nclass network\nalias usb:v1*\ndriver hid.ko\nclass keyboard\nalias usb:v2*\n",
+        );
+        let shared = drivers.0.as_ref().unwrap();
+        drivers.settle(&Voice::on(&Console::silent()));
+        shared.consider("usb:v1p2", true);
+        shared.consider("usb:v1p3", true);
+        shared.consider("usb:v2p2", true);
+        assert_eq!(drivers.state(0), State::Idle);
+        assert_ne!(drivers.state(1), State::Idle);
+        let said = said(&drivers);
+        assert!(said.len() == 1 && said[0].contains("net is of class network"), "{said:?}");
+        drivers.end(&Voice::on(&Console::silent()));
     }
 }

@@ -53,7 +53,7 @@ pub(super) struct Mounting {
 
 /// What is wanted.
 pub(super) enum Errand {
-    Mount(Mounting),
+    Mount(Box<Mounting>),
     Names(Arc<Root>, String),
     Size(Arc<Root>, String),
 }
@@ -96,7 +96,7 @@ impl Errand {
         let nothing = || format!("{}: nothing to mount", source::describe(candidate));
         let kind = found.ok_or_else(nothing)?.kind.name();
         let candidate = candidate.clone();
-        Ok(Self::Mount(Mounting { candidate, kind, drivers: drivers.clone() }))
+        Ok(Self::Mount(Box::new(Mounting { candidate, kind, drivers: drivers.clone() })))
     }
 
     /// The names in a directory.
@@ -126,7 +126,7 @@ impl Errand {
 
     fn run_here(self) -> Result<Found, String> {
         match self {
-            Self::Mount(mounting) => hold(mounting).map(Found::Held),
+            Self::Mount(mounting) => hold(*mounting).map(Found::Held),
             Self::Names(root, path) => names(&root, &path).map(Found::Names),
             Self::Size(root, path) => match root.size(&path) {
                 Ok(_) => Ok(Found::Size),
