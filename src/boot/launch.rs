@@ -115,6 +115,7 @@ pub(super) fn quiesce(
         session.drivers.wait_for(Class::Watchdog, &session.voice());
     }
     session.drivers.end(&session.voice());
+    session.drivers.hear(&session.voice());
     let leave = Leave {
         unbind: &session.config.unbind,
         leaving: &leaving(session.drivers.all(), &session.config.keep_bound),
