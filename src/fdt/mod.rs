@@ -77,6 +77,17 @@ impl Fdt<'_> {
         list.split(|&byte| byte == 0).filter_map(|name| core::str::from_utf8(name).ok())
     }
 
+    /// What Linux calls the devices of the enabled nodes, as a module's `of:` aliases are
+    /// compared with (drivers/of/module.c): `of:NmmcT(null)Cbrcm,bcm2711-emmc2`.
+    #[must_use]
+    pub fn modaliases(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        self.root.name_devices(&mut found);
+        found.sort();
+        found.dedup();
+        found
+    }
+
     /// Whether the interrupt controller has a GICv3 ITS, whose tables lie in
     /// memory.
     #[must_use]
@@ -86,6 +97,25 @@ impl Fdt<'_> {
 }
 
 impl Node<'_> {
+    /// Below a node that is switched off there is nothing.
+    fn name_devices(&self, found: &mut Vec<String>) {
+        if !self.is_enabled() {
+            return;
+        }
+        if let Some(list) = self.property(b"compatible") {
+            let name = self.name.split(|&byte| byte == b'@').next().unwrap_or_default();
+            let kind = self.property(b"device_type").and_then(string).unwrap_or(b"(null)");
+            let text = String::from_utf8_lossy;
+            let mut modalias = format!("of:N{}T{}", text(name), text(kind));
+            for one in list.split(|&byte| byte == 0).filter(|one| !one.is_empty()) {
+                modalias.push('C');
+                modalias.push_str(&text(one));
+            }
+            found.push(modalias);
+        }
+        self.children.iter().for_each(|child| child.name_devices(found));
+    }
+
     fn any(&self, matches: &impl Fn(&Self) -> bool) -> bool {
         matches(self) || self.children.iter().any(|child| child.any(matches))
     }

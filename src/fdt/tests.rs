@@ -526,3 +526,11 @@ fn a_tree_deeper_than_linux_takes_is_refused() {
     assert_eq!(nested(62), Ok(()));
     assert!(matches!(nested(63), Err(Error::Structure(_))));
 }
+
+#[test]
+fn devices_of_enabled_nodes_have_the_names_that_linux_gives_them() {
+    let blob = super::testing::virt();
+    let names = super::Fdt::parse(&blob).unwrap().modaliases();
+    assert!(names.iter().any(|name| name == "of:Nvirtio_mmioT(null)Cvirtio,mmio"), "{names:?}");
+    assert!(names.iter().any(|name| name.starts_with("of:Npl011T(null)Carm,pl011Carm,primecell")));
+}

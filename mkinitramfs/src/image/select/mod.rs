@@ -1,10 +1,11 @@
 //! Chooses modules for machines that nobody named modules for: nearly all of them
-//! ([`universal()`]), or this one ([`host()`]).
+//! ([`universal()`]), this one ([`host()`]), or a board ([`board()`]).
 //!
 //! A module's own words decide, as far as there are any: the devices that it says it is
 //! for, and the symbols that it imports, so that a driver that no list knows comes
 //! along. Nothing that is chosen here is loaded before a device asks for it.
 
+mod board;
 mod host;
 mod known;
 mod left_out;
@@ -14,6 +15,7 @@ mod universal;
 
 use super::modules::Wanted;
 
+pub use board::board;
 pub use host::host;
 pub use known::Known;
 pub use universal::universal;

@@ -9,6 +9,8 @@ use turnout::drivers::class::Class;
 use crate::image::modules::Tree;
 use crate::image::select::{self, Picks};
 
+use super::files::input;
+
 #[derive(Args, Debug, Default)]
 pub(super) struct Picked {
     /// For this machine: drivers of its devices, and file systems of its boot menu
@@ -18,6 +20,9 @@ pub(super) struct Picked {
     /// TPMs and watchdogs, but no network and no graphics
     #[arg(long, conflicts_with = "host")]
     universal: bool,
+    /// For the board of a device tree; more than one may be named
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["host", "universal"])]
+    dtb: Vec<PathBuf>,
     /// Classes that --universal packs whole: storage, network, display, serial...
     #[arg(long, value_name = "CLASS", num_args = 1.., requires = "universal")]
     #[arg(value_parser = class)]
@@ -33,8 +38,8 @@ impl Picked {
         self.sysroot.as_deref().unwrap_or(Path::new("/"))
     }
 
-    pub(super) const fn needs_modules(&self) -> bool {
-        self.host || self.universal
+    pub(super) fn needs_modules(&self) -> bool {
+        self.host || self.universal || !self.dtb.is_empty()
     }
 
     /// The modules for these machines.
@@ -48,7 +53,13 @@ impl Picked {
         if self.host {
             return select::host(tree, self.root());
         }
-        Ok(Picks::default())
+        let mut picks = Picks::default();
+        for file in &self.dtb {
+            let board = select::board(tree, &input(file)?)?;
+            picks.wanted.extend(board.wanted);
+            picks.notes.extend(board.notes);
+        }
+        Ok(picks)
     }
 }
 

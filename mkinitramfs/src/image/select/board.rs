@@ -1,0 +1,99 @@
+//! An image for a board, whose device tree says which devices it has.
+//!
+//! A power controller's parts are devices of its driver's making, which no tree names:
+//! drivers that are called like it come along.
+
+use anyhow::{Context as _, Result, ensure};
+use turnout::fdt::Fdt;
+
+use crate::image::binary;
+use crate::image::facts::Facts;
+use crate::image::initramfs::Input;
+use crate::image::modules::Tree;
+use turnout::base::arch::Arch;
+
+use super::rules::{self, PLUMBING, RULES, is_for};
+use super::{Picks, when_met};
+
+/// Nodes on which disks hang, by how their names begin (Devicetree Specification v0.4,
+/// section 2.2.2).
+const DISKS: [&str; 8] = ["mmc", "sdhci", "sdmmc", "sata", "ufs", "usb", "pcie", "nvme"];
+
+/// Modules for the board of a device tree.
+///
+/// # Errors
+/// It is no device tree, the kernel is for another machine, or a module cannot be read.
+pub fn board(tree: &Tree, dtb: &Input) -> Result<Picks> {
+    let fdt = Fdt::parse(&dtb.bytes).with_context(|| dtb.name.clone())?;
+    let name = fdt.board().unwrap_or("a board").to_owned();
+    let covered = |path: &str| RULES.iter().chain([&PLUMBING]).any(|rule| rule.covers(path));
+    let modules = tree.survey(covered)?;
+    let is_arm = modules.iter().all(|one| binary::arch(one.machine) == Some(Arch::Aarch64));
+    ensure!(is_arm, "{} is for a board, and {} is not for arm64", dtb.name, tree.dir().display());
+    let mut picks = Picks::default();
+    for named in [
+        rules::DISKS,
+        rules::USB_DISKS,
+        rules::COMMON_KEYBOARDS,
+        rules::FILE_SYSTEMS,
+        rules::MIRRORS,
+    ] {
+        let there = named.modules.iter().filter(|one| tree.has_module(one));
+        picks.wanted.extend(there.map(|one| when_met(one, named.why)));
+    }
+    for modalias in fdt.modaliases() {
+        let mut is_met = !tree.builtin_matching(&modalias).is_empty();
+        for module in modules.iter().filter(|module| module.matches(&modalias)) {
+            is_met = true;
+            picks.wanted.push(when_met(&module.name, &format!("{name} has {modalias}")));
+            let parts = modules.iter().filter(|part| is_part(part, module));
+            let why = format!("a part of {}", module.name);
+            picks.wanted.extend(parts.map(|part| when_met(&part.name, &why)));
+        }
+        if !is_met && is_for_disks(&modalias) {
+            picks.notes.push(format!(
+                "{modalias} of {name}: no driver of this kernel says that it is for this"
+            ));
+        }
+    }
+    picks.notes.extend(picks.wanted.iter().map(|one| format!("{}: {}", one.word, one.why)));
+    picks.notes.sort();
+    picks.notes.dedup();
+    Ok(picks)
+}
+
+fn is_for_disks(modalias: &str) -> bool {
+    let node = modalias.strip_prefix("of:N").unwrap_or_default();
+    DISKS.iter().any(|begin| node.starts_with(begin))
+}
+
+/// Whether it is a part of a power controller, by a word that both names have.
+fn is_part(part: &Facts, whole: &Facts) -> bool {
+    let is_whole = whole.path.contains("/drivers/mfd/");
+    let mut words = whole.name.split('_').filter(|word| word.len() > 4 && *word != "regulator");
+    is_whole
+        && part.name != whole.name
+        && is_for(part, &["platform:"])
+        && words.any(|word| part.name.split('_').any(|other| other == word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::rules::tests::module;
+    use super::*;
+
+    #[test]
+    fn parts_of_a_power_controller_are_told_by_its_name() {
+        let whole = module("kernel/drivers/mfd/rohm-bd718x7.ko", &[], &["of:N*T*Crohm,bd71837"]);
+        let part = |path: &str| module(path, &[], &["platform:x"]);
+        assert!(is_part(&part("kernel/drivers/regulator/bd718x7-regulator.ko"), &whole));
+        assert!(!is_part(&part("kernel/drivers/regulator/axp20x-regulator.ko"), &whole));
+        assert!(!is_part(&whole, &whole));
+    }
+
+    #[test]
+    fn nodes_of_disks_are_told_by_name() {
+        assert!(is_for_disks("of:NmmcT(null)Cbrcm,bcm2712-sdhci"));
+        assert!(!is_for_disks("of:NgpuT(null)Cbrcm,v3d"));
+    }
+}
