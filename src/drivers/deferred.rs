@@ -5,6 +5,10 @@
 //! A line is a device's name, a tab, and what its driver or the kernel says of it, if
 //! anything: Linux, drivers/base/dd.c (`deferred_devs_show`).
 
+use crate::base::text::shown;
+
+/// Longest excerpt of a name or a reason, in columns.
+const MAX_SHOWN: usize = 96;
 /// Most devices that are told of.
 const MAX_DEVICES: usize = 64;
 
@@ -18,6 +22,16 @@ pub struct Deferred {
 }
 
 impl Deferred {
+    /// Device and reason, for a sentence.
+    #[must_use]
+    pub fn told(&self) -> String {
+        let device = shown(&self.device, MAX_SHOWN);
+        match self.reason.as_str() {
+            "" => device,
+            reason => [&device, " (", &shown(reason, MAX_SHOWN), ")"].concat(),
+        }
+    }
+
     /// The device that it waits for, where the reason ends with its name.
     #[must_use]
     pub fn supplier(&self) -> Option<&str> {

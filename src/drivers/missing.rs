@@ -5,8 +5,6 @@
 //! itself is foreign text. Follows Linux, include/linux/mod_devicetable.h and the
 //! `modalias` of each bus, and for classes the PCI Code and ID Assignment Specification.
 
-use std::borrow::Cow;
-
 use super::deferred::Deferred;
 use super::device::Device;
 use super::table::Driver;
@@ -86,12 +84,7 @@ impl Missed {
 }
 
 fn waiting(deferred: &Deferred, devices: &[Device], known: &Known<'_>) -> String {
-    let reason = match deferred.reason.as_str() {
-        "" => Cow::Borrowed("the kernel does not say for what"),
-        reason => Cow::Owned(shown(reason, MAX_NAME)),
-    };
-    let mut line =
-        ["its driver waits: ", &shown(&deferred.device, MAX_NAME), ": ", &reason].concat();
+    let mut line = ["its driver waits: ", &deferred.told()].concat();
     let supplier = deferred.supplier().and_then(|name| devices.iter().find(|one| one.is(name)));
     let supplier = supplier.filter(|supplier| supplier.driver.is_none());
     if let Some(why) = supplier.and_then(|supplier| known.why(supplier)) {
@@ -159,9 +152,15 @@ fn is_empty_slot(device: &Device, known: &Known<'_>) -> bool {
     is_slot && fits.all(|driver| driver.path.is_some())
 }
 
-/// What a device is that may carry a disk, or a bus of disks; none for any other.
+/// A device that may carry a disk and has no driver, for a sentence; none for any other.
 #[must_use]
-pub fn carrier(device: &Device) -> Option<String> {
+pub fn without_driver(device: &Device) -> Option<String> {
+    let what = carrier(device).filter(|_| device.driver.is_none());
+    Some([&what.filter(|_| !has(&device.modalias, &SLOTS))?, " at ", &name(device)].concat())
+}
+
+/// What a device is that may carry a disk, or a bus of disks; none for any other.
+fn carrier(device: &Device) -> Option<String> {
     let (bus, id) = device.modalias.split_once(':')?;
     match (&*device.subsystem, bus) {
         ("pci", "pci") => pci(id),
@@ -410,9 +409,9 @@ mod tests {
         ];
         let text = "fe340000.mmc\tplatform: wait for supplier 1f00018000.clocks\nspi0\t\n";
         let expected = [
-            "its driver waits: fe340000.mmc: platform: wait for supplier 1f00018000.clocks; of \
+            "its driver waits: fe340000.mmc (platform: wait for supplier 1f00018000.clocks); of \
              that module clk_rp1 of the build's kernel knows it and is not in the image",
-            "its driver waits: spi0: the kernel does not say for what",
+            "its driver waits: spi0",
         ];
         assert_eq!(said(TABLE, &devices, text), expected);
     }
@@ -424,6 +423,16 @@ mod tests {
         assert_eq!(said(TABLE, &slots, ""), [""; 0]);
         let known = [TABLE, "known virtio_mmio\nalias of:N*T*Cvirtio,mmio\n"].concat();
         assert_eq!(said(&known, &slots, "").len(), 1);
+    }
+
+    #[test]
+    fn what_has_a_driver_or_may_be_empty_is_not_told_of() {
+        let sas = pci("0000:03:00.0", "1000", "0097", "0107");
+        let said = "pci 1000:0097 class 0107 (SAS controller) at 0000:03:00.0";
+        assert_eq!(without_driver(&sas).as_deref(), Some(said));
+        assert_eq!(without_driver(&Device { driver: Some("mpt3sas".to_owned()), ..sas }), None);
+        let slot = device("platform", "a000000.virtio_mmio", "of:Nvirtio_mmioT(null)Cvirtio,mmio");
+        assert_eq!(without_driver(&slot), None);
     }
 
     #[test]

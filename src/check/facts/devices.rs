@@ -1,12 +1,19 @@
-//! Devices on PCI, and what drives them.
+//! Devices, and what drives them.
 
-/// What is on PCI.
+use crate::drivers::deferred::Deferred;
+use crate::drivers::device::Device;
+
+/// What there is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Devices {
-    /// Those that a driver is bound to.
+    /// Those on PCI that a driver is bound to.
     pub bound: Vec<Bound>,
     /// Names of all modules that are loaded.
     pub modules: Vec<String>,
+    /// Those of all buses of disks that no driver is bound to.
+    pub unbound: Vec<Device>,
+    /// Those whose drivers wait for another one.
+    pub deferred: Vec<Deferred>,
 }
 
 /// A device with its driver.

@@ -1,10 +1,11 @@
-//! Devices on PCI, whose drivers decide how they are left.
+//! Devices, whose drivers decide how they are left, and which a next system may not find.
 //!
 //! Specification: Linux, drivers/pci/pci-driver.c (`pci_device_shutdown`) and
 //! Documentation/PCI/pci-iov-howto.rst.
 
 use crate::check::facts::Bound;
 use crate::check::{Facts, Row, Said, shell};
+use crate::drivers::missing;
 
 pub(super) const ROWS: &[Row] = &[
     Row::one("NO_SHUTDOWN", no_shutdown),
@@ -12,6 +13,8 @@ pub(super) const ROWS: &[Row] = &[
     Row::one("GPU_BOUND", gpu_bound),
     Row::one("VIRTUAL_FUNCTIONS", virtual_functions),
     Row::one("LENT_TO_GUEST", lent_to_guest),
+    Row::one("NO_DRIVER", no_driver),
+    Row::one("DEFERRED_PROBE", deferred_probe),
 ];
 
 /// Lines of a kind, and names of modules of that kind.
@@ -102,6 +105,22 @@ fn lent_to_guest(facts: &Facts) -> Option<Said> {
     Said::notes(sentence, "stop the virtual machines first")
 }
 
+fn no_driver(facts: &Facts) -> Option<Said> {
+    let found = facts.devices.unbound.iter().filter_map(missing::without_driver);
+    let found: Vec<String> = found.take(MOST_NAMED).collect();
+    let says = " has no driver here: what is on it nobody finds, and at a kexec nobody quiesces it";
+    found.first()?;
+    Said::notes([&found.join(", "), says].concat(), "")
+}
+
+fn deferred_probe(facts: &Facts) -> Option<Said> {
+    let found = facts.devices.deferred.iter().take(MOST_NAMED).map(|one| one.told());
+    let found: Vec<String> = found.collect();
+    found.first()?;
+    let sentence = [&found.join(", "), ": the driver waits for another device, or its driver"];
+    Said::notes(sentence.concat(), "")
+}
+
 fn all(facts: &Facts, fits: impl Fn(&Bound) -> bool) -> Vec<&Bound> {
     facts.devices.bound.iter().filter(|one| fits(one)).collect()
 }
@@ -149,6 +168,8 @@ mod tests {
     use super::*;
     use crate::check::Weight;
     use crate::check::facts::Devices;
+    use crate::drivers::deferred;
+    use crate::drivers::device::Device;
 
     fn bound(class: u32, driver: &str) -> Bound {
         Bound {
@@ -225,6 +246,29 @@ mod tests {
     fn a_device_of_a_guest_is_said() {
         assert_eq!(said("LENT_TO_GUEST", &with(vec![bound(0x02_0000, "vfio-pci")])).len(), 1);
         assert_eq!(said("LENT_TO_GUEST", &with(vec![bound(0x02_0000, "igb")])), []);
+    }
+
+    #[test]
+    fn a_controller_without_a_driver_and_one_that_waits_are_said() {
+        let modalias = "pci:v00001000d00000097sv00001000sd00003090bc01sc07i00".to_owned();
+        let device = Device {
+            path: "0000:03:00.0".to_owned(),
+            subsystem: "pci".to_owned(),
+            modalias,
+            driver: None,
+        };
+        let deferred = deferred::parse("fe340000.mmc\tplatform: wait for supplier clk\n");
+        let devices = Devices { unbound: vec![device], deferred, ..Devices::default() };
+        let facts = Facts { devices, ..Facts::default() };
+        let found = sentence("NO_DRIVER", &facts);
+        assert!(found.starts_with("pci 1000:0097 class 0107 (SAS controller) at 0000:03:00.0 has"));
+        let found = sentence("DEFERRED_PROBE", &facts);
+        assert!(
+            found.starts_with("fe340000.mmc (platform: wait for supplier clk): the"),
+            "{found}"
+        );
+        assert_eq!(said("NO_DRIVER", &with(Vec::new())), []);
+        assert_eq!(said("DEFERRED_PROBE", &with(Vec::new())), []);
     }
 
     #[test]

@@ -1,16 +1,40 @@
-//! Devices on PCI. Specification: Linux, Documentation/ABI/testing/sysfs-bus-pci and
-//! sysfs-kernel-iommu_groups.
+//! Devices and their drivers. Specification: Linux, Documentation/ABI/testing/sysfs-bus-pci,
+//! sysfs-uevent and sysfs-kernel-iommu_groups.
 
 use super::Tree;
 use crate::check::facts::{Bound, Devices};
+use crate::drivers::deferred;
+use crate::drivers::device::Device;
 
+/// What a disk, or the controller of one, is on.
+const BUSES: [&str; 7] = ["amba", "mmc", "pci", "platform", "scsi", "usb", "virtio"];
+/// Most devices of a bus that are looked at.
+const MOST: usize = 1024;
 const PCI: &str = "sys/bus/pci/devices";
 
 pub(super) fn read(tree: &Tree) -> Devices {
     let bound = tree.names(PCI).into_iter().filter_map(|address| bound(tree, address)).collect();
     let modules = tree.text("proc/modules").unwrap_or_default();
     let names = modules.lines().filter_map(|line| line.split(' ').next());
-    Devices { bound, modules: names.map(str::to_owned).collect() }
+    let deferred = tree.text("sys/kernel/debug/devices_deferred").unwrap_or_default();
+    Devices {
+        bound,
+        modules: names.map(str::to_owned).collect(),
+        unbound: BUSES.iter().flat_map(|bus| unbound(tree, bus)).collect(),
+        deferred: deferred::parse(&deferred),
+    }
+}
+
+fn unbound(tree: &Tree, bus: &str) -> Vec<Device> {
+    let place = format!("sys/bus/{bus}/devices");
+    let names = tree.names(&place).into_iter().take(MOST);
+    let unbound = names.filter(|name| tree.link(&format!("{place}/{name}/driver")).is_none());
+    let devices = unbound.filter_map(|name| {
+        let uevent = tree.text(&format!("{place}/{name}/uevent"))?;
+        let modalias = uevent.lines().find_map(|line| line.strip_prefix("MODALIAS="))?.to_owned();
+        Some(Device { path: name, subsystem: bus.to_owned(), modalias, driver: None })
+    });
+    devices.collect()
 }
 
 fn bound(tree: &Tree, address: String) -> Option<Bound> {
