@@ -77,8 +77,6 @@ impl Magic {
 
 /// Places and magics are those of the kernel's own superblock structures.
 const MAGICS: &[Magic] = &[
-    Magic::new(Kind::Luks, 0, b"LUKS\xba\xbe"),
-    Magic::new(Kind::Lvm, 536, b"LVM2 001"),
     Magic::new(Kind::Xfs, 0, b"XFSB").with(Some(32), (108, 12)),
     Magic::new(Kind::Squashfs, 0, b"hsqs"),
     Magic::new(Kind::Ntfs, 3, b"NTFS    "),
@@ -107,8 +105,35 @@ pub fn identify(bytes: &[u8]) -> Option<FileSystem> {
             _ => magic.label.and_then(|(at, length)| label(bytes, at, length)),
         },
     });
+    let known = luks(bytes).or_else(|| lvm(bytes)).or(known);
     let known = known.or_else(|| iso9660(bytes)).or_else(|| ext4(bytes));
     known.or_else(|| vfat(bytes)).or_else(|| raid(bytes))
+}
+
+/// LUKS1 and LUKS2: a UUID as text, and in the second a label (LUKS2 On-Disk Format
+/// Specification 1.1, 2.1).
+fn luks(bytes: &[u8]) -> Option<FileSystem> {
+    let is_luks = bytes_at(bytes, 0, 6)? == b"LUKS\xba\xbe";
+    let is_second = bytes_at(bytes, 6, 2) == Some(&[0, 2]);
+    is_luks.then(|| FileSystem {
+        kind: Kind::Luks,
+        uuid: label(bytes, 168, 40),
+        label: label(bytes, 24, 48).filter(|_| is_second),
+    })
+}
+
+/// A physical volume of LVM, labelled in its second sector; LVM writes the 32 characters
+/// of its UUID in groups.
+fn lvm(bytes: &[u8]) -> Option<FileSystem> {
+    let is_lvm = bytes_at(bytes, 536, 8)? == b"LVM2 001";
+    is_lvm.then(|| FileSystem { kind: Kind::Lvm, uuid: lvm_uuid(bytes), label: None })
+}
+
+fn lvm_uuid(bytes: &[u8]) -> Option<String> {
+    const GROUPS: [Range<usize>; 7] = [0..6, 6..10, 10..14, 14..18, 18..22, 22..26, 26..32];
+    let text = core::str::from_utf8(bytes_at(bytes, 544, 32)?).ok()?;
+    let groups: Option<Vec<&str>> = GROUPS.into_iter().map(|group| text.get(group)).collect();
+    Some(groups?.join("-")).filter(|_| text.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
 /// A member of a RAID whose superblock is at its start (versions 1.1 and 1.2 of md(4)).
@@ -447,6 +472,26 @@ mod tests {
         let endless = [&start[..2], &[(1148, &[b'a'; 2048])]].concat();
         let label = identify(&image(&endless)).unwrap().label.unwrap();
         assert_eq!(label.chars().count(), 512);
+    }
+
+    #[test]
+    fn a_container_is_told_by_the_names_that_its_own_system_goes_by() {
+        let uuid = "0d1c6c4e-4b7c-4f0e-9d5b-1c1f0a2b3c4d";
+        let parts: [(usize, &[u8]); 3] =
+            [(0, b"LUKS\xba\xbe\0\x02"), (24, b"root\0"), (168, uuid.as_bytes())];
+        assert_eq!(identity(&image(&parts)), Some(("crypto_LUKS", text(uuid), text("root"))));
+        // The first version has the cipher's name there.
+        let first = [(0, &b"LUKS\xba\xbe\0\x01"[..]), (8, b"aes"), (24, b"x"), parts[2]];
+        assert_eq!(identity(&image(&first)), Some(("crypto_LUKS", text(uuid), None)));
+        assert_eq!(identity(b"LUKS\xba\xbe"), Some(("crypto_LUKS", None, None)));
+
+        let volume = |id: &[u8]| identity(&image(&[(536, b"LVM2 001"), (544, id)]));
+        let expected = text("aBcdef-0123-4567-89ab-cdef-ghij-klmnop");
+        let found = volume(b"aBcdef0123456789abcdefghijklmnop");
+        assert_eq!(found, Some(("LVM2_member", expected, None)));
+        for odd in [&b""[..], b"\xff\xfe", "\u{e4}".repeat(16).as_bytes(), b"\x1b[2J"] {
+            assert_eq!(volume(odd), Some(("LVM2_member", None, None)), "{odd:?}");
+        }
     }
 
     #[test]

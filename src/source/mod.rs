@@ -386,11 +386,21 @@ fn describe_filesystem(candidate: &Candidate) -> String {
     match &candidate.filesystem {
         None if candidate.is_partitioned => String::new(),
         None => "no file system known".to_owned(),
-        Some(FileSystem { kind, label: None, .. }) => kind.name().to_owned(),
-        Some(FileSystem { kind, label: Some(label), .. }) => {
-            format!("{kind} label {}", printable(label))
+        Some(found) => describe_found(found),
+    }
+}
+
+/// A container's UUID too: that is what the system that opens it goes by.
+fn describe_found(found: &FileSystem) -> String {
+    let mut line = found.kind.name().to_owned();
+    let uuid = found.uuid.as_ref().filter(|_| !found.kind.is_mountable());
+    for (word, value) in [(" label ", found.label.as_ref()), (" UUID ", uuid)] {
+        if let Some(value) = value {
+            line.push_str(word);
+            line.push_str(&printable(value));
         }
     }
+    line
 }
 
 /// Empty for a partition whose type nobody knows.
@@ -681,6 +691,8 @@ mod tests {
         let expected = "vdc1: 9216 KiB, GPT type 00000000-0000-0000-0000-000000000001, \
                         no file system known";
         assert_eq!(describe(&small), expected);
+        let sealed = holding("vdc2", Kind::Luks, "0d1c\u{1b}", "root");
+        assert!(describe(&sealed).ends_with(", crypto_LUKS label root UUID 0d1c\\u{1b}"));
         let fault = Some("the GPT is damaged".to_owned());
         let damaged = Candidate { fault, is_partitioned: true, ..candidate("vdd", None) };
         assert_eq!(describe(&damaged), "vdd: 512 MiB, disk with partitions, the GPT is damaged");
