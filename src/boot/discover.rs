@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use super::drivers::Drivers;
 use super::mirrors::Mirrors;
+use super::missing::{missing, since};
 use super::slots::owner;
 use super::voice::{Voice, note_signals};
 use super::volume::{self, Opened, Opening, Volume};
@@ -554,16 +555,17 @@ impl Devices<'_> {
         };
         let device = &self.config.device;
         let wait = self.config.wait.as_secs();
+        let since = since(self.drivers);
         let none = match self.report.devices.is_empty() {
             true => " none (is the driver's module in the image?)",
             false => "",
         };
         let report = &self.report;
         let mut text =
-            format!("{what} ({device}) after {wait} s; block devices seen:{none}{report}");
-        for hint in &self.hints {
+            format!("{what} ({device}) after {wait} s{since}; block devices seen:{none}{report}");
+        for line in self.hints.iter().chain(&missing(self.drivers)) {
             text.push_str("\r\n");
-            text.push_str(hint);
+            text.push_str(line);
         }
         Failure::new(stage, text)
     }

@@ -74,14 +74,12 @@ impl Drivers {
     }
 
     /// What has become of a driver, by its place in [`Self::all`].
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the report of what has no driver"))]
     pub(super) fn state(&self, place: usize) -> State {
         let Some(shared) = &self.0 else { return State::Idle };
         shared.lock().queue.state(place).clone()
     }
 
     /// The driver that was loaded last, and when that ended.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the report of what has no driver"))]
     pub(super) fn last_load(&self) -> Option<(&'static str, Duration)> {
         self.0.as_ref()?.lock().queue.last_load()
     }

@@ -20,6 +20,7 @@ mod launch;
 mod measure;
 mod menu;
 mod mirrors;
+mod missing;
 mod once;
 mod prepare;
 mod recovery;

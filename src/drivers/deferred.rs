@@ -10,7 +10,7 @@ use crate::base::text::shown;
 /// Longest excerpt of a name or a reason, in columns.
 const MAX_SHOWN: usize = 96;
 /// Most devices that are told of.
-const MAX_DEVICES: usize = 64;
+pub const MAX_DEVICES: usize = 64;
 
 /// A device whose probe was put off.
 #[derive(Debug, Clone, PartialEq, Eq)]

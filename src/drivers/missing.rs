@@ -7,8 +7,8 @@
 
 use super::deferred::Deferred;
 use super::device::Device;
+use super::matching;
 use super::table::Driver;
-use crate::base::glob;
 use crate::base::text::shown;
 
 /// Most devices that are told of.
@@ -140,7 +140,7 @@ impl Known<'_> {
 impl Driver<'_> {
     /// Whether it is for a device.
     fn is_for(&self, device: &Device) -> bool {
-        self.aliases.iter().any(|alias| glob::matches(alias, &device.modalias))
+        matching::is_for(self, &device.modalias)
     }
 }
 

@@ -19,6 +19,7 @@ pub mod block;
 pub mod clock;
 pub mod console;
 mod deadline;
+pub mod deferred;
 pub mod devices;
 pub mod efivars;
 pub mod file;
