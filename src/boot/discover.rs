@@ -555,17 +555,17 @@ impl Devices<'_> {
         };
         let device = &self.config.device;
         let wait = self.config.wait.as_secs();
-        let since = since(self.drivers);
         let none = match self.report.devices.is_empty() {
             true => " none (is the driver's module in the image?)",
             false => "",
         };
         let report = &self.report;
         let mut text =
-            format!("{what} ({device}) after {wait} s{since}; block devices seen:{none}{report}");
-        for line in self.hints.iter().chain(&missing(self.drivers)) {
+            format!("{what} ({device}) after {wait} s; block devices seen:{none}{report}");
+        let said = since(self.drivers).into_iter().chain(missing(self.drivers));
+        for line in self.hints.iter().cloned().chain(said) {
             text.push_str("\r\n");
-            text.push_str(line);
+            text.push_str(&line);
         }
         Failure::new(stage, text)
     }

@@ -3,7 +3,7 @@
 
 use super::drivers::Drivers;
 use crate::drivers::missing::{Known, told};
-use crate::drivers::queue::{LIMIT, State};
+use crate::drivers::queue::{LIMIT, SLOW, State};
 use crate::sys::{clock, deferred, devices};
 
 /// A sentence for each.
@@ -13,13 +13,13 @@ pub(super) fn missing(drivers: &Drivers) -> Vec<String> {
     told(&devices, &deferred::all(&devices), &Known { table: drivers.all(), fate: &fate })
 }
 
-/// After which of the drivers it was waited: ` since the last driver (NAME) was loaded`;
-/// nothing where none was.
-pub(super) fn since(drivers: &Drivers) -> String {
-    match drivers.last_load() {
-        Some((name, _)) => [" since the last driver (", name, ") was loaded"].concat(),
-        None => String::new(),
-    }
+/// That the wait began anew late, and with which driver; nothing where it did not.
+pub(super) fn since(drivers: &Drivers) -> Option<String> {
+    let (name, end) = drivers.last_load().filter(|(_, end)| *end >= SLOW)?;
+    let seconds = end.as_secs();
+    Some(format!(
+        "that time began anew {seconds} s after the start: the last driver ({name}) was loaded then"
+    ))
 }
 
 /// What has become of a module, for a sentence that begins with its name.
@@ -61,6 +61,6 @@ mod tests {
 
     #[test]
     fn without_drivers_nothing_is_said_of_the_last() {
-        assert_eq!(since(&Drivers::default()), "");
+        assert_eq!(since(&Drivers::default()), None);
     }
 }

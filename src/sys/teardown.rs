@@ -130,7 +130,7 @@ impl Work for Unbinding {
     type Place = ();
     type Product<'p> = Vec<String>;
 
-    fn run<'p>(self, _: &'p (), shelf: &Shelf<Vec<String>>) {
+    fn run(self, _: &(), shelf: &Shelf<Vec<String>>) {
         let faults = self.0.iter().flat_map(|folder| unbind_all(folder));
         shelf.put(faults.map(|fault| fault.to_string()).collect());
     }
