@@ -11,6 +11,9 @@ use turnout::drivers::table::{self, Driver};
 
 const HEADING: &[u8] = b"turnout-drivers ";
 
+/// The end of a file of text, and how an archive's next header begins (cpio(5), newc).
+const NEXT_FILE: &[u8] = b"\n070701";
+
 /// A machine's devices, and what has to be loaded for them, in this order.
 struct Recorded {
     name: &'static str,
@@ -55,7 +58,10 @@ pub(crate) fn check(image: &[u8], arch: Arch) -> Result<()> {
 fn table_in(image: &[u8]) -> Result<&str> {
     let start = image.windows(HEADING.len()).position(|part| part == HEADING);
     let text = image.get(start.context("the image has no table of drivers")?..).unwrap_or_default();
+    // Up to three bytes of padding, or none, are between a file and the next one's header.
+    let next = text.windows(NEXT_FILE.len()).position(|part| part == NEXT_FILE);
     let end = text.iter().position(|byte| *byte == 0).unwrap_or(text.len());
+    let end = next.map_or(end, |next| end.min(next.saturating_add(1)));
     Ok(str::from_utf8(text.get(..end).unwrap_or_default())?)
 }
 
@@ -90,6 +96,8 @@ mod tests {
     fn what_a_machine_needs_is_found_in_an_image_dependencies_first() {
         let image = [b"0707", TABLE.as_bytes(), b"\0\0trailer"].concat();
         check(&image, Arch::Aarch64).unwrap();
+        let unpadded = [TABLE.as_bytes(), b"0707010000000a"].concat();
+        check(&unpadded, Arch::Aarch64).unwrap();
     }
 
     #[test]
