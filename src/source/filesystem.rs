@@ -110,6 +110,34 @@ pub fn identify(bytes: &[u8]) -> Option<FileSystem> {
     known.or_else(|| vfat(bytes)).or_else(|| raid(bytes))
 }
 
+/// How many bytes of its device a file system takes, of which these are the first; none
+/// where it is of a kind whose superblock is not asked for that.
+#[must_use]
+pub fn size(kind: Kind, bytes: &[u8]) -> Option<u64> {
+    let (count, unit) = match kind {
+        Kind::Ext4 => {
+            const WIDE: u32 = 0x80;
+            let is_wide = u32_at(bytes, 1120)? & WIDE != 0;
+            let high = if is_wide { u32_at(bytes, 1360)? } else { 0 };
+            let count = u64::from(high) << 32 | u64::from(u32_at(bytes, 1028)?);
+            (count, 1024_u64.checked_shl(u32_at(bytes, 1048)?)?)
+        }
+        Kind::Xfs => (u64_at(bytes, 8)?.swap_bytes(), u32_at(bytes, 4)?.swap_bytes().into()),
+        // Of this device, where it is on several.
+        Kind::Btrfs => (u64_at(bytes, 65_745)?, 1),
+        Kind::F2fs => (u64_at(bytes, 1060)?, 1_u64.checked_shl(u32_at(bytes, 1040)?)?),
+        Kind::Ntfs => (u64_at(bytes, 40)?, u16_at(bytes, 11)?.into()),
+        Kind::Exfat => (u64_at(bytes, 72)?, 1_u64.checked_shl(byte_at(bytes, 108)?.into())?),
+        Kind::Vfat => {
+            let short = u32::from(u16_at(bytes, 19)?);
+            let count = if short == 0 { u32_at(bytes, 32)? } else { short };
+            (count.into(), u16_at(bytes, 11)?.into())
+        }
+        _ => return None,
+    };
+    count.checked_mul(unit)
+}
+
 /// LUKS1 and LUKS2: a UUID as text, and in the second a label (LUKS2 On-Disk Format
 /// Specification 1.1, 2.1).
 fn luks(bytes: &[u8]) -> Option<FileSystem> {
@@ -296,6 +324,10 @@ pub(super) fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
 
 pub(super) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
+}
+
+pub(super) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
 impl Kind {
@@ -506,6 +538,28 @@ mod tests {
         assert_eq!(identity(&reused).map(|found| found.0), Some("vfat"));
         assert!(!Kind::Raid.is_mountable() && Kind::Raid.shut().is_some());
         assert_eq!(Kind::Swap.shut(), None);
+    }
+
+    #[test]
+    fn how_much_of_a_device_a_file_system_takes_is_in_its_superblock() {
+        let cases: [(Kind, &[(usize, &[u8])], u64); 10] = [
+            (Kind::Ext4, &[(1028, &[0, 0, 1]), (1048, &[2])], 1 << 28),
+            (Kind::Ext4, &[(1028, &[1]), (1120, &[0x80]), (1360, &[1])], (1 << 42) + 1024),
+            (Kind::Ext4, &[(1028, &[1]), (1360, &[1])], 1024),
+            (Kind::Xfs, &[(6, &[0x10]), (14, &[1])], 1 << 20),
+            (Kind::Btrfs, &[(65_745, &[0, 0, 1])], 1 << 16),
+            (Kind::F2fs, &[(1040, &[12]), (1060, &[0, 1])], 1 << 20),
+            (Kind::Ntfs, &[(11, &[0, 2]), (40, &[8])], 4096),
+            (Kind::Exfat, &[(72, &[8]), (108, &[12])], 1 << 15),
+            (Kind::Vfat, &[(11, &[0, 2]), (19, &[8]), (32, &[9])], 4096),
+            (Kind::Vfat, &[(11, &[0, 2]), (32, &[0, 0, 1])], 1 << 25),
+        ];
+        for (kind, parts, expected) in cases {
+            assert_eq!(size(kind, &image(parts)), Some(expected), "{kind:?}");
+            assert_eq!(size(kind, &image(parts)[..15]), None, "{kind:?}");
+        }
+        let endless = image(&[(1040, &[0xff; 4]), (1048, &[0xff; 4]), (1060, &[0xff; 8])]);
+        assert_eq!([Kind::Ext4, Kind::F2fs, Kind::Lvm].map(|kind| size(kind, &endless)), [None; 3]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use core::cmp::Reverse;
 use core::fmt;
 use core::ops::Range;
 
-use super::filesystem::{bytes_at, u16_at, u32_at};
+use super::filesystem::{bytes_at, u16_at, u32_at, u64_at};
 use crate::base::text::printable;
 
 /// Bytes that a superblock takes at most.
@@ -46,6 +46,12 @@ impl Place {
             Self::V1_0 => Some((size / SECTOR).checked_sub(16)? / 8 * 8 * SECTOR),
             Self::V0_90 => (size / SECTOR / 128).checked_sub(1)?.checked_mul(128 * SECTOR),
         }
+    }
+
+    /// Whether it is where a file system that begins at the start may have its files.
+    #[must_use]
+    pub const fn is_at_end(self) -> bool {
+        matches!(self, Self::V1_0 | Self::V0_90)
     }
 
     const fn version(self) -> &'static str {
@@ -107,6 +113,7 @@ const JOURNAL: &str = "it is the journal of its array";
 const REBUILT: &str = "it is being rebuilt: the array's other members have all data";
 const RESHAPED: &str = "its array is being changed in its form, which is to be ended first";
 const UNKNOWN: &str = "its array has a feature that is not known here";
+const MOVED: &str = "its data begin where no array of this version has them";
 const BEYOND: &str = "its superblock is of a larger device";
 /// Why nothing is read from an array that has a partition table in it.
 pub const PARTITIONED: &str = "its array has partitions, which are not looked into";
@@ -190,6 +197,7 @@ fn new(bytes: &[u8], place: Place, size: u64) -> Option<Member> {
     let length = u64_at(bytes, 80)?.min(room).saturating_mul(SECTOR);
     let features = u32_at(bytes, 8)?;
     let certain = is_new_checksum(bytes).then_some(());
+    let moved = (place == Place::V1_0 && start != 0).then_some(MOVED);
     Some(Member {
         place,
         uuid: u128::from_be_bytes(*bytes.get(16..)?.first_chunk()?),
@@ -204,7 +212,7 @@ fn new(bytes: &[u8], place: Place, size: u64) -> Option<Member> {
         has_bad_blocks: features & features::BAD_BLOCKS != 0,
         fault: match certain {
             None => Some(CHECKSUM),
-            Some(()) => fault(level, role).or_else(|| feature_fault(features)),
+            Some(()) => fault(level, role).or_else(|| feature_fault(features)).or(moved),
         },
     })
 }
@@ -322,10 +330,6 @@ fn is_checksum(bytes: &[u8], at: usize) -> bool {
 fn name(bytes: &[u8]) -> String {
     let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
     String::from_utf8_lossy(text).into_owned()
-}
-
-fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
-    Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
 /// What it is, safe to print: `member 1 of 2 of RAID1 server:boot (UUID, metadata 1.2,
@@ -468,6 +472,8 @@ mod tests {
         assert!(bad.fault.is_none() && bad.freshness() < read(V1_2, Place::V1_2).freshness());
         let reshaped = read(&with(V0_90, 152, &[(8, &[91])]), Place::V0_90);
         assert_eq!(reshaped.fault, Some(RESHAPED));
+        let moved = read(&with(V1_0, 216, &[(128, &[8])]), Place::V1_0);
+        assert_eq!(moved.fault, Some(MOVED));
         let faulty = read(&with(V0_90, 152, &[(3984, &[1])]), Place::V0_90);
         assert_eq!(faulty.fault, Some(FAULTY));
     }

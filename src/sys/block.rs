@@ -314,12 +314,15 @@ fn mbr_slot(table: &mbr::Table, partition: &mbr::Partition) -> Slot {
 }
 
 /// What a device of so many bytes holds. Where it is a member of an array that can be
-/// read from it, that is what the array holds.
+/// read from it, that is what the array holds. What lies in the middle of a file system
+/// is a file of it, whatever that says that it is.
 fn held(device: &File, size: u64) -> Content {
     let start = first_bytes(device, 0);
     let filesystem = start.as_deref().and_then(|start| file_system(device, 0, start));
-    let is_cd = filesystem.as_ref().is_some_and(|found| found.kind == Kind::Iso9660);
-    let member = start.and_then(|start| member(device, &start, size, is_cd));
+    let member = start.and_then(|start| {
+        let taken = filesystem.as_ref().map_or(0, |found| taken(found.kind, &start, size));
+        member(device, &start, size, taken)
+    });
     let Some(mut member) = member.filter(|one| one.is_certain() || filesystem.is_none()) else {
         return Content { filesystem, member: None };
     };
@@ -344,15 +347,24 @@ fn held(device: &File, size: u64) -> Content {
     Content { filesystem, member: Some(member) }
 }
 
-/// What a device of so many bytes is in an array. The end of a CD is not looked at: many
-/// have none that can be read, and a drive tries for long.
-fn member(device: &File, start: &[u8], size: u64, is_cd: bool) -> Option<Member> {
+/// How much of a device of so many bytes is a file system's that begins like this. One
+/// that is larger than its device is that of an array of several. The end of a CD is not
+/// looked at: many have none that can be read, and a drive tries for long.
+fn taken(kind: Kind, start: &[u8], size: u64) -> u64 {
+    match filesystem::size(kind, start) {
+        _ if kind == Kind::Iso9660 => size,
+        Some(taken) if taken <= size => taken,
+        _ => 0,
+    }
+}
+
+/// What a device of so many bytes is in an array, of which so many are something else's.
+fn member(device: &File, start: &[u8], size: u64, taken: u64) -> Option<Member> {
     const LENGTH: u64 = raid::SUPERBLOCK_BYTES as u64;
     raid::Place::ALL.into_iter().find_map(|place| {
-        let at = place.offset(size)?;
+        let at = place.offset(size).filter(|at| !place.is_at_end() || *at >= taken)?;
         match usize::try_from(at).ok().and_then(|at| start.get(at..)) {
             Some(bytes) => Member::parse(bytes, place, size),
-            None if is_cd => None,
             None => Member::parse(&read_range(device, at..at.checked_add(LENGTH)?)?, place, size),
         }
     })
@@ -388,6 +400,40 @@ mod tests {
             size: 1 << 20,
             removable,
             sequence: None,
+        }
+    }
+
+    const SIZE: u64 = 24 << 20;
+    const RAID1: &[u8] = include_bytes!("../../tests/data/raid/1.0-first");
+    const OLD_RAID1: &[u8] = include_bytes!("../../tests/data/raid/0.90-first");
+
+    /// What is held by a device with an ext4 of so many blocks at its start, and a
+    /// superblock of md at its end.
+    fn held_with(blocks: u32, place: raid::Place, superblock: &[u8]) -> Content {
+        let name = format!("turnout-block-{blocks}-{place:?}-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let mut ext4 = [0; 1024];
+        ext4[56..58].copy_from_slice(&[0x53, 0xef]);
+        ext4[4..8].copy_from_slice(&blocks.to_le_bytes());
+        let made = File::create(&path).unwrap();
+        made.set_len(SIZE).unwrap();
+        made.write_all_at(&ext4, 1024).unwrap();
+        made.write_all_at(superblock, place.offset(SIZE).unwrap()).unwrap();
+        let held = held(&File::open(&path).unwrap(), SIZE);
+        std::fs::remove_file(path).unwrap();
+        held
+    }
+
+    #[test]
+    fn what_a_file_says_of_an_array_does_not_hide_its_file_system() {
+        for (place, superblock) in [(raid::Place::V1_0, RAID1), (raid::Place::V0_90, OLD_RAID1)] {
+            // As large as the device, and so with this block in it; one that leaves room;
+            // and one that is spread over several.
+            for (blocks, is_member) in [(24 << 10, false), (23 << 10, true), (48 << 10, true)] {
+                let Content { filesystem, member } = held_with(blocks, place, superblock);
+                assert_eq!(filesystem.map(|found| found.kind), Some(Kind::Ext4), "{place:?}");
+                assert_eq!(member.is_some(), is_member, "{place:?} {blocks}");
+            }
         }
     }
 
