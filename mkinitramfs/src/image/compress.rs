@@ -20,6 +20,9 @@ const ZSTD_LEVEL: i32 = 19;
 /// fixed, as are the bytes of the image: they must not depend on the number of threads.
 const ZSTD_JOB: u32 = 8 << 20;
 
+/// The level for a module by itself (docs/image.md has the figures).
+const MODULE_LEVEL: i32 = 19;
+
 /// xz's level, with at most as large a window; and how far it may look for a better
 /// match.
 const XZ_LEVEL: u32 = 6;
@@ -93,6 +96,14 @@ fn zstd_by(bytes: &[u8], level: i32, threads: usize) -> io::Result<Vec<u8>> {
     compressor.set_parameter(CParameter::JobSize(ZSTD_JOB))?;
     compressor.multithread(u32::try_from(threads).unwrap_or(1))?;
     compressor.compress(bytes)
+}
+
+/// One module, by one thread: all processors have a module each.
+///
+/// # Errors
+/// What the compressor reports.
+pub fn alone(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    zstd::bulk::compress(bytes, MODULE_LEVEL)
 }
 
 fn gzip(bytes: &[u8]) -> Result<Vec<u8>> {

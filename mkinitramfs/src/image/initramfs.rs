@@ -11,6 +11,7 @@ use turnout::trust::verify::Mode;
 use crate::image::binary;
 use crate::image::cpio::Archive;
 use crate::image::modules::Module;
+use crate::image::packed;
 use crate::image::select::Known;
 use crate::signing::ring;
 use crate::signing::secret;
@@ -35,6 +36,8 @@ pub struct Image {
     pub modules: Vec<Module>,
     /// Drivers that are not packed, to be named where one is missed.
     pub known: Vec<Known>,
+    /// Whether each module is compressed by itself.
+    pub compress_modules: bool,
     /// The key ring.
     pub keys: Option<Input>,
     /// The policy.
@@ -72,9 +75,12 @@ impl Image {
     ///
     /// # Errors
     /// The first file that must not be in an image, by name.
-    pub fn build(self, allow_test_hooks: bool) -> Result<Archive> {
+    pub fn build(mut self, allow_test_hooks: bool) -> Result<Archive> {
         self.refuse_private_keys()?;
         self.check_binary(allow_test_hooks)?;
+        if self.compress_modules {
+            self.modules = packed::each(self.modules)?;
+        }
         let config = self.config_text()?;
         let mut archive = skeleton();
         archive.file("/etc/turnout/config", 0o644, config.into_bytes());

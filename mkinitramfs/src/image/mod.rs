@@ -19,6 +19,7 @@ mod module_home;
 mod module_tree;
 pub mod modules;
 pub mod needs;
+pub mod packed;
 pub mod parallel;
 mod partners;
 pub mod select;

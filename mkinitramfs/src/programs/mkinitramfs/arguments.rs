@@ -47,6 +47,10 @@ pub(super) struct Cli {
     /// How to compress the archive
     #[arg(long, value_enum, default_value_t = Compress::Zstd)]
     pub(super) compress: Compress,
+    /// Compress each module by itself: the image is larger, and takes less memory of the
+    /// machine, which unpacks only those that it loads
+    #[arg(long)]
+    pub(super) compress_modules: bool,
     /// Accept a binary that was built for fault injection
     #[arg(long)]
     pub(super) allow_test_hooks: bool,

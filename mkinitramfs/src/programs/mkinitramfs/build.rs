@@ -81,6 +81,7 @@ fn image(cli: &Cli, kernel: Kernel<'_>) -> Result<Image> {
         release: kernel.release.map(str::to_owned),
         modules: kernel.modules,
         known: kernel.known,
+        compress_modules: cli.compress_modules,
         keys: cli.keys.as_deref().map(input).transpose()?,
         policy: cli.policy.as_deref().map(input).transpose()?,
         config: cli.config.as_deref().map(input).transpose()?,
