@@ -2,8 +2,8 @@
 //!
 //! Specification: Linux, Documentation/ABI/testing/sysfs-uevent and proc_pid_mountinfo(5).
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use anyhow::{Context as _, Result};
 
@@ -21,23 +21,34 @@ pub(super) struct Device {
 
 /// All devices that say what they are, by their folders.
 pub(super) fn devices(root: &Path) -> Result<Vec<Device>> {
+    let top = root.join("sys/devices");
     let mut found = Vec::new();
-    let mut open = vec![root.join("sys/devices")];
+    let mut open = folders(&top).with_context(|| cannot_read(&top))?;
     while let Some(folder) = open.pop() {
         found.extend(device(&folder));
-        open.extend(folders(&folder)?);
+        open.extend(folders(&folder).or_else(pass_over).with_context(|| cannot_read(&folder))?);
     }
     found.sort_by(|one, other| (&one.name, &one.modalias).cmp(&(&other.name, &other.modalias)));
     Ok(found)
 }
 
+fn cannot_read(folder: &Path) -> String {
+    format!("cannot read {}", folder.display())
+}
+
 /// Folders in it; links lead to devices that have folders elsewhere.
-fn folders(folder: &Path) -> Result<Vec<PathBuf>> {
-    let entries = fs::read_dir(folder);
-    let entries = entries.with_context(|| format!("cannot read {}", folder.display()))?;
-    let entries = entries.filter_map(Result::ok);
+fn folders(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder)?.filter_map(Result::ok);
     let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
     Ok(folders.map(|entry| entry.path()).collect())
+}
+
+/// A device may go while others are looked at, and a container may not see all.
+fn pass_over(error: io::Error) -> io::Result<Vec<PathBuf>> {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => Ok(Vec::new()),
+        _ => Err(error),
+    }
 }
 
 fn device(folder: &Path) -> Option<Device> {
@@ -106,6 +117,16 @@ pub(super) fn block_devices(root: &Path, mount: &Mount) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_device_that_goes_while_it_is_read_is_passed_over_and_a_broken_disk_is_not() {
+        let gone = folders(Path::new("/nowhere/at-all")).or_else(pass_over).unwrap();
+        assert!(gone.is_empty());
+        assert!(pass_over(io::ErrorKind::PermissionDenied.into()).unwrap().is_empty());
+        assert!(pass_over(io::ErrorKind::InvalidData.into()).is_err());
+        let error = devices(Path::new("/nowhere")).unwrap_err().to_string();
+        assert_eq!(error, "cannot read /nowhere/sys/devices");
+    }
 
     #[test]
     fn a_line_of_mountinfo_is_taken_apart() {
