@@ -103,6 +103,28 @@ fn a_mirror_takes_what_reads_it_and_lvm_is_said() {
 }
 
 #[test]
+fn old_names_of_file_systems_stand_for_their_driver_and_a_menu_without_one_is_refused() {
+    let machine = machine();
+    for old in ["ext2", "ext3"] {
+        machine.write("proc/self/mountinfo", MOUNTS.replace("ext4", old));
+        let done = host(&machine);
+        done.expect(0, &["  ext4: file system of /boot\n", "kernel/fs/ext4/ext4.ko\n"]);
+    }
+    let with_esp = format!("{MOUNTS}27 26 8:3 / /boot/efi rw - vfat /dev/sda3 rw\n");
+    machine.write("proc/self/mountinfo", &with_esp);
+    let lack = format!(
+        "is neither a module in {} nor built in",
+        text(&machine.path(&format!("lib/modules/{RELEASE}")))
+    );
+    host(&machine).expect(0, &[&format!("  /boot/efi is vfat, and vfat {lack}\n")]);
+    machine.write("proc/self/mountinfo", MOUNTS.replace("ext4", "btrfs"));
+    host(&machine).expect(1, &[&format!("/boot is btrfs, and btrfs {lack}\n")]);
+    let builtin = format!("lib/modules/{RELEASE}/modules.builtin");
+    machine.write(&builtin, "kernel/fs/btrfs/btrfs.ko\n");
+    host(&machine).expect(0, &["  usbhid: keyboards\n"]);
+}
+
+#[test]
 fn a_machine_is_this_one_or_any_and_not_both() {
     let done = run(env!("CARGO_BIN_EXE_mkinitramfs"), &["--host", "--universal", "-o", "x"]);
     done.expect(2, &["the argument '--host' cannot be used with '--universal'"]);

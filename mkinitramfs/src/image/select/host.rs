@@ -84,18 +84,30 @@ fn add_menus(tree: &Tree, root: &Path, picks: &mut Picks) -> Result<()> {
     // What is mounted when somebody looks has no file system yet.
     menus.retain(|mount| mount.kind != "autofs");
     ensure!(!menus.is_empty(), "{} says of no file system that it has /boot", root.display());
-    for menu in menus {
-        add_menu(tree, root, menu, picks);
-    }
-    Ok(())
+    menus.into_iter().try_for_each(|menu| add_menu(tree, root, menu, picks))
 }
 
-fn add_menu(tree: &Tree, root: &Path, menu: &Mount, picks: &mut Picks) {
+/// PID 1 and the kernel have one driver for these.
+fn driver_of(kind: &str) -> &str {
+    match kind {
+        "ext2" | "ext3" => "ext4",
+        "msdos" => "vfat",
+        _ => kind,
+    }
+}
+
+fn add_menu(tree: &Tree, root: &Path, menu: &Mount, picks: &mut Picks) -> Result<()> {
     let Mount { kind, point, .. } = menu;
-    if tree.has_module(kind) {
-        picks.wanted.push(when_met(kind, &format!("file system of {point}")));
-    } else if !tree.has_builtin(kind) {
-        picks.notes.push(format!("{point} is {kind}, for which this kernel has no module"));
+    let driver = driver_of(kind);
+    if tree.has_module(driver) {
+        picks.wanted.push(when_met(driver, &format!("file system of {point}")));
+    } else if !tree.has_builtin(driver) {
+        let dir = tree.dir().display();
+        let lack =
+            format!("{point} is {kind}, and {driver} is neither a module in {dir} nor built in");
+        // Without EFI's partition there is still the menu in /boot.
+        ensure!(!["/boot", "/"].contains(&point.as_str()), "{lack}");
+        picks.notes.push(lack);
     }
     for disk in sysfs::block_devices(root, menu) {
         let folder = root.join("sys/class/block").join(&disk);
@@ -106,4 +118,5 @@ fn add_menu(tree: &Tree, root: &Path, menu: &Mount, picks: &mut Picks) {
             picks.notes.push(format!("{point} is on {disk}, of LVM or LUKS, which is not opened"));
         }
     }
+    Ok(())
 }
