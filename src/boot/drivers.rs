@@ -35,6 +35,8 @@ use crate::sys::{self, AsFd as _, BorrowedFd, clock, file, hung_tasks, machine, 
 const STANDSTILL: Duration = Duration::from_secs(2);
 /// The same before the jump: a driver that is still at its start then may hold it up.
 const FAREWELL: Duration = Duration::from_secs(10);
+/// So long after the last load, or the start, devices may take to be heard of.
+const HEARING: Duration = Duration::from_secs(15);
 
 /// The loader; none where the image has no modules for this kernel. A copy is the same
 /// one.
@@ -56,7 +58,8 @@ impl Drivers {
     /// # Errors
     /// Why nothing is loaded, in words.
     pub(super) fn start(release: &str, config: &Config) -> Result<Self, String> {
-        let Some(text) = module::table() else { return Ok(Self::default()) };
+        let text = module::table().map_err(|error| error.to_string())?;
+        let Some(text) = text else { return Ok(Self::default()) };
         if let Some(mismatch) = module::mismatch(release) {
             return Err(mismatch);
         }
@@ -91,8 +94,7 @@ impl Drivers {
         if !state.is_busy(Rank::Other) {
             return None;
         }
-        let names: Vec<&str> = state.queue.loading().map(|driver| driver.name.as_str()).collect();
-        Some(["drivers: ", &names.join(", ")].concat())
+        Some(["drivers: ", &names(state.queue.loading())].concat())
     }
 
     /// A deadline, or as long after the last load as `time`, whichever is later.
@@ -116,7 +118,10 @@ impl Drivers {
     pub(super) fn hear(&self, voice: &Voice<'_>) {
         let Some(shared) = &self.0 else { return };
         shared.to_main.clear();
-        let News { said, has_watchdog } = core::mem::take(&mut shared.lock().news);
+        let mut inner = shared.lock();
+        shared.tell_late(&mut inner);
+        let News { said, has_watchdog } = core::mem::take(&mut inner.news);
+        drop(inner);
         voice.say_all(&said);
         if has_watchdog {
             voice.say_all(&watchdog::start(shared.watchdog));
@@ -132,18 +137,34 @@ impl Drivers {
     pub(super) fn wait_for(&self, class: Class, voice: &Voice<'_>) {
         let what = ["drivers: ", class.name()].concat();
         self.wait(&what, voice, SLOW, |state| {
-            state.queue.busy(Rank::Other).any(|driver| driver.class == class)
+            state.is_unheard(clock::elapsed())
+                || state.queue.busy(Rank::Other).any(|driver| driver.class == class)
         });
     }
 
     /// Begins no other load, and waits for those that were begun: what its driver still
-    /// has in hand cannot be brought to rest.
+    /// has in hand cannot be brought to rest. The kernel waits for it at the jump; where
+    /// that never ends, the machine is reset.
     pub(super) fn end(&self, voice: &Voice<'_>) {
         let Some(shared) = &self.0 else { return };
         shared.lock().is_over = true;
         if let Some(what) = self.busy_with() {
             self.wait(&what, voice, FAREWELL, |state| state.queue.loading().next().is_some());
         }
+        if let Some(said) = self.held() {
+            hung_tasks::mind_all();
+            voice.say(&said);
+        }
+    }
+
+    /// What may hold up the jump.
+    fn held(&self) -> Option<String> {
+        let shared = self.0.as_ref()?;
+        let names = names(shared.lock().queue.hanging());
+        (!names.is_empty()).then(|| {
+            [&*names, ": still starting: the jump waits, and a reset follows if that never ends"]
+                .concat()
+        })
     }
 
     fn wait(
@@ -170,6 +191,18 @@ impl Drivers {
     /// Has the driver of a file system loaded, and waits for it; on whatever thread.
     pub(super) fn file_system(&self, kind: &str) {
         self.load(&["fs-", kind].concat());
+    }
+
+    /// As [`Self::file_system`], on the main thread: what does not come soon is done
+    /// without.
+    pub(super) fn file_system_soon(&self, kind: &str, voice: &Voice<'_>) {
+        let Some(shared) = &self.0 else { return };
+        let places = shared.want(&["fs-", kind].concat());
+        let is_open = |state: &Inner| places.iter().any(|place| state.queue.is_open(*place));
+        self.wait(kind, voice, SLOW, is_open);
+        if is_open(&shared.lock()) {
+            voice.say(&[kind, " does not come, and is done without"].concat());
+        }
     }
 
     /// Has what answers to an alias loaded, and waits for it.
@@ -205,6 +238,8 @@ struct Inner {
     ended: usize,
     /// How many of them had before the last device was heard of.
     heard: usize,
+    /// Whether anybody hears of devices.
+    is_watched: bool,
     /// Threads that load, but for those that hang.
     workers: usize,
     is_over: bool,
@@ -222,7 +257,14 @@ impl Inner {
     }
 
     fn is_busy(&self, rank: Rank) -> bool {
-        self.heard != self.ended || self.queue.busy(rank).next().is_some()
+        self.is_unheard(clock::elapsed()) || self.queue.busy(rank).next().is_some()
+    }
+
+    /// Whether devices may be there that nobody has heard of yet; not for ever, as whoever
+    /// hears may himself be held up.
+    fn is_unheard(&self, now: Duration) -> bool {
+        let end = self.queue.last_end().saturating_add(HEARING);
+        self.is_watched && self.heard != self.ended && now < end
     }
 }
 
@@ -238,6 +280,7 @@ impl Shared {
             news: News::default(),
             ended: uevents.iter().count(),
             heard: 0,
+            is_watched: true,
             workers: 0,
             is_over: false,
             refused: Vec::new(),
@@ -266,13 +309,19 @@ impl Shared {
         always.for_each(|(place, _)| inner.queue.want(place, Rank::First));
         drop(inner);
         self.staff();
-        let _ = Job::start(Watching(Arc::clone(self)));
+        if Job::start(Watching(Arc::clone(self))).is_none() {
+            let mut inner = self.lock();
+            inner.is_watched = false;
+            inner.news.said.push("no thread hears of devices: they get no driver".to_owned());
+        }
     }
 
     /// Sees to it that there is somebody to load what waits.
     fn staff(self: &Arc<Self>) {
         let mut inner = self.lock();
         let most = machine::processors().clamp(2, 4);
+        // Who waits for a disk leaves the place to others.
+        let most = most.saturating_add(inner.queue.stuck(clock::elapsed(), TURN));
         while inner.workers < most && inner.queue.busy(Rank::Other).nth(inner.workers).is_some() {
             if Job::start(Loading(Arc::clone(self))).is_none() {
                 break;
@@ -287,7 +336,8 @@ impl Shared {
         let begin = clock::elapsed();
         loop {
             self.to_main.clear();
-            let inner = self.lock();
+            let mut inner = self.lock();
+            self.tell_late(&mut inner);
             let last = inner.queue.last_end().max(begin);
             let end = last.saturating_add(patience);
             let left = end.saturating_sub(clock::elapsed());
@@ -302,15 +352,22 @@ impl Shared {
         self.to_main.up();
     }
 
-    /// Loads what an alias stands for, before all others, and waits for it.
-    fn load_now(self: &Arc<Self>, alias: &str) {
+    /// Has what an alias stands for loaded before all others; its places.
+    fn want(self: &Arc<Self>, alias: &str) -> Vec<usize> {
         let places: Vec<usize> = drivers_for(self.drivers, alias).collect();
         let mut inner = self.lock();
         places.iter().for_each(|place| inner.queue.want(*place, Rank::First));
         drop(inner);
         self.staff();
+        places
+    }
+
+    /// Loads what an alias stands for, before all others, and waits for it.
+    fn load_now(self: &Arc<Self>, alias: &str) {
+        let places = self.want(alias);
         let mut inner = self.lock();
         while places.iter().any(|place| inner.queue.is_open(*place)) && !inner.is_over {
+            self.tell_late(&mut inner);
             let woken = self.change.wait_timeout(inner, TURN);
             inner = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
@@ -326,7 +383,7 @@ impl Shared {
                 self.look();
             }
             has_all = self.hear();
-            self.tell_late();
+            self.tell_late(&mut self.lock());
             self.staff();
             let mut inner = self.lock();
             if has_all {
@@ -389,8 +446,7 @@ impl Shared {
         }
     }
 
-    fn tell_late(&self) {
-        let mut inner = self.lock();
+    fn tell_late(&self, inner: &mut Inner) {
         for late in inner.queue.late(clock::elapsed()) {
             let (Late::Slow(place) | Late::GivenUp(place)) = late;
             let name = self.drivers.get(place).map_or("", |driver| driver.name.as_str());
@@ -437,7 +493,7 @@ impl Shared {
         crate::sys::hooks::at_module(&driver.name);
         let path = driver.path.unwrap_or_default();
         let place = module::place(&self.release, path);
-        let parameters = module::of(&driver.name, self.parameters);
+        let parameters = module::of(&driver.name, self.parameters, probes(driver));
         let loaded = match path.ends_with(".zst") {
             true => {
                 unpacked(&place).and_then(|bytes| module::load_bytes(&place, bytes, parameters))
@@ -475,9 +531,24 @@ impl Shared {
     }
 }
 
+fn names(drivers: impl Iterator<Item = &'static Driver<'static>>) -> String {
+    let names: Vec<&str> = drivers.map(|driver| driver.name.as_str()).collect();
+    names.join(", ")
+}
+
 /// Whether a device chooses it.
 const fn is_chosen(driver: &Driver<'_>) -> bool {
     !driver.always && driver.path.is_some() && !driver.aliases.is_empty()
+}
+
+/// Whether its devices are to be there, with all that they bring, once it is loaded.
+/// Those of USB come later anyway; file systems, ciphers and what others are made of
+/// have none, and must not be held up by a disk that does not answer.
+fn probes(driver: &Driver<'_>) -> bool {
+    !matches!(driver.class, Class::FileSystem | Class::Usb | Class::Keyboard)
+        && driver.aliases.iter().any(|alias| {
+            alias.contains(':') && !alias.starts_with("cpu:") && !alias.starts_with("devname:")
+        })
 }
 
 /// How soon drivers of a class are loaded for a device. Those for the processor's own
@@ -485,6 +556,8 @@ const fn is_chosen(driver: &Driver<'_>) -> bool {
 fn rank(class: Class, modalias: &str) -> Rank {
     match class {
         _ if modalias.starts_with("cpu:") => Rank::First,
+        // It is opened once, before all that it is to witness.
+        Class::Tpm => Rank::First,
         Class::Storage
         | Class::Mmc
         | Class::Hypervisor
@@ -493,7 +566,6 @@ fn rank(class: Class, modalias: &str) -> Rank {
         | Class::Other => Rank::Disk,
         Class::Usb
         | Class::Keyboard
-        | Class::Tpm
         | Class::Watchdog
         | Class::Network
         | Class::Display
@@ -552,6 +624,19 @@ mod tests {
         core::mem::take(&mut drivers.0.as_ref().unwrap().lock().news.said)
     }
 
+    #[test]
+    fn only_what_brings_devices_waits_for_them() {
+        let text = "turnout-drivers 1\ndriver ahci.ko\nclass storage\nalias pci:v*\n\
+                    driver libata.ko\nclass storage\ndriver ext4.ko\nclass filesystem\nalias fs-ext4\n\
+                    driver crc.ko\nalias cpu:type:x\nalias crypto-crc32c\n\
+                    driver loop.ko\nclass storage\nalias devname:loop-control\n\
+                    driver xhci.ko\nclass usb\nalias pci:v*\ndriver tpm.ko\nclass tpm\nalias acpi*:X:*\n";
+        let drivers = table::parse(text).unwrap();
+        let probing: Vec<_> = drivers.iter().filter(|driver| probes(driver)).collect();
+        let names: Vec<_> = probing.iter().map(|driver| driver.name.as_str()).collect();
+        assert_eq!(names, ["ahci", "tpm"]);
+    }
+
     const MISSING: &str = "/lib/modules/no-such-release/bus.ko: No such file or directory (os \
                            error 2)";
 
@@ -581,6 +666,43 @@ mod tests {
         drivers.file_system("vfat");
         assert_eq!(said(&drivers), [MISSING]);
         assert_eq!(drivers.state(0), State::Without);
+    }
+
+    /// A loader of which no thread does anything.
+    fn idle(table: &str) -> Drivers {
+        let text = format!("turnout-drivers 1\n{table}");
+        let drivers = table::parse(text.leak()).unwrap().leak();
+        let shared = Shared::new(drivers, "no-such-release", &Config::new(Mode::Locked)).unwrap();
+        shared.lock().is_over = true;
+        Drivers(Some(Arc::new(shared)))
+    }
+
+    #[test]
+    fn devices_that_nobody_hears_of_are_not_waited_for_for_ever() {
+        let drivers = idle("driver ahci.ko\nalias pci:*\n");
+        let mut inner = drivers.0.as_ref().unwrap().lock();
+        assert!(inner.is_unheard(SLOW) && !inner.is_unheard(HEARING));
+        inner.is_watched = false;
+        assert!(!inner.is_unheard(Duration::ZERO));
+    }
+
+    #[test]
+    fn what_holds_up_the_jump_is_named() {
+        let drivers = idle("driver ahci.ko\nalias pci:*\n");
+        assert_eq!(drivers.held(), None);
+        let shared = drivers.0.as_ref().unwrap();
+        shared.lock().queue.want(0, Rank::Disk);
+        assert_eq!(shared.lock().queue.next(Duration::ZERO), Some(0));
+        let said = "ahci: still starting: the jump waits, and a reset follows if that never ends";
+        assert_eq!(drivers.held().as_deref(), Some(said));
+    }
+
+    #[test]
+    fn a_file_system_that_does_not_come_is_done_without() {
+        clock::start();
+        let drivers = idle("driver efivarfs.ko\nalias fs-efivarfs\n");
+        drivers.file_system_soon("efivarfs", &Voice::on(&Console::silent()));
+        assert_eq!(drivers.state(0), State::Waiting);
     }
 
     #[test]

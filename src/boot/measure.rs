@@ -201,6 +201,11 @@ impl Witness {
         self.lost.is_none()
     }
 
+    /// Whether the way to recovery was taken, with a TPM or without.
+    pub(super) const fn is_in_recovery(&self) -> bool {
+        self.in_recovery
+    }
+
     /// Why nothing can be measured, where the image requires that.
     pub(super) fn bars(&self) -> Option<&str> {
         self.lost.as_deref().filter(|_| self.wanted == config::Tpm::Required)

@@ -114,7 +114,7 @@ impl Memory {
         let Session { config, identity, .. } = session;
         let voice = session.voice();
         if efivars::has_efi() {
-            session.drivers.file_system("efivarfs");
+            session.drivers.file_system_soon("efivarfs", &voice);
         }
         let mut tpm = open_tpm(session);
         let (witness, said) = Witness::find(config, identity, &mut tpm);
@@ -136,6 +136,7 @@ impl Memory {
     pub(super) fn open_store(&mut self, session: &Session, is_seen: bool) {
         let Session { config, signals, drivers, .. } = session;
         let voice = session.voice();
+        self.look_again_for_tpm(session);
         let counts = config.rules().is_declared && config.rules().count != Count::Off;
         let area = match config.rollback {
             _ if counts => find_state_area(config, signals, drivers, &voice),
@@ -166,6 +167,20 @@ impl Memory {
             if !self.used.contains(&used) {
                 self.used.push(used);
             }
+        }
+    }
+
+    /// A TPM whose driver came late is there now, and nothing was to be witnessed yet.
+    fn look_again_for_tpm(&mut self, session: &Session) {
+        if !matches!(self.tpm, Ok(None)) || self.witness.is_in_recovery() {
+            return;
+        }
+        self.tpm = open_tpm(session);
+        if !matches!(self.tpm, Ok(None)) {
+            let (witness, said) = Witness::find(&session.config, &session.identity, &mut self.tpm);
+            self.witness = witness;
+            session.voice().say("the TPM came late");
+            session.voice().say_all(&said);
         }
     }
 

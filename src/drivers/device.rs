@@ -10,7 +10,7 @@ pub struct Device {
     pub path: String,
     /// The bus or class that it is of.
     pub subsystem: String,
-    /// What drivers know it by; empty for what needs none.
+    /// What drivers know it by; empty for what needs none, and where it has one already.
     pub modalias: String,
     /// The driver that has it.
     pub driver: Option<String>,

@@ -264,6 +264,24 @@ impl<'t> Queue<'t> {
         open.filter_map(|(place, _)| self.drivers.get(place))
     }
 
+    /// How many loads take `time` or longer, and are not named yet.
+    #[must_use]
+    pub fn stuck(&self, now: Duration, time: Duration) -> usize {
+        let open = self.open().filter(|(_, mark)| {
+            matches!(mark.state, State::Loading(since) if now.saturating_sub(since) >= time)
+                && !mark.is_named
+        });
+        open.count()
+    }
+
+    /// Drivers whose load has not ended, though it is waited for no more.
+    pub fn hanging(&self) -> impl Iterator<Item = &'t Driver<'t>> {
+        let marks = self.drivers.iter().zip(&self.marks);
+        let hanging =
+            marks.filter(|(_, mark)| matches!(mark.state, State::Loading(_) | State::GivenUp));
+        hanging.map(|(driver, _)| driver)
+    }
+
     /// Drivers that are loading.
     pub fn loading(&self) -> impl Iterator<Item = &'t Driver<'t>> {
         let open = self.open().filter(|(_, mark)| matches!(mark.state, State::Loading(_)));
@@ -378,12 +396,16 @@ mod tests {
         assert!(queue.ended(other, State::Loaded, at(2)));
         assert_eq!((queue.next(at(3)), queue.last_end()), (None, at(2)));
         assert_eq!(queue.late(at(4)), []);
+        assert_eq!((queue.stuck(at(0), at(1)), queue.stuck(at(1), at(1))), (0, 1));
         assert_eq!(queue.late(at(5)), [Late::Slow(common)]);
+        assert_eq!(queue.stuck(at(6), at(1)), 0, "its place is free already");
         assert_eq!(queue.late(at(119)), [], "once");
         assert_eq!(queue.busy(Rank::Disk).count(), 3);
         assert_eq!(queue.late(at(120)), [Late::GivenUp(common)]);
         assert_eq!((queue.next(at(121)), queue.busy(Rank::Disk).count()), (None, 0));
+        assert!(queue.hanging().eq([&drivers[common]]), "its load goes on");
         assert!(!queue.ended(common, State::Loaded, at(130)), "its place was given away");
+        assert_eq!(queue.hanging().count(), 0);
         assert_eq!(*queue.state(place(&queue, "sd_mod")), State::Without);
     }
 }

@@ -13,6 +13,9 @@ use super::class::Class;
 /// Where the table lies in an image.
 pub const PATH: &str = "/etc/turnout/drivers";
 
+/// Largest table, in bytes: one of nearly all drivers has a few hundred KiB.
+pub const MAX: u64 = 4 << 20;
+
 const HEADING: &str = "turnout-drivers 1";
 
 /// A driver that was packed, or is known of.

@@ -4,13 +4,15 @@
 //! Part of every reset, the one for want of memory too: must never allocate. There
 //! is nothing to say if a write fails: a kernel may have no such setting.
 
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::fs::File;
 use std::io::Write as _;
 
 const PLACE: &str = "/proc/sys/kernel/hung_task_panic";
 
 static BORNE: Borne = Borne(AtomicUsize::new(0));
+/// No other task is borne.
+static IS_OVER: AtomicBool = AtomicBool::new(false);
 
 /// How many tasks may hang.
 #[derive(Debug)]
@@ -32,7 +34,9 @@ impl Borne {
 /// what is left alone for good, never.
 pub fn bear() {
     BORNE.one_more();
-    set("0");
+    if !IS_OVER.load(Ordering::Relaxed) {
+        set("0");
+    }
 }
 
 /// One that was borne has ended: if it was the last, any that hangs ends the machine
@@ -43,9 +47,10 @@ pub fn mind() {
     }
 }
 
-/// Any task that hangs ends the machine: it is being reset anyway, and a device
-/// that does not come to rest is not to hold that up.
-pub(super) fn mind_all() {
+/// Any task that hangs ends the machine, from now on: it is being left anyway, and a
+/// device that does not come to rest is not to hold that up.
+pub fn mind_all() {
+    IS_OVER.store(true, Ordering::Relaxed);
     set("1");
 }
 

@@ -18,8 +18,6 @@ use crate::drivers::table;
 const FOLDER: &str = "/lib/modules/";
 /// The kernel release that the modules belong to.
 const RELEASE: &str = "/etc/turnout/release";
-/// A table is text of a few hundred KiB at most.
-const MAX_TABLE: u64 = 4 << 20;
 /// Largest module that is read into memory, in bytes.
 pub const MAX: u64 = 64 << 20;
 
@@ -30,16 +28,27 @@ pub type Parameters = (&'static str, &'static CStr);
 #[must_use]
 pub const fn parameters(setting: Watchdog) -> &'static [Parameters] {
     match setting {
-        Watchdog::Seconds(_) => &[("watchdog", c"stop_on_reboot=0")],
+        Watchdog::Seconds(_) => &[("watchdog", c"stop_on_reboot=0 async_probe")],
         Watchdog::Off | Watchdog::Disarm => &[],
     }
 }
 
 /// The image's table of drivers; none in an image that has all it needs built in.
-#[must_use]
-pub fn table() -> Option<String> {
-    let bytes = file::read_bytes(Path::new(table::PATH), MAX_TABLE).ok()?;
-    String::from_utf8(bytes).ok()
+///
+/// # Errors
+/// Why one that is there cannot be read.
+pub fn table() -> Result<Option<String>, Error> {
+    table_at(Path::new(table::PATH))
+}
+
+fn table_at(place: &Path) -> Result<Option<String>, Error> {
+    match file::read_bytes(place, table::MAX) {
+        Ok(bytes) => String::from_utf8(bytes)
+            .map(Some)
+            .map_err(|_| Error::refusal(table::PATH, "it is not UTF-8: build the image anew")),
+        Err(error) if error.is_absence() => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Why no module of this image is for the kernel that runs.
@@ -51,10 +60,14 @@ pub fn mismatch(running: &str) -> Option<String> {
     })
 }
 
-/// What the module of this name is to be loaded with.
+/// What the module of this name is to be loaded with. Unless it `probes`, its load ends
+/// with its own start: else the kernel has it wait until every disk of the machine has
+/// answered that is being looked at meanwhile (`async_synchronize_full` in
+/// kernel/module/main.c).
 #[must_use]
-pub fn of(name: &str, parameters: &[Parameters]) -> &'static CStr {
-    parameters.iter().find(|(module, _)| *module == name).map_or(c"", |(_, given)| *given)
+pub fn of(name: &str, parameters: &[Parameters], probes: bool) -> &'static CStr {
+    let given = parameters.iter().find(|(module, _)| *module == name);
+    given.map_or(if probes { c"" } else { c"async_probe" }, |(_, given)| *given)
 }
 
 /// The file of a module that a table has at `path`.
@@ -127,8 +140,23 @@ mod tests {
     #[test]
     fn parameters_belong_to_the_module_of_that_name_alone() {
         let parameters = [("watchdog", c"stop_on_reboot=0")];
-        assert_eq!(of("watchdog", &parameters), c"stop_on_reboot=0");
-        assert_eq!(of("i6300esb", &parameters), c"");
+        assert_eq!(of("watchdog", &parameters, true), c"stop_on_reboot=0");
+        assert_eq!(of("i6300esb", &parameters, true), c"");
+        assert_eq!(of("ext4", &parameters, false), c"async_probe");
+    }
+
+    #[test]
+    fn a_table_that_is_there_and_cannot_be_read_is_no_image_without_modules() {
+        let place = std::env::temp_dir().join(format!("turnout-table-{}", std::process::id()));
+        let _ = std::fs::remove_file(&place);
+        assert!(matches!(table_at(&place), Ok(None)));
+        std::fs::write(&place, b"turnout-drivers 1\n\xff").unwrap();
+        let damaged = table_at(&place).unwrap_err().to_string();
+        File::create(&place).unwrap().set_len(table::MAX + 1).unwrap();
+        let large = table_at(&place).unwrap_err().to_string();
+        std::fs::remove_file(&place).unwrap();
+        assert!(damaged.ends_with("it is not UTF-8: build the image anew"), "{damaged}");
+        assert!(large.contains("File too large"), "{large}");
     }
 
     #[test]

@@ -85,7 +85,15 @@ impl Image {
         let mut archive = skeleton();
         archive.file("/etc/turnout/config", 0o644, config.into_bytes());
         if !self.modules.is_empty() {
-            archive.file(table::PATH, 0o644, self.driver_table().into_bytes());
+            let text = self.driver_table();
+            ensure!(
+                text.len() as u64 <= table::MAX,
+                "the table of {} drivers would have {} bytes, and PID 1 reads {} at most: choose fewer",
+                self.modules.len(),
+                text.len(),
+                table::MAX
+            );
+            archive.file(table::PATH, 0o644, text.into_bytes());
             let release =
                 self.release.iter().map(|release| format!("{release}\n")).collect::<String>();
             archive.file("/etc/turnout/release", 0o644, release.into_bytes());
