@@ -28,6 +28,8 @@ struct Device {
     disk: String,
     /// Number of the partition, counted from 1.
     partition: Option<usize>,
+    /// Where on its disk it begins, in bytes.
+    start: u64,
     size: u64,
     removable: bool,
     /// Another number for every disk and every medium since the start; not in
@@ -51,12 +53,13 @@ type Table = Result<Vec<Slot>, String>;
 struct Disk<'a> {
     name: &'a str,
     table: Table,
-    /// What all of the disk is in an array, which then has the partitions.
-    member: Option<Member>,
+    /// What all of the disk holds; a member of an array has the partitions in that.
+    /// Nothing where nobody asked.
+    content: Content,
 }
 
 /// What a device holds, as far as that is known.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Content {
     filesystem: Option<FileSystem>,
     member: Option<Member>,
@@ -85,7 +88,7 @@ impl Inventory {
         let gone = self.0.iter().filter(|device| !now.contains(device));
         let gone = gone.map(|device| device.name.clone()).collect();
         let fresh: Vec<_> = now.iter().filter(|device| !self.0.contains(device)).collect();
-        let tables = tables(&now, &fresh);
+        let tables = disks(&now, &fresh);
         let fresh = fresh.iter().map(|device| candidate(device, &tables, &now)).collect();
         self.0 = now;
         Changes { gone, fresh }
@@ -97,7 +100,7 @@ impl Inventory {
 pub fn named(name: &str) -> Option<Candidate> {
     let all = devices();
     let one = all.iter().find(|device| device.name == name)?;
-    Some(candidate(one, &tables(&all, &[one]), &all))
+    Some(candidate(one, &disks(&all, &[one]), &all))
 }
 
 /// The kernel's name of the device with these numbers (`8:1`), which a file system is
@@ -146,7 +149,7 @@ fn fixed_first(found: &[&Device]) -> Vec<String> {
 pub fn content(name: &str) -> Option<&'static str> {
     let is_disk = devices().iter().any(|one| one.partition.is_some() && one.disk == name);
     let size = devices().iter().find(|one| one.name == name)?.size;
-    let Content { filesystem, member } = open(name).map(|one| held(&one, size))?;
+    let Content { filesystem, member } = open(name).map(|one| held(&one, size, 0))?;
     let held = filesystem.map(|found| found.kind.name());
     let held = if member.is_some() { Some(Kind::Raid.name()) } else { held };
     held.or(is_disk.then_some("partitions"))
@@ -161,6 +164,30 @@ fn tables<'a>(devices: &'a [Device], of: &[&Device]) -> Vec<Disk<'a>> {
     let disks = devices.iter().filter(|device| device.partition.is_none());
     let needed = disks.filter(|disk| of.iter().any(|device| device.disk == disk.name));
     needed.map(disk).collect()
+}
+
+/// The same, with what is in all of each.
+fn disks<'a>(devices: &'a [Device], of: &[&Device]) -> Vec<Disk<'a>> {
+    let mut disks = tables(devices, of);
+    for disk in &mut disks {
+        disk.content = whole(disk.name, devices).unwrap_or_default();
+    }
+    disks
+}
+
+/// What all of a disk holds. The end of what discs are put into is not looked at: many
+/// have none that can be read, and a drive tries for long.
+fn whole(disk: &str, devices: &[Device]) -> Option<Content> {
+    let size = devices.iter().find(|device| device.name == disk)?.size;
+    let taken = if disk.starts_with("sr") { size } else { partitioned(disk, devices) };
+    Some(held(&open(disk)?, size, taken))
+}
+
+/// How much of a disk its partitions take: a superblock in one of them is the
+/// partition's, or in a file on it.
+fn partitioned(disk: &str, devices: &[Device]) -> u64 {
+    let partitions = devices.iter().filter(|one| one.disk == *disk && one.partition.is_some());
+    partitions.map(|one| one.start.saturating_add(one.size)).max().unwrap_or(0)
 }
 
 fn disk_of<'a>(device: &Device, tables: &'a [Disk<'a>]) -> Option<&'a Disk<'a>> {
@@ -180,7 +207,8 @@ fn device(name: String) -> Option<Device> {
     let disk = if partition.is_some() { parent(&path)? } else { name.clone() };
     let removable = attribute(&disk, "removable") == Some(1) || is_on_usb(&path);
     let sequence = attribute(&disk, "diskseq");
-    Some(Device { name, disk, partition, size, removable, sequence })
+    let start = attribute(&name, "start").unwrap_or(0).saturating_mul(SECTOR);
+    Some(Device { name, disk, partition, start, size, removable, sequence })
 }
 
 /// What sysfs says of a device, as a number.
@@ -205,11 +233,14 @@ fn candidate(device: &Device, tables: &[Disk<'_>], devices: &[Device]) -> Candid
         is_whole && devices.iter().any(|one| one.partition.is_some() && one.disk == device.name);
     let disk = disk_of(device, tables);
     let fault = disk.filter(|_| is_whole).and_then(|disk| disk.table.as_ref().err());
-    let Content { filesystem, member } =
-        open(&device.name).map(|opened| held(&opened, device.size)).unwrap_or_default();
+    let content = match disk.filter(|_| is_whole) {
+        Some(disk) => Some(disk.content.clone()),
+        None => open(&device.name).map(|opened| held(&opened, device.size, 0)),
+    };
+    let Content { filesystem, member } = content.unwrap_or_default();
     // Where all of a disk is one, it says so with its partitions.
     let member = match member.filter(|_| !is_partitioned) {
-        None => disk.and_then(|disk| inside(device, disk.member.as_ref()?)),
+        None => disk.and_then(|disk| inside(device, disk.content.member.as_ref()?)),
         own => own,
     };
     Candidate {
@@ -242,17 +273,14 @@ fn read_range(device: &File, range: Range<u64>) -> Option<Vec<u8>> {
 }
 
 fn disk(device: &Device) -> Disk<'_> {
-    let Device { name, size, .. } = device;
-    let opened = open(name);
-    let member = opened.as_ref().and_then(|opened| held(opened, *size).member);
-    let table = opened.map_or(Ok(Vec::new()), |opened| partition_table(name, &opened));
-    Disk { name, table, member }
+    let name = &device.name;
+    let table = open(name).map_or(Ok(Vec::new()), |opened| partition_table(name, &opened));
+    Disk { name, table, content: Content::default() }
 }
 
 /// What a partition is in the array that its disk is a member of.
 fn inside(device: &Device, member: &Member) -> Option<Member> {
-    let start = attribute(&device.name, "start")?.checked_mul(SECTOR)?;
-    member.inside(device.partition?, start..start.checked_add(device.size)?)
+    member.inside(device.partition?, device.start..device.start.checked_add(device.size)?)
 }
 
 /// No partitions where there is no table.
@@ -315,13 +343,14 @@ fn mbr_slot(table: &mbr::Table, partition: &mbr::Partition) -> Slot {
 
 /// What a device of so many bytes holds. Where it is a member of an array that can be
 /// read from it, that is what the array holds. What lies in the middle of a file system
-/// is a file of it, whatever that says that it is.
-fn held(device: &File, size: u64) -> Content {
+/// is a file of it, whatever that says that it is; `taken` is how much at its start is
+/// known to be something else's.
+fn held(device: &File, size: u64, taken: u64) -> Content {
     let start = first_bytes(device, 0);
     let filesystem = start.as_deref().and_then(|start| file_system(device, 0, start));
     let member = start.and_then(|start| {
-        let taken = filesystem.as_ref().map_or(0, |found| taken(found.kind, &start, size));
-        member(device, &start, size, taken)
+        let own = filesystem.as_ref().map_or(0, |found| filled(found.kind, &start, size));
+        member(device, &start, size, taken.max(own))
     });
     let Some(mut member) = member.filter(|one| one.is_certain() || filesystem.is_none()) else {
         return Content { filesystem, member: None };
@@ -350,7 +379,7 @@ fn held(device: &File, size: u64) -> Content {
 /// How much of a device of so many bytes is a file system's that begins like this. One
 /// that is larger than its device is that of an array of several. The end of a CD is not
 /// looked at: many have none that can be read, and a drive tries for long.
-fn taken(kind: Kind, start: &[u8], size: u64) -> u64 {
+fn filled(kind: Kind, start: &[u8], size: u64) -> u64 {
     match filesystem::size(kind, start) {
         _ if kind == Kind::Iso9660 => size,
         Some(taken) if taken <= size => taken,
@@ -397,6 +426,7 @@ mod tests {
             name: name.to_owned(),
             disk,
             partition: Some(1),
+            start: 1 << 20,
             size: 1 << 20,
             removable,
             sequence: None,
@@ -409,7 +439,7 @@ mod tests {
 
     /// What is held by a device with an ext4 of so many blocks at its start, and a
     /// superblock of md at its end.
-    fn held_with(blocks: u32, place: raid::Place, superblock: &[u8]) -> Content {
+    fn held_with(blocks: u32, place: raid::Place, superblock: &[u8], taken: u64) -> Content {
         let name = format!("turnout-block-{blocks}-{place:?}-{}", std::process::id());
         let path = std::env::temp_dir().join(name);
         let mut ext4 = [0; 1024];
@@ -419,7 +449,7 @@ mod tests {
         made.set_len(SIZE).unwrap();
         made.write_all_at(&ext4, 1024).unwrap();
         made.write_all_at(superblock, place.offset(SIZE).unwrap()).unwrap();
-        let held = held(&File::open(&path).unwrap(), SIZE);
+        let held = held(&File::open(&path).unwrap(), SIZE, taken);
         std::fs::remove_file(path).unwrap();
         held
     }
@@ -430,11 +460,24 @@ mod tests {
             // As large as the device, and so with this block in it; one that leaves room;
             // and one that is spread over several.
             for (blocks, is_member) in [(24 << 10, false), (23 << 10, true), (48 << 10, true)] {
-                let Content { filesystem, member } = held_with(blocks, place, superblock);
+                let Content { filesystem, member } = held_with(blocks, place, superblock, 0);
                 assert_eq!(filesystem.map(|found| found.kind), Some(Kind::Ext4), "{place:?}");
                 assert_eq!(member.is_some(), is_member, "{place:?} {blocks}");
             }
+            let taken = held_with(0, place, superblock, SIZE);
+            assert_eq!(taken.member, None, "{place:?} in a partition");
         }
+    }
+
+    #[test]
+    fn a_disk_is_taken_as_far_as_its_last_partition_reaches() {
+        let first = partition("sda1", false);
+        let second = Device { partition: Some(2), start: 4 << 20, ..partition("sda1", false) };
+        let whole = Device { partition: None, size: SIZE, ..partition("sda", false) };
+        let other = Device { start: 8 << 20, ..partition("sdb1", false) };
+        let all = [whole, second, first, other];
+        assert_eq!(partitioned("sda", &all), 5 << 20);
+        assert_eq!(partitioned("sda", &all[..1]), 0);
     }
 
     #[test]
