@@ -11,6 +11,9 @@ pub const DRAWN: &str = "Enter boots";
 /// How often the menu is looked at.
 const AGAIN: Duration = Duration::from_secs(2);
 
+/// Nobody reads for longer without anything to show.
+const QUIET: Duration = Duration::from_secs(8);
+
 /// Chooses the entry with this id, once the menu is drawn.
 pub fn choose(console: &mut Console, id: &str, limit: Duration) -> Result<()> {
     wait_until_drawn(console, limit)?;
@@ -49,6 +52,28 @@ pub fn wait_until_all(console: &mut Console, ids: &[&str], limit: Duration) -> R
     }
 }
 
+/// Waits until nothing was drawn for a while: what the menu shows of its entries is then
+/// what it knows of them.
+///
+/// # Errors
+///
+/// If it goes on longer than `limit`.
+pub fn wait_until_quiet(console: &mut Console, limit: Duration) -> Result<()> {
+    let deadline = Instant::now() + limit;
+    loop {
+        let before = console.text().len();
+        if console.wait_for(&[], QUIET)? == Event::Ended {
+            bail!("the machine ended with its menu on the screen");
+        }
+        if console.text().len() == before {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            bail!("the menu changes for more than {} s", limit.as_secs());
+        }
+    }
+}
+
 /// Waits until the menu is on the screen.
 pub fn wait_until_drawn(console: &mut Console, limit: Duration) -> Result<()> {
     match console.wait_for(&[DRAWN, "turnout: no boot partition"], limit)? {
@@ -71,12 +96,14 @@ fn keys_to(number: usize) -> Vec<u8> {
 
 /// The number before the entry: `  2 Title (id) [mark]`, or `2 id [mark]`.
 fn number_of(text: &str, id: &str) -> Option<usize> {
-    let row = text.lines().rev().filter_map(row);
+    let row = text.split(['\n', ']']).rev().filter_map(row);
     let mut found = row.filter(|(_, name)| *name == id || name.ends_with(&format!("({id})")));
     found.next().map(|(number, _)| number)
 }
 
+/// Rows that come later are drawn where they belong, without a new line.
 fn row(line: &str) -> Option<(usize, &str)> {
+    let line = line.rsplit(DRAWN).next().unwrap_or_default();
     let line = line.trim_start_matches(['>', ' ']);
     let (number, rest) = line.split_once(' ')?;
     let (name, _) = rest.rsplit_once('[')?;
@@ -95,6 +122,15 @@ mod tests {
         assert_eq!(number_of(text, "tampered"), Some(2));
         assert_eq!(number_of(text, "unsigned"), Some(3));
         assert_eq!(number_of(text, "Debian"), None);
+    }
+
+    #[test]
+    fn entries_that_come_later_are_found_where_they_are_drawn() {
+        let text = "> 1 Good (good) [ready]\n\nh help, Enter boots  2 mmio    [ready]  3 sd  \
+                    [failed(identify)]signed by trusted  10 Uas (uas) [ready]failed(identify)]";
+        assert_eq!(number_of(text, "mmio"), Some(2));
+        assert_eq!(number_of(text, "sd"), Some(3));
+        assert_eq!(number_of(text, "good"), Some(1));
     }
 
     #[test]

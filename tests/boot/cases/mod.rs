@@ -286,8 +286,8 @@ pub(crate) enum Expect {
     Wears(Wear),
     /// These texts, then a reset.
     Ends(&'static [&'static str]),
-    /// The entries of all further disks, in one menu; each of them read and verified once
-    /// it is chosen; at last the entry "good", which boots.
+    /// The entries of all further disks, in one menu, and what each names as its kernel read
+    /// meanwhile; then the entry "good", which boots.
     Reads,
     /// What is done to the running menu; the machine must boot all the same.
     Acts(fn(&mut Console, &Machine) -> Result<()>),
