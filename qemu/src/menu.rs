@@ -52,24 +52,30 @@ pub fn wait_until_all(console: &mut Console, ids: &[&str], limit: Duration) -> R
     }
 }
 
-/// Waits until nothing was drawn for a while: what the menu shows of its entries is then
-/// what it knows of them.
+/// Waits until so many entries have got a mark, and nothing is drawn any more.
 ///
 /// # Errors
 ///
-/// If it goes on longer than `limit`.
-pub fn wait_until_quiet(console: &mut Console, limit: Duration) -> Result<()> {
+/// If that is not so in time.
+pub fn wait_until_marked(
+    console: &mut Console,
+    mark: &str,
+    count: usize,
+    limit: Duration,
+) -> Result<()> {
     let deadline = Instant::now() + limit;
     loop {
         let before = console.text().len();
         if console.wait_for(&[], QUIET)? == Event::Ended {
             bail!("the machine ended with its menu on the screen");
         }
-        if console.text().len() == before {
+        let text = console.text();
+        let marked = text.matches(&format!("{mark}]")).count();
+        if marked >= count && text.len() == before {
             return Ok(());
         }
         if Instant::now() > deadline {
-            bail!("the menu changes for more than {} s", limit.as_secs());
+            bail!("{marked} of {count} entries are {mark}");
         }
     }
 }

@@ -176,7 +176,7 @@ fn check(world: &World, console: &mut Console, prepared: &Prepared, case: &Case)
 fn boots_when_all_are_there(console: &mut Console, disks: &[Further]) -> Result<()> {
     let ids: Vec<&str> = disks.iter().map(|disk| disk.id).chain(["good"]).collect();
     menu::wait_until_all(console, &ids, DEADLINE)?;
-    menu::wait_until_quiet(console, DEADLINE)?;
+    menu::wait_until_marked(console, "failed(identify)", disks.len(), DEADLINE)?;
     menu::choose_shown(console, "good")
 }
 

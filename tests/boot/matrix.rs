@@ -6,10 +6,10 @@
 //! reason, and only if the next system was never reached.
 
 mod cases;
+mod described;
 mod expect;
 mod power;
 mod recipe;
-mod recorded;
 mod schedule;
 mod signing;
 mod world;

@@ -2,8 +2,8 @@
 //! how a case turns them into a disk and a machine.
 
 use crate::cases::{Anchor, Case, Expect, Further, Partitions};
+use crate::described;
 use crate::recipe::Recipe;
-use crate::recorded;
 use crate::signing::Signers;
 use anyhow::{Context, Result};
 use std::fs;
@@ -301,7 +301,7 @@ impl World {
             let image = fs::read(&kept)?;
             let Kernel { release, .. } = kernel;
             println!("time   the universal image of {release}: {took:.1} s, {} bytes", image.len());
-            recorded::check(&image, self.arch).with_context(|| release.clone())?;
+            described::check(&image, self.arch).with_context(|| release.clone())?;
         }
         fs::copy(&kept, out).map(drop).context("copying the universal image")
     }

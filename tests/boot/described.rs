@@ -1,6 +1,7 @@
 //! Machines that QEMU cannot be: from what their devices say of themselves follows which
-//! drivers of an image are loaded, and in which order. The devices are recorded
-//! (`tests/boot/recorded`); the image is a real one.
+//! drivers of an image are loaded, and in which order. The devices are described as their
+//! buses do it (`tests/boot/described`): no recording of such a machine was at hand. The
+//! image is a real one.
 
 use anyhow::{Context, Result, ensure};
 use core::time::Duration;
@@ -15,24 +16,27 @@ const HEADING: &[u8] = b"turnout-drivers ";
 const NEXT_FILE: &[u8] = b"\n070701";
 
 /// A machine's devices, and what has to be loaded for them, in this order.
-struct Recorded {
+struct Described {
     name: &'static str,
     devices: &'static str,
     drivers: &'static [&'static str],
 }
 
 /// Those that Debian's kernels of both architectures run on have the same devices.
-fn machines(arch: Arch) -> Vec<Recorded> {
-    let hyperv = Recorded {
+fn machines(arch: Arch) -> Vec<Described> {
+    let hyperv = Described {
         name: "Hyper-V",
-        devices: include_str!("recorded/hyperv"),
+        devices: include_str!("described/hyperv"),
         drivers: match arch {
             Arch::X86_64 => &["hv_vmbus", "hv_storvsc", "hyperv_keyboard", "hid_hyperv", "sd_mod"],
             Arch::Aarch64 => &["hv_vmbus", "hv_storvsc", "sd_mod"],
         },
     };
-    let xen =
-        Recorded { name: "Xen", devices: include_str!("recorded/xen"), drivers: &["xen_blkfront"] };
+    let xen = Described {
+        name: "Xen",
+        devices: include_str!("described/xen"),
+        drivers: &["xen_blkfront"],
+    };
     vec![hyperv, xen]
 }
 
