@@ -68,3 +68,82 @@ fn each_module_is_compressed_by_itself_and_called_so_in_the_table() {
     let unpacked = Compressor::Zstd.decode(packed, turnout::sys::module::MAX).unwrap();
     assert!(unpacked == bytes, "it comes back as it was");
 }
+
+fn old_image(machine: &Scratch, module_bytes: usize, compress: &str) -> String {
+    module(machine, "fs/xfs/xfs", module_bytes);
+    build(machine, &["--module", "xfs", "disk-one", "--compress", compress]).expect(0, &[]);
+    let old = machine.path("old");
+    std::fs::rename(machine.path("image"), &old).unwrap();
+    text(&old)
+}
+
+#[test]
+fn a_report_has_classes_the_biggest_reasons_and_what_changed_since_the_last_image() {
+    let machine = machine();
+    build(&machine, &["--module", "xfs"]).expect(0, &[]);
+    let first = build(&machine, &["--module", "xfs", "--report"]);
+    first.expect(
+        0,
+        &[
+            "  nothing has another size\n",
+            "filesystem (1)\n",
+            "turnout-init (1)\n",
+            "  xfs: --module\n",
+        ],
+    );
+    assert!(!first.text.contains("  xfs came"), "{}", first.text);
+    module(&machine, "fs/xfs/xfs", 20_500);
+    let done = build(&machine, &["--module", "xfs", "disk-one", "--report"]);
+    done.expect(0, &["/image had ", "  disk_one came: ", "  xfs grew by 500 to ", "storage (1)\n"]);
+    build(&machine, &["--module", "xfs", "--report"]).expect(0, &["  disk_one went: "]);
+}
+
+#[test]
+fn an_image_can_be_compared_with_one_of_any_compression() {
+    let machine = machine();
+    for compress in ["zstd", "xz", "gzip", "none"] {
+        let old = old_image(&machine, 20_000, compress);
+        module(&machine, "fs/xfs/xfs", 19_000);
+        let compare = ["--module", "xfs", "disk-one", "--compress-modules", "--compare", &old];
+        let done = build(&machine, &compare);
+        done.expect(0, &["/old had ", "  xfs shrank by 1000 to "]);
+        assert!(!done.text.contains("disk_one came"), "{compress}: {}", done.text);
+    }
+}
+
+#[test]
+fn what_is_no_image_is_not_compared_with() {
+    let machine = machine();
+    let other = text(&machine.write("other", "no image"));
+    let done = build(&machine, &["--module", "xfs", "--compare", &other]);
+    let why = "/other is no image: neither an archive nor a compressed one begins in it";
+    done.expect(1, &[why]);
+    assert!(!machine.path("image").exists(), "nothing is written");
+    machine.write("image", "no image");
+    let done = build(&machine, &["--module", "xfs", "--report"]);
+    done.expect(0, &["not compared with what is replaced: "]);
+}
+
+#[test]
+fn an_image_over_the_limit_is_not_written_and_what_grew_most_is_named() {
+    let machine = machine();
+    let old = old_image(&machine, 10_000, "none");
+    machine.write("image", std::fs::read(&old).unwrap());
+    module(&machine, "fs/xfs/xfs", 20_000);
+    let modules = ["--module", "xfs", "disk-one", "--compress", "none"];
+    let done = build(&machine, &[&modules[..], &["--limit", "20k"]].concat());
+    let words = [" more than --limit allows; since ", "/image: xfs grew by 10000 to "];
+    done.expect(1, &[&words[..], &["; nothing is written\n"]].concat());
+    assert!(machine.read("image") == std::fs::read(&old).unwrap(), "the old one is there");
+    std::fs::remove_file(machine.path("image")).unwrap();
+    let done = build(&machine, &[&modules[..], &["--limit", "0.02M"]].concat());
+    done.expect(1, &["--limit allows; the biggest, unpacked: xfs 2"]);
+    assert!(!machine.path("image").exists(), "nothing is written");
+    build(&machine, &[&modules[..], &["--limit", "1MiB"]].concat()).expect(0, &[]);
+}
+
+#[test]
+fn a_limit_is_a_size() {
+    let done = build(&machine(), &["--limit", "much"]);
+    done.expect(2, &["'--limit <SIZE>': a size is written 6500000, 6.5M or 6MiB"]);
+}

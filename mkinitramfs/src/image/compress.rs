@@ -106,6 +106,13 @@ pub fn alone(bytes: &[u8]) -> io::Result<Vec<u8>> {
     zstd::bulk::compress(bytes, MODULE_LEVEL)
 }
 
+/// About how many bytes it would take by itself: to compare, not to add up.
+#[must_use]
+pub fn estimate(bytes: &[u8]) -> u64 {
+    let quick = 3;
+    zstd::bulk::compress(bytes, quick).map_or(bytes.len(), |packed| packed.len()) as u64
+}
+
 fn gzip(bytes: &[u8]) -> Result<Vec<u8>> {
     // mtime and the operating system byte are all that could vary.
     let header = GzBuilder::new().mtime(0).operating_system(255);

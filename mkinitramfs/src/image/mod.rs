@@ -26,3 +26,4 @@ pub mod select;
 mod shutdown;
 pub mod suffix;
 mod wanted;
+pub mod weight;

@@ -11,6 +11,7 @@ use crate::image::compress::Compress;
 use super::forms::Forms;
 use super::picked::Picked;
 use super::tree::Kernel;
+use super::weight::Weight;
 
 /// Packs Turnout, kernel modules and a key ring into an initramfs
 ///
@@ -54,6 +55,8 @@ pub(super) struct Cli {
     /// Accept a binary that was built for fault injection
     #[arg(long)]
     pub(super) allow_test_hooks: bool,
+    #[command(flatten)]
+    pub(super) weight: Weight,
     #[command(flatten)]
     pub(super) forms: Forms,
 }

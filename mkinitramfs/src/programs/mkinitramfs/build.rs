@@ -10,11 +10,13 @@ use crate::image::cpio::Archive;
 use crate::image::initramfs::{Image, Input, choose_mode};
 use crate::image::modules::{Module, Selection, Tree, Wanted};
 use crate::image::select::{Known, Picks};
+use crate::image::weight;
 
 use super::arguments::{Cli, Mode};
 use super::files::input;
 use super::forms::{self, Target};
 use super::tree::Found;
+use super::weight::Made;
 
 /// Of an xz image that could be smaller.
 const NO_BRANCHES: &str = "without the filter for arm64's branches, which Linux knows since 6.12: \
@@ -59,11 +61,15 @@ fn build(cli: &Cli) -> Result<Built> {
     if cli.compress == Compress::Xz && branches.is_none() {
         notes.push(NO_BRANCHES.to_owned());
     }
+    let labels = weight::labels(&image.modules);
     let archive = image.build(cli.allow_test_hooks)?;
     let raw = archive.write()?;
     let mut lines = listing(&archive, &notes);
     lines.push_str(&format!("{:>10}  archive\n", raw.len()));
     let bytes = cli.compress.apply(raw, branches)?;
+    let size = bytes.len() as u64;
+    let place = cli.forms.image();
+    lines.push_str(&cli.weight.judge(&Made { archive: &archive, size, labels: &labels, place })?);
     Ok(Built { bytes, lines, arch, release: release.map(str::to_owned) })
 }
 

@@ -116,6 +116,11 @@ impl Forms {
         check_distinct(&self.outputs(), &inputs.collect::<Vec<_>>())
     }
 
+    /// Where the image itself goes.
+    pub(super) fn image(&self) -> Option<&Path> {
+        self.output.as_deref()
+    }
+
     /// Whether one of them goes to the standard output.
     pub(super) fn take_standard_output(&self) -> bool {
         self.outputs().iter().any(|path| output::is_standard_output(path))

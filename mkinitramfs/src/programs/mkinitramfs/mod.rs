@@ -9,6 +9,7 @@ mod files;
 mod forms;
 mod picked;
 mod tree;
+mod weight;
 
 use std::process::ExitCode;
 
