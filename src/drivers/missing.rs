@@ -302,11 +302,9 @@ mod tests {
     }
 
     fn pci(name: &str, vendor: &str, product: &str, class: &str) -> Device {
-        let id = format!(
-            "pci:v0000{vendor}d0000{product}sv00001028sd00001F50bc{}sc{}i00",
-            &class[..2],
-            &class[2..]
-        );
+        let (class, subclass) = class.split_at(2);
+        let id =
+            format!("pci:v0000{vendor}d0000{product}sv00001028sd00001F50bc{class}sc{subclass}i00");
         device("pci", name, &id)
     }
 

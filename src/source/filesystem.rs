@@ -542,7 +542,8 @@ mod tests {
 
     #[test]
     fn how_much_of_a_device_a_file_system_takes_is_in_its_superblock() {
-        let cases: [(Kind, &[(usize, &[u8])], u64); 10] = [
+        type Parts<'p> = &'p [(usize, &'p [u8])];
+        let cases: [(Kind, Parts<'_>, u64); 10] = [
             (Kind::Ext4, &[(1028, &[0, 0, 1]), (1048, &[2])], 1 << 28),
             (Kind::Ext4, &[(1028, &[1]), (1120, &[0x80]), (1360, &[1])], (1 << 42) + 1024),
             (Kind::Ext4, &[(1028, &[1]), (1360, &[1])], 1024),

@@ -451,9 +451,10 @@ mod tests {
 
     #[test]
     fn a_superblock_that_says_otherwise_is_not_read_and_says_why() {
-        let none: &[(usize, &[u8])] = &[];
+        type Changes<'c> = &'c [(usize, &'c [u8])];
+        let none: Changes<'_> = &[];
         assert_eq!(with(V1_2, 216, none), V1_2);
-        let cases: [(&[(usize, &[u8])], &str); 9] = [
+        let cases: [(Changes<'_>, &str); 9] = [
             (&[(8, &[4])], RESHAPED),
             (&[(8, &[0, 4])], UNKNOWN),
             (&[(72, &[0xff; 4])], OF_RAID),

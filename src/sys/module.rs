@@ -43,9 +43,11 @@ pub fn table() -> Result<Option<String>, Error> {
 
 fn table_at(place: &Path) -> Result<Option<String>, Error> {
     match file::read_bytes(place, table::MAX) {
-        Ok(bytes) => String::from_utf8(bytes)
-            .map(Some)
-            .map_err(|_| Error::refusal(table::PATH, "it is not UTF-8: build the image anew")),
+        Ok(bytes) => {
+            let text = String::from_utf8(bytes).ok();
+            let fault = "it is not UTF-8: build the image anew";
+            text.map(Some).ok_or_else(|| Error::refusal(table::PATH, fault))
+        }
         Err(error) if error.is_absence() => Ok(None),
         Err(error) => Err(error),
     }

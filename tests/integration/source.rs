@@ -152,7 +152,8 @@ fn members_are_read_as_mdadm_reads_them() {
         let at = usize::try_from(place.offset(MEMBER).unwrap()).unwrap();
         let found = Member::parse(&bytes[at..], place, MEMBER).unwrap();
         let uuid = format!("{:032x}", found.uuid);
-        let uuid: Vec<&str> = (0..4).map(|part| &uuid[8 * part..8 * (part + 1)]).collect();
+        let uuid: Vec<&str> =
+            uuid.as_bytes().chunks(8).map(|part| str::from_utf8(part).unwrap()).collect();
         let key = if role.is_some() { "Array UUID" } else { "UUID" };
         assert!(says(&text, key, &uuid.join(":")), "{name}: {found}: {text}");
         assert!(says(&text, "Events", &found.events.to_string()), "{name}: {found}: {text}");
