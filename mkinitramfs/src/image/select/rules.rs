@@ -76,7 +76,7 @@ pub(super) const RULES: [Rule; 12] = [
     Rule {
         why: "USB hosts",
         folders: &["drivers/usb/host/"],
-        imports: &["usb_add_hcd", "usb_hcd_pci_probe", "xhci_init_driver"],
+        imports: &["usb_add_hcd", "usb_hcd_pci_probe", "xhci_init_driver", "xhci_pci_common_probe"],
         devices: &DEVICES,
     },
     Rule {
@@ -85,7 +85,11 @@ pub(super) const RULES: [Rule; 12] = [
             "drivers/usb/host/",
             "drivers/usb/dwc2/",
             "drivers/usb/dwc3/",
+            "drivers/usb/cdns3/",
             "drivers/usb/chipidea/",
+            "drivers/usb/common/",
+            "drivers/usb/misc/",
+            "drivers/usb/musb/",
             "drivers/usb/phy/",
         ],
         imports: &[],
@@ -112,6 +116,7 @@ pub(super) const PLUMBING: Rule = Rule {
     folders: &[
         "drivers/clk/",
         "drivers/dma/",
+        "drivers/extcon/",
         "drivers/gpio/",
         "drivers/i2c/busses/",
         "drivers/i2c/muxes/",
@@ -177,6 +182,20 @@ pub(super) const MIRRORS: Named = Named { why: "halves of mirrors", modules: &["
 pub(super) const EFI: Named = Named { why: "what EFI's loaders left", modules: &["efivarfs"] };
 
 pub(super) const USB_DISKS: Named = Named { why: "USB disks", modules: &["usb_storage", "uas"] };
+
+/// Hosts that other drivers make devices for, or that hang on PCIe.
+pub(super) const USB_HOSTS: Named = Named {
+    why: "USB hosts",
+    modules: &[
+        "xhci_pci",
+        "xhci_pci_renesas",
+        "xhci_plat_hcd",
+        "ehci_pci",
+        "ehci_platform",
+        "ohci_pci",
+        "ohci_platform",
+    ],
+};
 
 pub(super) const FILE_SYSTEMS: Named = Named {
     why: "file systems",
