@@ -10,6 +10,7 @@ mod common;
 #[path = "common/elf.rs"]
 mod elf;
 
+use std::fs;
 use std::os::unix::fs::symlink;
 
 use common::{Done, Scratch, run, text};
@@ -25,6 +26,14 @@ fn module(machine: &Scratch, path: &str, aliases: &[&str]) {
     let info = format!("{aliases}vermagic={RELEASE} SMP\0");
     let path = format!("lib/modules/{RELEASE}/kernel/{path}.ko");
     machine.write(&path, elf_file(ET_REL, X86_64, (".modinfo", info.as_bytes()), None));
+}
+
+/// A device that a module's driver has.
+fn bound(machine: &Scratch, path: &str, modalias: &str, module: &str) {
+    device(machine, path, &format!("DRIVER={module}\nMODALIAS={modalias}\n"));
+    let driver = machine.path(&format!("sys/devices/{path}/driver"));
+    fs::create_dir_all(&driver).unwrap();
+    symlink(format!("/sys/module/{module}"), driver.join("module")).unwrap();
 }
 
 fn device(machine: &Scratch, path: &str, uevent: &str) {
@@ -84,11 +93,44 @@ fn devices_and_the_menus_file_system_decide_what_is_packed_and_why() {
     }
 }
 
+/// A disk hung on what no folder tells the use of, and was not found.
+#[test]
+fn a_driver_that_a_device_has_is_packed_wherever_it_lies_and_what_is_left_out_is_said() {
+    let machine = machine();
+    module(&machine, "drivers/platform/surface/surface_hub", &[]);
+    module(&machine, "drivers/net/bound_card", &[]);
+    module(&machine, "drivers/misc/nv", &[]);
+    module(&machine, "sound/pci/speaker", &[]);
+    module(&machine, "drivers/virtio/virtio_pci", &[]);
+    bound(&machine, "acpi/MSHW0084:00", "acpi:MSHW0084:", "surface_hub");
+    bound(&machine, "pci/0000:03:00.0", "pci:v1d2sv3sd4bc02sc00i00", "bound_card");
+    bound(&machine, "pci/0000:04:00.0", "pci:v1d2sv3sd4bc03sc00i00", "nv");
+    bound(&machine, "pci/0000:05:00.0", "pci:v1d2sv3sd4bc04sc03i00", "speaker");
+    bound(&machine, "pci/0000:06:00.0", "pci:v1AF4d1sv3sd4bc02sc00i00", "virtio_pci");
+    bound(&machine, "pci/0000:07:00.0", "pci:v1d2sv3sd4bc01sc06i01", "elsewhere-raid");
+    let done = host(&machine);
+    done.expect(
+        0,
+        &[
+            "  surface_hub: device MSHW0084:00\n",
+            "kernel/drivers/platform/surface/surface_hub.ko\n",
+            "  bound_card: left out, it is for network\n",
+            "  nv: left out, it is for graphics\n",
+            "  speaker: left out, it is for sound and video\n",
+            "  virtio_pci: device 0000:06:00.0\n",
+            "  elsewhere_raid: this kernel does not have it, for device 0000:07:00.0\n",
+        ],
+    );
+    for absent in ["bound_card.ko", "nv.ko", "speaker.ko"] {
+        assert!(!done.text.contains(absent), "{absent} is in {}", done.text);
+    }
+}
+
 #[test]
 fn a_mirror_takes_what_reads_it_and_lvm_is_said() {
     let machine = machine();
     machine.write("proc/self/mountinfo", MOUNTS.replace("8:1", "9:0"));
-    std::fs::create_dir_all(machine.path("sys/dev/block")).unwrap();
+    fs::create_dir_all(machine.path("sys/dev/block")).unwrap();
     symlink("../../devices/virtual/block/md0", machine.path("sys/dev/block/9:0")).unwrap();
     machine.write("sys/class/block/md0/md/level", "raid1\n");
     machine.write("sys/class/block/md0/slaves/dm-1/size", "8\n");

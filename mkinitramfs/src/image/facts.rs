@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use turnout::base::glob;
 use turnout::drivers::class::Class;
 
-use super::class::class_of;
+use super::class::class_by;
 use super::modinfo::Modinfo;
 
 /// A module of a tree.
@@ -42,7 +42,7 @@ impl Facts {
         Self {
             name: name.to_owned(),
             path: path.to_owned(),
-            class: class_at(path),
+            class: class_by(path, &info.imports),
             depends: info.depends,
             soft_before: info.soft_before,
             aliases: info.aliases,
@@ -59,26 +59,5 @@ impl Facts {
     #[must_use]
     pub fn matches(&self, modalias: &str) -> bool {
         self.aliases.iter().any(|alias| alias == modalias || glob::matches(alias, modalias))
-    }
-}
-
-/// What a module in this file is for. Folders beside `kernel` often have its layout.
-#[must_use]
-pub fn class_at(path: &str) -> Class {
-    match (class_of(path), path.split_once('/')) {
-        (Class::Other, Some((_, below))) => class_of(&format!("kernel/{below}")),
-        (class, _) => class,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_replaces_a_driver_is_of_its_class() {
-        assert_eq!(class_at("kernel/drivers/ata/ahci.ko"), Class::Storage);
-        assert_eq!(class_at("updates/drivers/ata/ahci.ko.xz"), Class::Storage);
-        assert_eq!(class_at("updates/dkms/ahci.ko.xz"), Class::Other);
     }
 }

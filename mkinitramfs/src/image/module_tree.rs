@@ -12,9 +12,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use turnout::drivers::class::Class;
 
 use super::aliases::Names;
 use super::builtin::Builtin;
+use super::class::class_at;
 use super::facts::Facts;
 use super::module_files::Files;
 use super::module_home::{self, folder_name};
@@ -177,6 +179,18 @@ impl Tree {
         let names: Vec<_> =
             self.paths().filter(|(_, path)| wanted(path)).map(|(name, _)| name).collect();
         parallel::map(&names, |name| self.facts(name)).into_iter().collect()
+    }
+
+    /// What is known of all modules of a class, by name. What lies beside `kernel` has to
+    /// be read to tell.
+    ///
+    /// # Errors
+    /// The first that cannot be read.
+    pub fn survey_class(&self, class: Class) -> Result<Vec<Arc<Facts>>> {
+        let is_class = |path: &str| class_at(path) == class || !path.starts_with("kernel/");
+        let mut modules = self.survey(is_class)?;
+        modules.retain(|module| module.class == class);
+        Ok(modules)
     }
 
     /// Reads a module, and unpacks it if need be.

@@ -8,7 +8,6 @@ use anyhow::{Result, anyhow, bail, ensure};
 use turnout::base::similar::similar;
 use turnout::drivers::class::Class;
 
-use super::facts::class_at;
 use super::module_tree::Tree;
 use super::suffix::{canonical, module_name};
 
@@ -77,7 +76,8 @@ impl Tree {
             let all = Class::ALL.map(Class::name).join(", @");
             bail!("there is no class @{word}; there is @{all}");
         };
-        let modules = self.where_path(|path| class_at(path) == class);
+        let modules = self.survey_class(class)?;
+        let modules: Vec<_> = modules.iter().map(|module| module.name.clone()).collect();
         ensure!(!modules.is_empty(), "{} has no module of @{word}", self.dir().display());
         Ok(Meaning { modules, ..Meaning::default() })
     }

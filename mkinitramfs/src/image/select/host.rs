@@ -9,11 +9,12 @@ use turnout::drivers::class::Class;
 use crate::image::modules::Tree;
 use crate::image::suffix::canonical;
 
+use super::left_out::needs;
 use super::rules::{self, Named};
 use super::sysfs::{self, Device, Mount};
 use super::{Picks, when_met};
 
-/// What a machine boots by; network and graphics are the next system's.
+/// Of what no driver has, the devices that a machine may boot by.
 const CLASSES: [Class; 8] = [
     Class::Storage,
     Class::Usb,
@@ -24,6 +25,18 @@ const CLASSES: [Class; 8] = [
     Class::Watchdog,
     Class::Platform,
 ];
+
+const NETWORK: &str = "network";
+const GRAPHICS: &str = "graphics";
+const SOUND: &str = "sound and video";
+
+/// What a machine does not boot by, by the classes that PCI devices say of themselves
+/// (PCI Code and ID Assignment Specification, section 1).
+const OF_PCI: [(&str, &str); 3] = [("bc02sc", NETWORK), ("bc03sc", GRAPHICS), ("bc04sc", SOUND)];
+
+/// The same by the drivers' folders.
+const OF_FOLDERS: [(&str, &str); 3] =
+    [("/sound/", SOUND), ("/drivers/media/", SOUND), ("/drivers/bluetooth/", NETWORK)];
 
 /// Where boot menus and EFI's system partition are mounted.
 const MENUS: [&str; 3] = ["/boot", "/boot/efi", "/efi"];
@@ -58,19 +71,51 @@ fn add_named(tree: &Tree, named: &Named, picks: &mut Picks) {
     picks.wanted.extend(there.map(|name| when_met(name, named.why)));
 }
 
-/// The driver that the device has, or else all that say they are for it.
+/// The driver that the device has, or else those that say they are for it.
 fn add_drivers(tree: &Tree, device: &Device, picks: &mut Picks) -> Result<()> {
-    let names = match (&device.module, device.is_bound) {
-        (Some(module), _) => vec![canonical(module)],
-        (None, true) => Vec::new(),
-        (None, false) => tree.matching(&device.modalias)?,
-    };
-    for name in names.iter().filter(|name| tree.has_module(name)) {
-        if CLASSES.contains(&tree.facts(name)?.class) {
-            picks.wanted.push(when_met(name, &format!("device {}", device.name)));
+    let why = format!("device {}", device.name);
+    if let Some(module) = &device.module {
+        let name = canonical(module);
+        let note = match (tree.has_module(&name), tree.has_builtin(&name)) {
+            (true, _) => {
+                idle(tree, &name, device)?.map(|what| format!("left out, it is for {what}"))
+            }
+            (false, true) => None,
+            (false, false) => Some(format!("this kernel does not have it, for {why}")),
+        };
+        match note {
+            Some(note) => picks.notes.push(format!("{name}: {note}")),
+            None => picks.wanted.push(when_met(&name, &why)),
+        }
+    } else if !device.is_bound {
+        for name in tree.matching(&device.modalias)? {
+            if tree.has_module(&name) && CLASSES.contains(&tree.facts(&name)?.class) {
+                picks.wanted.push(when_met(&name, &why));
+            }
         }
     }
     Ok(())
+}
+
+/// What a device and its driver do, if a machine does not boot by it. It is not asked the
+/// other way round: a disk can hang on what no list has.
+fn idle(tree: &Tree, name: &str, device: &Device) -> Result<Option<&'static str>> {
+    let module = tree.facts(name)?;
+    if CLASSES.contains(&module.class) {
+        return Ok(None);
+    }
+    let is_pci = device.modalias.starts_with("pci:");
+    let by_pci = OF_PCI.iter().find(|(class, _)| is_pci && device.modalias.contains(class));
+    let by_folder = OF_FOLDERS.iter().find(|(folder, _)| module.path.contains(folder));
+    if let Some((_, what)) = by_pci.or(by_folder) {
+        return Ok(Some(what));
+    }
+    for (class, what) in [(Class::Network, NETWORK), (Class::Display, GRAPHICS)] {
+        if needs(tree, name, &[class])? {
+            return Ok(Some(what));
+        }
+    }
+    Ok(None)
 }
 
 /// File systems of boot menus, and of `/` where there is no other.

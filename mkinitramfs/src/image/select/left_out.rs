@@ -1,9 +1,14 @@
 //! What an image for nearly every machine leaves out, by rules and by name, each with
 //! its reason: with these in it, it would be twice as large.
 
+use std::collections::BTreeSet;
+
+use anyhow::Result;
 use turnout::drivers::class::Class;
 
 use crate::image::facts::Facts;
+use crate::image::modules::Tree;
+use crate::image::suffix::canonical;
 
 use super::rules::is_for;
 
@@ -113,6 +118,23 @@ pub(super) fn is_idle_part(module: &Facts) -> bool {
     let is_part = matches!(module.class, Class::Platform);
     let file = module.path.rsplit('/').next().unwrap_or_default();
     is_part && NO_DISK.iter().any(|word| file.contains(word))
+}
+
+/// Whether the module is of one of the classes, or needs one that is.
+pub(super) fn needs(tree: &Tree, name: &str, classes: &[Class]) -> Result<bool> {
+    let mut open = vec![name.to_owned()];
+    let mut seen = BTreeSet::new();
+    while let Some(name) = open.pop() {
+        if !tree.has_module(&name) || !seen.insert(name.clone()) {
+            continue;
+        }
+        let module = tree.facts(&name)?;
+        if classes.contains(&module.class) {
+            return Ok(true);
+        }
+        open.extend(module.depends.iter().map(|name| canonical(name)));
+    }
+    Ok(false)
 }
 
 fn imports(module: &Facts, prefixes: &[&str]) -> bool {

@@ -5,6 +5,7 @@
 //! Specification: the interfaces of Linux' subsystems (include/scsi/scsi_host.h,
 //! include/linux/{libata,blk-mq,mmc/host,usb/hcd}.h) and the layout of its source tree.
 
+use crate::image::class;
 use crate::image::facts::Facts;
 
 /// Kinds of aliases that devices have, and not programs.
@@ -28,29 +29,19 @@ pub(super) const RULES: [Rule; 12] = [
     Rule {
         why: "ATA and SATA controllers",
         folders: &["drivers/ata/"],
-        imports: &[
-            "ata_host_activate",
-            "ata_host_register",
-            "ata_host_alloc_pinfo",
-            "ata_pci_bmdma_init_one",
-            "ata_pci_bmdma_prepare_host",
-            "ata_pci_sff_init_one",
-            "ata_pci_sff_activate_host",
-            "ahci_host_activate",
-            "ahci_platform_init_host",
-        ],
+        imports: class::ATA_HOSTS,
         devices: &DEVICES,
     },
     Rule {
         why: "SCSI and RAID controllers",
         folders: &["drivers/scsi/", "drivers/message/fusion/"],
-        imports: &["scsi_host_alloc", "scsi_add_host_with_dma"],
+        imports: class::SCSI_HOSTS,
         devices: &DEVICES,
     },
     Rule {
         why: "disks",
         folders: &["drivers/block/"],
-        imports: &["__blk_mq_alloc_disk", "__blk_alloc_disk", "blk_mq_alloc_disk_for_queue"],
+        imports: class::DISKS,
         devices: &["pci:", "virtio:", "xen:", "vmbus:"],
     },
     Rule { why: "NVMe", folders: &["drivers/nvme/host/"], imports: &[], devices: &DEVICES },
@@ -76,7 +67,7 @@ pub(super) const RULES: [Rule; 12] = [
     Rule {
         why: "USB hosts",
         folders: &["drivers/usb/host/"],
-        imports: &["usb_add_hcd", "usb_hcd_pci_probe", "xhci_init_driver", "xhci_pci_common_probe"],
+        imports: class::USB_HOSTS,
         devices: &DEVICES,
     },
     Rule {
@@ -95,16 +86,11 @@ pub(super) const RULES: [Rule; 12] = [
         imports: &[],
         devices: &["of:"],
     },
-    Rule {
-        why: "TPMs",
-        folders: &["drivers/char/tpm/"],
-        imports: &["tpm_chip_register", "tpm_tis_core_init", "tpmm_chip_alloc"],
-        devices: &DEVICES,
-    },
+    Rule { why: "TPMs", folders: &["drivers/char/tpm/"], imports: class::TPMS, devices: &DEVICES },
     Rule {
         why: "watchdogs",
         folders: &["drivers/watchdog/"],
-        imports: &["watchdog_register_device", "devm_watchdog_register_device"],
+        imports: class::WATCHDOGS,
         devices: &["pci:", "acpi", "of:", "platform:"],
     },
 ];
@@ -233,42 +219,7 @@ pub(super) const HYPERVISORS: Named = Named {
     ],
 };
 
-/// hid_generic leaves those alone that have a driver of their own, whether that is there
-/// or not (Linux, drivers/hid/hid-quirks.c).
-pub(super) const KEYBOARDS: Named = Named {
-    why: "keyboards",
-    modules: &[
-        "usbhid",
-        "hid_generic",
-        "i8042",
-        "atkbd",
-        "i2c_hid_acpi",
-        "i2c_hid_of",
-        "hid_apple",
-        "hid_cherry",
-        "hid_chicony",
-        "hid_corsair",
-        "hid_cougar",
-        "hid_cypress",
-        "hid_ezkey",
-        "hid_glorious",
-        "hid_google_hammer",
-        "hid_holtek_kbd",
-        "hid_keytouch",
-        "hid_lenovo",
-        "hid_logitech",
-        "hid_logitech_dj",
-        "hid_logitech_hidpp",
-        "hid_microsoft",
-        "hid_monterey",
-        "hid_multitouch",
-        "hid_primax",
-        "hid_roccat",
-        "hid_samsung",
-        "hid_semitek",
-        "hid_vivaldi",
-    ],
-};
+pub(super) const KEYBOARDS: Named = Named { why: "keyboards", modules: class::KEYBOARDS };
 
 /// Keyboards that any machine can have.
 pub(super) const COMMON_KEYBOARDS: Named =

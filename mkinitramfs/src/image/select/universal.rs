@@ -8,11 +8,10 @@ use turnout::base::arch::Arch;
 use turnout::drivers::class::Class;
 
 use crate::image::binary;
-use crate::image::facts::{Facts, class_at};
+use crate::image::facts::Facts;
 use crate::image::modules::Tree;
-use crate::image::suffix::canonical;
 
-use super::left_out::{is_idle_part, reason};
+use super::left_out::{is_idle_part, needs, reason};
 use super::rules::{self, Named, PLUMBING, RULES, is_for_devices};
 use super::{Known, Picks, when_met};
 
@@ -26,6 +25,9 @@ const NAMED: [Named; 8] = [
     rules::WATCHDOGS,
     rules::EFI,
 ];
+
+/// What a driver may need that is left out.
+const NOT_PACKED: [Class; 1] = [Class::Display];
 
 /// Modules for nearly every machine that the tree's kernel runs on, without network and
 /// graphics; `more` classes are packed whole.
@@ -60,7 +62,7 @@ struct Picker<'t> {
 impl Picker<'_> {
     fn name(&mut self, named: &Named) -> Result<()> {
         for name in named.modules {
-            if self.tree.has_module(name) && !self.draws(name)? {
+            if self.tree.has_module(name) && !needs(self.tree, name, &NOT_PACKED)? {
                 self.picks.wanted.push(when_met(name, named.why));
             }
         }
@@ -74,32 +76,15 @@ impl Picker<'_> {
         let Some(rule) = rules.find(|rule| rule.fits(module)) else { return Ok(()) };
         if let Some(reason) = reason(module) {
             self.left_out.entry(reason).or_default().push(Arc::clone(module));
-        } else if !is_idle_part(module) && !self.draws(&module.name)? {
+        } else if !is_idle_part(module) && !needs(self.tree, &module.name, &NOT_PACKED)? {
             self.picks.wanted.push(when_met(&module.name, rule.why));
         }
         Ok(())
     }
 
-    /// Whether it needs a driver of graphics, which is left out.
-    fn draws(&self, name: &str) -> Result<bool> {
-        let mut open = vec![name.to_owned()];
-        let mut seen = BTreeSet::new();
-        while let Some(name) = open.pop() {
-            if !self.tree.has_module(&name) || !seen.insert(name.clone()) {
-                continue;
-            }
-            let module = self.tree.facts(&name)?;
-            if matches!(module.class, Class::Display) {
-                return Ok(true);
-            }
-            open.extend(module.depends.iter().map(|name| canonical(name)));
-        }
-        Ok(false)
-    }
-
     fn add_class(&mut self, class: Class) -> Result<()> {
         let why = format!("--class {}", class.name());
-        for module in self.tree.survey(|path| class_at(path) == class)? {
+        for module in self.tree.survey_class(class)? {
             if is_for_devices(&module) {
                 self.picks.wanted.push(when_met(&module.name, &why));
             }
