@@ -166,7 +166,11 @@ impl Devices<'_> {
             changes.fresh.into_iter().partition(|one| one.read_member().is_some());
         self.pending.extend(others);
         let config = self.config;
-        let turn = self.mirrors.turn(&changes.gone, members, |one| worth(config, one));
+        for idle in &self.idle {
+            self.mirrors.set_empty(&idle.candidate.name, true);
+        }
+        let turn =
+            self.mirrors.turn(&changes.gone, members, clock::elapsed(), |one| worth(config, one));
         turn.replaced.iter().for_each(|name| self.forget(name));
         self.pending.extend(turn.read);
         for candidate in turn.passed {
@@ -257,13 +261,14 @@ impl Devices<'_> {
         fresh
     }
 
-    /// The member of an array that is to be read where another one could not be.
+    /// The member of an array that is to be read where another one could not be, or has
+    /// no entry. What was begun with that goes on, for as long as its disk hangs.
     fn instead(&mut self, candidate: &Candidate, outcome: &Outcome) -> Option<Ranked> {
-        if !matches!(outcome, Outcome::Unmounted(_)) {
-            return None;
-        }
-        let other = self.mirrors.fail(&candidate.name)?;
-        self.slow.retain(|slow| slow.candidate.name != candidate.name);
+        let other = match outcome {
+            Outcome::Unmounted(_) | Outcome::NoFileSystem => self.mirrors.fail(&candidate.name)?,
+            Outcome::Read { entries: 0, .. } => self.mirrors.lack(&candidate.name)?,
+            _ => return None,
+        };
         Some((self.tier(&other).ok()?, other))
     }
 
@@ -378,7 +383,11 @@ impl Devices<'_> {
             let Slow { candidate, job, .. } = slow;
             hung_tasks::mind();
             voice.say(&format!("{} answers at last", candidate.name));
-            let outcome = match self.against(&candidate, mounted.volumes, &fresh, voice) {
+            let why = match self.mirrors.is_spare(&candidate) {
+                true => Some(Passed::Mirror),
+                false => self.against(&candidate, mounted.volumes, &fresh, voice),
+            };
+            let outcome = match why {
                 Some(why) => Outcome::Passed(why),
                 None => self.settle(job.finish(answer), voice, &mut fresh),
             };

@@ -2,12 +2,18 @@
 //!
 //! The one that is newest of those that are there, at once: the others are not waited
 //! for. One that comes later and is newer takes its place, unless it can be taken out and
-//! that one is built in: whoever plugs in a stick does not choose what is read.
+//! that one is built in, or comes long after: whoever plugs something in does not choose
+//! what is read.
 
 use core::cmp::Reverse;
 use core::mem;
+use core::time::Duration;
 
 use crate::source::Candidate;
+
+/// One that comes so long after another one of its array was plugged in by somebody,
+/// whatever its disk says.
+const LATE: Duration = Duration::from_secs(20);
 
 /// The members that are there of arrays that can be read from one of them.
 #[derive(Debug, Default)]
@@ -19,7 +25,12 @@ pub(super) struct Mirrors {
 struct Half {
     candidate: Candidate,
     worth: u8,
+    /// When it came, after the start.
+    came: Duration,
+    is_plugged_in: bool,
     has_failed: bool,
+    /// Whether it was let go again without an entry, or was read and has none.
+    is_empty: bool,
     is_read: bool,
 }
 
@@ -41,21 +52,63 @@ impl Mirrors {
         &mut self,
         gone: &[String],
         fresh: Vec<Candidate>,
+        now: Duration,
         worth: impl Fn(&Candidate) -> u8,
     ) -> Turn {
         self.all.retain(|half| !gone.contains(&half.candidate.name));
         let known = self.all.len();
-        self.all.extend(fresh.into_iter().map(|candidate| Half {
-            worth: worth(&candidate),
-            candidate,
-            has_failed: false,
-            is_read: false,
-        }));
+        for candidate in fresh {
+            let half = Half {
+                worth: worth(&candidate),
+                came: now,
+                is_plugged_in: self.can_be_taken_out(&candidate, now),
+                candidate,
+                has_failed: false,
+                is_empty: false,
+                is_read: false,
+            };
+            self.all.push(half);
+        }
         self.settle(known)
     }
 
+    /// Cards do not say that they are removable.
+    fn can_be_taken_out(&self, candidate: &Candidate, now: Duration) -> bool {
+        let mut others = self.all.iter();
+        candidate.removable
+            || candidate.disk.starts_with("mmcblk")
+            || others.any(|other| {
+                let end = other.came.saturating_add(LATE);
+                end <= now && other.candidate.is_mirror_of(candidate)
+            })
+    }
+
+    /// Whether another one of its array is read, and well.
+    pub(super) fn is_spare(&self, candidate: &Candidate) -> bool {
+        let mut others = self.all.iter().filter(|half| half.candidate.name != candidate.name);
+        others
+            .any(|half| half.is_read && !half.has_failed && half.candidate.is_mirror_of(candidate))
+    }
+
+    /// Takes note of one without an entry: it is read all the same where no other is as
+    /// good, for its files.
+    pub(super) fn set_empty(&mut self, name: &str, is_empty: bool) {
+        let mut all = self.all.iter_mut();
+        if let Some(half) = all.find(|half| half.candidate.name == name) {
+            half.is_empty = is_empty;
+        }
+    }
+
+    /// What is to be read in the place of one that has no entry.
+    pub(super) fn lack(&mut self, name: &str) -> Option<Candidate> {
+        self.set_empty(name, true);
+        let other = self.settle(self.all.len()).read.pop();
+        self.set_empty(name, other.is_some());
+        other
+    }
+
     /// Takes note of one that could not be read; what is to be read in its place, if
-    /// there is another one.
+    /// there is another one that has not failed too.
     pub(super) fn fail(&mut self, name: &str) -> Option<Candidate> {
         let mut failed = self.all.iter_mut().filter(|half| half.candidate.name == name);
         failed.next()?.has_failed = true;
@@ -64,7 +117,8 @@ impl Mirrors {
 
     /// What comes of what is known now, of which the first ones were known before.
     fn settle(&mut self, known: usize) -> Turn {
-        let are_read: Vec<bool> = self.all.iter().map(|half| self.is_best(half)).collect();
+        let is_read = |half: &Half| (half.is_read || !half.has_failed) && self.is_best(half);
+        let are_read: Vec<bool> = self.all.iter().map(is_read).collect();
         let mut turn = Turn::default();
         for (at, (half, is_read)) in self.all.iter_mut().zip(are_read).enumerate() {
             let was_read = mem::replace(&mut half.is_read, is_read);
@@ -99,8 +153,10 @@ impl Half {
         let (events, has_all, number) =
             member.map_or((0, false, Reverse(0)), |member| member.freshness());
         // What is read already is not given up for one that has no more to tell.
-        let is_built_in = !self.candidate.removable;
-        (!self.has_failed, self.worth, is_built_in, events, self.is_read, has_all, number)
+        let is_last = self.has_failed && self.is_read;
+        let place = (!self.has_failed, is_last, self.worth, !self.is_plugged_in);
+        let has_files = (!self.is_empty, self.is_read && self.is_empty);
+        (place, has_files, events, self.is_read, has_all, number)
     }
 }
 
@@ -147,7 +203,11 @@ mod tests {
 
     fn come(mirrors: &mut Mirrors, gone: &[&str], fresh: &[Candidate]) -> Names {
         let gone: Vec<String> = gone.iter().map(|name| (*name).to_owned()).collect();
-        names(&mirrors.turn(&gone, fresh.to_vec(), |one| u8::from(one.name.starts_with("slot"))))
+        names(&mirrors.turn(&gone, fresh.to_vec(), Duration::ZERO, worth))
+    }
+
+    fn worth(candidate: &Candidate) -> u8 {
+        candidate.name.starts_with("slot").into()
     }
 
     fn expected(words: [&[&str]; 3]) -> Names {
@@ -183,7 +243,11 @@ mod tests {
         let back = come(&mut mirrors, &[], &all[1..2]);
         assert_eq!(back, expected([&["vda"], &["vdb"], &["vda"]]));
         assert_eq!(mirrors.fail("vdb").map(|other| other.name), Some("vda".to_owned()));
-        assert_eq!(mirrors.fail("vda").map(|other| other.name), Some("vdb".to_owned()));
+        assert!(!mirrors.is_spare(&all[0]) && mirrors.is_spare(&all[1]));
+        // What failed is not tried again, not even where the other one fails too or goes.
+        assert_eq!(mirrors.fail("vda"), None);
+        assert!(!mirrors.is_spare(&all[1]));
+        assert_eq!(come(&mut mirrors, &["vda"], &[]), expected([&[], &[], &[]]));
         assert_eq!(mirrors.fail("vdc"), None);
         assert_eq!(mirrors.fail("vdx"), None);
     }
@@ -197,6 +261,38 @@ mod tests {
         assert_eq!(came, expected([&["sda"], &["vda"], &["sda"]]));
         let came = come(&mut mirrors, &["sda"], &[stick("sdb", FRESH)]);
         assert_eq!(came, expected([&[], &[], &["sdb"]]));
+    }
+
+    #[test]
+    fn what_looks_built_in_and_was_plugged_in_does_not_come_before_what_is() {
+        let card = Candidate { disk: "mmcblk0".to_owned(), ..half("mmcblk0p1", FRESH) };
+        let other = [half("vda", STALE)];
+        let mut mirrors = Mirrors::default();
+        come(&mut mirrors, &[], &other);
+        assert_eq!(come(&mut mirrors, &[], &[card]), expected([&[], &[], &["mmcblk0p1"]]));
+        for (seconds, read) in [(19, vec!["vdb"]), (20, Vec::new())] {
+            let mut mirrors = Mirrors::default();
+            come(&mut mirrors, &[], &other);
+            let now = Duration::from_secs(seconds);
+            let turn = mirrors.turn(&[], vec![half("vdb", FRESH)], now, worth);
+            assert_eq!(names(&turn)[1], read, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn one_without_an_entry_gives_way_to_another_but_not_to_what_was_plugged_in() {
+        let mut mirrors = Mirrors::default();
+        come(&mut mirrors, &[], &[half("vdb", FRESH), half("vda", STALE)]);
+        assert_eq!(mirrors.lack("vdb").map(|other| other.name), Some("vda".to_owned()));
+        // Neither has one: what is there stays, also where another one comes.
+        assert_eq!(mirrors.lack("vda"), None);
+        assert_eq!(come(&mut mirrors, &[], &[half("vdc", STALE)])[1], [""; 0]);
+        // It was let go.
+        mirrors.set_empty("vda", true);
+        assert_eq!(come(&mut mirrors, &["vdc"], &[stick("sda", FRESH)])[1], [""; 0]);
+        assert_eq!(come(&mut mirrors, &[], &[half("vdd", STALE)])[1], ["vdd"]);
+        assert_eq!(come(&mut mirrors, &["vda", "vdd"], &[])[1], ["vdb"]);
+        assert_eq!(mirrors.lack("vdx"), None);
     }
 
     #[test]
