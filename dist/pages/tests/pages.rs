@@ -23,7 +23,8 @@ fn page(scratch: &Scratch, name: &str) -> String {
 
 /// Every long option of a program of clap's, whatever the command.
 fn long_options(command: &clap::Command, options: &mut BTreeSet<String>) {
-    let long = command.get_arguments().filter_map(clap::Arg::get_long);
+    let shown = command.get_arguments().filter(|argument| !argument.is_hide_set());
+    let long = shown.filter_map(clap::Arg::get_long);
     options.extend(long.map(|name| format!("--{name}")));
     command.get_subcommands().for_each(|below| long_options(below, options));
 }
