@@ -67,11 +67,18 @@ fn machine() -> Scratch {
 }
 
 fn host(machine: &Scratch) -> Done {
-    let (root, binary) = (text(&machine.path("")), text(&machine.path("init")));
-    let out = text(&machine.path("image"));
-    let arguments =
-        ["--host", "--sysroot", &root, "--binary", &binary, "--mode", "open", "-o", &out];
-    run(env!("CARGO_BIN_EXE_mkinitramfs"), &arguments)
+    run_with(machine, &["--host", "--sysroot", &text(&machine.path(""))])
+}
+
+fn run_with(machine: &Scratch, more: &[&str]) -> Done {
+    let (binary, out) = (text(&machine.path("init")), text(&machine.path("image")));
+    let fixed = ["--binary", &binary, "--mode", "open", "-o", &out];
+    run(env!("CARGO_BIN_EXE_mkinitramfs"), &[&fixed, more].concat())
+}
+
+#[track_caller]
+fn build(machine: &Scratch, more: &[&str]) {
+    run_with(machine, more).expect(0, &[]);
 }
 
 #[test]
@@ -164,6 +171,41 @@ fn old_names_of_file_systems_stand_for_their_driver_and_a_menu_without_one_is_re
     let builtin = format!("lib/modules/{RELEASE}/modules.builtin");
     machine.write(&builtin, "kernel/fs/btrfs/btrfs.ko\n");
     host(&machine).expect(0, &["  usbhid: keyboards\n"]);
+}
+
+/// The table of drivers of the image that was built last, which is not compressed.
+fn table(machine: &Scratch) -> String {
+    let image = machine.read("image");
+    let mut rest = image.as_slice();
+    loop {
+        let member = turnout::base::cpio::take(&mut rest).unwrap();
+        if member.path == b"etc/turnout/drivers" {
+            return String::from_utf8(member.content.to_vec()).unwrap();
+        }
+    }
+}
+
+/// Where such a disk is put in later, its driver can be named.
+#[test]
+fn drivers_of_disks_that_are_not_packed_are_in_the_table_by_name() {
+    let machine = machine();
+    module(&machine, "drivers/usb/host/xhci-pci", &["pci:v*d*sv*sd*bc0Csc03i30*"]);
+    module(&machine, "drivers/usb/serial/line", &["usb:v0403p6001*"]);
+    build(&machine, &["--host", "--sysroot", &text(&machine.path("")), "--compress", "none"]);
+    let by_reading = table(&machine);
+    let known = "known elsewhere\nclass storage\nalias pci:v00001077*\n";
+    assert!(by_reading.contains(known), "{by_reading}");
+    assert!(!by_reading.contains("known ahci") && !by_reading.contains("known card"));
+    let listed = "alias pci:v00001077* elsewhere\nalias pci:v*d*sv*sd*bc0Csc03i30* xhci_pci\n\
+                  alias usb:v0403p6001* line\nalias pci:v00008086d00002922* ahci\n\
+                  alias pci:v00008086d000010d3* card\nalias fs-xfs xfs\n";
+    let tree = format!("lib/modules/{RELEASE}");
+    machine.write(&format!("{tree}/modules.alias"), listed);
+    let tree = text(&machine.path(&tree));
+    build(&machine, &["--modules-dir", &tree, "--module", "ahci", "--compress", "none"]);
+    let by_list = table(&machine);
+    let hosts = "known xhci_pci\nclass usb\nalias pci:v*d*sv*sd*bc0Csc03i30*\n";
+    assert!(by_list.ends_with(&format!("{known}{hosts}")), "{by_list}");
 }
 
 #[test]

@@ -47,6 +47,11 @@ impl Names {
         self.names.get(alias).map(|modules| modules.iter().cloned().collect())
     }
 
+    /// Patterns of devices, each with a module for them.
+    pub(super) fn patterns(&self) -> &[(String, String)] {
+        &self.patterns
+    }
+
     /// The modules for the device of this modalias.
     pub(super) fn matching(&self, modalias: &str) -> BTreeSet<String> {
         let fitting = self.patterns.iter().filter(|(pattern, _)| fits(pattern, modalias));

@@ -45,6 +45,17 @@ impl Tree {
         Ok(self.all_names()?.matching(modalias).into_iter().collect())
     }
 
+    /// Patterns of devices, each with a module for them, that depmod has written down.
+    ///
+    /// # Errors
+    /// What cannot be read.
+    pub(super) fn listed_patterns(&self) -> Result<&[(String, String)]> {
+        match self.has_alias_list() {
+            true => Ok(self.all_names()?.patterns()),
+            false => Ok(&[]),
+        }
+    }
+
     /// What depmod has written down; without that what is in the likely folders.
     fn likely_names(&self) -> Result<&Names> {
         if self.has_alias_list() {

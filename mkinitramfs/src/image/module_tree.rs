@@ -167,6 +167,12 @@ impl Tree {
         Ok(facts)
     }
 
+    /// What is known of the modules that had to be read so far, by name.
+    pub(super) fn read_so_far(&self) -> Vec<Arc<Facts>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.values().map(Arc::clone).collect()
+    }
+
     fn remembered(&self, name: &str) -> Option<Arc<Facts>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }

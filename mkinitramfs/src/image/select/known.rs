@@ -1,15 +1,21 @@
 //! Drivers that the tree has and the image has not: where a disk's controller has no
 //! driver, PID 1 names the one that the image could have had.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use anyhow::Result;
 use turnout::drivers::class::Class;
 use turnout::drivers::table::Driver;
 
+use crate::image::class::class_at;
 use crate::image::facts::Facts;
+use crate::image::modules::{Module, Tree};
 
 /// Kinds of devices that are found at the start, and not by another driver.
 const FOUND: [&str; 7] = ["pci:", "usb:", "acpi", "of:", "virtio:", "vmbus:", "xen:"];
+
+/// Of USB it is the hosts on which a disk can hang.
+const USB_HOSTS: &str = "/usb/host/";
 
 /// A driver that was not packed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,16 +49,50 @@ impl Known {
 
     /// None if no disk hangs on it, or no device asks for it by itself.
     pub(super) fn of(module: &Facts) -> Option<Self> {
+        Self::new(&module.name, &module.path, module.class, &module.aliases)
+    }
+
+    fn new<'a>(
+        name: &str,
+        path: &str,
+        class: Class,
+        aliases: impl IntoIterator<Item = &'a String>,
+    ) -> Option<Self> {
         let disks = [Class::Storage, Class::Mmc, Class::Hypervisor];
-        if !disks.contains(&module.class) {
+        let is_host = matches!(class, Class::Usb) && path.contains(USB_HOSTS);
+        if !disks.contains(&class) && !is_host {
             return None;
         }
         // Boards name a compatible twice: alone, and with others behind it.
-        let aliases: BTreeSet<_> = module.aliases.iter().filter(|alias| is_found(alias)).collect();
+        let aliases: BTreeSet<_> = aliases.into_iter().filter(|alias| is_found(alias)).collect();
         let aliases: Vec<_> = aliases.into_iter().cloned().collect();
-        let known = Self { name: module.name.clone(), class: module.class, aliases };
-        (!known.aliases.is_empty()).then_some(known)
+        (!aliases.is_empty()).then(|| Self { name: name.to_owned(), class, aliases })
     }
+}
+
+/// The drivers of the tree that a disk could want and the image has not: by depmod's list,
+/// or without one by what had to be read anyway.
+///
+/// # Errors
+/// The list cannot be read.
+pub fn known(tree: &Tree, packed: &[Module]) -> Result<Vec<Known>> {
+    let packed: BTreeSet<_> = packed.iter().map(|module| module.name.as_str()).collect();
+    let mut listed: BTreeMap<&str, Vec<&String>> = BTreeMap::new();
+    for (alias, name) in tree.listed_patterns()? {
+        listed.entry(name).or_default().push(alias);
+    }
+    let mut known: Vec<_> = listed
+        .into_iter()
+        .filter_map(|(name, aliases)| {
+            let path = tree.path_of(name)?;
+            Known::new(name, path, class_at(path), aliases)
+        })
+        .collect();
+    if known.is_empty() {
+        known = tree.read_so_far().iter().filter_map(|module| Known::of(module)).collect();
+    }
+    known.retain(|driver| !packed.contains(driver.name.as_str()));
+    Ok(known)
 }
 
 fn is_found(alias: &str) -> bool {

@@ -17,7 +17,7 @@ use super::modules::Wanted;
 
 pub use board::board;
 pub use host::host;
-pub use known::Known;
+pub use known::{Known, known};
 pub use universal::universal;
 
 /// What was chosen.

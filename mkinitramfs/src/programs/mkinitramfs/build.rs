@@ -9,7 +9,7 @@ use crate::image::compress::{self, Compress};
 use crate::image::cpio::Archive;
 use crate::image::initramfs::{Image, Input, choose_mode};
 use crate::image::modules::{Module, Selection, Tree, Wanted};
-use crate::image::select::{Known, Picks};
+use crate::image::select::{self, Known, Picks};
 use crate::image::weight;
 
 use super::arguments::{Cli, Mode};
@@ -50,8 +50,11 @@ fn build(cli: &Cli) -> Result<Built> {
     let root = cli.picked.root();
     let is_needed = cli.picked.needs_modules() || !cli.kernel.module.is_empty();
     let Found { tree, note } = cli.kernel.find(root, cli.picked.host, is_needed)?;
-    let Picks { wanted, known, mut notes } = pick(cli, tree.as_ref())?;
+    let Picks { wanted, mut known, mut notes } = pick(cli, tree.as_ref())?;
     let Selection { modules, notes: more } = select(tree.as_ref(), &wanted)?;
+    if let Some(tree) = tree.as_ref().filter(|_| known.is_empty()) {
+        known = select::known(tree, &modules)?;
+    }
     notes.extend(more.into_iter().chain(note));
     let release = tree.as_ref().map(Tree::release).or(cli.kernel.release.as_deref());
     let image = image(cli, Kernel { release, modules, known })?;
