@@ -8,7 +8,6 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use mkinitramfs::image::initramfs::Input;
 use mkinitramfs::image::modules::Tree;
 use mkinitramfs::image::select::{self, Picks};
 
@@ -82,7 +81,7 @@ fn dtbs(package: &Path) -> PathBuf {
 
 fn picked(tree: &Tree, dtbs: &Path, name: &str) -> Picks {
     let bytes = fs::read(dtbs.join(format!("{name}.dtb"))).unwrap();
-    select::board(tree, &Input { name: name.to_owned(), bytes }).unwrap()
+    select::board(tree, name, &bytes).unwrap()
 }
 
 #[test]

@@ -4,9 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use turnout::base::glob;
-
-use super::facts::Facts;
+use super::facts::{Facts, fits};
 use super::suffix::canonical;
 
 /// Names of modules by other names, both with `_`; and by pattern.
@@ -57,11 +55,6 @@ impl Names {
         let fitting = self.patterns.iter().filter(|(pattern, _)| fits(pattern, modalias));
         fitting.map(|(_, module)| module.clone()).collect()
     }
-}
-
-/// A pattern is asked for by itself, too.
-fn fits(pattern: &str, modalias: &str) -> bool {
-    pattern == modalias || glob::matches(pattern, modalias)
 }
 
 /// Alias and module in a line of `modules.alias`: `alias fs-ext4 ext4`. Patterns may

@@ -6,8 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use turnout::base::glob;
-
+use super::facts::fits;
 use super::suffix::{canonical, module_name};
 
 /// What a kernel has without a module.
@@ -51,7 +50,7 @@ impl Builtin {
 
     /// What is for the device of this modalias.
     pub(super) fn matching(&self, modalias: &str) -> BTreeSet<String> {
-        let fitting = self.aliases.iter().filter(|(alias, _)| glob::matches(alias, modalias));
+        let fitting = self.aliases.iter().filter(|(alias, _)| fits(alias, modalias));
         fitting.map(|(_, name)| name.clone()).collect()
     }
 }

@@ -58,6 +58,11 @@ impl Facts {
     /// Whether it is for the device that says this of itself, or is called so.
     #[must_use]
     pub fn matches(&self, modalias: &str) -> bool {
-        self.aliases.iter().any(|alias| alias == modalias || glob::matches(alias, modalias))
+        self.aliases.iter().any(|alias| fits(alias, modalias))
     }
+}
+
+/// Whether a device, or a name, fits an alias. A pattern is asked for by itself, too.
+pub(super) fn fits(alias: &str, modalias: &str) -> bool {
+    alias == modalias || glob::matches(alias, modalias)
 }

@@ -10,7 +10,6 @@ use turnout::fdt::Fdt;
 
 use crate::image::binary;
 use crate::image::facts::Facts;
-use crate::image::initramfs::Input;
 use crate::image::modules::Tree;
 use turnout::base::arch::Arch;
 
@@ -52,16 +51,16 @@ const NO_DISK: [&str; 27] = [
     "w1/",
 ];
 
-/// Modules for the board of a device tree.
+/// Modules for the board of the device tree `dtb`, from the file `from`.
 ///
 /// # Errors
 /// It is no device tree, the kernel is for another machine, or a module cannot be read.
-pub fn board(tree: &Tree, dtb: &Input) -> Result<Picks> {
-    let fdt = Fdt::parse(&dtb.bytes).with_context(|| dtb.name.clone())?;
+pub fn board(tree: &Tree, from: &str, dtb: &[u8]) -> Result<Picks> {
+    let fdt = Fdt::parse(dtb).with_context(|| from.to_owned())?;
     let name = fdt.board().unwrap_or("a board").to_owned();
     let modules = tree.survey(may_matter)?;
     let is_arm = modules.iter().all(|one| binary::arch(one.machine) == Some(Arch::Aarch64));
-    ensure!(is_arm, "{} is for a board, and {} is not for arm64", dtb.name, tree.dir().display());
+    ensure!(is_arm, "{from} is for a board, and {} is not for arm64", tree.dir().display());
     let mut picks = Picks::default();
     for named in [
         rules::DISKS,

@@ -55,10 +55,15 @@ impl Picked {
         }
         let mut picks = Picks::default();
         for file in &self.dtb {
-            let board = select::board(tree, &input(file)?)?;
+            let dtb = input(file)?;
+            let board = select::board(tree, &dtb.name, &dtb.bytes)?;
             picks.wanted.extend(board.wanted);
+            picks.known.extend(board.known);
             picks.notes.extend(board.notes);
         }
+        // What several boards have in common is said once.
+        picks.notes.sort();
+        picks.notes.dedup();
         Ok(picks)
     }
 }
