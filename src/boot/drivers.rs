@@ -130,13 +130,13 @@ impl Drivers {
 
     /// Waits for drivers that may bring a disk, as long as any is got done.
     pub(super) fn settle(&self, voice: &Voice<'_>) {
-        self.wait("drivers", voice, STANDSTILL, |state| state.is_busy(Rank::Disk));
+        self.wait("drivers", voice, STANDSTILL, &|state| state.is_busy(Rank::Disk));
     }
 
     /// Waits for drivers of a class that are on their way, as long as any is got done.
     pub(super) fn wait_for(&self, class: Class, voice: &Voice<'_>) {
         let what = ["drivers: ", class.name()].concat();
-        self.wait(&what, voice, SLOW, |state| {
+        self.wait(&what, voice, SLOW, &|state| {
             state.is_unheard(clock::elapsed())
                 || state.queue.busy(Rank::Other).any(|driver| driver.class == class)
         });
@@ -149,7 +149,7 @@ impl Drivers {
         let Some(shared) = &self.0 else { return };
         shared.lock().is_over = true;
         if let Some(what) = self.busy_with() {
-            self.wait(&what, voice, FAREWELL, |state| state.queue.loading().next().is_some());
+            self.wait(&what, voice, FAREWELL, &|state| state.queue.loading().next().is_some());
         }
         if let Some(said) = self.held() {
             hung_tasks::mind_all();
@@ -172,7 +172,7 @@ impl Drivers {
         what: &str,
         voice: &Voice<'_>,
         patience: Duration,
-        is_waited_for: impl Fn(&Inner) -> bool,
+        is_waited_for: &dyn Fn(&Inner) -> bool,
     ) {
         let Some(shared) = &self.0 else { return };
         voice.during(what, End::Unknown, || shared.wait(patience, is_waited_for));
@@ -199,7 +199,7 @@ impl Drivers {
         let Some(shared) = &self.0 else { return };
         let places = shared.want(&["fs-", kind].concat());
         let is_open = |state: &Inner| places.iter().any(|place| state.queue.is_open(*place));
-        self.wait(kind, voice, SLOW, is_open);
+        self.wait(kind, voice, SLOW, &is_open);
         if is_open(&shared.lock()) {
             voice.say(&[kind, " does not come, and is done without"].concat());
         }
@@ -309,7 +309,7 @@ impl Shared {
         always.for_each(|(place, _)| inner.queue.want(place, Rank::First));
         drop(inner);
         self.staff();
-        if Job::start(Watching(Arc::clone(self))).is_none() {
+        if !self.hire(true) {
             let mut inner = self.lock();
             inner.is_watched = false;
             inner.news.said.push("no thread hears of devices: they get no driver".to_owned());
@@ -323,7 +323,7 @@ impl Shared {
         // Who waits for a disk leaves the place to others.
         let most = most.saturating_add(inner.queue.stuck(clock::elapsed(), TURN));
         while inner.workers < most && inner.queue.busy(Rank::Other).nth(inner.workers).is_some() {
-            if Job::start(Loading(Arc::clone(self))).is_none() {
+            if !self.hire(false) {
                 break;
             }
             inner.workers = inner.workers.saturating_add(1);
@@ -332,7 +332,12 @@ impl Shared {
         self.change.notify_all();
     }
 
-    fn wait(&self, patience: Duration, is_waited_for: impl Fn(&Inner) -> bool) {
+    /// Whether there is a thread for it.
+    fn hire(self: &Arc<Self>, is_watching: bool) -> bool {
+        Job::start(Part { shared: Arc::clone(self), is_watching }).is_some()
+    }
+
+    fn wait(&self, patience: Duration, is_waited_for: &dyn Fn(&Inner) -> bool) {
         let begin = clock::elapsed();
         loop {
             self.to_main.clear();
@@ -580,27 +585,22 @@ fn unpacked(place: &str) -> Result<Vec<u8>, sys::Error> {
     unpacked.map_err(|error| sys::Error::refusal(place, &error.to_string()))
 }
 
-/// Hears of devices for as long as the program runs.
-struct Watching(Arc<Shared>);
-
-impl Work for Watching {
-    type Place = ();
-    type Product<'p> = ();
-
-    fn run(self, _: &(), _: &Shelf<()>) {
-        self.0.watch();
-    }
+/// A thread's part: one hears of devices for as long as the program runs, the others
+/// load what is to be loaded.
+struct Part {
+    shared: Arc<Shared>,
+    is_watching: bool,
 }
 
-/// Loads what is to be loaded.
-struct Loading(Arc<Shared>);
-
-impl Work for Loading {
+impl Work for Part {
     type Place = ();
     type Product<'p> = ();
 
     fn run(self, _: &(), _: &Shelf<()>) {
-        self.0.load_all();
+        match self.is_watching {
+            true => self.shared.watch(),
+            false => self.shared.load_all(),
+        }
     }
 }
 

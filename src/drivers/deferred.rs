@@ -35,7 +35,8 @@ impl Deferred {
     /// The device that it waits for, where the reason ends with its name.
     #[must_use]
     pub fn supplier(&self) -> Option<&str> {
-        let (_, supplier) = self.reason.rsplit_once("supplier ")?;
+        // Not by a search from the end, which nothing else has need of.
+        let supplier = self.reason.split("supplier ").skip(1).last()?;
         supplier.split(' ').next().filter(|name| !name.is_empty())
     }
 }

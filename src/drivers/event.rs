@@ -21,18 +21,18 @@ impl<'e> Event<'e> {
     /// Reads an event as it comes from the kernel: parts that end in NUL.
     #[must_use]
     pub fn parse(event: &'e [u8]) -> Self {
-        Self::of_parts(event.split(|byte| *byte == 0))
+        Self::of_parts(event, 0)
     }
 
     /// Reads an `uevent` file.
     #[must_use]
     pub fn of_file(text: &'e [u8]) -> Self {
-        Self::of_parts(text.split(|byte| *byte == b'\n'))
+        Self::of_parts(text, b'\n')
     }
 
-    fn of_parts(parts: impl Iterator<Item = &'e [u8]>) -> Self {
+    fn of_parts(text: &'e [u8], separator: u8) -> Self {
         let mut event = Self::default();
-        for part in parts {
+        for part in text.split(|byte| *byte == separator) {
             let Some((key, value)) =
                 str::from_utf8(part).ok().and_then(|part| part.split_once('='))
             else {

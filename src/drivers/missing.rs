@@ -45,15 +45,17 @@ struct Missed {
 /// A sentence for each device that may carry a disk and has no driver, and for each that
 /// waits for another one.
 #[must_use]
+#[inline(never)]
 pub fn told(devices: &[Device], deferred: &[Deferred], known: &Known<'_>) -> Vec<String> {
     let mut missed = Vec::new();
     let unbound = devices.iter().filter(|device| device.driver.is_none());
     for device in unbound.filter(|device| !deferred.iter().any(|one| device.is(&one.device))) {
         add(device, known, &mut missed);
     }
-    let lines = missed.iter().map(Missed::line);
-    let lines = lines.chain(deferred.iter().map(|one| waiting(one, devices, known)));
-    let mut told: Vec<String> = lines.collect();
+    let mut told: Vec<String> = missed.iter().map(Missed::line).collect();
+    for one in deferred {
+        told.push(waiting(one, devices, known));
+    }
     let left = told.len().saturating_sub(MAX_TOLD);
     if left > 0 {
         told.truncate(MAX_TOLD);
@@ -107,14 +109,19 @@ impl Known<'_> {
             return None;
         }
         let all = self.table.iter().enumerate();
-        let fits: Vec<_> = all.filter(|(_, driver)| driver.is_for(device)).collect();
-        let packed = fits.iter().filter(|(_, driver)| driver.path.is_some());
-        let packed: Vec<String> = packed.map(|(at, driver)| self.packed(*at, driver)).collect();
+        let fits = all.filter(|(_, driver)| driver.is_for(device));
+        let mut packed = Vec::new();
+        let mut names: Vec<&str> = Vec::new();
+        for (at, driver) in fits {
+            match driver.path {
+                Some(_) => packed.push(self.packed(at, driver)),
+                None => names.push(&driver.name),
+            }
+        }
         if !packed.is_empty() {
             return Some(packed.join(", "));
         }
-        let names = fits.iter().take(MAX_MODULES).map(|(_, driver)| &*driver.name);
-        let names: Vec<&str> = names.collect();
+        names.truncate(MAX_MODULES);
         Some(match (names.is_empty(), self.knows_others()) {
             (false, _) => [
                 "module ",
@@ -183,21 +190,8 @@ fn pci(id: &str) -> Option<String> {
     let class = id.get(40..42)?;
     let subclass = id.get(44..46)?;
     let kind = pci_kind(class, subclass)?;
-    Some(
-        [
-            "pci ",
-            &lower(vendor),
-            ":",
-            &lower(device),
-            " class ",
-            &lower(class),
-            &lower(subclass),
-            " (",
-            kind,
-            ")",
-        ]
-        .concat(),
-    )
+    let numbers = ["pci ", vendor, ":", device, " class ", class, subclass].concat();
+    Some(with_kind(&numbers, kind))
 }
 
 fn pci_kind(class: &str, subclass: &str) -> Option<&'static str> {
@@ -221,7 +215,7 @@ fn usb(id: &str) -> Option<String> {
     let is_storage = id.contains("ic08isc");
     let vendor = id.get(1..5).filter(|_| is_storage)?;
     let product = id.get(6..10)?;
-    Some(["usb ", &lower(vendor), ":", &lower(product), " (USB storage)"].concat())
+    Some(with_kind(&["usb ", vendor, ":", product].concat(), "USB storage"))
 }
 
 /// Virtual I/O Device 1.2, 5.
@@ -279,8 +273,9 @@ fn acpi(id: &str) -> Option<String> {
     has(id, &CARRIERS).then(|| ["ACPI ", &shown(id.trim_end_matches(':'), MAX_NAME)].concat())
 }
 
-fn lower(text: &str) -> String {
-    text.to_ascii_lowercase()
+/// Numbers as they are written elsewhere, and what they stand for.
+fn with_kind(numbers: &str, kind: &str) -> String {
+    [&numbers.to_ascii_lowercase(), " (", kind, ")"].concat()
 }
 
 fn name(device: &Device) -> String {

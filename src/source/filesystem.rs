@@ -158,10 +158,20 @@ fn lvm(bytes: &[u8]) -> Option<FileSystem> {
 }
 
 fn lvm_uuid(bytes: &[u8]) -> Option<String> {
-    const GROUPS: [Range<usize>; 7] = [0..6, 6..10, 10..14, 14..18, 18..22, 22..26, 26..32];
+    /// Where all but the first begin.
+    const GROUPS: [usize; 6] = [6, 10, 14, 18, 22, 26];
     let text = core::str::from_utf8(bytes_at(bytes, 544, 32)?).ok()?;
-    let groups: Option<Vec<&str>> = GROUPS.into_iter().map(|group| text.get(group)).collect();
-    Some(groups?.join("-")).filter(|_| text.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+    if !text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return None;
+    }
+    let mut uuid = String::new();
+    for (at, character) in text.char_indices() {
+        if GROUPS.contains(&at) {
+            uuid.push('-');
+        }
+        uuid.push(character);
+    }
+    Some(uuid)
 }
 
 /// A member of a RAID whose superblock is at its start (versions 1.1 and 1.2 of md(4)).
@@ -195,9 +205,11 @@ fn moment(descriptor: &[u8], at: usize) -> Option<String> {
     let (year, rest) =
         digits.split_at_checked(4).filter(|_| is_moment && digits != "0".repeat(16))?;
     let pairs = rest.as_bytes().as_chunks::<2>().0;
-    Some(pairs.iter().fold(year.to_owned(), |text, [tens, ones]| {
-        format!("{text}-{}{}", char::from(*tens), char::from(*ones))
-    }))
+    let mut text = year.to_owned();
+    for [tens, ones] in pairs {
+        text.extend(['-', char::from(*tens), char::from(*ones)]);
+    }
+    Some(text)
 }
 
 /// ext2, ext3, ext4. Its magic is only two bytes long, so the block size is

@@ -4,8 +4,6 @@
 //! Not by their `modalias` files: cards in a reader have none. Nothing is written here,
 //! so that no device is announced again to whoever else listens.
 
-use std::path::Path;
-
 use super::file;
 use crate::drivers::device::Device;
 use crate::drivers::event::Event;
@@ -22,16 +20,17 @@ const MAX_UEVENT: u64 = 4096;
 /// All of them.
 #[must_use]
 pub fn all() -> Vec<Device> {
-    below(Path::new(BUSES))
+    below(BUSES)
 }
 
-fn below(buses: &Path) -> Vec<Device> {
+#[inline(never)]
+fn below(buses: &str) -> Vec<Device> {
     let mut devices = Vec::new();
     for bus in file::names(buses).unwrap_or_default() {
         if PASSED.contains(&bus.as_str()) {
             continue;
         }
-        let place = buses.join(&bus).join("devices");
+        let place = [buses, "/", &bus, "/devices"].concat();
         for id in file::names(&place).unwrap_or_default() {
             if devices.len() >= MAX {
                 return devices;
@@ -44,21 +43,21 @@ fn below(buses: &Path) -> Vec<Device> {
 
 /// None where it is gone already. What has a driver is not asked further: it may be at
 /// its start for long, and kernels since 6.10 show no `uevent` file meanwhile.
-fn device(place: &Path, bus: &str, id: &str) -> Option<Device> {
-    let link = place.join(id);
-    let driver = std::fs::read_link(link.join("driver")).ok();
+fn device(place: &str, bus: &str, id: &str) -> Option<Device> {
+    let link = [place, "/", id].concat();
+    let driver = std::fs::read_link([&link, "/driver"].concat()).ok();
     let driver = driver.and_then(|driver| Some(driver.file_name()?.to_str()?.to_owned()));
     let mut modalias = String::new();
     if driver.is_none() {
-        let text = file::read_first(&link.join("uevent"), MAX_UEVENT).ok()?;
+        let text = file::read_first([&link, "/uevent"].concat().as_ref(), MAX_UEVENT).ok()?;
         Event::of_file(&text).modalias.clone_into(&mut modalias);
     }
-    let path = path(&std::fs::read_link(&link).ok()?)?;
+    let path = path(&std::fs::read_link(link).ok()?)?;
     Some(Device { path, subsystem: bus.to_owned(), modalias, driver })
 }
 
 /// The place of a device that a link on its bus leads to.
-fn path(link: &Path) -> Option<String> {
+fn path(link: &std::path::Path) -> Option<String> {
     let link = link.to_str()?.trim_start_matches("../");
     link.starts_with("devices/").then(|| ["/", link].concat())
 }
@@ -92,7 +91,7 @@ mod tests {
         }
         std::os::unix::fs::symlink("../../../devices/gone", root.join("bus/pci/devices/gone"))
             .unwrap();
-        let found = below(&root.join("bus"));
+        let found = below(root.join("bus").to_str().unwrap());
         std::fs::remove_dir_all(&root).unwrap();
         let device = |id: &str, bus: &str, modalias: &str, driver: Option<&str>| Device {
             path: format!("/devices/{id}"),

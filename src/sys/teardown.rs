@@ -46,9 +46,14 @@ pub(super) fn all(unbind: &[String], leaving: &[Leaving<'_>]) -> Vec<String> {
     faults.extend(mount::release_all());
     faults.extend(remove_device_mapper().err());
     faults.extend(stop_arrays());
-    let faults = faults.iter().map(ToString::to_string);
-    let named = unbind.iter().flat_map(|driver| unbind_driver(driver));
-    faults.chain(named).chain(leaving.iter().flat_map(leave)).collect()
+    let mut said: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    for driver in unbind {
+        said.append(&mut unbind_driver(driver));
+    }
+    for one in leaving {
+        said.append(&mut leave(one));
+    }
+    said
 }
 
 fn swap_off() -> Vec<Error> {
