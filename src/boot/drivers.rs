@@ -15,7 +15,7 @@ use super::voice::Voice;
 use crate::config::{Config, WatchdogStart};
 use crate::drivers::class::Class;
 use crate::drivers::device::Device;
-use crate::drivers::gate::{self, Classes};
+use crate::drivers::gate::{self, BuiltIn, Classes};
 use crate::drivers::matching::drivers_for;
 use crate::drivers::queue::{LIMIT, Late, Queue, Rank, SLOW, State};
 use crate::drivers::table::{self, Driver};
@@ -179,13 +179,28 @@ impl Drivers {
     }
 
     /// Has what it takes to mount a device loaded, and waits for it; on whatever thread.
-    pub(super) fn load_for(&self, candidate: &Candidate) {
-        if let Some(found) = &candidate.filesystem {
-            self.file_system(found.kind.name());
-        }
-        if candidate.window().is_some() {
-            self.load("devname:loop-control");
-        }
+    ///
+    /// # Errors
+    /// Why nothing is loaded for it, where it was plugged in.
+    pub(super) fn load_for(&self, candidate: &Candidate) -> Result<(), String> {
+        let system = candidate.filesystem.as_ref();
+        let system = system.map(|found| ["fs-", found.kind.name()].concat());
+        let window = candidate.window().map(|_| "devname:loop-control".to_owned());
+        system.into_iter().chain(window).try_for_each(|alias| {
+            let refusal = self.refusal(&alias).filter(|_| candidate.removable);
+            refusal.map_or(Ok(()), Err)?;
+            self.load(&alias);
+            Ok(())
+        })
+    }
+
+    /// Why what is plugged in does not have a driver loaded that is not there yet.
+    fn refusal(&self, alias: &str) -> Option<String> {
+        let shared = self.0.as_ref()?;
+        let inner = shared.lock();
+        let mut idle = drivers_for(shared.drivers, alias)
+            .filter(|place| *inner.queue.state(*place) == State::Idle);
+        idle.find_map(|place| gate::refusal(shared.hotplug, alias, shared.drivers.get(place)?))
     }
 
     /// Has the driver of a file system loaded, and waits for it; on whatever thread.
@@ -381,13 +396,14 @@ impl Shared {
     /// A thread's work: looks at what is there, then hears of what comes.
     fn watch(self: &Arc<Self>) {
         let mut has_all = false;
+        let mut built_in = BuiltIn::default();
         loop {
             self.to_watcher.clear();
             let ended = self.lock().ended;
             if !has_all {
-                self.look();
+                self.look(&mut built_in);
             }
-            has_all = self.hear();
+            has_all = self.hear(&mut built_in);
             self.tell_late(&mut self.lock());
             self.staff();
             let mut inner = self.lock();
@@ -415,24 +431,28 @@ impl Shared {
     }
 
     /// Looks at all devices that have no driver.
-    fn look(&self) {
+    fn look(&self, built_in: &mut BuiltIn) {
         if self.uevents.is_none() {
             return;
         }
-        for Device { path, subsystem, modalias, driver } in devices::all() {
+        let all = devices::all();
+        built_in.note(&all);
+        for Device { path, subsystem, modalias, driver } in all {
             if driver.is_none() && !modalias.is_empty() {
-                self.consider(&modalias, gate::applies(&path, &subsystem, true));
+                self.consider(&modalias, built_in.lacks(&path, &subsystem));
             }
         }
     }
 
     /// Takes what was announced; whether that is all that was.
-    fn hear(&self) -> bool {
+    fn hear(&self, built_in: &mut BuiltIn) -> bool {
         let Some(uevents) = &self.uevents else { return true };
         uevents.each(|event| {
+            if event.action == "remove" {
+                built_in.forget(event.path);
+            }
             if event.action == "add" && event.driver.is_empty() && !event.modalias.is_empty() {
-                let is_guarded = gate::applies(event.path, event.subsystem, false);
-                self.consider(event.modalias, is_guarded);
+                self.consider(event.modalias, built_in.lacks(event.path, event.subsystem));
             }
         })
     }
@@ -703,6 +723,36 @@ mod tests {
         let drivers = idle("driver efivarfs.ko\nalias fs-efivarfs\n");
         drivers.file_system_soon("efivarfs", &Voice::on(&Console::silent()));
         assert_eq!(drivers.state(0), State::Waiting);
+    }
+
+    #[test]
+    fn a_file_system_on_what_was_plugged_in_has_no_other_class_loaded() {
+        use crate::source::{FileSystem, filesystem::Kind};
+        clock::start();
+        let drivers = started("driver btrfs.ko\nclass network\nalias fs-btrfs\n");
+        let mut candidate = Candidate {
+            name: "sda1".to_owned(),
+            disk: "sda".to_owned(),
+            kind: None,
+            is_partitioned: false,
+            no_auto: false,
+            partuuid: None,
+            partlabel: None,
+            filesystem: Some(FileSystem { kind: Kind::Btrfs, uuid: None, label: None }),
+            member: None,
+            removable: true,
+            size: 1 << 30,
+            fault: None,
+        };
+        let refusal = drivers.load_for(&candidate).unwrap_err();
+        assert!(refusal.contains("fs-btrfs: its driver btrfs is of class network"), "{refusal}");
+        assert_eq!(drivers.state(0), State::Idle);
+        candidate.removable = false;
+        assert_eq!(drivers.load_for(&candidate), Ok(()));
+        assert_ne!(drivers.state(0), State::Idle);
+        // It is there, or cannot be: nothing would be loaded.
+        candidate.removable = true;
+        assert_eq!(drivers.load_for(&candidate), Ok(()));
     }
 
     #[test]

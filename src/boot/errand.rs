@@ -149,7 +149,7 @@ impl Work for Errand {
 /// subvolumes.
 fn hold(mounting: Mounting) -> Result<Held, String> {
     let Mounting { candidate, kind, drivers } = mounting;
-    drivers.load_for(&candidate);
+    drivers.load_for(&candidate)?;
     let window = candidate.window();
     let name = candidate.name;
     let place = format!("{}/by-hand-{name}", mount::VOLUMES);

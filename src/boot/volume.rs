@@ -50,7 +50,7 @@ impl Opening {
     pub(super) fn open(self) -> Opened {
         #[cfg(feature = "test-hooks")]
         crate::sys::hooks::at_mounting(&self.candidate.name);
-        self.drivers.load_for(&self.candidate);
+        self.drivers.load_for(&self.candidate).map_err(Outcome::Unmounted)?;
         let target = Target { used: &self.used, ..Target::new(self.arch, &self.boards) };
         let budget = Budget::of_several(self.limits, CLOCK, self.allowance);
         Volume::open(&self.candidate, self.tier, &target, budget)

@@ -6,6 +6,7 @@
 //! never ends anything: the device is left alone, and that is said.
 
 use super::class::Class;
+use super::device::Device;
 use super::table::Driver;
 use crate::base::text::shown;
 
@@ -60,12 +61,53 @@ impl Classes {
     }
 }
 
-/// Whether a device counts as plugged in by somebody: all behind a port of USB, though it
-/// was there at power on, and what joins PCI later. `is_cold`: it was there when the
-/// devices were first looked at.
-#[must_use]
-pub fn applies(path: &str, subsystem: &str, is_cold: bool) -> bool {
-    is_behind_usb(path) || (!is_cold && subsystem == "pci")
+/// Buses that are ports, as USB is.
+const PORTS: [&str; 4] = ["firewire", "pcmcia", "sdio", "thunderbolt"];
+
+/// The PCI devices that count as built in, by their paths: those that were there when
+/// devices were first looked at, as long as they stay.
+#[derive(Debug, Default)]
+pub struct BuiltIn(Option<Vec<String>>);
+
+impl BuiltIn {
+    /// Takes note of what is there; of later looks nothing.
+    pub fn note(&mut self, devices: &[Device]) {
+        let on_pci = devices.iter().filter(|device| device.subsystem == "pci");
+        self.0.get_or_insert_with(|| on_pci.map(|device| device.path.clone()).collect());
+    }
+
+    /// Takes note of what leaves: something else may come to its place.
+    pub fn forget(&mut self, path: &str) {
+        self.0.iter_mut().for_each(|paths| paths.retain(|known| known != path));
+    }
+
+    /// Whether a device counts as plugged in by somebody: all behind a port of USB or of
+    /// the like, though it was there at power on, what joins PCI later, and what is
+    /// behind that.
+    #[must_use]
+    pub fn lacks(&self, path: &str, subsystem: &str) -> bool {
+        is_behind_usb(path)
+            || PORTS.contains(&subsystem)
+            || on_pci(path)
+                .is_some_and(|device| !self.0.iter().flatten().any(|known| known == device))
+    }
+}
+
+/// The path of the last PCI device on the way to a device, or of itself.
+fn on_pci(mut path: &str) -> Option<&str> {
+    while let Some((above, part)) = path.rsplit_once('/') {
+        if is_pci(part) {
+            return Some(path);
+        }
+        path = above;
+    }
+    None
+}
+
+/// Such as `0000:00:14.0`.
+fn is_pci(part: &str) -> bool {
+    part.split(':').count() == 3
+        && part.rsplit_once('.').is_some_and(|(_, function)| function.len() == 1)
 }
 
 /// A root hub is called `usb1`, and what is plugged into its ports lies below.
@@ -132,26 +174,60 @@ mod tests {
         }
     }
 
+    fn built_in(paths: &[&str]) -> BuiltIn {
+        let device = |path: &&str| Device {
+            path: (*path).to_owned(),
+            subsystem: "pci".to_owned(),
+            ..Device::default()
+        };
+        let mut built_in = BuiltIn::default();
+        built_in.note(&paths.iter().map(device).collect::<Vec<_>>());
+        built_in
+    }
+
     #[test]
     fn what_is_behind_a_port_counts_as_plugged_in_even_at_power_on() {
         const HUB: &str = "/devices/pci0000:00/0000:00:14.0/usb2";
-        for (below, subsystem, is_cold, expected) in [
-            ("", "usb", true, false),
-            ("/2-0:1.0", "usb", false, false),
-            ("/2-1", "usb", true, true),
-            ("/2-1/2-1:1.0", "usb", false, true),
-            ("/2-1/2-1:1.0/host0/target0:0:0/0:0:0:0", "scsi", true, true),
+        let built_in = built_in(&["/devices/pci0000:00/0000:00:14.0"]);
+        for (below, subsystem, expected) in [
+            ("", "usb", false),
+            ("/2-0:1.0", "usb", false),
+            ("/2-1", "usb", true),
+            ("/2-1/2-1:1.0", "usb", true),
+            ("/2-1/2-1:1.0/host0/target0:0:0/0:0:0:0", "scsi", true),
         ] {
             let path = [HUB, below].concat();
-            assert_eq!(applies(&path, subsystem, is_cold), expected, "{below}");
+            assert_eq!(built_in.lacks(&path, subsystem), expected, "{below}");
         }
-        assert!(!applies("/devices/pci0000:00/0000:00:1f.2", "pci", true));
-        assert!(applies("/devices/pci0000:00/0000:00:1c.0/0000:02:00.0", "pci", false));
-        // A disk that a driver has found is nothing that was plugged in.
-        assert!(!applies("/devices/pci0000:00/0000:00:1f.2/ata1/host0/0:0:0:0", "scsi", false));
+        for port in ["firewire", "pcmcia", "sdio", "thunderbolt"] {
+            assert!(built_in.lacks("/devices/pci0000:00/0000:00:14.0/x", port), "{port}");
+        }
         for odd in ["", "/", "usb", "/devices/usbfoo/x", "/devices/platform/usb@1/x"] {
-            assert!(!applies(odd, "platform", false), "{odd}");
+            assert!(!built_in.lacks(odd, "platform"), "{odd}");
         }
+    }
+
+    #[test]
+    fn what_joins_pci_later_counts_as_plugged_in_with_all_that_is_behind_it() {
+        const DISK: &str = "/devices/pci0000:00/0000:00:1f.2";
+        const PORT: &str = "/devices/pci0000:00/0000:00:1c.0";
+        let mut built_in = built_in(&[DISK, PORT]);
+        let late = [PORT, "/0000:02:00.0"].concat();
+        let behind = [&*late, "/virtio3"].concat();
+        // What is looked at once more, because events were lost, is no more built in.
+        built_in.note(&[Device {
+            path: late.clone(),
+            subsystem: "pci".to_owned(),
+            ..Device::default()
+        }]);
+        assert!(built_in.lacks(&late, "pci"));
+        assert!(built_in.lacks(&behind, "virtio"));
+        assert!(!built_in.lacks(DISK, "pci"));
+        // A disk that a driver has found is nothing that was plugged in.
+        assert!(!built_in.lacks(&[DISK, "/ata1/host0/target0:0:0/0:0:0:0"].concat(), "scsi"));
+        assert!(!built_in.lacks(&[PORT, ":pcie004"].concat(), "pci_express"));
+        built_in.forget(DISK);
+        assert!(built_in.lacks(DISK, "pci"));
     }
 
     #[test]
