@@ -203,13 +203,8 @@ impl Drivers {
         idle.find_map(|place| gate::refusal(shared.hotplug, alias, shared.drivers.get(place)?))
     }
 
-    /// Has the driver of a file system loaded, and waits for it; on whatever thread.
-    pub(super) fn file_system(&self, kind: &str) {
-        self.load(&["fs-", kind].concat());
-    }
-
-    /// As [`Self::file_system`], on the main thread: what does not come soon is done
-    /// without.
+    /// Has the driver of a file system loaded, on the main thread: what does not come soon
+    /// is done without.
     pub(super) fn file_system_soon(&self, kind: &str, voice: &Voice<'_>) {
         let Some(shared) = &self.0 else { return };
         let places = shared.want(&["fs-", kind].concat());
@@ -681,9 +676,9 @@ mod tests {
         let drivers = started("driver ext9.ko\nneeds bus\nalias fs-ext9\ndriver bus.ko\n");
         drivers.settle(&Voice::on(&Console::silent()));
         assert_eq!(drivers.state(1), State::Idle);
-        drivers.file_system("ext9");
-        drivers.file_system("ext9");
-        drivers.file_system("vfat");
+        drivers.load("fs-ext9");
+        drivers.load("fs-ext9");
+        drivers.load("fs-vfat");
         assert_eq!(said(&drivers), [MISSING]);
         assert_eq!(drivers.state(0), State::Without);
     }
