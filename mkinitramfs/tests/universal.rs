@@ -12,7 +12,7 @@ use mkinitramfs::image::select;
 
 /// What the machines of docs/hardware.md find their disks, their file systems and their
 /// keyboards by; or it is built in.
-const EVERYWHERE: [&str; 33] = [
+const EVERYWHERE: [&str; 32] = [
     "nvme",
     "ahci",
     "sd_mod",
@@ -45,13 +45,13 @@ const EVERYWHERE: [&str; 33] = [
     "tpm_crb",
     "tpm_tis_spi",
     "i6300esb",
-    "softdog",
 ];
 
 const PC_ALONE: [&str; 3] = ["am53c974", "vmw_pvscsi", "tpm_tis"];
 
-/// What nobody asked for.
-const NOWHERE: [&str; 6] = ["e1000e", "virtio_net", "i915", "ast", "qla2xxx", "lpfc"];
+/// What nobody asked for, and what no device ever asks for.
+const NOWHERE: [&str; 8] =
+    ["e1000e", "virtio_net", "i915", "ast", "qla2xxx", "lpfc", "softdog", "nls_utf8"];
 
 fn tree(arch: &str) -> Option<Tree> {
     let cache = std::env::var_os("TURNOUT_CACHE").map(PathBuf::from);
@@ -78,6 +78,8 @@ fn check(arch: &str, more: &[&str]) {
     assert!(selection.modules.iter().all(|one| !one.always), "a device has to ask for each");
     let lpfc = picks.known.iter().find(|known| known.name() == "lpfc");
     assert!(lpfc.is_some(), "{arch}: what was left out can be named");
+    let network = picks.notes.iter().find(|note| note.contains("disks of a storage network: "));
+    assert!(network.is_some_and(|note| note.contains("lpfc")), "{arch}: {:?}", picks.notes);
 }
 
 #[test]

@@ -20,6 +20,8 @@ const BY_SYMBOL: [Symbols; 2] = [
     ("SAS adapters without RAID", &["sas_domain_attach_transport"]),
 ];
 
+const OLD_REASON: &str = "older and rarer controllers and card readers";
+
 /// Controllers of machines that were new before 2008, card readers of cameras, and
 /// boards with a microcontroller of their own.
 const OLD: &[&str] = &[
@@ -108,7 +110,7 @@ pub(super) fn reason(module: &Facts) -> Option<&'static str> {
     let name = module.name.as_str();
     let is_pata = name.starts_with("pata_") && !PATA.contains(&name);
     if is_pata || OLD.contains(&name) || is_for_old_readers(module) {
-        return Some("old and rare machines");
+        return Some(OLD_REASON);
     }
     is_for_left_out_makers(module).then_some("chips of telephones and Chromebooks")
 }
@@ -169,7 +171,7 @@ mod tests {
         let pci = ["pci:v00001077d00002100sv*sd*bc*sc*i*"];
         let qcom = ["of:N*T*Cqcom,sdhci-msm-v4", "of:N*T*Cqcom,sdhci-msm-v4C*"];
         let both = ["of:N*T*Cqcom,x", "of:N*T*Crockchip,x"];
-        let (network, old) = (Some("disks of a storage network"), Some("old and rare machines"));
+        let (network, old) = (Some("disks of a storage network"), Some(OLD_REASON));
         for (path, imports, aliases, expected) in [
             ("qla2xxx", &["fc_attach_transport"][..], &pci[..], network),
             ("pata_sil680", &[], &pci, old),

@@ -199,7 +199,6 @@ pub(super) const FILE_SYSTEMS: Named = Named {
         "nls_cp437",
         "nls_ascii",
         "nls_iso8859_1",
-        "nls_utf8",
     ],
 };
 
@@ -225,9 +224,9 @@ pub(super) const KEYBOARDS: Named = Named { why: "keyboards", modules: class::KE
 pub(super) const COMMON_KEYBOARDS: Named =
     Named { why: "keyboards", modules: &["usbhid", "hid_generic", "i8042", "atkbd"] };
 
-/// The device of an Intel watchdog is made by its parent's driver; softdog has none.
-pub(super) const WATCHDOGS: Named =
-    Named { why: "watchdogs", modules: &["softdog", "i2c_i801", "lpc_ich"] };
+/// The device of an Intel watchdog is made by its parent's driver. softdog has
+/// none: who wants it names it.
+pub(super) const WATCHDOGS: Named = Named { why: "watchdogs", modules: &["i2c_i801", "lpc_ich"] };
 
 #[cfg(test)]
 pub(super) mod tests {

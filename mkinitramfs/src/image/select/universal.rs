@@ -99,8 +99,8 @@ impl Picker<'_> {
             modules.retain(|module| !packed.contains(module.name.as_str()));
             known.extend(modules.iter().filter_map(|module| Known::of(module)));
             if !modules.is_empty() {
-                let note = format!("left out: {} drivers for {reason}", modules.len());
-                self.picks.notes.push(note);
+                let names: Vec<_> = modules.iter().map(|module| module.name.as_str()).collect();
+                self.picks.notes.push(format!("left out, {reason}: {}", names.join(", ")));
             }
         }
         known.sort_by(|one, other| one.name().cmp(other.name()));
