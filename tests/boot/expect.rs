@@ -161,8 +161,7 @@ fn check(world: &World, console: &mut Console, prepared: &Prepared, case: &Case)
         }
         Expect::Reads => {
             boots_when_all_are_there(console, case.boot.further)?;
-            boots(console, prepared)?;
-            were_read(console.text(), case.boot.further)
+            boots(console, prepared)
         }
         Expect::Acts(act) => {
             act(console, &prepared.machine)?;
@@ -172,29 +171,14 @@ fn check(world: &World, console: &mut Console, prepared: &Prepared, case: &Case)
 }
 
 /// Starts to boot once every entry is in the menu, and Turnout has looked at each, as it
-/// does while nobody chooses one.
+/// does while nobody chooses one: what a further disk's entry names as its kernel was read
+/// then, and found to be none. Why is printed only of those that were the default, so that
+/// the marks are counted; one that is drawn anew counts twice.
 fn boots_when_all_are_there(console: &mut Console, disks: &[Further]) -> Result<()> {
     let ids: Vec<&str> = disks.iter().map(|disk| disk.id).chain(["good"]).collect();
     menu::wait_until_all(console, &ids, DEADLINE)?;
     menu::wait_until_marked(console, "failed(identify)", disks.len(), DEADLINE)?;
     menu::choose_shown(console, "good")
-}
-
-/// What each disk's entry names as its kernel was read, and found to be none: it is the
-/// disk's own.
-fn were_read(text: &str, disks: &[Further]) -> Result<()> {
-    let unread = disks.iter().find(|disk| {
-        let begins: Vec<String> =
-            disk.id.bytes().cycle().take(8).map(|byte| format!("{byte:02x}")).collect();
-        !text.contains(&format!(
-            "turnout: failed {}: identify: /vmlinuz: this is no kernel image that Turnout knows; \
-             it begins with {}",
-            disk.id,
-            begins.join(" ")
-        ))
-    });
-    ensure!(unread.is_none(), "the kernel of {} was not read", unread.map_or("", |disk| disk.id));
-    Ok(())
 }
 
 /// The PCRs of the next system are the predicted ones, and replaying its log gives
