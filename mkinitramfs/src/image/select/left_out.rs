@@ -115,11 +115,16 @@ pub(super) fn reason(module: &Facts) -> Option<&'static str> {
     is_for_left_out_makers(module).then_some("chips of telephones and Chromebooks")
 }
 
-/// Whether it drives a part of a chip that no disk needs.
+/// USB ports of few boards: an image for one of them (`--dtb`) has what drives them.
+const FEW_BOARDS: [&str; 5] =
+    ["/drivers/extcon/", "/usb/cdns3/", "/usb/common/", "/usb/misc/", "/usb/musb/"];
+
+/// Whether it drives a part of a chip that no disk needs, or that few boards have.
 pub(super) fn is_idle_part(module: &Facts) -> bool {
     let is_part = matches!(module.class, Class::Platform);
     let file = module.path.rsplit('/').next().unwrap_or_default();
     is_part && NO_DISK.iter().any(|word| file.contains(word))
+        || FEW_BOARDS.iter().any(|folder| module.path.contains(folder))
 }
 
 /// Whether the module is of one of the classes, or needs one that is.
@@ -191,6 +196,7 @@ mod tests {
         let mut clock = module("kernel/drivers/clk/qcom/dispcc-sm8250.ko", &[], &[]);
         clock.class = Class::Platform;
         assert!(is_idle_part(&clock));
+        assert!(is_idle_part(&module("kernel/drivers/usb/musb/sunxi.ko", &[], &[])));
         let mut disk = module("kernel/drivers/scsi/hdmi_scsi.ko", &[], &[]);
         disk.class = Class::Storage;
         assert!(!is_idle_part(&disk));
