@@ -143,6 +143,8 @@ pub struct Image<'a> {
     pub compress: &'a str,
     /// Whether the binary has faults to inject, for tests.
     pub hooks: bool,
+    /// More arguments for mkinitramfs.
+    pub more: &'a [String],
 }
 
 impl<'a> Image<'a> {
@@ -157,6 +159,7 @@ impl<'a> Image<'a> {
             config: "",
             compress: "zstd",
             hooks: false,
+            more: &[],
         }
     }
 
@@ -186,6 +189,7 @@ impl<'a> Image<'a> {
         if self.hooks {
             mkinitramfs.arg("--allow-test-hooks");
         }
+        mkinitramfs.args(self.more);
         command::output(mkinitramfs.args(["--compress", self.compress, "-o"]).arg(out))?;
         Ok(())
     }

@@ -137,6 +137,16 @@ pub fn secure_firmware(arch: Arch) -> Result<(PathBuf, PathBuf)> {
     Ok((code, first_existing(&root, &["OVMF_VARS_4M.ms.fd"])?))
 }
 
+/// systemd's stub, which a kernel and an image are put behind.
+///
+/// # Errors
+///
+/// If the cache holds none.
+pub fn efi_stub(arch: Arch) -> Result<PathBuf> {
+    let root = place::cache()?.join(arch.name()).join("stub/usr/lib/systemd/boot/efi");
+    first_existing(&root, &["linuxx64.efi.stub", "linuxaa64.efi.stub"])
+}
+
 /// shim, which Microsoft signed, and GRUB, which Debian signed.
 ///
 /// # Errors

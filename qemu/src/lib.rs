@@ -30,6 +30,7 @@ pub mod place;
 pub mod rauc;
 pub mod recording;
 pub mod report;
+pub mod secure;
 pub mod serial;
 pub mod sizes;
 pub mod tpm;

@@ -12,6 +12,7 @@ mod power;
 mod recipe;
 mod schedule;
 mod signing;
+mod stick;
 mod world;
 
 use anyhow::{Context, Result, bail, ensure};

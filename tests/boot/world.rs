@@ -1,10 +1,11 @@
 //! What all cases of one architecture share: programs, keys and kernels; and
 //! how a case turns them into a disk and a machine.
 
-use crate::cases::{Anchor, Case, Expect, Further, Partitions};
+use crate::cases::{Anchor, Boot, Case, Expect, Further, Partitions};
 use crate::described;
 use crate::recipe::Recipe;
 use crate::signing::Signers;
+use crate::stick;
 use anyhow::{Context, Result};
 use std::fs;
 use std::ops::Range;
@@ -114,17 +115,17 @@ impl World {
         let tree = self.boot_tree(case, &next, &directory)?;
         (case.change)(self, &tree).context("preparing the boot partition")?;
         let initramfs = directory.join("initramfs.img");
+        let mut machine = self.machine(case, kernel.image.clone(), initramfs.clone(), &directory);
         match case.boot.script {
             Some(_) => fs::copy(tree.host_path(INITRD), &initramfs).map(drop)?,
             None if case.boot.recipe => {
                 let made = self.recipe(&kernel, &tree, &directory)?.follow()?;
                 fs::rename(made, &initramfs)?;
             }
-            None => self.write_images(case, &kernel, &tree, &initramfs)?,
+            None => self.write_images(case, &kernel, &tree, &machine)?,
         }
-        let mut machine = self.machine(case, kernel.image, initramfs, &directory);
         let disk = directory.join("disk.img");
-        let partitions = partitions(case.boot.partitions, &tree, &machine, &directory)?;
+        let partitions = partitions(&case.boot, &tree, &machine, &directory)?;
         let table = match case.boot.partitions {
             Partitions::StateOfMbr => Table::Mbr,
             _ => Table::Gpt,
@@ -142,6 +143,9 @@ impl World {
         for (further, number) in case.boot.further.iter().zip(1..) {
             let image = self.further_disk(further, number, &directory)?;
             machine.disks.push((further.bus, image));
+        }
+        if case.boot.stick {
+            stick::add(&self.tools, &tree, &mut machine)?;
         }
         (case.boot.more_disks)(&disk, &mut machine).context("building further disks")?;
         // One that ends with its machine would be of no use to the next start.
@@ -273,19 +277,21 @@ impl World {
         case: &Case,
         kernel: &Kernel,
         tree: &BootTree,
-        out: &Path,
+        machine: &Machine,
     ) -> Result<()> {
+        let out = &machine.initramfs;
         let config = case.boot.config;
         let anchor = case.boot.anchor.map(|anchor| anchor(self, tree)).transpose()?;
         let anchor = anchor.as_ref();
         if let Expect::Starts(_) = case.expect {
             let config = format!("{config}provision yes\n");
-            self.write_image(case, kernel, &config, anchor, &factory_image(out))?;
+            self.write_image(case, kernel, &config, anchor, &factory_image(out), &[])?;
         }
         if case.boot.universal {
             return self.copy_universal(case, kernel, out);
         }
-        self.write_image(case, kernel, config, anchor, out)
+        let more = if case.boot.stick { stick::arguments(machine)? } else { Vec::new() };
+        self.write_image(case, kernel, config, anchor, out, &more)
     }
 
     /// The image that all such cases of a kernel share, made by the first of them.
@@ -296,7 +302,7 @@ impl World {
         let _alone = self.universal.lock().unwrap_or_else(PoisonError::into_inner);
         if !kept.exists() {
             let start = Instant::now();
-            self.write_image(case, kernel, case.boot.config, None, &kept)?;
+            self.write_image(case, kernel, case.boot.config, None, &kept, &[])?;
             let took = start.elapsed().as_secs_f32();
             let image = fs::read(&kept)?;
             let Kernel { release, .. } = kernel;
@@ -313,6 +319,7 @@ impl World {
         config: &str,
         anchor: Option<&Anchor>,
         out: &Path,
+        more: &[String],
     ) -> Result<()> {
         let modules = modules(self.arch, case);
         // xz sees through as much as the kernel does.
@@ -332,6 +339,7 @@ impl World {
             config,
             compress: case.boot.compress,
             hooks: case.boot.hooks,
+            more,
             ..Image::new(&binary)
         };
         image.write(&self.tools, out)
@@ -400,7 +408,7 @@ fn modules(arch: Arch, case: &Case) -> Vec<&'static str> {
 }
 
 fn partitions(
-    which: Partitions,
+    boot: &Boot,
     tree: &BootTree,
     machine: &Machine,
     directory: &Path,
@@ -408,10 +416,10 @@ fn partitions(
     let [empty, esp] = ["empty", "esp"].map(|name| directory.join(name));
     fs::create_dir_all(&empty)?;
     fs::create_dir_all(&esp)?;
-    if machine.shape.firmware == Firmware::SecureBoot {
+    if machine.shape.firmware == Firmware::SecureBoot && !boot.stick {
         secure_esp(&esp, machine)?;
     }
-    Ok(match which {
+    Ok(match boot.partitions {
         Partitions::Boot => disk::boot_partitions(esp, tree.root()).into(),
         Partitions::Empty => disk::boot_partitions(esp, &empty).into(),
         Partitions::State | Partitions::StateOfMbr => disk::boot_partitions(esp, tree.root())

@@ -303,7 +303,7 @@ fn has_efi(facts: &Facts) -> Result<()> {
     Ok(())
 }
 
-fn has_efi_and_acpi(facts: &Facts) -> Result<()> {
+pub(super) fn has_efi_and_acpi(facts: &Facts) -> Result<()> {
     has_efi(facts).and_then(|()| has_acpi(facts))
 }
 

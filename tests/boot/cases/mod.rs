@@ -10,6 +10,7 @@ mod defaults;
 mod disks;
 mod faults;
 mod formats;
+mod forms;
 mod grub;
 mod hangs;
 mod hardware;
@@ -56,6 +57,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         machines::CASES,
         hardware::CASES,
         hardware::ALONE,
+        forms::CASES,
         images::CASES,
         prepare::CASES,
         defaults::CASES,
@@ -111,6 +113,9 @@ pub(crate) struct Boot {
     pub(crate) first_options: &'static str,
     /// What the machine is made of.
     pub(crate) shape: Shape,
+    /// Whether the firmware starts the first kernel from a disk of its own, which
+    /// mkinitramfs has made; with Secure Boot by a key of the case's own.
+    pub(crate) stick: bool,
     /// More modules in the image.
     pub(crate) modules: &'static [&'static str],
     /// The next kernel, where it is not the first one again.
@@ -310,6 +315,7 @@ const PLAIN: Boot = Boot {
     compress: "zstd",
     first_options: "",
     shape: Shape::USUAL,
+    stick: false,
     modules: &[],
     next: None,
     next_options: "",
