@@ -52,12 +52,15 @@ impl Key {
         Ok(Self(directory))
     }
 
-    /// Signs an EFI program in its place.
+    /// Signs an EFI program in its place, with no other signature before this one:
+    /// firmware looks at all of them, Linux at the first alone (kexec_file_load).
     ///
     /// # Errors
     ///
     /// If sbsign refuses it.
     pub fn sign(&self, program: &Path) -> Result<()> {
+        let bytes = fs::read(program)?;
+        fs::write(program, without_signatures(bytes).context("no EFI program")?)?;
         let signed = program.with_added_extension("signed");
         let mut sbsign = command::tool("sbsign");
         sbsign.arg("--key").arg(self.0.join("key.pem"));
@@ -88,6 +91,22 @@ impl Key {
         }
         Ok(fs::write(to, flash)?)
     }
+}
+
+/// Cuts the table of certificates off, which is last in the file (PE format, "Optional
+/// Header Data Directories"; it is the fifth of a 64-bit program).
+fn without_signatures(mut program: Vec<u8>) -> Option<Vec<u8>> {
+    const HEADER_AT: usize = 0x3c;
+    const TABLE_IN_HEADER: usize = 24 + 112 + 4 * 8;
+    let header = u32::from_le_bytes(*program.get(HEADER_AT..)?.first_chunk()?);
+    let at = usize::try_from(header).ok()? + TABLE_IN_HEADER;
+    let entry: &mut [u8; 8] = program.get_mut(at..)?.first_chunk_mut()?;
+    let table = u32::from_le_bytes(*entry.first_chunk()?);
+    *entry = [0; 8];
+    if table != 0 {
+        program.truncate(usize::try_from(table).ok()?);
+    }
+    Some(program)
 }
 
 /// One certificate, of an owner who is nobody.
@@ -128,6 +147,19 @@ mod tests {
         flash[VOLUME_LENGTH] = 64;
         flash.resize(8192, 0xff);
         flash
+    }
+
+    #[test]
+    fn a_program_is_signed_with_nothing_before_its_signature() {
+        let mut program = vec![7; 400];
+        program[0x3c..0x40].copy_from_slice(&64_u32.to_le_bytes());
+        let entry = 64 + 24 + 112 + 32;
+        program[entry..entry + 8].copy_from_slice(&[0x2c, 1, 0, 0, 100, 0, 0, 0]);
+        let bare = without_signatures(program).unwrap();
+        assert_eq!(bare.len(), 300);
+        assert_eq!(bare[entry..entry + 8], [0; 8]);
+        assert_eq!(without_signatures(bare.clone()), Some(bare));
+        assert_eq!(without_signatures(b"MZ".to_vec()), None);
     }
 
     #[test]

@@ -32,6 +32,18 @@ pub(super) const CASES: &[Case] = &[
         change: nothing,
         expect: Expect::Finds { after: &[], facts: has_efi_and_acpi },
     },
+    // The next kernel is proven by the same key: what is in db is in the kernel's
+    // keyring of the platform.
+    Case {
+        name: "secure_boot_with_a_key_of_ones_own",
+        archs: X86_64,
+        boot: SECURE,
+        change: sign_the_kernel,
+        expect: Expect::Finds {
+            after: &["loading good by kexec_file_load: the running kernel is locked down"],
+            facts: has_efi_and_acpi,
+        },
+    },
     Case {
         name: "secure_boot_refuses_a_program_that_was_changed",
         archs: X86_64,
