@@ -170,17 +170,52 @@ pub fn without_driver(device: &Device) -> Option<String> {
 fn carrier(device: &Device) -> Option<String> {
     let (bus, id) = device.modalias.split_once(':')?;
     match (&*device.subsystem, bus) {
-        ("pci", "pci") => pci(id),
-        ("usb", "usb") => usb(id),
-        ("virtio", "virtio") => virtio(id).map(str::to_owned),
-        ("vmbus", "vmbus") => vmbus(id).map(str::to_owned),
-        ("xen", "xen") => matches!(id, "vbd" | "vscsi").then(|| "Xen disk".to_owned()),
-        ("scsi", "scsi") => scsi(id).map(str::to_owned),
-        ("mmc", "mmc") => Some("SD card or eMMC".to_owned()),
         ("platform" | "amba", "of") => of(id),
         ("platform", "acpi") => acpi(id),
-        _ => None,
+        (subsystem, bus) if subsystem != bus => None,
+        (_, "pci") => pci(id),
+        (_, "usb") => usb(id),
+        _ => kind(KINDS, &device.modalias).map(str::to_owned),
     }
+}
+
+/// What devices are whose `modalias` begins so, and names their bus: of virtio those of
+/// Virtual I/O Device 1.2, 5; of vmbus the GUIDs of a storage VSP, as their bytes lie in
+/// memory: SCSI, IDE, Fibre Channel; of SCSI the peripheral device types of SPC-4, 6.4.2.
+const KINDS: &str = "\
+virtio:d00000002 virtio disk
+virtio:d00000008 virtio SCSI controller
+vmbus:d96361baa104294db60572e2ffb1dc7f Hyper-V disk controller
+vmbus:32264132cb86a2449b5c50d1417354f5 Hyper-V disk controller
+vmbus:4acc9b2f6900f34ab76b6fd0be528cda Hyper-V disk controller
+xen:vbd Xen disk
+xen:vscsi Xen disk
+scsi:t-0x00 disk
+scsi:t-0x05 CD drive
+scsi:t-0x07 disk
+scsi:t-0x0e disk
+scsi:t-0x14 disk
+mmc: SD card or eMMC";
+
+/// The same of PCI, by class and subclass.
+const PCI_KINDS: &str = "\
+01sc00 SCSI controller
+01sc01 IDE controller
+01sc04 RAID controller
+01sc06 SATA controller
+01sc07 SAS controller
+01sc08 NVMe controller
+01sc09 UFS controller
+01 storage controller
+08sc05 SD host controller
+0Csc03 USB host controller";
+
+/// The first line that begins as the text does.
+fn kind(kinds: &'static str, text: &str) -> Option<&'static str> {
+    kinds.lines().find_map(|line| {
+        let (begin, kind) = line.split_once(' ')?;
+        text.starts_with(begin).then_some(kind)
+    })
 }
 
 /// `v00001000d00000097sv...sd...bc01sc07i00`.
@@ -189,25 +224,9 @@ fn pci(id: &str) -> Option<String> {
     let device = id.get(14..18)?;
     let class = id.get(40..42)?;
     let subclass = id.get(44..46)?;
-    let kind = pci_kind(class, subclass)?;
+    let kind = kind(PCI_KINDS, id.get(40..)?)?;
     let numbers = ["pci ", vendor, ":", device, " class ", class, subclass].concat();
     Some(with_kind(&numbers, kind))
-}
-
-fn pci_kind(class: &str, subclass: &str) -> Option<&'static str> {
-    Some(match (class, subclass) {
-        ("01", "00") => "SCSI controller",
-        ("01", "01") => "IDE controller",
-        ("01", "04") => "RAID controller",
-        ("01", "06") => "SATA controller",
-        ("01", "07") => "SAS controller",
-        ("01", "08") => "NVMe controller",
-        ("01", "09") => "UFS controller",
-        ("01", _) => "storage controller",
-        ("08", "05") => "SD host controller",
-        ("0C", "03") => "USB host controller",
-        _ => return None,
-    })
 }
 
 /// `v0781p5567d0100dc00dsc00dp00ic08isc06ip50in00` of an interface.
@@ -216,34 +235,6 @@ fn usb(id: &str) -> Option<String> {
     let vendor = id.get(1..5).filter(|_| is_storage)?;
     let product = id.get(6..10)?;
     Some(with_kind(&["usb ", vendor, ":", product].concat(), "USB storage"))
-}
-
-/// Virtual I/O Device 1.2, 5.
-fn virtio(id: &str) -> Option<&'static str> {
-    match id.get(1..9)? {
-        "00000002" => Some("virtio disk"),
-        "00000008" => Some("virtio SCSI controller"),
-        _ => None,
-    }
-}
-
-/// GUIDs of a storage VSP, as their bytes lie in memory: SCSI, IDE, Fibre Channel.
-fn vmbus(id: &str) -> Option<&'static str> {
-    const STORAGE: [&str; 3] = [
-        "d96361baa104294db60572e2ffb1dc7f",
-        "32264132cb86a2449b5c50d1417354f5",
-        "4acc9b2f6900f34ab76b6fd0be528cda",
-    ];
-    STORAGE.contains(&id).then_some("Hyper-V disk controller")
-}
-
-/// Peripheral device types of SCSI (SPC-4, 6.4.2).
-fn scsi(id: &str) -> Option<&'static str> {
-    match id.get(..6)? {
-        "t-0x00" | "t-0x07" | "t-0x0e" | "t-0x14" => Some("disk"),
-        "t-0x05" => Some("CD drive"),
-        _ => None,
-    }
 }
 
 /// What a `compatible` has that is a disk's controller or a bus of such, and what it has
