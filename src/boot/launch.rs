@@ -13,11 +13,11 @@ use crate::failure::{Failure, Stage};
 use crate::measure::state_archive;
 use crate::plan::{Plan, Slot};
 use crate::steps::load::{self, Parts};
-use crate::sys::clock;
 use crate::sys::kexec::Staged;
 use crate::sys::quiesce::{self, Leave, Quiet};
 use crate::sys::read::Sealed;
 use crate::sys::status::Status;
+use crate::sys::{arch, clock};
 use crate::trust::verify::Signed;
 
 /// Has the TPM measure what is about to be loaded; the archives for the next system,
@@ -52,7 +52,7 @@ pub(super) fn plan<'a>(
         front,
     };
     #[cfg_attr(not(feature = "test-hooks"), expect(unused_mut, reason = "only a test damages it"))]
-    let mut plan = load::plan(&parts)?;
+    let mut plan = load::plan(arch::native(), &parts)?;
     #[cfg(feature = "test-hooks")]
     damage(&mut plan)?;
     session.voice().say_all(&plan.warnings);

@@ -27,7 +27,7 @@ use crate::sys::read::{Roots, Sealed};
 use crate::sys::sources::Sources;
 use crate::sys::status::Status;
 use crate::sys::thread::{Job, Shelf, Work};
-use crate::sys::{clock, hung_tasks, machine};
+use crate::sys::{arch, clock, hung_tasks, machine};
 use crate::trust::slots::SlotValues;
 use crate::trust::verify::{Attested, edited};
 
@@ -318,7 +318,8 @@ impl<'p> Identified<'p> {
 
 /// The machine as it is now.
 fn survey() -> Result<Machine, Failure> {
-    machine::survey(&Sources::live()).map_err(|error| Failure::new(Stage::Plan, error))
+    machine::survey(arch::native(), &Sources::live())
+        .map_err(|error| Failure::new(Stage::Plan, error))
 }
 
 /// What speaks against unpacking a bzImage.

@@ -196,7 +196,7 @@ fn describe(load: &Load, sources: &Sources) -> Result<(Machine, Facts), Failure>
         true => facts_of_system(&Status::read(), load.slot),
         false => Facts::plain(),
     };
-    let mut machine = machine::survey(sources).map_err(at_read)?;
+    let mut machine = machine::survey(sources.arch, sources).map_err(at_read)?;
     if load.slot == Slot::Crash {
         machine.crash = Some(machine::crash(sources).map_err(at_read)?);
     }
@@ -252,7 +252,7 @@ impl<'a> Planned<'a> {
     fn plan(&self, request: Request) -> Result<Plan<'a, Sealed>, Failure> {
         let Self { proven, kernel, machine, facts, .. } = *self;
         let parts = Parts { request, facts, kernel, proven, machine, front: None };
-        let mut plan = load::plan(&parts)?;
+        let mut plan = load::plan(parts.machine.arch(), &parts)?;
         if plan.cmdline.is_empty() {
             plan.warnings.push("the command line is empty".to_owned());
         }

@@ -184,7 +184,18 @@ pub fn make<'a, B: AsRef<[u8]>>(
     machine: &Machine,
     blob: &[u8],
 ) -> Result<Plan<'a, B>, Error> {
+    let machine = On { arch: machine.arch(), machine };
     make_behind(None, request, facts, prepared, bundle, machine, blob)
+}
+
+/// The machine that is planned for.
+#[derive(Debug, Clone, Copy)]
+pub struct On<'m> {
+    /// Its architecture, once more: a program that plans for its own alone gives that as a
+    /// constant, and so has no code for the others.
+    pub arch: Arch,
+    /// What it is.
+    pub machine: &'m Machine,
 }
 
 /// The same with an archive of Turnout's own before every initrd.
@@ -197,9 +208,10 @@ pub fn make_behind<'a, B: AsRef<[u8]>>(
     facts: &Facts,
     prepared: &'a Prepared<'_>,
     bundle: &'a Verified<Bundle<B>>,
-    machine: &Machine,
+    on: On<'_>,
     blob: &[u8],
 ) -> Result<Plan<'a, B>, Error> {
+    let machine = on.machine;
     let bundle = bundle.get();
     let kernel = &prepared.kernel();
     if !prepared.is_of(bundle) {
@@ -217,7 +229,7 @@ pub fn make_behind<'a, B: AsRef<[u8]>>(
             let mut space = Space::new(machine.available(), machine.page_size);
             let header = crash_header(kernel, machine, &mut space, &mut cmdline)?;
             let parts = Parts { prepared, bundle, front, cmdline: &cmdline, header };
-            Loading::Segments(Placement::new(parts, machine, blob, &mut space)?)
+            Loading::Segments(Placement::new(parts, on, blob, &mut space)?)
         }
     };
     Ok(Plan {
@@ -343,10 +355,11 @@ impl<'a> Placement<'a> {
     /// Finds a place for everything, and makes sure that it can be loaded there.
     fn new<B: AsRef<[u8]>>(
         parts: Parts<'a, '_, B>,
-        machine: &Machine,
+        on: On<'_>,
         blob: &[u8],
         space: &mut Space,
     ) -> Result<Self, Error> {
+        let machine = on.machine;
         let Parts { prepared, bundle, front, cmdline, header } = parts;
         let arch = prepared.kernel().arch();
         let handover = Handover {
@@ -357,7 +370,7 @@ impl<'a> Placement<'a> {
             overlays: overlays(bundle),
             crash: machine.crash.as_ref().zip(header.as_ref().map(ElfHeader::range)),
         };
-        let mut layout = lay_out(prepared, machine, handover, space)?;
+        let mut layout = lay_out(prepared, on, handover, space)?;
         layout.checks.extend(header.as_ref().map(ElfHeader::check));
         layout.segments.extend(header.map(ElfHeader::into_segment));
         let purgatory = purgatory_segment::place(&mut layout, machine, blob, space)?;
@@ -378,22 +391,23 @@ impl<'a> Placement<'a> {
 
 fn lay_out<'a>(
     prepared: &'a Prepared<'_>,
-    machine: &Machine,
+    on: On<'_>,
     handover: Handover<'a, '_>,
     space: &mut Space,
 ) -> Result<Layout<'a>, Error> {
+    let On { arch, machine } = on;
     match (prepared.direct(), prepared.kernel(), &machine.platform) {
         (Some(_), ..) if machine.keep_page_tables => Err(Error::Encrypted),
-        (Some(direct), _, Platform::Pc(pc)) => {
+        (Some(direct), _, Platform::Pc(pc)) if arch == Arch::X86_64 => {
             let told = pc.as_told(handover.crash);
             x86_64::lay_out(direct.image(), machine, &told, handover, space)
         }
-        (_, Kernel::Bzimage(image), Platform::Pc(pc)) => {
+        (_, Kernel::Bzimage(image), Platform::Pc(pc)) if arch == Arch::X86_64 => {
             let image = x86_64::Image::of_bzimage(&image, handover.linux, pc);
             let told = pc.as_told(handover.crash);
             x86_64::lay_out(image, machine, &told, handover, space)
         }
-        (_, Kernel::Arm64Image(image), Platform::Board(board)) => {
+        (_, Kernel::Arm64Image(image), Platform::Board(board)) if arch == Arch::Aarch64 => {
             aarch64::lay_out(&image, machine, board, handover, space)
         }
         (_, kernel, _) => Err(Error::Arch { kernel: kernel.arch(), machine: machine.arch() }),

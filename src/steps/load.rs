@@ -6,9 +6,10 @@
 use core::error::Error;
 use core::fmt;
 
+use crate::base::arch::Arch;
 use crate::failure::{Failure, Stage};
 use crate::plan::{
-    self, Engine, Facts, Machine, Plan, Prepared, Request, Slot, is_missing, meaning_of_load,
+    self, Engine, Facts, Machine, On, Plan, Prepared, Request, Slot, is_missing, meaning_of_load,
     meaning_of_reboot,
 };
 use crate::steps::prepare::Proven;
@@ -29,10 +30,11 @@ pub(crate) struct Parts<'a, 'b> {
     pub(crate) front: Option<&'a [u8]>,
 }
 
-/// Decides what is loaded where.
-pub(crate) fn plan<'a>(parts: &Parts<'a, '_>) -> Result<Plan<'a, Sealed>, Failure> {
+/// Decides what is loaded where, on a machine of this architecture.
+pub(crate) fn plan<'a>(arch: Arch, parts: &Parts<'a, '_>) -> Result<Plan<'a, Sealed>, Failure> {
     let Parts { request, facts, kernel, proven, machine, front } = *parts;
-    plan::make_behind(front, request, facts, kernel, proven, machine, machine::PURGATORY)
+    let on = On { arch, machine };
+    plan::make_behind(front, request, facts, kernel, proven, on, machine::PURGATORY)
         .map_err(|error| Failure::new(Stage::Plan, error))
 }
 

@@ -150,11 +150,12 @@ fn kilobytes_in(text: &str, key: &str) -> Option<u64> {
     value.trim().trim_end_matches(" kB").parse::<u64>().ok()?.checked_mul(1024)
 }
 
-/// All that a plan needs to know.
+/// All that a plan needs to know of a machine of the architecture that its sources are of:
+/// whoever gives that as a constant has no code for the others.
 ///
 /// # Errors
 /// A source that is missing or cannot be understood, with its name.
-pub fn survey(sources: &Sources) -> Result<Machine, Error> {
+pub fn survey(arch: Arch, sources: &Sources) -> Result<Machine, Error> {
     let iomem = iomem(sources)?;
     let page_size = page_size(sources);
     let cpu = optional(sources, sources.read_start(CPUINFO, FIRST_CPU))?.unwrap_or_default();
@@ -164,10 +165,10 @@ pub fn survey(sources: &Sources) -> Result<Machine, Error> {
         free: iomem.free(page_size),
         seeds: if sources.is_live() { seeds() } else { Some(NO_SEEDS) },
         uart: if sources.is_live() { uart() } else { Uart::None },
-        sha_instructions: has_sha_instructions(sources.arch, &cpu),
+        sha_instructions: has_sha_instructions(arch, &cpu),
         keep_page_tables: has_encrypted_memory(&cpu),
         crash: None,
-        platform: match sources.arch {
+        platform: match arch {
             Arch::X86_64 => Platform::Pc(pc(sources, &iomem, &cpu)?),
             Arch::Aarch64 => Platform::Board(board(sources)?),
         },
