@@ -166,11 +166,28 @@ fn old_names_of_file_systems_stand_for_their_driver_and_a_menu_without_one_is_re
         text(&machine.path(&format!("lib/modules/{RELEASE}")))
     );
     host(&machine).expect(0, &[&format!("  /boot/efi is vfat, and vfat {lack}\n")]);
+    let of_a_board = with_esp.replace("/boot/efi", "/boot/firmware");
+    machine.write("proc/self/mountinfo", of_a_board);
+    host(&machine).expect(0, &[&format!("  /boot/firmware is vfat, and vfat {lack}\n")]);
     machine.write("proc/self/mountinfo", MOUNTS.replace("ext4", "btrfs"));
     host(&machine).expect(1, &[&format!("/boot is btrfs, and btrfs {lack}\n")]);
     let builtin = format!("lib/modules/{RELEASE}/modules.builtin");
     machine.write(&builtin, "kernel/fs/btrfs/btrfs.ko\n");
     host(&machine).expect(0, &["  usbhid: keyboards\n"]);
+}
+
+#[test]
+fn what_only_the_running_kernel_has_is_looked_for_by_the_device() {
+    let machine = machine();
+    bound(&machine, "pci/0000:03:00.0", "pci:v00001000d00000097sv", "old_name");
+    device(&machine, "pci/0000:04:00.0", "DRIVER=x\nMODALIAS=pci:v00001000d00000097sv\n");
+    fs::create_dir_all(machine.path("sys/devices/pci/0000:04:00.0/driver")).unwrap();
+    let done = host(&machine);
+    done.expect(0, &["  unbound: device 0000:03:00.0\n", "  unbound: device 0000:04:00.0\n"]);
+    assert!(!done.text.contains("old_name"), "{}", done.text);
+    bound(&machine, "pci/0000:05:00.0", "pci:v00001af4d00009999sv", "old_name");
+    let lack = "  old_name: this kernel does not have it, for device 0000:05:00.0\n";
+    host(&machine).expect(0, &[lack]);
 }
 
 /// The table of drivers of the image that was built last, which is not compressed.

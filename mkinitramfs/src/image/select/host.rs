@@ -38,8 +38,11 @@ const OF_PCI: [(&str, &str); 3] = [("bc02sc", NETWORK), ("bc03sc", GRAPHICS), ("
 const OF_FOLDERS: [(&str, &str); 3] =
     [("/sound/", SOUND), ("/drivers/media/", SOUND), ("/drivers/bluetooth/", NETWORK)];
 
-/// Where boot menus and EFI's system partition are mounted.
-const MENUS: [&str; 3] = ["/boot", "/boot/efi", "/efi"];
+/// Below these boot menus and EFI's system partition are mounted.
+const MENUS: [&str; 3] = ["/boot", "/efi", "/esp"];
+
+/// EFI's system partition is FAT whether it is mounted or not, and so are sticks.
+const FAT: Named = Named { modules: &["vfat"], why: "EFI system partitions and sticks" };
 
 const ONLY_HERE: &str = "built for this machine: on another one it may find no disk";
 
@@ -49,7 +52,7 @@ const ONLY_HERE: &str = "built for this machine: on another one it may find no d
 /// It has no sysfs, or a module cannot be read.
 pub fn host(tree: &Tree, root: &Path) -> Result<Picks> {
     let mut picks = Picks::default();
-    for named in [rules::DISKS, rules::COMMON_KEYBOARDS, rules::USB_DISKS] {
+    for named in [rules::DISKS, rules::COMMON_KEYBOARDS, rules::USB_DISKS, FAT] {
         add_named(tree, &named, &mut picks);
     }
     if root.join("sys/firmware/efi").is_dir() {
@@ -71,30 +74,38 @@ fn add_named(tree: &Tree, named: &Named, picks: &mut Picks) {
     picks.wanted.extend(there.map(|name| when_met(name, named.why)));
 }
 
-/// The driver that the device has, or else those that say they are for it.
+/// The driver that the device has, or else those that say they are for it: without one,
+/// and where the running kernel has it and the tree's has not.
 fn add_drivers(tree: &Tree, device: &Device, picks: &mut Picks) -> Result<()> {
     let why = format!("device {}", device.name);
-    if let Some(module) = &device.module {
-        let name = canonical(module);
-        let note = match (tree.has_module(&name), tree.has_builtin(&name)) {
-            (true, _) => {
-                idle(tree, &name, device)?.map(|what| format!("left out, it is for {what}"))
-            }
-            (false, true) => None,
-            (false, false) => Some(format!("this kernel does not have it, for {why}")),
-        };
-        match note {
-            Some(note) => picks.notes.push(format!("{name}: {note}")),
+    let Some(module) = &device.module else {
+        if !device.is_bound || tree.builtin_matching(&device.modalias).is_empty() {
+            add_matching(tree, device, &why, picks)?;
+        }
+        return Ok(());
+    };
+    let name = canonical(module);
+    if tree.has_module(&name) {
+        match idle(tree, &name, device)? {
+            Some(what) => picks.notes.push(format!("{name}: left out, it is for {what}")),
             None => picks.wanted.push(when_met(&name, &why)),
         }
-    } else if !device.is_bound {
-        for name in tree.matching(&device.modalias)? {
-            if tree.has_module(&name) && CLASSES.contains(&tree.facts(&name)?.class) {
-                picks.wanted.push(when_met(&name, &why));
-            }
-        }
+    } else if !tree.has_builtin(&name) && !add_matching(tree, device, &why, picks)? {
+        picks.notes.push(format!("{name}: this kernel does not have it, for {why}"));
     }
     Ok(())
+}
+
+/// Whether any driver says that it is for the device.
+fn add_matching(tree: &Tree, device: &Device, why: &str, picks: &mut Picks) -> Result<bool> {
+    let mut is_found = false;
+    for name in tree.matching(&device.modalias)? {
+        if tree.has_module(&name) && CLASSES.contains(&tree.facts(&name)?.class) {
+            picks.wanted.push(when_met(&name, why));
+            is_found = true;
+        }
+    }
+    Ok(is_found)
 }
 
 /// What a device and its driver do, if a machine does not boot by it. It is not asked the
@@ -120,16 +131,33 @@ fn idle(tree: &Tree, name: &str, device: &Device) -> Result<Option<&'static str>
 
 /// File systems of boot menus, and of `/` where there is no other.
 fn add_menus(tree: &Tree, root: &Path, picks: &mut Picks) -> Result<()> {
+    wake_automounts(root);
     let mounts = sysfs::mounts(root)?;
-    let mut menus: Vec<_> =
-        mounts.iter().filter(|mount| MENUS.contains(&mount.point.as_str())).collect();
+    let mut menus: Vec<_> = mounts.iter().filter(|mount| is_menu(&mount.point)).collect();
     if !menus.iter().any(|mount| mount.point == "/boot") {
         menus.extend(mounts.iter().filter(|mount| mount.point == "/"));
     }
-    // What is mounted when somebody looks has no file system yet.
+    // One that has not woken has no file system.
     menus.retain(|mount| mount.kind != "autofs");
     ensure!(!menus.is_empty(), "{} says of no file system that it has /boot", root.display());
     menus.into_iter().try_for_each(|menu| add_menu(tree, root, menu, picks))
+}
+
+/// Such as `/boot/firmware` of a Raspberry Pi, too.
+fn is_menu(point: &str) -> bool {
+    MENUS.iter().any(|menu| point.strip_prefix(menu).is_some_and(is_at_or_below))
+}
+
+fn is_at_or_below(rest: &str) -> bool {
+    rest.is_empty() || rest.starts_with('/')
+}
+
+/// What is mounted when somebody looks is looked at. Where there is nothing, nothing is
+/// to be done.
+fn wake_automounts(root: &Path) {
+    for point in ["boot/.", "boot/efi/.", "efi/.", "esp/."] {
+        drop(std::fs::read_dir(root.join(point)));
+    }
 }
 
 /// PID 1 and the kernel have one driver for these.
