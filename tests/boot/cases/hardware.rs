@@ -147,4 +147,33 @@ pub(super) const CASES: &[Case] = &[
         change: nothing,
         expect: Expect::Boots { after: &[] },
     },
+    Case {
+        name: "a_controller_without_shutdown_is_left_before_the_jump",
+        archs: X86_64,
+        boot: Boot {
+            flavour: Flavour::Generic13,
+            modules: &["sym53c8xx", "sd_mod", "ext4"],
+            bus: Some(Bus::Scsi(Scsi::Lsi)),
+            ..PLAIN
+        },
+        change: nothing,
+        expect: Expect::Boots { after: &["turnout: sym53c8xx is taken off 0000:"] },
+    },
+    Case {
+        name: "a_controller_without_a_driver_is_named",
+        archs: X86_64,
+        boot: Boot {
+            flavour: Flavour::Generic13,
+            modules: &["ahci", "sd_mod"],
+            bus: Some(Bus::Nvme),
+            config: "wait 1\nreset-delay 1\nattempts 1\n",
+            ..PLAIN
+        },
+        change: nothing,
+        expect: Expect::Ends(&[
+            "no boot partition (auto) after 1 s; block devices seen: none",
+            "this device has no driver here: pci 1b36:0010 class 0108 (NVMe controller) at 0000:",
+            "turnout: reset in ",
+        ]),
+    },
 ];
