@@ -5,9 +5,11 @@ use super::Tree;
 use crate::check::facts::{Bound, Devices};
 use crate::drivers::deferred;
 use crate::drivers::device::Device;
+use crate::drivers::event::Event;
 
 /// What a disk, or the controller of one, is on.
-const BUSES: [&str; 7] = ["amba", "mmc", "pci", "platform", "scsi", "usb", "virtio"];
+const BUSES: [&str; 9] =
+    ["amba", "mmc", "pci", "platform", "scsi", "usb", "virtio", "vmbus", "xen"];
 /// Most devices of a bus that are looked at.
 const MOST: usize = 1024;
 const PCI: &str = "sys/bus/pci/devices";
@@ -31,10 +33,10 @@ fn unbound(tree: &Tree, bus: &str) -> Vec<Device> {
     let unbound = names.filter(|name| tree.link(&format!("{place}/{name}/driver")).is_none());
     let devices = unbound.filter_map(|name| {
         let uevent = tree.text(&format!("{place}/{name}/uevent"))?;
-        let modalias = uevent.lines().find_map(|line| line.strip_prefix("MODALIAS="))?.to_owned();
+        let modalias = Event::of_file(uevent.as_bytes()).modalias.to_owned();
         Some(Device { path: name, subsystem: bus.to_owned(), modalias, driver: None })
     });
-    devices.collect()
+    devices.filter(|device| !device.modalias.is_empty()).collect()
 }
 
 fn bound(tree: &Tree, address: String) -> Option<Bound> {
