@@ -25,5 +25,7 @@ mod partners;
 pub mod select;
 mod shutdown;
 pub mod suffix;
+#[cfg(test)]
+mod testing;
 mod wanted;
 pub mod weight;

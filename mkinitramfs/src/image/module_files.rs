@@ -145,15 +145,8 @@ impl Files {
 mod tests {
     use std::os::unix::fs::symlink;
 
+    use super::super::testing::Scratch;
     use super::*;
-
-    struct Scratch(PathBuf);
-
-    impl Drop for Scratch {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
-    }
 
     fn tree(name: &str, files: &[&str]) -> Scratch {
         let dir = std::env::temp_dir().join(format!("turnout-files-{name}-{}", std::process::id()));

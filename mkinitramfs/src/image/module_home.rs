@@ -81,15 +81,8 @@ pub fn is_release(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::Scratch;
     use super::*;
-
-    struct Scratch(PathBuf);
-
-    impl Drop for Scratch {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
-    }
 
     fn root(name: &str, folders: &[&str]) -> Scratch {
         let dir = std::env::temp_dir().join(format!("turnout-home-{name}-{}", std::process::id()));
