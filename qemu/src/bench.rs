@@ -165,6 +165,12 @@ fn in_order(mut rows: Vec<Row>, ways: &[Way]) -> Vec<Row> {
     rows
 }
 
+/// Most memory that PID 1 had, and how much of it was the payload, in bytes.
+fn peaks(text: &str) -> [Option<u64>; 2] {
+    ["rss", "payload"]
+        .map(|name| labelled(text, "turnout: peak ", name).map(|kib| kib.saturating_mul(1024)))
+}
+
 /// The run in the middle. Almost always all agree; but now and then one
 /// kexec_load takes several times as long, most likely because the kernel is
 /// handed pages that are themselves destinations (kimage_alloc_page).
@@ -237,9 +243,7 @@ impl Bench {
             ["start", "open", "jump", "load", "loaded", "hashed"]
                 .map(|name| labelled(&text, "turnout: ticks ", name));
         let [hash, trust] = ["hash", "trust"].map(|name| labelled(&text, "turnout: spent ", name));
-        let [rss, payload] = ["rss", "payload"].map(|name| {
-            labelled(&text, "turnout: peak ", name).map(|kib| kib.saturating_mul(1024))
-        });
+        let [rss, payload] = peaks(&text);
         let menus = numbers_after(&text, "next menu: ");
         let mut row = Row {
             load_ns: load,
@@ -278,9 +282,7 @@ impl Bench {
         let text = self.boot(way, &image, "quiet turnout.ticks")?;
         let [start, open, jump] =
             ["start", "open", "jump"].map(|name| labelled(&text, "turnout: ticks ", name));
-        let [rss, payload] = ["rss", "payload"].map(|name| {
-            labelled(&text, "turnout: peak ", name).map(|kib| kib.saturating_mul(1024))
-        });
+        let [rss, payload] = peaks(&text);
         let mut row = Row {
             power_to_jump_ns: jump,
             initramfs_bytes: Some(size(&image)?),
