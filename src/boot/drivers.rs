@@ -35,6 +35,13 @@ use crate::sys::{self, AsFd as _, BorrowedFd, clock, file, hung_tasks, machine, 
 const STANDSTILL: Duration = Duration::from_secs(2);
 /// The same before the jump: a driver that is still at its start then may hold it up.
 const FAREWELL: Duration = Duration::from_secs(10);
+
+/// How long what is still at its start is waited for before the jump. The kernel waits for
+/// it too, and a watchdog that is armed before counts meanwhile.
+const fn farewell(is_armed: bool) -> Duration {
+    if is_armed { LIMIT } else { FAREWELL }
+}
+
 /// So long after the last load, or the start, devices may take to be heard of.
 const HEARING: Duration = Duration::from_secs(15);
 
@@ -144,12 +151,14 @@ impl Drivers {
 
     /// Begins no other load, and waits for those that were begun: what its driver still
     /// has in hand cannot be brought to rest. The kernel waits for it at the jump; where
-    /// that never ends, the machine is reset.
-    pub(super) fn end(&self, voice: &Voice<'_>) {
+    /// that never ends, the machine is reset. `is_armed`: whether a watchdog is going to be.
+    pub(super) fn end(&self, voice: &Voice<'_>, is_armed: bool) {
         let Some(shared) = &self.0 else { return };
         shared.lock().is_over = true;
         if let Some(what) = self.busy_with() {
-            self.wait(&what, voice, FAREWELL, &|state| state.queue.loading().next().is_some());
+            self.wait(&what, voice, farewell(is_armed), &|state| {
+                state.queue.loading().next().is_some()
+            });
         }
         if let Some(said) = self.held() {
             hung_tasks::mind_all();
@@ -701,6 +710,13 @@ mod tests {
         assert!(!inner.is_unheard(Duration::ZERO));
     }
 
+    /// A RAID controller has been seen to take 42 s, which leaves a watchdog of 30 s nothing.
+    #[test]
+    fn a_slow_driver_is_waited_for_before_a_watchdog_counts() {
+        assert_eq!(farewell(true), LIMIT);
+        assert!(farewell(false) < farewell(true));
+    }
+
     #[test]
     fn what_holds_up_the_jump_is_named() {
         let drivers = idle("driver ahci.ko\nalias pci:*\n");
@@ -765,6 +781,6 @@ mod tests {
         assert_ne!(drivers.state(1), State::Idle);
         let said = said(&drivers);
         assert!(said.len() == 1 && said[0].contains("net is of class network"), "{said:?}");
-        drivers.end(&Voice::on(&Console::silent()));
+        drivers.end(&Voice::on(&Console::silent()), false);
     }
 }

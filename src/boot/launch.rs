@@ -111,10 +111,11 @@ pub(super) fn quiesce(
     ready: &Ready<'_>,
     moments: &Moments,
 ) -> Result<Quiet, Failure> {
-    if matches!(session.config.watchdog, Watchdog::Seconds(_)) {
+    let is_armed = matches!(session.config.watchdog, Watchdog::Seconds(_));
+    if is_armed {
         session.drivers.wait_for(Class::Watchdog, &session.voice());
     }
-    session.drivers.end(&session.voice());
+    session.drivers.end(&session.voice(), is_armed);
     session.drivers.hear(&session.voice());
     let leave = Leave {
         unbind: &session.config.unbind,
