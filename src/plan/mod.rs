@@ -373,7 +373,7 @@ impl<'a> Placement<'a> {
         let mut layout = lay_out(prepared, on, handover, space)?;
         layout.checks.extend(header.as_ref().map(ElfHeader::check));
         layout.segments.extend(header.map(ElfHeader::into_segment));
-        let purgatory = purgatory_segment::place(&mut layout, machine, blob, space)?;
+        let purgatory = purgatory_segment::place(&mut layout, on, blob, space)?;
         let entry = purgatory.range.start();
         layout.segments.push(purgatory);
         let placement = Self {

@@ -10,7 +10,7 @@ use super::Placement;
 use super::layout::{ANYWHERE, Check, Layout, Segment};
 use super::paging::{self, Kind, Mapping};
 use super::space::{Space, Want};
-use super::{Error, Machine};
+use super::{Error, Machine, On};
 use crate::base::addr::Range;
 
 /// Page tables start at a multiple of this, in bytes.
@@ -20,15 +20,16 @@ const PAGE: usize = 4096;
 /// check of its page tables to those of the layout.
 pub(super) fn place(
     layout: &mut Layout<'_>,
-    machine: &Machine,
+    on: On<'_>,
     blob: &[u8],
     space: &mut Space,
 ) -> Result<Segment<'static>, Error> {
+    let machine = on.machine;
     let mut bytes = blob.to_vec();
     let (range, roots) = if machine.keep_page_tables {
         (take(bytes.len() as u64, space)?, Roots::default())
     } else {
-        add_page_tables(&mut bytes, layout, machine, space)?
+        add_page_tables(&mut bytes, layout, on, space)?
     };
     purgatory::install(&mut bytes, &block(layout, machine, roots)?)?;
     Ok(Segment { name: "purgatory", bytes: Cow::Owned(bytes), range })
@@ -44,17 +45,17 @@ fn take(size: u64, space: &mut Space) -> Result<Range, Error> {
 fn add_page_tables(
     bytes: &mut Vec<u8>,
     layout: &mut Layout<'_>,
-    machine: &Machine,
+    on: On<'_>,
     space: &mut Space,
 ) -> Result<(Range, Roots), Error> {
     bytes.resize(bytes.len().next_multiple_of(PAGE), 0);
-    let mut mappings = mappings(layout, machine.uart);
-    let without_itself = paging::build(machine.arch(), 0, &mappings)?.bytes.len() as u64;
+    let mut mappings = mappings(layout, on.machine.uart);
+    let without_itself = paging::build(on.arch, 0, &mappings)?.bytes.len() as u64;
     let most = without_itself.saturating_add(paging::ONE_MORE_RANGE);
     let range = take(most.saturating_add(bytes.len() as u64), space)?;
     mappings.push(Mapping { range, kind: Kind::Normal });
     let base = range.start().saturating_add(bytes.len() as u64);
-    let tables = paging::build(machine.arch(), base, &mappings)?;
+    let tables = paging::build(on.arch, base, &mappings)?;
     layout.checks.push(Check::of("tables", base, &tables.bytes));
     bytes.extend_from_slice(&tables.bytes);
     Ok((range, tables.roots))
