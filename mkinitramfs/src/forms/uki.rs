@@ -117,8 +117,7 @@ impl Parts<'_> {
 
     fn check_dtb(&self) -> Result<()> {
         let Some(dtb) = self.dtb else { return Ok(()) };
-        let name = || dtb.name.clone();
-        Fdt::parse(&dtb.bytes).map(drop).with_context(name)?;
+        Fdt::parse(&dtb.bytes).map(drop).with_context(|| dtb.name.clone())?;
         match secret::private_key(&dtb.bytes) {
             Some(kind) => bail!("{} contains {kind}", dtb.name),
             None => Ok(()),

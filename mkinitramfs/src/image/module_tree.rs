@@ -193,8 +193,8 @@ impl Tree {
     /// # Errors
     /// The first that cannot be read.
     pub fn survey_class(&self, class: Class) -> Result<Vec<Arc<Facts>>> {
-        let is_class = |path: &str| class_at(path) == class || !path.starts_with("kernel/");
-        let mut modules = self.survey(is_class)?;
+        let mut modules =
+            self.survey(|path| class_at(path) == class || !path.starts_with("kernel/"))?;
         modules.retain(|module| module.class == class);
         Ok(modules)
     }

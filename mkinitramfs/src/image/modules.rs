@@ -237,7 +237,8 @@ impl Resolver<'_> {
     fn add_partners(&mut self) -> Result<()> {
         let mut next = 0;
         while let Some(Chosen { facts, reason, .. }) = self.chosen.get(next) {
-            let (facts, reason) = (Arc::clone(facts), reason.clone());
+            let facts = Arc::clone(facts);
+            let reason = reason.clone();
             for rule in Rule::of(&facts, reason.is_asked) {
                 self.follow(rule, &facts, &reason)?;
             }

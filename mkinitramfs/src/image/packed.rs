@@ -22,7 +22,8 @@ pub fn each(modules: Vec<Module>) -> Result<Vec<Module>> {
 }
 
 fn pack(module: &Module) -> Result<Vec<u8>> {
-    let (size, path) = (module.bytes.len() as u64, &module.path);
+    let path = &module.path;
+    let size = module.bytes.len() as u64;
     ensure!(size <= MAX, "{path} has {size} bytes, and {MAX} at most are unpacked at the start");
     compress::alone(&module.bytes).with_context(|| path.clone())
 }

@@ -157,13 +157,14 @@ fn is_for_old_readers(module: &Facts) -> bool {
 /// Whether all the boards that it is for have chips of these makers.
 fn is_for_left_out_makers(module: &Facts) -> bool {
     let mut boards = module.aliases.iter().filter_map(|alias| alias.strip_prefix("of:"));
-    let is_left_out = |board: &str| {
-        let maker = board.rsplit_once("*C").map_or(board, |(_, compatible)| compatible);
-        let maker = maker.split(',').next().unwrap_or_default();
-        MAKERS.contains(&maker)
-    };
     let others = ["pci:", "acpi", "usb:", "virtio:"];
-    is_for(module, &["of:"]) && !is_for(module, &others) && boards.all(is_left_out)
+    is_for(module, &["of:"]) && !is_for(module, &others) && boards.all(is_of_left_out_maker)
+}
+
+/// Of an alias behind `of:`: `N*T*C<maker>,<chip>`.
+fn is_of_left_out_maker(board: &str) -> bool {
+    let maker = board.rsplit_once("*C").map_or(board, |(_, compatible)| compatible);
+    MAKERS.contains(&maker.split(',').next().unwrap_or_default())
 }
 
 #[cfg(test)]
