@@ -8,7 +8,7 @@ passed_before="${cache:?}/long-run" # "TREE STAGE" a line
 
 long_usual_times() {
     cat <<'TABLE'
-1700 kernels
+2300 kernels
 2400 power
 3600 slots
 600 cuts

@@ -2,7 +2,10 @@
 //! images; and what is said when there is nothing to boot.
 
 use super::trust::remove_both;
-use super::{AT_ONCE, Boot, COUNTED, Case, Expect, PLAIN, Partitions, X86_64, case, nothing};
+use super::{
+    AARCH64, AT_ONCE, Boot, COUNTED, Case, Expect, PLAIN, Partitions, X86_64, case, long, nothing,
+    on,
+};
 use turnout_qemu::guest::Flavour;
 use turnout_qemu::machine::Shape;
 
@@ -11,6 +14,27 @@ const SHORT_WAIT: &str = "wait 1\nreset-delay 1\nattempts 1\n";
 
 /// By modules, which Debian 12 has as they are and Debian 13 in xz.
 const RECIPE: Boot = Boot { flavour: Flavour::Generic, recipe: true, ..PLAIN };
+
+/// The second kernel has nothing to run, and stops. On aarch64 Debian's kernel
+/// has the watchdog core built in, and takes its parameter here; on x86_64
+/// Turnout loads it with that parameter.
+const ARMED: Case = case(
+    "armed_watchdog_resets_what_hangs",
+    Boot {
+        flavour: Flavour::Generic,
+        shape: Shape { devices: &["-device", "i6300esb"], ..Shape::USUAL },
+        modules: &["i6300esb"],
+        config: "watchdog 30\nreset-delay 1\nattempts 1\n",
+        first_options: "watchdog.stop_on_reboot=0",
+        next_options: "rdinit=/none panic=0",
+        ..PLAIN
+    },
+    nothing,
+    Expect::Ends(&[
+        "/dev/watchdog0 resets the machine in 30 s unless the next system serves it",
+        "Kernel panic - not syncing: ",
+    ]),
+);
 
 pub(super) const CASES: &[Case] = &[
     case("good_entry_from_nvme", COUNTED, nothing, AT_ONCE),
@@ -45,26 +69,8 @@ pub(super) const CASES: &[Case] = &[
         change: nothing,
         expect: AT_ONCE,
     },
-    // The second kernel has nothing to run, and stops. On aarch64 Debian's kernel
-    // has the watchdog core built in, and takes its parameter here; on x86_64
-    // Turnout loads it with that parameter.
-    case(
-        "armed_watchdog_resets_what_hangs",
-        Boot {
-            flavour: Flavour::Generic,
-            shape: Shape { devices: &["-device", "i6300esb"], ..Shape::USUAL },
-            modules: &["i6300esb"],
-            config: "watchdog 30\nreset-delay 1\nattempts 1\n",
-            first_options: "watchdog.stop_on_reboot=0",
-            next_options: "rdinit=/none panic=0",
-            ..PLAIN
-        },
-        nothing,
-        Expect::Ends(&[
-            "/dev/watchdog0 resets the machine in 30 s unless the next system serves it",
-            "Kernel panic - not syncing: ",
-        ]),
-    ),
+    on(X86_64, ARMED),
+    long(on(AARCH64, ARMED)),
     case("default_configuration", Boot { config: "", ..PLAIN }, nothing, AT_ONCE),
     case(
         "partition_found_by_its_label",

@@ -2,14 +2,16 @@
 //! variables, as systemd's tools write and read them.
 
 use super::trust::add_tampered_entry;
-use super::{Boot, Case, Expect, PLAIN, Start, case};
+use super::{AARCH64, Boot, Case, Expect, PLAIN, Start, X86_64, case, long, on};
 use crate::world::World;
 use anyhow::Result;
 use std::fs;
 use turnout_qemu::boot_tree::BootTree;
 use turnout_qemu::machine::{Firmware, Shape};
 
-pub(super) const CASES: &[Case] = &[case(
+pub(super) const CASES: &[Case] = &[on(X86_64, STALE), long(on(AARCH64, STALE))];
+
+const STALE: Case = case(
     "stale_default_and_a_one_shot_that_is_consumed_before_it_fails",
     Boot {
         shape: Shape { firmware: Firmware::Efi, ..Shape::USUAL },
@@ -42,7 +44,7 @@ pub(super) const CASES: &[Case] = &[case(
             ..START
         },
     ]),
-)];
+);
 
 const START: Start = Start::PLAIN;
 

@@ -5,7 +5,7 @@
 //! and the one that can boot is on another bus on each machine. That every bus boots by
 //! itself is for the long run.
 
-use super::{AARCH64, BOTH, Boot, Case, Expect, Further, PLAIN, Partitions, X86_64, nothing};
+use super::{AARCH64, BOTH, Boot, Case, Expect, Further, PLAIN, Partitions, X86_64, long, nothing};
 use std::path::PathBuf;
 use turnout::base::arch::Arch;
 use turnout_qemu::disk::Content;
@@ -125,7 +125,7 @@ pub(super) const CASES: &[Case] = &[
             ..by(Bus::Nvme)
         },
     ),
-    reads(
+    long(reads(
         "disks_of_an_old_board",
         X86_64,
         Boot {
@@ -139,7 +139,7 @@ pub(super) const CASES: &[Case] = &[
             ],
             ..by(Bus::Ide)
         },
-    ),
+    )),
     Case {
         name: "ufs_alone_with_linux_6_12",
         archs: BOTH,

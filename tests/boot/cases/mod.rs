@@ -350,6 +350,17 @@ const fn case(
     Case { name, archs: BOTH, boot, change, expect }
 }
 
+/// The same on these architectures only.
+const fn on(archs: &'static [Arch], case: Case) -> Case {
+    Case { archs, ..case }
+}
+
+/// The same in the long run only: on another architecture what it shows is shown in
+/// every run, or it is endurance.
+const fn long(case: Case) -> Case {
+    Case { boot: Boot { long: true, ..case.boot }, ..case }
+}
+
 fn nothing(_: &World, _: &BootTree) -> Result<()> {
     Ok(())
 }

@@ -1,7 +1,9 @@
 //! Floors that outlast the power: raised by what has confirmed itself, kept by a
 //! state area or a TPM, and what becomes of a machine that has lost them.
 
-use super::{AARCH64, Anchor, Boot, Case, Expect, PLAIN, Partitions, Start, case};
+use super::{
+    AARCH64, Anchor, Boot, Case, Expect, PLAIN, Partitions, Start, X86_64, case, long, on,
+};
 use crate::signing::{self, BOOT, RECOVERY, Signer};
 use crate::world::{STATE_PARTITION, World};
 use anyhow::{Context, Result};
@@ -29,14 +31,19 @@ pub(super) const STATE: Boot = Boot {
     ..PLAIN
 };
 
+const OF_A_STATE_AREA: Case = case(
+    "floor_of_a_state_area",
+    Boot { config: "wait 10\nreset-delay 1\nattempts 1\nrollback advisory\n", ..STATE },
+    add_systems,
+    Expect::Starts(ADVISORY),
+);
+const OF_A_TPM: Case = case("floor_of_a_tpm", IN_A_TPM, add_systems, Expect::Starts(ENFORCED));
+
 pub(super) const CASES: &[Case] = &[
-    case(
-        "floor_of_a_state_area",
-        Boot { config: "wait 10\nreset-delay 1\nattempts 1\nrollback advisory\n", ..STATE },
-        add_systems,
-        Expect::Starts(ADVISORY),
-    ),
-    case("floor_of_a_tpm", IN_A_TPM, add_systems, Expect::Starts(ENFORCED)),
+    on(X86_64, OF_A_STATE_AREA),
+    long(on(AARCH64, OF_A_STATE_AREA)),
+    on(X86_64, OF_A_TPM),
+    long(on(AARCH64, OF_A_TPM)),
     case(
         "ways_in_which_a_tpm_fails",
         Boot { long: true, ..IN_A_TPM },

@@ -1,7 +1,7 @@
 //! Turnout as a command on a running system: chains of systems, each started
 //! by the one before.
 
-use super::{AARCH64, Boot, Case, Expect, PLAIN, Partitions, X86_64, nothing};
+use super::{AARCH64, Boot, Case, Expect, PLAIN, Partitions, X86_64, long, nothing};
 use crate::world::STATE_PARTITION;
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeSet;
@@ -32,11 +32,6 @@ const fn running(
     Case { name, archs, boot, change: nothing, expect: Expect::Tells(judge) }
 }
 
-/// Endurance: too slow but for the long run.
-const fn long(case: Case) -> Case {
-    Case { boot: Boot { long: true, ..case.boot }, ..case }
-}
-
 /// With a state area as a factory leaves it.
 const fn with_state(case: Case) -> Case {
     let boot = Boot { partitions: Partitions::State, more_disks: make_state, ..case.boot };
@@ -61,11 +56,11 @@ const WITH_LPIS: &str = "irqchip.gicv3_nolpi=0";
 const NO_STALLS: &str = "rcupdate.rcu_cpu_stall_suppress=1";
 
 pub(super) const CASES: &[Case] = &[
-    with_state(running("a_chain_of_thirty", X86_64, THIRTY, NO_STALLS, Shape::USUAL, |stages| {
-        is_stable(stages, 30, &["e820", "memmap", "setup_data"])
+    with_state(running("a_chain_of_eight", X86_64, EIGHT, NO_STALLS, Shape::USUAL, |stages| {
+        is_stable(stages, 8, &["e820", "memmap", "setup_data"])
     })),
-    with_state(running("a_chain_of_thirty", AARCH64, THIRTY, NO_STALLS, GIC_2, |stages| {
-        is_stable(stages, 30, &["seeded"])
+    with_state(running("a_chain_of_eight", AARCH64, EIGHT, NO_STALLS, GIC_2, |stages| {
+        is_stable(stages, 8, &["seeded"])
     })),
     long(with_state(running(
         "a_chain_of_two_hundred",
@@ -86,7 +81,7 @@ pub(super) const CASES: &[Case] = &[
     running("efi_twice", X86_64, TWICE, "", EFI, keeps_efi_and_its_map),
     running("efi_twice", AARCH64, TWICE, WITH_LPIS, EFI, keeps_efi),
     running("a_busy_disk", X86_64, BUSY_DISK, "", Shape::USUAL, keeps_its_memory),
-    running("a_busy_disk", AARCH64, BUSY_DISK, "", GIC_2, keeps_its_memory),
+    long(running("a_busy_disk", AARCH64, BUSY_DISK, "", GIC_2, keeps_its_memory)),
 ];
 
 /// Everything on the command line stays, but for the stage.
@@ -111,7 +106,7 @@ fi
     };
 }
 
-const THIRTY: &str = chain_of!(30);
+const EIGHT: &str = chain_of!(8);
 const TWO_HUNDRED: &str = chain_of!(200);
 
 const TWICE: &str = r#"
