@@ -2,7 +2,7 @@
 //! of metadata, and one of which a half is old. Nothing of md is in the image.
 
 use super::disks::beside;
-use super::{Boot, Case, Expect, PLAIN, X86_64, case};
+use super::{AARCH64, Boot, Case, Expect, PLAIN, X86_64, case, long, on};
 use crate::expect::{DEADLINE, OWN_CMDLINE, see};
 use crate::world::{INITRD, LINUX, SECOND, World};
 use anyhow::{Context, Result, ensure};
@@ -16,21 +16,20 @@ use turnout_qemu::machine::{Bus, Machine};
 use turnout_qemu::menu;
 use turnout_qemu::serial::Console;
 
-pub(super) const CASES: &[Case] = &[Case {
-    archs: X86_64,
-    ..case(
-        "mirrors_of_every_metadata_version",
-        Boot {
-            loader_conf: "timeout menu-force\ndefault good\n",
-            config: "scan all\nwait 10\nreset-delay 1\nattempts 1\n",
-            modules: &["loop"],
-            more_disks: add_members,
-            ..PLAIN
-        },
-        fill_arrays,
-        Expect::Acts(boot_from_a_member),
-    )
-}];
+const MIRRORS: Case = case(
+    "mirrors_of_every_metadata_version",
+    Boot {
+        loader_conf: "timeout menu-force\ndefault good\n",
+        config: "scan all\nwait 10\nreset-delay 1\nattempts 1\n",
+        modules: &["loop"],
+        more_disks: add_members,
+        ..PLAIN
+    },
+    fill_arrays,
+    Expect::Acts(boot_from_a_member),
+);
+
+pub(super) const CASES: &[Case] = &[on(X86_64, MIRRORS), long(on(AARCH64, MIRRORS))];
 
 /// Of the devices that the arrays were made on.
 const SIZE: u64 = 24 << 20;
