@@ -1,5 +1,6 @@
 //! Tests of the library from outside.
 
+mod assurance;
 mod check;
 mod commands;
 mod corpus;
