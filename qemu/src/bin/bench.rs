@@ -6,9 +6,10 @@ use anyhow::Result;
 use std::process::ExitCode;
 use turnout::base::arch::Arch;
 use turnout_qemu::arguments::{self, MISUSED};
-use turnout_qemu::bench::measure;
-use turnout_qemu::budget::{self, Budget};
-use turnout_qemu::report::Report;
+use turnout_qemu::bench::budget::{self, Budget};
+use turnout_qemu::bench::measure::measure;
+use turnout_qemu::bench::model::Report;
+use turnout_qemu::bench::results;
 use turnout_qemu::setup;
 
 const USAGE: &str = "usage: ./qemu/bench [x86_64|aarch64] [--json] [--budgets] [--quick]
@@ -81,7 +82,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
         .map(|arch| measure(*arch, arguments.runs))
         .collect::<Result<Vec<Report>>>()?;
     if arguments.json {
-        println!("{}", Report::json(&reports));
+        println!("{}", results::json(&reports)?);
     } else {
         reports.iter().for_each(|report| print!("{report}"));
     }

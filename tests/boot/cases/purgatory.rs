@@ -5,8 +5,8 @@
 use super::{AARCH64, Boot, COUNTED, Case, Expect, HOOKED_SEGMENTS, X86_64, nothing};
 use anyhow::{Context, Result, ensure};
 use turnout::base::arch::Arch;
+use turnout_qemu::bench::transcript::{labelled, next_clock};
 use turnout_qemu::machine::{COUNTED_WITHOUT_SHA_NI, Shape};
-use turnout_qemu::report::{labelled, next_clock};
 
 const fn entered(
     name: &'static str,

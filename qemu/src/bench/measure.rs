@@ -4,6 +4,9 @@
 //! The clock is the CPU's own counter, read by PID 1 (`turnout.ticks` on its
 //! command line), by the incumbent's script and by the next system's script.
 
+use super::model::{Processor, Report, Row, Sizes, Turns};
+use super::transcript::{crate_hash_ns, labelled, next_clock, numbers_after, peaks};
+use super::ways::{Drivers, Loader, NVME_MODULES, Way, configuration, in_order, ways};
 use crate::boot_tree::{BootTree, Entry, Image, Key, console};
 use crate::build::{self, Tools};
 use crate::disk;
@@ -11,10 +14,6 @@ use crate::guest::{Flavour, Kernel};
 use crate::initrd::{self, BOOT_DEVICE, Incumbent, READY};
 use crate::machine::{Accelerator, Bus, COUNTED_WITHOUT_SHA_NI, Machine};
 use crate::place::{self, Scratch};
-use crate::report::{
-    DIRECT_VMLINUX, HAND_PICKED, Processor, Report, Row, Sizes, Turns, UNIVERSAL, crate_hash_ns,
-    labelled, next_clock, numbers_after,
-};
 use crate::serial::{Console, Event};
 use anyhow::{Context, Result, anyhow, bail};
 use mkinitramfs::image::compress::Compress;
@@ -31,113 +30,6 @@ const INITRD: &str = "/initrd";
 const DEADLINE: Duration = Duration::from_secs(900);
 /// As many as use the host's cores well; counted time does not notice.
 const WORKERS: usize = 2;
-
-/// One way of booting, on one processor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Way {
-    loader: Loader,
-    processor: Processor,
-}
-
-/// What loads the next kernel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Loader {
-    /// Turnout, and its engine or [`DIRECT_VMLINUX`].
-    Turnout(&'static str),
-    /// kexec-tools, and its options.
-    KexecTools(&'static str),
-    /// Turnout with such drivers, on a kernel that has none built in.
-    Drivers(Drivers, Flavour),
-}
-
-/// Which drivers are in an image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Drivers {
-    /// What this machine needs, named one by one.
-    HandPicked,
-    /// Those of nearly every machine.
-    Universal,
-}
-
-impl Drivers {
-    const fn row(self) -> &'static str {
-        match self {
-            Self::HandPicked => HAND_PICKED,
-            Self::Universal => UNIVERSAL,
-        }
-    }
-}
-
-/// What reaches the boot partition of the benchmark's machine, and its ESP.
-const NVME_MODULES: &[&str] = &["nvme", "ext4", "vfat"];
-
-impl Way {
-    fn name(self) -> String {
-        match self.loader {
-            Loader::Turnout(engine) => format!("turnout {engine}"),
-            Loader::KexecTools(mode) => format!("kexec-tools {mode}"),
-            Loader::Drivers(drivers, flavour) => format!("{}{}", drivers.row(), flavour.name()),
-        }
-    }
-
-    /// The first kernel.
-    const fn flavour(self) -> Flavour {
-        match self.loader {
-            Loader::Drivers(_, flavour) => flavour,
-            Loader::Turnout(_) | Loader::KexecTools(_) => Flavour::Cloud,
-        }
-    }
-
-    /// A row with nothing measured yet.
-    fn row(self) -> Row {
-        Row { name: self.name(), processor: self.processor, ..Row::default() }
-    }
-
-    /// What its files are called.
-    fn file(self, extension: &str) -> String {
-        format!("{}.{extension}", self.row().label().replace(' ', "-"))
-    }
-}
-
-/// Turnout's first. Debian's arm64 kernels have no kexec_file_load, and no
-/// decompressor that could be left out; `-i` skips the check of the digest in the
-/// purgatory. Of the incumbent's, no program but `-c` is held against a row
-/// without SHA-NI.
-fn ways(arch: Arch) -> Vec<Way> {
-    let usual: &[Loader] = match arch {
-        Arch::X86_64 => &[
-            Loader::Turnout("file"),
-            Loader::Turnout("segments"),
-            Loader::Turnout(DIRECT_VMLINUX),
-            Loader::KexecTools("-s"),
-            Loader::KexecTools("-c"),
-            Loader::KexecTools("-c -i"),
-        ],
-        Arch::Aarch64 => {
-            &[Loader::Turnout("segments"), Loader::KexecTools("-c"), Loader::KexecTools("-c -i")]
-        }
-    };
-    let without: &[Loader] = match arch {
-        Arch::X86_64 => &[
-            Loader::Turnout("file"),
-            Loader::Turnout("segments"),
-            Loader::Turnout(DIRECT_VMLINUX),
-            Loader::KexecTools("-c"),
-        ],
-        Arch::Aarch64 => &[],
-    };
-    let drivers: &[Loader] = &[
-        Loader::Drivers(Drivers::HandPicked, Flavour::Generic),
-        Loader::Drivers(Drivers::Universal, Flavour::Generic),
-        Loader::Drivers(Drivers::HandPicked, Flavour::Generic13),
-        Loader::Drivers(Drivers::Universal, Flavour::Generic13),
-    ];
-    [(usual, Processor::Usual), (without, Processor::WithoutShaNi), (drivers, Processor::Usual)]
-        .into_iter()
-        .flat_map(|(loaders, processor)| loaders.iter().map(move |loader| (*loader, processor)))
-        .map(|(loader, processor)| Way { loader, processor })
-        .collect()
-}
 
 /// Measures every row of one architecture, `runs` times each; in a single run without those
 /// of generic kernels, whose universal images take half a minute each to pack.
@@ -159,18 +51,6 @@ pub fn measure(arch: Arch, runs: usize) -> Result<Report> {
     Ok(Report { arch, sizes: bench.sizes()?, rows: in_order(rows, &ways) })
 }
 
-/// The order of the table, whichever was measured first.
-fn in_order(mut rows: Vec<Row>, ways: &[Way]) -> Vec<Row> {
-    rows.sort_by_key(|row| ways.iter().position(|way| way.row().label() == row.label()));
-    rows
-}
-
-/// Most memory that PID 1 had, and how much of it was the payload, in bytes.
-fn peaks(text: &str) -> [Option<u64>; 2] {
-    ["rss", "payload"]
-        .map(|name| labelled(text, "turnout: peak ", name).map(|kib| kib.saturating_mul(1024)))
-}
-
 /// The run in the middle. Almost always all agree; but now and then one
 /// kexec_load takes several times as long, most likely because the kernel is
 /// handed pages that are themselves destinations (kimage_alloc_page).
@@ -179,14 +59,6 @@ fn median(runs: usize, run: impl Fn() -> Result<Row>) -> Result<Row> {
     rows.sort_by_key(|row| row.start_to_jump_ns);
     let middle = rows.len() / 2;
     rows.into_iter().nth(middle).context("no run")
-}
-
-/// The configuration of one of Turnout's ways.
-fn configuration(engine: &str) -> String {
-    match engine {
-        DIRECT_VMLINUX => "engine segments\nvmlinux always\n".to_owned(),
-        engine => format!("engine {engine}\nvmlinux never\n"),
-    }
 }
 
 /// What every row shares: the disk and the helper that tells time.
@@ -403,26 +275,4 @@ fn purgatory_size(arch: Arch, binary: &[u8]) -> Option<u64> {
         .filter_map(|package| fs::read(package.path().join("out/purgatory.bin")).ok())
         .find(|blob| !blob.is_empty() && binary.windows(blob.len()).any(|part| part == blob))
         .map(|blob| blob.len() as u64)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn labels(rows: &[Row]) -> Vec<String> {
-        rows.iter().map(Row::label).collect()
-    }
-
-    #[test]
-    fn rows_stand_in_the_order_of_the_table_and_no_two_have_one_name() {
-        for arch in [Arch::X86_64, Arch::Aarch64] {
-            let ways = ways(arch);
-            let rows: Vec<Row> = ways.iter().map(|way| way.row()).collect();
-            let expected = labels(&rows);
-            let reversed = rows.into_iter().rev().collect();
-            assert_eq!(labels(&in_order(reversed, &ways)), expected);
-            let distinct: std::collections::BTreeSet<String> = expected.iter().cloned().collect();
-            assert_eq!(distinct.len(), expected.len(), "{expected:?}");
-        }
-    }
 }

@@ -1,6 +1,6 @@
 //! What Turnout may cost: sizes, memory, time.
 
-use crate::report::{Processor, Report, Row};
+use super::model::{Processor, Report, Row};
 use std::fmt;
 
 const KIB: u64 = 1024;
@@ -201,7 +201,7 @@ impl Unit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::Sizes;
+    use crate::bench::model::Sizes;
     use turnout::base::arch::Arch;
 
     fn row(name: &str, jump: u64) -> Row {
