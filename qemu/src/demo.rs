@@ -18,6 +18,8 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 use turnout::base::arch::Arch;
+use turnout::base::digest::Digest;
+use turnout::choose::Item;
 
 /// Id, what the menu shows, and the initrd of each entry.
 const ENTRIES: [(&str, &str, &str); 3] = [
@@ -96,6 +98,37 @@ impl Demo {
         println!();
         outcome
     }
+}
+
+/// The demonstration's menu, once every entry has been read. Which digests the changed
+/// initrd has hangs on the kernel packages: here they are stand-ins.
+#[must_use]
+pub fn items() -> Vec<Item> {
+    let [found, signed] = ["changed", "signed"].map(|bytes| Digest::of(bytes.as_bytes()));
+    let told = [
+        ("ready", "signed by demo".to_owned()),
+        (
+            "refused(INITRD_DIGEST)",
+            format!(
+                "\"{}\" is not the signed file: its SHA-256 is {found}, {signed} was signed",
+                ENTRIES[1].2
+            ),
+        ),
+        (
+            "refused(UNSIGNED)",
+            "there is no /turnout/unsigned.manifest, and only signed entries may boot".to_owned(),
+        ),
+    ];
+    let rows = ENTRIES.into_iter().zip(told);
+    let items = rows.map(|((id, title, _), (mark, detail))| Item {
+        id: id.to_owned(),
+        title: title.to_owned(),
+        mark: mark.to_owned(),
+        detail,
+        bootable: mark == "ready",
+        ..Item::default()
+    });
+    items.collect()
 }
 
 /// The id of an entry, as somebody gave it.

@@ -25,12 +25,15 @@ pub mod machine;
 pub mod menu;
 pub mod nbd;
 pub mod outage;
+pub mod pictures;
 pub mod place;
 pub mod rauc;
 pub mod recording;
 pub mod secure;
 pub mod serial;
 pub mod sizes;
+pub mod svg;
+pub mod terminal;
 pub mod tpm;
 pub mod uki;
 

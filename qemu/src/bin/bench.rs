@@ -1,4 +1,4 @@
-//! `./qemu/bench [x86_64|aarch64] [--json] [--budgets] [--quick]`: guest time of a
+//! `./qemu/bench [x86_64|aarch64] [--json] [--budgets] [--plot] [--quick]`: guest time of a
 //! boot with Turnout and with Debian's kexec-tools in a busybox initramfs, on the
 //! same disk, kernel and initrd; and the sizes that the budgets limit.
 
@@ -10,9 +10,10 @@ use turnout_qemu::bench::budget::{self, Budget};
 use turnout_qemu::bench::measure::measure;
 use turnout_qemu::bench::model::Report;
 use turnout_qemu::bench::results;
+use turnout_qemu::pictures;
 use turnout_qemu::setup;
 
-const USAGE: &str = "usage: ./qemu/bench [x86_64|aarch64] [--json] [--budgets] [--quick]
+const USAGE: &str = "usage: ./qemu/bench [x86_64|aarch64] [--json] [--budgets] [--plot] [--quick]
 
 Measures boots with Turnout and with kexec-tools, on both architectures if none is
 named, on x86_64 with and without SHA instructions. Each row is the middle of three
@@ -20,6 +21,7 @@ runs.
 
   --json       rows as JSON, without the sizes
   --budgets    also what each figure may be; exit status 1 if one is over
+  --plot       also keeps the rows in docs/bench.json, and draws docs/bench.svg of them
   --quick      one run a row";
 
 /// What is to be measured, and how it is shown.
@@ -27,6 +29,7 @@ struct Arguments {
     archs: Vec<Arch>,
     json: bool,
     budgets: bool,
+    plot: bool,
     runs: usize,
 }
 
@@ -54,12 +57,14 @@ fn main() -> ExitCode {
 
 /// Gives `None` for --help.
 fn parse(mut words: lexopt::Parser) -> Result<Option<Arguments>> {
-    let mut arguments = Arguments { archs: Vec::new(), json: false, budgets: false, runs: 3 };
+    let mut arguments =
+        Arguments { archs: Vec::new(), json: false, budgets: false, plot: false, runs: 3 };
     while let Some(word) = words.next()? {
         use lexopt::prelude::{Long, Short, Value};
         match word {
             Long("json") => arguments.json = true,
             Long("budgets") => arguments.budgets = true,
+            Long("plot") => arguments.plot = true,
             Long("quick") => arguments.runs = 1,
             Long("help") | Short('h') => return Ok(None),
             Value(value) => arguments.archs.push(arguments::arch(&value)?),
@@ -85,6 +90,9 @@ fn run(arguments: &Arguments) -> Result<bool> {
         println!("{}", results::json(&reports)?);
     } else {
         reports.iter().for_each(|report| print!("{report}"));
+    }
+    if arguments.plot {
+        pictures::keep(&reports)?;
     }
     Ok(!arguments.budgets || keeps_budgets(&reports))
 }
