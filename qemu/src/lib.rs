@@ -36,6 +36,7 @@ pub mod svg;
 pub mod terminal;
 pub mod tpm;
 pub mod uki;
+pub mod unsafe_share;
 
 use anyhow::Result;
 use std::process::Command;
