@@ -22,8 +22,13 @@ pub fn drivers_for<'a>(
 /// Whether one of a driver's patterns fits.
 #[must_use]
 pub fn is_for(driver: &Driver<'_>, alias: &str) -> bool {
-    let patterns = driver.aliases.iter();
-    patterns.filter(|pattern| may_fit(pattern, alias)).any(|pattern| glob::matches(pattern, alias))
+    driver.aliases.iter().any(|pattern| fits(pattern, alias))
+}
+
+/// Whether a pattern fits: on the device, and where an image is built for it.
+#[must_use]
+pub fn fits(pattern: &str, alias: &str) -> bool {
+    may_fit(pattern, alias) && glob::matches(pattern, alias)
 }
 
 /// Whether they do not differ before the first character with a meaning of its own.

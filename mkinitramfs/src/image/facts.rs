@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use turnout::base::glob;
 use turnout::drivers::class::Class;
+use turnout::drivers::matching;
 
 use super::class::class_by;
 use super::modinfo::Modinfo;
@@ -64,5 +64,5 @@ impl Facts {
 
 /// Whether a device, or a name, fits an alias. A pattern is asked for by itself, too.
 pub(super) fn fits(alias: &str, modalias: &str) -> bool {
-    alias == modalias || glob::matches(alias, modalias)
+    alias == modalias || matching::fits(alias, modalias)
 }
