@@ -40,7 +40,7 @@ use crate::choose::Chosen;
 use crate::failure::{Failure, Stage};
 use crate::steps::load::jump;
 use crate::sys::patience::{self, End};
-use crate::sys::{clock, panic, reset};
+use crate::sys::{clock, memory, panic, reset};
 use crate::trust::Role;
 use crate::trust::verify::Mode;
 
@@ -68,6 +68,7 @@ const RESTS: &str =
 pub fn run() -> ! {
     clock::start();
     panic::catch();
+    memory::catch();
     let session = match Session::start() {
         Ok(session) => session,
         Err(failure) => reset::after(panic::reset_delay(), &failure.to_string()),

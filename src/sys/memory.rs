@@ -68,13 +68,11 @@ pub fn dealt_with() {
     FAILED.store(0, Ordering::Relaxed);
 }
 
-/// From now on the end of memory is an end with a sentence. For PID 1, once /proc
-/// is mounted.
+/// From now on this process has an end of memory. For PID 1, once /proc is mounted.
 ///
 /// # Errors
 /// The errno of the call that failed.
 pub fn limit() -> Result<(), Error> {
-    catch()?;
     limit_data(most(machine::room().available))
 }
 
@@ -98,17 +96,16 @@ fn limit_data(bytes: u64) -> Result<(), Error> {
     }
 }
 
-fn catch() -> Result<(), Error> {
+/// From now on the end of memory is an end with a sentence.
+pub fn catch() {
     // SAFETY: a structure of numbers and a set of signals, for which zeros are
     // values: no flags, no signal blocked.
     let mut action: libc::sigaction = unsafe { core::mem::zeroed() };
     action.sa_sigaction = end as extern "C" fn(c_int) as usize;
+    // It fails for no signal that can be caught.
     // SAFETY: the pointer is to a value that lives as long as the call, and the
     // handler only makes calls that signal-safety(7) allows.
-    match unsafe { libc::sigaction(libc::SIGABRT, &raw const action, core::ptr::null_mut()) } {
-        0 => Ok(()),
-        _ => Err(Error::last("catching SIGABRT")),
-    }
+    let _ = unsafe { libc::sigaction(libc::SIGABRT, &raw const action, core::ptr::null_mut()) };
 }
 
 /// The sentence and the reset. It never comes back.

@@ -29,8 +29,12 @@ pub(super) fn tell(console: BorrowedFd<'_>) {
     }
 }
 
-/// Says it. A console that takes nothing for a second is passed over.
+/// Says it. A console that takes nothing for a second is passed over. Before any is
+/// known, the kernel's own has to do.
 pub(super) fn shout(text: &str) {
+    if TOLD.iter().all(|told| told.load(Ordering::Relaxed) < 0) {
+        write(libc::STDERR_FILENO, text.as_bytes());
+    }
     let told = TOLD.iter().map(|told| told.load(Ordering::Relaxed)).filter(|fd| *fd >= 0);
     told.for_each(|console| write(console, text.as_bytes()));
 }
