@@ -3,7 +3,7 @@
 # shellcheck shell=bash
 
 results="docs/long-run.md"
-readonly long_stages=(kernels power slots cuts oracle fuzzing benchmark guests servers packages-long first-kernel bare)
+readonly long_stages=(kernels power slots cuts oracle fuzzing benchmark guests servers packages-long first-kernel bare contained)
 passed_before="${cache:?}/long-run" # "TREE STAGE" a line
 
 long_usual_times() {
@@ -20,6 +20,7 @@ long_usual_times() {
 900 packages-long
 3000 first-kernel
 2400 bare
+600 contained
 TABLE
 }
 
