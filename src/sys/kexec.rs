@@ -31,8 +31,11 @@ const CRASH_SIZE: &str = "/sys/kernel/kexec_crash_size";
 /// 1 forbids every further load until the next boot.
 pub const LOAD_DISABLED: &str = "/proc/sys/kernel/kexec_load_disabled";
 
-/// How often a call is made while somebody else uses kexec, and how long it
-/// waits in between.
+/// Documentation/admin-guide/sysctl/vm.rst.
+const DROP_CACHES: &str = "/proc/sys/vm/drop_caches";
+
+/// How often a call is made while somebody else uses kexec or memory is short, and how
+/// long it waits for the former in between.
 const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -148,17 +151,28 @@ pub fn unload(engine: Engine, slot: Slot) -> Result<(), Error> {
     })
 }
 
-/// Makes a call again while another kexec operation is in progress.
+/// Makes a call again while another kexec operation is in progress, and where the kernel
+/// found no memory: what is left after the copy may lie where the next kernel goes, and be
+/// of no use for the page tables of the jump (`kimage_alloc_control_pages` in
+/// kernel/kexec_core.c). At another try other memory is left, and more of it without what
+/// is kept of files.
 fn patiently(call: impl Fn() -> Result<(), Error>) -> Result<(), Error> {
     let mut result = call();
     for _ in 1..TRIES {
-        match &result {
-            Err(error) if error.source.raw_os_error() == Some(libc::EBUSY) => sleep(PAUSE),
+        match result.as_ref().err().and_then(|error| error.source.raw_os_error()) {
+            Some(libc::EBUSY) => sleep(PAUSE),
+            Some(libc::ENOMEM) => drop_caches(),
             _ => break,
         }
         result = call();
     }
     result
+}
+
+/// Has the running kernel give up what it keeps of files on disks. Where it does not, it
+/// does so as memory runs short, and later.
+fn drop_caches() {
+    let _ = guard::may(DROP_CACHES).and_then(|()| file::write_text(DROP_CACHES, "1"));
 }
 
 /// Whether the running kernel has kexec_file_load; `None` if it may not be
@@ -311,8 +325,9 @@ mod tests {
     }
 
     #[test]
-    fn only_a_busy_kernel_is_asked_again() {
+    fn only_a_kernel_that_is_busy_or_short_of_memory_is_asked_again() {
         assert_eq!(tries(libc::EBUSY), TRIES);
+        assert_eq!(tries(libc::ENOMEM), TRIES);
         assert_eq!(tries(libc::EPERM), 1);
         assert_eq!(tries(libc::EKEYREJECTED), 1);
     }
