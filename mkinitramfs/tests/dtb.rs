@@ -41,7 +41,7 @@ fn boards(machine: u16) -> Scratch {
     let mut virt = std::fs::read(VIRT).unwrap();
     virt.resize(VIRT_SIZE, 0);
     scratch.write("virt.dtb", &virt);
-    scratch.write("other.dtb", OTHER.iter().fold(virt, |dtb, name| renamed(dtb, name)));
+    scratch.write("other.dtb", OTHER.iter().fold(virt, renamed));
     scratch.write("init", init(machine));
     scratch
 }
