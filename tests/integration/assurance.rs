@@ -1,7 +1,7 @@
 //! The page of assurance names tests: there is one of each name.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::{fs, io};
 
 /// Where tests and boot cases are defined.
 const TREES: &[&str] = &["src", "purgatory", "mkinitramfs", "qemu", "tests"];
@@ -13,7 +13,8 @@ fn root() -> &'static Path {
 #[test]
 fn every_test_of_the_page_is_there() {
     let page = fs::read_to_string(root().join("docs/assurance.md")).unwrap();
-    let sources: Vec<String> = TREES.iter().flat_map(|tree| sources(&root().join(tree))).collect();
+    let mut sources = Vec::new();
+    TREES.iter().try_for_each(|tree| collect(&root().join(tree), &mut sources)).unwrap();
     let named: Vec<&str> = page.lines().flat_map(tests_of).collect();
     assert!(named.len() > 50, "the page names {} tests", named.len());
     let missing: Vec<&str> = named.into_iter().filter(|name| !is_defined(name, &sources)).collect();
@@ -36,19 +37,16 @@ fn is_defined(name: &str, sources: &[String]) -> bool {
     sources.iter().any(|text| text.contains(&function) || text.contains(&case))
 }
 
-/// Every Rust file below a folder.
-fn sources(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    entries.flat_map(|path: PathBuf| texts(&path)).collect()
-}
-
-fn texts(path: &Path) -> Vec<String> {
-    match path.is_dir() && !path.is_symlink() {
-        true if path.ends_with("data") || path.ends_with("target") => Vec::new(),
-        true => sources(path),
-        false if path.extension().is_some_and(|it| it == "rs") => {
-            vec![fs::read_to_string(path).unwrap()]
+/// The text of every Rust file below a folder.
+fn collect(folder: &Path, texts: &mut Vec<String>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let path = entry.path();
+        if entry.file_type()?.is_dir() && !path.ends_with("tests/data") {
+            collect(&path, texts)?;
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            texts.push(fs::read_to_string(&path)?);
         }
-        false => Vec::new(),
     }
+    Ok(())
 }
