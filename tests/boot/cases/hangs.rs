@@ -16,10 +16,10 @@ const HANGS: Boot = Boot { first_options: "turnout.test=hang-before-loading", ..
 
 /// The menu takes longer than the watchdog gives.
 const WATCHED: Boot = Boot {
-    flavour: Flavour::Cloud13,
+    flavour: Flavour::Generic,
     shape: Shape { devices: &["-device", "i6300esb"], ..Shape::USUAL },
     modules: &["i6300esb"],
-    loader_conf: "timeout 12\ndefault good\n",
+    loader_conf: "timeout 16\ndefault good\n",
     config: "watchdog-start 10\nstart-limit off\nreset-delay 1\nattempts 1\n",
     ..HANGS
 };
@@ -55,11 +55,7 @@ const GOES_ON: Expect = Expect::Boots { after: &["what else is being read is not
 
 pub(super) const CASES: &[Case] = &[
     Case { archs: X86_64, ..case(WATCHDOG, WATCHED, nothing, BITES) },
-    // There only the generic kernel has the driver.
-    Case {
-        archs: AARCH64,
-        ..case(WATCHDOG, Boot { flavour: Flavour::Generic, long: true, ..WATCHED }, nothing, BITES)
-    },
+    Case { archs: AARCH64, ..case(WATCHDOG, Boot { long: true, ..WATCHED }, nothing, BITES) },
     Case {
         archs: X86_64,
         ..case(
