@@ -3,7 +3,8 @@
 //!
 //! The numbers are those of x86_64 and aarch64 (include/uapi/asm-generic/
 //! errno-base.h, errno.h); the meanings are those of kernel/kexec*.c, of
-//! security/integrity and of crypto/asymmetric_keys, where the calls end up.
+//! security/integrity and of crypto/asymmetric_keys, where the calls end up, and of
+//! arch/arm64/kernel/machine_kexec.c (`machine_kexec_prepare`).
 
 use super::Engine;
 
@@ -31,7 +32,12 @@ const EKEYREJECTED: i32 = 129;
 /// The same from both calls.
 const OF_BOTH: [(i32, &str); 3] = [
     (ENOMEM, "there is not enough memory for a second copy of the kernel and its initrd"),
-    (EBUSY, "another kexec operation was in progress at every try"),
+    (
+        EBUSY,
+        "another kexec operation was in progress at every try; or, on arm64, a spin table has \
+         started the CPUs, and the running kernel cannot take them back: that needs firmware \
+         with PSCI",
+    ),
     (ENOSYS, "the running kernel was built without this system call, or a sandbox hides it"),
 ];
 
@@ -164,6 +170,14 @@ mod tests {
 
     fn said(engine: Engine, errno: i32) -> &'static str {
         meaning_of_load(engine, errno).unwrap_or_default()
+    }
+
+    /// The kernel gives the same errno for both.
+    #[test]
+    fn busy_is_another_operation_or_cpus_that_cannot_be_taken_back() {
+        let said = said(Engine::Segments, EBUSY);
+        assert!(said.contains("another kexec operation was in progress"), "{said}");
+        assert!(said.contains("a spin table has started the CPUs"), "{said}");
     }
 
     #[test]
