@@ -80,7 +80,8 @@ pub struct Changes {
 }
 
 impl Inventory {
-    /// Looks for devices that came and went, and probes those that are new.
+    /// `/sys/class/block`, `open(2)`, `read(2)`: looks for devices that came and went, and
+    /// probes those that are new.
     pub fn refresh(&mut self) -> Changes {
         let mut now = devices();
         // Those are parts of others, which show them already.
@@ -95,7 +96,8 @@ impl Inventory {
     }
 }
 
-/// One device, by its name; none where there is none.
+/// `/sys/class/block`, `open(2)`, `read(2)`: one device, by its name; none where there is
+/// none.
 #[must_use]
 pub fn named(name: &str) -> Option<Candidate> {
     let all = devices();
@@ -103,8 +105,8 @@ pub fn named(name: &str) -> Option<Candidate> {
     Some(candidate(one, &disks(&all, &[one]), &all))
 }
 
-/// The kernel's name of the device with these numbers (`8:1`), which a file system is
-/// mounted from; none for one of several devices, or of none.
+/// `/sys/dev/block`: the kernel's name of the device with these numbers (`8:1`), which a
+/// file system is mounted from; none for one of several devices, or of none.
 #[must_use]
 pub fn name_of(numbers: &str) -> Option<String> {
     let event = file::read_text(Path::new("/sys/dev/block").join(numbers).join("uevent")).ok()?;
@@ -112,8 +114,8 @@ pub fn name_of(numbers: &str) -> Option<String> {
     Some(name.replace('/', "!"))
 }
 
-/// Names of the devices that may hold the state, as long as nobody looks at what they
-/// hold.
+/// `/sys/class/block`, `open(2)`, `read(2)`: names of the devices that may hold the state,
+/// as long as nobody looks at what they hold.
 #[must_use]
 pub fn state_devices(wanted: &StateDevice) -> Vec<String> {
     match wanted {
@@ -144,7 +146,8 @@ fn fixed_first(found: &[&Device]) -> Vec<String> {
     counting.map(|device| device.name.clone()).collect()
 }
 
-/// What a device holds that nobody should write over, if that is known.
+/// `/sys/class/block`, `open(2)`, `read(2)`: what a device holds that nobody should write
+/// over, if that is known.
 #[must_use]
 pub fn content(name: &str) -> Option<&'static str> {
     let is_disk = devices().iter().any(|one| one.partition.is_some() && one.disk == name);

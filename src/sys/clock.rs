@@ -14,13 +14,13 @@ pub fn start() {
     START.get_or_init(|| (Instant::now(), counter()));
 }
 
-/// Time since [`start`].
+/// `clock_gettime(2)`: time since [`start`].
 #[must_use]
 pub fn elapsed() -> Duration {
     START.get().map_or(Duration::ZERO, |(instant, _)| instant.elapsed())
 }
 
-/// Seconds since 1970, by the machine's clock; 0 where that is before.
+/// `clock_gettime(2)`: seconds since 1970, by the machine's clock; 0 where that is before.
 #[must_use]
 pub fn since_1970() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
@@ -30,9 +30,9 @@ pub fn since_1970() -> u64 {
 /// of work are two minutes of waiting.
 const OF_WAITING: u32 = 24;
 
-/// What has been spent in this thread: the processor's time, and a little of the time
-/// since [`start`], so that a device which answers ever more slowly has an end too. Of
-/// use for differences within one thread only.
+/// `clock_gettime(2)`: what has been spent in this thread: the processor's time, and a
+/// little of the time since [`start`], so that a device which answers ever more slowly has
+/// an end too. Of use for differences within one thread only.
 #[must_use]
 pub fn spent() -> Duration {
     busy().saturating_add(elapsed() / OF_WAITING)

@@ -54,8 +54,9 @@ struct Log {
 }
 
 impl Console {
-    /// Opens every console, and sets them raw; /dev/console becomes standard
-    /// input, output and error. A machine without a console boots all the same.
+    /// `open(2)`, `tcsetattr(3)`: opens every console, and sets them raw; /dev/console
+    /// becomes standard input, output and error. A machine without a console boots all the
+    /// same.
     ///
     /// # Errors
     /// The errno of the open, if not even /dev/null is there.
@@ -106,21 +107,22 @@ impl Console {
         self.terminals.borrow()
     }
 
-    /// Puts the terminals back as they were found, all output sent.
+    /// `tcdrain(3)`, `tcsetattr(3)`: puts the terminals back as they were found, all output
+    /// sent.
     pub fn restore(&self) {
         self.drain();
         self.terminals().iter().for_each(|terminal| terminal.restore());
     }
 
-    /// Writes bytes as they are on every console. One that cannot be written to
+    /// `write(2)`: writes bytes as they are on every console. One that cannot be written to
     /// must not stop a boot, so nothing is returned.
     pub fn write(&self, bytes: &[u8]) {
         self.terminals().iter().for_each(|terminal| terminal.send(bytes));
         self.settle();
     }
 
-    /// Writes one line, or several, and keeps it for the log. While a menu is on
-    /// the screen it waits. The text has to be free of control characters
+    /// `write(2)`: writes one line, or several, and keeps it for the log. While a menu is
+    /// on the screen it waits. The text has to be free of control characters
     /// ([`crate::base::text`]) but CR LF.
     pub fn line(&self, text: &str) {
         let mut log = self.log.borrow_mut();
@@ -153,7 +155,8 @@ impl Console {
         }
     }
 
-    /// Waits until the last byte has left the machine, on every line that moves.
+    /// `poll(2)`, `ioctl(2)`: waits until the last byte has left the machine, on every line
+    /// that moves.
     pub fn drain(&self) {
         self.settle();
         let start = Instant::now();
@@ -188,9 +191,9 @@ impl Console {
         self.terminals().iter().all(|terminal| terminal.is_deaf())
     }
 
-    /// Waits for a key on any console, for one of `others` or for the time, or
-    /// until a terminal takes some of what is queued for it; tells whether there
-    /// is a key to read, and which of the others can be read.
+    /// `poll(2)`: waits for a key on any console, for one of `others` or for the time, or
+    /// until a terminal takes some of what is queued for it; tells whether there is a key
+    /// to read, and which of the others can be read.
     #[must_use]
     pub fn wait(&self, others: &[BorrowedFd<'_>], time: Option<Duration>) -> (bool, Vec<bool>) {
         let mut polled: Vec<_> = others.iter().map(|fd| pollin(*fd)).collect();
@@ -204,7 +207,7 @@ impl Console {
         (typed, polled.iter().map(|fd| fd.any().unwrap_or(false)).collect())
     }
 
-    /// Whether something was typed on any console that was not read yet.
+    /// `poll(2)`: whether something was typed on any console that was not read yet.
     #[must_use]
     pub fn is_called(&self) -> bool {
         let terminals = self.terminals();
@@ -217,9 +220,9 @@ impl Console {
         polled.iter().any(|fd| fd.revents().is_some_and(is_typed))
     }
 
-    /// A menu takes the screen: kernel messages stay off it, but those of a dying
-    /// kernel, and so do our own lines. Every console is listened to again, and
-    /// those that have come since are opened.
+    /// `/proc/sys/kernel/printk`: a menu takes the screen: kernel messages stay off it, but
+    /// those of a dying kernel, and so do our own lines. Every console is listened to
+    /// again, and those that have come since are opened.
     pub fn begin_screen(&self) {
         self.find_more();
         let _ = file::write_text(PRINTK, "1");
@@ -236,7 +239,7 @@ impl Console {
         self.restore_kernel();
     }
 
-    /// Lets the kernel speak as it did before.
+    /// `/proc/sys/kernel/printk`: lets the kernel speak as it did before.
     pub fn restore_kernel(&self) {
         if let Some(levels) = &self.printk {
             let _ = file::write_text(PRINTK, levels);
@@ -260,9 +263,9 @@ impl Log {
     }
 }
 
-/// Writes one line on every console of the machine, whatever state this program
-/// is in; where there is none, on standard error. It waits for lines that move,
-/// and never fails.
+/// `open(2)`, `write(2)`: writes one line on every console of the machine, whatever state
+/// this program is in; where there is none, on standard error. It waits for lines that
+/// move, and never fails.
 pub fn everywhere(text: &str) {
     let names = active();
     let devices = names.iter().filter_map(|name| Some((name, open(&format!("/dev/{name}")).ok()?)));

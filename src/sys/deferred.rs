@@ -10,7 +10,7 @@ use crate::drivers::device::Device;
 
 const DEBUGFS: &str = "/sys/kernel/debug";
 
-/// All that wait; `devices` are those that may.
+/// `mount(2)`, `umount2(2)`: all that wait; `devices` are those that may.
 #[must_use]
 pub fn all(devices: &[Device]) -> Vec<Deferred> {
     let told = by_debugfs();

@@ -17,7 +17,7 @@ const MAX: usize = 16_384;
 /// The kernel's own bound is a page.
 const MAX_UEVENT: u64 = 4096;
 
-/// All of them.
+/// `/sys/bus`: all of them.
 #[must_use]
 pub fn all() -> Vec<Device> {
     below(BUSES)

@@ -47,7 +47,7 @@ pub fn has_efi() -> bool {
 }
 
 impl Variables {
-    /// Mounts them.
+    /// `mount(2)`: mounts them.
     ///
     /// # Errors
     /// The errno: a machine without EFI, or a kernel without efivarfs.
@@ -70,7 +70,7 @@ impl Variables {
         Self::open(Access::Write)
     }
 
-    /// The value of a variable; `None` if there is no such variable.
+    /// `read(2)`: the value of a variable; `None` if there is no such variable.
     ///
     /// # Errors
     /// The errno, or what is wrong with the variable.
@@ -84,7 +84,7 @@ impl Variables {
         Ok(Some(value.to_vec()))
     }
 
-    /// Whether there is such a variable, and if so whether it outlasts a reset.
+    /// `read(2)`: whether there is such a variable, and if so whether it outlasts a reset.
     ///
     /// # Errors
     /// The errno.
@@ -105,7 +105,7 @@ impl Variables {
         value.as_deref().map(interface::text).transpose().map_err(|error| wrong(variable, error))
     }
 
-    /// Gives a variable a value, unless it has that already.
+    /// `write(2)`, `ioctl(2)`: gives a variable a value, unless it has that already.
     ///
     /// # Errors
     /// The errno. A variable that was set before the firmware handed the machine
@@ -123,7 +123,7 @@ impl Variables {
             .map_err(|source| named(variable, source))
     }
 
-    /// Deletes a variable.
+    /// `unlink(2)`, `ioctl(2)`: deletes a variable.
     ///
     /// # Errors
     /// The errno, or that it is still there; one that was not there is fine.

@@ -13,7 +13,7 @@ use crate::base::sort;
 /// Largest kernel or image text file that is read, in bytes.
 pub const MAX_TEXT: u64 = 1 << 20;
 
-/// Reads a file of at most `limit` bytes.
+/// `read(2)`: reads a file of at most `limit` bytes.
 ///
 /// # Errors
 /// The errno, or EFBIG where the file is larger.
@@ -34,7 +34,7 @@ fn at(path: &Path, source: io::Error) -> Error {
     Error::new(path.display().to_string(), source)
 }
 
-/// Reads the first `limit` bytes of a file that may be longer.
+/// `read(2)`: reads the first `limit` bytes of a file that may be longer.
 ///
 /// # Errors
 /// The errno, with the file's name.
@@ -46,7 +46,7 @@ pub fn read_first(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
     Ok(bytes)
 }
 
-/// The same of a text file; bytes that are not UTF-8 become U+FFFD.
+/// `read(2)`: the same of a text file; bytes that are not UTF-8 become U+FFFD.
 ///
 /// # Errors
 /// As [`read_first`].
@@ -55,7 +55,7 @@ pub fn read_start(path: impl AsRef<Path>, limit: u64) -> Result<String, Error> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Reads a text file; bytes that are not UTF-8 become U+FFFD.
+/// `read(2)`: reads a text file; bytes that are not UTF-8 become U+FFFD.
 ///
 /// # Errors
 /// As [`read_bytes`].
@@ -64,8 +64,8 @@ pub fn read_text(path: impl AsRef<Path>) -> Result<String, Error> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Reads a text file where something else may lie: nobody waits for a FIFO, and what is no
-/// regular file is not read.
+/// `open(2)`, `read(2)`: reads a text file where something else may lie: nobody waits for a
+/// FIFO, and what is no regular file is not read.
 ///
 /// # Errors
 /// As [`read_bytes`], or that it is no regular file.
@@ -81,7 +81,7 @@ pub fn read_regular(path: impl AsRef<Path>) -> Result<String, Error> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Reads a text file that need not be there.
+/// `read(2)`: reads a text file that need not be there.
 ///
 /// # Errors
 /// As [`read_bytes`], but for ENOENT.
@@ -92,7 +92,7 @@ pub fn read_text_if_there(path: impl AsRef<Path>) -> Result<Option<String>, Erro
     }
 }
 
-/// Reads a one-line file without its line end.
+/// `read(2)`: reads a one-line file without its line end.
 ///
 /// # Errors
 /// As [`read_bytes`].
@@ -100,7 +100,7 @@ pub fn read_line(path: impl AsRef<Path>) -> Result<String, Error> {
     Ok(read_text(path)?.trim_end().to_owned())
 }
 
-/// Reads a number in a kernel file, decimal or with 0x.
+/// `read(2)`: reads a number in a kernel file, decimal or with 0x.
 #[must_use]
 pub fn read_number(path: impl AsRef<Path>) -> Option<u64> {
     let text = read_line(path).ok()?;
@@ -111,7 +111,7 @@ pub fn read_number(path: impl AsRef<Path>) -> Option<u64> {
     }
 }
 
-/// Writes to a kernel file that exists already.
+/// `write(2)`: writes to a kernel file that exists already.
 ///
 /// # Errors
 /// The errno, with the file's name.
@@ -121,7 +121,7 @@ pub fn write_text(path: &str, text: &str) -> Result<(), Error> {
         .map_err(|source| Error::new(path, source))
 }
 
-/// The names in a directory, sorted; an unreadable name is left out.
+/// `readdir(3)`: the names in a directory, sorted; an unreadable name is left out.
 ///
 /// # Errors
 /// The errno, with the directory's name.

@@ -29,9 +29,9 @@ impl Borne {
     }
 }
 
-/// Has no task that hangs end the machine: this one may, as its disk may not be the
-/// one that boots. For each that is borne [`mind`] is called once it has ended; for
-/// what is left alone for good, never.
+/// `/proc/sys/kernel/hung_task_panic`: has no task that hangs end the machine: this one
+/// may, as its disk may not be the one that boots. For each that is borne [`mind`] is
+/// called once it has ended; for what is left alone for good, never.
 pub fn bear() {
     BORNE.one_more();
     if !IS_OVER.load(Ordering::Relaxed) {
@@ -39,16 +39,16 @@ pub fn bear() {
     }
 }
 
-/// One that was borne has ended: if it was the last, any that hangs ends the machine
-/// again.
+/// `/proc/sys/kernel/hung_task_panic`: one that was borne has ended: if it was the last,
+/// any that hangs ends the machine again.
 pub fn mind() {
     if BORNE.one_less() {
         set("1");
     }
 }
 
-/// Any task that hangs ends the machine, from now on: it is being left anyway, and a
-/// device that does not come to rest is not to hold that up.
+/// `/proc/sys/kernel/hung_task_panic`: any task that hangs ends the machine, from now on:
+/// it is being left anyway, and a device that does not come to rest is not to hold that up.
 pub fn mind_all() {
     IS_OVER.store(true, Ordering::Relaxed);
     set("1");

@@ -18,7 +18,7 @@ const MAX_VALUE: u64 = 4096;
 /// Most names of one kind: as many as a manifest may list boards.
 const MAX_NAMES: usize = 32;
 
-/// Asks the firmware's tables.
+/// `/sys/class/dmi/id`, `/proc/device-tree`: asks the firmware's tables.
 #[must_use]
 pub fn read(sources: &Sources) -> Identity {
     let product = dmi(sources, "sys_vendor").zip(dmi(sources, "product_name"));

@@ -19,7 +19,7 @@ const SOCKET: &str = "/run/systemd/journal/socket";
 const PATIENCE: Duration = Duration::from_secs(1);
 const KERNEL_LOG: &str = "/dev/kmsg";
 
-/// Tells it; nothing is told by tests.
+/// `sendto(2)`, `/dev/kmsg`: tells it; nothing is told by tests.
 pub fn tell(event: &Event) {
     if guard::may("the journal").is_ok() && send(SOCKET.as_ref(), &event.datagram()).is_err() {
         // Without a kernel log either there is nobody to tell.

@@ -8,7 +8,7 @@ use super::quiesce::Quiet;
 use super::{Error, guard, kexec};
 use crate::plan::Slot;
 
-/// Starts the loaded kernel. Returns only if the kernel refused.
+/// `reboot(2)`: starts the loaded kernel. Returns only if the kernel refused.
 #[must_use]
 pub fn jump(_quiet: Quiet) -> Error {
     const CALL: &str = "reboot(LINUX_REBOOT_CMD_KEXEC)";

@@ -35,7 +35,7 @@ const AT_START: [Setting; 6] = [
     Setting { path: "vm/panic_on_oom", value: "1" },
 ];
 
-/// Has every failure of the kernel end in a reset; gives a sentence for each
+/// `/proc/sys`: has every failure of the kernel end in a reset; gives a sentence for each
 /// setting that could not be made.
 #[must_use]
 pub fn make() -> Vec<String> {
@@ -45,8 +45,8 @@ pub fn make() -> Vec<String> {
     }
 }
 
-/// Has a panic stay on the console as long as every other reason; gives why that
-/// could not be set.
+/// `/proc/sys/kernel/panic`: has a panic stay on the console as long as every other reason;
+/// gives why that could not be set.
 #[must_use]
 pub fn keep_panic_for(delay: Duration) -> Option<String> {
     let result =

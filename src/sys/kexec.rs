@@ -43,7 +43,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Staged(());
 
-/// Loads what was planned.
+/// `kexec_file_load(2)`, `kexec_load(2)`: loads what was planned.
 ///
 /// # Errors
 /// The errno of the call, or a kernel that claims afterwards to have nothing
@@ -120,14 +120,15 @@ pub fn staged(slot: Slot) -> Option<Staged> {
     (is_loaded(slot) == Some(true)).then_some(Staged(()))
 }
 
-/// Whether a kernel is loaded; `None` where the running kernel does not tell.
+/// `/sys/kernel/kexec_loaded`: whether a kernel is loaded; `None` where the running kernel
+/// does not tell.
 #[must_use]
 pub fn is_loaded(slot: Slot) -> Option<bool> {
     file::read_number(flag_file(slot)).map(|number| number == 1)
 }
 
-/// Bytes that are reserved for a crash kernel; `None` where the running kernel does not
-/// tell.
+/// `/sys/kernel/kexec_crash_size`: bytes that are reserved for a crash kernel; `None` where
+/// the running kernel does not tell.
 #[must_use]
 pub fn crash_size() -> Option<u64> {
     file::read_number(CRASH_SIZE)
@@ -140,7 +141,8 @@ const fn flag_file(slot: Slot) -> &'static str {
     }
 }
 
-/// Takes the loaded kernel out again, by one of the calls.
+/// `kexec_file_load(2)`, `kexec_load(2)`: takes the loaded kernel out again, by one of the
+/// calls.
 ///
 /// # Errors
 /// The errno of the call, with its name.
@@ -175,9 +177,9 @@ fn drop_caches() {
     let _ = guard::may(DROP_CACHES).and_then(|()| file::write_text(DROP_CACHES, "1"));
 }
 
-/// Whether the running kernel has kexec_file_load; `None` if it may not be
-/// asked. Asked with descriptors that cannot be read, so that nothing is ever
-/// loaded by asking.
+/// `kexec_file_load(2)`: whether the running kernel has kexec_file_load; `None` if it may
+/// not be asked. Asked with descriptors that cannot be read, so that nothing is ever loaded
+/// by asking.
 #[must_use]
 pub fn has_file_load() -> Option<bool> {
     let call = c_long::from(__NR_kexec_file_load);
@@ -188,9 +190,9 @@ pub fn has_file_load() -> Option<bool> {
     })
 }
 
-/// Whether the running kernel has kexec_load; `None` if it may not be asked.
-/// Asked with flags that no kernel knows, so that nothing is loaded or unloaded
-/// by asking.
+/// `kexec_load(2)`: whether the running kernel has kexec_load; `None` if it may not be
+/// asked. Asked with flags that no kernel knows, so that nothing is loaded or unloaded by
+/// asking.
 #[must_use]
 pub fn has_load() -> Option<bool> {
     let call = c_long::from(__NR_kexec_load);
@@ -299,7 +301,7 @@ fn address(value: u64) -> Result<usize, Error> {
         .map_err(|error| Error::new(format!("address {value:#x}"), io::Error::other(error)))
 }
 
-/// Forbids every further load until the next boot.
+/// `/proc/sys/kernel/kexec_load_disabled`: forbids every further load until the next boot.
 ///
 /// # Errors
 /// The errno of the write.

@@ -15,8 +15,8 @@ const STOP_ON_REBOOT: &str = "/sys/module/watchdog/parameters/stop_on_reboot";
 /// The kernel's own, which ends with it.
 const SOFTWARE: &str = "Software Watchdog";
 
-/// Has the running kernel take no other kernel, and give the loaded one up no more; whether
-/// it can do that. Nothing undoes it.
+/// `/proc/sys/kernel/kexec_load_limit_reboot`: has the running kernel take no other kernel,
+/// and give the loaded one up no more; whether it can do that. Nothing undoes it.
 ///
 /// # Errors
 /// The errno of the write.
@@ -32,8 +32,9 @@ pub fn seal() -> Result<bool, Error> {
     }
 }
 
-/// How many more calls that load or unload a kernel for a reboot the running kernel
-/// takes; none where that is not limited, or it does not tell.
+/// `/proc/sys/kernel/kexec_load_limit_reboot`: how many more calls that load or unload a
+/// kernel for a reboot the running kernel takes; none where that is not limited, or it does
+/// not tell.
 #[must_use]
 pub fn loads_left() -> Option<u64> {
     left(&file::read_line(LIMIT).ok()?)
@@ -44,7 +45,8 @@ fn left(said: &str) -> Option<u64> {
     said.parse().ok()
 }
 
-/// What there is of watchdogs; what turnout.conf says is not looked at.
+/// `/sys/class/watchdog`: what there is of watchdogs; what turnout.conf says is not looked
+/// at.
 #[must_use]
 pub fn watchdogs() -> Watchdogs {
     let stop_on_reboot = file::read_line(STOP_ON_REBOOT);

@@ -60,21 +60,21 @@ const DEVICE_TREE: &str = "/proc/device-tree";
 /// Nodes within nodes, as many as Linux takes.
 const MAX_TREE_DEPTH: usize = 64;
 
-/// Release of the running kernel, as `uname -r` gives it.
+/// `uname(2)`: release of the running kernel, as `uname -r` gives it.
 #[must_use]
 pub fn release() -> String {
     let name = nix::sys::utsname::uname();
     name.map_or_else(|_| String::new(), |name| name.release().to_string_lossy().into_owned())
 }
 
-/// How long a file may be that is only looked at, in bytes, and how much it may
-/// unpack to: half of what is available.
+/// `/proc/meminfo`: how long a file may be that is only looked at, in bytes, and how much
+/// it may unpack to: half of what is available.
 #[must_use]
 pub fn memory_for_files() -> u64 {
     room().available / 2
 }
 
-/// The memory that there is now.
+/// `/proc/meminfo`: the memory that there is now.
 #[must_use]
 pub fn room() -> Room {
     room_of(&file::read_text(MEMINFO).unwrap_or_default())
@@ -94,9 +94,9 @@ fn room_of(text: &str) -> Room {
     Room { available, for_kernel, total: bytes("MemTotal:") }
 }
 
-/// The memory that there would be if nothing of an entry had been read or unpacked:
-/// before another entry is read, that is given up. To be asked for before the first
-/// one is read too.
+/// `/proc/meminfo`: the memory that there would be if nothing of an entry had been read or
+/// unpacked: before another entry is read, that is given up. To be asked for before the
+/// first one is read too.
 #[must_use]
 pub fn room_without_files() -> Room {
     static LEAST: AtomicU64 = AtomicU64::new(u64::MAX);
@@ -123,7 +123,8 @@ fn own_memory() -> u64 {
     kilobytes("/proc/self/status", "RssAnon:").unwrap_or(0)
 }
 
-/// The consoles that the kernel has, such as `tty0` or `ttyS0`.
+/// `/sys/class/tty/console/active`: the consoles that the kernel has, such as `tty0` or
+/// `ttyS0`.
 #[must_use]
 pub fn consoles() -> Vec<String> {
     let active = file::read_line("/sys/class/tty/console/active").unwrap_or_default();
@@ -135,7 +136,7 @@ fn meminfo(key: &str) -> Option<u64> {
     kilobytes(MEMINFO, key)
 }
 
-/// Most memory that this process ever had resident, in bytes.
+/// `/proc/self/status`: most memory that this process ever had resident, in bytes.
 #[must_use]
 pub fn peak_memory() -> u64 {
     kilobytes("/proc/self/status", "VmHWM:").unwrap_or(0)
@@ -150,8 +151,9 @@ fn kilobytes_in(text: &str, key: &str) -> Option<u64> {
     value.trim().trim_end_matches(" kB").parse::<u64>().ok()?.checked_mul(1024)
 }
 
-/// All that a plan needs to know of a machine of the architecture that its sources are of:
-/// whoever gives that as a constant has no code for the others.
+/// `read(2)`, `getrandom(2)`: all that a plan needs to know of a machine of the
+/// architecture that its sources are of: whoever gives that as a constant has no code for
+/// the others.
 ///
 /// # Errors
 /// A source that is missing or cannot be understood, with its name.
@@ -242,7 +244,7 @@ fn seeds() -> Option<Seeds> {
     (random(&mut kaslr) && random(&mut rng)).then_some(Seeds { kaslr, rng })
 }
 
-/// Bytes that nobody can guess; none if the kernel has none yet.
+/// `getrandom(2)`: bytes that nobody can guess; none if the kernel has none yet.
 #[must_use]
 pub fn unguessable() -> Option<[u8; 16]> {
     let mut bytes = [0; 16];
@@ -427,7 +429,7 @@ fn tty_address(tty: &str, attribute: &str) -> Option<u64> {
     u64::from_str_radix(text.trim_start_matches("0x").trim_start_matches("0X"), 16).ok()
 }
 
-/// How many processors are at work.
+/// `sysconf(3)`: how many processors are at work.
 #[must_use]
 pub fn processors() -> usize {
     let count = nix::unistd::sysconf(nix::unistd::SysconfVar::_NPROCESSORS_ONLN).ok().flatten();

@@ -68,7 +68,8 @@ pub fn dealt_with() {
     FAILED.store(0, Ordering::Relaxed);
 }
 
-/// From now on this process has an end of memory. For PID 1, once /proc is mounted.
+/// `setrlimit(2)`: from now on this process has an end of memory. For PID 1, once /proc is
+/// mounted.
 ///
 /// # Errors
 /// The errno of the call that failed.
@@ -96,7 +97,7 @@ fn limit_data(bytes: u64) -> Result<(), Error> {
     }
 }
 
-/// From now on the end of memory is an end with a sentence.
+/// `sigaction(2)`: from now on the end of memory is an end with a sentence.
 pub fn catch() {
     // SAFETY: a structure of numbers and a set of signals, for which zeros are
     // values: no flags, no signal blocked.

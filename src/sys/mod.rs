@@ -117,7 +117,7 @@ impl core::error::Error for Error {
     }
 }
 
-/// Whether this process is the first one of its machine (or container, where
+/// `getpid(2)`: whether this process is the first one of its machine (or container, where
 /// the kernel itself refuses to start another).
 #[must_use]
 pub fn is_pid_1() -> bool {
@@ -129,7 +129,7 @@ fn is_main_thread() -> bool {
     nix::unistd::gettid() == nix::unistd::getpid()
 }
 
-/// Whether this process may open devices.
+/// `geteuid(2)`: whether this process may open devices.
 #[must_use]
 pub fn is_root() -> bool {
     effective_user() == 0
@@ -140,13 +140,13 @@ fn effective_user() -> u32 {
     unsafe { nix::libc::geteuid() }
 }
 
-/// Whether systemd is the first process (sd_booted(3)).
+/// `stat(2)`: whether systemd is the first process (sd_booted(3)).
 #[must_use]
 pub fn is_run_by_systemd() -> bool {
     std::path::Path::new("/run/systemd/system").is_dir()
 }
 
-/// The running kernel's command line.
+/// `/proc/cmdline`: the running kernel's command line.
 ///
 /// # Errors
 /// The errno of /proc/cmdline.

@@ -33,7 +33,8 @@ pub const fn parameters(setting: Watchdog) -> &'static [Parameters] {
     }
 }
 
-/// The image's table of drivers; none in an image that has all it needs built in.
+/// `read(2)`: the image's table of drivers; none in an image that has all it needs built
+/// in.
 ///
 /// # Errors
 /// Why one that is there cannot be read.
@@ -53,7 +54,7 @@ fn table_at(place: &Path) -> Result<Option<String>, Error> {
     }
 }
 
-/// Why no module of this image is for the kernel that runs.
+/// `read(2)`: why no module of this image is for the kernel that runs.
 #[must_use]
 pub fn mismatch(running: &str) -> Option<String> {
     let release = file::read_line(RELEASE).ok()?;
@@ -87,7 +88,7 @@ pub enum Loaded {
     Absent,
 }
 
-/// Loads a module from a file.
+/// `finit_module(2)`: loads a module from a file.
 ///
 /// # Errors
 /// Why it cannot be loaded.
@@ -96,7 +97,8 @@ pub fn load(place: &str, parameters: &CStr) -> Result<Loaded, Error> {
     insert(&module, parameters).map_err(|errno| refused(place, errno))
 }
 
-/// Loads a module from its unpacked bytes; `place` is the file that they are of.
+/// `memfd_create(2)`, `finit_module(2)`: loads a module from its unpacked bytes; `place` is
+/// the file that they are of.
 ///
 /// # Errors
 /// As [`load`].

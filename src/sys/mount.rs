@@ -17,7 +17,7 @@ pub const VOLUMES: &str = "/run/boot";
 const KERNEL: [(&str, &str); 4] =
     [("proc", "/proc"), ("sysfs", "/sys"), ("devtmpfs", "/dev"), ("tmpfs", "/run")];
 
-/// Mounts proc, sys, devtmpfs and run.
+/// `mount(2)`: mounts proc, sys, devtmpfs and run.
 ///
 /// # Errors
 /// The errno of the first that failed; one that is mounted already is fine.
@@ -31,7 +31,7 @@ pub fn kernel_file_systems() -> Result<(), Error> {
     })
 }
 
-/// Mounts the file system that tells of lockdown. A kernel without it has no
+/// `mount(2)`: mounts the file system that tells of lockdown. A kernel without it has no
 /// lockdown to tell of.
 pub fn security_file_system() {
     const KIND: &str = "securityfs";
@@ -56,7 +56,7 @@ impl EfiVariables {
     /// Where they are then.
     pub const PLACE: &str = "/sys/firmware/efi/efivars";
 
-    /// Mounts them, once what another thread has mounted is gone.
+    /// `mount(2)`: mounts them, once what another thread has mounted is gone.
     ///
     /// # Errors
     /// The errno: a machine without EFI has no such place, and a kernel without
@@ -81,8 +81,8 @@ impl Drop for EfiVariables {
     }
 }
 
-/// Has what this process mounts from now on seen by nobody else, and gone when
-/// it ends.
+/// `unshare(2)`, `mount(2)`: has what this process mounts from now on seen by nobody else,
+/// and gone when it ends.
 ///
 /// # Errors
 /// The errno; only root may.
@@ -110,12 +110,12 @@ pub struct Volume {
 }
 
 impl Volume {
-    /// Mounts a device on the directory `place`, which is made where it is not
-    /// there, so that nothing on it is written or executed: read-only without
-    /// journal replay, nosuid, nodev, noexec, and nosymfollow unless it is of a
-    /// kind on which kernels have links for names (which [`super::read`] follows
-    /// inside it only). `subvolume` is one more of the file system's own options.
-    /// What shows a part of a device goes when what is mounted does.
+    /// `mount(2)`: mounts a device on the directory `place`, which is made where it is not
+    /// there, so that nothing on it is written or executed: read-only without journal
+    /// replay, nosuid, nodev, noexec, and nosymfollow unless it is of a kind on which
+    /// kernels have links for names (which [`super::read`] follows inside it only).
+    /// `subvolume` is one more of the file system's own options. What shows a part of a
+    /// device goes when what is mounted does.
     ///
     /// # Errors
     /// The errno, with device and type.
@@ -191,9 +191,9 @@ fn boot_options(kind: &str) -> &'static str {
     }
 }
 
-/// Takes off everything but the root and what the jump itself still reads, the
-/// latest first; what is in use becomes read-only and goes as soon as it is let
-/// go. Gives the faults.
+/// `umount2(2)`, `mount(2)`: takes off everything but the root and what the jump itself
+/// still reads, the latest first; what is in use becomes read-only and goes as soon as it
+/// is let go. Gives the faults.
 pub fn release_all() -> Vec<Error> {
     let table = file::read_text("/proc/self/mountinfo").unwrap_or_default();
     let mut places = mount_points(&table);
@@ -213,8 +213,8 @@ fn release(place: &str) -> Result<(), Error> {
     result.map_err(|errno| Error::new(format!("unmounting {place}"), errno))
 }
 
-/// What is mounted: the places, in the order of mounting, and `major:minor` of
-/// the device on each.
+/// `/proc/self/mountinfo`: what is mounted: the places, in the order of mounting, and
+/// `major:minor` of the device on each.
 #[must_use]
 pub fn places() -> Vec<(String, String)> {
     let table = file::read_text("/proc/self/mountinfo").unwrap_or_default();

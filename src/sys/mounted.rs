@@ -25,8 +25,8 @@ pub struct Mounted {
     pub is_btrfs_top: bool,
 }
 
-/// What is mounted at this very directory; nothing where it is a directory of the file
-/// system above it, or cannot be told.
+/// `/proc/self/mountinfo`: what is mounted at this very directory; nothing where it is a
+/// directory of the file system above it, or cannot be told.
 #[must_use]
 pub fn at(directory: &Path) -> Option<Mounted> {
     let place = std::fs::canonicalize(directory).ok()?;

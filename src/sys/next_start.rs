@@ -19,7 +19,7 @@ const ONE_SHOT: u64 = 1 << 3;
 /// The kernel's driver that writes `LoaderEntryOneShot`, as its configuration has it.
 const KERNEL_WRITES: &str = "CONFIG_EFI_BOOTLOADER_CONTROL=";
 
-/// What the machine whose root is here has; of its state area nothing.
+/// `read(2)`: what the machine whose root is here has; of its state area nothing.
 #[must_use]
 pub fn here(root: &Path) -> Here {
     Here {
@@ -37,7 +37,7 @@ fn grub_in(root: &Path, place: &str) -> Option<String> {
     script.contains(NEXT_ENTRY).then(|| format!("/{place}/{BLOCK}"))
 }
 
-/// GRUB's script beside a block, where it can be read.
+/// `read(2)`: GRUB's script beside a block, where it can be read.
 #[must_use]
 pub fn script_beside(block: &str) -> Option<String> {
     file::read_regular(Path::new(block).with_file_name(SCRIPT)).ok()

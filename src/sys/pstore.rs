@@ -17,7 +17,7 @@ const DEPTH: u32 = 3;
 const MAX_TEXT: u64 = 64 << 10;
 const MAX_FILES: usize = 64;
 
-/// The logs that were left since then, in seconds since 1970.
+/// `readdir(3)`, `lstat(2)`: the logs that were left since then, in seconds since 1970.
 #[must_use]
 pub fn left_since(when: u64) -> Vec<String> {
     ROOTS.iter().flat_map(|root| left_in(Path::new(root), when)).take(MAX_FILES).collect()

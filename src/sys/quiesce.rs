@@ -57,7 +57,7 @@ pub fn quiesce(_staged: Staged, console: &Console, leave: &Leave<'_>) -> Result<
     Ok(Quiet(armed))
 }
 
-/// For a running system, as the administrator left it: writes back what is in
+/// `sync(2)`: for a running system, as the administrator left it: writes back what is in
 /// memory, and changes nothing that would be missed if the jump were refused.
 #[must_use]
 pub fn still_enough(_staged: Staged) -> Quiet {

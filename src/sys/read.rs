@@ -95,7 +95,7 @@ impl Links {
 }
 
 impl Root {
-    /// Opens the directory.
+    /// `open(2)`, `fstatfs(2)`: opens the directory.
     ///
     /// # Errors
     /// The errno, with the path.
@@ -151,8 +151,8 @@ impl Root {
         if_regular(path, File::from(self.resolve(path, flags, links)?))
     }
 
-    /// Opens a regular file for a tool of the host: through symbolic links that stay
-    /// beneath the root, on whatever file system it is there.
+    /// `openat2(2)`: opens a regular file for a tool of the host: through symbolic links
+    /// that stay beneath the root, on whatever file system it is there.
     ///
     /// # Errors
     /// The errno, or what is wrong with the path.
@@ -160,8 +160,8 @@ impl Root {
         self.regular(path, Links::Followed).map(|opened| opened.file)
     }
 
-    /// Looks whether a regular file is there, and how long it is, in bytes. The
-    /// file is not opened.
+    /// `openat2(2)`, `fstat(2)`: looks whether a regular file is there, and how long it is,
+    /// in bytes. The file is not opened.
     ///
     /// # Errors
     /// The errno, or what is wrong with the path.
@@ -170,8 +170,8 @@ impl Root {
         if_regular(path, file).map(|opened| opened.size)
     }
 
-    /// Reads a small file that decides, such as a manifest or a signature, whole
-    /// and never through a symbolic link; `None` if there is none.
+    /// `openat2(2)`, `read(2)`: reads a small file that decides, such as a manifest or a
+    /// signature, whole and never through a symbolic link; `None` if there is none.
     ///
     /// # Errors
     /// The errno, what is wrong with the path, a file of more than `limit`
@@ -180,8 +180,8 @@ impl Root {
         read_small(path, self.regular(path, Links::Refused), limit)
     }
 
-    /// Reads a menu's text: as [`Root::small`], but through symbolic links where
-    /// distributions have them.
+    /// `openat2(2)`, `read(2)`: reads a menu's text: as [`Root::small`], but through
+    /// symbolic links where distributions have them.
     ///
     /// # Errors
     /// As [`Root::small`].
@@ -189,7 +189,8 @@ impl Root {
         read_small(path, self.regular(path, self.links), limit)
     }
 
-    /// Shows every name in a directory, as [`Files::each_name`].
+    /// `openat2(2)`, `readdir(3)`: shows every name in a directory, as
+    /// [`Files::each_name`].
     ///
     /// # Errors
     /// The errno, or what is wrong with the path.
@@ -203,8 +204,8 @@ impl Root {
             .map_err(|errno| Error::new(path, errno))
     }
 
-    /// Reads a file of at most `limit` bytes into sealed memory and hashes it
-    /// on the way, until somebody sets `stop`.
+    /// `openat2(2)`, `read(2)`: reads a file of at most `limit` bytes into sealed memory
+    /// and hashes it on the way, until somebody sets `stop`.
     ///
     /// # Errors
     /// The errno; what is wrong with the path; an empty file; one longer than
@@ -213,7 +214,8 @@ impl Root {
         read(path, self.regular(path, self.links)?, limit, stop)
     }
 
-    /// Reads a file as [`Root::blob`] does, and keeps no more than its start.
+    /// `openat2(2)`, `read(2)`: reads a file as [`Root::blob`] does, and keeps no more than
+    /// its start.
     ///
     /// # Errors
     /// As [`Root::blob`].
@@ -299,7 +301,7 @@ impl Roots {
         }
     }
 
-    /// As [`Root::size`].
+    /// `openat2(2)`, `fstat(2)`: as [`Root::size`].
     ///
     /// # Errors
     /// As [`Root::size`]; and that the device is not here.
@@ -333,8 +335,8 @@ impl<'a> Reading<'a> {
         Self { roots, stop, left: limit }
     }
 
-    /// Reads one more file, as [`Root::blob`]; its path is then that on its device, which
-    /// is what a manifest names.
+    /// `openat2(2)`, `read(2)`: reads one more file, as [`Root::blob`]; its path is then
+    /// that on its device, which is what a manifest names.
     ///
     /// # Errors
     /// As [`Root::blob`], with the device.
@@ -346,7 +348,7 @@ impl<'a> Reading<'a> {
         Ok(blob)
     }
 
-    /// Reads one more file, as [`Root::head`].
+    /// `openat2(2)`, `read(2)`: reads one more file, as [`Root::head`].
     ///
     /// # Errors
     /// As [`Root::head`], with the device.
@@ -359,16 +361,15 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// How long a file is that an administrator named, in bytes; `None` if that cannot
-/// be told, which reading it then says.
+/// `stat(2)`: how long a file is that an administrator named, in bytes; `None` if that cannot be told, which reading it then says.
 #[must_use]
 pub fn size(path: &Path) -> Option<u64> {
     path.metadata().ok().map(|meta| meta.len())
 }
 
-/// Reads a file that an administrator named, wherever it is, as [`Root::blob`]
-/// does one of the boot partition. Symbolic links are followed: /boot/vmlinuz is
-/// one on many systems.
+/// `open(2)`, `read(2)`: reads a file that an administrator named, wherever it is, as
+/// [`Root::blob`] does one of the boot partition. Symbolic links are followed:
+/// /boot/vmlinuz is one on many systems.
 ///
 /// # Errors
 /// As [`Root::blob`].

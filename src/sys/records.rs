@@ -33,13 +33,15 @@ const FAILED: &str = "failed";
 const HISTORY: &str = "history";
 const DEFERRED: &str = "deferred";
 
-/// The running system's; empty where the kernel does not tell.
+/// `/proc/sys/kernel/random/boot_id`: the running system's; empty where the kernel does not
+/// tell.
 #[must_use]
 pub fn boot_id() -> String {
     file::read_line(BOOT_ID).unwrap_or_default()
 }
 
-/// The running kernel's release (uname -r); empty where it does not tell.
+/// `/proc/sys/kernel/osrelease`: the running kernel's release (uname -r); empty where it
+/// does not tell.
 #[must_use]
 pub fn release() -> String {
     file::read_line(RELEASE).unwrap_or_default()
@@ -56,7 +58,7 @@ pub fn here() -> Here {
     }
 }
 
-/// Writes down what is loaded.
+/// `rename(2)`, `fsync(2)`: writes down what is loaded.
 ///
 /// # Errors
 /// The errno, with the file's name.
@@ -65,7 +67,7 @@ pub fn keep_loaded(loaded: &Loaded) -> Result<(), Error> {
     Folder::new(NOW).write(name_of(loaded.slot), &loaded.text())
 }
 
-/// Nothing is loaded there any more.
+/// `unlink(2)`, `fsync(2)`: nothing is loaded there any more.
 ///
 /// # Errors
 /// As [`keep_loaded`].
@@ -74,8 +76,8 @@ pub fn forget_loaded(slot: Slot) -> Result<(), Error> {
     Folder::new(NOW).remove(name_of(slot))
 }
 
-/// What was written down as loaded, by this very system. That it still is, only the
-/// kernel can say ([`super::kexec::is_loaded`]).
+/// `read(2)`: what was written down as loaded, by this very system. That it still is, only
+/// the kernel can say ([`super::kexec::is_loaded`]).
 ///
 /// # Errors
 /// A file that cannot be read, or not understood.
@@ -84,7 +86,7 @@ pub fn loaded(slot: Slot) -> Result<Option<Loaded>, Error> {
     Ok(loaded.filter(|loaded| loaded.slot == slot && loaded.boot_id == boot_id()))
 }
 
-/// Writes down, flushed, what is asked for.
+/// `rename(2)`, `fsync(2)`: writes down, flushed, what is asked for.
 ///
 /// # Errors
 /// As [`keep_loaded`].
@@ -93,7 +95,8 @@ pub fn ask(asked: &Asked) -> Result<(), Error> {
     Folder::new(NEXT).write(ASKED, &asked.text())
 }
 
-/// Takes back what was asked for: this system was not left after all.
+/// `unlink(2)`, `fsync(2)`: takes back what was asked for: this system was not left after
+/// all.
 ///
 /// # Errors
 /// As [`keep_loaded`].
@@ -102,7 +105,7 @@ pub fn forget_asked() -> Result<(), Error> {
     Folder::new(NEXT).remove(ASKED)
 }
 
-/// What was asked for last.
+/// `read(2)`: what was asked for last.
 ///
 /// # Errors
 /// As [`loaded`].
@@ -110,7 +113,7 @@ pub fn asked() -> Result<Option<Asked>, Error> {
     Folder::new(NEXT).read(ASKED, Asked::read)
 }
 
-/// The pairs of kernels that have failed on this machine.
+/// `read(2)`: the pairs of kernels that have failed on this machine.
 ///
 /// # Errors
 /// As [`loaded`].
@@ -118,7 +121,7 @@ pub fn failed() -> Result<Vec<Pair>, Error> {
     Folder::new(NEXT).read(FAILED, Pair::read).map(Option::unwrap_or_default)
 }
 
-/// Writes down, flushed, which pairs have failed.
+/// `rename(2)`, `fsync(2)`: writes down, flushed, which pairs have failed.
 ///
 /// # Errors
 /// As [`keep_loaded`].
@@ -127,7 +130,7 @@ pub fn keep_failed(pairs: &[Pair]) -> Result<(), Error> {
     Folder::new(NEXT).write(FAILED, &Pair::text(pairs))
 }
 
-/// How the last systems that were asked for came up, the newest last.
+/// `read(2)`: how the last systems that were asked for came up, the newest last.
 ///
 /// # Errors
 /// As [`loaded`].
@@ -135,7 +138,8 @@ pub fn history() -> Result<Vec<Arrival>, Error> {
     Folder::new(NEXT).read(HISTORY, Arrival::read).map(Option::unwrap_or_default)
 }
 
-/// Writes down, flushed, how this system came up, as the newest of these.
+/// `rename(2)`, `fsync(2)`: writes down, flushed, how this system came up, as the newest of
+/// these.
 ///
 /// # Errors
 /// As [`keep_loaded`].
@@ -144,7 +148,7 @@ pub fn keep_arrival(arrival: &Arrival, history: Vec<Arrival>) -> Result<(), Erro
     Folder::new(NEXT).write(HISTORY, &arrival.clone().text_with(history))
 }
 
-/// Writes down what is to be loaded as this system goes down.
+/// `rename(2)`, `fsync(2)`: writes down what is to be loaded as this system goes down.
 ///
 /// # Errors
 /// As [`keep_loaded`].
@@ -153,7 +157,7 @@ pub fn defer(deferred: &Deferred) -> Result<(), Error> {
     Folder::new(NOW).write(DEFERRED, &deferred.text())
 }
 
-/// What is to be loaded as this system goes down.
+/// `read(2)`: what is to be loaded as this system goes down.
 ///
 /// # Errors
 /// As [`loaded`].
@@ -162,7 +166,7 @@ pub fn deferred() -> Result<Option<Deferred>, Error> {
     Ok(deferred.filter(|deferred| deferred.boot_id == boot_id()))
 }
 
-/// Nothing is.
+/// `unlink(2)`, `fsync(2)`: nothing is.
 ///
 /// # Errors
 /// As [`keep_loaded`].

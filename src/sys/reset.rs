@@ -43,13 +43,13 @@ fn turn(left: Duration) -> Duration {
     if left < REPEAT.saturating_add(vigil::TURN) { left } else { REPEAT }
 }
 
-/// Resets the machine at once.
+/// `reboot(2)`: resets the machine at once.
 pub fn now() -> ! {
     hung_tasks::mind_all();
     end(RebootMode::RB_AUTOBOOT)
 }
 
-/// Turns the machine off.
+/// `reboot(2)`: turns the machine off.
 pub fn power_off() -> ! {
     end(RebootMode::RB_POWER_OFF)
 }

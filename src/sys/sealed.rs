@@ -48,7 +48,8 @@ pub fn keep_files() {
 pub(super) struct Changed;
 
 impl Sealed {
-    /// A sealed copy of bytes that were put together in memory.
+    /// `memfd_create(2)`, `mmap(2)`: a sealed copy of bytes that were put together in
+    /// memory.
     ///
     /// # Errors
     /// The errno of the memory file.
@@ -56,7 +57,7 @@ impl Sealed {
         Self::copy_all(name, &[bytes])
     }
 
-    /// The same of several, one after the other.
+    /// `memfd_create(2)`, `mmap(2)`: the same of several, one after the other.
     ///
     /// # Errors
     /// As [`Self::copy`].

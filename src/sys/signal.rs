@@ -17,8 +17,9 @@ use super::Error;
 pub struct Signals(SignalFd);
 
 impl Signals {
-    /// Blocks every signal but the one by which this program ends itself
-    /// ([`super::memory`]), and makes Ctrl-Alt-Del a signal instead of a reset.
+    /// `pthread_sigmask(3)`, `reboot(2)`, `signalfd(2)`: blocks every signal but the one by
+    /// which this program ends itself ([`super::memory`]), and makes Ctrl-Alt-Del a signal
+    /// instead of a reset.
     ///
     /// # Errors
     /// The errno of the call that failed.
@@ -37,8 +38,8 @@ impl Signals {
         Self(SignalFd::new(&SigSet::empty()).unwrap())
     }
 
-    /// Takes all that arrived, reaps children, and gives the name of the last
-    /// signal that somebody sent on purpose.
+    /// `read(2)`, `waitpid(2)`: takes all that arrived, reaps children, and gives the name
+    /// of the last signal that somebody sent on purpose.
     #[must_use]
     pub fn take(&self) -> Option<&'static str> {
         let mut last = None;

@@ -61,7 +61,7 @@ impl Sources {
         found.ok_or_else(|| Error::new(path, io::Error::from(io::ErrorKind::NotFound)))
     }
 
-    /// As [`file::read_bytes`].
+    /// `read(2)`: as [`file::read_bytes`].
     ///
     /// # Errors
     /// The errno, or EFBIG where the file is larger than `limit` bytes.
@@ -69,7 +69,7 @@ impl Sources {
         file::read_bytes(&self.resolve(path)?, limit)
     }
 
-    /// As [`file::read_text`].
+    /// `read(2)`: as [`file::read_text`].
     ///
     /// # Errors
     /// As [`Sources::read_bytes`].
@@ -77,7 +77,7 @@ impl Sources {
         file::read_text(self.resolve(path)?)
     }
 
-    /// As [`file::read_start`].
+    /// `read(2)`: as [`file::read_start`].
     ///
     /// # Errors
     /// The errno.
@@ -85,7 +85,7 @@ impl Sources {
         file::read_start(self.resolve(path)?, limit)
     }
 
-    /// As [`file::read_first`].
+    /// `read(2)`: as [`file::read_first`].
     ///
     /// # Errors
     /// The errno.
@@ -93,7 +93,7 @@ impl Sources {
         file::read_first(&self.resolve(path)?, limit)
     }
 
-    /// As [`file::read_line`].
+    /// `read(2)`: as [`file::read_line`].
     ///
     /// # Errors
     /// As [`Sources::read_bytes`].
@@ -101,13 +101,13 @@ impl Sources {
         file::read_line(self.resolve(path)?)
     }
 
-    /// As [`file::read_number`].
+    /// `read(2)`: as [`file::read_number`].
     #[must_use]
     pub fn read_number(&self, path: &str) -> Option<u64> {
         file::read_number(self.find(path)?)
     }
 
-    /// As [`file::names`].
+    /// `readdir(3)`: as [`file::names`].
     ///
     /// # Errors
     /// The errno.

@@ -51,7 +51,8 @@ pub struct StateArea {
 }
 
 impl StateArea {
-    /// Looks at all disks that are there now, and at their partition tables.
+    /// `open(2)`, `read(2)`: looks at all disks that are there now, and at their partition
+    /// tables.
     ///
     /// # Errors
     /// There is none, or more than one, or what was named holds something else: no
@@ -171,8 +172,8 @@ impl Medium for StateArea {
 }
 
 impl StateArea {
-    /// Waits until no other command changes the area; what it waits for is told to
-    /// `say`, once.
+    /// `flock(2)`: waits until no other command changes the area; what it waits for is told
+    /// to `say`, once.
     ///
     /// # Errors
     /// Another one has held it for all of [`LOCK_WAIT`], or the errno.
@@ -211,7 +212,7 @@ impl StateArea {
         ))
     }
 
-    /// In bytes.
+    /// `lseek(2)`: in bytes.
     ///
     /// # Errors
     /// The errno.

@@ -54,7 +54,7 @@ pub struct Status {
 }
 
 impl Status {
-    /// Asks the running kernel.
+    /// `read(2)`: asks the running kernel.
     #[must_use]
     pub fn read() -> Self {
         // In a running system that is somebody else's business.
@@ -81,7 +81,7 @@ impl Status {
         }
     }
 
-    /// What bears on the choice between the two system calls. One that nobody
+    /// `read(2)`: what bears on the choice between the two system calls. One that nobody
     /// could ask for is taken to be there.
     #[must_use]
     pub fn facts(&self, slot: Slot) -> Facts {
@@ -101,8 +101,8 @@ impl Status {
     }
 }
 
-/// The same of a system that other things run on: what is handed over to the next kernel,
-/// and which rules there are about files.
+/// `readdir(3)`: the same of a system that other things run on: what is handed over to the
+/// next kernel, and which rules there are about files.
 #[must_use]
 pub fn facts_of_system(status: &Status, slot: Slot) -> Facts {
     let cmdline = running_cmdline().unwrap_or_default();
@@ -122,7 +122,7 @@ fn hands_over(cmdline: &str) -> bool {
     handover.is_on()
 }
 
-/// What counts here of the file of a kernel besides its bytes.
+/// `read(2)`: what counts here of the file of a kernel besides its bytes.
 #[must_use]
 pub fn file_rule() -> Option<FileRule> {
     if file::read_number(SELINUX) == Some(1) {

@@ -6,7 +6,8 @@ use super::{Error, file};
 const SYSRQ: &str = "/proc/sys/kernel/sysrq";
 const ALWAYS: &str = "sysrq_always_enabled";
 
-/// Switches them off. A kernel without them needs no switching off.
+/// `/proc/sys/kernel/sysrq`: switches them off. A kernel without them needs no switching
+/// off.
 ///
 /// # Errors
 /// The errno, or that the kernel was started with the word that keeps them on.

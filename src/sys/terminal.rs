@@ -102,7 +102,7 @@ impl Terminal {
         let _ = tcsetattr(&self.device, SetArg::TCSANOW, termios);
     }
 
-    /// Queues bytes, and hands over what the terminal takes now. What is more
+    /// `write(2)`: queues bytes, and hands over what the terminal takes now. What is more
     /// than the queue holds is lost.
     pub fn send(&self, bytes: &[u8]) {
         let mut queue = self.queue.borrow_mut();
@@ -148,14 +148,14 @@ impl Terminal {
         self.queue.borrow().len().saturating_add(usize::try_from(count).unwrap_or(0))
     }
 
-    /// Whether there is more to send than the terminal should lag behind.
+    /// `ioctl(2)`: whether there is more to send than the terminal should lag behind.
     #[must_use]
     pub fn is_busy(&self) -> bool {
         self.outstanding() > BUSY
     }
 
-    /// Takes what was typed here. A line that has hung up can be read for ever and
-    /// gives nothing: it is not waited for again.
+    /// `read(2)`: takes what was typed here. A line that has hung up can be read for ever
+    /// and gives nothing: it is not waited for again.
     #[must_use]
     pub fn read(&self) -> Vec<u8> {
         if !self.is_heard() {
@@ -207,7 +207,7 @@ impl Terminal {
         PollFd::new(self.device.as_fd(), PollFlags::POLLOUT)
     }
 
-    /// Columns and rows; 80 by 24 where the terminal does not know.
+    /// `ioctl(2)`: columns and rows; 80 by 24 where the terminal does not know.
     #[must_use]
     pub fn size(&self) -> (u16, u16) {
         let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };

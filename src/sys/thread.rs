@@ -127,8 +127,8 @@ impl<W: Work> fmt::Debug for Job<W> {
 }
 
 impl<W: Work> Job<W> {
-    /// Begins the work in a thread of its own; none if there is no thread to be
-    /// had.
+    /// `pthread_create(3)`: begins the work in a thread of its own; none if there is no
+    /// thread to be had.
     #[must_use]
     pub fn start(work: W) -> Option<Self> {
         let part = Part { end: Arc::new(Wake::new().ok()?), task: Task::of(work) };
@@ -192,7 +192,8 @@ extern "C" fn run<W: Work>(part: *mut c_void) -> *mut c_void {
     ptr::null_mut()
 }
 
-/// Does `work` for as long as the program runs, if a thread is to be had.
+/// `pthread_create(3)`: does `work` for as long as the program runs, if a thread is to be
+/// had.
 pub fn aside(work: fn()) {
     let argument = Box::into_raw(Box::new(work));
     match create(call, argument.cast()) {

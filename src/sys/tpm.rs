@@ -37,7 +37,7 @@ pub struct Tpm {
 }
 
 impl Tpm {
-    /// Opens the TPM, if there is one. All calls together wait for `limit` at
+    /// `open(2)`: opens the TPM, if there is one. All calls together wait for `limit` at
     /// most.
     ///
     /// # Errors
@@ -89,7 +89,8 @@ impl Tpm {
         self.left = self.limit;
     }
 
-    /// Has the TPM carry out one command and gives its answer, a refusal as well.
+    /// `write(2)`, `poll(2)`, `read(2)`: has the TPM carry out one command and gives its
+    /// answer, a refusal as well.
     ///
     /// # Errors
     /// The errno of the device; ETIMEDOUT when the time is used up, in this call

@@ -18,8 +18,8 @@ const KERNEL_GROUP: u32 = 1;
 pub struct Uevents(OwnedFd);
 
 impl Uevents {
-    /// Opens the socket. Open it before looking at /sys: what appears in
-    /// between is then announced, not missed.
+    /// `socket(2)`, `bind(2)`: opens the socket. Open it before looking at /sys: what
+    /// appears in between is then announced, not missed.
     ///
     /// # Errors
     /// The errno of the call that failed.
@@ -33,7 +33,7 @@ impl Uevents {
         Ok(Self(fd))
     }
 
-    /// Takes all that arrived; true if a block device was among it, or if the
+    /// `recv(2)`: takes all that arrived; true if a block device was among it, or if the
     /// socket overflowed and something may have been.
     #[must_use]
     pub fn block_changed(&self) -> bool {
@@ -42,8 +42,8 @@ impl Uevents {
         changed || !is_whole
     }
 
-    /// Takes all that arrived, one after the other; false if the socket overflowed, and
-    /// so something is missing.
+    /// `recv(2)`: takes all that arrived, one after the other; false if the socket
+    /// overflowed, and so something is missing.
     pub fn each(&self, mut then: impl FnMut(Event<'_>)) -> bool {
         let mut buffer = [0; 8192];
         let mut is_whole = true;

@@ -6,8 +6,8 @@ use crate::host::user::{Caller, login};
 /// Number of CAP_SYS_BOOT (include/uapi/linux/capability.h).
 const CAP_SYS_BOOT: u32 = 22;
 
-/// Whether the kernel will let this process load kernels and start them; none where
-/// it does not tell.
+/// `/proc/self/status`: whether the kernel will let this process load kernels and start
+/// them; none where it does not tell.
 #[must_use]
 pub fn may_boot() -> Option<bool> {
     may_boot_by(&file::read_text("/proc/self/status").ok()?)
@@ -19,7 +19,7 @@ fn may_boot_by(status: &str) -> Option<bool> {
     Some(bits & (1 << CAP_SYS_BOOT) != 0)
 }
 
-/// A name for people ([`Caller::name`]).
+/// `geteuid(2)`, `/proc/self/loginuid`: a name for people ([`Caller::name`]).
 #[must_use]
 pub fn name() -> String {
     let caller = Caller {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-/// Waits until one of the descriptors can be read or the time is over, and
-/// tells for each whether it can be read. No time means: however long it takes.
+/// `poll(2)`: waits until one of the descriptors can be read or the time is over, and tells
+/// for each whether it can be read. No time means: however long it takes.
 #[must_use]
 pub fn wait<const N: usize>(fds: [&dyn AsFd; N], time: Option<Duration>) -> [bool; N] {
     let mut polled = fds.map(|fd| pollin(fd.as_fd()));

@@ -12,7 +12,7 @@ use super::Error;
 pub struct Wake(EventFd);
 
 impl Wake {
-    /// One that wakes nobody yet.
+    /// `eventfd(2)`: one that wakes nobody yet.
     ///
     /// # Errors
     /// The errno of eventfd(2).
@@ -23,12 +23,12 @@ impl Wake {
             .map_err(|errno| Error::new("eventfd", errno))
     }
 
-    /// Wakes whoever waits, or will wait, until it is cleared. Full is awake.
+    /// `write(2)`: wakes whoever waits, or will wait, until it is cleared. Full is awake.
     pub fn up(&self) {
         let _ = self.0.write(1);
     }
 
-    /// Lets the next wait wait. To be called before what was to be told is
+    /// `read(2)`: lets the next wait wait. To be called before what was to be told is
     /// looked for: what comes after that wakes again.
     pub fn clear(&self) {
         let _ = self.0.read();

@@ -81,9 +81,9 @@ fn served() -> MutexGuard<'static, Vec<Running>> {
     SERVED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Serves the watchdogs from now on; hands back a sentence for each that was not
-/// served before, also where it did not work: no fault here ends a start. To be
-/// called again once drivers were loaded.
+/// `open(2)`, `ioctl(2)`: serves the watchdogs from now on; hands back a sentence for each
+/// that was not served before, also where it did not work: no fault here ends a start. To
+/// be called again once drivers were loaded.
 #[must_use]
 pub fn start(setting: WatchdogStart) -> Vec<String> {
     let mut served = served();
@@ -150,9 +150,9 @@ pub(super) fn feed() {
     served().iter().for_each(Running::feed);
 }
 
-/// Which watchdog has reset the machine before this start, as its driver has it; none if
-/// none has, or none tells. To be called once they are served: one that is not is not
-/// opened to be asked, which would start it.
+/// `/sys/class/watchdog`, `ioctl(2)`: which watchdog has reset the machine before this
+/// start, as its driver has it; none if none has, or none tells. To be called once they are
+/// served: one that is not is not opened to be asked, which would start it.
 #[must_use]
 pub fn that_reset() -> Option<String> {
     let served = served();
@@ -170,9 +170,9 @@ fn is_reset(boot_status: Option<u64>) -> bool {
     boot_status.is_some_and(|status| status & CARD_RESET != 0)
 }
 
-/// Does as it is told to every watchdog of the machine before the jump; hands back
-/// a sentence for each, also where it did not work: no fault here keeps a kernel
-/// from starting. Nothing is served any more then.
+/// `open(2)`, `ioctl(2)`: does as it is told to every watchdog of the machine before the
+/// jump; hands back a sentence for each, also where it did not work: no fault here keeps a
+/// kernel from starting. Nothing is served any more then.
 #[must_use]
 pub fn apply(setting: Watchdog) -> (Armed, Vec<String>) {
     let mut before = core::mem::take(&mut *served());
@@ -196,7 +196,8 @@ pub fn apply(setting: Watchdog) -> (Armed, Vec<String>) {
     (Armed(armed), said)
 }
 
-/// Stops what was armed for a jump that was refused; gives a sentence for each.
+/// `open(2)`, `ioctl(2)`: stops what was armed for a jump that was refused; gives a
+/// sentence for each.
 #[must_use]
 pub fn stop_all() -> Vec<String> {
     apply(Watchdog::Disarm).1

@@ -64,6 +64,39 @@ const EDGE_WORDS: [&str; 2] = ["unsafe", "target_arch"];
 /// What a program may name: its arguments and its exit status.
 const PROGRAM_PATHS: [&str; 2] = ["std::env", "std::process"];
 
+/// What a function of `src/sys` that calls one of these has to begin with. As their crates
+/// and the standard library name them.
+const SYSTEM_CALLS: [&str; 28] = [
+    "mount",
+    "umount2",
+    "finit_module",
+    "reboot",
+    "poll",
+    "openat2",
+    "fstatfs",
+    "fcntl",
+    "mmap",
+    "memfd_create",
+    "socket",
+    "bind",
+    "recv",
+    "waitpid",
+    "unshare",
+    "tcgetattr",
+    "tcsetattr",
+    "tcdrain",
+    "syscall",
+    "ioctl",
+    "clock_gettime",
+    "setrlimit",
+    "sigaction",
+    "sync",
+    "uname",
+    "sysconf",
+    "read_dir",
+    "remove_file",
+];
+
 /// Closures bound to a name, and tuples taken apart where they are made, that a
 /// thousand lines may have: a few are clearer that way.
 const MOST_NAMED_CLOSURES: f64 = 1.0;
@@ -128,6 +161,21 @@ fn climbs(import: &Import) -> Option<String> {
     (!is_allowed).then(|| format!("{from}:{line}: imports {to}, which is not below it"))
 }
 
+/// Public functions that make a system call themselves and do not begin with it, such as
+/// `finit_module(2)`, or with the file of the kernel that they ask.
+fn unsaid_calls(file: &File) -> Vec<String> {
+    let functions = file.code.public_functions().into_iter();
+    let unsaid = functions.filter(|function| {
+        let makes_one = function.calls.iter().any(|call| SYSTEM_CALLS.contains(&&**call));
+        makes_one && !(function.opens.starts_with('`') && function.opens.contains("`: "))
+    });
+    let said = unsaid.map(|function| {
+        let Named { words, line } = function.named;
+        format!("{}:{line}: {} does not begin with the call that it makes", file.name, words[0])
+    });
+    said.collect()
+}
+
 fn none(found: &[String]) {
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
@@ -162,6 +210,21 @@ fn what_is_no_breach_of_the_edge_is_let_pass() {
     none(&edge_breaches(&File::new("src/menu/bls.rs", pure)));
     none(&edge_breaches(&File::new("src/sys/file.rs", "use std::fs;")));
     none(&edge_breaches(&File::new("src/bin/turnout-init.rs", "use std::env;")));
+}
+
+#[test]
+fn what_makes_a_system_call_begins_with_it() {
+    let house = House::read("src/sys");
+    none(&house.files.iter().flat_map(unsaid_calls).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_system_call_that_is_not_said_is_seen() {
+    let text = "/// `mount(2)`: mounts it.\n///\n/// # Errors\npub fn a() { nix::mount(b) }\n\
+                impl X {\n/// Mounts it.\n#[must_use]\npub fn b(&self) { if c { mount(d) } }\n\
+                pub(super) fn e() { mount(f) }\n/// Says so.\npub fn g() { e() }\n}";
+    let found = unsaid_calls(&File::new("src/sys/mount.rs", text));
+    assert_eq!(found, ["src/sys/mount.rs:8: b does not begin with the call that it makes"]);
 }
 
 #[test]

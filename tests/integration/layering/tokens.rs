@@ -20,6 +20,16 @@ pub(super) struct Named {
     pub(super) line: usize,
 }
 
+/// A function with a body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Function {
+    pub(super) named: Named,
+    /// The first line of its documentation.
+    pub(super) opens: String,
+    /// Names in front of parentheses, where something is called.
+    pub(super) calls: Vec<String>,
+}
+
 impl Code {
     /// # Panics
     /// The text is no Rust.
@@ -65,6 +75,17 @@ impl Code {
         found
     }
 
+    /// Every public function, with the words that are called in it.
+    pub(super) fn public_functions(&self) -> Vec<Function> {
+        let mut found = Vec::new();
+        each_level(&self.tokens, &mut |level| {
+            for at in 0..level.len() {
+                found.extend(function_at(level, at));
+            }
+        });
+        found
+    }
+
     /// Closures that are bound to a name.
     pub(super) fn named_closures(&self) -> Vec<Named> {
         self.bindings(|bound| {
@@ -100,6 +121,67 @@ impl Code {
         });
         found
     }
+}
+
+/// The function that begins with a `pub` here; one that only its folder sees is none.
+fn function_at(level: &[TokenTree], at: usize) -> Option<Function> {
+    if !is_word(&level[at], "pub") || level.get(at + 1).is_some_and(is_parenthesis) {
+        return None;
+    }
+    let end = level[at..].iter().position(|token| is_braces(token) || is_punct(token, ';'))?;
+    let head = &level[at..at + end];
+    let name = head.iter().skip_while(|token| !is_word(token, "fn")).nth(1)?;
+    let (TokenTree::Ident(name), TokenTree::Group(body)) = (name, &level[at + end]) else {
+        return None;
+    };
+    let mut calls = Vec::new();
+    collect_calls(body.stream(), &mut calls);
+    let named = Named { words: vec![name.to_string()], line: line(name) };
+    Some(Function { named, opens: opens(&level[..at]), calls })
+}
+
+fn collect_calls(body: TokenStream, calls: &mut Vec<String>) {
+    let tokens: Vec<TokenTree> = body.into_iter().collect();
+    for pair in tokens.windows(2) {
+        if let TokenTree::Ident(word) = &pair[0]
+            && is_parenthesis(&pair[1])
+        {
+            calls.push(word.to_string());
+        }
+    }
+    for token in tokens {
+        if let TokenTree::Group(group) = token {
+            collect_calls(group.stream(), calls);
+        }
+    }
+}
+
+/// The first line of the documentation that stands last in these tokens.
+fn opens(before: &[TokenTree]) -> String {
+    let attributes = before
+        .rchunks(2)
+        .take_while(|pair| matches!(pair, [sign, TokenTree::Group(_)] if is_punct(sign, '#')));
+    let lines = attributes.filter_map(|pair| documented(&pair[1]));
+    lines.last().unwrap_or_default()
+}
+
+fn documented(attribute: &TokenTree) -> Option<String> {
+    let TokenTree::Group(attribute) = attribute else { return None };
+    let tokens: Vec<TokenTree> = attribute.stream().into_iter().collect();
+    let [word, _, TokenTree::Literal(text)] = tokens.as_slice() else { return None };
+    is_word(word, "doc").then(|| text.to_string().trim_matches(['r', '"', '#', ' ']).to_owned())
+}
+
+fn is_word(token: &TokenTree, word: &str) -> bool {
+    matches!(token, TokenTree::Ident(found) if found == word)
+}
+
+fn is_parenthesis(token: &TokenTree) -> bool {
+    matches!(token, TokenTree::Group(group) if group.delimiter() == Delimiter::Parenthesis)
+}
+
+fn is_braces(token: &TokenTree) -> bool {
+    matches!(token, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace)
 }
 
 /// What is behind the first single equals sign.
