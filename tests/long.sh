@@ -3,7 +3,7 @@
 # shellcheck shell=bash
 
 results="docs/long-run.md"
-readonly long_stages=(kernels power slots cuts oracle fuzzing benchmark guests servers packages-long first-kernel bare contained)
+readonly long_stages=(kernels power slots cuts oracle fuzzing benchmark guests servers packages-long supply first-kernel bare contained)
 passed_before="${cache:?}/long-run" # "TREE STAGE" a line
 
 long_usual_times() {
@@ -18,6 +18,7 @@ long_usual_times() {
 2000 guests
 900 servers
 900 packages-long
+300 supply
 3000 first-kernel
 2400 bare
 600 contained
@@ -38,6 +39,7 @@ TABLE
     stage_guests() { cargo test --quiet -p turnout-qemu --test debian -- --ignored; }
     stage_servers() { cargo run --quiet -p turnout-boot-tests --bin guest-tests -- --long; }
     stage_packages_long() { tests/packages --long; }
+    stage_supply() { tests/supply; }
     stage_first_kernel() { qemu/first-kernel && qemu/first-kernel --without-efi; }
     stage_bare() { tests/bare bookworm trixie noble; }
 }

@@ -17,6 +17,7 @@ mod menus_shown;
 mod oracles;
 mod purgatory;
 mod source;
+mod supply;
 mod tpm;
 mod turnout_conf;
 mod units;
