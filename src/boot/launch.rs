@@ -52,7 +52,7 @@ pub(super) fn plan<'a>(
         front,
     };
     #[cfg_attr(not(feature = "test-hooks"), expect(unused_mut, reason = "only a test damages it"))]
-    let mut plan = load::plan(arch::native(), Slot::Normal, &parts)?;
+    let mut plan = load::plan(arch::native(), &parts)?;
     #[cfg(feature = "test-hooks")]
     damage(&mut plan)?;
     session.voice().say_all(&plan.warnings);

@@ -252,7 +252,7 @@ impl<'a> Planned<'a> {
     fn plan(&self, request: Request) -> Result<Plan<'a, Sealed>, Failure> {
         let Self { proven, kernel, machine, facts, .. } = *self;
         let parts = Parts { request, facts, kernel, proven, machine, front: None };
-        let mut plan = load::plan(machine.arch(), self.load.slot, &parts)?;
+        let mut plan = load::plan(parts.machine.arch(), &parts)?;
         if plan.cmdline.is_empty() {
             plan.warnings.push("the command line is empty".to_owned());
         }

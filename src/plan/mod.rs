@@ -184,9 +184,8 @@ pub fn make<'a, B: AsRef<[u8]>>(
     machine: &Machine,
     blob: &[u8],
 ) -> Result<Plan<'a, B>, Error> {
-    let slot = if machine.crash.is_some() { Slot::Crash } else { Slot::Normal };
-    let on = On { arch: machine.arch(), slot, machine };
-    make_behind(None, request, facts, prepared, bundle, on, blob)
+    let machine = On { arch: machine.arch(), machine };
+    make_behind(None, request, facts, prepared, bundle, machine, blob)
 }
 
 /// The machine that is planned for.
@@ -195,21 +194,8 @@ pub struct On<'m> {
     /// Its architecture, once more: a program that plans for its own alone gives that as a
     /// constant, and so has no code for the others.
     pub arch: Arch,
-    /// What is planned: as a constant it spares a program that loads no crash kernel the
-    /// code for one.
-    pub slot: Slot,
     /// What it is.
     pub machine: &'m Machine,
-}
-
-impl<'m> On<'m> {
-    /// What a crash kernel must be told, if it is for one.
-    const fn crash(self) -> Option<&'m Crash> {
-        match self.slot {
-            Slot::Normal => None,
-            Slot::Crash => self.machine.crash.as_ref(),
-        }
-    }
 }
 
 /// The same with an archive of Turnout's own before every initrd.
@@ -236,12 +222,12 @@ pub fn make_behind<'a, B: AsRef<[u8]>>(
     let devicetree = facts.devicetree || own_tree;
     let (engine, reason) = choose_engine(request, &Facts { devicetree, ..*facts })?;
     let mut cmdline = cmdline(bundle)?;
-    check(engine, kernel, &cmdline, on)?;
+    check(engine, kernel, &cmdline, machine)?;
     let loading = match engine {
         Engine::File => Loading::Files(Files::new(prepared, bundle, front)?),
         Engine::Segments => {
             let mut space = Space::new(machine.available(), machine.page_size);
-            let header = crash_header(kernel, on.crash(), &mut space, &mut cmdline)?;
+            let header = crash_header(kernel, machine, &mut space, &mut cmdline)?;
             let parts = Parts { prepared, bundle, front, cmdline: &cmdline, header };
             Loading::Segments(Placement::new(parts, on, blob, &mut space)?)
         }
@@ -252,7 +238,7 @@ pub fn make_behind<'a, B: AsRef<[u8]>>(
         arch: kernel.arch(),
         kernel: prepared.form(),
         cmdline,
-        warnings: warnings(kernel, on),
+        warnings: warnings(kernel, machine),
     })
 }
 
@@ -260,11 +246,11 @@ pub fn make_behind<'a, B: AsRef<[u8]>>(
 /// lies.
 fn crash_header(
     kernel: &Kernel<'_>,
-    crash: Option<&Crash>,
+    machine: &Machine,
     space: &mut Space,
     cmdline: &mut String,
 ) -> Result<Option<ElfHeader>, Error> {
-    let Some(crash) = crash else { return Ok(None) };
+    let Some(crash) = &machine.crash else { return Ok(None) };
     let header = ElfHeader::place(crash, kernel.arch(), space)?;
     *cmdline = header.tell(cmdline, kernel.arch());
     check_cmdline(Engine::Segments, kernel, cmdline)?;
@@ -294,11 +280,15 @@ fn overlays<B: AsRef<[u8]>>(bundle: &Bundle<B>) -> Vec<(&str, &[u8])> {
     bundle.overlays.iter().map(|blob| (blob.path.as_str(), blob.bytes.as_ref())).collect()
 }
 
-fn check(engine: Engine, kernel: &Kernel<'_>, cmdline: &str, on: On<'_>) -> Result<(), Error> {
-    if on.crash().is_some_and(|crash| crash.region().is_none()) {
+fn check(
+    engine: Engine,
+    kernel: &Kernel<'_>,
+    cmdline: &str,
+    machine: &Machine,
+) -> Result<(), Error> {
+    if machine.crash.as_ref().is_some_and(|crash| crash.region().is_none()) {
         return Err(Error::NoCrashMemory);
     }
-    let machine = on.machine;
     if kernel.arch() != machine.arch() {
         return Err(Error::Arch { kernel: kernel.arch(), machine: machine.arch() });
     }
@@ -329,9 +319,8 @@ fn cmdline_limit(engine: Engine, kernel: &Kernel<'_>) -> u64 {
     }
 }
 
-fn warnings(kernel: &Kernel<'_>, on: On<'_>) -> Vec<String> {
-    let machine = on.machine;
-    let crash = on.crash().and_then(Crash::warning).map(str::to_owned);
+fn warnings(kernel: &Kernel<'_>, machine: &Machine) -> Vec<String> {
+    let crash = machine.crash.as_ref().and_then(Crash::warning).map(str::to_owned);
     let list = [other_page_size(kernel, machine), rebuilt_tree(machine), crash];
     list.into_iter().flatten().collect()
 }
@@ -379,7 +368,7 @@ impl<'a> Placement<'a> {
             initrd: join(bundle, front, Grid::new(prepared, machine))?,
             devicetree: devicetree(bundle, arch, machine)?,
             overlays: overlays(bundle),
-            crash: on.crash().zip(header.as_ref().map(ElfHeader::range)),
+            crash: machine.crash.as_ref().zip(header.as_ref().map(ElfHeader::range)),
         };
         let mut layout = lay_out(prepared, on, handover, space)?;
         layout.checks.extend(header.as_ref().map(ElfHeader::check));
@@ -406,7 +395,7 @@ fn lay_out<'a>(
     handover: Handover<'a, '_>,
     space: &mut Space,
 ) -> Result<Layout<'a>, Error> {
-    let On { arch, machine, .. } = on;
+    let On { arch, machine } = on;
     match (prepared.direct(), prepared.kernel(), &machine.platform) {
         (Some(_), ..) if machine.keep_page_tables => Err(Error::Encrypted),
         (Some(direct), _, Platform::Pc(pc)) if arch == Arch::X86_64 => {

@@ -30,14 +30,10 @@ pub(crate) struct Parts<'a, 'b> {
     pub(crate) front: Option<&'a [u8]>,
 }
 
-/// Decides what is loaded where, into a slot, on a machine of this architecture.
-pub(crate) fn plan<'a>(
-    arch: Arch,
-    slot: Slot,
-    parts: &Parts<'a, '_>,
-) -> Result<Plan<'a, Sealed>, Failure> {
+/// Decides what is loaded where, on a machine of this architecture.
+pub(crate) fn plan<'a>(arch: Arch, parts: &Parts<'a, '_>) -> Result<Plan<'a, Sealed>, Failure> {
     let Parts { request, facts, kernel, proven, machine, front } = *parts;
-    let on = On { arch, slot, machine };
+    let on = On { arch, machine };
     plan::make_behind(front, request, facts, kernel, proven, on, machine::PURGATORY)
         .map_err(|error| Failure::new(Stage::Plan, error))
 }
