@@ -11,7 +11,7 @@ use crate::drivers::class::Class;
 use crate::drivers::leaving::leaving;
 use crate::failure::{Failure, Stage};
 use crate::measure::state_archive;
-use crate::plan::{Plan, Slot};
+use crate::plan::{Plan, Slot, WITHOUT_CRASH};
 use crate::steps::load::{self, Parts};
 use crate::sys::kexec::Staged;
 use crate::sys::quiesce::{self, Leave, Quiet};
@@ -52,7 +52,7 @@ pub(super) fn plan<'a>(
         front,
     };
     #[cfg_attr(not(feature = "test-hooks"), expect(unused_mut, reason = "only a test damages it"))]
-    let mut plan = load::plan(arch::native(), &parts)?;
+    let mut plan = load::plan::<WITHOUT_CRASH>(arch::native(), &parts)?;
     #[cfg(feature = "test-hooks")]
     damage(&mut plan)?;
     session.voice().say_all(&plan.warnings);

@@ -13,7 +13,7 @@ use crate::fdt::{self, Fdt};
 use crate::image::{self, Kernel, Uki, Unpacked};
 use crate::plan::{
     Content, Engine, Facts, Loading, Machine, Plan, Platform, Prepared, Request, Slot, Unpacking,
-    falls_back,
+    WITH_CRASH, falls_back,
 };
 use crate::steps::load::{self, Parts, Refused};
 use crate::steps::prepare::{self, Proven, Readying, not_identified};
@@ -252,7 +252,7 @@ impl<'a> Planned<'a> {
     fn plan(&self, request: Request) -> Result<Plan<'a, Sealed>, Failure> {
         let Self { proven, kernel, machine, facts, .. } = *self;
         let parts = Parts { request, facts, kernel, proven, machine, front: None };
-        let mut plan = load::plan(parts.machine.arch(), &parts)?;
+        let mut plan = load::plan::<WITH_CRASH>(parts.machine.arch(), &parts)?;
         if plan.cmdline.is_empty() {
             plan.warnings.push("the command line is empty".to_owned());
         }

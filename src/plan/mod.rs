@@ -185,7 +185,7 @@ pub fn make<'a, B: AsRef<[u8]>>(
     blob: &[u8],
 ) -> Result<Plan<'a, B>, Error> {
     let machine = On { arch: machine.arch(), machine };
-    make_behind(None, request, facts, prepared, bundle, machine, blob)
+    make_behind::<_, WITH_CRASH>(None, request, facts, prepared, bundle, machine, blob)
 }
 
 /// The machine that is planned for.
@@ -198,11 +198,17 @@ pub struct On<'m> {
     pub machine: &'m Machine,
 }
 
-/// The same with an archive of Turnout's own before every initrd.
+/// [`make_behind`] of a program that plans kernels for a crash too.
+pub const WITH_CRASH: bool = true;
+/// That of one that plans none ever, and so has no code for them.
+pub const WITHOUT_CRASH: bool = false;
+
+/// The same with an archive of Turnout's own before every initrd. `CRASH` is [`WITH_CRASH`]
+/// or [`WITHOUT_CRASH`].
 ///
 /// # Errors
 /// As [`make`].
-pub fn make_behind<'a, B: AsRef<[u8]>>(
+pub fn make_behind<'a, B: AsRef<[u8]>, const CRASH: bool>(
     front: Option<&'a [u8]>,
     request: Request,
     facts: &Facts,
@@ -227,7 +233,10 @@ pub fn make_behind<'a, B: AsRef<[u8]>>(
         Engine::File => Loading::Files(Files::new(prepared, bundle, front)?),
         Engine::Segments => {
             let mut space = Space::new(machine.available(), machine.page_size);
-            let header = crash_header(kernel, machine, &mut space, &mut cmdline)?;
+            let header = match CRASH {
+                WITH_CRASH => crash_header(kernel, machine, &mut space, &mut cmdline)?,
+                WITHOUT_CRASH => None,
+            };
             let parts = Parts { prepared, bundle, front, cmdline: &cmdline, header };
             Loading::Segments(Placement::new(parts, on, blob, &mut space)?)
         }

@@ -491,7 +491,9 @@ fn kexec_file_load_gets_one_file_made_of_several_and_that_is_counted() {
         let front = has_front.then_some(b"front".as_slice());
         let machine = q35();
         let on = On { arch: machine.arch(), machine: &machine };
-        let plan = make_behind(front, FILE, &FACTS, &prepared, &bundle, on, &blob()).unwrap();
+        let plan =
+            make_behind::<_, WITH_CRASH>(front, FILE, &FACTS, &prepared, &bundle, on, &blob())
+                .unwrap();
         let Loading::Files(files) = plan.loading else { unreachable!() };
         let made = match files.initrd {
             Some(Content::Parts(parts)) => Some(parts.concat()),

@@ -30,11 +30,16 @@ pub(crate) struct Parts<'a, 'b> {
     pub(crate) front: Option<&'a [u8]>,
 }
 
-/// Decides what is loaded where, on a machine of this architecture.
-pub(crate) fn plan<'a>(arch: Arch, parts: &Parts<'a, '_>) -> Result<Plan<'a, Sealed>, Failure> {
+/// Decides what is loaded where, on a machine of this architecture; `CRASH` as for
+/// [`plan::make_behind`].
+pub(crate) fn plan<'a, const CRASH: bool>(
+    arch: Arch,
+    parts: &Parts<'a, '_>,
+) -> Result<Plan<'a, Sealed>, Failure> {
     let Parts { request, facts, kernel, proven, machine, front } = *parts;
     let on = On { arch, machine };
-    plan::make_behind(front, request, facts, kernel, proven, on, machine::PURGATORY)
+    let blob = machine::PURGATORY;
+    plan::make_behind::<_, CRASH>(front, request, facts, kernel, proven, on, blob)
         .map_err(|error| Failure::new(Stage::Plan, error))
 }
 
