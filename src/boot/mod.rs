@@ -1,7 +1,7 @@
 //! The sentence of the design, as code: discover, menu, choose, read, verify,
 //! identify, plan, load, quiesce, jump. Its ten calls are below, in this order:
-//! [`attempt`] finds the menu, [`serve`] lets somebody choose, [`prepare`] makes a
-//! kernel of the entry, [`launch`] starts it.
+//! [`attempt`] finds the menu, [`serve`] lets somebody choose, [`prepare()`] makes a
+//! kernel of the entry, [`launch()`] starts it.
 //!
 //! It always ends somewhere: a verified system, the recovery prompt of an open
 //! image, or a reset with its reason on the console. It never returns, never

@@ -1,7 +1,7 @@
 //! What the first bytes of a kernel file say that it is.
 //!
 //! For an entry that nobody has chosen yet: a look that needs the whole file is
-//! [`super::unpack`]'s, which sees more that may be wrong.
+//! [`super::unpack()`]'s, which sees more that may be wrong.
 
 use super::compression::Compressor;
 use super::unpack::EFI_PROGRAM;

@@ -6,7 +6,7 @@
 //! fails as a whole. Nothing is dropped without a [`Diagnostic`], and an entry
 //! that cannot boot stays in the menu with its reasons.
 //!
-//! [`read_volume`] reads what one volume has, by every format; [`merge`] makes
+//! [`read_volume`] reads what one volume has, by every format; [`merge()`] makes
 //! one menu of those of all volumes, or of the only one; [`resolve_default`]
 //! hears what firmware variables wish for.
 
@@ -81,17 +81,17 @@ impl<'a> Target<'a> {
 /// Everything that one or more volumes offer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Menu {
-    /// What the volume that it was read of is called; empty after [`merge`].
+    /// What the volume that it was read of is called; empty after [`merge()`].
     pub name: String,
     /// In the order in which they are shown.
     pub entries: Vec<Entry>,
     /// What the menus say of themselves.
     pub settings: Settings,
-    /// How long a person has to choose; see [`merge`].
+    /// How long a person has to choose; see [`merge()`].
     pub timeout: Timeout,
     /// Index of the entry that boots if nobody chooses: the configured one,
     /// even if it cannot boot; else the first that can. `None` if there is
-    /// neither, and before [`merge`].
+    /// neither, and before [`merge()`].
     pub default: Option<usize>,
     /// Indices of the entries that are tried after the default, as its menu says.
     pub fallback: Vec<usize>,

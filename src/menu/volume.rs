@@ -19,7 +19,7 @@ const PREFIXES: [&str; 2] = ["", "/boot"];
 const MAX_SUBVOLUMES: usize = 32;
 
 /// Every menu of a volume that nothing else is read of, within the budget of a
-/// device but without a clock. [`super::merge`] makes of one or more of these what
+/// device but without a clock. [`super::merge()`] makes of one or more of these what
 /// is shown, and says which entry is the default.
 #[must_use]
 pub fn read_volume(files: &dyn Files, target: &Target<'_>) -> Menu {

@@ -6,7 +6,7 @@
 //! (except where there are more of them than segments), and never hashes a file
 //! again: the digests that the purgatory checks are those that the signature covers,
 //! and what comes out of a file is hashed as it is loaded. The kernel checks next to nothing that
-//! kexec_load is given, so [`Plan::validate`] does.
+//! kexec_load is given, so [`Placement::validate`] does.
 
 mod aarch64;
 mod boot_params;

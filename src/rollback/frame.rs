@@ -16,7 +16,7 @@
 //! trial and nothing else: the TPM's index still has it, because its places are
 //! two bytes too short for format 2. `docs/rollback.md` has both.
 //!
-//! One state has one form: what [`read`] takes, [`write`] gives back. A frame of
+//! One state has one form: what [`read`] takes, [`write()`] gives back. A frame of
 //! zeros is no frame, and nothing is ever read past its damage.
 
 use core::fmt;
@@ -143,7 +143,7 @@ pub fn write(frame: &Frame, size: usize) -> Option<Vec<u8>> {
 /// Reads the bytes of one place, all of them.
 ///
 /// # Errors
-/// Why they are not what [`write`] gives.
+/// Why they are not what [`write()`] gives.
 pub fn read(bytes: &[u8]) -> Result<Frame, Damage> {
     if bytes.iter().all(|byte| *byte == 0) {
         return Err(Damage::Blank);

@@ -111,7 +111,7 @@ fn lengths(bytes: &[u8]) -> Option<[usize; 4]> {
 }
 
 /// Reads a place: exactly as many bytes as [`length`] says. `None` where they are
-/// not what [`write`] gives: torn, changed, or never written.
+/// not what [`write()`] gives: torn, changed, or never written.
 #[must_use]
 pub fn read(bytes: &[u8]) -> Option<Texts> {
     let lengths = lengths(bytes)?;

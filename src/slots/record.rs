@@ -1,7 +1,7 @@
 //! The records of the state area: tags 6 to 11 of its format 2, each absent where it
 //! would say nothing.
 //!
-//! One state has one form: what [`read`] takes, [`write`] gives back. Nothing is read
+//! One state has one form: what [`read`] takes, [`write()`] gives back. Nothing is read
 //! past its damage. `docs/survive.md` has every byte.
 
 use core::ops::RangeInclusive;
@@ -125,7 +125,7 @@ pub fn write(slots: &Slots) -> Option<Vec<(u16, Vec<u8>)>> {
 
 /// Reads the content of one record, all of which must be taken.
 ///
-/// `None` where it is not what [`write`] gives, or the tag is none of [`TAGS`].
+/// `None` where it is not what [`write()`] gives, or the tag is none of [`TAGS`].
 pub fn read(tag: u16, bytes: &mut Reader<'_>, slots: &mut Slots) -> Option<()> {
     if bytes.is_empty() {
         return None;

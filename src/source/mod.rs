@@ -1,5 +1,5 @@
 //! Where boot menus come from: which of the devices that the kernel shows may
-//! hold one, and in which order they are looked at ([`tier`]).
+//! hold one, and in which order they are looked at ([`tier()`]).
 //!
 //! A device that was named explicitly is the only one that is ever used; nothing
 //! that is found by probing replaces it.

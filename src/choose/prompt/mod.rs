@@ -1,5 +1,5 @@
 //! The prompt of an open image, without a machine: its words ([`parse`]), the line
-//! that somebody types ([`line`]), what Tab means ([`complete`]), and what is put
+//! that somebody types ([`mod@line`]), what Tab means ([`complete`]), and what is put
 //! together from it ([`draft`]), and how rows are told ([`told`]).
 //!
 //! One word a line, and the rest of the line is its argument as it stands: nothing is

@@ -3,7 +3,7 @@
 //!
 //! Outside of tests every rule holds, and nothing of this is in a program. A test of
 //! this crate says `evaluator.without = Some(Trap::...)`; see
-//! [`super::printed::printed_without`].
+//! `super::printed::printed_without`.
 
 /// A rule, numbered as in the list of traps that GRUB was measured for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
