@@ -3,7 +3,7 @@
 # shellcheck shell=bash
 
 results="docs/long-run.md"
-readonly long_stages=(kernels power slots cuts oracle fuzzing benchmark guests servers packages-long supply first-kernel bare contained)
+readonly long_stages=(kernels power slots cuts oracle fuzzing benchmark guests servers packages-long supply release first-kernel bare contained)
 passed_before="${cache:?}/long-run" # "TREE STAGE" a line
 
 long_usual_times() {
@@ -19,6 +19,7 @@ long_usual_times() {
 900 servers
 900 packages-long
 300 supply
+1800 release
 3000 first-kernel
 2400 bare
 600 contained
@@ -40,6 +41,7 @@ TABLE
     stage_servers() { cargo run --quiet -p turnout-boot-tests --bin guest-tests -- --long; }
     stage_packages_long() { tests/packages --long; }
     stage_supply() { tests/supply; }
+    stage_release() { tests/release; }
     stage_first_kernel() { qemu/first-kernel && qemu/first-kernel --without-efi; }
     stage_bare() { tests/bare bookworm trixie noble; }
 }

@@ -2,9 +2,10 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034,SC2154 # qemu/setup.d/path.sh sets the cache; others start the tools
 
-readonly cargo_deb_version=3.8.0 cargo_deny_version=0.20.2
+readonly cargo_deb_version=3.8.0 cargo_deny_version=0.20.2 cargo_cyclonedx_version=0.5.9
 cargo_deb="$cache/tools/cargo/cargo-deb-$cargo_deb_version/bin/cargo-deb"
 cargo_deny="$cache/tools/cargo/cargo-deny-$cargo_deny_version/bin/cargo-deny"
+cargo_cyclonedx="$cache/tools/cargo/cargo-cyclonedx-$cargo_cyclonedx_version/bin/cargo-cyclonedx"
 
 # In a debug build: they run for a second, and are built in half a minute to four.
 get_cargo_tool() { # PROGRAM VERSION ARGUMENT...
@@ -21,3 +22,6 @@ get_cargo_deb() { get_cargo_tool "$cargo_deb" "$cargo_deb_version" --no-default-
 
 # What holds dependencies against deny.toml.
 get_cargo_deny() { get_cargo_tool "$cargo_deny" "$cargo_deny_version" --no-default-features; }
+
+# What writes an SBOM.
+get_cargo_cyclonedx() { get_cargo_tool "$cargo_cyclonedx" "$cargo_cyclonedx_version"; }
