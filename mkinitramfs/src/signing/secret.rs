@@ -9,6 +9,7 @@
 //! age, PuTTY and ssh.com.
 
 use base64ct::{Base64Unpadded, Encoding as _};
+use memchr::memmem::find;
 
 /// Words that are in every key of a form.
 const WORDS: &[(&[u8], &str)] = &[
@@ -144,10 +145,6 @@ fn contents<'a>(bytes: &'a [u8], tag: &[u8]) -> Option<&'a [u8]> {
         0x81..=0x84 => rest.get(usize::from(length & 0x7f)..),
         _ => None,
     }
-}
-
-fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
-    bytes.windows(needle.len()).position(|window| window == needle)
 }
 
 #[cfg(test)]
