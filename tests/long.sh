@@ -3,7 +3,7 @@
 # shellcheck shell=bash
 
 results="docs/long-run.md"
-readonly long_stages=(kernels power slots cuts oracle fuzzing benchmark guests servers packages-long supply release first-kernel bare contained)
+readonly long_stages=(kernels power slots cuts oracle fuzzing switches benchmark guests servers packages-long supply release first-kernel bare contained)
 passed_before="${cache:?}/long-run" # "TREE STAGE" a line
 
 long_usual_times() {
@@ -14,6 +14,7 @@ long_usual_times() {
 600 cuts
 60 oracle
 3700 fuzzing
+300 switches
 500 benchmark
 2000 guests
 900 servers
@@ -36,6 +37,7 @@ TABLE
         TURNOUT_TOOLS=1 cargo test --quiet -p turnout --test integration -- --ignored grub_boots_what_is_frozen
     }
     stage_fuzzing() { tests/fuzz 600; }
+    stage_switches() { tests/features --each; }
     stage_benchmark() { qemu/bench --budgets; }
     stage_guests() { cargo test --quiet -p turnout-qemu --test debian -- --ignored; }
     stage_servers() { cargo run --quiet -p turnout-boot-tests --bin guest-tests -- --long; }

@@ -8,6 +8,7 @@
 mod cases;
 mod described;
 mod expect;
+mod long_run;
 mod power;
 mod recipe;
 mod schedule;
@@ -114,8 +115,10 @@ fn run() -> Result<bool> {
 }
 
 fn choose(arguments: &Arguments) -> Result<Vec<Chosen>> {
-    let chosen: Vec<Chosen> =
-        cases::all().flat_map(on_each_arch).filter(|chosen| is_chosen(chosen, arguments)).collect();
+    let mut chosen: Vec<Chosen> = cases::all().flat_map(on_each_arch).collect();
+    let unknown = long_run::unknown(|name| chosen.iter().any(|one| one.name == name));
+    ensure!(unknown.is_empty(), "tests/boot/long_run.rs: no case is called {}", unknown.join(", "));
+    chosen.retain(|chosen| is_chosen(chosen, arguments));
     let filters = arguments.filters.join(" ");
     ensure!(!chosen.is_empty(), "no case has \"{filters}\" in its name; --list shows them all");
     Ok(chosen)
@@ -134,9 +137,13 @@ fn is_chosen(chosen: &Chosen, arguments: &Arguments) -> bool {
         return false;
     }
     match arguments.filters.as_slice() {
-        [] => chosen.case.boot.long == arguments.long,
+        [] => is_long(chosen) == arguments.long,
         filters => filters.iter().any(|filter| chosen.name.contains(filter.as_str())),
     }
+}
+
+fn is_long(chosen: &Chosen) -> bool {
+    chosen.case.boot.long || long_run::is_left(&chosen.name)
 }
 
 /// Of each architecture that a case needs. They are built at the same time: link

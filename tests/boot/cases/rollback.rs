@@ -1,9 +1,7 @@
 //! Floors that outlast the power: raised by what has confirmed itself, kept by a
 //! state area or a TPM, and what becomes of a machine that has lost them.
 
-use super::{
-    AARCH64, Anchor, Boot, Case, Expect, PLAIN, Partitions, Start, X86_64, case, long, on,
-};
+use super::{AARCH64, Anchor, Boot, Case, Expect, PLAIN, Partitions, Start, case};
 use crate::signing::{self, BOOT, RECOVERY, Signer};
 use crate::world::{STATE_PARTITION, World};
 use anyhow::{Context, Result};
@@ -40,10 +38,8 @@ const OF_A_STATE_AREA: Case = case(
 const OF_A_TPM: Case = case("floor_of_a_tpm", IN_A_TPM, add_systems, Expect::Starts(ENFORCED));
 
 pub(super) const CASES: &[Case] = &[
-    on(X86_64, OF_A_STATE_AREA),
-    long(on(AARCH64, OF_A_STATE_AREA)),
-    on(X86_64, OF_A_TPM),
-    long(on(AARCH64, OF_A_TPM)),
+    OF_A_STATE_AREA,
+    OF_A_TPM,
     case(
         "ways_in_which_a_tpm_fails",
         Boot { long: true, ..IN_A_TPM },
