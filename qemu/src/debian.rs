@@ -271,6 +271,18 @@ impl Debian {
         Ok(())
     }
 
+    /// Takes a file out of the guest.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read there or written here.
+    pub fn take(&self, path: &str, file: &Path) -> Result<()> {
+        let out = fs::File::create(file).with_context(|| file.display().to_string())?;
+        let status = self.secure_shell().arg(format!("cat {path}")).stdout(out).status()?;
+        ensure!(status.success(), "the guest did not give {path}: {status}");
+        Ok(())
+    }
+
     /// The kernel and the initrd that the guest was installed with, here.
     pub fn kernel_and_initrd(&self) -> [PathBuf; 2] {
         ["vmlinuz", "initrd"].map(|name| self.made.join(name))

@@ -1,7 +1,7 @@
 //! Turnout as PID 1 of a guest's machine: an image with the guest's key ring, started
 //! by the machine's firmware, and what it starts from a disk.
 
-use crate::Programs;
+use crate::{Programs, guest};
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,6 +15,8 @@ use turnout_qemu::serial::{Console, Event};
 
 /// From the firmware to the next kernel's first line; measured: 8 s.
 const MOST: Duration = Duration::from_secs(240);
+/// What a system asks on its console when it is up.
+const LOGIN: &str = "debian login:";
 /// The guest's disk is one file system, with /boot on it.
 const WHOLE_DISK: &str = "scan all\n";
 /// How many lines of the console tell why nothing was started.
@@ -22,7 +24,7 @@ const LAST: usize = 25;
 
 /// What the firmware starts.
 pub(crate) struct Starter {
-    kernel: Kernel,
+    kernel: PathBuf,
     image: PathBuf,
 }
 
@@ -49,13 +51,18 @@ impl Starter {
             ..Image::new(&binary)
         };
         image_with.write(&programs.tools, &image)?;
-        Ok(Self { kernel, image })
+        Ok(Self::new(kernel.image, image))
+    }
+
+    /// A kernel with an image that somebody made for it.
+    pub(crate) const fn new(kernel: PathBuf, image: PathBuf) -> Self {
+        Self { kernel, image }
     }
 
     /// For the guest's own machine.
     pub(crate) fn first(&self) -> First {
         First {
-            kernel: self.kernel.image.clone(),
+            kernel: self.kernel.clone(),
             initrd: self.image.clone(),
             options: "console=ttyS0 quiet".to_owned(),
         }
@@ -64,15 +71,33 @@ impl Starter {
     /// The release of the kernel that it starts from a disk. A reset, or no kernel, is
     /// an error with the end of the console.
     pub(crate) fn starts(&self, disk: &Path) -> Result<String> {
-        let mut machine = Machine::new(Arch::X86_64, self.kernel.image.clone(), self.image.clone());
+        next_kernel(&mut self.start(disk)?)
+    }
+
+    /// The same, and up to the login of the system that has this kernel.
+    pub(crate) fn brings_up(&self, disk: &Path) -> Result<String> {
+        let mut console = self.start(disk)?;
+        let release = next_kernel(&mut console)?;
+        match console.wait_for(&[LOGIN], guest::MOST)? {
+            Event::Seen { .. } => Ok(release),
+            other => bail!("{release} came to no login ({other:?}):\n{}", end_of(console.text())),
+        }
+    }
+
+    fn start(&self, disk: &Path) -> Result<Console> {
+        let mut machine = Machine::new(Arch::X86_64, self.kernel.clone(), self.image.clone());
         "quiet".clone_into(&mut machine.options);
         let drive = format!("file={},format=qcow2,if=virtio", disk.display());
         machine.extra = vec!["-drive".to_owned(), drive];
-        let mut console = Console::start(&machine, &disk.with_extension("log"))?;
-        match console.wait_for(&["Linux version "], MOST)? {
-            Event::Seen { line, .. } => release_of(&line),
-            other => bail!("PID 1 started no kernel ({other:?}):\n{}", end_of(console.text())),
-        }
+        Console::start(&machine, &disk.with_extension("log"))
+    }
+}
+
+/// PID 1's own kernel is quiet, so the first that tells its version is the next one.
+fn next_kernel(console: &mut Console) -> Result<String> {
+    match console.wait_for(&["Linux version "], MOST)? {
+        Event::Seen { line, .. } => release_of(&line),
+        other => bail!("PID 1 started no kernel ({other:?}):\n{}", end_of(console.text())),
     }
 }
 

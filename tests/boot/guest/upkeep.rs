@@ -17,6 +17,7 @@ use turnout_qemu::{command, place};
 
 pub(crate) const CHECKS: &[Check] = &[
     checks::check("installed_from_the_repository", installed),
+    checks::long(checks::check("booted_by_an_image_of_its_own", booted_by_an_image_of_its_own)),
     checks::check("kernel_upgraded", kernel_upgraded),
     checks::check("initrd_rebuilt", initrd_rebuilt),
     checks::long(checks::check("confined_by_apparmor", confined)),
@@ -36,6 +37,22 @@ const RING: &str = "/etc/turnout/allowed_signers";
 const RELEASE_KEY: &str = "/usr/share/keyrings/turnout.asc";
 const SOURCE: &str =
     "deb [signed-by=/usr/share/keyrings/turnout.asc] file:/srv/turnout stable main";
+
+const HOST_IMAGE: &str = "/root/host.initramfs";
+
+/// The guest's disk is one file system, with /boot on it, hence "scan all".
+const MKINITRAMFS_HOST: &str = "echo scan all >/run/host.conf; \
+    turnout-mkinitramfs --host --keys /etc/turnout/allowed_signers --config /run/host.conf \
+    -o /root/host.initramfs 2>&1";
+
+/// Of Debian's cloud kernel alone the disk's driver is a module, and the network's is not
+/// wanted.
+const HOST_REASONS: [&str; 4] = [
+    "  virtio_blk: device virtio",
+    "  ext4: built in, file system of /\n",
+    "  virtio_net: left out, it is for network\n",
+    "  built for this machine: on another one it may find no disk\n",
+];
 
 /// A program that signs for a machine: it says that it was asked, and waits for leave.
 const SLOW: &str = "#!/bin/sh\n\
@@ -114,9 +131,14 @@ impl Guest {
 
     /// What PID 1 starts from this machine's disk as it is now.
     fn would_start(&self) -> Result<String> {
+        self.upkeep()?.starter.starts(&self.copy_disk()?)
+    }
+
+    /// This machine's disk as it is now.
+    fn copy_disk(&self) -> Result<PathBuf> {
         let copy = self.scratch.path().join("copy.qcow2");
         self.debian.copy_disk(&copy)?;
-        self.upkeep()?.starter.starts(&copy)
+        Ok(copy)
     }
 
     /// Whether what PID 1 started last was the entry that upkeep keeps.
@@ -205,6 +227,24 @@ fn installed(guest: &mut Guest) -> Result<()> {
     guest.ssh("/usr/lib/turnout/upkeep installed")?;
     guest.is_well()?;
     guest.next_start_is(&guest.version)
+}
+
+/// `mkinitramfs --host` of the package, in the guest, for the guest: Debian's kernel with this
+/// image finds the disk, and what it starts comes up.
+fn booted_by_an_image_of_its_own(guest: &mut Guest) -> Result<()> {
+    let image = guest.scratch.path().join("host.initramfs");
+    let kernel = guest.scratch.path().join("host.vmlinuz");
+    let said = guest.ssh(MKINITRAMFS_HOST)?;
+    for reason in HOST_REASONS {
+        ensure!(said.contains(reason), "--host does not say \"{reason}\":\n{said}");
+    }
+    guest.debian.take(HOST_IMAGE, &image)?;
+    guest.debian.take(&guest.kernel(), &kernel)?;
+    guest.ssh(&format!("rm {HOST_IMAGE}; sync"))?;
+    let copy = guest.copy_disk()?;
+    let started = Starter::new(kernel, image).brings_up(&copy)?;
+    ensure!(started == guest.version, "{started} came up instead of {}", guest.version);
+    Ok(())
 }
 
 fn kernel_upgraded(guest: &mut Guest) -> Result<()> {

@@ -174,7 +174,9 @@ fn add_menu(tree: &Tree, root: &Path, menu: &Mount, picks: &mut Picks) -> Result
     let driver = driver_of(kind);
     if tree.has_module(driver) {
         picks.wanted.push(when_met(driver, &format!("file system of {point}")));
-    } else if !tree.has_builtin(driver) {
+    } else if tree.has_builtin(driver) {
+        picks.notes.push(format!("{driver}: built in, file system of {point}"));
+    } else {
         let dir = tree.dir().display();
         let lack =
             format!("{point} is {kind}, and {driver} is neither a module in {dir} nor built in");
