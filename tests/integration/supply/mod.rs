@@ -1,4 +1,5 @@
-//! What Turnout is built of, held against deny.toml and docs/dependencies.md.
+//! What Turnout is built of, held against deny.toml and docs/dependencies.md,
+//! and what the packages say of it.
 //!
 //! The short form of what cargo-deny does in the long run: licences as crates declare them,
 //! where they come from, what is there twice or not wanted, and besides what cargo-deny has no
@@ -6,6 +7,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod copyright;
 mod packages;
 mod page;
 mod rules;
@@ -13,6 +15,7 @@ mod rules;
 use std::fs;
 use std::path::Path;
 
+use copyright::Copyright;
 use page::Page;
 use rules::Rules;
 
@@ -43,4 +46,12 @@ fn each_crate_of_the_programs_has_its_row() {
     let page = Page::parse(&read("docs/dependencies.md"));
     assert_eq!(page.differences(&packages::of_programs(&rules().targets)), Vec::<String>::new());
     assert_eq!(page.wrong_sizes(&read("docs/sizes.txt")), Vec::<String>::new());
+}
+
+#[test]
+fn the_packages_name_each_crate_its_holders_and_its_licence() {
+    let mut targets = rules().targets;
+    targets.retain(|target| target.ends_with("-musl"));
+    let copyright = Copyright::parse(&read("dist/packages/debian/copyright"));
+    assert_eq!(copyright.differences(&packages::of_packages(&targets)), Vec::<String>::new());
 }

@@ -31,6 +31,29 @@ pub(super) fn of_programs(targets: &[String]) -> BTreeSet<String> {
     names.filter(|name| !["turnout", "purgatory"].contains(name)).map(str::to_owned).collect()
 }
 
+/// What of other people's the programs of the packages hold: what only builds them is not in them.
+pub(super) fn of_packages(targets: &[String]) -> Vec<Package> {
+    let edges = ["--edges", "normal,no-proc-macro", "--prefix", "none", "--format", "{p}|{l}"];
+    let arguments = ["tree", "--package", "turnout", "--package", "mkinitramfs"];
+    let told = cargo(&[&arguments[..], &edges].concat(), "--target", targets);
+    let unique: BTreeSet<&str> = told.lines().filter(|line| is_of_others(line)).collect();
+    unique.into_iter().filter_map(in_a_tree).collect()
+}
+
+/// Ours have a folder, and nothing is between two trees.
+fn is_of_others(line: &str) -> bool {
+    !line.is_empty() && !line.contains(" (/")
+}
+
+/// "NAME vVERSION|LICENCE", and " (*)" where it was there before.
+fn in_a_tree(line: &str) -> Option<Package> {
+    let (package, license) = line.split_once('|')?;
+    let (name, version) = package.split_once(" v")?;
+    let [name, version, license] =
+        [name, version, license.trim_end_matches(" (*)")].map(str::to_owned);
+    Some(Package { name, version, license, source: None })
+}
+
 fn cargo(arguments: &[&str], for_target: &str, targets: &[String]) -> String {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments).args(["--locked", "--quiet"]);
