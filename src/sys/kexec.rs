@@ -14,6 +14,7 @@ use std::time::Duration;
 use linux_raw_sys::general::{__NR_kexec_file_load, __NR_kexec_load};
 use nix::libc::{self, c_long, c_ulong};
 
+use super::patience::{self, End};
 use super::read::Sealed;
 use super::{Error, file, guard};
 use crate::plan::{Content, Engine, Files, Loading, MAX_SEGMENTS, Plan, Segment, Slot};
@@ -38,6 +39,9 @@ const DROP_CACHES: &str = "/proc/sys/vm/drop_caches";
 /// long it waits for the former in between.
 const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// What the first try is waited for.
+const COPYING: &str = "the running kernel, which copies the next one";
 
 /// A kernel is in memory and nothing has been given up for it yet.
 #[derive(Debug)]
@@ -159,16 +163,49 @@ pub fn unload(engine: Engine, slot: Slot) -> Result<(), Error> {
 /// kernel/kexec_core.c). At another try other memory is left, and more of it without what
 /// is kept of files.
 fn patiently(call: impl Fn() -> Result<(), Error>) -> Result<(), Error> {
-    let mut result = call();
+    let mut result = patience::during(COPYING, End::Unknown, &call);
     for _ in 1..TRIES {
-        match result.as_ref().err().and_then(|error| error.source.raw_os_error()) {
-            Some(libc::EBUSY) => sleep(PAUSE),
-            Some(libc::ENOMEM) => drop_caches(),
-            _ => break,
-        }
-        result = call();
+        let Some(again) = result.as_ref().err().and_then(Again::after) else { break };
+        result = patience::during(again.waits_for(), End::Unknown, || {
+            again.prepare();
+            call()
+        });
     }
     result
+}
+
+/// Why a call is made again.
+enum Again {
+    /// Somebody else uses kexec.
+    Busy,
+    /// Memory was short.
+    Short,
+}
+
+impl Again {
+    fn after(error: &Error) -> Option<Self> {
+        match error.source.raw_os_error()? {
+            libc::EBUSY => Some(Self::Busy),
+            libc::ENOMEM => Some(Self::Short),
+            _ => None,
+        }
+    }
+
+    const fn waits_for(&self) -> &'static str {
+        match self {
+            Self::Busy => "another kexec operation of the running kernel",
+            Self::Short => {
+                "the running kernel, which was short of memory and copies the next one anew"
+            }
+        }
+    }
+
+    fn prepare(&self) {
+        match self {
+            Self::Busy => sleep(PAUSE),
+            Self::Short => drop_caches(),
+        }
+    }
 }
 
 /// Has the running kernel give up what it keeps of files on disks. Where it does not, it
@@ -332,6 +369,18 @@ mod tests {
         assert_eq!(tries(libc::ENOMEM), TRIES);
         assert_eq!(tries(libc::EPERM), 1);
         assert_eq!(tries(libc::EKEYREJECTED), 1);
+    }
+
+    #[test]
+    fn what_a_call_is_made_again_for_is_what_somebody_waits_for() {
+        let waits_for = |errno| {
+            let error = Error::new("kexec_load", io::Error::from_raw_os_error(errno));
+            Again::after(&error).map(|again| again.waits_for())
+        };
+        let short = "the running kernel, which was short of memory and copies the next one anew";
+        assert_eq!(waits_for(libc::ENOMEM), Some(short));
+        assert_eq!(waits_for(libc::EBUSY), Some("another kexec operation of the running kernel"));
+        assert_eq!(waits_for(libc::EPERM), None);
     }
 
     #[test]

@@ -177,7 +177,7 @@ fn sentence(wait: &Wait, now: Duration, progress: Progress) -> String {
         End::Read => reading(progress),
         End::Unknown => {
             let spent = now.saturating_sub(*began).as_secs();
-            format!("{spent} s so far; how long yet, its driver decides")
+            format!("{spent} s so far; how long yet, the kernel decides")
         }
     };
     format!("turnout: waiting for {what}: {how_long}")
@@ -216,7 +216,7 @@ mod tests {
         );
         assert_eq!(
             said(End::Unknown, NOTHING),
-            "turnout: waiting for nvme0n1p2: 4 s so far; how long yet, its driver decides"
+            "turnout: waiting for nvme0n1p2: 4 s so far; how long yet, the kernel decides"
         );
         assert_eq!(
             said(End::Read, NOTHING),
