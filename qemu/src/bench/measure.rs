@@ -15,7 +15,7 @@ use crate::initrd::{self, BOOT_DEVICE, Incumbent, READY};
 use crate::machine::{Accelerator, Bus, COUNTED_WITHOUT_SHA_NI, Machine};
 use crate::place::{self, Scratch};
 use crate::serial::{Console, Event};
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use mkinitramfs::image::compress::Compress;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,14 +31,18 @@ const DEADLINE: Duration = Duration::from_secs(900);
 /// As many as use the host's cores well; counted time does not notice.
 const WORKERS: usize = 2;
 
-/// Measures every row of one architecture, `runs` times each; in a single run without those
-/// of generic kernels, whose universal images take half a minute each to pack.
-pub fn measure(arch: Arch, runs: usize) -> Result<Report> {
-    let bench = Bench::prepare(arch)?;
+/// Measures rows of one architecture, `runs` times each: those with `only` in their name,
+/// or else all; but in a single run not those of generic kernels, whose universal images
+/// take half a minute each to pack.
+pub fn measure(arch: Arch, runs: usize, only: Option<&str>) -> Result<Report> {
     let mut ways = ways(arch);
-    if runs == 1 {
-        ways.retain(|way| !way.flavour().is_generic());
+    match only {
+        Some(text) => ways.retain(|way| way.row().label().contains(text)),
+        None if runs == 1 => ways.retain(|way| !way.flavour().is_generic()),
+        None => {}
     }
+    ensure!(!ways.is_empty(), "no row of {arch} has {:?} in its name", only.unwrap_or_default());
+    let bench = Bench::prepare(arch)?;
     let queue = Mutex::new(ways.iter().copied());
     let rows: Vec<Row> = thread::scope(|scope| {
         let workers: Vec<_> =
@@ -275,4 +279,15 @@ fn purgatory_size(arch: Arch, binary: &[u8]) -> Option<u64> {
         .filter_map(|package| fs::read(package.path().join("out/purgatory.bin")).ok())
         .find(|blob| !blob.is_empty() && binary.windows(blob.len()).any(|part| part == blob))
         .map(|blob| blob.len() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_no_row_has_is_told_before_anything_is_built() {
+        let error = measure(Arch::Aarch64, 1, Some("-s")).map(|_| ()).unwrap_err();
+        assert_eq!(error.to_string(), "no row of aarch64 has \"-s\" in its name");
+    }
 }

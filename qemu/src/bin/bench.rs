@@ -1,8 +1,9 @@
-//! `./qemu/bench [x86_64|aarch64] [--json] [--budgets] [--plot] [--quick]`: guest time of a
-//! boot with Turnout and with Debian's kexec-tools in a busybox initramfs, on the
+//! `./qemu/bench [x86_64|aarch64] [--json] [--budgets] [--plot] [--quick] [--only TEXT]`:
+//! guest time of a boot with Turnout and with Debian's kexec-tools in a busybox initramfs, on the
 //! same disk, kernel and initrd; and the sizes that the budgets limit.
 
 use anyhow::Result;
+use lexopt::ValueExt as _;
 use std::process::ExitCode;
 use turnout::base::arch::Arch;
 use turnout_qemu::arguments::{self, MISUSED};
@@ -14,6 +15,7 @@ use turnout_qemu::pictures;
 use turnout_qemu::setup;
 
 const USAGE: &str = "usage: ./qemu/bench [x86_64|aarch64] [--json] [--budgets] [--plot] [--quick]
+                    [--only TEXT]
 
 Measures boots with Turnout and with kexec-tools, on both architectures if none is
 named, on x86_64 with and without SHA instructions. Each row is the middle of three
@@ -22,7 +24,8 @@ runs.
   --json       rows as JSON, without the sizes
   --budgets    also what each figure may be; exit status 1 if one is over
   --plot       also keeps the rows in docs/bench.json, and draws docs/bench.svg of them
-  --quick      one run a row";
+  --quick      one run a row
+  --only TEXT  rows with TEXT in their name alone: \"generic-13\"";
 
 /// What is to be measured, and how it is shown.
 struct Arguments {
@@ -31,6 +34,7 @@ struct Arguments {
     budgets: bool,
     plot: bool,
     runs: usize,
+    only: Option<String>,
 }
 
 fn main() -> ExitCode {
@@ -57,8 +61,14 @@ fn main() -> ExitCode {
 
 /// Gives `None` for --help.
 fn parse(mut words: lexopt::Parser) -> Result<Option<Arguments>> {
-    let mut arguments =
-        Arguments { archs: Vec::new(), json: false, budgets: false, plot: false, runs: 3 };
+    let mut arguments = Arguments {
+        archs: Vec::new(),
+        json: false,
+        budgets: false,
+        plot: false,
+        runs: 3,
+        only: None,
+    };
     while let Some(word) = words.next()? {
         use lexopt::prelude::{Long, Short, Value};
         match word {
@@ -66,6 +76,7 @@ fn parse(mut words: lexopt::Parser) -> Result<Option<Arguments>> {
             Long("budgets") => arguments.budgets = true,
             Long("plot") => arguments.plot = true,
             Long("quick") => arguments.runs = 1,
+            Long("only") => arguments.only = Some(words.value()?.string()?),
             Long("help") | Short('h') => return Ok(None),
             Value(value) => arguments.archs.push(arguments::arch(&value)?),
             other => return Err(arguments::unknown(other)),
@@ -84,7 +95,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
     let reports = arguments
         .archs
         .iter()
-        .map(|arch| measure(*arch, arguments.runs))
+        .map(|arch| measure(*arch, arguments.runs, arguments.only.as_deref()))
         .collect::<Result<Vec<Report>>>()?;
     if arguments.json {
         println!("{}", results::json(&reports)?);
@@ -127,5 +138,6 @@ mod tests {
         let arguments = parse(lexopt::Parser::from_args(none)).unwrap().unwrap();
         assert_eq!(arguments.archs, [Arch::X86_64, Arch::Aarch64]);
         assert_eq!((arguments.runs, arguments.json, arguments.budgets), (3, false, false));
+        assert_eq!(arguments.only, None);
     }
 }
