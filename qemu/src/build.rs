@@ -9,6 +9,17 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use turnout::base::arch::Arch;
 
+/// Builds PID 1 and the clock of guests for all of `archs` in one go: of runs of cargo beside
+/// each other one waits for the other, and the compiler has one thread for our library.
+pub fn ahead(archs: &[Arch]) -> Result<()> {
+    let mut cargo = cargo_build(&["-p", "turnout", "--bin", "turnout-init", "--release"]);
+    cargo.args(["-p", "ticks", "--bin", "ticks"]);
+    for arch in archs {
+        cargo.args(["--target", &triple(*arch)]);
+    }
+    command::run(&mut cargo)
+}
+
 /// Builds a static guest program of `package`.
 pub fn guest_program(
     arch: Arch,
@@ -16,7 +27,7 @@ pub fn guest_program(
     program: &str,
     features: &[&str],
 ) -> Result<PathBuf> {
-    let target = format!("{arch}-unknown-linux-musl");
+    let target = triple(arch);
     let mut cargo = cargo_build(&["-p", package, "--bin", program, "--release"]);
     cargo.args(["--target", &target]);
     if !features.is_empty() {
@@ -54,7 +65,7 @@ pub struct Mapped {
 /// Builds PID 1 and the commands as they are released, in this order.
 pub fn mapped(arch: Arch) -> Result<[Mapped; 2]> {
     let programs = ["turnout-init", "turnout"];
-    let target = format!("{arch}-unknown-linux-musl");
+    let target = triple(arch);
     let mut cargo = cargo_build(&["-p", "turnout", "--bins", "--release"]);
     cargo.args(["--target", &target, "--message-format", "json-render-diagnostics"]);
     let maps = script_directory(&command::output(&mut cargo)?)?;
@@ -100,6 +111,10 @@ impl Tools {
             sign: directory.join("turnout-sign"),
         })
     }
+}
+
+fn triple(arch: Arch) -> String {
+    format!("{arch}-unknown-linux-musl")
 }
 
 fn cargo_build(arguments: &[&str]) -> Command {

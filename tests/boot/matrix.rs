@@ -25,7 +25,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ScopedJoinHandle};
 use std::time::Instant;
 use turnout::base::arch::Arch;
-use turnout_qemu::build::Tools;
+use turnout_qemu::build::{self, Tools};
 use turnout_qemu::setup;
 use world::World;
 
@@ -146,13 +146,15 @@ fn is_long(chosen: &Chosen) -> bool {
     chosen.case.boot.long || long_run::is_left(&chosen.name)
 }
 
-/// Of each architecture that a case needs. They are built at the same time: link
-/// time optimisation keeps only one processor busy.
+/// Of each architecture that a case needs.
 fn build_worlds(chosen: &[Chosen]) -> Result<Vec<World>> {
     let archs: Vec<Arch> =
         ARCHS.into_iter().filter(|arch| chosen.iter().any(|one| one.arch == *arch)).collect();
-    setup(&archs.iter().map(|arch| arch.name()).collect::<Vec<_>>())?;
+    let names: Vec<&str> = archs.iter().map(|arch| arch.name()).collect();
+    setup(&names)?;
     let tools = Tools::build()?;
+    println!("building for {}", names.join(" and "));
+    build::ahead(&archs)?;
     thread::scope(|scope| {
         let mut building = Vec::new();
         for arch in archs {

@@ -88,7 +88,6 @@ impl Drop for Prepared {
 
 impl World {
     pub(crate) fn build(arch: Arch, tools: Tools) -> Result<Self> {
-        println!("building for {arch}");
         let scratch = Scratch::new(&format!("boot-tests-{arch}"))?;
         let ticks = build::guest_program(arch, "ticks", "ticks", &[])?;
         let transcripts = cargo_target().join("boot-tests");
