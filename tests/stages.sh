@@ -4,8 +4,14 @@
 
 times="${cache:?by qemu/setup.d/path.sh}/stage-times"   # "SECONDS STAGE" a line: what each took here the last time
 scratch="$(mktemp -d)"
-trap 'rm -rf "$scratch"' EXIT
+ahead=""                                                 # the group of processes that build what later stages need
+trap 'end_run' EXIT
 passed=0 failed=0
+
+end_run() {
+    [ -z "$ahead" ] || kill -- "-$ahead" 2>/dev/null || true
+    rm -rf "$scratch"
+}
 
 # In seconds: here the last time, else as the table of usual times has it.
 expected() { # STAGE
