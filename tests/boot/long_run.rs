@@ -68,7 +68,6 @@ const LEFT: &[&str] = &[
     "aarch64/measured_with_the_sections_of_a_uki",
     "aarch64/uki_as_an_entry",
     "aarch64/uki_by_command",
-    "x86_64/a_busy_disk",
     "x86_64/five_level_paging_by_kexec_file_load",
     "x86_64/four_level_paging_by_kexec_file_load",
     "x86_64/from_linux_6_12_to_6_1",
@@ -82,7 +81,6 @@ const LEFT: &[&str] = &[
     "x86_64/purgatory_hashes_without_sha_ni",
     "x86_64/secure_boot_with_a_key_of_ones_own",
     "x86_64/six_gib_by_kexec_file_load",
-    "x86_64/sysupdate_by_the_names_of_its_files",
     "x86_64/uki_in_its_directory_boots_whole_by_profile_and_with_the_signed_addon_only",
     "x86_64/vmlinux_without_a_random_address",
 ];
